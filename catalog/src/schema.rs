@@ -1,0 +1,216 @@
+//! What a lake's schemas, tables, columns and views are at one snapshot.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    ids::{ColumnId, Offset, SchemaId, SnapshotId, TableId, ViewId},
+    types::ColumnType,
+};
+
+/// The schema every lake has; DuckLake calls it `main`, SQL calls it `public`. The gateway translates at its edge:
+/// in this crate and in the lake the name is always `main`.
+pub const DEFAULT_SCHEMA: &str = "main";
+
+/// Everything named in a lake at one snapshot. Cheap to clone: parts are shared.
+#[derive(Clone, Debug)]
+pub struct LakeSchema {
+    /// The snapshot this was read at.
+    pub snapshot: SnapshotId,
+    /// DuckLake's `schema_version` of that snapshot.
+    pub schema_version: i64,
+    /// DuckLake's `next_catalog_id`: the id the next new schema, table or view gets.
+    pub next_catalog_id: i64,
+    /// Offset of the last DDL frame that this schema contains (0: none). An append made for this schema names it.
+    pub ddl_offset: Offset,
+    /// Schemas by name.
+    pub schemas: BTreeMap<String, Arc<SchemaDef>>,
+    /// Tables by id.
+    pub tables: BTreeMap<TableId, Arc<TableDef>>,
+    /// Views by id.
+    pub views: BTreeMap<ViewId, Arc<ViewDef>>,
+}
+
+/// A schema (namespace).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaDef {
+    /// Its id in the lake.
+    pub id: SchemaId,
+    /// Its identity for frames.
+    pub uuid: Uuid,
+    /// Its name, exact case.
+    pub name: String,
+    /// Folder below the lake's data path, with a slash at the end.
+    pub path: String,
+    /// `COMMENT ON SCHEMA`.
+    pub comment: Option<String>,
+}
+
+/// A table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableDef {
+    /// Its id in the lake.
+    pub id: TableId,
+    /// Its identity for frames: known before the lake gave an id.
+    pub uuid: Uuid,
+    /// The schema it is in.
+    pub schema_id: SchemaId,
+    /// Its name, exact case.
+    pub name: String,
+    /// Folder below the schema's folder, with a slash at the end.
+    pub path: String,
+    /// Top-level columns in order.
+    pub columns: Vec<ColumnDef>,
+    /// The id the next new column gets: above every id this table ever used.
+    pub next_column_id: ColumnId,
+    /// CHECK (enforced), keys (information).
+    pub constraints: Vec<Constraint>,
+    /// `COMMENT ON TABLE`.
+    pub comment: Option<String>,
+}
+
+/// A top-level column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnDef {
+    /// Parquet field id; unique in the table for ever.
+    pub id: ColumnId,
+    /// Field id of a list's element (arrays only); `id + 1` for columns made by us.
+    pub element_id: Option<ColumnId>,
+    /// Its name, exact case.
+    pub name: String,
+    /// Its type.
+    pub ty: ColumnType,
+    /// Whether NULL is allowed.
+    pub nullable: bool,
+    /// What an INSERT that does not name the column stores; none is NULL.
+    pub default: Option<DefaultValue>,
+    /// What rows of files without this column show: a value in the lake's text form; none is NULL.
+    pub initial_default: Option<String>,
+    /// `COMMENT ON COLUMN`.
+    pub comment: Option<String>,
+}
+
+/// A column's default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DefaultValue {
+    /// A constant, in the lake's text form (ISO dates, plain numbers, `true`/`false`, blobs as hex).
+    Literal(String),
+    /// A Postgres expression, evaluated for each row: `now()`, `gen_random_uuid()`.
+    Expression(String),
+}
+
+/// A constraint of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Constraint {
+    /// Unique in its table.
+    pub name: String,
+    /// What it says.
+    pub kind: ConstraintKind,
+}
+
+/// What a constraint says. Only CHECK (and NOT NULL, which is on the column) is enforced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConstraintKind {
+    /// A Postgres expression that must not be false, over the columns it names.
+    Check {
+        /// The expression, as Postgres SQL.
+        expression: String,
+    },
+    /// Information: PRIMARY KEY.
+    PrimaryKey {
+        /// The key's columns.
+        columns: Vec<ColumnId>,
+    },
+    /// Information: UNIQUE.
+    Unique {
+        /// The key's columns.
+        columns: Vec<ColumnId>,
+    },
+    /// Information: FOREIGN KEY.
+    ForeignKey {
+        /// The referring columns.
+        columns: Vec<ColumnId>,
+        /// Schema and name of the table referred to.
+        target: (String, String),
+        /// Names of the columns referred to; empty: its primary key.
+        target_columns: Vec<String>,
+    },
+}
+
+/// A view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewDef {
+    /// Its id in the lake.
+    pub id: ViewId,
+    /// Its identity for frames.
+    pub uuid: Uuid,
+    /// The schema it is in.
+    pub schema_id: SchemaId,
+    /// Its name, exact case.
+    pub name: String,
+    /// DuckDB SQL as DuckLake stores it, `{DUCKLAKE_CATALOG}` for the catalog's name: what other programs run.
+    pub duckdb_sql: String,
+    /// Postgres SQL with every name qualified: what DuckMesh runs. None for a view that others made.
+    pub postgres_sql: Option<String>,
+    /// Names and types of its columns when it was made. Empty for a view that others made.
+    pub columns: Vec<(String, ColumnType)>,
+    /// `COMMENT ON VIEW`.
+    pub comment: Option<String>,
+}
+
+impl LakeSchema {
+    /// The schema of that name.
+    #[must_use]
+    pub fn schema(&self, name: &str) -> Option<&Arc<SchemaDef>> {
+        self.schemas.get(name)
+    }
+
+    /// The name of a schema.
+    #[must_use]
+    pub fn schema_name(&self, id: SchemaId) -> Option<&str> {
+        self.schemas
+            .values()
+            .find(|s| s.id == id)
+            .map(|s| s.name.as_str())
+    }
+
+    /// The table of that name in that schema.
+    #[must_use]
+    pub fn table(&self, schema: &str, name: &str) -> Option<&Arc<TableDef>> {
+        let schema = self.schemas.get(schema)?.id;
+        self.tables
+            .values()
+            .find(|t| t.schema_id == schema && t.name == name)
+    }
+
+    /// The table with that identity.
+    #[must_use]
+    pub fn table_by_uuid(&self, uuid: Uuid) -> Option<&Arc<TableDef>> {
+        self.tables.values().find(|t| t.uuid == uuid)
+    }
+
+    /// The view of that name in that schema.
+    #[must_use]
+    pub fn view(&self, schema: &str, name: &str) -> Option<&Arc<ViewDef>> {
+        let schema = self.schemas.get(schema)?.id;
+        self.views
+            .values()
+            .find(|v| v.schema_id == schema && v.name == name)
+    }
+}
+
+impl TableDef {
+    /// The column of that name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&ColumnDef> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// The column with that id.
+    #[must_use]
+    pub fn column_by_id(&self, id: ColumnId) -> Option<&ColumnDef> {
+        self.columns.iter().find(|c| c.id == id)
+    }
+}

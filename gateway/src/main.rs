@@ -1,0 +1,5 @@
+//! The `duckmesh` binary.
+
+fn main() -> std::process::ExitCode {
+    duckmesh::cli::main()
+}

@@ -1,0 +1,5 @@
+//! .
+
+pub mod error;
+
+pub use error::{PgError, PgResult, SqlState};
