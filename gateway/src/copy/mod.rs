@@ -1,1 +1,5 @@
-//! .
+//! COPY's formats.
+
+/// Options of COPY.
+#[derive(Clone, Debug)]
+pub struct CopyOptions {}

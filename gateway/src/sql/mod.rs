@@ -1,1 +1,3 @@
-//! .
+//! From SQL text to plans: parse, check, rewrite.
+
+pub mod plan;

@@ -1,0 +1,422 @@
+//! What a statement turned into: all that execution needs, without any syntax tree.
+//!
+//! Plans are made on threads with large stacks and hold only owned values, so that they can be kept, sent and dropped anywhere.
+
+use std::sync::Arc;
+
+use duckmesh_catalog::{
+    ColumnId, ColumnType, Constraint, LakeName, LakeSchema, TableDef, ddl::DdlOp,
+};
+use uuid::Uuid;
+
+use crate::{copy::CopyOptions, wire::PgError};
+
+/// What planning may look at.
+#[derive(Clone)]
+pub struct PlanContext {
+    /// The lake's name: `current_database()`.
+    pub lake: LakeName,
+    /// What exists, the open transaction's own changes included.
+    pub schema: Arc<LakeSchema>,
+    /// `search_path` resolved to the names that exist (SQL names: `public`, never `main`), without `pg_catalog`.
+    pub search_path: Vec<String>,
+    /// Oids the client gave for parameters; 0 or missing: find out.
+    pub param_types: Vec<u32>,
+    /// How literals are read (time zone, date order, now).
+    pub values: Arc<crate::value::ValueContext>,
+    /// The session's user.
+    pub user: String,
+}
+
+/// A planned statement.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// SELECT, VALUES, WITH … SELECT, TABLE.
+    Query(QueryPlan),
+    /// INSERT.
+    Insert(InsertPlan),
+    /// COPY t FROM STDIN.
+    CopyIn(CopyInPlan),
+    /// COPY … TO STDOUT.
+    CopyOut(CopyOutPlan),
+    /// DDL that is known whole: operations for the log.
+    Ddl(DdlPlan),
+    /// CREATE TABLE AS, SELECT INTO.
+    CreateTableAs(CreateTableAsPlan),
+    /// CREATE VIEW: its column types come from describing the query.
+    CreateView(CreateViewPlan),
+    /// CREATE and DROP DATABASE.
+    Database(DatabasePlan),
+    /// BEGIN, COMMIT, …
+    Transaction(TransactionPlan),
+    /// SET, RESET, SHOW, DISCARD.
+    Setting(SettingPlan),
+    /// EXPLAIN.
+    Explain(ExplainPlan),
+    /// Accepted, does nothing.
+    NoOp {
+        /// The command's tag.
+        tag: String,
+        /// What the user should know.
+        notice: Option<PgError>,
+    },
+}
+
+/// A query for the engine.
+#[derive(Clone, Debug, Default)]
+pub struct QueryPlan {
+    /// DuckDB SQL, rendered from the checked tree, with holes.
+    pub sql: Vec<SqlPart>,
+    /// The lake's tables it reads; each is a view `TableUse::view` on the engine's connection.
+    pub tables: Vec<TableUse>,
+    /// Relations of `pg_catalog`, `information_schema` and `duckmesh` it reads; each is a view `SystemUse::view`.
+    pub system: Vec<SystemUse>,
+    /// Parameter types by position; the type of a hole is repeated in it.
+    pub params: Vec<ParamType>,
+    /// What is known of the output columns by position: shorter or empty where not known (`SELECT *` over unknown shapes).
+    pub columns: Vec<OutputColumn>,
+}
+
+/// A piece of SQL.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SqlPart {
+    /// As it is.
+    Text(String),
+    /// A parameter: rendered as a literal with a cast (`value::literal`), or as `CAST(NULL AS …)` to describe.
+    Param(usize),
+    /// A value of the session, rendered as a literal when the statement runs.
+    Session(SessionValue),
+}
+
+/// Values that depend on the session or the moment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionValue {
+    /// `now()`, `current_timestamp`, `transaction_timestamp()`: start of the transaction, timestamptz.
+    TransactionTime,
+    /// `statement_timestamp()`.
+    StatementTime,
+    /// `clock_timestamp()`.
+    ClockTime,
+    /// `current_date`, in the session's zone.
+    CurrentDate,
+    /// `current_time`/`localtime` as time without zone, in the session's zone.
+    LocalTime,
+    /// `localtimestamp`.
+    LocalTimestamp,
+    /// `current_database()`, `current_catalog`.
+    Database,
+    /// `current_user`, `session_user`, `user`.
+    User,
+    /// `current_schema`.
+    Schema,
+    /// `current_schemas(bool)` as a text list; the flag: with pg_catalog.
+    Schemas(bool),
+    /// `version()`.
+    Version,
+    /// `pg_backend_pid()`.
+    BackendPid,
+    /// `current_setting(name [, missing_ok])`.
+    Setting(String, bool),
+    /// `txid_current()`.
+    TransactionId,
+    /// `pg_postmaster_start_time()`.
+    ServerStart,
+}
+
+/// The type of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParamType {
+    /// Its Postgres oid.
+    pub oid: u32,
+    /// The type its value is read as.
+    pub ty: ColumnType,
+}
+
+/// A table in a query.
+#[derive(Clone, Debug)]
+pub struct TableUse {
+    /// The table.
+    pub table: Arc<TableDef>,
+    /// The view's name on the engine's connection.
+    pub view: String,
+    /// Conditions that every row of the result needs from this table (all of them): for pruning files. May be empty.
+    pub filters: Vec<ColumnFilter>,
+}
+
+/// `column op value` with a constant or parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnFilter {
+    /// The column.
+    pub column: ColumnId,
+    /// The comparison.
+    pub op: FilterOp,
+    /// Values: one, for `In` several, for `IsNull`/`IsNotNull` none.
+    pub values: Vec<FilterValue>,
+}
+
+/// Comparisons that can prune.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum FilterOp {
+    Eq,
+    Lt,
+    LtEq,
+    Gt,
+    GtEq,
+    In,
+    IsNull,
+    IsNotNull,
+}
+
+/// A constant to compare with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FilterValue {
+    /// Text form, to be read as the column's type.
+    Text(String),
+    /// A parameter.
+    Param(usize),
+}
+
+/// A system relation in a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemUse {
+    /// `pg_catalog`, `information_schema` or `duckmesh`.
+    pub schema: String,
+    /// Its name there.
+    pub name: String,
+    /// The view's name on the engine's connection.
+    pub view: String,
+}
+
+/// What planning knows of an output column.
+#[derive(Clone, Debug, Default)]
+pub struct OutputColumn {
+    /// Its name as Postgres gives it (`?column?`, `count`, …), where known.
+    pub name: Option<String>,
+    /// The table and column it shows unchanged.
+    pub origin: Option<(Arc<TableDef>, ColumnId)>,
+    /// Its Postgres type where it differs from what the engine's type tells (varchar from a cast, jsonb, regclass …).
+    pub ty: Option<ColumnType>,
+}
+
+/// INSERT.
+#[derive(Clone, Debug)]
+pub struct InsertPlan {
+    /// The target.
+    pub table: Arc<TableDef>,
+    /// Its schema's SQL name, for messages.
+    pub schema_name: String,
+    /// Target columns in the order of the source; others get their default.
+    pub columns: Vec<ColumnId>,
+    /// Where rows come from.
+    pub source: InsertSource,
+    /// What the statement returns.
+    pub returning: Option<Returning>,
+    /// Parameter types by position.
+    pub params: Vec<ParamType>,
+}
+
+/// Where an INSERT's rows come from.
+#[derive(Clone, Debug)]
+pub enum InsertSource {
+    /// `DEFAULT VALUES`: one row.
+    DefaultValues,
+    /// Rows of constants, parameters and DEFAULT: no engine needed.
+    Values(Vec<Vec<Cell>>),
+    /// Anything else: the engine gives rows with one column per target column, already assigned to its type.
+    Query(QueryPlan),
+}
+
+/// A simple value of a VALUES row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// The column's default.
+    Default,
+    /// NULL.
+    Null,
+    /// A constant in Postgres' text form, fit for the column's type.
+    Text(String),
+    /// A parameter; its `ParamType` is the column's type (or what the client gave, when it can be assigned).
+    Param(usize),
+}
+
+/// RETURNING.
+#[derive(Clone, Debug)]
+pub enum Returning {
+    /// Columns of the row: output name and column.
+    Columns(Vec<(String, ColumnId)>),
+    /// Expressions: a query whose only table is the inserted rows.
+    Query(QueryPlan),
+}
+
+/// COPY FROM STDIN.
+#[derive(Clone, Debug)]
+pub struct CopyInPlan {
+    /// The target.
+    pub table: Arc<TableDef>,
+    /// Its schema's SQL name.
+    pub schema_name: String,
+    /// Columns in the data's order.
+    pub columns: Vec<ColumnId>,
+    /// The format.
+    pub options: CopyOptions,
+}
+
+/// COPY TO STDOUT.
+#[derive(Clone, Debug)]
+pub struct CopyOutPlan {
+    /// What is copied.
+    pub query: QueryPlan,
+    /// Column names, for the header.
+    pub columns: Vec<String>,
+    /// The format.
+    pub options: CopyOptions,
+}
+
+/// DDL.
+#[derive(Clone, Debug)]
+pub struct DdlPlan {
+    /// For the log, in order. Empty: nothing to do (IF EXISTS …).
+    pub ops: Vec<DdlOp>,
+    /// The command's tag.
+    pub tag: String,
+    /// Notices.
+    pub notices: Vec<PgError>,
+    /// Queries that must give no row before the change is made (SET NOT NULL, ADD CHECK), with the error if they do.
+    pub validations: Vec<(QueryPlan, PgError)>,
+}
+
+/// CREATE TABLE AS.
+#[derive(Clone, Debug)]
+pub struct CreateTableAsPlan {
+    /// The new table's schema.
+    pub schema: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Column names given; the query's otherwise.
+    pub column_names: Vec<String>,
+    /// The query.
+    pub query: QueryPlan,
+    /// False for WITH NO DATA.
+    pub with_data: bool,
+    /// The table exists and IF NOT EXISTS was said: only the notice.
+    pub exists: Option<PgError>,
+}
+
+/// CREATE [OR REPLACE] VIEW.
+#[derive(Clone, Debug)]
+pub struct CreateViewPlan {
+    /// The view's identity: the old one's where it replaces.
+    pub uuid: Uuid,
+    /// The schema it goes to.
+    pub schema: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Column names given; the query's otherwise.
+    pub column_names: Vec<String>,
+    /// The query, to describe.
+    pub query: QueryPlan,
+    /// What DuckLake stores, with `{DUCKLAKE_CATALOG}`.
+    pub duckdb_sql: String,
+    /// What DuckMesh runs: names qualified.
+    pub postgres_sql: String,
+    /// The old view's columns: a replacement may only add to them.
+    pub replaces: Option<Vec<(String, ColumnType)>>,
+}
+
+/// CREATE and DROP DATABASE.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum DatabasePlan {
+    Create {
+        name: String,
+        notices: Vec<PgError>,
+    },
+    Drop {
+        name: String,
+        if_exists: bool,
+        force: bool,
+    },
+}
+
+/// Transaction commands.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum TransactionPlan {
+    /// `tag` is `BEGIN` or `START TRANSACTION`.
+    Begin {
+        tag: &'static str,
+        read_only: Option<bool>,
+        isolation: Option<String>,
+    },
+    Commit {
+        and_chain: bool,
+    },
+    Rollback {
+        and_chain: bool,
+    },
+    Savepoint(String),
+    Release(String),
+    RollbackTo(String),
+    /// SET TRANSACTION.
+    Set {
+        read_only: Option<bool>,
+        isolation: Option<String>,
+    },
+}
+
+/// SET, RESET, SHOW, DISCARD.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum SettingPlan {
+    /// Value none: TO DEFAULT.
+    Set {
+        name: String,
+        value: Option<String>,
+        local: bool,
+    },
+    Reset(String),
+    ResetAll,
+    Show(String),
+    ShowAll,
+    DiscardAll,
+    /// DISCARD PLANS | SEQUENCES | TEMP: the tag.
+    Discard(&'static str),
+}
+
+/// EXPLAIN.
+#[derive(Clone, Debug)]
+pub struct ExplainPlan {
+    /// Whether to run it.
+    pub analyze: bool,
+    /// Format: text or json.
+    pub json: bool,
+    /// VERBOSE.
+    pub verbose: bool,
+    /// What is explained.
+    pub inner: Box<Plan>,
+}
+
+/// A CHECK constraint ready for the engine.
+#[derive(Clone, Debug)]
+pub struct CompiledCheck {
+    /// The constraint.
+    pub constraint: Constraint,
+    /// DuckDB SQL over the table's columns.
+    pub sql: Vec<SqlPart>,
+}
+
+/// A default ready to be computed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DefaultProgram {
+    /// NULL.
+    Null,
+    /// A constant in the lake's text form.
+    Constant(String),
+    /// A value of the session or moment, cast to the column's type.
+    Session(SessionValue),
+    /// `gen_random_uuid()`: new for each row.
+    RandomUuid,
+    /// Anything else: the engine computes it, one value per row.
+    Expression(Vec<SqlPart>),
+}

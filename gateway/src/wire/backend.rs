@@ -1,0 +1,236 @@
+//! What the wire needs of a session: the border between messages and their meaning.
+//!
+//! The wire knows no SQL, no lake and no engine; the session knows no message and no socket.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use bytes::Bytes;
+use duckmesh_catalog::ColumnType;
+
+use super::{PgError, PgResult, cancel::Cancel};
+use crate::value::ValueContext;
+
+/// Opens sessions.
+#[async_trait]
+pub trait Connector: Send + Sync + 'static {
+    /// The session it opens.
+    type Session: Session;
+
+    /// Checks the startup parameters (database exists, user, settings) and opens a session. Errors are sent as FATAL.
+    async fn connect(&self, startup: Startup, cancel: Cancel) -> PgResult<Self::Session>;
+}
+
+/// What the client said at its start, after the wire parsed it.
+#[derive(Clone, Debug, Default)]
+pub struct Startup {
+    /// `user`; never empty.
+    pub user: String,
+    /// `database`; defaults to the user.
+    pub database: String,
+    /// All other parameters in order, those of `options=-c name=value` too.
+    pub settings: Vec<(String, String)>,
+    /// The backend id of BackendKeyData.
+    pub process_id: i32,
+    /// The peer's address, for logs and `pg_stat_activity`.
+    pub peer: Option<std::net::SocketAddr>,
+}
+
+/// The state byte of ReadyForQuery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// `I`
+    Idle,
+    /// `T`
+    InTransaction,
+    /// `E`
+    Failed,
+}
+
+/// A connection's meaning. Methods are called one at a time.
+#[async_trait]
+pub trait Session: Send + 'static {
+    /// One statement of a query string, parsed but not yet looked at.
+    type Statement: Send + Sync + Clone;
+    /// A planned statement. Cheap to clone; it re-plans itself inside `execute` when the lake's schema has changed.
+    type Prepared: Prepared;
+
+    /// Cuts a query string into statements. Empty statements (`;;`, comments) do not appear.
+    async fn parse(&mut self, sql: Arc<str>) -> PgResult<Vec<Self::Statement>>;
+
+    /// Plans a statement: names, parameter types, result columns. Executes nothing.
+    /// `param_types`: oids given by the client, 0 for "find out". Fails with 25P02 in a failed transaction,
+    /// except for COMMIT and ROLLBACK.
+    async fn prepare(
+        &mut self,
+        statement: &Self::Statement,
+        param_types: &[u32],
+    ) -> PgResult<Self::Prepared>;
+
+    /// Executes. On an error inside a transaction block the session marks the block failed by itself.
+    async fn execute(
+        &mut self,
+        prepared: &Self::Prepared,
+        params: Params,
+        place: Place,
+    ) -> PgResult<Outcome>;
+
+    /// The end of an implicit transaction: at Sync, and at the end of a simple query. `failed`: a statement since the last
+    /// call failed, so what is buffered must be dropped; else it is committed now. Outside implicit transactions it does nothing.
+    async fn end_implicit(&mut self, failed: bool) -> PgResult<()>;
+
+    /// An error that arose in the wire during a statement (bad parameter format, lost portal …): marks an open block as failed.
+    fn note_error(&mut self);
+
+    /// The state byte.
+    fn status(&self) -> Status;
+
+    /// Notices since the last call, already filtered by `client_min_messages`.
+    fn take_notices(&mut self) -> Vec<PgError>;
+
+    /// Parameters to report by ParameterStatus since the last call; after `connect`, all of them.
+    fn take_parameter_changes(&mut self) -> Vec<(String, String)>;
+
+    /// How values are read and written for this client now.
+    fn value_context(&self) -> Arc<ValueContext>;
+
+    /// Number counting up with every transaction end: portals of an older one are gone.
+    fn transaction_id(&self) -> u64;
+
+    /// The `idle_session_timeout` or `idle_in_transaction_session_timeout` in force now, if any.
+    fn idle_timeout(&self) -> Option<std::time::Duration>;
+
+    /// The client is gone or said goodbye: roll back, release.
+    async fn close(self);
+}
+
+/// What a planned statement says of itself.
+pub trait Prepared: Send + Sync + Clone + 'static {
+    /// Oids of its parameters.
+    fn param_types(&self) -> &[u32];
+    /// Its result columns; none for a statement without rows.
+    fn columns(&self) -> Option<&[ResultColumn]>;
+    /// Whether it is a transaction command that may run in a failed block (COMMIT, ROLLBACK, ROLLBACK TO).
+    fn ends_failed_block(&self) -> bool;
+}
+
+/// Where a statement stands among its neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The only or last statement before the implicit transaction ends: if nothing was buffered before it, its write is durable
+    /// before `execute` returns.
+    Last,
+    /// Others may follow in the same implicit transaction: writes are buffered until `end_implicit`, and the wire keeps its
+    /// replies back until then.
+    MoreMayFollow,
+}
+
+/// Bound parameters as they came.
+#[derive(Clone, Debug, Default)]
+pub struct Params {
+    /// Values; none is NULL.
+    pub values: Vec<Option<Bytes>>,
+    /// Format of each value; as many as values.
+    pub formats: Vec<Format>,
+}
+
+/// Text or binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Format code 0.
+    Text,
+    /// Format code 1.
+    Binary,
+}
+
+/// A column of a result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResultColumn {
+    /// Its name.
+    pub name: String,
+    /// Oid of the table it comes from unchanged; 0 otherwise.
+    pub table_oid: u32,
+    /// Attribute number in that table; 0 otherwise.
+    pub attnum: i16,
+    /// Postgres' type.
+    pub type_oid: u32,
+    /// Postgres' `typlen`.
+    pub typlen: i16,
+    /// Postgres' type modifier.
+    pub typmod: i32,
+    /// DuckDB's type, as the encoder needs it.
+    pub duckdb_type: String,
+    /// The declared type where it comes from a table's column unchanged.
+    pub declared: Option<ColumnType>,
+}
+
+/// What executing gave.
+pub enum Outcome {
+    /// Nothing to run (EmptyQueryResponse).
+    Empty,
+    /// Done: CommandComplete with this tag.
+    Complete(String),
+    /// Rows.
+    Rows(Rows),
+    /// The client may send data now.
+    CopyIn(Box<dyn CopySink>),
+    /// Data for the client.
+    CopyOut(Box<dyn CopySource>),
+}
+
+/// Rows that stream.
+pub struct Rows {
+    /// Their columns: as many as each batch has.
+    pub columns: Arc<[ResultColumn]>,
+    /// The batches.
+    pub batches: Box<dyn RowSource>,
+    /// The command's tag.
+    pub tag: RowTag,
+}
+
+/// The tag of a command that gave rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowTag {
+    /// `SELECT n`
+    Select,
+    /// `INSERT 0 n`
+    Insert,
+    /// `FETCH n`
+    Fetch,
+    /// Without a number: `SHOW`, `EXPLAIN`.
+    Plain(&'static str),
+}
+
+/// Where rows come from. Dropping it ends the query.
+#[async_trait]
+pub trait RowSource: Send {
+    /// The next batch; none at the end. After an error or none it must not be called again.
+    async fn next(&mut self) -> PgResult<Option<RecordBatch>>;
+}
+
+/// Where COPY FROM STDIN puts its data. Dropping it is a failed COPY: nothing becomes visible.
+#[async_trait]
+pub trait CopySink: Send {
+    /// Columns that are copied.
+    fn column_count(&self) -> usize;
+    /// Format of the copy as a whole.
+    fn format(&self) -> Format;
+    /// Takes a piece, cut anywhere.
+    async fn data(&mut self, piece: Bytes) -> PgResult<()>;
+    /// CopyDone: gives the tag `COPY n`, after the rows are durable (or buffered in a transaction).
+    async fn done(self: Box<Self>) -> PgResult<String>;
+}
+
+/// Where COPY TO STDOUT gets its data.
+#[async_trait]
+pub trait CopySource: Send {
+    /// Columns that are copied.
+    fn column_count(&self) -> usize;
+    /// Format of the copy as a whole.
+    fn format(&self) -> Format;
+    /// The next piece: one or several whole lines; none at the end. The wire cuts pieces into CopyData messages as they are.
+    async fn next(&mut self) -> PgResult<Option<Bytes>>;
+    /// Rows given so far, for the tag.
+    fn rows(&self) -> u64;
+}
