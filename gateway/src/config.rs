@@ -1,1 +1,227 @@
-//! .
+//! The server's configuration: one struct, read from a TOML file, then the environment, then flags.
+
+use std::{fmt::Write as _, net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, CommandFactory};
+use serde::Deserialize;
+
+/// Options as a person gives them. Every field may come from the TOML file (same name with `_`), from the environment or from a
+/// flag; the later wins. Help texts are the reference in `docs/configuration.md`.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// Folder of the embedded server: lakes, their log and their files [default: ./duckmesh-data]
+    #[arg(long, env = "DUCKMESH_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Address of the Postgres port; until authentication exists it must be loopback [default: 127.0.0.1:5433]
+    #[arg(long, env = "DUCKMESH_LISTEN", value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Address of /health, /ready and /metrics, or "off" [default: 127.0.0.1:5480]
+    #[arg(long, env = "DUCKMESH_HTTP", value_name = "HOST:PORT")]
+    pub http: Option<String>,
+    /// Where catalog and log are: "sqlite" (in the data folder) or a postgres:// URL [default: sqlite]
+    #[arg(long, env = "DUCKMESH_CATALOG", value_name = "sqlite|URL")]
+    pub catalog: Option<String>,
+    /// How long rows may wait for publication while nobody asks for them, in milliseconds [default: 1000]
+    #[arg(long, env = "DUCKMESH_COMMIT_INTERVAL_MS", value_name = "MS")]
+    pub commit_interval_ms: Option<u64>,
+    /// Memory DuckDB may use for a lake's queries, in MiB; its process may have twice this and 1 GiB [default: a quarter of the machine's, at most 4096]
+    #[arg(long, env = "DUCKMESH_ENGINE_MEMORY_MB", value_name = "MIB")]
+    pub engine_memory_mb: Option<u64>,
+    /// Threads of a lake's engine [default: the machine's cores]
+    #[arg(long, env = "DUCKMESH_ENGINE_THREADS", value_name = "N")]
+    pub engine_threads: Option<u32>,
+    /// Disk a lake's engine may use for spilling, in MiB [default: 16384]
+    #[arg(long, env = "DUCKMESH_ENGINE_TEMP_MB", value_name = "MIB")]
+    pub engine_temp_mb: Option<u64>,
+    /// Connections served at once [default: 200]
+    #[arg(long, env = "DUCKMESH_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<usize>,
+    /// How long SIGTERM waits for running statements, in seconds [default: 30]
+    #[arg(long, env = "DUCKMESH_DRAIN_SECONDS", value_name = "S")]
+    pub drain_seconds: Option<u64>,
+    /// Log lines: "text" or "json" [default: text]
+    #[arg(long, env = "DUCKMESH_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// What is logged, as a tracing filter [default: info]
+    #[arg(long, env = "DUCKMESH_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// The configuration in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Absolute data folder.
+    pub data: PathBuf,
+    /// Postgres port.
+    pub listen: SocketAddr,
+    /// HTTP port; none is off.
+    pub http: Option<SocketAddr>,
+    /// Postgres URL of catalog and log; none is SQLite in the data folder.
+    pub catalog_url: Option<String>,
+    /// See [`Options::commit_interval_ms`].
+    pub commit_interval: Duration,
+    /// DuckDB's `memory_limit` in bytes.
+    pub engine_memory_bytes: u64,
+    /// DuckDB's `threads`.
+    pub engine_threads: u32,
+    /// DuckDB's `max_temp_directory_size` in bytes.
+    pub engine_temp_bytes: u64,
+    /// Connections served at once.
+    pub max_connections: usize,
+    /// How long SIGTERM waits.
+    pub drain: Duration,
+    /// Whether log lines are JSON.
+    pub log_json: bool,
+    /// Tracing filter.
+    pub log: String,
+}
+
+const MIB: u64 = 1024 * 1024;
+
+impl Options {
+    /// Takes what this does not say from `file`.
+    #[must_use]
+    pub fn or(self, file: Self) -> Self {
+        Self {
+            data: self.data.or(file.data),
+            listen: self.listen.or(file.listen),
+            http: self.http.or(file.http),
+            catalog: self.catalog.or(file.catalog),
+            commit_interval_ms: self.commit_interval_ms.or(file.commit_interval_ms),
+            engine_memory_mb: self.engine_memory_mb.or(file.engine_memory_mb),
+            engine_threads: self.engine_threads.or(file.engine_threads),
+            engine_temp_mb: self.engine_temp_mb.or(file.engine_temp_mb),
+            max_connections: self.max_connections.or(file.max_connections),
+            drain_seconds: self.drain_seconds.or(file.drain_seconds),
+            log_format: self.log_format.or(file.log_format),
+            log: self.log.or(file.log),
+        }
+    }
+
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not TOML, or has a key that is no option.
+    pub fn from_file(path: &std::path::Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} is not a valid configuration", path.display()))
+    }
+
+    /// Fills in the defaults and checks.
+    ///
+    /// # Errors
+    /// When a value makes no sense; the message says which.
+    pub fn resolve(self) -> Result<Config> {
+        let data = self.data.unwrap_or_else(|| PathBuf::from("./duckmesh-data"));
+        let data = std::path::absolute(&data).with_context(|| format!("data: {}", data.display()))?;
+        let listen = address("listen", self.listen.as_deref().unwrap_or("127.0.0.1:5433"))?;
+        if !listen.ip().is_loopback() {
+            bail!(
+                "listen: {listen} is not a loopback address; DuckMesh has no authentication yet and refuses to serve a network"
+            );
+        }
+        let http = match self.http.as_deref().unwrap_or("127.0.0.1:5480") {
+            "off" => None,
+            text => Some(address("http", text)?),
+        };
+        if let Some(http) = http.filter(|a| !a.ip().is_loopback()) {
+            bail!("http: {http} is not a loopback address; metrics are not for the network without authentication");
+        }
+        let catalog_url = match self.catalog.as_deref().unwrap_or("sqlite") {
+            "sqlite" => None,
+            url if url.starts_with("postgres://") || url.starts_with("postgresql://") => Some(url.to_owned()),
+            _ => bail!("catalog: must be \"sqlite\" or a postgres:// URL"),
+        };
+        let log_json = match self.log_format.as_deref().unwrap_or("text") {
+            "text" => false,
+            "json" => true,
+            other => bail!("log_format: {other:?} is neither \"text\" nor \"json\""),
+        };
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let config = Config {
+            data,
+            listen,
+            http,
+            catalog_url,
+            commit_interval: Duration::from_millis(self.commit_interval_ms.unwrap_or(1000)),
+            engine_memory_bytes: self.engine_memory_mb.unwrap_or_else(default_engine_memory_mb) * MIB,
+            engine_threads: self.engine_threads.unwrap_or_else(|| u32::try_from(cores).unwrap_or(u32::MAX)),
+            engine_temp_bytes: self.engine_temp_mb.unwrap_or(16_384) * MIB,
+            max_connections: self.max_connections.unwrap_or(200),
+            drain: Duration::from_secs(self.drain_seconds.unwrap_or(30)),
+            log_json,
+            log: self.log.unwrap_or_else(|| "info".to_owned()),
+        };
+        if config.engine_threads == 0 || config.max_connections == 0 || config.engine_memory_bytes < 64 * MIB {
+            bail!("engine_threads and max_connections must be at least 1, engine_memory_mb at least 64");
+        }
+        Ok(config)
+    }
+}
+
+/// Resolves `HOST:PORT`; a name is looked up, and its first address is taken.
+fn address(option: &str, text: &str) -> Result<SocketAddr> {
+    use std::net::ToSocketAddrs;
+    text.to_socket_addrs()
+        .ok()
+        .and_then(|mut all| all.next())
+        .with_context(|| format!("{option}: {text:?} is not HOST:PORT"))
+}
+
+/// A quarter of the machine's memory, at most 4 GiB.
+fn default_engine_memory_mb() -> u64 {
+    let total_kb = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| text.lines().next()?.split_whitespace().nth(1)?.parse::<u64>().ok())
+        .unwrap_or(4 * 1024 * 1024);
+    (total_kb / 1024 / 4).clamp(256, 4096)
+}
+
+/// The reference that `docs/configuration.md` holds, made from the options' own help texts.
+#[must_use]
+pub fn reference() -> String {
+    #[derive(clap::Parser)]
+    struct Reference {
+        #[command(flatten)]
+        options: Options,
+    }
+    let mut text = String::from("| flag | environment | TOML key | meaning |\n| --- | --- | --- | --- |\n");
+    for arg in Reference::command().get_arguments() {
+        let Some(long) = arg.get_long().filter(|l| *l != "help") else { continue };
+        let env = arg.get_env().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
+        let _ = writeln!(text, "| `--{long}` | `{env}` | `{}` | {help} |", long.replace('-', "_"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win_over_the_file_and_unknown_keys_are_refused() {
+        let file: Options = toml::from_str("listen = '127.0.0.1:1'\nlog = 'debug'").unwrap();
+        let flags = Options { listen: Some("127.0.0.1:2".into()), ..Options::default() };
+        let config = flags.or(file).resolve().unwrap();
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.log, "debug");
+        assert!(toml::from_str::<Options>("lisen = 'x'").is_err());
+    }
+
+    #[test]
+    fn addresses_beyond_loopback_are_refused() {
+        let refused = |options: Options| options.resolve().unwrap_err().to_string();
+        assert!(refused(Options { listen: Some("0.0.0.0:5433".into()), ..Options::default() }).contains("loopback"));
+        assert!(refused(Options { http: Some("0.0.0.0:80".into()), ..Options::default() }).contains("loopback"));
+        assert!(refused(Options { catalog: Some("mysql://x".into()), ..Options::default() }).contains("catalog"));
+    }
+
+    #[test]
+    fn the_documented_reference_is_this_one() {
+        let page = include_str!("../../docs/configuration.md");
+        assert!(page.contains(&reference()), "docs/configuration.md is old; it must contain:\n{}", reference());
+    }
+}

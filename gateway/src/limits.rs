@@ -1,1 +1,19 @@
-//! .
+//! Limits of the server in one place, each with its reason.
+
+use std::time::Duration;
+
+/// Rows of one write that are kept in memory until they are appended; more is staged as Parquet while it arrives.
+/// Small enough for 200 sessions, large enough that ordinary statements cost no file of their own.
+pub const BUFFERED_WRITE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How often a write is planned again because the schema changed under it, before it gives up with 40001.
+pub const STALE_SCHEMA_RETRIES_MAX: usize = 16;
+
+/// How long a DDL statement waits for its publication before it says that its outcome is unknown.
+pub const DDL_PUBLICATION_WAIT: Duration = Duration::from_secs(60);
+
+/// The largest EXPLAIN answer in bytes.
+pub const EXPLAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Files of one lake's open transactions are removed when they end; leftovers of a crash are removed at start.
+pub const SCRATCH_FILE_PREFIX: &str = "own-";
