@@ -1,1 +1,20 @@
-//! TODO
+//! The cellar: Parquet files of a lake, how they are written, named, found again and left out of a read.
+//!
+//! This crate knows objects, Parquet and statistics. It never decides what readers may see, and it knows no SQL text,
+//! no wire protocol and no DuckDB.
+
+pub mod encode;
+pub mod error;
+pub mod names;
+pub mod prune;
+pub mod rows;
+pub mod stage;
+pub mod store;
+
+pub use encode::{EncodedFile, encode, write_scratch};
+pub use error::{Error, ErrorKind, Result};
+pub use names::NameSeed;
+pub use prune::{ColumnPredicate, Comparison, Ranges, Test, prune};
+pub use rows::{rows_to_batch, write_rows};
+pub use stage::StagedWriter;
+pub use store::{LakeFiles, StoredFile};

@@ -1,0 +1,115 @@
+//! Storage's one error.
+
+use thiserror::Error;
+
+/// The result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in words for the operator; [`Error::kind`] says what the caller must do.
+#[derive(Debug, Error)]
+#[error("{message}")]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What a caller must do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The object is not there.
+    NotFound,
+    /// An object of that name holds something else: never use the name again, an operator must look.
+    AlreadyExists,
+    /// The store has no room: refuse writes, try later.
+    Full,
+    /// The store may not be written: refuse writes.
+    ReadOnly,
+    /// An object is not what was written: do not read it, an operator must look.
+    Corrupt,
+    /// A value or a request that a lake cannot hold: tell the user. The message is fit for a client.
+    Invalid,
+    /// Anything else of the store; trying again may help.
+    Io,
+}
+
+impl Error {
+    /// An error that started here.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// An error that another one caused.
+    pub fn caused(
+        kind: ErrorKind,
+        message: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            source: Some(source.into()),
+        }
+    }
+
+    /// What the caller must do.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// An error of the operating system while `doing` something.
+    pub(crate) fn io(doing: &str, source: std::io::Error) -> Self {
+        let kind = io_kind(&source);
+        Self::caused(kind, format!("could not {doing}: {source}"), source)
+    }
+
+    /// An error of the Parquet writer or reader.
+    pub(crate) fn parquet(doing: &str, source: parquet::errors::ParquetError) -> Self {
+        Self::caused(
+            ErrorKind::Io,
+            format!("could not {doing}: {source}"),
+            source,
+        )
+    }
+
+    /// An error of the object store while `doing` something.
+    pub(crate) fn store(doing: &str, source: object_store::Error) -> Self {
+        let kind = match &source {
+            object_store::Error::NotFound { .. } => ErrorKind::NotFound,
+            object_store::Error::AlreadyExists { .. } => ErrorKind::AlreadyExists,
+            object_store::Error::PermissionDenied { .. }
+            | object_store::Error::Unauthenticated { .. } => ErrorKind::ReadOnly,
+            other => caused_by_io(other).map_or(ErrorKind::Io, io_kind),
+        };
+        Self::caused(kind, format!("could not {doing}: {source}"), source)
+    }
+}
+
+/// The error of the operating system at the bottom of another error.
+fn caused_by_io<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return Some(io);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn io_kind(error: &std::io::Error) -> ErrorKind {
+    use std::io::ErrorKind as Io;
+    match error.kind() {
+        Io::NotFound => ErrorKind::NotFound,
+        Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => ErrorKind::Full,
+        Io::ReadOnlyFilesystem | Io::PermissionDenied => ErrorKind::ReadOnly,
+        _ => ErrorKind::Io,
+    }
+}

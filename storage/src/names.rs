@@ -1,0 +1,67 @@
+//! Names of objects, and the paths they have below a lake's folder.
+
+use duckmesh_catalog::Offset;
+use object_store::path::{Path, PathPart};
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What all files written here begin with: only these are ever swept.
+const PREFIX: &str = "duckmesh-";
+/// Hex digits of the content's SHA-256 in a name.
+const HASH_DIGITS: usize = 24;
+
+/// From what a part's name is made, besides its content. A retry of the same work gives the same seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameSeed {
+    first: Offset,
+    part: u32,
+}
+
+impl NameSeed {
+    /// Of the part-th file (from 0) that starts with rows of the frame at `first`.
+    #[must_use]
+    pub const fn new(first: Offset, part: u32) -> Self {
+        Self { first, part }
+    }
+
+    /// The name of a file with this content.
+    pub(crate) fn name(self, sha256: &str) -> String {
+        let hash = sha256.get(..HASH_DIGITS).unwrap_or(sha256);
+        format!(
+            "{PREFIX}{:012}-{}-{hash}.parquet",
+            self.first.get(),
+            self.part
+        )
+    }
+}
+
+/// A new name for a file whose content is not known yet.
+pub(crate) fn staged() -> String {
+    format!("{PREFIX}staged-{}.parquet", Uuid::now_v7())
+}
+
+/// Whether a path's last part is a name that was made here.
+pub(crate) fn is_ours(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.starts_with(PREFIX) && name.ends_with(".parquet")
+}
+
+/// A path that came from the catalog, as an object's path. `..`, absolute and empty parts are refused: a foreign writer
+/// of the catalog must not lead reads or writes out of the lake's folder.
+pub(crate) fn object_path(relative: &str) -> Result<Path> {
+    let refuse = || {
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("unsafe path in the catalog: {relative:?}"),
+        )
+    };
+    let mut parts = Vec::new();
+    for part in relative.split('/') {
+        parts.push(PathPart::parse(part).map_err(|_| refuse())?);
+        if part.is_empty() || part == "." || part == ".." || part.contains(['\0', '\\']) {
+            return Err(refuse());
+        }
+    }
+    Ok(parts.into_iter().collect())
+}
