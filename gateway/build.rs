@@ -4,24 +4,39 @@ use std::{env, fs, path::PathBuf};
 
 fn main() {
     println!("cargo:rerun-if-env-changed=DUCKDB_LIB_DIR");
-    let Some(lib_dir) = env::var_os("DUCKDB_LIB_DIR").map(PathBuf::from) else { return };
-    let Some(out_dir) = env::var_os("OUT_DIR").map(PathBuf::from) else { return };
+    let Some(lib_dir) = env::var_os("DUCKDB_LIB_DIR").map(PathBuf::from) else {
+        return;
+    };
+    let Some(out_dir) = env::var_os("OUT_DIR").map(PathBuf::from) else {
+        return;
+    };
     // OUT_DIR is <profile>/build/<crate>-<hash>/out; binaries are in <profile>, test binaries in <profile>/deps.
-    let Some(profile_dir) = out_dir.ancestors().nth(3) else { return };
+    let Some(profile_dir) = out_dir.ancestors().nth(3) else {
+        return;
+    };
     for name in ["libduckdb.so", "libduckdb.dylib"] {
         let from = lib_dir.join(name);
         if from.exists() {
             println!("cargo:rerun-if-changed={}", from.display());
             let to = profile_dir.join(name);
-            let same = fs::metadata(&to).ok().map(|m| m.len()) == fs::metadata(&from).ok().map(|m| m.len());
+            let same = fs::metadata(&to).ok().map(|m| m.len())
+                == fs::metadata(&from).ok().map(|m| m.len());
             if !same {
                 let _ = fs::remove_file(&to);
                 fs::copy(&from, &to).expect("copy the DuckDB library beside the binary");
             }
         }
     }
-    let origin = if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("macos") { "@loader_path" } else { "$ORIGIN" };
-    for dir in [origin.to_string(), format!("{origin}/.."), format!("{origin}/../lib")] {
+    let origin = if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("macos") {
+        "@loader_path"
+    } else {
+        "$ORIGIN"
+    };
+    for dir in [
+        origin.to_string(),
+        format!("{origin}/.."),
+        format!("{origin}/../lib"),
+    ] {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{dir}");
     }
 }

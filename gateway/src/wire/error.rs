@@ -219,7 +219,9 @@ impl PgError {
         }))
     }
 
-    setters!(detail, hint, context, schema, table, column, data_type, constraint);
+    setters!(
+        detail, hint, context, schema, table, column, data_type, constraint
+    );
 
     /// Sets the position: 1-based, in characters of the statement.
     #[must_use]
