@@ -1,1 +1,107 @@
-//! .
+//! `duckmesh serve`: opens everything, serves until told to stop, and closes in order.
+
+use std::{fs::File, future::Future, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use duckmesh_catalog::{Catalog, LakeName, Location, clock::SystemClock};
+use tokio::net::TcpListener;
+
+use crate::{
+    config::Config,
+    http,
+    session::{Lakes, Server},
+    wire,
+};
+
+/// The lake that exists from the first start on.
+const FIRST_LAKE: &str = "duckmesh";
+
+/// Serves until `stop` resolves, then drains and returns.
+///
+/// # Errors
+/// When something cannot be opened; the message is for the operator.
+pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("cannot make the data folder {}", config.data.display()))?;
+    let _lock = lock(&config)?;
+    let config = Arc::new(config);
+    let location = match &config.catalog_url {
+        None => Location::Sqlite { data_dir: config.data.clone() },
+        Some(url) => Location::Postgres { url: url.clone() },
+    };
+    let catalog = Catalog::open(location, Arc::new(SystemClock)).await.context("cannot open the catalog")?;
+    let lakes = Arc::new(Lakes::new(config.clone(), catalog));
+    open_lakes(&lakes).await?;
+    let server = Arc::new(Server::new(config.clone(), lakes.clone()));
+
+    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let (stop_sender, stop_receiver) = tokio::sync::watch::channel(false);
+    let metrics = http::install_metrics()?;
+    let http = match config.http {
+        None => None,
+        Some(at) => {
+            let listener = TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at} (http)"))?;
+            let http_address = listener.local_addr()?;
+            eprintln!("http on {http_address} (/health, /ready, /metrics)");
+            Some(tokio::spawn(http::serve(listener, server.clone(), metrics, stop_receiver.clone())))
+        }
+    };
+    eprintln!("ready: psql \"host={} port={} dbname={FIRST_LAKE}\"", address.ip(), address.port());
+    let options = wire::listener::Options { connections_max: config.max_connections, drain: config.drain, ..Default::default() };
+    let accept = tokio::spawn(wire::listener::serve(listener, server.clone(), options, stop_receiver));
+
+    stop.await;
+    tracing::info!("stopping: no new connections, running statements have {} s", config.drain.as_secs());
+    server.stopping();
+    stop_sender.send_replace(true);
+    accept.await.context("the listener failed")?;
+    if let Some(http) = http {
+        http.abort();
+    }
+    lakes.shutdown(Duration::from_secs(10).min(config.drain)).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Resolves at SIGTERM or SIGINT.
+pub async fn termination() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// Opens every lake, so that what a crash left in a log is published without waiting for a client; makes the first.
+async fn open_lakes(lakes: &Lakes) -> Result<()> {
+    let first = LakeName::parse(FIRST_LAKE).context("the first lake's name")?;
+    if lakes.catalog().lakes().await?.is_empty() {
+        lakes.create(&first).await?;
+    }
+    for info in lakes.catalog().lakes().await? {
+        lakes.open(&info.name).await.with_context(|| format!("cannot open the lake {}", info.name))?;
+    }
+    Ok(())
+}
+
+/// Holds the data folder: two servers on one folder would both believe its scratch files and its log are theirs.
+fn lock(config: &Config) -> Result<File> {
+    let path = config.data.join("duckmesh.lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("cannot write in the data folder {}", config.data.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            bail!("another DuckMesh server uses the data folder {}", config.data.display())
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(error).context("cannot lock the data folder"),
+    }
+}

@@ -55,6 +55,8 @@ pub trait Session: Send + 'static {
     type Statement: Send + Sync + Clone;
     /// A planned statement. Cheap to clone; it re-plans itself inside `execute` when the lake's schema has changed.
     type Prepared: Prepared;
+    /// A running COPY FROM STDIN.
+    type CopyIn: CopySink;
 
     /// Cuts a query string into statements. Empty statements (`;;`, comments) do not appear.
     async fn parse(&mut self, sql: Arc<str>) -> PgResult<Vec<Self::Statement>>;
@@ -109,8 +111,6 @@ pub trait Session: Send + 'static {
 pub trait Prepared: Send + Sync + Clone + 'static {
     /// Oids of its parameters.
     fn param_types(&self) -> &[u32];
-    /// Its result columns; none for a statement without rows.
-    fn columns(&self) -> Option<&[ResultColumn]>;
     /// Whether it is a transaction command that may run in a failed block (COMMIT, ROLLBACK, ROLLBACK TO).
     fn ends_failed_block(&self) -> bool;
 }
@@ -166,7 +166,7 @@ pub struct ResultColumn {
 }
 
 /// What executing gave.
-pub enum Outcome {
+pub enum Outcome<C> {
     /// Nothing to run (EmptyQueryResponse).
     Empty,
     /// Done: CommandComplete with this tag.
@@ -174,7 +174,7 @@ pub enum Outcome {
     /// Rows.
     Rows(Rows),
     /// The client may send data now.
-    CopyIn(Box<dyn CopySink>),
+    CopyIn(C),
     /// Data for the client.
     CopyOut(Box<dyn CopySource>),
 }
@@ -209,17 +209,15 @@ pub trait RowSource: Send {
     async fn next(&mut self) -> PgResult<Option<RecordBatch>>;
 }
 
-/// Where COPY FROM STDIN puts its data. Dropping it is a failed COPY: nothing becomes visible.
+/// Where COPY FROM STDIN puts its data.
 #[async_trait]
-pub trait CopySink: Send {
+pub trait CopySink: Send + 'static {
     /// Columns that are copied.
     fn column_count(&self) -> usize;
     /// Format of the copy as a whole.
     fn format(&self) -> Format;
     /// Takes a piece, cut anywhere.
     async fn data(&mut self, piece: Bytes) -> PgResult<()>;
-    /// CopyDone: gives the tag `COPY n`, after the rows are durable (or buffered in a transaction).
-    async fn done(self: Box<Self>) -> PgResult<String>;
 }
 
 /// Where COPY TO STDOUT gets its data.

@@ -1,0 +1,170 @@
+//! The lakes this server has open: log, files, engine and scratch folder of each.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use duckmesh_catalog::{Catalog, LakeInfo, LakeName};
+use duckmesh_ingest::{Bus, Lake, LakeOptions, PostgresBus, SqliteBus};
+use duckmesh_storage::LakeFiles;
+use tokio::sync::Mutex;
+
+use crate::{
+    commands::failure,
+    config::Config,
+    engine::{Engine, EngineConfig},
+    limits::SCRATCH_FILE_PREFIX,
+    sql,
+    wire::{PgError, PgResult, SqlState},
+};
+
+/// One open lake.
+pub struct OpenLake {
+    /// What the registry says of it.
+    pub info: LakeInfo,
+    /// Its log, group commit, coordinator and waiters.
+    pub lake: Arc<Lake>,
+    /// Its Parquet files.
+    pub files: LakeFiles,
+    /// Its DuckDB.
+    pub engine: Engine,
+    /// Folder for Parquet files of open transactions and of system relations.
+    pub scratch: PathBuf,
+}
+
+/// All open lakes.
+pub struct Lakes {
+    config: Arc<Config>,
+    catalog: Catalog,
+    open: Mutex<HashMap<LakeName, Arc<OpenLake>>>,
+}
+
+impl Lakes {
+    /// None open yet.
+    #[must_use]
+    pub fn new(config: Arc<Config>, catalog: Catalog) -> Self {
+        Self { config, catalog, open: Mutex::new(HashMap::new()) }
+    }
+
+    /// The catalog.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Makes a lake.
+    ///
+    /// # Errors
+    /// 42P04 if it exists.
+    pub async fn create(&self, name: &LakeName) -> PgResult<()> {
+        let files = self.folder(name).join("files");
+        tokio::fs::create_dir_all(&files).await.map_err(PgError::internal)?;
+        let data_path = format!("{}/", files.display());
+        self.catalog.create_lake(name, &data_path).await.map(drop).map_err(|error| match error.kind() {
+            duckmesh_catalog::ErrorKind::AlreadyExists => {
+                PgError::new(SqlState::DUPLICATE_DATABASE, format!("database \"{name}\" already exists"))
+            }
+            _ => failure::catalog(error),
+        })
+    }
+
+    /// Opens a lake, or gives the open one. None if there is no such lake.
+    ///
+    /// # Errors
+    /// When its parts cannot be opened.
+    pub async fn open(&self, name: &LakeName) -> PgResult<Option<Arc<OpenLake>>> {
+        let mut open = self.open.lock().await;
+        if let Some(lake) = open.get(name) {
+            return Ok(Some(lake.clone()));
+        }
+        let Some(info) = self.catalog.lake(name).await.map_err(failure::catalog)? else { return Ok(None) };
+        let lake = Arc::new(self.open_parts(info).await?);
+        open.insert(name.clone(), lake.clone());
+        Ok(Some(lake))
+    }
+
+    /// Drops a lake that nobody is connected to but, at most, `own` references held by the caller's side.
+    ///
+    /// # Errors
+    /// 55006 while sessions use it, 3D000 if there is none.
+    pub async fn drop_lake(&self, name: &LakeName) -> PgResult<()> {
+        let mut open = self.open.lock().await;
+        let Some(info) = self.catalog.lake(name).await.map_err(failure::catalog)? else {
+            return Err(PgError::new(SqlState::INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist")));
+        };
+        if let Some(lake) = open.get(name) {
+            let others = Arc::strong_count(lake) - 1;
+            if others > 0 {
+                let text = format!("database \"{name}\" is being accessed by other users");
+                let sessions = if others == 1 { "is 1 other session" } else { "are other sessions" };
+                return Err(PgError::new(SqlState::OBJECT_IN_USE, text)
+                    .detail(format!("There {sessions} using the database.")));
+            }
+        }
+        if let Some(lake) = open.remove(name) {
+            lake.engine.shutdown().await;
+            lake.lake.shutdown(std::time::Duration::ZERO).await;
+        }
+        self.catalog.drop_lake(info.id).await.map_err(failure::catalog)?;
+        let folder = self.folder(name);
+        match tokio::fs::remove_dir_all(&folder).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(PgError::internal(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Publishes what is in the logs, within `drain`, and stops engines and coordinators.
+    pub async fn shutdown(&self, drain: std::time::Duration) {
+        let lakes: Vec<_> = self.open.lock().await.drain().map(|(_, lake)| lake).collect();
+        futures::future::join_all(lakes.iter().map(|lake| async {
+            lake.engine.shutdown().await;
+            lake.lake.shutdown(drain).await;
+        }))
+        .await;
+        self.catalog.close().await;
+    }
+
+    /// `<data>/lakes/<name>`, the name percent-encoded.
+    fn folder(&self, name: &LakeName) -> PathBuf {
+        self.config.data.join("lakes").join(duckmesh_catalog::folder_name(name))
+    }
+
+    async fn open_parts(&self, info: LakeInfo) -> PgResult<OpenLake> {
+        let folder = self.folder(&info.name);
+        let scratch = folder.join("scratch");
+        empty_scratch(&scratch).await.map_err(PgError::internal)?;
+        let files = LakeFiles::open(&info.data_path).map_err(failure::storage)?;
+        let bus: Arc<dyn Bus> = match &self.config.catalog_url {
+            None => Arc::new(SqliteBus::open(&folder.join("log.sqlite")).await.map_err(PgError::internal)?),
+            Some(url) => Arc::new(PostgresBus::open(url).await.map_err(PgError::internal)?),
+        };
+        let options = LakeOptions { commit_interval: self.config.commit_interval, ..LakeOptions::default() };
+        let lake = Lake::open(self.catalog.clone(), info.clone(), bus, files.clone(), options)
+            .await
+            .map_err(PgError::internal)?;
+        let engine = Engine::new(EngineConfig {
+            files_dir: PathBuf::from(&info.data_path),
+            scratch_dir: scratch.clone(),
+            memory_bytes: self.config.engine_memory_bytes,
+            threads: self.config.engine_threads,
+            temp_bytes: self.config.engine_temp_bytes,
+            setup_sql: sql::macros::all(),
+            ..EngineConfig::default()
+        });
+        Ok(OpenLake { info, lake, files, engine, scratch })
+    }
+}
+
+/// Makes the folder, and removes what a crash left in it.
+async fn empty_scratch(scratch: &Path) -> std::io::Result<()> {
+    tokio::fs::create_dir_all(scratch).await?;
+    let mut entries = tokio::fs::read_dir(scratch).await?;
+    while let Some(entry) = entries.next_entry().await? {
+        if entry.file_name().to_string_lossy().starts_with(SCRATCH_FILE_PREFIX) {
+            tokio::fs::remove_file(entry.path()).await?;
+        }
+    }
+    Ok(())
+}
