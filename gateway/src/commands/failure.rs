@@ -1,0 +1,114 @@
+//! Errors of the crates below as clients get them.
+
+use duckmesh_catalog::{Offset, Token};
+use duckmesh_ingest::{AppendError, AppendErrorKind};
+
+use crate::wire::{PgError, SqlState};
+
+/// An error of the catalog.
+#[must_use]
+pub fn catalog(error: duckmesh_catalog::Error) -> PgError {
+    use duckmesh_catalog::ErrorKind as Kind;
+    match error.kind() {
+        Kind::NotFound => PgError::new(SqlState::UNDEFINED_OBJECT, error.to_string()),
+        Kind::AlreadyExists => PgError::new(SqlState::DUPLICATE_OBJECT, error.to_string()),
+        Kind::Invalid => PgError::new(SqlState::FEATURE_NOT_SUPPORTED, error.to_string()),
+        Kind::SnapshotExpired => PgError::new(SqlState::SNAPSHOT_EXPIRED, "the snapshot asked for is no longer there")
+            .hint("duckmesh.snapshots lists those that are."),
+        Kind::Full => disk_full(),
+        Kind::Retry | Kind::Unknown => unavailable(&error),
+        _ => PgError::internal(detail(&error)),
+    }
+}
+
+/// An error of the files.
+#[must_use]
+pub fn storage(error: duckmesh_storage::Error) -> PgError {
+    use duckmesh_storage::ErrorKind as Kind;
+    match error.kind() {
+        Kind::Full => disk_full(),
+        Kind::Invalid => PgError::new(SqlState::FEATURE_NOT_SUPPORTED, error.to_string()),
+        Kind::NotFound => {
+            tracing::error!(detail = detail(&error), "a file of the lake is missing");
+            PgError::new(SqlState::UNDEFINED_FILE, "a file of the lake is missing")
+                .hint("The server's log names it. Restore it from a backup, or drop the rows it held.")
+        }
+        Kind::Corrupt => {
+            tracing::error!(detail = detail(&error), "a file of the lake is damaged");
+            PgError::new(SqlState::DATA_CORRUPTED, "a file of the lake is damaged")
+                .hint("The server's log names it. Restore it from a backup.")
+        }
+        _ => {
+            tracing::error!(detail = detail(&error), "the lake's files cannot be used");
+            PgError::new(SqlState::IO_ERROR, "the lake's files cannot be read or written")
+                .hint("The server's log has the details.")
+        }
+    }
+}
+
+/// An error of an append. A stale schema is the caller's to handle and is here the end of its retries.
+#[must_use]
+pub fn append(error: AppendError) -> PgError {
+    match error.kind() {
+        AppendErrorKind::StaleSchema { .. } => {
+            PgError::new(SqlState::SERIALIZATION_FAILURE, "could not serialize access due to concurrent schema change")
+                .hint("Retry the transaction.")
+        }
+        AppendErrorKind::KeyReused => PgError::new(
+            SqlState::UNIQUE_VIOLATION,
+            "the idempotency key was used before for another write",
+        )
+        .hint("Use a new key for a new write, and the same statement for a repeated one."),
+        AppendErrorKind::QueueFull => {
+            PgError::new(SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many writes are waiting for the log")
+                .hint("Nothing was written. Retry later, or write more rows in one statement.")
+        }
+        AppendErrorKind::TooLarge => {
+            PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "the write is too large for the log").hint("Use COPY.")
+        }
+        AppendErrorKind::Full => disk_full(),
+        AppendErrorKind::Unknown => {
+            tracing::error!(detail = detail(&error), "the outcome of an append is unknown");
+            PgError::new(
+                SqlState::TRANSACTION_RESOLUTION_UNKNOWN,
+                "the connection to the log broke while it was writing; whether the rows are stored is not known",
+            )
+            .hint("Retry with the same duckmesh.idempotency_key; without a key, check before you retry.")
+        }
+        AppendErrorKind::Closed => PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down"),
+        _ => {
+            tracing::error!(detail = detail(&error), "the log cannot be written");
+            PgError::new(SqlState::CONNECTION_FAILURE, "the log cannot be written now; nothing was stored")
+                .hint("The server's log has the details.")
+        }
+    }
+}
+
+/// A token nobody was given.
+#[must_use]
+pub fn above_head(token: &Token, head: Offset) -> PgError {
+    PgError::new(SqlState::TOKEN_ABOVE_HEAD, format!("token {token} is above the head of the log"))
+        .detail(format!("The highest token given so far is {}/{head}.", token.lake))
+}
+
+fn disk_full() -> PgError {
+    PgError::new(SqlState::DISK_FULL, "no space left on the server's disk; nothing was stored")
+        .hint("Free disk space and retry.")
+}
+
+fn unavailable(error: &duckmesh_catalog::Error) -> PgError {
+    tracing::error!(detail = detail(error), "the catalog is not available");
+    PgError::new(SqlState::CONNECTION_FAILURE, "the catalog is not available now").hint("Retry later.")
+}
+
+/// The whole chain of causes, for the log.
+fn detail(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,222 @@
+//! An open transaction: its pinned snapshot, its buffered writes, and what its own statements see.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use duckmesh_catalog::{LakeSchema, SnapshotInfo, TableDef, ddl::DdlOp};
+use duckmesh_ingest::Part;
+use uuid::Uuid;
+
+use super::lakes::OpenLake;
+
+/// A transaction, explicit (BEGIN) or implicit (several statements before Sync).
+pub struct Transaction {
+    /// Whether BEGIN was said.
+    pub explicit: bool,
+    /// Whether a statement failed: only ROLLBACK (or COMMIT, which then rolls back) goes on.
+    pub failed: bool,
+    /// Whether READ ONLY was said.
+    pub read_only: bool,
+    /// `now()`.
+    pub started: DateTime<Utc>,
+    /// The snapshot all its reads see; pinned by the first statement that needs one.
+    pub pin: Option<Pin>,
+    /// Its writes in order.
+    pub parts: Vec<Part>,
+    /// DDL operations so far: plans made before the last one are old.
+    pub ddl_count: u64,
+    /// Arrow bytes in `parts`.
+    pub bytes: usize,
+    /// Its own rows as local files, by table: staged ones and scratch ones.
+    own: HashMap<Uuid, OwnRows>,
+    savepoints: Vec<Savepoint>,
+    lake: Arc<OpenLake>,
+}
+
+/// A pinned snapshot.
+#[derive(Clone)]
+pub struct Pin {
+    /// The snapshot.
+    pub snapshot: SnapshotInfo,
+    /// What exists at it, without the transaction's own changes.
+    pub base: Arc<LakeSchema>,
+    /// With the transaction's own changes.
+    pub schema: Arc<LakeSchema>,
+}
+
+#[derive(Default)]
+struct OwnRows {
+    /// Local paths of Parquet files that hold parts of this transaction.
+    files: Vec<PathBuf>,
+    /// Indexes into `parts` of row parts that are in no file yet.
+    unwritten: Vec<usize>,
+}
+
+struct Savepoint {
+    name: String,
+    parts: usize,
+    bytes: usize,
+    ddl_count: u64,
+    schema: Option<Arc<LakeSchema>>,
+}
+
+impl Transaction {
+    /// Begins.
+    #[must_use]
+    pub fn begin(lake: Arc<OpenLake>, explicit: bool, started: DateTime<Utc>) -> Self {
+        Self {
+            explicit,
+            failed: false,
+            read_only: false,
+            started,
+            pin: None,
+            parts: Vec::new(),
+            ddl_count: 0,
+            bytes: 0,
+            own: HashMap::new(),
+            savepoints: Vec::new(),
+            lake,
+        }
+    }
+
+    /// Adds rows or files of a table.
+    pub fn push(&mut self, table: Uuid, part: Part) {
+        let own = self.own.entry(table).or_default();
+        match &part {
+            Part::Rows { batch, .. } => {
+                self.bytes += batch.get_array_memory_size();
+                own.unwritten.push(self.parts.len());
+            }
+            Part::Files { files, .. } => {
+                let folder = self.pin.as_ref().and_then(|pin| table_folder(&pin.schema, table));
+                for file in files {
+                    let path = folder.as_ref().map(|folder| format!("{folder}{}", file.path));
+                    own.files.extend(path.and_then(|path| self.lake.files.local_path(&path)));
+                }
+            }
+            Part::Ddl(_) => {}
+        }
+        self.parts.push(part);
+    }
+
+    /// Adds DDL, whose effect on `schema` the caller computed.
+    pub fn push_ddl(&mut self, ops: Vec<DdlOp>, schema: Arc<LakeSchema>) {
+        if let Some(pin) = &mut self.pin {
+            pin.schema = schema;
+        }
+        self.ddl_count += 1;
+        self.parts.push(Part::Ddl(ops));
+    }
+
+    /// Local files with this transaction's own rows of a table. Rows that are in no file yet are written to one.
+    ///
+    /// # Errors
+    /// When the scratch folder cannot be written.
+    pub async fn own_files(&mut self, table: &Arc<TableDef>) -> Result<Vec<PathBuf>, duckmesh_storage::Error> {
+        let Some(own) = self.own.get_mut(&table.uuid) else { return Ok(Vec::new()) };
+        let mut groups: Vec<(Vec<duckmesh_catalog::ColumnId>, Vec<_>)> = Vec::new();
+        for index in own.unwritten.drain(..) {
+            let Some(Part::Rows { columns, batch, .. }) = self.parts.get(index) else { continue };
+            match groups.last_mut().filter(|(last, _)| last == columns) {
+                Some((_, batches)) => batches.push(batch.clone()),
+                None => groups.push((columns.clone(), vec![batch.clone()])),
+            }
+        }
+        for (columns, batches) in groups {
+            let path = scratch_path(&self.lake.scratch);
+            let (table, to) = (table.clone(), path.clone());
+            tokio::task::spawn_blocking(move || duckmesh_storage::write_scratch(&table, &columns, &batches, &to))
+                .await
+                .map_err(|e| duckmesh_storage::Error::new(duckmesh_storage::ErrorKind::Io, e.to_string()))??;
+            own.files.push(path);
+        }
+        Ok(own.files.clone())
+    }
+
+    /// SAVEPOINT.
+    pub fn savepoint(&mut self, name: String) {
+        self.savepoints.push(Savepoint {
+            name,
+            parts: self.parts.len(),
+            bytes: self.bytes,
+            ddl_count: self.ddl_count,
+            schema: self.pin.as_ref().map(|pin| pin.schema.clone()),
+        });
+    }
+
+    /// RELEASE. False if there is none of that name.
+    pub fn release(&mut self, name: &str) -> bool {
+        let found = self.savepoints.iter().rposition(|s| s.name == name);
+        if let Some(at) = found {
+            self.savepoints.truncate(at);
+        }
+        found.is_some()
+    }
+
+    /// ROLLBACK TO. False if there is none of that name.
+    pub fn rollback_to(&mut self, name: &str) -> bool {
+        let Some(at) = self.savepoints.iter().rposition(|s| s.name == name) else { return false };
+        self.savepoints.truncate(at + 1);
+        if let Some(mark) = self.savepoints.get(at) {
+            self.parts.truncate(mark.parts);
+            self.bytes = mark.bytes;
+            // A plan made after the savepoint is as old as one made before it.
+            self.ddl_count = mark.ddl_count.max(self.ddl_count) + 1;
+            if let Some(pin) = &mut self.pin {
+                pin.schema = mark.schema.clone().unwrap_or_else(|| pin.base.clone());
+            }
+        }
+        self.rebuild_own();
+        self.failed = false;
+        true
+    }
+
+    /// Takes the writes, for the log.
+    pub fn take_parts(&mut self) -> Vec<Part> {
+        std::mem::take(&mut self.parts)
+    }
+
+    /// After parts were cut off: scratch files may hold rows that are gone, so all own rows are written again on demand.
+    fn rebuild_own(&mut self) {
+        self.remove_scratch();
+        self.own.clear();
+        let parts = std::mem::take(&mut self.parts);
+        let bytes = std::mem::take(&mut self.bytes);
+        for part in parts {
+            match part {
+                Part::Rows { table, .. } | Part::Files { table, .. } => self.push(table, part),
+                Part::Ddl(_) => self.parts.push(part),
+            }
+        }
+        self.bytes = bytes;
+    }
+
+    fn remove_scratch(&self) {
+        for path in self.own.values().flat_map(|own| &own.files) {
+            if path.starts_with(&self.lake.scratch) {
+                // A file that cannot be removed now is removed at the next start.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.remove_scratch();
+    }
+}
+
+/// A new file in the scratch folder.
+#[must_use]
+pub fn scratch_path(scratch: &std::path::Path) -> PathBuf {
+    scratch.join(format!("{}{}.parquet", crate::limits::SCRATCH_FILE_PREFIX, Uuid::new_v4().simple()))
+}
+
+/// Folder of a table below the lake's data path.
+#[must_use]
+pub fn table_folder(schema: &LakeSchema, table: Uuid) -> Option<String> {
+    let table = schema.table_by_uuid(table)?;
+    let folder = schema.schemas.values().find(|s| s.id == table.schema_id)?;
+    Some(format!("{}{}", folder.path, table.path))
+}
