@@ -79,6 +79,19 @@ pub struct DeleteFile {
     pub size_bytes: u64,
 }
 
+/// The rows of a table at a snapshot: its files, and what others inlined in the catalog.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableFiles {
+    /// The table.
+    pub table: TableId,
+    /// The snapshot they are of.
+    pub snapshot: SnapshotId,
+    /// Its files, by id.
+    pub files: Vec<DataFile>,
+    /// Rows in the catalog itself.
+    pub inlined: Option<InlinedRows>,
+}
+
 /// The smallest and largest value of a column in a file, for pruning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileRange {
@@ -99,7 +112,7 @@ pub struct FileRange {
 pub struct InlinedRows {
     /// The table.
     pub table: TableId,
-    /// Names of its columns when the rows were written, in order.
+    /// Names of the table's top-level columns at the snapshot, in order.
     pub columns: Vec<String>,
     /// The rows' values, in the store's text form; none is NULL.
     pub rows: Vec<Vec<Option<String>>>,

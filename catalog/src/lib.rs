@@ -3,22 +3,38 @@
 //! This crate knows ids, types, tokens, the DuckLake tables, leases and pins, with Postgres and SQLite as stores.
 //! It must never know about object storage, Parquet, the wire protocol, DuckDB or a SQL parser.
 
+pub mod catalog;
 pub mod clock;
 pub mod ddl;
+pub mod dead_letters;
 pub mod error;
+pub mod failpoint;
+pub mod files;
 pub mod ids;
+pub mod lakes;
+pub mod leases;
+pub mod publish;
 pub mod schema;
+pub mod snapshots;
+pub mod store;
+mod table_files;
+pub mod tables;
 pub mod token;
 pub mod types;
 
+pub use catalog::{Catalog, Location};
+pub use dead_letters::DeadLetter;
 pub use error::{Error, ErrorKind};
+pub use files::{DataFile, DeleteFile, FileRange, InlinedRows, NewFile, TableFiles};
 pub use ids::{
     ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SnapshotId, TableId, ViewId,
 };
+pub use lakes::LakeInfo;
+pub use leases::Lease;
+pub use publish::{Publication, Published, Rejection};
 pub use schema::{
     ColumnDef, Constraint, ConstraintKind, DefaultValue, LakeSchema, SchemaDef, TableDef, ViewDef,
 };
+pub use snapshots::{SnapshotInfo, SnapshotRow};
 pub use token::Token;
 pub use types::ColumnType;
-pub mod files;
-pub mod publish;

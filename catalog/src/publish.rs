@@ -3,6 +3,8 @@
 //! It checks the epoch, checks that the watermark is still the one that was read, applies the DDL, inserts the DuckLake
 //! snapshot, its changes, files and statistics, and moves the watermark: all of it, or nothing.
 
+mod commit;
+
 use uuid::Uuid;
 
 use crate::{

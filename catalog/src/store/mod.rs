@@ -1,0 +1,316 @@
+//! The two stores behind one set of SQL: statements are written once, with `$1` placeholders, and run by a thin driver.
+//!
+//! In the text of a statement `@name` is a table of the store's own place: `name` of a SQLite file, `"schema".name` of
+//! Postgres. Booleans, uuids and timestamps are given and got in one form ([`Value`]); the drivers know how each store keeps them.
+
+use std::{path::Path, sync::Arc};
+
+use crate::error::{Error, ErrorKind};
+
+mod postgres;
+mod sqlite;
+mod value;
+
+pub use value::{Row, Value};
+
+/// Result of the store.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Makes the parameters of a statement: `params![1_i64, "text", None::<i64>]`.
+#[macro_export]
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::Value::from($value)),*] };
+}
+
+/// Which SQL a store speaks, where the two differ and no common form exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// A SQLite file.
+    Sqlite,
+    /// A schema of a Postgres database.
+    Postgres,
+}
+
+/// A statement with its parameters.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// Its text.
+    pub sql: std::borrow::Cow<'static, str>,
+    /// Its parameters, `$1` first.
+    pub params: Vec<Value>,
+    /// How many rows it must change; another number fails the batch with [`ErrorKind::Corrupt`].
+    pub rows: Option<u64>,
+}
+
+impl Statement {
+    /// A statement that may change any number of rows.
+    pub fn new(sql: impl Into<std::borrow::Cow<'static, str>>, params: Vec<Value>) -> Self {
+        Self {
+            sql: sql.into(),
+            params,
+            rows: None,
+        }
+    }
+
+    /// The same with the number of rows it must change.
+    #[must_use]
+    pub fn expect(mut self, rows: u64) -> Self {
+        self.rows = Some(rows);
+        self
+    }
+}
+
+/// A place for tables: one SQLite file, or one schema of a Postgres database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Inner,
+}
+
+#[derive(Clone, Debug)]
+enum Inner {
+    Sqlite(Arc<sqlite::Sqlite>),
+    Postgres(Arc<postgres::Postgres>),
+}
+
+impl Store {
+    /// Opens a SQLite file, and makes it where it is missing.
+    pub async fn open_sqlite(path: &Path) -> Result<Self> {
+        let sqlite = sqlite::Sqlite::open(path.to_owned()).await?;
+        Ok(Self {
+            inner: Inner::Sqlite(Arc::new(sqlite)),
+        })
+    }
+
+    /// Connects to a Postgres database (`postgres://…`, or key=value with a socket folder as host); tables are in `schema`.
+    pub async fn open_postgres(url: &str, schema: &str) -> Result<Self> {
+        let postgres = postgres::Postgres::open(url, schema).await?;
+        Ok(Self {
+            inner: Inner::Postgres(Arc::new(postgres)),
+        })
+    }
+
+    /// The same Postgres connections with the tables of another schema; a SQLite store is itself.
+    #[must_use]
+    pub fn in_schema(&self, schema: &str) -> Self {
+        match &self.inner {
+            Inner::Sqlite(_) => self.clone(),
+            Inner::Postgres(pg) => Self {
+                inner: Inner::Postgres(Arc::new(pg.in_schema(schema))),
+            },
+        }
+    }
+
+    /// Which SQL it speaks.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match &self.inner {
+            Inner::Sqlite(_) => Dialect::Sqlite,
+            Inner::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Reads, on its own, what is committed.
+    pub async fn query(&self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>> {
+        match &self.inner {
+            Inner::Sqlite(store) => store.query(sql, params).await,
+            Inner::Postgres(store) => store.query(sql, params).await,
+        }
+    }
+
+    /// Reads at most one row.
+    pub async fn query_opt(&self, sql: &str, params: Vec<Value>) -> Result<Option<Row>> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// Reads one row; none is [`ErrorKind::Corrupt`].
+    pub async fn query_one(&self, sql: &str, params: Vec<Value>) -> Result<Row> {
+        self.query_opt(sql, params).await?.ok_or_else(missing_row)
+    }
+
+    /// Runs one statement in a transaction of its own; gives the number of rows it changed.
+    pub async fn execute(&self, sql: &str, params: Vec<Value>) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let rows = tx.execute(sql, params).await?;
+        tx.commit().await?;
+        Ok(rows)
+    }
+
+    /// Begins a transaction that writes: SQLite's only writer, Postgres at repeatable read. Dropping it rolls it back.
+    pub async fn begin(&self) -> Result<Transaction> {
+        self.begin_with(Isolation::RepeatableRead).await
+    }
+
+    /// Begins a transaction that writes, at a chosen isolation (which SQLite needs not: it has one writer).
+    pub async fn begin_with(&self, isolation: Isolation) -> Result<Transaction> {
+        Ok(Transaction {
+            inner: match &self.inner {
+                Inner::Sqlite(store) => TransactionInner::Sqlite(store.begin().await?),
+                Inner::Postgres(store) => TransactionInner::Postgres(store.begin(isolation).await?),
+            },
+        })
+    }
+
+    /// Closes its connections once running work has ended.
+    pub async fn close(&self) {
+        match &self.inner {
+            Inner::Sqlite(store) => store.close().await,
+            Inner::Postgres(store) => store.close(),
+        }
+    }
+}
+
+/// What a transaction sees of others that commit while it runs (Postgres).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Each statement sees what is committed when it starts: for short updates that take a row lock and go on.
+    ReadCommitted,
+    /// All statements see one state; a row changed meanwhile is [`ErrorKind::Retry`].
+    RepeatableRead,
+}
+
+/// A transaction that writes.
+#[derive(Debug)]
+pub struct Transaction {
+    inner: TransactionInner,
+}
+
+#[derive(Debug)]
+enum TransactionInner {
+    Sqlite(sqlite::SqliteTransaction),
+    Postgres(postgres::PostgresTransaction),
+}
+
+impl Transaction {
+    /// Reads (or writes with RETURNING).
+    pub async fn query(&mut self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>> {
+        match &mut self.inner {
+            TransactionInner::Sqlite(tx) => tx.query(sql, params).await,
+            TransactionInner::Postgres(tx) => tx.query(sql, params).await,
+        }
+    }
+
+    /// Reads at most one row.
+    pub async fn query_opt(&mut self, sql: &str, params: Vec<Value>) -> Result<Option<Row>> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// Reads one row; none is [`ErrorKind::Corrupt`].
+    pub async fn query_one(&mut self, sql: &str, params: Vec<Value>) -> Result<Row> {
+        self.query_opt(sql, params).await?.ok_or_else(missing_row)
+    }
+
+    /// Writes; gives the number of rows it changed.
+    pub async fn execute(&mut self, sql: &str, params: Vec<Value>) -> Result<u64> {
+        let counts = self
+            .batch(vec![Statement::new(sql.to_owned(), params)])
+            .await?;
+        Ok(counts.first().copied().unwrap_or(0))
+    }
+
+    /// Writes many statements in order, with one trip to the store; stops at the first that fails.
+    pub async fn batch(&mut self, statements: Vec<Statement>) -> Result<Vec<u64>> {
+        match &mut self.inner {
+            TransactionInner::Sqlite(tx) => tx.batch(statements).await,
+            TransactionInner::Postgres(tx) => tx.batch(statements).await,
+        }
+    }
+
+    /// Runs statements without parameters, separated by semicolons (migrations).
+    pub async fn script(&mut self, sql: &str) -> Result<()> {
+        match &mut self.inner {
+            TransactionInner::Sqlite(tx) => tx.script(sql).await,
+            TransactionInner::Postgres(tx) => tx.script(sql).await,
+        }
+    }
+
+    /// Commits. [`ErrorKind::Unknown`] where the answer was lost.
+    pub async fn commit(self) -> Result<()> {
+        match self.inner {
+            TransactionInner::Sqlite(tx) => tx.commit().await,
+            TransactionInner::Postgres(tx) => tx.commit().await,
+        }
+    }
+
+    /// Rolls back and waits for it.
+    pub async fn rollback(self) {
+        match self.inner {
+            TransactionInner::Sqlite(tx) => tx.rollback().await,
+            TransactionInner::Postgres(tx) => tx.rollback().await,
+        }
+    }
+}
+
+fn missing_row() -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        "a row that must be in the store is missing",
+    )
+}
+
+/// The text of a statement as a store wants it: `@table` qualified, `$n` as its own placeholder.
+fn render(sql: &str, schema: Option<&str>) -> String {
+    let mut out = String::with_capacity(sql.len() + 64);
+    let mut chars = sql.chars().peekable();
+    let mut quoted = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' => {
+                quoted = !quoted;
+                out.push(c);
+            }
+            '@' if !quoted && chars.peek().is_some_and(|n| n.is_alphabetic() || *n == '"') => {
+                if let Some(schema) = schema {
+                    out.push_str(&quote(schema));
+                    out.push('.');
+                }
+            }
+            // SQLite numbers `$name` by first appearance; `?n` is the n-th parameter.
+            '$' if !quoted
+                && schema.is_none()
+                && chars.peek().is_some_and(char::is_ascii_digit) =>
+            {
+                out.push('?')
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// An identifier in SQL, of both stores.
+#[must_use]
+pub fn quote(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+/// The row counts a batch promised.
+fn check_rows(statement: &Statement, rows: u64) -> Result<()> {
+    match statement.rows {
+        Some(expected) if expected != rows => Err(Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "a statement changed {rows} rows instead of {expected}: {}",
+                statement.sql
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_rendered_for_each_store() {
+        let sql = "SELECT '@a $1' FROM @t WHERE a = $2 AND b = $1";
+        assert_eq!(
+            render(sql, None),
+            "SELECT '@a $1' FROM t WHERE a = ?2 AND b = ?1"
+        );
+        assert_eq!(
+            render(sql, Some("lake_\"x")),
+            "SELECT '@a $1' FROM \"lake_\"\"x\".t WHERE a = $2 AND b = $1"
+        );
+    }
+}
