@@ -1,0 +1,1 @@
+//! Frames survive the trip, and hostile bytes are refused.

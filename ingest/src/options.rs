@@ -1,0 +1,63 @@
+//! Every limit and interval of a lake's log, in one place.
+
+use std::time::Duration;
+
+/// How one lake gathers, keeps and publishes writes. The defaults are for a machine of a few gigabytes.
+#[derive(Clone, Debug)]
+pub struct LakeOptions {
+    /// Who holds the lease: unique to this process.
+    pub owner: String,
+    /// How long rows wait for company before they are published, when nobody waits for them.
+    pub commit_interval: Duration,
+    /// Unpublished bytes (as stored in the log) that are published without waiting for the interval.
+    pub commit_bytes: u64,
+    /// Bytes read from the log at once; also bounds what a publication holds in memory, times compression.
+    pub read_bytes_max: usize,
+    /// Arrow bytes of one publication; a single record may be larger.
+    pub publication_bytes_max: usize,
+    /// How long the lease lives without being renewed.
+    pub lease_ttl: Duration,
+    /// Tries of a publication that cannot be encoded, before it is split and at last rejected.
+    pub attempts_max: u32,
+    /// How a non-leader learns of the watermark while somebody waits here, and a leader of other processes' appends.
+    pub poll_interval: Duration,
+    /// Size of one write in memory; larger ones must be staged as files.
+    pub write_bytes_max: usize,
+    /// Writes in one group.
+    pub group_writes_max: usize,
+    /// Bytes in memory of one group; a single write may be larger.
+    pub group_bytes_max: usize,
+    /// Writes that wait for a group.
+    pub queue_writes_max: usize,
+    /// Bytes in memory of the writes that wait for a group or are in one.
+    pub queue_bytes_max: usize,
+    /// How long a write waits for a place in the queue.
+    pub queue_wait_max: Duration,
+    /// Published offsets that stay in the log.
+    pub keep_offsets: i64,
+    /// How long idempotency keys are remembered.
+    pub key_window: Duration,
+}
+
+impl Default for LakeOptions {
+    fn default() -> Self {
+        Self {
+            owner: format!("pid-{}-{}", std::process::id(), uuid::Uuid::new_v4().simple()),
+            commit_interval: Duration::from_secs(1),
+            commit_bytes: 32 << 20,
+            read_bytes_max: 16 << 20,
+            publication_bytes_max: 64 << 20,
+            lease_ttl: Duration::from_secs(10),
+            attempts_max: 3,
+            poll_interval: Duration::from_millis(50),
+            write_bytes_max: 32 << 20,
+            group_writes_max: 4096,
+            group_bytes_max: 8 << 20,
+            queue_writes_max: 16_384,
+            queue_bytes_max: 128 << 20,
+            queue_wait_max: Duration::from_secs(15),
+            keep_offsets: 0,
+            key_window: Duration::from_secs(25 * 3600),
+        }
+    }
+}
