@@ -1,10 +1,3 @@
-<<<<<<< HEAD
-//! COPY's formats.
-
-/// Options of COPY.
-#[derive(Clone, Debug)]
-pub struct CopyOptions {}
-=======
 //! COPY's formats: streaming parsers for FROM STDIN, writers for TO STDOUT.
 //!
 //! Exact to PostgreSQL 15, with memory bounded whatever the client sends. A format is one parser and one writer:
@@ -19,4 +12,3 @@ pub use options::{CopyFormat, CopyOptions, Direction, ForceColumns, Header, RawC
 pub use parser::CopyParser;
 pub use sink::{BatchLimits, RowSink, SinkColumn};
 pub use writer::CopyWriter;
->>>>>>> value
