@@ -17,3 +17,19 @@ pub const EXPLAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Files of one lake's open transactions are removed when they end; leftovers of a crash are removed at start.
 pub const SCRATCH_FILE_PREFIX: &str = "own-";
+
+/// Rows of small statements that one transaction may hold in memory before COMMIT. COPY and large statements are staged and do
+/// not count.
+pub const TRANSACTION_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Rows of INSERT … RETURNING that are kept in memory until the rows are durable.
+pub const RETURNING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Rows of COPY that are parsed before they are passed on: one Parquet row group has about this many.
+pub const COPY_BATCH_ROWS: usize = 8192;
+
+/// Bytes of COPY that are parsed before they are passed on, for wide rows.
+pub const COPY_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of COPY TO STDOUT gathered before they are sent.
+pub const COPY_OUT_PIECE_BYTES: usize = 256 * 1024;

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::{
     config::Config,
     http,
-    session::{Lakes, Server},
+    session::{Lakes, Server, SessionConnector},
     wire,
 };
 
@@ -49,7 +49,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     };
     eprintln!("ready: psql \"host={} port={} dbname={FIRST_LAKE}\"", address.ip(), address.port());
     let options = wire::listener::Options { connections_max: config.max_connections, drain: config.drain, ..Default::default() };
-    let accept = tokio::spawn(wire::listener::serve(listener, server.clone(), options, stop_receiver));
+    let accept = tokio::spawn(wire::listener::serve(listener, Arc::new(SessionConnector(server.clone())), options, stop_receiver));
 
     stop.await;
     tracing::info!("stopping: no new connections, running statements have {} s", config.drain.as_secs());

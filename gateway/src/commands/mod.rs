@@ -1,1 +1,123 @@
-//! .
+//! What statements do: one file, one verb. Plans come in, outcomes go out.
+
+pub mod barrier;
+pub mod failure;
+
+pub mod describe;
+pub mod select;
+mod render;
+mod tables;
+
+pub mod copy_in;
+pub mod copy_out;
+mod conform;
+mod checks;
+mod defaults;
+mod insert;
+mod row_buffer;
+pub mod write;
+
+mod create_as;
+mod create_view;
+mod database;
+mod ddl;
+
+mod explain;
+mod setting;
+mod transaction;
+
+use crate::{
+    session::{ClientSession, Pin, PreparedStatement},
+    sql::plan::Plan,
+    wire::{
+        PgError, PgResult, SqlState,
+        backend::{Outcome, Params, Place},
+    },
+};
+
+/// Runs a planned statement.
+///
+/// # Errors
+/// What the client gets; the session is left as it was, an open block is marked failed by the caller.
+pub async fn run(
+    session: &mut ClientSession,
+    prepared: &PreparedStatement,
+    params: Params,
+    place: Place,
+) -> PgResult<Outcome<copy_in::CopyIn>> {
+    if let Some(transaction) = session.transaction.as_mut().filter(|_| prepared.plan().writes()) {
+        transaction.payload.add_statement(prepared.statement().text(), &params);
+    }
+    match prepared.plan() {
+        Plan::Transaction(plan) => transaction::run(session, plan).await,
+        Plan::Setting(plan) => setting::run(session, plan),
+        Plan::NoOp { tag, notice } => {
+            notice.iter().cloned().for_each(|notice| session.notice(notice));
+            Ok(Outcome::Complete(tag.clone()))
+        }
+        Plan::Query(_) => select::run(session, prepared, params).await,
+        Plan::CopyOut(_) => copy_out::run(session, prepared, params).await,
+        Plan::Explain(_) => explain::run(session, prepared, params).await,
+        Plan::Database(plan) => {
+            not_in_block(session, plan.name(), place)?;
+            database::run(session, plan).await
+        }
+        Plan::Insert(_) => {
+            writable(session, "INSERT")?;
+            insert::run(session, prepared, params, place).await
+        }
+        Plan::CopyIn(plan) => {
+            writable(session, "COPY FROM")?;
+            copy_in::begin(session, plan, place).await
+        }
+        Plan::Ddl(plan) => {
+            writable(session, &plan.tag)?;
+            ddl::run(session, prepared, plan, place).await
+        }
+        Plan::CreateTableAs(plan) => {
+            writable(session, "CREATE TABLE AS")?;
+            create_as::run(session, plan, params, place).await
+        }
+        Plan::CreateView(plan) => {
+            writable(session, "CREATE VIEW")?;
+            create_view::run(session, prepared, plan, place).await
+        }
+    }
+}
+
+/// Refuses what cannot be part of a transaction.
+fn not_in_block(session: &ClientSession, command: &str, place: Place) -> PgResult<()> {
+    if session.transaction.is_some() || place == Place::MoreMayFollow {
+        let text = format!("{command} cannot run inside a transaction block");
+        return Err(PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, text));
+    }
+    Ok(())
+}
+
+/// Refuses writes in a read-only transaction, as Postgres does.
+fn writable(session: &ClientSession, command: &str) -> PgResult<()> {
+    let read_only = match &session.transaction {
+        Some(transaction) if transaction.explicit => transaction.read_only,
+        _ => session.settings.default_transaction_read_only(),
+    };
+    if read_only {
+        let text = format!("cannot execute {command} in a read-only transaction");
+        return Err(PgError::new(SqlState::READ_ONLY_SQL_TRANSACTION, text));
+    }
+    Ok(())
+}
+
+/// The plan to run now, and the pinned state to run it on.
+async fn current(
+    session: &mut ClientSession,
+    prepared: &PreparedStatement,
+    pin: Pin,
+) -> PgResult<(PreparedStatement, Pin)> {
+    let prepared = crate::session::current_plan(session, prepared, &pin).await?;
+    Ok((prepared, pin))
+}
+
+/// A plan of another kind than its statement's: a bug, answered as one.
+fn wrong_plan() -> PgError {
+    PgError::internal("a statement's plan changed its kind when it was planned again")
+}

@@ -1,1 +1,16 @@
-//! .
+//! What a connection means: its lake, settings, transaction and prepared statements.
+//!
+//! It knows no message and no socket; it answers the wire's [`crate::wire::backend::Session`].
+
+mod client;
+mod lakes;
+mod prepared;
+mod server;
+pub mod settings;
+mod transaction;
+
+pub use client::{ClientSession, current_plan};
+pub use lakes::{Lakes, OpenLake};
+pub use prepared::{MadeFor, PreparedStatement};
+pub use server::{Server, SessionConnector};
+pub use transaction::{Pin, Transaction, scratch_path, table_folder};

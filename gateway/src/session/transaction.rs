@@ -3,11 +3,12 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use duckmesh_catalog::{LakeSchema, SnapshotInfo, TableDef, ddl::DdlOp};
+use duckmesh_catalog::{LakeSchema, Offset, SnapshotId, SnapshotInfo, TableDef, ddl::DdlOp};
 use duckmesh_ingest::Part;
 use uuid::Uuid;
 
 use super::lakes::OpenLake;
+use crate::commands::write::Payload;
 
 /// A transaction, explicit (BEGIN) or implicit (several statements before Sync).
 pub struct Transaction {
@@ -27,6 +28,8 @@ pub struct Transaction {
     pub ddl_count: u64,
     /// Arrow bytes in `parts`.
     pub bytes: usize,
+    /// What the client sent, for its idempotency key.
+    pub payload: Payload,
     /// Its own rows as local files, by table: staged ones and scratch ones.
     own: HashMap<Uuid, OwnRows>,
     savepoints: Vec<Savepoint>,
@@ -42,6 +45,30 @@ pub struct Pin {
     pub base: Arc<LakeSchema>,
     /// With the transaction's own changes.
     pub schema: Arc<LakeSchema>,
+}
+
+impl Pin {
+    /// For statements that look at nothing: no schema, no snapshot.
+    #[must_use]
+    pub fn nothing() -> Self {
+        let schema = Arc::new(LakeSchema {
+            snapshot: SnapshotId::new(0),
+            schema_version: -1,
+            next_catalog_id: 0,
+            ddl_offset: Offset::ZERO,
+            schemas: Default::default(),
+            tables: Default::default(),
+            views: Default::default(),
+        });
+        let snapshot = SnapshotInfo {
+            id: SnapshotId::new(0),
+            time: DateTime::UNIX_EPOCH,
+            schema_version: -1,
+            watermark: Offset::ZERO,
+            ddl_offset: Offset::ZERO,
+        };
+        Self { snapshot, base: schema.clone(), schema }
+    }
 }
 
 #[derive(Default)]
@@ -73,6 +100,7 @@ impl Transaction {
             parts: Vec::new(),
             ddl_count: 0,
             bytes: 0,
+            payload: Payload::collecting(),
             own: HashMap::new(),
             savepoints: Vec::new(),
             lake,

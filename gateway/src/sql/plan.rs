@@ -62,6 +62,39 @@ pub enum Plan {
     },
 }
 
+impl Plan {
+    /// Types of its parameters by position.
+    #[must_use]
+    pub fn params(&self) -> &[ParamType] {
+        match self {
+            Self::Query(query) => &query.params,
+            Self::Insert(insert) => &insert.params,
+            Self::CreateTableAs(create) => &create.query.params,
+            Self::Explain(explain) => explain.inner.params(),
+            _ => &[],
+        }
+    }
+
+    /// Whether it writes to the log.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        matches!(
+            self,
+            Self::Insert(_) | Self::CopyIn(_) | Self::Ddl(_) | Self::CreateTableAs(_) | Self::CreateView(_)
+        )
+    }
+
+    /// Whether it only reads, so that time travel applies to it.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        match self {
+            Self::Query(_) | Self::CopyOut(_) => true,
+            Self::Explain(explain) => explain.inner.reads(),
+            _ => false,
+        }
+    }
+}
+
 /// A query for the engine.
 #[derive(Clone, Debug, Default)]
 pub struct QueryPlan {
@@ -337,6 +370,17 @@ pub enum DatabasePlan {
         if_exists: bool,
         force: bool,
     },
+}
+
+impl DatabasePlan {
+    /// The command, for messages.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "CREATE DATABASE",
+            Self::Drop { .. } => "DROP DATABASE",
+        }
+    }
 }
 
 /// Transaction commands.

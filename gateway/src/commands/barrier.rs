@@ -1,0 +1,194 @@
+//! What a statement may see: the barrier, then the pin.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use duckmesh_catalog::{Offset, SnapshotId, SnapshotInfo, Token};
+use duckmesh_ingest::WaitError;
+
+use super::failure;
+use crate::{
+    session::{ClientSession, Pin, settings::Consistency},
+    wire::{PgError, PgResult, SqlState},
+};
+
+/// For planning outside a transaction: the newest state, or for reads the old one that was asked for. Waits for nothing:
+/// the session's own DDL waited for its publication already.
+///
+/// # Errors
+/// When the catalog cannot be read, or the snapshot asked for is gone.
+pub async fn planning_pin(session: &ClientSession, reads: bool) -> PgResult<Pin> {
+    let snapshot = match time_travel(session).await?.filter(|_| reads) {
+        Some(snapshot) => snapshot,
+        None => newest(session).await?,
+    };
+    load(session, snapshot).await
+}
+
+/// For reading outside a transaction: after the barrier, the newest snapshot or the old one that was asked for.
+///
+/// # Errors
+/// MD001 to MD005.
+pub async fn reading_pin(session: &ClientSession) -> PgResult<Pin> {
+    let tokens = min_tokens(session)?;
+    if let Some(snapshot) = time_travel(session).await? {
+        covers(session, &snapshot, &tokens).await?;
+        return load(session, snapshot).await;
+    }
+    pass(session, &tokens).await?;
+    let snapshot = newest(session).await?;
+    load(session, snapshot).await
+}
+
+/// For a write that reads, outside a transaction: after the barrier, the newest snapshot. Time travel is for reads alone.
+///
+/// # Errors
+/// MD001 to MD003.
+pub async fn writing_pin(session: &ClientSession) -> PgResult<Pin> {
+    pass(session, &min_tokens(session)?).await?;
+    let snapshot = newest(session).await?;
+    load(session, snapshot).await
+}
+
+/// For DDL outside a transaction: the newest snapshot after everything acknowledged so far, because what DDL validates must
+/// hold for rows of other sessions too.
+///
+/// # Errors
+/// MD001 to MD003.
+pub async fn writing_pin_strong(session: &ClientSession) -> PgResult<Pin> {
+    min_tokens(session)?;
+    let head = session.lake.lake.head().await.map_err(PgError::internal)?;
+    wait(session, head).await?;
+    let snapshot = newest(session).await?;
+    load(session, snapshot).await
+}
+
+/// The transaction's pin; its first statement makes it, after the barrier.
+///
+/// # Errors
+/// MD001 to MD005: a `min_token` set after the pin that it does not cover is an error, never ignored.
+pub async fn transaction_pin(session: &mut ClientSession) -> PgResult<Pin> {
+    if let Some(pin) = session.transaction.as_ref().and_then(|t| t.pin.clone()) {
+        covers(session, &pin.snapshot, &min_tokens(session)?).await?;
+        return Ok(pin);
+    }
+    let pin = reading_pin(session).await?;
+    if let Some(transaction) = &mut session.transaction {
+        transaction.pin = Some(pin.clone());
+    }
+    Ok(pin)
+}
+
+/// Waits until everything the session depends on is visible.
+async fn pass(session: &ClientSession, tokens: &[Token]) -> PgResult<()> {
+    let asked = tokens.iter().map(|token| token.offset).max().unwrap_or(Offset::ZERO);
+    let offset = match session.settings.consistency() {
+        Consistency::Eventual => asked,
+        Consistency::Session => asked.max(session.last_write),
+        Consistency::Strong => {
+            let head = session.lake.lake.head().await.map_err(PgError::internal)?;
+            asked.max(session.last_write).max(head)
+        }
+    };
+    wait(session, offset).await
+}
+
+/// Waits until `offset` is visible, at most `duckmesh.barrier_timeout`.
+///
+/// # Errors
+/// MD001 with token, head and watermark; MD002 at once.
+pub async fn wait(session: &ClientSession, offset: Offset) -> PgResult<()> {
+    let lake = &session.lake.lake;
+    if offset <= lake.watermark() {
+        return Ok(());
+    }
+    let timeout = session.settings.barrier_timeout();
+    match tokio::time::timeout(timeout, lake.wait_for(offset)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(WaitError::AboveHead { head, .. })) => Err(failure::above_head(&session.token(offset), head)),
+        Ok(Err(WaitError::Closed)) => {
+            Err(PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down, or the database was dropped"))
+        }
+        Ok(Err(error)) => Err(PgError::internal(error)),
+        Err(_) => Err(timed_out(session, offset, timeout).await),
+    }
+}
+
+async fn timed_out(session: &ClientSession, offset: Offset, timeout: Duration) -> PgError {
+    let token = session.token(offset);
+    let head = session.lake.lake.head().await.map_or_else(|_| "unknown".to_owned(), |head| head.to_string());
+    let watermark = session.lake.lake.watermark();
+    PgError::new(
+        SqlState::BARRIER_TIMEOUT,
+        format!("token {token} is not visible after {} ms", timeout.as_millis()),
+    )
+    .detail(format!("Token offset {offset}, head {head}, watermark {watermark}."))
+    .hint("Retry, raise duckmesh.barrier_timeout, or read without waiting: SET duckmesh.consistency = 'eventual'.")
+}
+
+/// The tokens of `duckmesh.min_token`.
+fn min_tokens(session: &ClientSession) -> PgResult<Vec<Token>> {
+    let text = session.settings.min_token();
+    let here = &session.lake.info.name;
+    text.split(',')
+        .map(str::trim)
+        .filter(|token| !token.is_empty())
+        .map(|text| {
+            let token = Token::parse(text, here).ok_or_else(|| {
+                PgError::new(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    format!("invalid value for parameter \"duckmesh.min_token\": \"{text}\""),
+                )
+                .hint("Tokens look like sales/42; several are joined by commas.")
+            })?;
+            if token.lake == *here {
+                return Ok(token);
+            }
+            Err(PgError::new(SqlState::TOKEN_OF_OTHER_LAKE, format!("token {token} belongs to another database"))
+                .hint(format!("This connection is to database \"{here}\".")))
+        })
+        .collect()
+}
+
+/// Fails if a snapshot that is already chosen does not cover the tokens.
+async fn covers(session: &ClientSession, snapshot: &SnapshotInfo, tokens: &[Token]) -> PgResult<()> {
+    let Some(token) = tokens.iter().max_by_key(|token| token.offset) else { return Ok(()) };
+    if token.offset <= snapshot.watermark {
+        return Ok(());
+    }
+    let head = session.lake.lake.head().await.map_err(PgError::internal)?;
+    if token.offset > head {
+        return Err(failure::above_head(token, head));
+    }
+    let text = format!("snapshot {} does not cover token {token}", snapshot.id);
+    Err(PgError::new(SqlState::SNAPSHOT_BEFORE_TOKEN, text)
+        .detail(format!("The snapshot's watermark is {}.", snapshot.watermark))
+        .hint("Unset duckmesh.snapshot, duckmesh.as_of or duckmesh.min_token, or begin a new transaction."))
+}
+
+/// The old snapshot that `duckmesh.snapshot` or `duckmesh.as_of` asks for.
+async fn time_travel(session: &ClientSession) -> PgResult<Option<SnapshotInfo>> {
+    let (catalog, lake) = (session.server.lakes.catalog(), session.lake.info.id);
+    let found = if let Some(id) = session.settings.snapshot() {
+        catalog.snapshot(lake, SnapshotId::new(id)).await
+    } else if let Some(at) = as_of(session)? {
+        catalog.snapshot_as_of(lake, at).await
+    } else {
+        return Ok(None);
+    };
+    found.map(Some).map_err(failure::catalog)
+}
+
+fn as_of(session: &ClientSession) -> PgResult<Option<DateTime<Utc>>> {
+    session.settings.as_of(session.transaction_time())
+}
+
+async fn newest(session: &ClientSession) -> PgResult<SnapshotInfo> {
+    session.server.lakes.catalog().latest(session.lake.info.id).await.map_err(failure::catalog)
+}
+
+async fn load(session: &ClientSession, snapshot: SnapshotInfo) -> PgResult<Pin> {
+    let catalog = session.server.lakes.catalog();
+    let schema = catalog.schema(session.lake.info.id, &snapshot).await.map_err(failure::catalog)?;
+    Ok(Pin { snapshot, base: schema.clone(), schema })
+}

@@ -1,0 +1,134 @@
+//! NOT NULL and CHECK, for rows that are about to be stored.
+
+use std::{path::PathBuf, sync::Arc};
+
+use arrow::array::RecordBatch;
+use duckmesh_catalog::{ColumnId, ConstraintKind, TableDef};
+
+use super::{render, row_buffer::Rows, tables};
+use crate::{
+    engine::QueryRequest,
+    session::ClientSession,
+    sql,
+    value::Encoder,
+    wire::{PgError, PgResult, SqlState, backend::Session as _},
+};
+
+/// The view that CHECK expressions read.
+const CHECKED_VIEW: &str = "checked_rows";
+
+/// Fails at the first NULL in a NOT NULL column of `batch`, as Postgres.
+///
+/// # Errors
+/// 23502.
+pub fn not_null(session: &ClientSession, table: &TableDef, columns: &[ColumnId], batch: &RecordBatch) -> PgResult<()> {
+    for column in table.columns.iter().filter(|c| !c.nullable) {
+        let index = columns.iter().position(|id| *id == column.id);
+        let Some(array) = index.and_then(|index| batch.columns().get(index)) else { continue };
+        if array.null_count() == 0 {
+            continue;
+        }
+        let row = (0..array.len()).find(|row| array.is_null(*row)).unwrap_or(0);
+        return Err(PgError::new(
+            SqlState::NOT_NULL_VIOLATION,
+            format!(
+                "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                column.name, table.name
+            ),
+        )
+        .detail(failing_row(session, table, columns, batch, row))
+        .table(table.name.clone())
+        .column(column.name.clone()));
+    }
+    Ok(())
+}
+
+/// Whether a table has CHECK constraints.
+#[must_use]
+pub fn has_checks(table: &TableDef) -> bool {
+    table.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::Check { .. }))
+}
+
+/// Fails if a row is false for a CHECK constraint. All rows are looked at in one query for each constraint.
+///
+/// # Errors
+/// 23514, or what evaluating an expression gives.
+pub async fn check(session: &ClientSession, table: &Arc<TableDef>, rows: &Rows) -> PgResult<()> {
+    if !has_checks(table) || rows.count == 0 {
+        return Ok(());
+    }
+    let compiled = {
+        let table = table.clone();
+        sql::thread::run(move || sql::check::compile(&table)).await?
+    };
+    let (files, _scratch) = rows.files(&session.lake, table).await?;
+    for check in compiled {
+        let condition = render::sql(session, &check.sql, &[], None)?;
+        if let Some(failing) = failing(session, table, &files, &condition).await? {
+            let columns: Vec<ColumnId> = table.columns.iter().map(|c| c.id).collect();
+            return Err(PgError::new(
+                SqlState::CHECK_VIOLATION,
+                format!(
+                    "new row for relation \"{}\" violates check constraint \"{}\"",
+                    table.name, check.constraint.name
+                ),
+            )
+            .detail(failing_row(session, table, &columns, &failing, 0))
+            .table(table.name.clone())
+            .constraint(check.constraint.name));
+        }
+    }
+    Ok(())
+}
+
+async fn failing(
+    session: &ClientSession,
+    table: &TableDef,
+    files: &[PathBuf],
+    condition: &str,
+) -> PgResult<Option<RecordBatch>> {
+    let request = QueryRequest {
+        prelude: vec![tables::view_over(CHECKED_VIEW, table, files)],
+        sql: format!("SELECT * FROM \"{CHECKED_VIEW}\" WHERE NOT ({condition}) LIMIT 1"),
+        time_zone: session.settings.time_zone().name().to_owned(),
+        deadline: session.settings.statement_timeout(),
+    };
+    let mut stream = session.lake.engine.query(request).await?;
+    while let Some(batch) = stream.next().await? {
+        if batch.num_rows() > 0 {
+            return Ok(Some(batch));
+        }
+    }
+    Ok(None)
+}
+
+/// `Failing row contains (1, null, …).`
+fn failing_row(
+    session: &ClientSession,
+    table: &TableDef,
+    columns: &[ColumnId],
+    batch: &RecordBatch,
+    row: usize,
+) -> String {
+    /// Postgres cuts each value after 64 bytes.
+    const VALUE_BYTES_MAX: usize = 64;
+    let ctx = session.value_context();
+    let values = table.columns.iter().map(|column| {
+        let index = columns.iter().position(|id| *id == column.id);
+        let Some(array) = index.and_then(|index| batch.columns().get(index)) else { return "null".to_owned() };
+        if array.is_null(row) {
+            return "null".to_owned();
+        }
+        let mut text = bytes::BytesMut::new();
+        let written = Encoder::new(array.data_type(), &column.ty.duckdb(), Some(&column.ty), &ctx)
+            .and_then(|encoder| encoder.bind(array)?.encode_text(row, &mut text));
+        let mut text = written.map_or_else(|_| "?".to_owned(), |()| String::from_utf8_lossy(&text).into_owned());
+        if text.len() > VALUE_BYTES_MAX {
+            let end = (0..=VALUE_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+            text.truncate(end);
+            text.push_str("...");
+        }
+        text
+    });
+    format!("Failing row contains ({}).", values.collect::<Vec<_>>().join(", "))
+}

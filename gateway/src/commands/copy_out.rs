@@ -1,0 +1,106 @@
+//! COPY TO STDOUT: a query whose rows are written as text or csv.
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+
+use super::{copy_in::CopyIn, current, describe, select, wrong_plan};
+use crate::{
+    copy::CopyWriter,
+    limits::COPY_OUT_PIECE_BYTES,
+    session::{ClientSession, PreparedStatement},
+    sql::plan::Plan,
+    value::Encoder,
+    wire::{
+        PgResult,
+        backend::{CopySource, Format, Outcome, Params, Session as _},
+    },
+};
+
+/// Begins a COPY.
+///
+/// # Errors
+/// As a query's.
+pub async fn run(session: &mut ClientSession, prepared: &PreparedStatement, params: Params) -> PgResult<Outcome<CopyIn>> {
+    let pin = select::pin(session).await?;
+    let (prepared, pin) = current(session, prepared, pin).await?;
+    let Plan::CopyOut(plan) = prepared.plan() else { return Err(wrong_plan()) };
+    let running = select::start(session, &pin, &plan.query, &params).await?;
+    let columns = describe::result_columns(session, &running.stream, &plan.query)?;
+    let names: Vec<String> = match plan.columns.is_empty() {
+        true => columns.iter().map(|c| c.name.clone()).collect(),
+        false => plan.columns.clone(),
+    };
+    let ctx = session.value_context();
+    let engine = running.stream.columns().iter().zip(columns.iter());
+    let encoders = engine
+        .map(|(engine, column)| Encoder::new(&engine.arrow, &engine.duckdb_type, column.declared.as_ref(), &ctx))
+        .collect::<PgResult<Vec<_>>>()?;
+    let writer = CopyWriter::new(plan.options.clone(), encoders);
+    let mut begun = BytesMut::new();
+    writer.header(&names, &mut begun);
+    Ok(Outcome::CopyOut(Box::new(Source {
+        running,
+        writer,
+        columns: names.len(),
+        rows: 0,
+        begun,
+        current: None,
+        ended: false,
+    })))
+}
+
+struct Source {
+    running: select::Running,
+    writer: CopyWriter,
+    columns: usize,
+    rows: u64,
+    /// Bytes that are not sent yet.
+    begun: BytesMut,
+    /// The batch being written, and its next row.
+    current: Option<(RecordBatch, usize)>,
+    ended: bool,
+}
+
+#[async_trait]
+impl CopySource for Source {
+    fn column_count(&self) -> usize {
+        self.columns
+    }
+
+    fn format(&self) -> Format {
+        Format::Text
+    }
+
+    async fn next(&mut self) -> PgResult<Option<Bytes>> {
+        while self.begun.len() < COPY_OUT_PIECE_BYTES && !self.ended {
+            match self.current.take() {
+                Some((batch, from)) => self.write(batch, from)?,
+                None => match self.running.next().await? {
+                    Some(batch) => self.current = Some((batch, 0)),
+                    None => self.ended = true,
+                },
+            }
+        }
+        Ok(if self.begun.is_empty() { None } else { Some(self.begun.split().freeze()) })
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+}
+
+impl Source {
+    /// Writes some rows of a batch; puts the batch back while it has more.
+    fn write(&mut self, batch: RecordBatch, from: usize) -> PgResult<()> {
+        const ROWS: usize = 1024;
+        let to = batch.num_rows().min(from + ROWS);
+        self.writer.write(&batch, from..to, &mut self.begun)?;
+        self.rows += (to - from) as u64;
+        if to < batch.num_rows() {
+            self.current = Some((batch, to));
+        }
+        Ok(())
+    }
+}
+

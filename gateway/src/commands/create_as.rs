@@ -1,0 +1,143 @@
+//! CREATE TABLE AS: the table and its rows in one frame.
+
+use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, ddl::DdlOp};
+use duckmesh_ingest::Part;
+use uuid::Uuid;
+
+use super::{
+    barrier, conform,
+    copy_in::CopyIn,
+    ddl, describe, failure, insert,
+    row_buffer::RowBuffer,
+    select,
+    write::{self, Fate, Payload},
+};
+use crate::{
+    session::{ClientSession, Pin},
+    sql::plan::CreateTableAsPlan,
+    value,
+    wire::{
+        PgError, PgResult, SqlState,
+        backend::{Outcome, Params, Place, ResultColumn, Session as _},
+    },
+};
+
+/// Runs CREATE TABLE AS.
+///
+/// # Errors
+/// Of the query, of the log.
+pub async fn run(
+    session: &mut ClientSession,
+    plan: &CreateTableAsPlan,
+    params: Params,
+    place: Place,
+) -> PgResult<Outcome<CopyIn>> {
+    if let Some(notice) = &plan.exists {
+        session.notice(notice.clone());
+        return Ok(Outcome::Complete("CREATE TABLE AS".to_owned()));
+    }
+    let in_transaction = session.transaction_for_writes(place).is_some();
+    let pin = if in_transaction {
+        barrier::transaction_pin(session).await?
+    } else {
+        barrier::writing_pin(session).await?
+    };
+    let uuid = Uuid::now_v7();
+    let described = describe::query_columns(session, &plan.query).await?;
+    let columns = columns(plan, &described)?;
+    let create = DdlOp::CreateTable {
+        uuid,
+        schema: plan.schema,
+        name: plan.name.clone(),
+        columns: columns.clone(),
+        constraints: Vec::new(),
+    };
+    let schema = pin.schema.apply(std::slice::from_ref(&create)).map_err(failure::catalog)?;
+    let table = schema.table_by_uuid(uuid).cloned().ok_or_else(|| PgError::internal("a new table is not there"))?;
+    let ids: Vec<ColumnId> = columns.iter().map(|c| c.id).collect();
+    let mut buffer = RowBuffer::new(session.lake.clone(), &schema, table, ids)?;
+    if plan.with_data {
+        fill(session, &pin, plan, &columns, &params, &mut buffer).await?;
+    }
+    let rows = buffer.finish().await?;
+    let tag = if plan.with_data { format!("SELECT {}", rows.count) } else { "CREATE TABLE AS".to_owned() };
+    if in_transaction {
+        ddl::buffer(session, &pin, vec![create])?;
+        insert::buffer(session, uuid, rows)?;
+        return Ok(Outcome::Complete(tag));
+    }
+    let mut parts = vec![Part::Ddl(vec![create])];
+    parts.extend(rows.parts);
+    let mut payload = Payload::new(session);
+    payload.add(plan.name.as_bytes());
+    match write::append(session, parts, pin.base.ddl_offset, &payload).await? {
+        Fate::Durable(appended) => {
+            write::published(session, appended.offset).await?;
+            Ok(Outcome::Complete(tag))
+        }
+        // The rows were read and typed for the old schema; the client decides whether to do it all again.
+        Fate::SchemaChanged => Err(write::changed()),
+    }
+}
+
+async fn fill(
+    session: &mut ClientSession,
+    pin: &Pin,
+    plan: &CreateTableAsPlan,
+    columns: &[ColumnDef],
+    params: &Params,
+    buffer: &mut RowBuffer,
+) -> PgResult<()> {
+    let mut running = select::start(session, pin, &plan.query, params).await?;
+    let targets: Vec<&ColumnDef> = columns.iter().collect();
+    while let Some(batch) = running.next().await? {
+        if batch.num_rows() > 0 {
+            buffer.push(conform::batch(&batch, &targets, &session.value_context())?).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The new table's columns, from the query's.
+fn columns(plan: &CreateTableAsPlan, described: &[ResultColumn]) -> PgResult<Vec<ColumnDef>> {
+    if plan.column_names.len() > described.len() {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "too many column names were specified"));
+    }
+    let mut next = 1;
+    let mut columns: Vec<ColumnDef> = Vec::with_capacity(described.len());
+    for (index, result) in described.iter().enumerate() {
+        let name = plan.column_names.get(index).unwrap_or(&result.name).clone();
+        if columns.iter().any(|c| c.name.eq_ignore_ascii_case(&name)) {
+            return Err(PgError::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{name}\" specified more than once"),
+            ));
+        }
+        let ty = column_type(result)?;
+        let is_array = matches!(ty, ColumnType::Array(_));
+        columns.push(ColumnDef {
+            id: ColumnId::new(next),
+            element_id: is_array.then(|| ColumnId::new(next + 1)),
+            name,
+            ty,
+            nullable: true,
+            default: None,
+            initial_default: None,
+            comment: None,
+        });
+        next += if is_array { 2 } else { 1 };
+    }
+    Ok(columns)
+}
+
+/// The type a result column is stored as.
+///
+/// # Errors
+/// 0A000 when a lake cannot hold it.
+pub fn column_type(result: &ResultColumn) -> PgResult<ColumnType> {
+    let declared = result.declared.clone().filter(ColumnType::is_writable);
+    declared.or_else(|| value::type_of_oid(result.type_oid, result.typmod)).ok_or_else(|| {
+        PgError::unsupported(format!("column \"{}\" has a type that a table cannot hold", result.name))
+            .hint("Cast it to a type that can be stored.")
+    })
+}

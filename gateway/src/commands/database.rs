@@ -1,0 +1,45 @@
+//! CREATE and DROP DATABASE: a database is a lake.
+
+use duckmesh_catalog::LakeName;
+
+use super::copy_in::CopyIn;
+use crate::{
+    session::ClientSession,
+    sql::plan::DatabasePlan,
+    wire::{PgError, PgResult, SqlState, backend::Outcome},
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// 42P04, 3D000, 55006.
+pub async fn run(session: &mut ClientSession, plan: &DatabasePlan) -> PgResult<Outcome<CopyIn>> {
+    let server = session.server.clone();
+    match plan {
+        DatabasePlan::Create { name, notices } => {
+            server.lakes.create(&parse(name)?).await?;
+            notices.iter().cloned().for_each(|notice| session.notice(notice));
+            Ok(Outcome::Complete("CREATE DATABASE".to_owned()))
+        }
+        DatabasePlan::Drop { name, if_exists, .. } => {
+            let lake = parse(name)?;
+            if lake == session.lake.info.name {
+                return Err(PgError::new(SqlState::OBJECT_IN_USE, "cannot drop the currently open database"));
+            }
+            match server.lakes.drop_lake(&lake).await {
+                Err(error) if *if_exists && error.code() == SqlState::INVALID_CATALOG_NAME => {
+                    session.notice(PgError::notice(format!("database \"{name}\" does not exist, skipping")));
+                }
+                result => result?,
+            }
+            Ok(Outcome::Complete("DROP DATABASE".to_owned()))
+        }
+    }
+}
+
+fn parse(name: &str) -> PgResult<LakeName> {
+    LakeName::parse(name).ok_or_else(|| {
+        PgError::new(SqlState::INVALID_NAME, format!("\"{name}\" cannot be the name of a database"))
+            .hint("Names have 1 to 63 bytes.")
+    })
+}

@@ -1,0 +1,97 @@
+//! DDL: through the log like every write; the statement waits for its publication and reports what that said.
+
+use std::sync::Arc;
+
+use duckmesh_catalog::ddl::DdlOp;
+use duckmesh_ingest::Part;
+
+use super::{
+    barrier,
+    copy_in::CopyIn,
+    current, select,
+    write::{self, Fate, Payload},
+    wrong_plan,
+};
+use crate::{
+    limits::STALE_SCHEMA_RETRIES_MAX,
+    session::{ClientSession, Pin, PreparedStatement},
+    sql::plan::{DdlPlan, Plan},
+    wire::{
+        PgError, PgResult,
+        backend::{Outcome, Params, Place},
+    },
+};
+
+/// Runs DDL.
+///
+/// # Errors
+/// Validation queries that find rows; errors of the log; the rejection's reason.
+pub async fn run(
+    session: &mut ClientSession,
+    prepared: &PreparedStatement,
+    plan: &DdlPlan,
+    place: Place,
+) -> PgResult<Outcome<CopyIn>> {
+    if session.transaction_for_writes(place).is_some() {
+        let pin = barrier::transaction_pin(session).await?;
+        let (prepared, pin) = current(session, prepared, pin).await?;
+        let Plan::Ddl(plan) = prepared.plan() else { return Err(wrong_plan()) };
+        validate(session, &pin, plan).await?;
+        notices(session, plan);
+        buffer(session, &pin, plan.ops.clone())?;
+        return Ok(Outcome::Complete(plan.tag.clone()));
+    }
+    let tag = plan.tag.clone();
+    let mut payload = Payload::new(session);
+    payload.add(prepared.statement().text().as_bytes());
+    let mut prepared = prepared.clone();
+    for _ in 0..STALE_SCHEMA_RETRIES_MAX {
+        // The barrier first: a validation must see every row that was acknowledged before.
+        let pin = barrier::writing_pin_strong(session).await?;
+        prepared = current(session, &prepared, pin.clone()).await?.0;
+        let Plan::Ddl(plan) = prepared.plan() else { return Err(wrong_plan()) };
+        validate(session, &pin, plan).await?;
+        if plan.ops.is_empty() {
+            notices(session, plan);
+            return Ok(Outcome::Complete(tag));
+        }
+        let parts = vec![Part::Ddl(plan.ops.clone())];
+        match write::append(session, parts, pin.base.ddl_offset, &payload).await? {
+            Fate::Durable(appended) => {
+                write::published(session, appended.offset).await?;
+                notices(session, plan);
+                return Ok(Outcome::Complete(tag));
+            }
+            Fate::SchemaChanged => {}
+        }
+    }
+    Err(write::changed())
+}
+
+/// Puts DDL into the open transaction, and shows the transaction its effect.
+///
+/// # Errors
+/// When the operations do not fit the transaction's own state: a bug of planning.
+pub fn buffer(session: &mut ClientSession, pin: &Pin, ops: Vec<DdlOp>) -> PgResult<()> {
+    if ops.is_empty() {
+        return Ok(());
+    }
+    let applied = pin.schema.apply(&ops).map_err(super::failure::catalog)?;
+    let transaction = session.transaction.as_mut().ok_or_else(|| PgError::internal("no transaction for DDL"))?;
+    transaction.push_ddl(ops, Arc::new(applied));
+    Ok(())
+}
+
+fn notices(session: &mut ClientSession, plan: &DdlPlan) {
+    plan.notices.iter().cloned().for_each(|notice| session.notice(notice));
+}
+
+async fn validate(session: &mut ClientSession, pin: &Pin, plan: &DdlPlan) -> PgResult<()> {
+    for (query, error) in &plan.validations {
+        let running = select::start(session, pin, query, &Params::default()).await?;
+        if running.collect().await?.iter().any(|batch| batch.num_rows() > 0) {
+            return Err(error.clone());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Values of columns that a write does not name.
+
+use arrow::array::ArrayRef;
+use duckmesh_catalog::{ColumnDef, ColumnType, DefaultValue};
+use uuid::Uuid;
+
+use super::{conform, render};
+use crate::{
+    engine::QueryRequest,
+    session::ClientSession,
+    sql::{
+        self,
+        plan::{DefaultProgram, SessionValue},
+    },
+    value::ColumnBuilder,
+    wire::{PgError, PgResult, backend::Session as _},
+};
+
+/// A column's default for `rows` rows.
+///
+/// # Errors
+/// What evaluating the default gives.
+pub async fn column(session: &ClientSession, column: &ColumnDef, rows: usize) -> PgResult<ArrayRef> {
+    let mut builder = ColumnBuilder::new(&column.ty, rows)?;
+    match program(column).await? {
+        DefaultProgram::Null => (0..rows).for_each(|_| builder.append_null()),
+        DefaultProgram::Constant(text) => {
+            for _ in 0..rows {
+                builder.append_lake_text(&text)?;
+            }
+        }
+        DefaultProgram::RandomUuid => {
+            let ctx = session.value_context();
+            for _ in 0..rows {
+                builder.append_text(Uuid::new_v4().to_string().as_bytes(), &ctx)?;
+            }
+        }
+        DefaultProgram::Session(value) => match moment(session, &value, &column.ty) {
+            Some(text) => {
+                let ctx = session.value_context();
+                for _ in 0..rows {
+                    builder.append_text(text.as_bytes(), &ctx)?;
+                }
+            }
+            None => {
+                let expression = render::session_value(session, &value)?;
+                return computed(session, &expression, &column.ty, rows).await;
+            }
+        },
+        DefaultProgram::Expression(parts) => {
+            let expression = render::sql(session, &parts, &[], None)?;
+            return computed(session, &expression, &column.ty, rows).await;
+        }
+    }
+    Ok(builder.finish())
+}
+
+async fn program(column: &ColumnDef) -> PgResult<DefaultProgram> {
+    match &column.default {
+        None => Ok(DefaultProgram::Null),
+        Some(DefaultValue::Literal(text)) => Ok(DefaultProgram::Constant(text.clone())),
+        Some(DefaultValue::Expression(text)) => {
+            let (text, ty) = (text.clone(), column.ty.clone());
+            sql::thread::run(move || sql::default::compile(&text, &ty)).await
+        }
+    }
+}
+
+/// Text of a moment that the column's type reads without the engine: the common `DEFAULT now()`.
+fn moment(session: &ClientSession, value: &SessionValue, ty: &ColumnType) -> Option<String> {
+    let time = match value {
+        SessionValue::TransactionTime => session.transaction_time(),
+        SessionValue::StatementTime => session.statement_time,
+        SessionValue::ClockTime => chrono::Utc::now(),
+        _ => return None,
+    };
+    match ty {
+        ColumnType::Timestamptz => Some(format!("{}+00", time.format("%Y-%m-%d %H:%M:%S%.6f"))),
+        ColumnType::Timestamp => {
+            let local = session.settings.time_zone().local(time);
+            Some(local.format("%Y-%m-%d %H:%M:%S%.6f").to_string())
+        }
+        ColumnType::Date => Some(session.settings.time_zone().local(time).format("%Y-%m-%d").to_string()),
+        _ => None,
+    }
+}
+
+/// One value a row from the engine, so that `random()` differs in each.
+async fn computed(session: &ClientSession, expression: &str, ty: &ColumnType, rows: usize) -> PgResult<ArrayRef> {
+    let request = QueryRequest {
+        prelude: Vec::new(),
+        sql: format!("SELECT CAST({expression} AS {}) AS v FROM range({rows})", ty.duckdb()),
+        time_zone: session.settings.time_zone().name().to_owned(),
+        deadline: session.settings.statement_timeout(),
+    };
+    let mut stream = session.lake.engine.query(request).await?;
+    let mut pieces = Vec::new();
+    while let Some(batch) = stream.next().await? {
+        let array = batch.columns().first().ok_or_else(|| PgError::internal("a default without a value"))?;
+        pieces.push(conform::array(array, ty, &session.value_context())?);
+    }
+    let pieces: Vec<&dyn arrow::array::Array> = pieces.iter().map(AsRef::as_ref).collect();
+    arrow::compute::concat(&pieces).map_err(PgError::internal)
+}

@@ -1,0 +1,171 @@
+//! Result columns, found out without executing.
+
+use std::sync::Arc;
+
+use duckmesh_catalog::{ColumnDef, ColumnType, TableDef};
+
+use super::{render, tables};
+use crate::{
+    engine::{DescribeRequest, EngineColumn, ResultStream},
+    pgcatalog,
+    session::{ClientSession, PreparedStatement},
+    sql::plan::{InsertPlan, OutputColumn, Plan, QueryPlan, Returning, SettingPlan},
+    value::Encoder,
+    wire::{PgError, PgResult, SqlState, backend::ResultColumn},
+};
+
+/// The result columns of a planned statement; none for one without rows.
+///
+/// # Errors
+/// What the engine says of the query.
+pub async fn columns(
+    session: &mut ClientSession,
+    prepared: &PreparedStatement,
+) -> PgResult<Option<Arc<[ResultColumn]>>> {
+    Ok(match prepared.plan() {
+        Plan::Query(plan) => Some(query_columns(session, plan).await?),
+        Plan::Insert(plan) => match &plan.returning {
+            None => None,
+            Some(Returning::Columns(columns)) => Some(returned_columns(plan, columns)),
+            Some(Returning::Query(query)) => Some(returning_columns(session, plan, query).await?),
+        },
+        Plan::Explain(_) => Some([text_column("QUERY PLAN")].into()),
+        Plan::Setting(SettingPlan::Show(name)) => {
+            let shown = session.settings.shown_name(name)?;
+            Some([text_column(&shown)].into())
+        }
+        Plan::Setting(SettingPlan::ShowAll) => {
+            Some([text_column("name"), text_column("setting"), text_column("description")].into())
+        }
+        _ => None,
+    })
+}
+
+/// Columns of a query, from the engine.
+///
+/// # Errors
+/// What the engine says of the query.
+pub async fn query_columns(session: &mut ClientSession, plan: &QueryPlan) -> PgResult<Arc<[ResultColumn]>> {
+    let pin = session.schema_for_planning(true).await?;
+    let sql = render::sql(session, &plan.sql, &plan.params, None)?;
+    let prelude = tables::prelude(session, &pin, plan, None).await?.sql;
+    described(session, prelude, sql, plan).await
+}
+
+async fn returning_columns(
+    session: &mut ClientSession,
+    plan: &InsertPlan,
+    query: &QueryPlan,
+) -> PgResult<Arc<[ResultColumn]>> {
+    let sql = render::sql(session, &query.sql, &plan.params, None)?;
+    let prelude = vec![tables::view_over(RETURNING_VIEW, &plan.table, &[])];
+    described(session, prelude, sql, query).await
+}
+
+/// The view that RETURNING's expressions read.
+pub const RETURNING_VIEW: &str = "returning_rows";
+
+async fn described(
+    session: &ClientSession,
+    prelude: Vec<String>,
+    sql: String,
+    plan: &QueryPlan,
+) -> PgResult<Arc<[ResultColumn]>> {
+    let time_zone = session.settings.time_zone().name().to_owned();
+    let columns = session.lake.engine.describe(DescribeRequest { prelude, sql, time_zone }).await?;
+    columns.iter().enumerate().map(|(index, column)| result_column(session, column, plan.columns.get(index))).collect()
+}
+
+/// Columns of a query that runs.
+///
+/// # Errors
+/// When a type cannot be shown.
+pub fn result_columns(
+    session: &ClientSession,
+    stream: &ResultStream,
+    plan: &QueryPlan,
+) -> PgResult<Arc<[ResultColumn]>> {
+    let columns = stream.columns().iter().enumerate();
+    columns.map(|(index, column)| result_column(session, column, plan.columns.get(index))).collect()
+}
+
+fn result_column(
+    session: &ClientSession,
+    column: &EngineColumn,
+    known: Option<&OutputColumn>,
+) -> PgResult<ResultColumn> {
+    let origin = known.and_then(|k| k.origin.as_ref()).and_then(|(t, id)| Some((t, t.column_by_id(*id)?)));
+    let declared = origin.map(|(_, c)| c.ty.clone()).or_else(|| known.and_then(|k| k.ty.clone()));
+    let ctx = session.settings.value_context(session.transaction_time());
+    let encoder = Encoder::new(&column.arrow, &column.duckdb_type, declared.as_ref(), &ctx)?;
+    let ty = encoder.pg_type();
+    let (table_oid, attnum) = origin.map_or((0, 0), |(table, c)| place(table, c));
+    Ok(ResultColumn {
+        name: known.and_then(|k| k.name.clone()).unwrap_or_else(|| column.name.clone()),
+        table_oid,
+        attnum,
+        type_oid: ty.oid,
+        typlen: ty.typlen,
+        typmod: ty.typmod,
+        duckdb_type: column.duckdb_type.clone(),
+        declared,
+    })
+}
+
+/// Columns of RETURNING that are columns of the table.
+#[must_use]
+pub fn returned_columns(
+    plan: &InsertPlan,
+    columns: &[(String, duckmesh_catalog::ColumnId)],
+) -> Arc<[ResultColumn]> {
+    let found = columns.iter().filter_map(|(name, id)| Some((name, plan.table.column_by_id(*id)?)));
+    found.map(|(name, column)| table_column(&plan.table, column, name)).collect()
+}
+
+fn table_column(table: &TableDef, column: &ColumnDef, name: &str) -> ResultColumn {
+    let (table_oid, attnum) = place(table, column);
+    ResultColumn {
+        name: name.to_owned(),
+        table_oid,
+        attnum,
+        type_oid: column.ty.oid(),
+        typlen: column.ty.typlen(),
+        typmod: column.ty.typmod(),
+        duckdb_type: column.ty.duckdb(),
+        declared: Some(column.ty.clone()),
+    }
+}
+
+/// Oid of the table and attribute number of the column.
+fn place(table: &TableDef, column: &ColumnDef) -> (u32, i16) {
+    (pgcatalog::table_oid(table.id), i16::try_from(column.id.get()).unwrap_or(0))
+}
+
+/// A text column that comes from no table.
+#[must_use]
+pub fn text_column(name: &str) -> ResultColumn {
+    ResultColumn {
+        name: name.to_owned(),
+        table_oid: 0,
+        attnum: 0,
+        type_oid: ColumnType::Text.oid(),
+        typlen: -1,
+        typmod: -1,
+        duckdb_type: ColumnType::Text.duckdb(),
+        declared: Some(ColumnType::Text),
+    }
+}
+
+/// Fails when a statement that the client has described gives other columns now.
+///
+/// # Errors
+/// 0A000, as Postgres.
+pub fn unchanged(prepared: &PreparedStatement, now: &[ResultColumn]) -> PgResult<()> {
+    let Some(Some(then)) = prepared.described() else { return Ok(()) };
+    let same = then.len() == now.len()
+        && then.iter().zip(now).all(|(a, b)| (a.type_oid, a.typmod) == (b.type_oid, b.typmod));
+    if same {
+        return Ok(());
+    }
+    Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"))
+}

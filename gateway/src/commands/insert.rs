@@ -1,0 +1,329 @@
+//! INSERT: rows are typed here, so a wrong value fails with nothing appended.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use duckmesh_catalog::{ColumnDef, ColumnId, TableDef};
+
+use super::{
+    barrier, checks, conform,
+    copy_in::CopyIn,
+    current, defaults, describe, render,
+    row_buffer::{RowBuffer, Rows},
+    select, tables,
+    write::{self, Fate, Payload},
+    wrong_plan,
+};
+use crate::{
+    engine::QueryRequest,
+    limits::STALE_SCHEMA_RETRIES_MAX,
+    session::{ClientSession, Pin, PreparedStatement},
+    sql::plan::{Cell, InsertPlan, InsertSource, Plan, Returning},
+    value::{ColumnBuilder, Param, ValueContext},
+    wire::{
+        PgError, PgResult,
+        backend::{Outcome, Params, Place, Prepared as _, RowTag, Session as _},
+    },
+};
+
+/// Runs an INSERT.
+///
+/// # Errors
+/// Wrong values, constraints, errors of the log.
+pub async fn run(
+    session: &mut ClientSession,
+    prepared: &PreparedStatement,
+    params: Params,
+    place: Place,
+) -> PgResult<Outcome<CopyIn>> {
+    if session.transaction_for_writes(place).is_some() {
+        return in_transaction(session, prepared, &params).await;
+    }
+    let mut payload = Payload::new(session);
+    payload.add_statement(prepared.statement().text(), &params);
+    let mut prepared = prepared.clone();
+    for _ in 0..STALE_SCHEMA_RETRIES_MAX {
+        // Without a query in it, an INSERT needs no snapshot: the append itself checks the schema it was made for.
+        let pin = match prepared.plan() {
+            Plan::Insert(InsertPlan { source: InsertSource::Query(_), .. }) => {
+                let pin = barrier::writing_pin(session).await?;
+                prepared = current(session, &prepared, pin.clone()).await?.0;
+                Some(pin)
+            }
+            _ => None,
+        };
+        let Plan::Insert(plan) = prepared.plan() else { return Err(wrong_plan()) };
+        let made = prepared.schema().ddl_offset;
+        let rows = rows(session, plan, &params, pin.as_ref(), prepared.schema()).await?;
+        let result = returned(session, plan, &rows, &params).await?;
+        if rows.count == 0 {
+            return Ok(result);
+        }
+        match write::append(session, rows.parts, made, &payload).await? {
+            Fate::Durable(_) => return Ok(result),
+            Fate::SchemaChanged => {
+                let pin = barrier::planning_pin(session, false).await?;
+                prepared = session.plan(prepared.statement(), prepared.given_types(), &pin).await?;
+            }
+        }
+    }
+    Err(write::changed())
+}
+
+async fn in_transaction(
+    session: &mut ClientSession,
+    prepared: &PreparedStatement,
+    params: &Params,
+) -> PgResult<Outcome<CopyIn>> {
+    let pin = barrier::transaction_pin(session).await?;
+    let (prepared, pin) = current(session, prepared, pin).await?;
+    let Plan::Insert(plan) = prepared.plan() else { return Err(wrong_plan()) };
+    let rows = rows(session, plan, params, Some(&pin), &pin.schema).await?;
+    let result = returned(session, plan, &rows, params).await?;
+    buffer(session, plan.table.uuid, rows)?;
+    Ok(result)
+}
+
+/// Puts finished rows into the open transaction.
+///
+/// # Errors
+/// 53400 when the transaction became too large.
+pub fn buffer(session: &mut ClientSession, table: uuid::Uuid, rows: Rows) -> PgResult<()> {
+    let transaction = session.transaction.as_mut().ok_or_else(|| PgError::internal("no transaction to write into"))?;
+    for part in rows.parts {
+        transaction.push(table, part);
+    }
+    if transaction.bytes > crate::limits::TRANSACTION_BYTES_MAX {
+        return Err(PgError::new(
+            crate::wire::SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+            "the transaction holds too many small writes",
+        )
+        .hint("Commit more often, or load with COPY, which is staged outside of memory."));
+    }
+    Ok(())
+}
+
+/// The rows of a plan, constraints checked.
+async fn rows(
+    session: &mut ClientSession,
+    plan: &InsertPlan,
+    params: &Params,
+    pin: Option<&Pin>,
+    schema: &Arc<duckmesh_catalog::LakeSchema>,
+) -> PgResult<Rows> {
+    let table = &plan.table;
+    let columns: Vec<&ColumnDef> = table.columns.iter().filter(|c| c.ty.is_writable()).collect();
+    let ids: Vec<ColumnId> = columns.iter().map(|c| c.id).collect();
+    let mut buffer = RowBuffer::new(session.lake.clone(), schema, table.clone(), ids.clone())?;
+    match &plan.source {
+        InsertSource::DefaultValues => {
+            let batch = complete(session, plan, &columns, Vec::new(), 1).await?;
+            checks::not_null(session, table, &ids, &batch)?;
+            buffer.push(batch).await?;
+        }
+        InsertSource::Values(cells) => {
+            let batch = values(session, plan, &columns, cells, params).await?;
+            checks::not_null(session, table, &ids, &batch)?;
+            buffer.push(batch).await?;
+        }
+        InsertSource::Query(query) => {
+            let pin = pin.ok_or_else(|| PgError::internal("INSERT … SELECT without a snapshot"))?;
+            let mut running = select::start(session, pin, query, params).await?;
+            let targets: Vec<&ColumnDef> = plan.columns.iter().filter_map(|id| table.column_by_id(*id)).collect();
+            while let Some(batch) = running.next().await? {
+                if batch.num_rows() == 0 {
+                    continue;
+                }
+                let given = conform::batch(&batch, &targets, &session.value_context())?;
+                let batch = complete(session, plan, &columns, given.columns().to_vec(), given.num_rows()).await?;
+                checks::not_null(session, table, &ids, &batch)?;
+                buffer.push(batch).await?;
+            }
+        }
+    }
+    let rows = buffer.finish().await?;
+    checks::check(session, table, &rows).await?;
+    Ok(rows)
+}
+
+/// Adds the defaults of columns that the statement does not name; `given` stands for `plan.columns`, in order.
+async fn complete(
+    session: &ClientSession,
+    plan: &InsertPlan,
+    columns: &[&ColumnDef],
+    given: Vec<ArrayRef>,
+    rows: usize,
+) -> PgResult<RecordBatch> {
+    let mut arrays = Vec::with_capacity(columns.len());
+    for column in columns {
+        let named = plan.columns.iter().position(|id| *id == column.id).and_then(|index| given.get(index));
+        arrays.push(match named {
+            Some(array) => array.clone(),
+            None => defaults::column(session, column, rows).await?,
+        });
+    }
+    conform::record_batch(columns, arrays)
+}
+
+/// Rows of constants, parameters and defaults.
+async fn values(
+    session: &ClientSession,
+    plan: &InsertPlan,
+    columns: &[&ColumnDef],
+    cells: &[Vec<Cell>],
+    params: &Params,
+) -> PgResult<RecordBatch> {
+    let ctx = session.value_context();
+    let mut arrays = Vec::with_capacity(columns.len());
+    for column in columns {
+        let Some(index) = plan.columns.iter().position(|id| *id == column.id) else {
+            arrays.push(defaults::column(session, column, cells.len()).await?);
+            continue;
+        };
+        let mut builder = ColumnBuilder::new(&column.ty, cells.len())?;
+        // Where some rows say DEFAULT, the default is computed for all rows, so that row i has the i-th value.
+        let any_default = cells.iter().any(|row| matches!(row.get(index), Some(Cell::Default)));
+        let computed = if any_default { Some(defaults::column(session, column, cells.len()).await?) } else { None };
+        for row in cells {
+            let cell = row.get(index).unwrap_or(&Cell::Null);
+            append(&mut builder, cell, plan, params, &ctx)?;
+        }
+        let built = builder.finish();
+        arrays.push(match computed {
+            Some(computed) => merged(&built, &computed, cells, index)?,
+            None => built,
+        });
+    }
+    conform::record_batch(columns, arrays)
+}
+
+fn append(
+    builder: &mut ColumnBuilder,
+    cell: &Cell,
+    plan: &InsertPlan,
+    params: &Params,
+    ctx: &ValueContext,
+) -> PgResult<()> {
+    match cell {
+        Cell::Default | Cell::Null => builder.append_null(),
+        Cell::Text(text) => builder.append_text(text.as_bytes(), ctx)?,
+        Cell::Param(index) => match render::parameter_value(params, *index) {
+            None => return Err(PgError::internal("too few parameters were bound")),
+            Some(Param::Null) => builder.append_null(),
+            Some(Param::Text(bytes)) => builder.append_text(bytes, ctx)?,
+            Some(Param::Binary(bytes)) => binary(builder, bytes, plan, *index, ctx)?,
+        },
+    }
+    Ok(())
+}
+
+/// A binary parameter is in the form of the type the client gave, which may differ from the column's: then through its text.
+fn binary(
+    builder: &mut ColumnBuilder,
+    bytes: &[u8],
+    plan: &InsertPlan,
+    index: usize,
+    ctx: &ValueContext,
+) -> PgResult<()> {
+    let given = plan.params.get(index).map(|p| &p.ty);
+    match given.filter(|ty| !builder.reads_binary_of(ty)) {
+        None => builder.append_binary(bytes, ctx),
+        Some(ty) => {
+            let mut own = ColumnBuilder::new(ty, 1)?;
+            own.append_binary(bytes, ctx)?;
+            let array = own.finish();
+            let encoder = crate::value::Encoder::new(&ty.arrow(), &ty.duckdb(), Some(ty), &Arc::new(ctx.clone()))?;
+            let mut text = bytes::BytesMut::new();
+            encoder.bind(&array)?.encode_text(0, &mut text)?;
+            builder.append_text(&text, ctx)
+        }
+    }
+}
+
+/// Takes `computed` where the row said DEFAULT, `built` elsewhere.
+fn merged(built: &ArrayRef, computed: &ArrayRef, cells: &[Vec<Cell>], column: usize) -> PgResult<ArrayRef> {
+    let mask: arrow::array::BooleanArray =
+        cells.iter().map(|row| Some(matches!(row.get(column), Some(Cell::Default)))).collect();
+    arrow::compute::kernels::zip::zip(&mask, computed, built).map_err(PgError::internal)
+}
+
+/// What the statement answers: a tag, or rows.
+async fn returned(
+    session: &mut ClientSession,
+    plan: &InsertPlan,
+    rows: &Rows,
+    params: &Params,
+) -> PgResult<Outcome<CopyIn>> {
+    match &plan.returning {
+        None => Ok(Outcome::Complete(format!("INSERT 0 {}", rows.count))),
+        Some(Returning::Columns(columns)) if rows.staged.is_empty() => {
+            let described = describe::returned_columns(plan, columns);
+            let batches = rows.parts.iter().filter_map(|part| projected(&plan.table, part, columns)).collect();
+            Ok(select::ready(described, batches, RowTag::Insert))
+        }
+        Some(Returning::Columns(columns)) => {
+            let names: Vec<String> =
+                columns.iter().filter_map(|(_, id)| Some(tables::quote(&plan.table.column_by_id(*id)?.name))).collect();
+            let sql = format!("SELECT {} FROM \"{}\"", names.join(", "), describe::RETURNING_VIEW);
+            let described = describe::returned_columns(plan, columns);
+            let batches = query_rows(session, plan, rows, sql).await?.1;
+            Ok(select::ready(described, batches, RowTag::Insert))
+        }
+        Some(Returning::Query(query)) => {
+            let sql = render::sql(session, &query.sql, &plan.params, Some(params))?;
+            let (stream, batches) = query_rows(session, plan, rows, sql).await?;
+            let columns = describe::result_columns(session, &stream, query)?;
+            Ok(select::ready(columns, batches, RowTag::Insert))
+        }
+    }
+}
+
+/// Runs `sql` over the inserted rows; before they are appended, so that a failing RETURNING stores nothing.
+async fn query_rows(
+    session: &ClientSession,
+    plan: &InsertPlan,
+    rows: &Rows,
+    sql: String,
+) -> PgResult<(crate::engine::ResultStream, Vec<RecordBatch>)> {
+    let (files, _scratch) = rows.files(&session.lake, &plan.table).await?;
+    let request = QueryRequest {
+        prelude: vec![tables::view_over(describe::RETURNING_VIEW, &plan.table, &files)],
+        sql,
+        time_zone: session.settings.time_zone().name().to_owned(),
+        deadline: session.settings.statement_timeout(),
+    };
+    let mut stream = session.lake.engine.query(request).await?;
+    let mut batches = Vec::new();
+    let mut bytes = 0;
+    while let Some(batch) = stream.next().await? {
+        bytes += batch.get_array_memory_size();
+        if bytes > crate::limits::RETURNING_BYTES_MAX {
+            return Err(PgError::new(
+                crate::wire::SqlState::PROGRAM_LIMIT_EXCEEDED,
+                "the rows that RETURNING would send are too many",
+            )
+            .hint("Nothing was stored. Leave RETURNING out, or insert fewer rows at once."));
+        }
+        batches.push(batch);
+    }
+    Ok((stream, batches))
+}
+
+/// Columns of a row part, for RETURNING.
+fn projected(
+    table: &TableDef,
+    part: &duckmesh_ingest::Part,
+    columns: &[(String, ColumnId)],
+) -> Option<RecordBatch> {
+    let duckmesh_ingest::Part::Rows { columns: stored, batch, .. } = part else { return None };
+    let mut arrays = Vec::with_capacity(columns.len());
+    for (position, (_, id)) in columns.iter().enumerate() {
+        let array = match stored.iter().position(|s| s == id) {
+            Some(index) => batch.columns().get(index)?.clone(),
+            None => arrow::array::new_null_array(&table.column_by_id(*id)?.ty.arrow(), batch.num_rows()),
+        };
+        // Names may repeat (RETURNING id, id), so they are positions here.
+        arrays.push((position.to_string(), array, true));
+    }
+    RecordBatch::try_from_iter_with_nullable(arrays).ok()
+}

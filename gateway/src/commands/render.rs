@@ -1,0 +1,108 @@
+//! Fills the holes of a planned query: parameters and values of the session become literals.
+
+use std::fmt::Write as _;
+
+use crate::{
+    session::ClientSession,
+    sql::plan::{ParamType, SessionValue, SqlPart},
+    value::{self, Param},
+    wire::{
+        PgError, PgResult, SqlState,
+        backend::{Format, Params},
+    },
+};
+
+/// SQL for the engine.
+///
+/// # Errors
+/// When a parameter's value is not of its type.
+pub fn sql(
+    session: &ClientSession,
+    parts: &[SqlPart],
+    types: &[ParamType],
+    params: Option<&Params>,
+) -> PgResult<String> {
+    let mut text = String::with_capacity(parts.len() * 32);
+    for part in parts {
+        match part {
+            SqlPart::Text(piece) => text.push_str(piece),
+            SqlPart::Param(index) => text.push_str(&parameter(session, *index, types, params)?),
+            SqlPart::Session(value) => text.push_str(&session_value(session, value)?),
+        }
+    }
+    Ok(text)
+}
+
+fn parameter(
+    session: &ClientSession,
+    index: usize,
+    types: &[ParamType],
+    params: Option<&Params>,
+) -> PgResult<String> {
+    let missing = || PgError::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${}", index + 1));
+    let ty = types.get(index).ok_or_else(missing)?;
+    // Describing needs the type only.
+    let Some(params) = params else { return Ok(format!("CAST(NULL AS {})", ty.ty.duckdb())) };
+    let ctx = session.settings.value_context(session.transaction_time());
+    value::literal(ty.oid, parameter_value(params, index).ok_or_else(missing)?, &ctx)
+}
+
+/// A parameter as `value` reads it; none if the client gave too few.
+pub fn parameter_value(params: &Params, index: usize) -> Option<Param<'_>> {
+    let value = params.values.get(index)?;
+    Some(match (value, params.formats.get(index)) {
+        (None, _) => Param::Null,
+        (Some(bytes), Some(Format::Binary)) => Param::Binary(bytes),
+        (Some(bytes), _) => Param::Text(bytes),
+    })
+}
+
+/// A value of the session as a DuckDB literal.
+///
+/// # Errors
+/// When a setting that does not exist is asked for.
+pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<String> {
+    let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let at = |time: chrono::DateTime<chrono::Utc>| {
+        format!("CAST('{}+00' AS TIMESTAMPTZ)", time.format("%Y-%m-%d %H:%M:%S%.6f"))
+    };
+    let zone = session.settings.time_zone();
+    let local = zone.local(session.transaction_time());
+    Ok(match value {
+        SessionValue::TransactionTime => at(session.transaction_time()),
+        SessionValue::StatementTime => at(session.statement_time),
+        SessionValue::ClockTime => at(chrono::Utc::now()),
+        SessionValue::ServerStart => at(session.server.started),
+        SessionValue::CurrentDate => format!("CAST('{}' AS DATE)", local.format("%Y-%m-%d")),
+        SessionValue::LocalTime => format!("CAST('{}' AS TIME)", local.format("%H:%M:%S%.6f")),
+        SessionValue::LocalTimestamp => format!("CAST('{}' AS TIMESTAMP)", local.format("%Y-%m-%d %H:%M:%S%.6f")),
+        SessionValue::Database => text(session.lake.info.name.as_str()),
+        SessionValue::User => text(&session.user),
+        SessionValue::Schema => session
+            .settings
+            .search_path(&session.user)
+            .first()
+            .map_or_else(|| "CAST(NULL AS VARCHAR)".to_owned(), |name| text(name)),
+        SessionValue::Schemas(with_system) => {
+            let mut list = String::from("CAST([");
+            let system = with_system.then(|| "pg_catalog".to_owned());
+            for (index, name) in system.into_iter().chain(session.settings.search_path(&session.user)).enumerate() {
+                let comma = if index == 0 { "" } else { ", " };
+                let _ = write!(list, "{comma}{}", text(&name));
+            }
+            list.push_str("] AS VARCHAR[])");
+            list
+        }
+        SessionValue::Version => text(&crate::session::settings::version()),
+        SessionValue::BackendPid => format!("CAST({} AS INTEGER)", session.process_id),
+        SessionValue::TransactionId => {
+            use crate::wire::backend::Session as _;
+            format!("CAST({} AS BIGINT)", session.transaction_id())
+        }
+        SessionValue::Setting(name, missing_ok) => match session.settings.get(name) {
+            Ok(value) => text(&value),
+            Err(_) if *missing_ok => "CAST(NULL AS VARCHAR)".to_owned(),
+            Err(error) => return Err(error),
+        },
+    })
+}

@@ -1,0 +1,143 @@
+//! Queries: barrier, pin, files, engine, rows.
+
+use std::{path::PathBuf, sync::Arc};
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+
+use super::{barrier, copy_in::CopyIn, current, describe, render, tables, wrong_plan};
+use crate::{
+    engine::{QueryRequest, ResultStream},
+    session::{ClientSession, OpenLake, Pin, PreparedStatement},
+    sql::plan::{Plan, QueryPlan},
+    wire::{
+        PgResult,
+        backend::{Outcome, Params, ResultColumn, RowSource, RowTag, Rows},
+    },
+};
+
+/// Runs a query.
+///
+/// # Errors
+/// Barrier, pin, parameter and engine errors.
+pub async fn run(session: &mut ClientSession, prepared: &PreparedStatement, params: Params) -> PgResult<Outcome<CopyIn>> {
+    let pin = pin(session).await?;
+    let (prepared, pin) = current(session, prepared, pin).await?;
+    let Plan::Query(plan) = prepared.plan() else { return Err(wrong_plan()) };
+    let running = start(session, &pin, plan, &params).await?;
+    let columns = describe::result_columns(session, &running.stream, plan)?;
+    describe::unchanged(&prepared, &columns)?;
+    Ok(Outcome::Rows(Rows { columns, batches: Box::new(running), tag: RowTag::Select }))
+}
+
+/// The snapshot a read sees now, after its barrier.
+///
+/// # Errors
+/// MD001 to MD005.
+pub async fn pin(session: &mut ClientSession) -> PgResult<Pin> {
+    if session.transaction.is_some() {
+        return barrier::transaction_pin(session).await;
+    }
+    barrier::reading_pin(session).await
+}
+
+/// A query that runs on the engine.
+pub struct Running {
+    /// Its results.
+    pub stream: ResultStream,
+    /// Files made for it alone.
+    scratch: Vec<PathBuf>,
+    /// The lake stays open while it runs.
+    _lake: Arc<OpenLake>,
+}
+
+/// Starts a planned query on the engine.
+///
+/// # Errors
+/// Parameter and engine errors.
+pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, params: &Params) -> PgResult<Running> {
+    let sql = render::sql(session, &plan.sql, &plan.params, Some(params))?;
+    let prelude = tables::prelude(session, pin, plan, Some(params)).await?;
+    let request = QueryRequest {
+        prelude: prelude.sql,
+        sql,
+        time_zone: session.settings.time_zone().name().to_owned(),
+        deadline: session.settings.statement_timeout(),
+    };
+    let stream = session.lake.engine.query(request).await?;
+    Ok(Running { stream, scratch: prelude.scratch, _lake: session.lake.clone() })
+}
+
+impl Running {
+    /// The next batch.
+    ///
+    /// # Errors
+    /// Engine errors.
+    pub async fn next(&mut self) -> PgResult<Option<RecordBatch>> {
+        self.stream.next().await
+    }
+
+    /// All rows of a small result.
+    ///
+    /// # Errors
+    /// Engine errors.
+    pub async fn collect(mut self) -> PgResult<Vec<RecordBatch>> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await? {
+            batches.push(batch);
+        }
+        Ok(batches)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for path in &self.scratch {
+            // A file that cannot be removed now is removed at the next start.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+#[async_trait]
+impl RowSource for Running {
+    async fn next(&mut self) -> PgResult<Option<RecordBatch>> {
+        self.stream.next().await
+    }
+}
+
+/// Rows that are here already.
+pub struct Ready(pub std::vec::IntoIter<RecordBatch>);
+
+#[async_trait]
+impl RowSource for Ready {
+    async fn next(&mut self) -> PgResult<Option<RecordBatch>> {
+        Ok(self.0.next())
+    }
+}
+
+/// A result whose rows are here already.
+#[must_use]
+pub fn ready(columns: Arc<[ResultColumn]>, batches: Vec<RecordBatch>, tag: RowTag) -> Outcome<CopyIn> {
+    Outcome::Rows(Rows { columns, batches: Box::new(Ready(batches.into_iter())), tag })
+}
+
+/// A small result of text columns, one inner vector a row.
+///
+/// # Errors
+/// When rows and names differ in number: a bug of the caller.
+pub fn text_rows(names: &[&str], rows: &[Vec<Option<String>>], tag: RowTag) -> PgResult<Outcome<CopyIn>> {
+    use arrow::array::{ArrayRef, StringArray};
+    let arrays: Vec<(String, ArrayRef)> = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| {
+            let values: StringArray = rows.iter().map(|row| row.get(index).cloned().flatten()).collect();
+            ((*name).to_owned(), Arc::new(values) as ArrayRef)
+        })
+        .collect();
+    let batch = RecordBatch::try_from_iter_with_nullable(arrays.into_iter().map(|(n, a)| (n, a, true)))
+        .map_err(crate::wire::PgError::internal)?;
+    let columns: Arc<[ResultColumn]> = names.iter().map(|name| describe::text_column(name)).collect();
+    Ok(ready(columns, vec![batch], tag))
+}

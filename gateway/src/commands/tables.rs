@@ -1,0 +1,290 @@
+//! The tables of a query as views on the engine's connection: exact file lists of the pinned snapshot, never a glob.
+
+use std::{collections::HashMap, fmt::Write as _, path::{Path, PathBuf}, sync::Arc};
+
+use duckmesh_catalog::{
+    ColumnDef, ColumnType, TableDef,
+    files::{DataFile, InlinedRows},
+};
+use duckmesh_storage::{ColumnPredicate, Comparison, Ranges, Test, prune};
+
+use super::{failure, render::parameter_value};
+use crate::{
+    pgcatalog,
+    session::{ClientSession, Pin, scratch_path},
+    sql::plan::{ColumnFilter, FilterOp, FilterValue, QueryPlan, TableUse},
+    value::{self, ColumnBuilder},
+    wire::{PgError, PgResult, backend::Params},
+};
+
+/// What a query needs on its connection before it runs.
+#[derive(Default)]
+pub struct Prelude {
+    /// Statements that make its views, trusted.
+    pub sql: Vec<String>,
+    /// What will be read, for EXPLAIN.
+    pub scans: Vec<Scan>,
+    /// Files made for this query alone.
+    pub scratch: Vec<PathBuf>,
+}
+
+/// What is read of one table.
+pub struct Scan {
+    /// The table.
+    pub table: Arc<TableDef>,
+    /// Files of the snapshot.
+    pub files_total: usize,
+    /// Files left after pruning.
+    pub files_read: usize,
+    /// Their size.
+    pub bytes_read: u64,
+    /// Files of the transaction's own rows.
+    pub own_files: usize,
+}
+
+/// A Parquet file for a view.
+struct Source {
+    path: String,
+    deletes: Option<String>,
+}
+
+/// Views of everything a query reads. `params` none: to describe only, then no file is named at all.
+///
+/// # Errors
+/// When the catalog or the scratch folder fails.
+pub async fn prelude(
+    session: &mut ClientSession,
+    pin: &Pin,
+    plan: &QueryPlan,
+    params: Option<&Params>,
+) -> PgResult<Prelude> {
+    let mut prelude = Prelude::default();
+    for table in &plan.tables {
+        let sources = match params {
+            Some(params) => sources(session, pin, table, params, &mut prelude).await?,
+            None => Vec::new(),
+        };
+        prelude.sql.push(view(&table.view, &table.table, &sources));
+    }
+    for system in &plan.system {
+        prelude.sql.push(pgcatalog::view(session, pin, system).await?);
+    }
+    Ok(prelude)
+}
+
+/// A view over the files given, for rows that are not in the lake yet.
+#[must_use]
+pub fn view_over(name: &str, table: &TableDef, paths: &[PathBuf]) -> String {
+    let sources: Vec<_> = paths.iter().map(|path| Source { path: path.display().to_string(), deletes: None }).collect();
+    view(name, table, &sources)
+}
+
+async fn sources(
+    session: &mut ClientSession,
+    pin: &Pin,
+    used: &TableUse,
+    params: &Params,
+    prelude: &mut Prelude,
+) -> PgResult<Vec<Source>> {
+    let table = &used.table;
+    let mut sources = Vec::new();
+    let mut scan = Scan { table: table.clone(), files_total: 0, files_read: 0, bytes_read: 0, own_files: 0 };
+    // A table that this transaction made has no files in the lake.
+    if pin.base.tables.get(&table.id).is_some_and(|base| base.uuid == table.uuid) {
+        let catalog = session.server.lakes.catalog();
+        let lake = session.lake.info.id;
+        let known = catalog.files(lake, pin.snapshot.id, table.id).await.map_err(failure::catalog)?;
+        scan.files_total = known.files.len();
+        let kept = pruned(session, used, &known.files, params).await?;
+        scan.files_read = kept.len();
+        scan.bytes_read = kept.iter().map(|file| file.size_bytes).sum();
+        for file in &kept {
+            sources.push(source(session, file)?);
+        }
+        if let Some(rows) = &known.inlined {
+            if let Some(path) = inlined(session, table, rows).await? {
+                sources.push(Source { path: path.display().to_string(), deletes: None });
+                prelude.scratch.push(path);
+            }
+        }
+    }
+    if let Some(transaction) = &mut session.transaction {
+        let own = transaction.own_files(table).await.map_err(failure::storage)?;
+        scan.own_files = own.len();
+        sources.extend(own.iter().map(|path| Source { path: path.display().to_string(), deletes: None }));
+    }
+    prelude.scans.push(scan);
+    Ok(sources)
+}
+
+fn source(session: &ClientSession, file: &DataFile) -> PgResult<Source> {
+    let path = |path: &str, relative: bool| -> PgResult<String> {
+        if !relative {
+            // Written by another program that keeps its files elsewhere: the engine's walls decide whether it may be read.
+            return Ok(path.to_owned());
+        }
+        let local = session.lake.files.local_path(path);
+        let local = local.ok_or_else(|| PgError::internal(format!("the lake's file {path} has no local path")))?;
+        Ok(local.display().to_string())
+    };
+    let deletes = file.deletes.as_ref().map(|d| path(&d.path, d.path_is_relative)).transpose()?;
+    Ok(Source { path: path(&file.path, file.path_is_relative)?, deletes })
+}
+
+/// Rows that another program inlined in the catalog, as a Parquet file of this statement.
+async fn inlined(session: &ClientSession, table: &Arc<TableDef>, rows: &InlinedRows) -> PgResult<Option<PathBuf>> {
+    if rows.rows.is_empty() {
+        return Ok(None);
+    }
+    let path = scratch_path(&session.lake.scratch);
+    let columns = rows
+        .columns
+        .iter()
+        .filter_map(|name| table.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name)).map(|c| c.id))
+        .collect::<Vec<_>>();
+    let keep: Vec<usize> = rows
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name)))
+        .map(|(index, _)| index)
+        .collect();
+    let rows: Vec<Vec<Option<String>>> =
+        rows.rows.iter().map(|row| keep.iter().map(|i| row.get(*i).cloned().flatten()).collect()).collect();
+    let (table, to) = (table.clone(), path.clone());
+    tokio::task::spawn_blocking(move || duckmesh_storage::write_rows(&table, &columns, &rows, &to))
+        .await
+        .map_err(PgError::internal)?
+        .map_err(failure::storage)?;
+    Ok(Some(path))
+}
+
+async fn pruned(
+    session: &ClientSession,
+    used: &TableUse,
+    files: &[DataFile],
+    params: &Params,
+) -> PgResult<Vec<DataFile>> {
+    if used.filters.is_empty() || files.len() < 2 {
+        return Ok(files.to_vec());
+    }
+    let catalog = session.server.lakes.catalog();
+    let mut ranges: Ranges = HashMap::new();
+    let mut predicates = Vec::new();
+    for filter in &used.filters {
+        let Some(column) = used.table.column_by_id(filter.column) else { continue };
+        let Some(test) = test(session, column, filter, params) else { continue };
+        if !ranges.contains_key(&column.id) {
+            let known = catalog.ranges(session.lake.info.id, used.table.id, column.id).await;
+            ranges.insert(column.id, known.map_err(failure::catalog)?);
+        }
+        predicates.push(ColumnPredicate { column: column.id, ty: column.ty.clone(), test });
+    }
+    Ok(prune(files, &ranges, &predicates))
+}
+
+/// A filter with its values in the lake's text form; none when a value cannot be read (then nothing is pruned, and the engine
+/// says what is wrong).
+fn test(session: &ClientSession, column: &ColumnDef, filter: &ColumnFilter, params: &Params) -> Option<Test> {
+    let values: Option<Vec<Option<String>>> =
+        filter.values.iter().map(|value| lake_text(session, &column.ty, value, params)).collect();
+    let values = values?;
+    let compare = |op| Some(Test::Compare(op, values.first()?.clone()?));
+    match filter.op {
+        FilterOp::Eq => compare(Comparison::Eq),
+        FilterOp::Lt => compare(Comparison::Lt),
+        FilterOp::LtEq => compare(Comparison::Le),
+        FilterOp::Gt => compare(Comparison::Gt),
+        FilterOp::GtEq => compare(Comparison::Ge),
+        FilterOp::In => Some(Test::In(values.into_iter().flatten().collect())),
+        FilterOp::IsNull => Some(Test::IsNull),
+        FilterOp::IsNotNull => Some(Test::IsNotNull),
+    }
+}
+
+/// A constant in the lake's text form; the inner none is NULL.
+fn lake_text(
+    session: &ClientSession,
+    ty: &ColumnType,
+    value: &FilterValue,
+    params: &Params,
+) -> Option<Option<String>> {
+    let ctx = session.settings.value_context(session.transaction_time());
+    let mut builder = ColumnBuilder::new(ty, 1).ok()?;
+    match value {
+        FilterValue::Text(text) => builder.append_text(text.as_bytes(), &ctx).ok()?,
+        FilterValue::Param(index) => match parameter_value(params, *index)? {
+            value::Param::Null => return Some(None),
+            value::Param::Text(bytes) => builder.append_text(bytes, &ctx).ok()?,
+            value::Param::Binary(bytes) => builder.append_binary(bytes, &ctx).ok()?,
+        },
+    }
+    value::lake_text(ty, builder.finish().as_ref(), 0).ok()
+}
+
+/// `CREATE TEMP VIEW` over Parquet files, columns by field id, minus deleted positions.
+fn view(name: &str, table: &TableDef, sources: &[Source]) -> String {
+    let columns: Vec<String> = table.columns.iter().map(|c| quote(&c.name)).collect();
+    let columns = columns.join(", ");
+    let mut sql = format!("CREATE OR REPLACE TEMP VIEW {} AS ", quote(name));
+    let plain: Vec<&Source> = sources.iter().filter(|s| s.deletes.is_none()).collect();
+    let mut arms = Vec::new();
+    if !plain.is_empty() {
+        let paths: Vec<String> = plain.iter().map(|s| literal(&s.path)).collect();
+        arms.push(format!("SELECT {columns} FROM read_parquet([{}], schema = {})", paths.join(", "), schema(table)));
+    }
+    for source in sources {
+        if let Some(deletes) = &source.deletes {
+            arms.push(format!(
+                "SELECT {columns} FROM read_parquet([{}], schema = {}, file_row_number = true) \
+                 WHERE file_row_number NOT IN (SELECT pos FROM read_parquet([{}]))",
+                literal(&source.path),
+                schema(table),
+                literal(deletes),
+            ));
+        }
+    }
+    if arms.is_empty() {
+        let nulls: Vec<String> =
+            table.columns.iter().map(|c| format!("CAST(NULL AS {}) AS {}", c.ty.duckdb(), quote(&c.name))).collect();
+        arms.push(format!("SELECT {} WHERE false", nulls.join(", ")));
+    }
+    sql.push_str(&arms.join(" UNION ALL "));
+    sql
+}
+
+/// The `schema` argument of `read_parquet`: field id to name, type and what older files show.
+fn schema(table: &TableDef) -> String {
+    let mut map = String::from("MAP {");
+    for (index, column) in table.columns.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        let default = column.initial_default.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+        let _ = write!(
+            map,
+            "{comma}{}: {{name: {}, type: {}, default_value: {default}}}",
+            column.id,
+            literal(&column.name),
+            literal(&column.ty.duckdb()),
+        );
+    }
+    map.push('}');
+    map
+}
+
+/// A quoted identifier.
+#[must_use]
+pub fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A quoted string.
+#[must_use]
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A path as the engine is told it.
+#[must_use]
+pub fn path_literal(path: &Path) -> String {
+    literal(&path.display().to_string())
+}

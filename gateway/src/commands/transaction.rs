@@ -1,0 +1,136 @@
+//! BEGIN, COMMIT, ROLLBACK and savepoints.
+
+use super::{copy_in::CopyIn, write};
+use crate::{
+    session::{ClientSession, Transaction},
+    sql::plan::TransactionPlan,
+    wire::{PgError, PgResult, SqlState, backend::Outcome},
+};
+
+/// Runs a transaction command.
+///
+/// # Errors
+/// Of the log, at COMMIT; unknown savepoints.
+pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResult<Outcome<CopyIn>> {
+    let tag = match plan {
+        TransactionPlan::Begin { tag, read_only, isolation } => {
+            begin(session, *read_only);
+            noted_isolation(session, isolation.as_deref());
+            tag
+        }
+        TransactionPlan::Commit { and_chain } => commit(session, *and_chain).await?,
+        TransactionPlan::Rollback { and_chain } => rollback(session, *and_chain),
+        TransactionPlan::Savepoint(name) => {
+            block(session, "SAVEPOINT")?.savepoint(name.clone());
+            "SAVEPOINT"
+        }
+        TransactionPlan::Release(name) => {
+            let found = block(session, "RELEASE SAVEPOINT")?.release(name);
+            if found { "RELEASE" } else { return Err(no_savepoint(name)) }
+        }
+        TransactionPlan::RollbackTo(name) => {
+            let found = block(session, "ROLLBACK TO SAVEPOINT")?.rollback_to(name);
+            if found { "ROLLBACK" } else { return Err(no_savepoint(name)) }
+        }
+        TransactionPlan::Set { read_only, isolation } => {
+            if session.in_block() {
+                apply_mode(session, *read_only);
+                noted_isolation(session, isolation.as_deref());
+            } else {
+                warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
+            }
+            "SET"
+        }
+    };
+    Ok(Outcome::Complete((*tag).to_owned()))
+}
+
+fn begin(session: &mut ClientSession, read_only: Option<bool>) {
+    if session.in_block() {
+        warn(session, SqlState::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
+    } else {
+        // What came before BEGIN in the same query string belongs to the block, as in Postgres.
+        let (lake, now) = (session.lake.clone(), session.statement_time);
+        let transaction = session.transaction.get_or_insert_with(|| Transaction::begin(lake, true, now));
+        transaction.explicit = true;
+        transaction.read_only = session.settings.default_transaction_read_only();
+        session.settings.begin();
+    }
+    apply_mode(session, read_only);
+}
+
+fn apply_mode(session: &mut ClientSession, read_only: Option<bool>) {
+    if let (Some(transaction), Some(read_only)) = (&mut session.transaction, read_only) {
+        transaction.read_only = read_only;
+    }
+}
+
+/// Every transaction reads one snapshot and appends one frame: that is at least what each level asks for, but for SERIALIZABLE.
+fn noted_isolation(session: &mut ClientSession, isolation: Option<&str>) {
+    if isolation.is_some_and(|level| level.eq_ignore_ascii_case("serializable")) {
+        session.notice(PgError::notice("transactions are REPEATABLE READ: one snapshot, one atomic write"));
+    }
+}
+
+async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'static str> {
+    if !session.in_block() {
+        return ended_without_block(session, and_chain, "COMMIT");
+    }
+    let (failed, read_only) = session.transaction.as_ref().map_or((false, false), |t| (t.failed, t.read_only));
+    if failed {
+        session.end_transaction();
+        session.settings.rollback();
+    } else {
+        let result = write::commit(session).await;
+        if let Err(error) = result {
+            session.settings.rollback();
+            return Err(error);
+        }
+        session.settings.commit();
+    }
+    if and_chain {
+        begin(session, Some(read_only));
+    }
+    Ok(if failed { "ROLLBACK" } else { "COMMIT" })
+}
+
+fn rollback(session: &mut ClientSession, and_chain: bool) -> &'static str {
+    if !session.in_block() {
+        session.end_transaction();
+        warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
+        return "ROLLBACK";
+    }
+    let read_only = session.transaction.as_ref().is_some_and(|t| t.read_only);
+    session.end_transaction();
+    session.settings.rollback();
+    if and_chain {
+        begin(session, Some(read_only));
+    }
+    "ROLLBACK"
+}
+
+fn ended_without_block(session: &mut ClientSession, and_chain: bool, tag: &'static str) -> PgResult<&'static str> {
+    if and_chain {
+        return Err(PgError::new(
+            SqlState::NO_ACTIVE_SQL_TRANSACTION,
+            format!("{tag} AND CHAIN can only be used in transaction blocks"),
+        ));
+    }
+    warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
+    Ok(tag)
+}
+
+fn block<'a>(session: &'a mut ClientSession, command: &str) -> PgResult<&'a mut Transaction> {
+    session.transaction.as_mut().filter(|t| t.explicit).ok_or_else(|| {
+        let text = format!("{command} can only be used in transaction blocks");
+        PgError::new(SqlState::NO_ACTIVE_SQL_TRANSACTION, text)
+    })
+}
+
+fn no_savepoint(name: &str) -> PgError {
+    PgError::new(SqlState::INVALID_SAVEPOINT_SPECIFICATION, format!("savepoint \"{name}\" does not exist"))
+}
+
+fn warn(session: &mut ClientSession, code: SqlState, text: &str) {
+    session.notice(PgError::warning(code, text));
+}

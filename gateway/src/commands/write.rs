@@ -1,0 +1,210 @@
+//! Appends to the log: one write, its token, and what to do when the schema changed meanwhile.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use duckmesh_catalog::{LakeSchema, Offset};
+use duckmesh_ingest::{AppendErrorKind, Appended, IdempotencyKey, Part, Write};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{barrier, failure};
+use crate::{
+    limits::{DDL_PUBLICATION_WAIT, STALE_SCHEMA_RETRIES_MAX},
+    session::{ClientSession, Pin},
+    wire::{PgError, PgResult, SqlState},
+};
+
+/// What became of an append.
+pub enum Fate {
+    /// It is durable.
+    Durable(Appended),
+    /// The schema changed under it; the new one is published and may be loaded.
+    SchemaChanged,
+}
+
+/// Appends outside a transaction block and tells the client its token.
+///
+/// # Errors
+/// Of the log. Never after the write became durable, but for `write_visibility = visible`, where the wait itself may fail.
+pub async fn append(session: &mut ClientSession, parts: Vec<Part>, made_for: Offset, payload: &Payload) -> PgResult<Fate> {
+    let key = payload.key(session);
+    let lake = session.lake.lake.clone();
+    session.shield.store(true, Ordering::Relaxed);
+    let result = lake.append(Write { parts, made_for, key }).await;
+    match result {
+        Ok(appended) => {
+            acknowledged(session, &appended);
+            session.shield.store(false, Ordering::Relaxed);
+            if session.settings.writes_visible() {
+                barrier::wait(session, appended.offset).await?;
+            }
+            Ok(Fate::Durable(appended))
+        }
+        Err(error) => {
+            session.shield.store(false, Ordering::Relaxed);
+            let AppendErrorKind::StaleSchema { current } = error.kind() else { return Err(failure::append(error)) };
+            wait_for_ddl(session, current).await?;
+            Ok(Fate::SchemaChanged)
+        }
+    }
+}
+
+/// The token, three ways: notice, ParameterStatus, and `SHOW`.
+fn acknowledged(session: &mut ClientSession, appended: &Appended) {
+    session.last_write = session.last_write.max(appended.offset);
+    let token = session.token(appended.offset).to_string();
+    session.settings.set_last_token(&token);
+    session.settings.clear_idempotency_key();
+    if appended.duplicate {
+        session.notice(PgError::notice(format!("duplicate: this write was stored before; token {token}")));
+    } else {
+        session.notice(PgError::notice(format!("token {token}")));
+    }
+}
+
+/// Waits until the DDL at `offset` is published (or rejected), so that the schema it made can be loaded.
+///
+/// # Errors
+/// 08007 when it is not published in time.
+pub async fn wait_for_ddl(session: &ClientSession, offset: Offset) -> PgResult<()> {
+    let wait = session.lake.lake.wait_for(offset);
+    match tokio::time::timeout(DDL_PUBLICATION_WAIT, wait).await {
+        Ok(result) => result.map_err(PgError::internal),
+        Err(_) => Err(PgError::new(
+            SqlState::TRANSACTION_RESOLUTION_UNKNOWN,
+            format!("the schema change at token {} is stored but not published yet", session.token(offset)),
+        )
+        .hint("It will be; see duckmesh.lag for what holds publication up.")),
+    }
+}
+
+/// Commits the open transaction: one frame with all its writes.
+///
+/// # Errors
+/// 40001 when the schema of what it wrote changed; errors of the log.
+pub async fn commit(session: &mut ClientSession) -> PgResult<()> {
+    let Some(mut transaction) = session.end_transaction() else { return Ok(()) };
+    let parts = transaction.take_parts();
+    let Some(mut pin) = transaction.pin.clone().filter(|_| !parts.is_empty()) else { return Ok(()) };
+    let has_ddl = parts.iter().any(|part| matches!(part, Part::Ddl(_)));
+    let payload = transaction.payload.clone();
+    for _ in 0..STALE_SCHEMA_RETRIES_MAX {
+        match append(session, parts.clone(), pin.base.ddl_offset, &payload).await? {
+            Fate::Durable(appended) => {
+                if has_ddl {
+                    published(session, appended.offset).await?;
+                }
+                return Ok(());
+            }
+            Fate::SchemaChanged => {
+                let newer = barrier::planning_pin(session, false).await?;
+                if !still_fits(&pin, &newer.base, &parts) {
+                    return Err(changed());
+                }
+                pin.base = newer.base;
+            }
+        }
+    }
+    Err(changed())
+}
+
+/// Waits for the publication of a DDL frame and reports what it said.
+///
+/// # Errors
+/// The rejection's reason.
+pub async fn published(session: &ClientSession, offset: Offset) -> PgResult<()> {
+    wait_for_ddl(session, offset).await?;
+    match session.lake.lake.outcome(offset).await.map_err(PgError::internal)? {
+        None => Ok(()),
+        Some(rejection) => Err(PgError::new(SqlState::SERIALIZATION_FAILURE, "the change was not applied")
+            .detail(rejection.reason)
+            .hint("Another program changed the lake meanwhile. Nothing of this was stored; retry.")),
+    }
+}
+
+/// Whether writes made for one schema mean the same under a newer one.
+fn still_fits(pin: &Pin, newer: &LakeSchema, parts: &[Part]) -> bool {
+    let mut schema = newer.clone();
+    for part in parts {
+        match part {
+            Part::Ddl(ops) => match schema.apply(ops) {
+                Ok(applied) => schema = applied,
+                Err(_) => return false,
+            },
+            Part::Rows { table, .. } | Part::Files { table, .. } => {
+                if !same_table(&pin.schema, &schema, *table) {
+                    return false;
+                }
+            }
+        }
+    }
+    true
+}
+
+/// Whether a table is the same but for its comment.
+#[must_use]
+pub fn same_table(one: &LakeSchema, other: &LakeSchema, table: Uuid) -> bool {
+    match (one.table_by_uuid(table), other.table_by_uuid(table)) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b) || (a.columns == b.columns && a.constraints == b.constraints),
+        _ => false,
+    }
+}
+
+/// The error for a write whose table changed under it.
+#[must_use]
+pub fn changed() -> PgError {
+    PgError::new(SqlState::SERIALIZATION_FAILURE, "could not serialize access due to concurrent schema change")
+        .hint("Nothing was stored. Retry the transaction.")
+}
+
+/// What makes two writes "the same" for an idempotency key: what the client sent, not what it turned into, because defaults
+/// such as `now()` differ each time.
+#[derive(Clone, Default)]
+pub struct Payload(Option<Sha256>);
+
+impl Payload {
+    /// Nothing yet; collects only if the session has a key.
+    #[must_use]
+    pub fn new(session: &ClientSession) -> Self {
+        Self(session.settings.idempotency_key().map(|_| Sha256::new()))
+    }
+
+    /// Adds bytes that the client sent.
+    pub fn add(&mut self, bytes: &[u8]) {
+        if let Some(hash) = &mut self.0 {
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        }
+    }
+
+    /// Adds a piece of a stream: where it was cut does not matter.
+    pub fn add_stream(&mut self, bytes: &[u8]) {
+        if let Some(hash) = &mut self.0 {
+            hash.update(bytes);
+        }
+    }
+
+    /// Adds a statement and its parameters.
+    pub fn add_statement(&mut self, text: &str, params: &crate::wire::backend::Params) {
+        if self.0.is_none() {
+            return;
+        }
+        self.add(text.as_bytes());
+        for (value, format) in params.values.iter().zip(&params.formats) {
+            self.add(&[u8::from(value.is_some()), *format as u8]);
+            self.add(value.as_deref().unwrap_or_default());
+        }
+    }
+
+    /// Collects whether or not there is a key: one may be set before COMMIT.
+    #[must_use]
+    pub fn collecting() -> Self {
+        Self(Some(Sha256::new()))
+    }
+
+    fn key(&self, session: &ClientSession) -> Option<IdempotencyKey> {
+        let key = session.settings.idempotency_key()?;
+        let payload_sha256 = self.0.clone().unwrap_or_default().finalize().into();
+        Some(IdempotencyKey { key, payload_sha256 })
+    }
+}

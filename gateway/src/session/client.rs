@@ -1,0 +1,341 @@
+//! One client's session.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use duckmesh_catalog::{Offset, Token};
+
+use super::{MadeFor, OpenLake, Pin, PreparedStatement, Server, Transaction, settings::Settings};
+use crate::{
+    commands::{self, copy_in::CopyIn},
+    sql::{
+        self,
+        plan::{Plan, PlanContext},
+    },
+    value::ValueContext,
+    wire::{
+        PgError, PgResult, SqlState,
+        backend::{Outcome, Params, Place, Prepared, ResultColumn, Session, Startup, Status},
+        cancel::{Cancel, Reason},
+    },
+};
+
+/// State of one connection.
+pub struct ClientSession {
+    /// What all sessions share.
+    pub server: Arc<Server>,
+    /// The lake it is connected to.
+    pub lake: Arc<OpenLake>,
+    /// Its settings.
+    pub settings: Settings,
+    /// Its user.
+    pub user: String,
+    /// Its backend id.
+    pub process_id: i32,
+    /// Tells it to stop.
+    pub cancel: Cancel,
+    /// The open transaction, explicit or implicit.
+    pub transaction: Option<Transaction>,
+    /// Offset of its own last write (0: none): what `session` consistency waits for.
+    pub last_write: Offset,
+    /// When the running statement started.
+    pub statement_time: DateTime<Utc>,
+    /// Set while a write is on its way to the log: then it is too late to cancel.
+    pub shield: Arc<AtomicBool>,
+    transaction_id: u64,
+    notices: Vec<PgError>,
+}
+
+impl ClientSession {
+    /// A new session with the client's startup settings.
+    ///
+    /// # Errors
+    /// What the settings refuse.
+    pub fn open(server: Arc<Server>, lake: Arc<OpenLake>, startup: Startup, cancel: Cancel) -> PgResult<Self> {
+        let settings = Settings::new(&startup.user, &startup.settings)?;
+        Ok(Self {
+            server,
+            lake,
+            settings,
+            user: startup.user,
+            process_id: startup.process_id,
+            cancel,
+            transaction: None,
+            last_write: Offset::ZERO,
+            statement_time: Utc::now(),
+            shield: Arc::default(),
+            transaction_id: 0,
+            notices: Vec::new(),
+        })
+    }
+
+    /// Tells the client something beside the result.
+    pub fn notice(&mut self, notice: PgError) {
+        self.notices.push(notice);
+    }
+
+    /// Start of the transaction, or of the statement outside of one: `now()`.
+    #[must_use]
+    pub fn transaction_time(&self) -> DateTime<Utc> {
+        self.transaction.as_ref().map_or(self.statement_time, |t| t.started)
+    }
+
+    /// Whether BEGIN was said.
+    #[must_use]
+    pub fn in_block(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|t| t.explicit)
+    }
+
+    /// Ends the transaction: portals of it are gone.
+    pub fn end_transaction(&mut self) -> Option<Transaction> {
+        self.transaction_id += 1;
+        self.transaction.take()
+    }
+
+    /// The transaction that writes go into, if writes are to be buffered: the open one, or a new implicit one when other
+    /// statements may follow.
+    pub fn transaction_for_writes(&mut self, place: Place) -> Option<&mut Transaction> {
+        if self.transaction.is_none() && place == Place::MoreMayFollow {
+            self.transaction = Some(Transaction::begin(self.lake.clone(), false, self.statement_time));
+        }
+        self.transaction.as_mut()
+    }
+
+    /// What exists, for planning: the transaction's view, a pinned old snapshot for reads, or the newest.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub async fn schema_for_planning(&mut self, reads: bool) -> PgResult<Pin> {
+        if self.transaction.is_some() {
+            return commands::barrier::transaction_pin(self).await;
+        }
+        commands::barrier::planning_pin(self, reads).await
+    }
+
+    /// What a plan made now is made for.
+    #[must_use]
+    pub fn made_for(&self, pin: &Pin) -> MadeFor {
+        MadeFor {
+            schema_version: pin.snapshot.schema_version,
+            own_ddl: self.transaction.as_ref().map_or(0, |t| t.ddl_count),
+            settings: self.settings.planning_version(),
+        }
+    }
+
+    /// Plans a statement against `pin`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the statement.
+    pub async fn plan(&self, statement: &sql::Statement, types: &[u32], pin: &Pin) -> PgResult<PreparedStatement> {
+        let context = self.plan_context(pin, types);
+        let plan = sql::plan(statement, context).await?;
+        let made_for = self.made_for(pin);
+        Ok(PreparedStatement::new(statement.clone(), plan, made_for, pin.schema.clone(), types.to_vec()))
+    }
+
+    /// What planning may look at.
+    #[must_use]
+    pub fn plan_context(&self, pin: &Pin, types: &[u32]) -> PlanContext {
+        let exists = |name: &String| pin.schema.schema(sql::lake_schema_name(name)).is_some();
+        PlanContext {
+            lake: self.lake.info.name.clone(),
+            schema: pin.schema.clone(),
+            search_path: self.settings.search_path(&self.user).into_iter().filter(exists).collect(),
+            param_types: types.to_vec(),
+            values: self.value_context(),
+            user: self.user.clone(),
+        }
+    }
+
+    /// A token of this lake.
+    #[must_use]
+    pub fn token(&self, offset: Offset) -> Token {
+        Token { lake: self.lake.info.name.clone(), offset }
+    }
+
+    /// The error for a statement that was told to stop.
+    #[must_use]
+    pub fn stopped(reason: Reason) -> PgError {
+        match reason {
+            Reason::User | Reason::ClientGone => {
+                PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to user request")
+            }
+            Reason::Shutdown => {
+                PgError::fatal(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+            }
+        }
+    }
+
+    async fn prepare_now(&mut self, statement: &sql::Statement, types: &[u32]) -> PgResult<PreparedStatement> {
+        let failed = self.transaction.as_ref().is_some_and(|t| t.failed);
+        if failed && !statement.ends_failed_transaction() {
+            return Err(aborted());
+        }
+        if !statement.needs_schema() {
+            return self.plan(statement, types, &Pin::nothing()).await;
+        }
+        let pin = self.schema_for_planning(statement.reads()).await?;
+        self.plan(statement, types, &pin).await
+    }
+
+    async fn execute_now(
+        &mut self,
+        prepared: &PreparedStatement,
+        params: Params,
+        place: Place,
+    ) -> PgResult<Outcome<CopyIn>> {
+        let (cancel, shield) = (self.cancel.clone(), self.shield.clone());
+        shield.store(false, Ordering::Relaxed);
+        let timeout = self.settings.statement_timeout();
+        let expired = async {
+            match timeout {
+                Some(timeout) => tokio::time::sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        let work = commands::run(self, prepared, params, place);
+        tokio::pin!(work);
+        let stopped = tokio::select! {
+            biased;
+            outcome = &mut work => return outcome,
+            reason = cancel.cancelled() => Self::stopped(reason),
+            () = expired => PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to statement timeout"),
+        };
+        if shield.load(Ordering::Relaxed) {
+            // The log has the write already, or is getting it: stopping now would call a stored row cancelled.
+            return work.await;
+        }
+        Err(stopped)
+    }
+}
+
+fn aborted() -> PgError {
+    PgError::new(
+        SqlState::IN_FAILED_SQL_TRANSACTION,
+        "current transaction is aborted, commands ignored until end of transaction block",
+    )
+}
+
+#[async_trait]
+impl Session for ClientSession {
+    type Statement = sql::Statement;
+    type Prepared = PreparedStatement;
+    type CopyIn = CopyIn;
+
+    async fn parse(&mut self, sql: Arc<str>) -> PgResult<Vec<sql::Statement>> {
+        sql::parse(sql).await.inspect_err(|_| self.note_error())
+    }
+
+    async fn prepare(&mut self, statement: &sql::Statement, types: &[u32]) -> PgResult<PreparedStatement> {
+        self.statement_time = Utc::now();
+        let prepared = self.prepare_now(statement, types).await;
+        prepared.inspect_err(|_| self.note_error())
+    }
+
+    async fn describe(&mut self, prepared: &PreparedStatement) -> PgResult<Option<Arc<[ResultColumn]>>> {
+        if let Some(known) = prepared.described() {
+            return Ok(known.clone());
+        }
+        let columns = commands::describe::columns(self, prepared).await.inspect_err(|_| self.note_error())?;
+        prepared.set_described(columns.clone());
+        Ok(columns)
+    }
+
+    async fn execute(
+        &mut self,
+        prepared: &PreparedStatement,
+        params: Params,
+        place: Place,
+    ) -> PgResult<Outcome<CopyIn>> {
+        let failed = self.transaction.as_ref().is_some_and(|t| t.failed);
+        if failed && !prepared.ends_failed_block() {
+            return Err(aborted());
+        }
+        self.statement_time = Utc::now();
+        let outcome = self.execute_now(prepared, params, place).await;
+        outcome.inspect_err(|_| self.note_error())
+    }
+
+    async fn copy_done(&mut self, copy: CopyIn) -> PgResult<String> {
+        let tag = commands::copy_in::finish(self, copy).await;
+        tag.inspect_err(|_| self.note_error())
+    }
+
+    async fn end_implicit(&mut self, failed: bool) -> PgResult<()> {
+        if self.in_block() || self.transaction.is_none() {
+            return Ok(());
+        }
+        if failed {
+            self.end_transaction();
+            return Ok(());
+        }
+        commands::write::commit(self).await
+    }
+
+    fn note_error(&mut self) {
+        if let Some(transaction) = self.transaction.as_mut().filter(|t| t.explicit) {
+            transaction.failed = true;
+        }
+    }
+
+    fn status(&self) -> Status {
+        match &self.transaction {
+            Some(transaction) if transaction.explicit && transaction.failed => Status::Failed,
+            Some(transaction) if transaction.explicit => Status::InTransaction,
+            _ => Status::Idle,
+        }
+    }
+
+    fn take_notices(&mut self) -> Vec<PgError> {
+        let least = self.settings.client_min_messages();
+        let mut notices = std::mem::take(&mut self.notices);
+        notices.retain(|notice| least.shows(notice.fields().severity));
+        notices
+    }
+
+    fn take_parameter_changes(&mut self) -> Vec<(String, String)> {
+        self.settings.take_changes()
+    }
+
+    fn value_context(&self) -> Arc<ValueContext> {
+        self.settings.value_context(self.transaction_time())
+    }
+
+    fn transaction_id(&self) -> u64 {
+        self.transaction_id
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        if self.in_block() {
+            self.settings.idle_in_transaction_session_timeout()
+        } else {
+            self.settings.idle_session_timeout()
+        }
+    }
+
+    async fn close(self) {
+        drop(self);
+    }
+}
+
+/// Whether a plan still fits what is there now; if not, the statement planned again.
+///
+/// # Errors
+/// Whatever is wrong with the statement now.
+pub async fn current_plan(
+    session: &mut ClientSession,
+    prepared: &PreparedStatement,
+    pin: &Pin,
+) -> PgResult<PreparedStatement> {
+    if *prepared.made_for() == session.made_for(pin) || matches!(prepared.plan(), Plan::Setting(_)) {
+        return Ok(prepared.clone());
+    }
+    session.plan(prepared.statement(), prepared.given_types(), pin).await
+}

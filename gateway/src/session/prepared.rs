@@ -1,0 +1,98 @@
+//! A planned statement, and when its plan is old.
+
+use std::sync::{Arc, OnceLock};
+
+use duckmesh_catalog::LakeSchema;
+
+use crate::{
+    sql::{self, plan::Plan},
+    wire::backend::{Prepared, ResultColumn},
+};
+
+/// A planned statement. Cheap to clone.
+#[derive(Clone)]
+pub struct PreparedStatement(Arc<Inner>);
+
+struct Inner {
+    statement: sql::Statement,
+    plan: Plan,
+    made_for: MadeFor,
+    schema: Arc<LakeSchema>,
+    /// As the client gave them.
+    given_types: Vec<u32>,
+    param_types: Vec<u32>,
+    columns: OnceLock<Option<Arc<[ResultColumn]>>>,
+}
+
+/// What a plan was made for: it is old when any of it changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeFor {
+    /// The lake's schema version.
+    pub schema_version: i64,
+    /// DDL of the open transaction.
+    pub own_ddl: u64,
+    /// Changes of settings that planning looks at (search_path, DateStyle, …).
+    pub settings: u64,
+}
+
+impl PreparedStatement {
+    /// A plan of that statement.
+    #[must_use]
+    pub fn new(statement: sql::Statement, plan: Plan, made_for: MadeFor, schema: Arc<LakeSchema>, given_types: Vec<u32>) -> Self {
+        let param_types = plan.params().iter().map(|param| param.oid).collect();
+        Self(Arc::new(Inner { statement, plan, made_for, schema, given_types, param_types, columns: OnceLock::new() }))
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.0.plan
+    }
+
+    /// The statement it came from.
+    #[must_use]
+    pub fn statement(&self) -> &sql::Statement {
+        &self.0.statement
+    }
+
+    /// What it was made for.
+    #[must_use]
+    pub fn made_for(&self) -> &MadeFor {
+        &self.0.made_for
+    }
+
+    /// The schema it was planned against; its `ddl_offset` is what an append names.
+    #[must_use]
+    pub fn schema(&self) -> &Arc<LakeSchema> {
+        &self.0.schema
+    }
+
+    /// Parameter types as the client gave them.
+    #[must_use]
+    pub fn given_types(&self) -> &[u32] {
+        &self.0.given_types
+    }
+
+    /// Its result columns, once they were found out.
+    #[must_use]
+    pub fn described(&self) -> Option<&Option<Arc<[ResultColumn]>>> {
+        self.0.columns.get()
+    }
+
+    /// Remembers the result columns.
+    pub fn set_described(&self, columns: Option<Arc<[ResultColumn]>>) {
+        // Lost only to another caller that found out the same.
+        let _ = self.0.columns.set(columns);
+    }
+}
+
+impl Prepared for PreparedStatement {
+    fn param_types(&self) -> &[u32] {
+        &self.0.param_types
+    }
+
+    fn ends_failed_block(&self) -> bool {
+        use sql::plan::TransactionPlan as T;
+        matches!(self.0.plan, Plan::Transaction(T::Commit { .. } | T::Rollback { .. } | T::RollbackTo(_)))
+    }
+}

@@ -1,0 +1,69 @@
+//! What all sessions share, and how a session begins.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use duckmesh_catalog::LakeName;
+
+use super::{ClientSession, Lakes};
+use crate::{
+    config::Config,
+    wire::{
+        PgError, PgResult, SqlState,
+        backend::{Connector, Startup},
+        cancel::Cancel,
+    },
+};
+
+/// The server.
+pub struct Server {
+    /// Its configuration.
+    pub config: Arc<Config>,
+    /// Its lakes.
+    pub lakes: Arc<Lakes>,
+    /// When it started.
+    pub started: DateTime<Utc>,
+    ready: AtomicBool,
+}
+
+impl Server {
+    /// Ready to serve.
+    #[must_use]
+    pub fn new(config: Arc<Config>, lakes: Arc<Lakes>) -> Self {
+        Self { config, lakes, started: Utc::now(), ready: AtomicBool::new(true) }
+    }
+
+    /// From now on `/ready` says no.
+    pub fn stopping(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether new clients are welcome.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+}
+
+/// Opens sessions for the wire.
+#[derive(Clone)]
+pub struct SessionConnector(pub Arc<Server>);
+
+#[async_trait]
+impl Connector for SessionConnector {
+    type Session = ClientSession;
+
+    async fn connect(&self, startup: Startup, cancel: Cancel) -> PgResult<ClientSession> {
+        let unknown =
+            || PgError::fatal(SqlState::INVALID_CATALOG_NAME, format!("database \"{}\" does not exist", startup.database));
+        let name = LakeName::parse(&startup.database).ok_or_else(unknown)?;
+        let lake = self.0.lakes.open(&name).await?.ok_or_else(unknown)?;
+        ClientSession::open(self.0.clone(), lake, startup, cancel)
+    }
+}
