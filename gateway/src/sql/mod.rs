@@ -4,6 +4,8 @@ pub mod plan;
 
 pub mod types;
 
+pub mod scan;
+
 pub mod copy;
 pub mod ddl;
 pub mod setting;
