@@ -1,0 +1,405 @@
+//! Text into statements, with Postgres' syntax errors.
+
+use std::sync::Arc;
+
+use sqlparser::{
+    ast,
+    dialect::PostgreSqlDialect,
+    keywords::Keyword,
+    parser::{Parser, ParserError},
+    tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace},
+};
+
+use super::{position, statement::{Statement, Tree}, thread};
+use crate::wire::error::{PgError, PgResult, SqlState};
+
+/// A statement's text; what is longer is data, and belongs into COPY.
+const STATEMENT_BYTES_MAX: usize = 1 << 20;
+/// The same for INSERT … VALUES.
+const INSERT_BYTES_MAX: usize = 16 << 20;
+/// Nesting of parentheses; each level takes some ten kilobytes of stack.
+const NESTING_MAX: usize = 128;
+
+/// Commands that are read from their text: the parser takes what follows `COPY … FROM STDIN` for data, and knows too few
+/// forms of the others.
+const TEXT_COMMANDS: [Keyword; 13] = [
+    Keyword::COPY,
+    Keyword::SET,
+    Keyword::RESET,
+    Keyword::SHOW,
+    Keyword::DISCARD,
+    Keyword::BEGIN,
+    Keyword::START,
+    Keyword::COMMIT,
+    Keyword::END,
+    Keyword::ROLLBACK,
+    Keyword::ABORT,
+    Keyword::SAVEPOINT,
+    Keyword::RELEASE,
+];
+/// Commands with forms that the parser does not know.
+const DDL_COMMANDS: [Keyword; 4] = [
+    Keyword::CREATE,
+    Keyword::ALTER,
+    Keyword::DROP,
+    Keyword::COMMENT,
+];
+
+/// Parses a text of any number of statements. All of them must be right, as in Postgres.
+pub async fn parse(text: Arc<str>) -> PgResult<Vec<Statement>> {
+    thread::run(move || parse_here(&text)).await
+}
+
+/// Parses on this thread, which must have a large stack.
+pub(super) fn parse_here(text: &Arc<str>) -> PgResult<Vec<Statement>> {
+    if text.len() > INSERT_BYTES_MAX {
+        return Err(too_long(INSERT_BYTES_MAX));
+    }
+    if text.contains('\0') {
+        return Err(PgError::new(
+            SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+        ));
+    }
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text)
+        .tokenize_with_location()
+        .map_err(|e| unterminated(text, &e))?;
+    let mut statements = Vec::new();
+    let mut line_starts = LineStarts::default();
+    for tokens in split(tokens) {
+        statements.push(one(text, tokens, &mut line_starts)?);
+    }
+    Ok(statements)
+}
+
+/// A query alone, as in `COPY (query) TO`; positions count from the text's start.
+pub fn query(text: &str) -> PgResult<ast::Query> {
+    let mut parser = Parser::new(&PostgreSqlDialect {})
+        .with_recursion_limit(NESTING_MAX)
+        .try_with_sql(text)
+        .map_err(|e| syntax_error(text, &e, None, text.len()))?;
+    let query = parser
+        .parse_query()
+        .map_err(|e| syntax_error(text, &e, None, text.len()))?;
+    match &parser.peek_token_ref().token {
+        Token::EOF => Ok(*query),
+        _ => Err(near(text, Some(parser.peek_token_ref()), text.len())),
+    }
+}
+
+/// An expression alone: defaults and checks.
+pub fn expression(text: &str) -> PgResult<ast::Expr> {
+    let mut parser = Parser::new(&PostgreSqlDialect {})
+        .with_recursion_limit(NESTING_MAX)
+        .try_with_sql(text)
+        .map_err(|e| syntax_error(text, &e, None, text.len()))?;
+    let expr = parser
+        .parse_expr()
+        .map_err(|e| syntax_error(text, &e, None, text.len()))?;
+    match &parser.peek_token_ref().token {
+        Token::EOF => Ok(expr),
+        _ => Err(near(text, Some(parser.peek_token_ref()), text.len())),
+    }
+}
+
+/// The tokens of each statement, without semicolons and empty statements.
+fn split(tokens: Vec<TokenWithSpan>) -> Vec<Vec<TokenWithSpan>> {
+    let mut all = Vec::new();
+    let mut current: Vec<TokenWithSpan> = Vec::new();
+    for token in tokens {
+        match &token.token {
+            Token::Whitespace(_) if current.is_empty() => {}
+            Token::Whitespace(Whitespace::SingleLineComment { .. })
+            | Token::Whitespace(Whitespace::MultiLineComment(_)) => {}
+            // Kept, so that an error knows what ended the statement.
+            Token::SemiColon => {
+                if !current.is_empty() {
+                    current.push(token);
+                    all.push(std::mem::take(&mut current));
+                }
+            }
+            _ => current.push(token),
+        }
+    }
+    if !current.is_empty() {
+        all.push(current);
+    }
+    all
+}
+
+/// Parses one statement's tokens.
+fn one(
+    text: &Arc<str>,
+    mut tokens: Vec<TokenWithSpan>,
+    lines: &mut LineStarts,
+) -> PgResult<Statement> {
+    let semicolon = tokens.pop_if(|t| t.token == Token::SemiColon);
+    while tokens.pop_if(|t| matches!(t.token, Token::Whitespace(_))).is_some() {}
+    let start = tokens
+        .first()
+        .map_or(0, |t| lines.byte(text, t.span.start));
+    let end = tokens
+        .last()
+        .map_or(start, |t| lines.byte(text, t.span.end));
+    let first = tokens.first().and_then(|t| keyword(&t.token));
+    if end - start > STATEMENT_BYTES_MAX && first != Some(Keyword::INSERT) {
+        return Err(too_long(STATEMENT_BYTES_MAX));
+    }
+    if first.is_some_and(|k| TEXT_COMMANDS.contains(&k)) {
+        return Ok(Statement::new(text.clone(), start, end, Tree::Text));
+    }
+    if first == Some(Keyword::INSERT) {
+        without_overriding(&mut tokens);
+    }
+    let end_of_input = semicolon.as_ref().map(|t| t.span.start);
+    let mut parser = Parser::new(&PostgreSqlDialect {})
+        .with_recursion_limit(NESTING_MAX)
+        .with_tokens_with_locations(tokens);
+    let tree = parser
+        .parse_statement()
+        .map_err(|e| syntax_error(text, &e, end_of_input, end))
+        .and_then(|tree| match parser.peek_token_ref() {
+            rest if rest.token == Token::EOF => Ok(tree),
+            rest => Err(near(text, Some(rest), end)),
+        });
+    let tree = match tree {
+        Ok(tree) => tree,
+        Err(error) if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) => {
+            return Ok(Statement::new(text.clone(), start, end, Tree::Failed(error)));
+        }
+        Err(error) => return Err(error),
+    };
+    if end - start > STATEMENT_BYTES_MAX && !is_insert_values(&tree) {
+        return Err(too_long(STATEMENT_BYTES_MAX));
+    }
+    Ok(Statement::new(text.clone(), start, end, Tree::Ast(Box::new(tree))))
+}
+
+fn is_insert_values(tree: &ast::Statement) -> bool {
+    matches!(tree, ast::Statement::Insert(insert)
+        if insert.source.as_ref().is_some_and(|q| matches!(*q.body, ast::SetExpr::Values(_))))
+}
+
+/// `OVERRIDING SYSTEM VALUE` means nothing without identity columns; the parser does not know it.
+fn without_overriding(tokens: &mut Vec<TokenWithSpan>) {
+    let word = |t: &TokenWithSpan, what: &str| matches!(&t.token, Token::Word(w)
+        if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(what));
+    // It stands before VALUES or SELECT: never deep in the text.
+    let Some(at) = tokens.iter().take(10_000).position(|t| word(t, "overriding")) else {
+        return;
+    };
+    let words: Vec<usize> = (at..tokens.len())
+        .filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_)))
+        .take(3)
+        .collect();
+    if let [_, kind, value] = words[..]
+        && (word(&tokens[kind], "system") || word(&tokens[kind], "user"))
+        && word(&tokens[value], "value")
+    {
+        tokens.drain(at..=value);
+    }
+}
+
+fn keyword(token: &Token) -> Option<Keyword> {
+    match token {
+        Token::Word(word) if word.quote_style.is_none() => Some(word.keyword),
+        _ => None,
+    }
+}
+
+/// Line starts found so far, so that a text of many lines and statements is walked once.
+#[derive(Default)]
+struct LineStarts {
+    line: u64,
+    start: usize,
+}
+
+impl LineStarts {
+    fn byte(&mut self, text: &str, location: Location) -> usize {
+        if self.line == 0 || location.line < self.line {
+            (self.line, self.start) = (1, 0);
+        }
+        while self.line < location.line {
+            match text.get(self.start..).and_then(|rest| memchr::memchr(b'\n', rest.as_bytes())) {
+                Some(at) => self.start += at + 1,
+                None => return text.len(),
+            }
+            self.line += 1;
+        }
+        let rest = text.get(self.start..).unwrap_or_default();
+        let column = usize::try_from(location.column.saturating_sub(1)).unwrap_or(usize::MAX);
+        // Most lines are ASCII up to there: then characters are bytes.
+        if rest.as_bytes().get(..column).is_some_and(<[u8]>::is_ascii) {
+            return self.start + column;
+        }
+        rest.char_indices()
+            .nth(column)
+            .map_or(text.len(), |(at, _)| self.start + at)
+    }
+}
+
+fn too_long(max: usize) -> PgError {
+    PgError::new(
+        SqlState::PROGRAM_LIMIT_EXCEEDED,
+        format!("statement is longer than {max} bytes"),
+    )
+    .hint("Load many rows with COPY … FROM STDIN.")
+}
+
+/// The error of a text that ends inside a literal, identifier or comment.
+fn unterminated(text: &str, error: &TokenizerError) -> PgError {
+    let message = error.message.as_str();
+    let what = if message.contains("dollar-quoted") {
+        "unterminated dollar-quoted string"
+    } else if message.contains("comment") {
+        "unterminated /* comment"
+    } else if message.contains("delimiter") {
+        "unterminated quoted identifier"
+    } else if message.contains("nterminated") {
+        "unterminated quoted string"
+    } else {
+        "syntax error"
+    };
+    let mut at = position::byte(text, error.location);
+    if what.ends_with("comment") || message.contains("dollar-quoted") {
+        // The tokenizer tells where the text ended; Postgres tells where the token began.
+        let opening = if what.ends_with("comment") { "/*" } else { "$" };
+        at = text.find(opening).unwrap_or(at);
+    }
+    let lexeme = text.get(at..).unwrap_or_default();
+    let message = if lexeme.is_empty() {
+        format!("{what} at end of input")
+    } else {
+        format!("{what} at or near \"{lexeme}\"")
+    };
+    PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, at))
+}
+
+/// Postgres' words for the parser's error. `end_of_input`: where the semicolon stands that ended the statement.
+fn syntax_error(
+    text: &str,
+    error: &ParserError,
+    end_of_input: Option<Location>,
+    end: usize,
+) -> PgError {
+    let message = match error {
+        ParserError::RecursionLimitExceeded => {
+            return PgError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                .hint("The statement nests too deeply.");
+        }
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+    };
+    match location_in(message).or(end_of_input) {
+        Some(location) => near_byte(text, position::byte(text, location)),
+        None => near_byte(text, end),
+    }
+}
+
+/// `… at Line: 3, Column: 14` at a message's end.
+fn location_in(message: &str) -> Option<Location> {
+    let (_, tail) = message.rsplit_once("Line: ")?;
+    let (line, column) = tail.split_once(", Column: ")?;
+    let column: String = column.chars().take_while(char::is_ascii_digit).collect();
+    let location = Location {
+        line: line.parse().ok()?,
+        column: column.parse().ok()?,
+    };
+    (location.line > 0).then_some(location)
+}
+
+fn near(text: &str, token: Option<&TokenWithSpan>, end: usize) -> PgError {
+    match token.filter(|t| t.span.start.line > 0) {
+        Some(token) => near_byte(text, position::byte(text, token.span.start)),
+        None => near_byte(text, end),
+    }
+}
+
+/// `syntax error at or near "x"`, x being the token that begins there.
+fn near_byte(text: &str, at: usize) -> PgError {
+    let rest = text.get(at..).unwrap_or_default();
+    let error = |message: String| {
+        PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, at))
+    };
+    let token = Tokenizer::new(&PostgreSqlDialect {}, rest)
+        .with_unescape(false)
+        .tokenize_with_location()
+        .ok()
+        .and_then(|tokens| {
+            tokens
+                .into_iter()
+                .find(|t| !matches!(t.token, Token::Whitespace(_)))
+        });
+    match token {
+        Some(token) => {
+            let start = position::byte(rest, token.span.start);
+            let lexeme = rest
+                .get(start..position::byte(rest, token.span.end))
+                .unwrap_or_default();
+            error(format!("syntax error at or near \"{lexeme}\""))
+        }
+        None => error("syntax error at end of input".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(sql: &str) -> Vec<String> {
+        parse_here(&Arc::from(sql))
+            .expect("parses")
+            .iter()
+            .map(|s| s.text().to_owned())
+            .collect()
+    }
+
+    #[track_caller]
+    fn check_error(sql: &str, message: &str, position: u32) {
+        let error = parse_here(&Arc::from(sql)).expect_err("must fail");
+        assert_eq!(error.code(), SqlState::SYNTAX_ERROR, "{sql}");
+        assert_eq!(error.fields().message, message, "{sql}");
+        assert_eq!(error.fields().position, Some(position), "{sql}");
+    }
+
+    #[test]
+    fn statements_know_their_text() {
+        assert_eq!(texts(""), Vec::<String>::new());
+        assert_eq!(texts(" ; ;; "), Vec::<String>::new());
+        assert_eq!(
+            texts("select 1 ;\n insert into t values ('ü;x') -- c ; d\n; /* a; /* b */ */ select 2 "),
+            ["select 1", "insert into t values ('ü;x')", "select 2"]
+        );
+        assert_eq!(texts("copy t from stdin; select 1"), ["copy t from stdin", "select 1"]);
+        assert_eq!(
+            texts("insert into t (a) overriding system value values (1)").len(),
+            1
+        );
+        assert_eq!(texts("select $tag$ ; $x$ $tag$, e'\\'; ', $1::int").len(), 1);
+    }
+
+    #[test]
+    fn syntax_errors_are_postgres_own() {
+        check_error("selec 1", "syntax error at or near \"selec\"", 1);
+        check_error("select 1 from", "syntax error at end of input", 14);
+        check_error("select 1 from;", "syntax error at or near \";\"", 14);
+        check_error("select 'ü' 1 2", "syntax error at or near \"1\"", 12);
+        check_error("select 'abc", "unterminated quoted string at or near \"'abc\"", 8);
+        check_error("select \"abc", "unterminated quoted identifier at or near \"\"abc\"", 8);
+        check_error("select 1 /* x", "unterminated /* comment at or near \"/* x\"", 10);
+        check_error("select $$x", "unterminated dollar-quoted string at or near \"$$x\"", 8);
+        check_error("select 1; selec 2", "syntax error at or near \"selec\"", 11);
+        check_error("select (1", "syntax error at end of input", 10);
+    }
+
+    #[test]
+    fn long_chains_neither_overflow_nor_pass_the_limit() {
+        let chain = format!("select 1{}", "+1".repeat(400_000));
+        let statements = thread::run_blocking(move || parse_here(&Arc::from(chain.as_str())));
+        drop(statements.expect("parses"));
+        let long = format!("select '{}'", "x".repeat(STATEMENT_BYTES_MAX));
+        let error = parse_here(&Arc::from(long.as_str())).expect_err("too long");
+        assert_eq!(error.code(), SqlState::PROGRAM_LIMIT_EXCEEDED);
+        let insert = format!("insert into t values ('{}')", "x".repeat(STATEMENT_BYTES_MAX));
+        assert!(parse_here(&Arc::from(insert.as_str())).is_ok());
+    }
+}
