@@ -1,10 +1,37 @@
 //! From SQL text to plans: parse, check, rewrite.
+//!
+//! Nothing of a client's text reaches the engine: what it gets is written anew from the checked tree.
 
 pub mod plan;
 
+pub mod parse;
+pub mod statement;
+pub mod thread;
+
+mod dispatch;
+
+pub mod query;
+
+pub mod insert;
+
+pub mod check;
+pub mod default;
+pub mod view;
+
+pub mod explain;
+
 pub mod types;
+
+pub mod scan;
 
 pub mod copy;
 pub mod ddl;
 pub mod setting;
 pub mod transaction;
+
+pub mod macros;
+mod position;
+
+pub use dispatch::plan;
+pub use parse::parse;
+pub use statement::Statement;

@@ -10,7 +10,7 @@ use sqlparser::{
     tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace},
 };
 
-use super::{position, statement::Statement, thread};
+use super::{position, statement::{Statement, Tree}, thread};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// A statement's text; what is longer is data, and belongs into COPY.
@@ -19,6 +19,31 @@ const STATEMENT_BYTES_MAX: usize = 1 << 20;
 const INSERT_BYTES_MAX: usize = 16 << 20;
 /// Nesting of parentheses; each level takes some ten kilobytes of stack.
 const NESTING_MAX: usize = 128;
+
+/// Commands that are read from their text: the parser takes what follows `COPY … FROM STDIN` for data, and knows too few
+/// forms of the others.
+const TEXT_COMMANDS: [Keyword; 13] = [
+    Keyword::COPY,
+    Keyword::SET,
+    Keyword::RESET,
+    Keyword::SHOW,
+    Keyword::DISCARD,
+    Keyword::BEGIN,
+    Keyword::START,
+    Keyword::COMMIT,
+    Keyword::END,
+    Keyword::ROLLBACK,
+    Keyword::ABORT,
+    Keyword::SAVEPOINT,
+    Keyword::RELEASE,
+];
+/// Commands with forms that the parser does not know.
+const DDL_COMMANDS: [Keyword; 4] = [
+    Keyword::CREATE,
+    Keyword::ALTER,
+    Keyword::DROP,
+    Keyword::COMMENT,
+];
 
 /// Parses a text of any number of statements. All of them must be right, as in Postgres.
 pub async fn parse(text: Arc<str>) -> PgResult<Vec<Statement>> {
@@ -47,8 +72,23 @@ pub(super) fn parse_here(text: &Arc<str>) -> PgResult<Vec<Statement>> {
     Ok(statements)
 }
 
+/// A query alone, as in `COPY (query) TO`; positions count from the text's start.
+pub fn query(text: &str) -> PgResult<ast::Query> {
+    let mut parser = Parser::new(&PostgreSqlDialect {})
+        .with_recursion_limit(NESTING_MAX)
+        .try_with_sql(text)
+        .map_err(|e| syntax_error(text, &e, None, text.len()))?;
+    let query = parser
+        .parse_query()
+        .map_err(|e| syntax_error(text, &e, None, text.len()))?;
+    match &parser.peek_token_ref().token {
+        Token::EOF => Ok(*query),
+        _ => Err(near(text, Some(parser.peek_token_ref()), text.len())),
+    }
+}
+
 /// An expression alone: defaults and checks.
-pub(super) fn expression(text: &str) -> PgResult<ast::Expr> {
+pub fn expression(text: &str) -> PgResult<ast::Expr> {
     let mut parser = Parser::new(&PostgreSqlDialect {})
         .with_recursion_limit(NESTING_MAX)
         .try_with_sql(text)
@@ -105,11 +145,11 @@ fn one(
     if end - start > STATEMENT_BYTES_MAX && first != Some(Keyword::INSERT) {
         return Err(too_long(STATEMENT_BYTES_MAX));
     }
-    match first {
-        Some(Keyword::INSERT) => without_overriding(&mut tokens),
-        // The parser wants the semicolon before COPY's data.
-        Some(Keyword::COPY) => tokens.push(TokenWithSpan::wrap(Token::SemiColon)),
-        _ => {}
+    if first.is_some_and(|k| TEXT_COMMANDS.contains(&k)) {
+        return Ok(Statement::new(text.clone(), start, end, Tree::Text));
+    }
+    if first == Some(Keyword::INSERT) {
+        without_overriding(&mut tokens);
     }
     let end_of_input = semicolon.as_ref().map(|t| t.span.start);
     let mut parser = Parser::new(&PostgreSqlDialect {})
@@ -117,15 +157,22 @@ fn one(
         .with_tokens_with_locations(tokens);
     let tree = parser
         .parse_statement()
-        .map_err(|e| syntax_error(text, &e, end_of_input, end))?;
-    let rest = parser.peek_token_ref();
-    if !matches!(rest.token, Token::EOF | Token::SemiColon) {
-        return Err(near(text, Some(rest), end));
-    }
+        .map_err(|e| syntax_error(text, &e, end_of_input, end))
+        .and_then(|tree| match parser.peek_token_ref() {
+            rest if rest.token == Token::EOF => Ok(tree),
+            rest => Err(near(text, Some(rest), end)),
+        });
+    let tree = match tree {
+        Ok(tree) => tree,
+        Err(error) if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) => {
+            return Ok(Statement::new(text.clone(), start, end, Tree::Failed(error)));
+        }
+        Err(error) => return Err(error),
+    };
     if end - start > STATEMENT_BYTES_MAX && !is_insert_values(&tree) {
         return Err(too_long(STATEMENT_BYTES_MAX));
     }
-    Ok(Statement::new(text.clone(), start, end, tree))
+    Ok(Statement::new(text.clone(), start, end, Tree::Ast(Box::new(tree))))
 }
 
 fn is_insert_values(tree: &ast::Statement) -> bool {

@@ -419,6 +419,8 @@ pub enum SettingPlan {
         value: Option<String>,
         local: bool,
     },
+    /// SET SESSION CHARACTERISTICS: several at once, none of them local.
+    SetMany(Vec<(String, String)>),
     Reset(String),
     ResetAll,
     Show(String),

@@ -5,6 +5,7 @@ use std::{fmt, mem, sync::Arc};
 use sqlparser::ast;
 
 use super::thread;
+use crate::wire::error::PgError;
 
 /// Below this many bytes of text no tree is deep enough to hurt any stack.
 const SHALLOW_BYTES: usize = 2048;
@@ -22,12 +23,19 @@ struct Inner {
     tree: Tree,
 }
 
-/// The syntax tree; its drop happens where the stack is large.
-pub(super) struct Tree(Option<Box<ast::Statement>>);
+/// What parsing gave. A tree's drop happens where the stack is large.
+pub(super) enum Tree {
+    /// The text says all: transaction commands, settings, COPY.
+    Text,
+    /// A syntax tree.
+    Ast(Box<ast::Statement>),
+    /// DDL that the parser could not read: other readers may.
+    Failed(PgError),
+}
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let tree = mem::replace(&mut self.tree, Tree(None));
+        let tree = mem::replace(&mut self.tree, Tree::Text);
         if self.end - self.start > SHALLOW_BYTES {
             thread::drop_there(tree);
         }
@@ -35,8 +43,7 @@ impl Drop for Inner {
 }
 
 impl Statement {
-    pub(super) fn new(source: Arc<str>, start: usize, end: usize, tree: ast::Statement) -> Self {
-        let tree = Tree(Some(Box::new(tree)));
+    pub(super) fn new(source: Arc<str>, start: usize, end: usize, tree: Tree) -> Self {
         Self {
             inner: Arc::new(Inner {
                 source,
@@ -69,23 +76,28 @@ impl Statement {
     }
 
     /// The tree. Only for threads of [`thread`].
-    pub(super) fn tree(&self) -> Option<&ast::Statement> {
-        self.inner.tree.0.as_deref()
+    pub(super) fn tree(&self) -> &Tree {
+        &self.inner.tree
     }
 
-    /// Whether a failed transaction block may still run it (COMMIT, ROLLBACK, ROLLBACK TO).
+    /// The first word, upper case.
+    #[must_use]
+    pub fn verb(&self) -> String {
+        let text = self.text().trim_start_matches(|c: char| c == '(' || c.is_whitespace());
+        let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
+        text.get(..end).unwrap_or_default().to_ascii_uppercase()
+    }
+
+    /// Whether a failed transaction block may still run it.
     #[must_use]
     pub fn ends_failed_transaction(&self) -> bool {
-        matches!(
-            self.tree(),
-            Some(ast::Statement::Commit { .. } | ast::Statement::Rollback { .. })
-        )
+        matches!(self.verb().as_str(), "COMMIT" | "END" | "ROLLBACK" | "ABORT")
     }
 
-    /// Whether it is COPY … FROM STDIN: not allowed in the extended protocol's describe.
+    /// Whether it is COPY.
     #[must_use]
     pub fn is_copy(&self) -> bool {
-        matches!(self.tree(), Some(ast::Statement::Copy { .. }))
+        self.verb() == "COPY"
     }
 }
 

@@ -7,6 +7,7 @@ use sqlparser::ast::Statement;
 use super::plan::{Plan, PlanContext};
 use crate::wire::error::PgResult;
 
+pub mod names;
 pub mod place;
 
 /// Plans statements that sqlparser cannot read (`ALTER VIEW … RENAME`, `DROP DATABASE … WITH (FORCE)` …): called with
