@@ -131,7 +131,10 @@ impl Lake {
             return Ok(());
         }
         if offset > self.shared.progress.lane().head {
-            let head = self.head().await.map_err(|e| WaitError::Unavailable(e.to_string().into()))?;
+            let head = self
+                .head()
+                .await
+                .map_err(|e| WaitError::Unavailable(e.to_string().into()))?;
             if offset > head {
                 return Err(WaitError::AboveHead { offset, head });
             }
@@ -174,8 +177,14 @@ impl Lake {
     }
 
     /// What became of an offset, once [`Lake::wait_for`] returned: none is published, else why it was rejected.
-    pub async fn outcome(&self, offset: Offset) -> duckmesh_catalog::catalog::Result<Option<Rejection>> {
-        self.shared.catalog.rejection(self.shared.info.id, offset).await
+    pub async fn outcome(
+        &self,
+        offset: Offset,
+    ) -> duckmesh_catalog::catalog::Result<Option<Rejection>> {
+        self.shared
+            .catalog
+            .rejection(self.shared.info.id, offset)
+            .await
     }
 
     /// The watermark as it moves.
@@ -191,7 +200,10 @@ impl Lake {
         self.shared.progress.wake();
         let mut tasks = self.tasks.lock().await;
         for mut task in tasks.drain(..) {
-            if tokio::time::timeout_at(until + RELEASE_WAIT, &mut task).await.is_err() {
+            if tokio::time::timeout_at(until + RELEASE_WAIT, &mut task)
+                .await
+                .is_err()
+            {
                 tracing::warn!(lake = %self.shared.info.name, "a task of the lake did not end in time");
                 task.abort();
             }
@@ -214,7 +226,10 @@ impl Drop for Lake {
 
 /// Ends when the drain's time is over.
 async fn ended(stop: &mut watch::Receiver<Stop>) {
-    let stopped = stop.wait_for(|stop| *stop != Stop::No).await.map(|stop| *stop);
+    let stopped = stop
+        .wait_for(|stop| *stop != Stop::No)
+        .await
+        .map(|stop| *stop);
     if let Ok(Stop::Drain(until)) = stopped {
         tokio::time::sleep_until(until).await;
     }

@@ -50,7 +50,13 @@ impl Progress {
     }
 
     /// Records in the log, before their writers are told: an acknowledged offset is never above the head.
-    pub(crate) fn appended(&self, head: Offset, ddl: Option<Offset>, bytes: u64, commit_bytes: u64) {
+    pub(crate) fn appended(
+        &self,
+        head: Offset,
+        ddl: Option<Offset>,
+        bytes: u64,
+        commit_bytes: u64,
+    ) {
         let before = self.observe(LaneState {
             head,
             ddl_offset: ddl.unwrap_or(Offset::ZERO),
@@ -69,7 +75,8 @@ impl Progress {
     /// Takes over what was read from the lane; gives the head that was known before.
     pub(crate) fn observe(&self, lane: LaneState) -> Offset {
         let before = self.head.fetch_max(lane.head.get(), Ordering::AcqRel);
-        self.ddl_offset.fetch_max(lane.ddl_offset.get(), Ordering::AcqRel);
+        self.ddl_offset
+            .fetch_max(lane.ddl_offset.get(), Ordering::AcqRel);
         Offset::new(before)
     }
 

@@ -60,7 +60,11 @@ pub(super) async fn publish(
     failpoint::hit("commit-after-encode")?;
     let mut files: Vec<(Uuid, Vec<NewFile>)> = prepared.staged;
     for (table, schema_path, table_path, part) in prepared.parts {
-        let file = shared.files.put(&schema_path, &table_path, part).await.map_err(put_failed)?;
+        let file = shared
+            .files
+            .put(&schema_path, &table_path, part)
+            .await
+            .map_err(put_failed)?;
         match files.iter_mut().find(|(uuid, _)| *uuid == table) {
             Some((_, of_table)) => of_table.push(file),
             None => files.push((table, vec![file])),
@@ -78,7 +82,10 @@ pub(super) async fn publish(
         files,
         rejected: prepared.rejected,
     };
-    catalog.publish(&publication).await.map_err(|e| refused_if(is_ddl, e.into()))?;
+    catalog
+        .publish(&publication)
+        .await
+        .map_err(|e| refused_if(is_ddl, e.into()))?;
     shared.meters.dead_letters.increment(rejected);
     Ok(())
 }
@@ -93,7 +100,9 @@ fn refused_if(is_ddl: bool, failure: Failure) -> Failure {
 
 fn put_failed(error: duckmesh_storage::Error) -> Failure {
     match error.kind() {
-        StorageErrorKind::Invalid | StorageErrorKind::AlreadyExists => Failure::Unappliable(error.to_string()),
+        StorageErrorKind::Invalid | StorageErrorKind::AlreadyExists => {
+            Failure::Unappliable(error.to_string())
+        }
         // A store that is full, down or read-only is not the record's fault.
         _ => Failure::Wait(error.to_string()),
     }
@@ -135,11 +144,14 @@ fn prepare(schema: &LakeSchema, units: &[Unit], attempt: u32) -> Result<Prepared
     for ((uuid, columns), batches) in groups {
         let table = table(schema, uuid).map_err(Failure::Unappliable)?;
         let folder = schema.schemas.values().find(|s| s.id == table.schema_id);
-        let folder = folder.ok_or_else(|| Failure::Unappliable("the table's schema is gone".into()))?;
+        let folder =
+            folder.ok_or_else(|| Failure::Unappliable("the table's schema is gone".into()))?;
         let (columns, batches) = fit(table, &columns, batches).map_err(Failure::Unappliable)?;
         let file = encode(table, &columns, &batches, &NameSeed::new(first, part))
             .map_err(|e| Failure::Unappliable(e.to_string()))?;
-        prepared.parts.push((uuid, folder.path.clone(), table.path.clone(), file));
+        prepared
+            .parts
+            .push((uuid, folder.path.clone(), table.path.clone(), file));
         part = part.saturating_add(1);
     }
     Ok(prepared)
@@ -168,7 +180,11 @@ fn collect(
             }
             for part in parts {
                 match part {
-                    Part::Rows { table, columns, batch } => add_rows(groups, *table, columns, batch),
+                    Part::Rows {
+                        table,
+                        columns,
+                        batch,
+                    } => add_rows(groups, *table, columns, batch),
                     Part::Files { table, files } => staged.push((*table, files.clone())),
                     Part::Ddl(_) => {}
                 }
@@ -180,7 +196,10 @@ fn collect(
 
 fn add_rows(groups: &mut Groups, table: Uuid, columns: &[ColumnId], batch: &RecordBatch) {
     if batch.num_rows() > 0 {
-        groups.entry((table, columns.to_vec())).or_default().push(batch.clone());
+        groups
+            .entry((table, columns.to_vec()))
+            .or_default()
+            .push(batch.clone());
     }
 }
 
@@ -196,7 +215,9 @@ fn writable(schema: &LakeSchema, uuid: Uuid, columns: Option<&[ColumnId]>) -> Re
 }
 
 fn table(schema: &LakeSchema, uuid: Uuid) -> Result<&Arc<TableDef>, String> {
-    schema.table_by_uuid(uuid).ok_or_else(|| "the table does not exist any more".to_owned())
+    schema
+        .table_by_uuid(uuid)
+        .ok_or_else(|| "the table does not exist any more".to_owned())
 }
 
 /// The rows as the table is now: columns that are gone are left out, types that another writer widened are cast.
@@ -221,12 +242,16 @@ fn fit(
         let arrays = kept
             .iter()
             .map(|(index, id, ty)| {
-                let array = batch.columns().get(*index).ok_or("a column is missing in the batch")?;
+                let array = batch
+                    .columns()
+                    .get(*index)
+                    .ok_or("a column is missing in the batch")?;
                 cast(array, ty).map_err(|e| format!("column {id}: {e}"))
             })
             .collect::<Result<Vec<ArrayRef>, String>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&schema), arrays, &options).map_err(|e| e.to_string())
+        RecordBatch::try_new_with_options(Arc::clone(&schema), arrays, &options)
+            .map_err(|e| e.to_string())
     });
     Ok((ids, batches.collect::<Result<_, String>>()?))
 }
@@ -246,7 +271,11 @@ fn cast(array: &ArrayRef, ty: &arrow::datatypes::DataType) -> Result<ArrayRef, S
 pub(super) fn rejections(unit: &Unit, why: &str, attempts: u32) -> Vec<Rejection> {
     (unit.first.get()..=unit.last.get())
         .map(|offset| {
-            let frame = if offset == unit.first.get() { evidence(&unit.body) } else { Vec::new() };
+            let frame = if offset == unit.first.get() {
+                evidence(&unit.body)
+            } else {
+                Vec::new()
+            };
             rejection(Offset::new(offset), why, attempts, frame)
         })
         .collect()

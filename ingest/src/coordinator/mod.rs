@@ -39,7 +39,11 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<Stop>) {
     let (lake, options) = (shared.info.id, &shared.options);
     let retry = options.lease_ttl / RENEWALS_PER_TTL;
     while !is_over(&mut stop) {
-        match shared.catalog.acquire_lease(lake, &options.owner, options.lease_ttl).await {
+        match shared
+            .catalog
+            .acquire_lease(lake, &options.owner, options.lease_ttl)
+            .await
+        {
             Ok(Some(lease)) => {
                 tracing::info!(lake = %shared.info.name, epoch = %lease.epoch, "publishing");
                 shared.meters.leader.set(1.0);

@@ -103,14 +103,21 @@ fn part_bytes(part: &Part) -> usize {
 fn split_rows(rows: &SharedRows, count: usize) -> (SharedRows, SharedRows) {
     let count = count.min(rows.rows_per_offset.len());
     let (left, right) = rows.rows_per_offset.split_at(count);
-    let middle = left.iter().map(|n| *n as usize).sum::<usize>().min(rows.batch.num_rows());
+    let middle = left
+        .iter()
+        .map(|n| *n as usize)
+        .sum::<usize>()
+        .min(rows.batch.num_rows());
     let piece = |counts: &[u32], from: usize, to: usize| SharedRows {
         table: rows.table,
         columns: rows.columns.clone(),
         rows_per_offset: counts.to_vec(),
         batch: rows.batch.slice(from, to - from),
     };
-    (piece(left, 0, middle), piece(right, middle, rows.batch.num_rows()))
+    (
+        piece(left, 0, middle),
+        piece(right, middle, rows.batch.num_rows()),
+    )
 }
 
 /// Groups units into publications of about `bytes_max`; at least one unit each, in order, none left out.

@@ -38,7 +38,15 @@ impl Leader<'_> {
     async fn attempts(&mut self, units: &Arc<Vec<Unit>>) -> Result<Option<String>, Failure> {
         let mut attempt = 1;
         loop {
-            let failure = match commit::publish(self.shared, self.lease, self.watermark, units, attempt).await {
+            let failure = match commit::publish(
+                self.shared,
+                self.lease,
+                self.watermark,
+                units,
+                attempt,
+            )
+            .await
+            {
                 Ok(()) => return Ok(None),
                 Err(failure) => failure,
             };
@@ -74,10 +82,18 @@ impl Leader<'_> {
             files: Vec::new(),
             rejected,
         };
-        match self.shared.catalog.publish(&publication).await.map_err(Failure::from) {
+        match self
+            .shared
+            .catalog
+            .publish(&publication)
+            .await
+            .map_err(Failure::from)
+        {
             Ok(_) => {}
             // A rejection cannot be rejected: only an operator can help.
-            Err(Failure::Unappliable(why) | Failure::Refused(why)) => return Err(Failure::Wait(why)),
+            Err(Failure::Unappliable(why) | Failure::Refused(why)) => {
+                return Err(Failure::Wait(why));
+            }
             Err(other) => return Err(other),
         }
         self.shared.meters.dead_letters.increment(count);
@@ -104,7 +120,12 @@ fn halve(mut units: Vec<Unit>) -> Result<(Vec<Unit>, Vec<Unit>), Unit> {
 }
 
 /// Kept next to [`rejections`]' callers: what an operator sees of one offset.
-pub(super) fn rejection(offset: duckmesh_catalog::Offset, why: &str, attempts: u32, frame: Vec<u8>) -> Rejection {
+pub(super) fn rejection(
+    offset: duckmesh_catalog::Offset,
+    why: &str,
+    attempts: u32,
+    frame: Vec<u8>,
+) -> Rejection {
     Rejection {
         offset,
         reason: why.to_owned(),

@@ -145,7 +145,10 @@ impl Leader<'_> {
         let shared = self.shared;
         let limit = shared.options.read_bytes_max;
         shared.progress.reading();
-        let records = shared.bus.read(shared.info.id, self.watermark, limit).await?;
+        let records = shared
+            .bus
+            .read(shared.info.id, self.watermark, limit)
+            .await?;
         let Some(last) = records.last().map(|r| r.last) else {
             return Ok(Pass::Done);
         };
@@ -236,7 +239,11 @@ impl Leader<'_> {
         }
         if self.forgot.elapsed() >= FORGET_INTERVAL {
             self.forgot = Instant::now();
-            if let Err(error) = shared.bus.forget_keys(shared.info.id, shared.options.key_window).await {
+            if let Err(error) = shared
+                .bus
+                .forget_keys(shared.info.id, shared.options.key_window)
+                .await
+            {
                 tracing::warn!(lake = %shared.info.name, %error, "could not forget old keys");
             }
         }
@@ -253,5 +260,7 @@ impl Leader<'_> {
 /// A record's bytes for an operator, cut where they would not fit the catalog.
 pub(super) fn evidence(body: &Bytes) -> Vec<u8> {
     const EVIDENCE_BYTES_MAX: usize = 1 << 20;
-    body.get(..body.len().min(EVIDENCE_BYTES_MAX)).unwrap_or_default().to_vec()
+    body.get(..body.len().min(EVIDENCE_BYTES_MAX))
+        .unwrap_or_default()
+        .to_vec()
 }

@@ -54,7 +54,9 @@ impl Publisher {
     ) -> (Self, JoinHandle<()>) {
         let (queue, queued) = mpsc::channel(shared.options.queue_writes_max.max(1));
         let room_max = shared.options.queue_bytes_max.div_ceil(ROOM_BYTES).max(1);
-        let room_max = u32::try_from(room_max).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32);
+        let room_max = u32::try_from(room_max)
+            .unwrap_or(u32::MAX)
+            .min(Semaphore::MAX_PERMITS as u32);
         let task = tokio::spawn(commit_groups(Arc::clone(&shared), queued, stop));
         let publisher = Self {
             shared,
@@ -108,15 +110,21 @@ impl Publisher {
             Err(mpsc::error::TrySendError::Full(queued)) => queued,
         };
         let wait = self.shared.options.queue_wait_max;
-        self.queue.send_timeout(queued, wait).await.map_err(|e| match e {
-            mpsc::error::SendTimeoutError::Timeout(_) => queue_full(),
-            mpsc::error::SendTimeoutError::Closed(_) => AppendError::closed(),
-        })
+        self.queue
+            .send_timeout(queued, wait)
+            .await
+            .map_err(|e| match e {
+                mpsc::error::SendTimeoutError::Timeout(_) => queue_full(),
+                mpsc::error::SendTimeoutError::Closed(_) => AppendError::closed(),
+            })
     }
 }
 
 fn queue_full() -> AppendError {
-    AppendError::new(AppendErrorKind::QueueFull, "too many writes are waiting for the log")
+    AppendError::new(
+        AppendErrorKind::QueueFull,
+        "too many writes are waiting for the log",
+    )
 }
 
 /// What a caller can do wrong, found before the write is queued; gives its size in memory.
@@ -125,7 +133,11 @@ fn check(write: &Write, bytes_max: usize) -> Result<usize, AppendError> {
     if write.parts.is_empty() {
         return invalid("a write without parts");
     }
-    if write.key.as_ref().is_some_and(|k| k.key.is_empty() || k.key.len() > KEY_BYTES_MAX) {
+    if write
+        .key
+        .as_ref()
+        .is_some_and(|k| k.key.is_empty() || k.key.len() > KEY_BYTES_MAX)
+    {
         return invalid("an idempotency key has 1 to 512 bytes");
     }
     let mut bytes = 0;
@@ -154,7 +166,7 @@ async fn commit_groups(
     loop {
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop != Stop::No), if running => {
+            () = stopped(&mut stop), if running => {
                 // What is in the queue is still taken; a new write is refused.
                 running = false;
                 queue.close();
@@ -171,6 +183,11 @@ async fn commit_groups(
             }
         }
     }
+}
+
+/// Ends when the lake stops or is gone.
+async fn stopped(stop: &mut watch::Receiver<Stop>) {
+    let _ = stop.wait_for(|stop| *stop != Stop::No).await;
 }
 
 /// Takes what is there, up to the limits of a group.
@@ -199,13 +216,18 @@ fn next_group(
 async fn commit(shared: &Arc<Shared>, mut group: Vec<Queued>) {
     shared.meters.group_writes.record(group.len() as f64);
     while !group.is_empty() {
-        let (records, writes): (Vec<_>, Vec<_>) =
-            gather(group).await.into_iter().map(|g| (g.record, g.writes)).unzip();
+        let (records, writes): (Vec<_>, Vec<_>) = gather(group)
+            .await
+            .into_iter()
+            .map(|g| (g.record, g.writes))
+            .unzip();
         if records.is_empty() {
             return;
         }
-        let sizes: Vec<(u32, usize, bool)> =
-            records.iter().map(|r| (r.offsets, r.body.len(), r.ddl)).collect();
+        let sizes: Vec<(u32, usize, bool)> = records
+            .iter()
+            .map(|r| (r.offsets, r.body.len(), r.ddl))
+            .collect();
         let outcomes = match shared.bus.append(shared.info.id, records).await {
             Ok(outcomes) => outcomes,
             Err(e) => {
@@ -229,7 +251,9 @@ async fn gather(group: Vec<Queued>) -> Vec<Gathered> {
         return gather::records(group);
     }
     // A panic while encoding drops the writes; their callers learn that the outcome is unknown.
-    tokio::task::spawn_blocking(move || gather::records(group)).await.unwrap_or_default()
+    tokio::task::spawn_blocking(move || gather::records(group))
+        .await
+        .unwrap_or_default()
 }
 
 /// Tells the coordinator and the counters what is in the log now, before any writer is told.
@@ -246,7 +270,9 @@ fn announce(shared: &Shared, sizes: &[(u32, usize, bool)], outcomes: &[AppendOut
     if frames > 0 {
         shared.meters.frames.increment(frames);
         shared.meters.bytes.increment(bytes);
-        shared.progress.appended(head, ddl, bytes, shared.options.commit_bytes);
+        shared
+            .progress
+            .appended(head, ddl, bytes, shared.options.commit_bytes);
     }
 }
 
@@ -267,7 +293,11 @@ fn answer(shared: &Shared, writes: Vec<Queued>, outcome: AppendOutcome) -> Vec<Q
         }
         AppendOutcome::Stale { current } => {
             let kind = AppendErrorKind::StaleSchema { current };
-            refuse(shared, writes, &AppendError::new(kind, "the schema changed meanwhile"));
+            refuse(
+                shared,
+                writes,
+                &AppendError::new(kind, "the schema changed meanwhile"),
+            );
             Vec::new()
         }
         AppendOutcome::KeysSeen(seen) => {
