@@ -1,13 +1,15 @@
 //! Whole parts: Arrow batches in memory become one Parquet file.
 
-use std::path::Path;
+use std::{fs::File, io::Write, path::Path, sync::Arc};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use duckmesh_catalog::{ColumnId, TableDef, files::NewFile};
 
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
+    file::FileEncoder,
+    layout::{Layout, Others},
     names::NameSeed,
 };
 
@@ -27,17 +29,34 @@ pub fn encode(
     batches: &[RecordBatch],
     seed: &NameSeed,
 ) -> Result<EncodedFile> {
-    let _ = (table, columns, batches, seed);
-    Err(Error::new(ErrorKind::Io, "not here yet"))
+    let layout = Arc::new(Layout::new(table, columns, Others::Refused)?);
+    let mut encoder = FileEncoder::new(layout)?;
+    for batch in batches {
+        encoder.write(batch)?;
+    }
+    let (bytes, mut file) = encoder.finish()?;
+    file.path = seed.name(&file.sha256);
+    Ok(EncodedFile {
+        file,
+        bytes: bytes.into(),
+    })
 }
 
-/// Writes batches to a short-lived local Parquet file, without statistics and without fsync. Blocks.
+/// Writes batches to a short-lived local Parquet file, replacing what is there; no statistics, no fsync. Blocks.
 pub fn write_scratch(
     table: &TableDef,
     columns: &[ColumnId],
     batches: &[RecordBatch],
     path: &Path,
 ) -> Result<()> {
-    let _ = (table, columns, batches, path);
-    Err(Error::new(ErrorKind::Io, "not here yet"))
+    let layout = Arc::new(Layout::new(table, columns, Others::AsText)?);
+    let mut encoder = FileEncoder::new(layout)?;
+    let mut out = File::create(path).map_err(|e| Error::io("create a scratch file", e))?;
+    let written = |e| Error::io("write a scratch file", e);
+    for batch in batches {
+        encoder.write(batch)?;
+        out.write_all(&encoder.take()).map_err(written)?;
+    }
+    let (bytes, _) = encoder.finish()?;
+    out.write_all(&bytes).map_err(written)
 }

@@ -5,11 +5,16 @@
 
 pub mod encode;
 pub mod error;
+mod file;
+pub mod interval;
+mod layout;
 pub mod names;
 pub mod prune;
 pub mod rows;
 pub mod stage;
+mod stats;
 pub mod store;
+pub mod text;
 
 pub use encode::{EncodedFile, encode, write_scratch};
 pub use error::{Error, ErrorKind, Result};

@@ -41,10 +41,11 @@ pub(crate) fn staged() -> String {
     format!("{PREFIX}staged-{}.parquet", Uuid::now_v7())
 }
 
-/// Whether a path's last part is a name that was made here.
+/// Whether a path's last part is a name that was made here, or that of such a file's unfinished upload (`….parquet#1`).
 pub(crate) fn is_ours(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    name.starts_with(PREFIX) && name.ends_with(".parquet")
+    let ending = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once(".parquet"));
+    ending.is_some_and(|(_, ending)| ending.is_empty() || ending.starts_with('#'))
 }
 
 /// A path that came from the catalog, as an object's path. `..`, absolute and empty parts are refused: a foreign writer
@@ -59,7 +60,7 @@ pub(crate) fn object_path(relative: &str) -> Result<Path> {
     let mut parts = Vec::new();
     for part in relative.split('/') {
         parts.push(PathPart::parse(part).map_err(|_| refuse())?);
-        if part.is_empty() || part == "." || part == ".." || part.contains(['\0', '\\']) {
+        if part.is_empty() {
             return Err(refuse());
         }
     }

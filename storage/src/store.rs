@@ -1,14 +1,24 @@
 //! One lake's objects.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use duckmesh_catalog::{ColumnId, TableDef, files::NewFile};
-use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem};
+use futures::{StreamExt, TryStreamExt};
+use object_store::{
+    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, local::LocalFileSystem,
+};
+use sha2::{Digest, Sha256};
 
 use crate::{
     encode::EncodedFile,
     error::{Error, ErrorKind, Result},
+    file::hex,
     names,
     stage::StagedWriter,
 };
@@ -66,8 +76,28 @@ impl LakeFiles {
         table_path: &str,
         file: EncodedFile,
     ) -> Result<NewFile> {
-        let _ = (schema_path, table_path, file);
-        Err(Error::new(ErrorKind::Io, "not here yet"))
+        let EncodedFile { file, bytes } = file;
+        let relative = format!("{schema_path}{table_path}{}", file.path);
+        let path = names::object_path(&relative)?;
+        let create = PutOptions::from(PutMode::Create);
+        match self.store.put_opts(&path, bytes.into(), create).await {
+            Ok(_) => self.seal(&relative).await?,
+            // An earlier try of the same work succeeded: its answer was lost, or its process died behind it.
+            Err(object_store::Error::AlreadyExists { .. }) => {
+                self.verify(schema_path, table_path, &file).await.map_err(|e| match e.kind() {
+                    ErrorKind::Corrupt => Error::caused(
+                        ErrorKind::AlreadyExists,
+                        format!("{relative} is there already with other content"),
+                        e,
+                    ),
+                    _ => e,
+                })?;
+                self.sync(&relative).await?;
+                self.seal(&relative).await?;
+            }
+            Err(e) => return Err(Error::store("store a file", e)),
+        }
+        Ok(file)
     }
 
     /// A writer of staged files for a table.
@@ -78,7 +108,7 @@ impl LakeFiles {
         schema_path: String,
         columns: Vec<ColumnId>,
     ) -> StagedWriter {
-        StagedWriter::new(self.clone(), table, schema_path, columns)
+        StagedWriter::new(self.clone(), table, &schema_path, columns)
     }
 
     /// Whether a file is there.
@@ -100,13 +130,32 @@ impl LakeFiles {
 
     /// Checks that a file has the size and the hash it was written with.
     pub async fn verify(&self, schema_path: &str, table_path: &str, file: &NewFile) -> Result<()> {
-        let _ = (schema_path, table_path, file);
-        Err(Error::new(ErrorKind::Io, "not here yet"))
+        let relative = format!("{schema_path}{table_path}{}", file.path);
+        let path = names::object_path(&relative)?;
+        let corrupt = |what: &str| Error::new(ErrorKind::Corrupt, format!("{relative}: {what} is not what was written"));
+        let found = self.store.get(&path).await.map_err(|e| Error::store("read a file", e))?;
+        if found.meta.size != file.size_bytes {
+            return Err(corrupt("the size"));
+        }
+        let mut content = found.into_stream();
+        let mut hash = Sha256::new();
+        while let Some(chunk) = content.next().await {
+            hash.update(chunk.map_err(|e| Error::store("read a file", e))?);
+        }
+        if hex(hash.finalize().as_slice()) != file.sha256 {
+            return Err(corrupt("the content"));
+        }
+        Ok(())
     }
 
-    /// All files below the data path.
+    /// All files below the data path, those of unfinished uploads too.
     pub async fn list(&self) -> Result<Vec<StoredFile>> {
-        Err(Error::new(ErrorKind::Io, "not here yet"))
+        let Some(folder) = self.folder.clone() else {
+            let listed: Vec<_> = self.store.list(None).try_collect().await.map_err(|e| Error::store("list files", e))?;
+            return Ok(listed.into_iter().map(StoredFile::from).collect());
+        };
+        // Not by object_store: it leaves out what a killed process had not finished.
+        blocking(move || walk(&folder)).await
     }
 
     /// Deletes files that were written here, are older than `grace` at `now`, and are not referenced. Returns their paths.
@@ -116,7 +165,104 @@ impl LakeFiles {
         grace: Duration,
         is_referenced: impl Fn(&str) -> bool + Send,
     ) -> Result<Vec<String>> {
-        let _ = (now, grace, is_referenced);
-        Err(Error::new(ErrorKind::Io, "not here yet"))
+        let grace = TimeDelta::from_std(grace).unwrap_or(TimeDelta::MAX);
+        let mut swept = Vec::new();
+        for file in self.list().await? {
+            let is_old = now.signed_duration_since(file.modified) > grace;
+            if !is_old || !names::is_ours(&file.path) || is_referenced(&file.path) {
+                continue;
+            }
+            self.remove(&file.path).await?;
+            swept.push(file.path);
+        }
+        Ok(swept)
     }
+
+    /// Deletes by the file system where there is one: object_store refuses the names of unfinished uploads.
+    async fn remove(&self, relative: &str) -> Result<()> {
+        let Some(path) = self.local_path(relative) else {
+            return self.delete(relative).await;
+        };
+        blocking(move || match std::fs::remove_file(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("delete a file", e)),
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    /// Takes the right to write from a finished local file: nothing may change it any more.
+    pub(crate) async fn seal(&self, relative: &str) -> Result<()> {
+        let Some(path) = self.local_path(relative) else {
+            return Ok(());
+        };
+        blocking(move || {
+            let mut permissions = std::fs::metadata(&path).map_err(|e| Error::io("look at a file", e))?.permissions();
+            permissions.set_readonly(true);
+            std::fs::set_permissions(&path, permissions).map_err(|e| Error::io("seal a file", e))
+        })
+        .await
+    }
+
+    /// Makes a local file durable that another process wrote: it may have died before its folder's fsync.
+    async fn sync(&self, relative: &str) -> Result<()> {
+        let (Some(path), Some(top)) = (self.local_path(relative), self.folder.clone()) else {
+            return Ok(());
+        };
+        blocking(move || {
+            for path in path.ancestors().take_while(|p| p.starts_with(&top)) {
+                let file = File::open(path).map_err(|e| Error::io("open a file", e))?;
+                file.sync_all().map_err(|e| Error::io("sync a file", e))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl From<ObjectMeta> for StoredFile {
+    fn from(object: ObjectMeta) -> Self {
+        Self {
+            path: object.location.to_string(),
+            size_bytes: object.size,
+            modified: object.last_modified,
+        }
+    }
+}
+
+/// Runs blocking work beside the runtime's workers.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Error::caused(ErrorKind::Io, "a storage task ended early", e))?
+}
+
+/// All files below a folder, paths with slashes. Links are not followed; what vanishes meanwhile is left out.
+fn walk(top: &Path) -> Result<Vec<StoredFile>> {
+    let mut files = Vec::new();
+    let mut folders = vec![(top.to_path_buf(), String::new())];
+    while let Some((folder, prefix)) = folders.pop() {
+        let entries = match std::fs::read_dir(&folder) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            entries => entries.map_err(|e| Error::io("list a folder", e))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(|e| Error::io("list a folder", e))?;
+            // Names that are not UTF-8 were not written here, and no catalog can refer to them.
+            let (Ok(name), Ok(meta)) = (entry.file_name().into_string(), entry.metadata()) else {
+                continue;
+            };
+            if meta.is_dir() {
+                folders.push((entry.path(), format!("{prefix}{name}/")));
+            } else if meta.is_file() {
+                let modified = meta.modified().map_err(|e| Error::io("look at a file", e))?;
+                files.push(StoredFile {
+                    path: format!("{prefix}{name}"),
+                    size_bytes: meta.len(),
+                    modified: modified.into(),
+                });
+            }
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
 }

@@ -140,7 +140,7 @@ pub struct StoredRecord {
 }
 
 /// Failpoints stand on both sides of a backend's commit; an error injected there is one of a lost connection.
-pub(crate) fn failpoint(name: &str, kind: crate::BusErrorKind) -> Result<(), BusError> {
+pub(crate) fn failpoint(name: &'static str, kind: crate::BusErrorKind) -> Result<(), BusError> {
     duckmesh_catalog::failpoint::hit(name)
         .map_err(|e| BusError::new(kind, format!("failpoint {name}: {e}")))
 }

@@ -7,23 +7,28 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    GenericClient, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
+};
 use duckmesh_catalog::{LakeId, Offset};
 use futures::{TryStreamExt, pin_mut};
-use tokio_postgres::{GenericClient, NoTls, Row, error::SqlState};
+use tokio_postgres::{NoTls, Row, error::SqlState};
 
 use super::{AppendOutcome, Bus, LaneState, NewRecord, SeenKey, StoredRecord, failpoint};
 use crate::error::{BusError, BusErrorKind};
 
 type Result<T> = std::result::Result<T, BusError>;
 
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/postgres/log_0001_lane.sql")];
+const MIGRATIONS: &[&str] = &[include_str!(
+    "../../../migrations/postgres/log_0001_lane.sql"
+)];
 /// Connections: each lake has one append in flight at a time.
 const CONNECTIONS_MAX: usize = 8;
 /// How long a request waits for a connection, and for a new connection.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// A lane that another session holds, or a server that hangs, must end as an error.
-const SETTINGS: &str = "-c lock_timeout=10s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s";
+const SETTINGS: &str =
+    "-c lock_timeout=10s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s";
 /// Advisory lock of migrations ("DMLG").
 const MIGRATION_LOCK: i64 = 0x444d_4c47;
 /// Rows fetched at once while reading.
@@ -54,7 +59,9 @@ impl PostgresBus {
         let mut config: tokio_postgres::Config = url
             .parse()
             .map_err(|e| BusError::caused(BusErrorKind::Unavailable, "read the log's URL", e))?;
-        let options = config.get_options().map_or(SETTINGS.to_owned(), |o| format!("{SETTINGS} {o}"));
+        let options = config
+            .get_options()
+            .map_or(SETTINGS.to_owned(), |o| format!("{SETTINGS} {o}"));
         config.options(options).application_name("duckmesh log");
         let manager = Manager::from_config(
             config,
@@ -86,7 +93,9 @@ impl PostgresBus {
         let failed = |e| postgres("migrate the log", &e);
         let mut client = self.client().await?;
         let t = client.transaction().await.map_err(failed)?;
-        t.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await.map_err(failed)?;
+        t.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK])
+            .await
+            .map_err(failed)?;
         t.batch_execute(
             "CREATE SCHEMA IF NOT EXISTS duckmesh;
              CREATE TABLE IF NOT EXISTS duckmesh.log_version (version integer NOT NULL)",
@@ -94,18 +103,25 @@ impl PostgresBus {
         .await
         .map_err(failed)?;
         let row = t
-            .query_one("SELECT coalesce(max(version), 0) FROM duckmesh.log_version", &[])
+            .query_one(
+                "SELECT coalesce(max(version), 0) FROM duckmesh.log_version",
+                &[],
+            )
             .await
             .map_err(failed)?;
         let version: i32 = row.try_get(0).map_err(failed)?;
         let known = MIGRATIONS.len() as i32;
         if version > known {
-            let message = format!("the log has version {version}, this program knows {known}: use a newer one");
+            let message = format!(
+                "the log has version {version}, this program knows {known}: use a newer one"
+            );
             return Err(BusError::new(BusErrorKind::Corrupt, message));
         }
         for (done, sql) in (1_i32..).zip(MIGRATIONS).filter(|(n, _)| *n > version) {
             t.batch_execute(sql).await.map_err(failed)?;
-            t.execute("INSERT INTO duckmesh.log_version VALUES ($1)", &[&done]).await.map_err(failed)?;
+            t.execute("INSERT INTO duckmesh.log_version VALUES ($1)", &[&done])
+                .await
+                .map_err(failed)?;
         }
         t.commit().await.map_err(failed)
     }
@@ -116,27 +132,37 @@ impl Bus for PostgresBus {
     async fn open_lane(&self, lake: LakeId) -> Result<LaneState> {
         let client = self.client().await?;
         let sql = "INSERT INTO duckmesh.lane VALUES ($1, 0, 0) ON CONFLICT DO NOTHING";
-        client.execute(sql, &[&lake.get()]).await.map_err(|e| postgres("open the lane", &e))?;
-        lane(&**client, lake).await
+        client
+            .execute(sql, &[&lake.get()])
+            .await
+            .map_err(|e| postgres("open the lane", &e))?;
+        lane(&client, lake).await
     }
 
     async fn append(&self, lake: LakeId, records: Vec<NewRecord>) -> Result<Vec<AppendOutcome>> {
         let mut client = self.client().await?;
-        let one_statement = records.iter().all(|r| r.keys.is_empty()) && segments(&records).count() == 1;
+        let one_statement =
+            records.iter().all(|r| r.keys.is_empty()) && segments(&records).count() == 1;
         if one_statement {
             // One statement is one transaction: no BEGIN and COMMIT round trips while the lane's row is locked.
             failpoint("bus-append-before-commit", BusErrorKind::Unavailable)?;
-            let base = append_segment(&**client, lake, &records).await?;
+            let base = append_segment(&client, lake, &records).await?;
             failpoint("bus-append-after-commit", BusErrorKind::Unknown)?;
             return match base {
                 Some(base) => Ok(appended(base, &records).collect()),
                 None => {
-                    let current = lane(&**client, lake).await?.ddl_offset;
-                    Ok(records.iter().map(|_| AppendOutcome::Stale { current }).collect())
+                    let current = lane(&client, lake).await?.ddl_offset;
+                    Ok(records
+                        .iter()
+                        .map(|_| AppendOutcome::Stale { current })
+                        .collect())
                 }
             };
         }
-        let t = client.transaction().await.map_err(|e| postgres("begin", &e))?;
+        let t = client
+            .transaction()
+            .await
+            .map_err(|e| postgres("begin", &e))?;
         let outcomes = append_each(&t, lake, &records).await?;
         failpoint("bus-append-before-commit", BusErrorKind::Unavailable)?;
         t.commit().await.map_err(|e| postgres("commit", &e))?;
@@ -144,7 +170,12 @@ impl Bus for PostgresBus {
         Ok(outcomes)
     }
 
-    async fn read(&self, lake: LakeId, after: Offset, bytes_max: usize) -> Result<Vec<StoredRecord>> {
+    async fn read(
+        &self,
+        lake: LakeId,
+        after: Offset,
+        bytes_max: usize,
+    ) -> Result<Vec<StoredRecord>> {
         let failed = |e| postgres("read the log", &e);
         let client = self.client().await?;
         let sql = "SELECT first_offset, last_offset, ddl, body FROM duckmesh.frame
@@ -172,7 +203,7 @@ impl Bus for PostgresBus {
     }
 
     async fn lane(&self, lake: LakeId) -> Result<LaneState> {
-        lane(&**self.client().await?, lake).await
+        lane(&self.client().await?, lake).await
     }
 
     async fn trim(&self, lake: LakeId, watermark: Offset) -> Result<u64> {
@@ -276,7 +307,15 @@ async fn append_segment(
     let row = client
         .query_opt(
             &statement,
-            &[&lake.get(), &total, &made_for, &first.ddl, &firsts, &lasts, &bodies],
+            &[
+                &lake.get(),
+                &total,
+                &made_for,
+                &first.ddl,
+                &firsts,
+                &lasts,
+                &bodies,
+            ],
         )
         .await
         .map_err(failed)?;
@@ -295,38 +334,67 @@ fn appended(base: i64, records: &[NewRecord]) -> impl Iterator<Item = AppendOutc
     })
 }
 
-async fn seen_keys(t: &impl GenericClient, lake: LakeId, record: &NewRecord) -> Result<Vec<SeenKey>> {
+async fn seen_keys(
+    t: &impl GenericClient,
+    lake: LakeId,
+    record: &NewRecord,
+) -> Result<Vec<SeenKey>> {
     let failed = |e| postgres("look up keys", &e);
     let keys: Vec<&str> = record.keys.iter().map(|k| k.key.key.as_str()).collect();
     let sql = "SELECT key, first_offset, payload_sha256 FROM duckmesh.idempotency
         WHERE lake_id = $1 AND key = ANY ($2)";
     let statement = t.prepare_cached(sql).await.map_err(failed)?;
     let mut seen = Vec::new();
-    for row in t.query(&statement, &[&lake.get(), &keys]).await.map_err(failed)? {
+    for row in t
+        .query(&statement, &[&lake.get(), &keys])
+        .await
+        .map_err(failed)?
+    {
         let key: &str = row.try_get(0).map_err(failed)?;
         let first = Offset::new(row.try_get(1).map_err(failed)?);
         let sha256: &[u8] = row.try_get(2).map_err(failed)?;
-        seen.extend(record.keys.iter().filter(|k| k.key.key == key).map(|k| SeenKey {
-            index: k.index,
-            first,
-            same_payload: sha256 == k.key.payload_sha256,
-        }));
+        seen.extend(
+            record
+                .keys
+                .iter()
+                .filter(|k| k.key.key == key)
+                .map(|k| SeenKey {
+                    index: k.index,
+                    first,
+                    same_payload: sha256 == k.key.payload_sha256,
+                }),
+        );
     }
     Ok(seen)
 }
 
-async fn record_keys(t: &impl GenericClient, lake: LakeId, base: i64, record: &NewRecord) -> Result<()> {
+async fn record_keys(
+    t: &impl GenericClient,
+    lake: LakeId,
+    base: i64,
+    record: &NewRecord,
+) -> Result<()> {
     if record.keys.is_empty() {
         return Ok(());
     }
     let failed = |e| postgres("record keys", &e);
     let keys: Vec<&str> = record.keys.iter().map(|k| k.key.key.as_str()).collect();
-    let payloads: Vec<&[u8]> = record.keys.iter().map(|k| &k.key.payload_sha256[..]).collect();
-    let offsets: Vec<i64> = record.keys.iter().map(|k| base + 1 + i64::from(k.index)).collect();
+    let payloads: Vec<&[u8]> = record
+        .keys
+        .iter()
+        .map(|k| &k.key.payload_sha256[..])
+        .collect();
+    let offsets: Vec<i64> = record
+        .keys
+        .iter()
+        .map(|k| base + 1 + i64::from(k.index))
+        .collect();
     let sql = "INSERT INTO duckmesh.idempotency (lake_id, key, payload_sha256, first_offset)
         SELECT $1, k, p, o FROM unnest($2::text[], $3::bytea[], $4::bigint[]) AS r (k, p, o)";
     let statement = t.prepare_cached(sql).await.map_err(failed)?;
-    t.execute(&statement, &[&lake.get(), &keys, &payloads, &offsets]).await.map_err(failed)?;
+    t.execute(&statement, &[&lake.get(), &keys, &payloads, &offsets])
+        .await
+        .map_err(failed)?;
     Ok(())
 }
 
@@ -334,7 +402,10 @@ async fn lane(client: &impl GenericClient, lake: LakeId) -> Result<LaneState> {
     let failed = |e| postgres("read the lane", &e);
     let sql = "SELECT head, ddl_offset FROM duckmesh.lane WHERE lake_id = $1";
     let statement = client.prepare_cached(sql).await.map_err(failed)?;
-    let row = client.query_opt(&statement, &[&lake.get()]).await.map_err(failed)?;
+    let row = client
+        .query_opt(&statement, &[&lake.get()])
+        .await
+        .map_err(failed)?;
     let row = row.ok_or_else(|| no_lane(lake))?;
     Ok(LaneState {
         head: Offset::new(row.try_get(0).map_err(failed)?),
@@ -370,6 +441,8 @@ fn postgres(doing: &str, error: &tokio_postgres::Error) -> BusError {
         Some(_) => BusErrorKind::Unavailable,
         None => BusErrorKind::Unknown,
     };
-    let message = error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string);
+    let message = error
+        .as_db_error()
+        .map_or_else(|| error.to_string(), ToString::to_string);
     BusError::caused(kind, doing, message)
 }

@@ -12,7 +12,9 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use duckmesh_catalog::{LakeId, Offset};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 use tokio::sync::oneshot;
 
 use super::{AppendOutcome, Bus, LaneState, NewRecord, SeenKey, StoredRecord, failpoint};
@@ -73,26 +75,29 @@ impl SqliteBus {
         std::thread::Builder::new()
             .name("log-writer".into())
             .spawn(move || jobs.into_iter().for_each(|job| job(&mut writer)))
-            .map_err(|e| BusError::caused(BusErrorKind::Unavailable, "start the log's thread", e))?;
+            .map_err(|e| {
+                BusError::caused(BusErrorKind::Unavailable, "start the log's thread", e)
+            })?;
         Ok(Self {
             requests,
             reader: Arc::new(Mutex::new(reader)),
         })
     }
 
-    /// Runs `work` in a transaction on the writing thread.
+    /// Runs `work` in a transaction on the writing thread; appends pass the failpoints.
     async fn write<T: Send + 'static>(
         &self,
+        failpoints: bool,
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |writer| {
-            let _ = reply.send(writer.transact(work));
+            let _ = reply.send(writer.transact(failpoints, work));
         });
         // The queue is longer than its users are many, so this does not block; a full one is an error, not a wait.
-        self.requests
-            .try_send(job)
-            .map_err(|e| BusError::new(BusErrorKind::Unavailable, format!("the log is busy: {e}")))?;
+        self.requests.try_send(job).map_err(|e| {
+            BusError::new(BusErrorKind::Unavailable, format!("the log is busy: {e}"))
+        })?;
         answer
             .await
             .map_err(|_| BusError::new(BusErrorKind::Unknown, "the log's thread ended"))?
@@ -113,7 +118,11 @@ impl SqliteBus {
 }
 
 impl Writer {
-    fn transact<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+    fn transact<T>(
+        &mut self,
+        failpoints: bool,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
         if let Some(reason) = &self.broken {
             return Err(BusError::new(BusErrorKind::Unavailable, reason.clone()));
         }
@@ -122,7 +131,9 @@ impl Writer {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|e| sqlite("begin", e))?;
         let done = work(&transaction)?;
-        failpoint("bus-append-before-commit", BusErrorKind::Unavailable)?;
+        if failpoints {
+            failpoint("bus-append-before-commit", BusErrorKind::Unavailable)?;
+        }
         transaction.commit().map_err(|e| {
             let error = sqlite("commit", e);
             if error.kind() == BusErrorKind::Unknown {
@@ -131,7 +142,9 @@ impl Writer {
             }
             error
         })?;
-        failpoint("bus-append-after-commit", BusErrorKind::Unknown)?;
+        if failpoints {
+            failpoint("bus-append-after-commit", BusErrorKind::Unknown)?;
+        }
         Ok(done)
     }
 }
@@ -139,7 +152,7 @@ impl Writer {
 #[async_trait]
 impl Bus for SqliteBus {
     async fn open_lane(&self, lake: LakeId) -> Result<LaneState> {
-        self.write(move |t| {
+        self.write(false, move |t| {
             let other: Option<i64> = t
                 .query_row("SELECT lake_id FROM lane WHERE lake_id <> ?1", [lake.get()], |r| r.get(0))
                 .optional()
@@ -159,12 +172,18 @@ impl Bus for SqliteBus {
     }
 
     async fn append(&self, lake: LakeId, records: Vec<NewRecord>) -> Result<Vec<AppendOutcome>> {
-        self.write(move |t| append(t, lake, &records)).await
+        self.write(true, move |t| append(t, lake, &records)).await
     }
 
-    async fn read(&self, lake: LakeId, after: Offset, bytes_max: usize) -> Result<Vec<StoredRecord>> {
+    async fn read(
+        &self,
+        lake: LakeId,
+        after: Offset,
+        bytes_max: usize,
+    ) -> Result<Vec<StoredRecord>> {
         let _ = lake;
-        self.query(move |c| read(c, after, bytes_max).map_err(|e| sqlite("read the log", e))).await
+        self.query(move |c| read(c, after, bytes_max).map_err(|e| sqlite("read the log", e)))
+            .await
     }
 
     async fn lane(&self, lake: LakeId) -> Result<LaneState> {
@@ -176,7 +195,7 @@ impl Bus for SqliteBus {
         let mut removed = 0;
         loop {
             let some = self
-                .write(move |t| {
+                .write(false, move |t| {
                     let sql = "DELETE FROM frame WHERE last_offset IN
                         (SELECT last_offset FROM frame WHERE last_offset <= ?1 ORDER BY 1 LIMIT ?2)";
                     t.prepare_cached(sql)
@@ -194,16 +213,18 @@ impl Bus for SqliteBus {
     async fn forget_keys(&self, lake: LakeId, window: Duration) -> Result<u64> {
         let _ = lake;
         let seconds = i64::try_from(window.as_secs()).unwrap_or(i64::MAX);
-        self.write(move |t| {
+        self.write(false, move |t| {
             let sql = "DELETE FROM idempotency WHERE recorded_unix_s < unixepoch() - ?1";
-            let removed = t.execute(sql, [seconds]).map_err(|e| sqlite("forget keys", e))?;
+            let removed = t
+                .execute(sql, [seconds])
+                .map_err(|e| sqlite("forget keys", e))?;
             Ok(removed as u64)
         })
         .await
     }
 
     async fn drop_lane(&self, lake: LakeId) -> Result<()> {
-        self.write(move |t| {
+        self.write(false, move |t| {
             t.execute_batch("DELETE FROM frame; DELETE FROM idempotency")
                 .and_then(|()| t.execute("DELETE FROM lane WHERE lake_id = ?1", [lake.get()]))
                 .map(drop)
@@ -230,10 +251,14 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<Result<()>> {
     let application: i32 = transaction.pragma_query_value(None, "application_id", |r| r.get(0))?;
     let known = MIGRATIONS.len() as i64;
     if version > known || (version > 0 && application != APPLICATION_ID) {
-        let message = format!("the log has version {version}, this program knows {known}: use a newer one");
+        let message =
+            format!("the log has version {version}, this program knows {known}: use a newer one");
         return Ok(Err(BusError::new(BusErrorKind::Corrupt, message)));
     }
-    for sql in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+    for sql in MIGRATIONS
+        .iter()
+        .skip(usize::try_from(version).unwrap_or(0))
+    {
         transaction.execute_batch(sql)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -288,10 +313,16 @@ fn append(t: &Transaction<'_>, lake: LakeId, records: &[NewRecord]) -> Result<Ve
     Ok(outcomes)
 }
 
-fn insert(t: &Transaction<'_>, record: &NewRecord, first: Offset, last: Offset) -> rusqlite::Result<()> {
+fn insert(
+    t: &Transaction<'_>,
+    record: &NewRecord,
+    first: Offset,
+    last: Offset,
+) -> rusqlite::Result<()> {
     let sql = "INSERT INTO frame (last_offset, first_offset, ddl, body) VALUES (?1, ?2, ?3, ?4)";
     let body: &[u8] = &record.body;
-    t.prepare_cached(sql)?.execute(params![last.get(), first.get(), record.ddl, body])?;
+    t.prepare_cached(sql)?
+        .execute(params![last.get(), first.get(), record.ddl, body])?;
     if record.keys.is_empty() {
         return Ok(());
     }
@@ -313,7 +344,9 @@ fn seen_keys(t: &Transaction<'_>, record: &NewRecord) -> rusqlite::Result<Vec<Se
     let mut statement = t.prepare_cached(sql)?;
     for key in &record.keys {
         let found = statement
-            .query_row([&key.key.key], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Vec<u8>>(1)?)))
+            .query_row([&key.key.key], |r| {
+                Ok((r.get::<_, i64>(0)?, r.get::<_, Vec<u8>>(1)?))
+            })
             .optional()?;
         if let Some((first, sha256)) = found {
             seen.push(SeenKey {

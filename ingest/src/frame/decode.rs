@@ -51,7 +51,24 @@ fn open(record: &Bytes) -> Result<Buffer> {
     let header: &[u8; HEADER_BYTES] = record
         .first_chunk()
         .ok_or_else(|| FrameError::new("the record is shorter than its header"))?;
-    let [m0, m1, m2, version, c0, c1, c2, c3, flags, _, _, _, l0, l1, l2, l3] = *header;
+    let [
+        m0,
+        m1,
+        m2,
+        version,
+        c0,
+        c1,
+        c2,
+        c3,
+        flags,
+        _,
+        _,
+        _,
+        l0,
+        l1,
+        l2,
+        l3,
+    ] = *header;
     if [m0, m1, m2] != MAGIC {
         return Err(FrameError::new("not a record"));
     }
@@ -83,12 +100,16 @@ fn open(record: &Bytes) -> Result<Buffer> {
 
 fn shared_rows(cursor: &mut Cursor<'_>, count: usize) -> Result<SharedRows> {
     let (table, columns) = cursor.columns()?;
-    let rows_per_offset = (0..count).map(|_| cursor.u32()).collect::<Result<Vec<_>>>()?;
+    let rows_per_offset = (0..count)
+        .map(|_| cursor.u32())
+        .collect::<Result<Vec<_>>>()?;
     cursor.align(ALIGN)?;
     let batch = batch(cursor.rest(), &columns)?;
     let counted: u64 = rows_per_offset.iter().map(|n| u64::from(*n)).sum();
     if counted != batch.num_rows() as u64 {
-        return Err(FrameError::new("rows per offset do not add up to the batch"));
+        return Err(FrameError::new(
+            "rows per offset do not add up to the batch",
+        ));
     }
     Ok(SharedRows {
         table,
@@ -182,7 +203,9 @@ fn refuse_compression(stream: &[u8]) -> Result<()> {
         if size == 0 {
             return Ok(());
         }
-        let metadata = after.get(..size).ok_or_else(|| FrameError::new("unreadable rows: cut off"))?;
+        let metadata = after
+            .get(..size)
+            .ok_or_else(|| FrameError::new("unreadable rows: cut off"))?;
         let message = root_as_message(metadata)
             .map_err(|e| FrameError::new(format!("unreadable rows: {e}")))?;
         if let Some(batch) = message.header_as_record_batch()
@@ -209,7 +232,10 @@ struct Cursor<'a> {
 
 impl Cursor<'_> {
     fn take(&mut self, length: usize) -> Result<Buffer> {
-        let end = self.at.checked_add(length).filter(|end| *end <= self.payload.len());
+        let end = self
+            .at
+            .checked_add(length)
+            .filter(|end| *end <= self.payload.len());
         let end = end.ok_or_else(|| FrameError::new("the record is cut off"))?;
         let taken = self.payload.slice_with_length(self.at, length);
         self.at = end;
@@ -221,7 +247,10 @@ impl Cursor<'_> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let bytes = self.payload.get(self.at..).and_then(|rest| rest.first_chunk());
+        let bytes = self
+            .payload
+            .get(self.at..)
+            .and_then(|rest| rest.first_chunk());
         let bytes = *bytes.ok_or_else(|| FrameError::new("the record is cut off"))?;
         self.at += N;
         Ok(bytes)
@@ -254,7 +283,9 @@ impl Cursor<'_> {
     fn columns(&mut self) -> Result<(Uuid, Vec<ColumnId>)> {
         let table = self.uuid()?;
         let count = self.count("columns", COLUMNS_MAX)?;
-        let ids = (0..count).map(|_| self.i64().map(ColumnId::new)).collect::<Result<_>>()?;
+        let ids = (0..count)
+            .map(|_| self.i64().map(ColumnId::new))
+            .collect::<Result<_>>()?;
         Ok((table, ids))
     }
 

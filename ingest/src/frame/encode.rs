@@ -25,7 +25,9 @@ use super::{
 pub fn encode_rows(made_for: Offset, rows: &SharedRows) -> Result<Vec<u8>, FrameError> {
     let counted: u64 = rows.rows_per_offset.iter().map(|n| u64::from(*n)).sum();
     if counted != rows.batch.num_rows() as u64 {
-        return Err(FrameError::new("rows per offset do not add up to the batch"));
+        return Err(FrameError::new(
+            "rows per offset do not add up to the batch",
+        ));
     }
     let offsets = rows.rows_per_offset.len();
     if offsets == 0 || offsets > OFFSETS_MAX {

@@ -1,0 +1,266 @@
+//! A term as leader: wait for work, read the log behind the watermark, publish, trim.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use duckmesh_catalog::{Offset, failpoint, leases::Lease};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout_at},
+};
+
+use super::{
+    End,
+    plan::{self, Unit},
+    recover::{Backoff, Failure},
+};
+use crate::{
+    bus::StoredRecord,
+    lake::{Shared, Stop},
+};
+
+/// A trim costs a commit of the log: not for every publication.
+const TRIM_INTERVAL: Duration = Duration::from_secs(10);
+/// Keys are looked through this often.
+const FORGET_INTERVAL: Duration = Duration::from_secs(600);
+
+/// A leader at work.
+pub(super) struct Leader<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) lease: &'a Lease,
+    pub(super) watermark: Offset,
+    pub(super) backoff: Backoff,
+    trimmed: Instant,
+    forgot: Instant,
+}
+
+/// How one pass over the log ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Everything that was there is published.
+    Done,
+    /// There may be more.
+    More,
+}
+
+/// Publishes until the lake stops or another epoch begins.
+pub(super) async fn run(
+    shared: &Arc<Shared>,
+    lease: &Lease,
+    stop: &mut watch::Receiver<Stop>,
+) -> End {
+    let mut leader = Leader {
+        shared,
+        lease,
+        watermark: shared.progress.watermark(),
+        backoff: Backoff::new(),
+        trimmed: Instant::now(),
+        forgot: Instant::now(),
+    };
+    leader.reload_watermark().await;
+    // A term begins with what the one before left behind.
+    let mut wait = false;
+    loop {
+        if wait && leader.wait_for_work(stop).await == Next::Stop {
+            return End::Stopped;
+        }
+        wait = match leader.pass(stop).await {
+            Ok(Pass::Done) => true,
+            Ok(Pass::More) => false,
+            Err(Failure::Fenced) => return End::Fenced,
+            Err(Failure::Reload) => {
+                leader.reload_watermark().await;
+                false
+            }
+            Err(failure) => {
+                leader.report(&failure);
+                leader.pause(stop).await;
+                false
+            }
+        };
+        if stopped(stop, &leader) {
+            return End::Stopped;
+        }
+        if wait {
+            leader.tidy().await;
+        }
+    }
+}
+
+/// Whether the lake stops, and there is nothing left to publish or no time left.
+fn stopped(stop: &watch::Receiver<Stop>, leader: &Leader<'_>) -> bool {
+    match *stop.borrow() {
+        Stop::No => stop.has_changed().is_err(),
+        Stop::Drain(until) => {
+            Instant::now() >= until || leader.shared.progress.lane().head <= leader.watermark
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Next {
+    Publish,
+    Stop,
+}
+
+impl Leader<'_> {
+    /// Ends at once when a barrier waits, a DDL was appended or enough bytes are there; else after the interval, which
+    /// runs only while there is work. Wakes come from writers and waiters; only a shared log is looked at by timer,
+    /// because other processes append to it. (Notifications of the store are to take the timer's place.)
+    async fn wait_for_work(&self, stop: &mut watch::Receiver<Stop>) -> Next {
+        let (progress, options) = (&self.shared.progress, &self.shared.options);
+        let mut since = None;
+        loop {
+            if stopped(stop, self) {
+                return Next::Stop;
+            }
+            let draining = *stop.borrow() != Stop::No;
+            let waiting = progress.lane().head > self.watermark;
+            let urgent = progress.is_wanted() || progress.pending_bytes() >= options.commit_bytes;
+            if urgent || (waiting && draining) {
+                return Next::Publish;
+            }
+            let now = Instant::now();
+            let due = match (waiting, options.commit_interval) {
+                (true, interval) => Some(*since.get_or_insert(now) + interval),
+                (false, interval) => self.shared.bus.is_shared().then(|| now + interval),
+            };
+            if waiting && due.is_some_and(|due| due <= now) {
+                return Next::Publish;
+            }
+            tokio::select! {
+                () = progress.woken() => {}
+                _ = stop.changed() => {}
+                () = sleep_until(due.unwrap_or(now)), if due.is_some() => {
+                    if !waiting && let Ok(lane) = self.shared.bus.lane(self.shared.info.id).await {
+                        progress.observe(lane);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads what one read gives, and publishes it.
+    async fn pass(&mut self, stop: &watch::Receiver<Stop>) -> Result<Pass, Failure> {
+        let shared = self.shared;
+        let limit = shared.options.read_bytes_max;
+        shared.progress.reading();
+        let records = shared
+            .bus
+            .read(shared.info.id, self.watermark, limit)
+            .await?;
+        let Some(last) = records.last().map(|r| r.last) else {
+            return Ok(Pass::Done);
+        };
+        self.check_dense(&records)?;
+        failpoint::hit("commit-after-read").map_err(Failure::from)?;
+        let more = records.iter().map(|r| r.body.len()).sum::<usize>() >= limit;
+        let (watermark, bytes_max) = (self.watermark, shared.options.publication_bytes_max);
+        let steps = tokio::task::spawn_blocking(move || {
+            let units = records.iter().map(|r| Unit::decode(r, watermark)).collect();
+            plan::plan(units, bytes_max)
+        })
+        .await
+        .map_err(|e| Failure::Wait(format!("could not decode: {e}")))?;
+        for step in steps {
+            let started = Instant::now();
+            self.publish(step).await?;
+            shared.meters.publish_seconds.record(started.elapsed());
+            if let Stop::Drain(until) = *stop.borrow()
+                && Instant::now() >= until
+            {
+                return Ok(Pass::Done);
+            }
+        }
+        debug_assert!(self.watermark >= last);
+        Ok(if more { Pass::More } else { Pass::Done })
+    }
+
+    /// A hole would mean that acknowledged writes are lost, or an offset was given twice: the lane stops, loudly (CO6).
+    fn check_dense(&self, records: &[StoredRecord]) -> Result<(), Failure> {
+        let mut expected = self.watermark.next();
+        for record in records {
+            let is_first = expected == self.watermark.next();
+            let fits = record.first == expected || (is_first && record.first < expected);
+            if !fits || record.last < expected {
+                return Err(Failure::Wait(format!(
+                    "the log has a hole: expected offset {expected}, found {} to {}",
+                    record.first, record.last
+                )));
+            }
+            expected = record.last.next();
+        }
+        Ok(())
+    }
+
+    /// The watermark is at `now`.
+    pub(super) fn advance(&mut self, now: Offset) {
+        self.watermark = now;
+        self.backoff.reset();
+        let progress = &self.shared.progress;
+        progress.published(now);
+        let lag = progress.lane().head.get() - now.get();
+        self.shared.meters.lag.set(lag.max(0) as f64);
+    }
+
+    /// Asks the catalog where the watermark is, until it answers.
+    async fn reload_watermark(&mut self) {
+        loop {
+            match self.shared.catalog.watermark(self.shared.info.id).await {
+                Ok((watermark, _)) => return self.advance(watermark),
+                Err(error) => {
+                    tracing::warn!(lake = %self.shared.info.name, %error, "could not read the watermark");
+                    tokio::time::sleep(self.backoff.next()).await;
+                }
+            }
+        }
+    }
+
+    pub(super) fn report(&self, failure: &Failure) {
+        self.shared.meters.publish_failures.increment(1);
+        tracing::error!(lake = %self.shared.info.name, watermark = %self.watermark, %failure, "could not publish");
+    }
+
+    async fn pause(&mut self, stop: &mut watch::Receiver<Stop>) {
+        let until = Instant::now() + self.backoff.next();
+        let _ = timeout_at(until, stop.changed()).await;
+    }
+
+    /// Removes what is published from the log, and old keys. A failure is tried again the next time.
+    async fn tidy(&mut self) {
+        let shared = self.shared;
+        let keep = shared.options.keep_offsets.max(0);
+        if self.trimmed.elapsed() >= TRIM_INTERVAL {
+            self.trimmed = Instant::now();
+            let through = Offset::new(self.watermark.get().saturating_sub(keep));
+            if let Err(failure) = self.trim(through).await {
+                tracing::warn!(lake = %shared.info.name, %failure, "could not trim the log");
+            }
+        }
+        if self.forgot.elapsed() >= FORGET_INTERVAL {
+            self.forgot = Instant::now();
+            if let Err(error) = shared
+                .bus
+                .forget_keys(shared.info.id, shared.options.key_window)
+                .await
+            {
+                tracing::warn!(lake = %shared.info.name, %error, "could not forget old keys");
+            }
+        }
+    }
+
+    async fn trim(&self, through: Offset) -> Result<(), Failure> {
+        failpoint::hit("trim-before")?;
+        self.shared.bus.trim(self.shared.info.id, through).await?;
+        failpoint::hit("trim-after")?;
+        Ok(())
+    }
+}
+
+/// A record's bytes for an operator, cut where they would not fit the catalog.
+pub(super) fn evidence(body: &Bytes) -> Vec<u8> {
+    const EVIDENCE_BYTES_MAX: usize = 1 << 20;
+    body.get(..body.len().min(EVIDENCE_BYTES_MAX))
+        .unwrap_or_default()
+        .to_vec()
+}

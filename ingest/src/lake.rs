@@ -1,0 +1,236 @@
+//! One open lake: the door to its log, its group commit, its coordinator and its barrier.
+
+use std::{sync::Arc, time::Duration};
+
+use duckmesh_catalog::{Catalog, Offset, lakes::LakeInfo, publish::Rejection};
+use duckmesh_storage::LakeFiles;
+use tokio::{
+    sync::{Mutex, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use crate::{
+    bus::Bus,
+    coordinator,
+    error::{AppendError, BusError, OpenError, WaitError},
+    frame::Write,
+    meters::Meters,
+    options::LakeOptions,
+    progress::Progress,
+    publish::Publisher,
+};
+
+/// What a write got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its offset: the token's number.
+    pub offset: Offset,
+    /// Whether its idempotency key was seen before; then the offset is the first write's, and nothing happened now.
+    pub duplicate: bool,
+}
+
+/// One open lake. While it is open, this process publishes for it whenever it can get the lease.
+pub struct Lake {
+    shared: Arc<Shared>,
+    publisher: Publisher,
+    stop: watch::Sender<Stop>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the tasks of a lake share.
+pub(crate) struct Shared {
+    pub(crate) catalog: Catalog,
+    pub(crate) info: LakeInfo,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) files: LakeFiles,
+    pub(crate) options: LakeOptions,
+    pub(crate) progress: Progress,
+    pub(crate) meters: Meters,
+}
+
+/// Whether the tasks of a lake are to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Not yet.
+    No,
+    /// When everything is published, or at that time.
+    Drain(Instant),
+}
+
+/// How long giving back the lease may take at the end.
+const RELEASE_WAIT: Duration = Duration::from_secs(2);
+
+impl Lake {
+    /// Opens the lake's lane and starts its tasks.
+    pub async fn open(
+        catalog: Catalog,
+        info: LakeInfo,
+        bus: Arc<dyn Bus>,
+        files: LakeFiles,
+        options: LakeOptions,
+    ) -> Result<Arc<Self>, OpenError> {
+        let lane = bus.open_lane(info.id).await?;
+        let (watermark, _) = catalog.watermark(info.id).await?;
+        if lane.head < watermark {
+            // Appends would get offsets that are "published" already, and be lost: the loss must be loud.
+            return Err(OpenError::LogLost {
+                head: lane.head,
+                watermark,
+            });
+        }
+        let shared = Arc::new(Shared {
+            progress: Progress::new(lane, watermark),
+            meters: Meters::new(info.name.as_str()),
+            catalog,
+            info,
+            bus,
+            files,
+            options,
+        });
+        let (stop, stopped) = watch::channel(Stop::No);
+        let (publisher, groups) = Publisher::start(Arc::clone(&shared), stopped.clone());
+        let commits = tokio::spawn(coordinator::run(Arc::clone(&shared), stopped));
+        Ok(Arc::new(Self {
+            shared,
+            publisher,
+            stop,
+            tasks: Mutex::new(vec![groups, commits]),
+        }))
+    }
+
+    /// Which lake this is.
+    #[must_use]
+    pub fn info(&self) -> &LakeInfo {
+        &self.shared.info
+    }
+
+    /// The lake's files.
+    #[must_use]
+    pub fn files(&self) -> &LakeFiles {
+        &self.shared.files
+    }
+
+    /// The log it writes to.
+    #[must_use]
+    pub fn bus(&self) -> &Arc<dyn Bus> {
+        &self.shared.bus
+    }
+
+    /// Appends a write, in a group with others. When this returns, the write is durable (G1).
+    ///
+    /// A dropped future may leave the write in the log or not.
+    pub async fn append(&self, write: Write) -> Result<Appended, AppendError> {
+        self.publisher.append(write).await
+    }
+
+    /// The barrier: returns when the watermark covers the offset. An offset above the head is an error at once.
+    /// The caller adds its timeout; dropping the future ends the wait.
+    pub async fn wait_for(&self, offset: Offset) -> Result<(), WaitError> {
+        if offset <= self.watermark() {
+            return Ok(());
+        }
+        if offset > self.shared.progress.lane().head {
+            let head = self
+                .head()
+                .await
+                .map_err(|e| WaitError::Unavailable(e.to_string().into()))?;
+            if offset > head {
+                return Err(WaitError::AboveHead { offset, head });
+            }
+        }
+        let mut watermark = self.shared.progress.subscribe();
+        let mut stop = self.stop.subscribe();
+        self.shared.progress.want(offset);
+        tokio::select! {
+            biased;
+            covered = watermark.wait_for(|now| *now >= offset) => covered.map(drop).map_err(|_| WaitError::Closed),
+            // The drain still publishes; what it did not reach by its end is not waited for.
+            () = ended(&mut stop) => Err(WaitError::Closed),
+        }
+    }
+
+    /// The highest offset of which every one below is published or rejected, as far as this process knows.
+    #[must_use]
+    pub fn watermark(&self) -> Offset {
+        self.shared.progress.watermark()
+    }
+
+    /// The highest acknowledged offset: all that was acknowledged before this call, by any process.
+    pub async fn head(&self) -> Result<Offset, BusError> {
+        if !self.shared.bus.is_shared() {
+            return Ok(self.shared.progress.lane().head);
+        }
+        let lane = self.shared.bus.lane(self.shared.info.id).await?;
+        self.shared.progress.observe(lane);
+        Ok(lane.head)
+    }
+
+    /// The offset of the lane's last DDL frame.
+    pub async fn ddl_offset(&self) -> Result<Offset, BusError> {
+        if !self.shared.bus.is_shared() {
+            return Ok(self.shared.progress.lane().ddl_offset);
+        }
+        let lane = self.shared.bus.lane(self.shared.info.id).await?;
+        self.shared.progress.observe(lane);
+        Ok(lane.ddl_offset)
+    }
+
+    /// What became of an offset, once [`Lake::wait_for`] returned: none is published, else why it was rejected.
+    pub async fn outcome(
+        &self,
+        offset: Offset,
+    ) -> duckmesh_catalog::catalog::Result<Option<Rejection>> {
+        self.shared
+            .catalog
+            .rejection(self.shared.info.id, offset)
+            .await
+    }
+
+    /// The watermark as it moves.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Offset> {
+        self.shared.progress.subscribe()
+    }
+
+    /// Refuses new writes, finishes those in the queue, publishes what it can within `drain`, and gives back the lease.
+    pub async fn shutdown(&self, drain: Duration) {
+        let until = Instant::now() + drain;
+        self.stop.send_replace(Stop::Drain(until));
+        self.shared.progress.wake();
+        let mut tasks = self.tasks.lock().await;
+        for mut task in tasks.drain(..) {
+            if tokio::time::timeout_at(until + RELEASE_WAIT, &mut task)
+                .await
+                .is_err()
+            {
+                tracing::warn!(lake = %self.shared.info.name, "a task of the lake did not end in time");
+                task.abort();
+            }
+        }
+    }
+}
+
+impl Drop for Lake {
+    fn drop(&mut self) {
+        // Without a shutdown there is no drain: the next owner of the lease goes on from the watermark.
+        self.stop.send_if_modified(|stop| {
+            let running = *stop == Stop::No;
+            if running {
+                *stop = Stop::Drain(Instant::now());
+            }
+            running
+        });
+    }
+}
+
+/// Ends when the drain's time is over.
+async fn ended(stop: &mut watch::Receiver<Stop>) {
+    let stopped = stop
+        .wait_for(|stop| *stop != Stop::No)
+        .await
+        .map(|stop| *stop);
+    if let Ok(Stop::Drain(until)) = stopped {
+        tokio::time::sleep_until(until).await;
+    }
+}

@@ -1,0 +1,121 @@
+//! How far a lake's log is: what was appended, what is wanted, what is published, and who is to be woken.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use duckmesh_catalog::Offset;
+use tokio::sync::{Notify, watch};
+
+use crate::bus::LaneState;
+
+/// Shared by the writers, the waiters and the coordinator of a lake. Every number only grows (but the pending bytes).
+pub(crate) struct Progress {
+    head: AtomicI64,
+    ddl_offset: AtomicI64,
+    wanted: AtomicI64,
+    pending_bytes: AtomicU64,
+    /// Wakes the coordinator.
+    wake: Notify,
+    /// Wakes the waiters.
+    watermark: watch::Sender<Offset>,
+}
+
+impl Progress {
+    pub(crate) fn new(lane: LaneState, watermark: Offset) -> Self {
+        Self {
+            head: AtomicI64::new(lane.head.get()),
+            ddl_offset: AtomicI64::new(lane.ddl_offset.get()),
+            wanted: AtomicI64::new(0),
+            pending_bytes: AtomicU64::new(0),
+            wake: Notify::new(),
+            watermark: watch::Sender::new(watermark),
+        }
+    }
+
+    /// What this process knows of the lane; on a shared log others may be further.
+    pub(crate) fn lane(&self) -> LaneState {
+        // The DDL offset is read first and written last: it is never above the head that goes with it.
+        let ddl_offset = Offset::new(self.ddl_offset.load(Ordering::Acquire));
+        LaneState {
+            head: Offset::new(self.head.load(Ordering::Acquire)),
+            ddl_offset,
+        }
+    }
+
+    pub(crate) fn watermark(&self) -> Offset {
+        *self.watermark.borrow()
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Offset> {
+        self.watermark.subscribe()
+    }
+
+    /// Records in the log, before their writers are told: an acknowledged offset is never above the head.
+    pub(crate) fn appended(
+        &self,
+        head: Offset,
+        ddl: Option<Offset>,
+        bytes: u64,
+        commit_bytes: u64,
+    ) {
+        let before = self.observe(LaneState {
+            head,
+            ddl_offset: ddl.unwrap_or(Offset::ZERO),
+        });
+        let pending = self.pending_bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
+        if let Some(ddl) = ddl {
+            // A schema change is waited for by all who write: it is published at once.
+            self.wanted.fetch_max(ddl.get(), Ordering::AcqRel);
+        }
+        // Between the first record and the interval's end there is nothing to say to the coordinator.
+        if before <= self.watermark() || ddl.is_some() || pending >= commit_bytes {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Takes over what was read from the lane; gives the head that was known before.
+    pub(crate) fn observe(&self, lane: LaneState) -> Offset {
+        let before = self.head.fetch_max(lane.head.get(), Ordering::AcqRel);
+        self.ddl_offset
+            .fetch_max(lane.ddl_offset.get(), Ordering::AcqRel);
+        Offset::new(before)
+    }
+
+    /// Somebody waits for this offset: it is published at once.
+    pub(crate) fn want(&self, offset: Offset) {
+        self.wanted.fetch_max(offset.get(), Ordering::AcqRel);
+        self.wake.notify_one();
+    }
+
+    /// Whether somebody waits for more than the watermark.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire) > self.watermark().get()
+    }
+
+    pub(crate) fn pending_bytes(&self) -> u64 {
+        self.pending_bytes.load(Ordering::Acquire)
+    }
+
+    /// All that is pending is about to be read.
+    pub(crate) fn reading(&self) {
+        self.pending_bytes.store(0, Ordering::Release);
+    }
+
+    /// Moves the watermark and wakes the waiters; never back.
+    pub(crate) fn published(&self, watermark: Offset) {
+        self.head.fetch_max(watermark.get(), Ordering::AcqRel);
+        self.watermark.send_if_modified(|now| {
+            let moved = watermark > *now;
+            *now = watermark.max(*now);
+            moved
+        });
+    }
+
+    /// Ends when the coordinator is to look again.
+    pub(crate) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+}
