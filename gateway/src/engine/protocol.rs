@@ -217,6 +217,13 @@ impl EngineError {
         Self::new(REFUSED, message)
     }
 
+    /// Adds what is for the log.
+    #[must_use]
+    pub fn detailed(mut self, detail: &str) -> Self {
+        self.extra.insert("detail".to_owned(), detail.to_owned());
+        self
+    }
+
     /// The request was cancelled.
     #[must_use]
     pub fn interrupted() -> Self {

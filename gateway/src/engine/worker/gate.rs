@@ -183,9 +183,10 @@ fn parse_tree(text: &str) -> DuckResult<Value> {
         return Ok(tree);
     }
     let message = tree.get("error_message").and_then(Value::as_str).unwrap_or("the statement cannot be checked");
-    match tree.get("error_type").and_then(Value::as_str) {
-        Some("parser" | "syntax") => Err(EngineError::syntax(message)),
-        _ => Err(EngineError::refused(message)),
+    let error = EngineError::parse(message);
+    match error.exception_type.as_str() {
+        "Parser" | "Syntax" => Err(error),
+        _ => Err(EngineError::refused("the statement cannot be checked").detailed(message)),
     }
 }
 

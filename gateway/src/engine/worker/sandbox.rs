@@ -118,6 +118,19 @@ mod system {
         }
     }
 
+    /// C++'s random device, and the control groups, which DuckDB reads at open whatever it is configured to, and dies
+    /// of an exception in a destructor where it sees but cannot read them. True is a folder.
+    const SYSTEM_READ: [(&str, bool); 4] = [
+        ("/dev/urandom", false),
+        ("/proc/self/cgroup", false),
+        ("/proc/self/mountinfo", false),
+        ("/sys/fs/cgroup", true),
+    ];
+
+    fn access_of(folder: bool) -> landlock::BitFlags<AccessFs> {
+        if folder { AccessFs::ReadFile | AccessFs::ReadDir } else { AccessFs::ReadFile.into() }
+    }
+
     fn landlock(config: &WorkerConfig) -> Result<String, String> {
         let abi = ABI::V7;
         let say = |e: landlock::RulesetError| e.to_string();
@@ -132,9 +145,11 @@ mod system {
         for folder in &config.read_folders {
             rules = allow(rules, folder, read)?;
         }
-        // C++'s random device, and nothing else of the system: libraries are mapped already, time zones are built in.
-        if let Ok(fd) = PathFd::new("/dev/urandom") {
-            rules = rules.add_rule(PathBeneath::new(fd, AccessFs::ReadFile)).map_err(say)?;
+        // Nothing else of the system: libraries are mapped already, time zones are built in.
+        for (path, access) in SYSTEM_READ {
+            if let Ok(fd) = PathFd::new(path) {
+                rules = rules.add_rule(PathBeneath::new(fd, access_of(access))).map_err(say)?;
+            }
         }
         let write = AccessFs::ReadFile
             | AccessFs::ReadDir

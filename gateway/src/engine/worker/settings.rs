@@ -133,7 +133,7 @@ fn read_back(user: &Connection, options: &[(&str, String)], locks: &[(&str, Valu
         let same = match (name, &value) {
             // Shown with a unit of its own choice.
             ("memory_limit" | "max_temp_directory_size", _) => true,
-            (_, Some(value)) => now.eq_ignore_ascii_case(value),
+            (_, Some(value)) => shown_as(now) == shown_as(value),
             (_, None) => true,
         };
         if !same {
@@ -166,4 +166,13 @@ fn check_lock(user: &Connection) -> DuckResult<()> {
 /// A text as SQL literal.
 pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Some flags are shown as numbers.
+fn shown_as(value: &str) -> String {
+    match value {
+        "0" => "false".to_owned(),
+        "1" => "true".to_owned(),
+        other => other.to_ascii_lowercase(),
+    }
 }
