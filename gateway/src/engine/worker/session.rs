@@ -193,7 +193,7 @@ fn answer(
         Ok(()) => Ok(()),
         Err(SendError::Rows(error)) => Err(error),
         // The error cannot be told, but ends the work; the connection ends at the next write.
-        Err(SendError::Gone(_)) => Err(EngineError::interrupted()),
+        Err(SendError::Gone) => Err(EngineError::interrupted()),
     }
 }
 
