@@ -1,0 +1,240 @@
+//! One connection of the gateway: its requests, one after another, each on a DuckDB connection of its own.
+
+use std::{
+    io::{self, BufWriter, Write},
+    net::Shutdown,
+    os::unix::net::UnixStream,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use super::{
+    Instance,
+    batches::{BatchWriter, SendError},
+    duck::{Connection, DuckResult, Interrupter, Statement},
+    gate::Gate,
+    settings::quoted,
+};
+use crate::engine::protocol::{
+    Cancel, Columns, EngineColumn, EngineError, FrameKind, Request, Verb, read_frame, write_frame,
+};
+
+/// Stack of the thread that only reads frames.
+const READER_STACK_BYTES: usize = 256 << 10;
+/// Small frames are gathered to this before they are written.
+const OUT_BYTES: usize = 64 << 10;
+/// A time zone's name is never longer.
+const TIME_ZONE_BYTES_MAX: usize = 64;
+
+/// Serves until the gateway closes the connection.
+pub fn serve(instance: &Instance, stream: UnixStream) {
+    let Ok(incoming) = stream.try_clone() else { return };
+    let current = Arc::new(Current::default());
+    let (requests, received) = sync_channel(1);
+    let reading = {
+        let current = Arc::clone(&current);
+        thread::Builder::new()
+            .name("reader".to_owned())
+            .stack_size(READER_STACK_BYTES)
+            .spawn(move || read_requests(incoming, &current, &requests))
+    };
+    if reading.is_ok() {
+        // Ends both directions whatever happens here, so that reader and gateway notice.
+        let closing = Closing(stream);
+        let _ = answer_requests(instance, &closing.0, &current, &received);
+    }
+}
+
+struct Closing(UnixStream);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+/// The request that is being worked on, shared with the reader.
+#[derive(Default)]
+struct Current(Mutex<Working>);
+
+#[derive(Default)]
+struct Working {
+    id: Option<u64>,
+    cancelled: bool,
+    interrupter: Option<Interrupter>,
+}
+
+impl Current {
+    fn lock(&self) -> MutexGuard<'_, Working> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// False while another request is being worked on.
+    fn begin(&self, id: u64) -> bool {
+        let mut working = self.lock();
+        let free = working.id.is_none();
+        if free {
+            *working = Working { id: Some(id), ..Working::default() };
+        }
+        free
+    }
+
+    fn end(&self) {
+        *self.lock() = Working::default();
+    }
+
+    fn cancel(&self, id: Option<u64>) {
+        let mut working = self.lock();
+        if id.is_none() || working.id == id {
+            working.cancelled = true;
+            if let Some(interrupter) = &working.interrupter {
+                interrupter.interrupt();
+            }
+        }
+    }
+
+    /// DuckDB forgets an interrupt when the next statement starts, so it is asked for between statements too.
+    fn check(&self) -> DuckResult<()> {
+        if self.lock().cancelled { Err(EngineError::interrupted()) } else { Ok(()) }
+    }
+}
+
+fn read_requests(mut incoming: UnixStream, current: &Current, requests: &SyncSender<Request>) {
+    loop {
+        match read_frame(&mut incoming) {
+            Ok((FrameKind::Request, head)) => {
+                let Ok(request) = serde_json::from_slice::<Request>(&head) else { break };
+                if !current.begin(request.id) || requests.send(request).is_err() {
+                    break;
+                }
+            }
+            Ok((FrameKind::Cancel, head)) => {
+                let Ok(cancel) = serde_json::from_slice::<Cancel>(&head) else { break };
+                current.cancel(Some(cancel.id));
+            }
+            Ok(_) | Err(_) => break,
+        }
+    }
+    // Nobody wants the answer any more; a write that is under way fails.
+    current.cancel(None);
+    let _ = incoming.shutdown(Shutdown::Both);
+}
+
+fn answer_requests(
+    instance: &Instance,
+    stream: &UnixStream,
+    current: &Current,
+    received: &Receiver<Request>,
+) -> io::Result<()> {
+    // One connection is made ahead: making and dropping it is then no part of a statement's time.
+    let mut ready = instance.database.connect();
+    while let Ok(request) = received.recv() {
+        let mut out = BufWriter::with_capacity(OUT_BYTES, stream);
+        let connection = std::mem::replace(&mut ready, Err(EngineError::internal("no connection ahead")));
+        let done = connection.and_then(|connection| {
+            current.lock().interrupter = Some(connection.interrupter());
+            let outcome = answer(instance, &connection, &request, current, &mut out);
+            outcome.map(|()| connection)
+        });
+        // Before the answer's end: the gateway may send the next request as soon as it has read that.
+        current.end();
+        match &done {
+            Ok(_) => {}
+            Err(error) => {
+                let head = serde_json::to_vec(error)?;
+                write_frame(&mut out, FrameKind::Failed, &head, &[])?;
+            }
+        }
+        out.flush()?;
+        drop(done);
+        ready = instance.database.connect();
+    }
+    Ok(())
+}
+
+type Out<'a> = BufWriter<&'a UnixStream>;
+
+/// Works on a request and writes all of its answer but an error.
+fn answer(
+    instance: &Instance,
+    connection: &Connection,
+    request: &Request,
+    current: &Current,
+    out: &mut Out<'_>,
+) -> DuckResult<()> {
+    current.check()?;
+    set_time_zone(connection, &request.time_zone)?;
+    for sql in &request.prelude {
+        connection.execute(sql)?;
+        current.check()?;
+    }
+    instance.gate.check(connection, &request.sql)?;
+    current.check()?;
+    let explained;
+    let (sql, explain) = match request.verb {
+        Verb::Query | Verb::Describe => (request.sql.as_str(), false),
+        Verb::Explain | Verb::ExplainAnalyze => {
+            let analyze = if request.verb == Verb::ExplainAnalyze { "ANALYZE " } else { "" };
+            explained = format!("EXPLAIN {analyze}{}", request.sql);
+            (explained.as_str(), true)
+        }
+    };
+    let statement = connection.prepare(sql)?;
+    Gate::check_kind(statement.kind(), explain)?;
+    current.check()?;
+    let sent = match request.verb {
+        Verb::Describe => describe(&statement, out),
+        _ => stream(&statement, current, out),
+    };
+    match sent {
+        Ok(()) => Ok(()),
+        Err(SendError::Rows(error)) => Err(error),
+        // The error cannot be told, but ends the work; the connection ends at the next write.
+        Err(SendError::Gone) => Err(EngineError::interrupted()),
+    }
+}
+
+fn set_time_zone(connection: &Connection, time_zone: &str) -> DuckResult<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '-' | '/' | ':');
+    if time_zone.len() > TIME_ZONE_BYTES_MAX || !time_zone.chars().all(plain) {
+        return Err(EngineError::new("Invalid Input", "not a time zone"));
+    }
+    if time_zone == "UTC" {
+        // What the instance was opened with.
+        return Ok(());
+    }
+    connection.execute(&format!("SET TimeZone = {}", quoted(time_zone)))
+}
+
+fn describe(statement: &Statement<'_>, out: &mut Out<'_>) -> Result<(), SendError> {
+    let columns = statement.columns().map_err(SendError::Rows)?;
+    let head = serde_json::to_vec(&named(&columns)).map_err(io::Error::from)?;
+    write_frame(out, FrameKind::Described, &head, &[])?;
+    Ok(())
+}
+
+fn stream(statement: &Statement<'_>, current: &Current, out: &mut Out<'_>) -> Result<(), SendError> {
+    let columns = statement.columns().map_err(SendError::Rows)?;
+    let form = statement.arrow_schema(&columns).map_err(SendError::Rows)?;
+    let mut writer = BatchWriter::start(out, &named(&columns), form.schema())?;
+    let pending = statement.start().map_err(SendError::Rows)?;
+    current.check().map_err(SendError::Rows)?;
+    let mut rows = pending.into_rows().map_err(SendError::Rows)?;
+    while let Some(chunk) = rows.next(&form).map_err(SendError::Rows)? {
+        writer.push(chunk)?;
+        current.check().map_err(SendError::Rows)?;
+    }
+    writer.flush()?;
+    write_frame(out, FrameKind::Done, b"{}", &[])?;
+    Ok(())
+}
+
+fn named(columns: &super::duck::Columns) -> Columns {
+    let pairs = columns.names.iter().zip(&columns.types);
+    Columns {
+        columns: pairs.map(|(name, of)| EngineColumn { name: name.clone(), duckdb_type: of.name() }).collect(),
+    }
+}
