@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use arrow::{array::AsArray, datatypes::TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
-use duckmesh_catalog::{Offset, SnapshotId, SnapshotInfo, Token};
+use duckmesh_catalog::{ColumnType, Offset, SnapshotId, SnapshotInfo, Token};
 use duckmesh_ingest::WaitError;
 
 use super::failure;
 use crate::{
     session::{ClientSession, Pin, settings::Consistency},
-    wire::{PgError, PgResult, SqlState},
+    value::ColumnBuilder,
+    wire::{PgError, PgResult, SqlState, backend::Session as _},
 };
 
 /// For planning outside a transaction: the newest state, or for reads the old one that was asked for. Waits for nothing:
@@ -102,7 +104,8 @@ pub async fn wait(session: &ClientSession, offset: Offset) -> PgResult<()> {
     if offset <= lake.watermark() {
         return Ok(());
     }
-    let timeout = session.settings.barrier_timeout();
+    // Zero means without end, as for Postgres' own timeouts; then cancel and statement_timeout still end the wait.
+    let timeout = session.settings.barrier_timeout().unwrap_or(Duration::MAX);
     match tokio::time::timeout(timeout, lake.wait_for(offset)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(WaitError::AboveHead { head, .. })) => Err(failure::above_head(&session.token(offset), head)),
@@ -128,11 +131,11 @@ async fn timed_out(session: &ClientSession, offset: Offset, timeout: Duration) -
 
 /// The tokens of `duckmesh.min_token`.
 fn min_tokens(session: &ClientSession) -> PgResult<Vec<Token>> {
-    let text = session.settings.min_token();
     let here = &session.lake.info.name;
-    text.split(',')
-        .map(str::trim)
-        .filter(|token| !token.is_empty())
+    session
+        .settings
+        .min_tokens()
+        .iter()
         .map(|text| {
             let token = Token::parse(text, here).ok_or_else(|| {
                 PgError::new(
@@ -170,7 +173,7 @@ async fn covers(session: &ClientSession, snapshot: &SnapshotInfo, tokens: &[Toke
 async fn time_travel(session: &ClientSession) -> PgResult<Option<SnapshotInfo>> {
     let (catalog, lake) = (session.server.lakes.catalog(), session.lake.info.id);
     let found = if let Some(id) = session.settings.snapshot() {
-        catalog.snapshot(lake, SnapshotId::new(id)).await
+        catalog.snapshot(lake, SnapshotId::new(i64::try_from(id).unwrap_or(i64::MAX))).await
     } else if let Some(at) = as_of(session)? {
         catalog.snapshot_as_of(lake, at).await
     } else {
@@ -180,7 +183,19 @@ async fn time_travel(session: &ClientSession) -> PgResult<Option<SnapshotInfo>> 
 }
 
 fn as_of(session: &ClientSession) -> PgResult<Option<DateTime<Utc>>> {
-    session.settings.as_of(session.transaction_time())
+    let Some(text) = session.settings.as_of() else { return Ok(None) };
+    let invalid = |_| {
+        PgError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("invalid value for parameter \"duckmesh.as_of\": \"{text}\""),
+        )
+        .hint("It takes a timestamp with time zone, such as 2026-01-31 12:00:00+00.")
+    };
+    let mut builder = ColumnBuilder::new(&ColumnType::Timestamptz, 1)?;
+    builder.append_text(text.as_bytes(), &session.value_context()).map_err(invalid)?;
+    let array = builder.finish();
+    let micros = array.as_primitive::<TimestampMicrosecondType>().value(0);
+    Ok(DateTime::from_timestamp_micros(micros))
 }
 
 async fn newest(session: &ClientSession) -> PgResult<SnapshotInfo> {

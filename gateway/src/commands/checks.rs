@@ -5,9 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use arrow::array::RecordBatch;
 use duckmesh_catalog::{ColumnId, ConstraintKind, TableDef};
 
-use super::{render, row_buffer::Rows, tables};
+use super::{render, row_buffer::Rows, select, tables};
 use crate::{
-    engine::QueryRequest,
     session::ClientSession,
     sql,
     value::Encoder,
@@ -87,12 +86,7 @@ async fn failing(
     files: &[PathBuf],
     condition: &str,
 ) -> PgResult<Option<RecordBatch>> {
-    let request = QueryRequest {
-        prelude: vec![tables::view_over(CHECKED_VIEW, table, files)],
-        sql: format!("SELECT * FROM \"{CHECKED_VIEW}\" WHERE NOT ({condition}) LIMIT 1"),
-        time_zone: session.settings.time_zone().name().to_owned(),
-        deadline: session.settings.statement_timeout(),
-    };
+    let request = select::request(session, vec![tables::view_over(CHECKED_VIEW, table, files)], format!("SELECT * FROM \"{CHECKED_VIEW}\" WHERE NOT ({condition}) LIMIT 1"));
     let mut stream = session.lake.engine.query(request).await?;
     while let Some(batch) = stream.next().await? {
         if batch.num_rows() > 0 {

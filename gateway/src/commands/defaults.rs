@@ -4,9 +4,8 @@ use arrow::array::ArrayRef;
 use duckmesh_catalog::{ColumnDef, ColumnType, DefaultValue};
 use uuid::Uuid;
 
-use super::{conform, render};
+use super::{conform, render, select};
 use crate::{
-    engine::QueryRequest,
     session::ClientSession,
     sql::{
         self,
@@ -87,12 +86,7 @@ fn moment(session: &ClientSession, value: &SessionValue, ty: &ColumnType) -> Opt
 
 /// One value a row from the engine, so that `random()` differs in each.
 async fn computed(session: &ClientSession, expression: &str, ty: &ColumnType, rows: usize) -> PgResult<ArrayRef> {
-    let request = QueryRequest {
-        prelude: Vec::new(),
-        sql: format!("SELECT CAST({expression} AS {}) AS v FROM range({rows})", ty.duckdb()),
-        time_zone: session.settings.time_zone().name().to_owned(),
-        deadline: session.settings.statement_timeout(),
-    };
+    let request = select::request(session, Vec::new(), format!("SELECT CAST({expression} AS {}) AS v FROM range({rows})", ty.duckdb()));
     let mut stream = session.lake.engine.query(request).await?;
     let mut pieces = Vec::new();
     while let Some(batch) = stream.next().await? {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use duckmesh_catalog::{ColumnDef, ColumnType, TableDef};
 
-use super::{render, tables};
+use super::{render, select, tables};
 use crate::{
-    engine::{DescribeRequest, EngineColumn, ResultStream},
+    engine::{EngineColumn, ResultStream},
     pgcatalog,
     session::{ClientSession, PreparedStatement},
     sql::plan::{InsertPlan, OutputColumn, Plan, QueryPlan, Returning, SettingPlan},
@@ -31,7 +31,7 @@ pub async fn columns(
         },
         Plan::Explain(_) => Some([text_column("QUERY PLAN")].into()),
         Plan::Setting(SettingPlan::Show(name)) => {
-            let shown = session.settings.shown_name(name)?;
+            let (shown, _) = session.settings.show(name)?;
             Some([text_column(&shown)].into())
         }
         Plan::Setting(SettingPlan::ShowAll) => {
@@ -71,8 +71,7 @@ async fn described(
     sql: String,
     plan: &QueryPlan,
 ) -> PgResult<Arc<[ResultColumn]>> {
-    let time_zone = session.settings.time_zone().name().to_owned();
-    let columns = session.lake.engine.describe(DescribeRequest { prelude, sql, time_zone }).await?;
+    let columns = session.lake.engine.describe(select::request(session, prelude, sql)).await?;
     columns.iter().enumerate().map(|(index, column)| result_column(session, column, plan.columns.get(index))).collect()
 }
 
@@ -85,7 +84,7 @@ pub fn result_columns(
     stream: &ResultStream,
     plan: &QueryPlan,
 ) -> PgResult<Arc<[ResultColumn]>> {
-    let columns = stream.columns().iter().enumerate();
+    let columns = stream.columns.iter().enumerate();
     columns.map(|(index, column)| result_column(session, column, plan.columns.get(index))).collect()
 }
 

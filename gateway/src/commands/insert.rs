@@ -15,7 +15,6 @@ use super::{
     wrong_plan,
 };
 use crate::{
-    engine::QueryRequest,
     limits::STALE_SCHEMA_RETRIES_MAX,
     session::{ClientSession, Pin, PreparedStatement},
     sql::plan::{Cell, InsertPlan, InsertSource, Plan, Returning},
@@ -286,12 +285,7 @@ async fn query_rows(
     sql: String,
 ) -> PgResult<(crate::engine::ResultStream, Vec<RecordBatch>)> {
     let (files, _scratch) = rows.files(&session.lake, &plan.table).await?;
-    let request = QueryRequest {
-        prelude: vec![tables::view_over(describe::RETURNING_VIEW, &plan.table, &files)],
-        sql,
-        time_zone: session.settings.time_zone().name().to_owned(),
-        deadline: session.settings.statement_timeout(),
-    };
+    let request = select::request(session, vec![tables::view_over(describe::RETURNING_VIEW, &plan.table, &files)], sql);
     let mut stream = session.lake.engine.query(request).await?;
     let mut batches = Vec::new();
     let mut bytes = 0;

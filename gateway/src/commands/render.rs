@@ -80,13 +80,13 @@ pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<
         SessionValue::User => text(&session.user),
         SessionValue::Schema => session
             .settings
-            .search_path(&session.user)
+            .search_path()
             .first()
             .map_or_else(|| "CAST(NULL AS VARCHAR)".to_owned(), |name| text(name)),
         SessionValue::Schemas(with_system) => {
             let mut list = String::from("CAST([");
             let system = with_system.then(|| "pg_catalog".to_owned());
-            for (index, name) in system.into_iter().chain(session.settings.search_path(&session.user)).enumerate() {
+            for (index, name) in system.into_iter().chain(session.settings.search_path()).enumerate() {
                 let comma = if index == 0 { "" } else { ", " };
                 let _ = write!(list, "{comma}{}", text(&name));
             }
@@ -100,9 +100,9 @@ pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<
             format!("CAST({} AS BIGINT)", session.transaction_id())
         }
         SessionValue::Setting(name, missing_ok) => match session.settings.get(name) {
-            Ok(value) => text(&value),
-            Err(_) if *missing_ok => "CAST(NULL AS VARCHAR)".to_owned(),
-            Err(error) => return Err(error),
+            Some(value) => text(&value),
+            None if *missing_ok => "CAST(NULL AS VARCHAR)".to_owned(),
+            None => text(&session.settings.show(name)?.1),
         },
     })
 }

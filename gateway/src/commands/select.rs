@@ -41,12 +41,22 @@ pub async fn pin(session: &mut ClientSession) -> PgResult<Pin> {
     barrier::reading_pin(session).await
 }
 
+/// A request to the engine under the session's time zone and deadline.
+#[must_use]
+pub fn request(session: &ClientSession, prelude: Vec<String>, sql: String) -> QueryRequest {
+    QueryRequest {
+        prelude,
+        time_zone: session.settings.time_zone().name().to_owned(),
+        deadline: session.settings.statement_timeout().map(|timeout| tokio::time::Instant::now() + timeout),
+        ..QueryRequest::new(sql)
+    }
+}
+
 /// A query that runs on the engine.
 pub struct Running {
     /// Its results.
     pub stream: ResultStream,
-    /// Files made for it alone.
-    scratch: Vec<PathBuf>,
+    _scratch: ScratchFiles,
     /// The lake stays open while it runs.
     _lake: Arc<OpenLake>,
 }
@@ -58,14 +68,9 @@ pub struct Running {
 pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, params: &Params) -> PgResult<Running> {
     let sql = render::sql(session, &plan.sql, &plan.params, Some(params))?;
     let prelude = tables::prelude(session, pin, plan, Some(params)).await?;
-    let request = QueryRequest {
-        prelude: prelude.sql,
-        sql,
-        time_zone: session.settings.time_zone().name().to_owned(),
-        deadline: session.settings.statement_timeout(),
-    };
-    let stream = session.lake.engine.query(request).await?;
-    Ok(Running { stream, scratch: prelude.scratch, _lake: session.lake.clone() })
+    let scratch = ScratchFiles(prelude.scratch);
+    let stream = session.lake.engine.query(request(session, prelude.sql, sql)).await?;
+    Ok(Running { stream, _scratch: scratch, _lake: session.lake.clone() })
 }
 
 impl Running {
@@ -90,9 +95,12 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+/// Files made for one statement alone; they go with it.
+pub struct ScratchFiles(pub Vec<PathBuf>);
+
+impl Drop for ScratchFiles {
     fn drop(&mut self) {
-        for path in &self.scratch {
+        for path in &self.0 {
             // A file that cannot be removed now is removed at the next start.
             let _ = std::fs::remove_file(path);
         }

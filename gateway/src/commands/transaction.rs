@@ -54,7 +54,7 @@ fn begin(session: &mut ClientSession, read_only: Option<bool>) {
         let transaction = session.transaction.get_or_insert_with(|| Transaction::begin(lake, true, now));
         transaction.explicit = true;
         transaction.read_only = session.settings.default_transaction_read_only();
-        session.settings.begin();
+        session.settings.on_begin();
     }
     apply_mode(session, read_only);
 }
@@ -79,14 +79,14 @@ async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'stat
     let (failed, read_only) = session.transaction.as_ref().map_or((false, false), |t| (t.failed, t.read_only));
     if failed {
         session.end_transaction();
-        session.settings.rollback();
+        session.settings.on_rollback();
     } else {
         let result = write::commit(session).await;
         if let Err(error) = result {
-            session.settings.rollback();
+            session.settings.on_rollback();
             return Err(error);
         }
-        session.settings.commit();
+        session.settings.on_commit();
     }
     if and_chain {
         begin(session, Some(read_only));
@@ -102,7 +102,7 @@ fn rollback(session: &mut ClientSession, and_chain: bool) -> &'static str {
     }
     let read_only = session.transaction.as_ref().is_some_and(|t| t.read_only);
     session.end_transaction();
-    session.settings.rollback();
+    session.settings.on_rollback();
     if and_chain {
         begin(session, Some(read_only));
     }

@@ -35,7 +35,7 @@ pub async fn append(session: &mut ClientSession, parts: Vec<Part>, made_for: Off
         Ok(appended) => {
             acknowledged(session, &appended);
             session.shield.store(false, Ordering::Relaxed);
-            if session.settings.writes_visible() {
+            if session.settings.waits_until_visible() {
                 barrier::wait(session, appended.offset).await?;
             }
             Ok(Fate::Durable(appended))
@@ -53,8 +53,8 @@ pub async fn append(session: &mut ClientSession, parts: Vec<Part>, made_for: Off
 fn acknowledged(session: &mut ClientSession, appended: &Appended) {
     session.last_write = session.last_write.max(appended.offset);
     let token = session.token(appended.offset).to_string();
-    session.settings.set_last_token(&token);
-    session.settings.clear_idempotency_key();
+    session.settings.set_internal("duckmesh.last_token", &token);
+    session.settings.set_internal("duckmesh.idempotency_key", "");
     if appended.duplicate {
         session.notice(PgError::notice(format!("duplicate: this write was stored before; token {token}")));
     } else {

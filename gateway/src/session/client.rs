@@ -147,7 +147,7 @@ impl ClientSession {
         PlanContext {
             lake: self.lake.info.name.clone(),
             schema: pin.schema.clone(),
-            search_path: self.settings.search_path(&self.user).into_iter().filter(exists).collect(),
+            search_path: self.settings.search_path().into_iter().filter(exists).collect(),
             param_types: types.to_vec(),
             values: self.value_context(),
             user: self.user.clone(),
@@ -294,9 +294,9 @@ impl Session for ClientSession {
     }
 
     fn take_notices(&mut self) -> Vec<PgError> {
-        let least = self.settings.client_min_messages();
+        let settings = &self.settings;
         let mut notices = std::mem::take(&mut self.notices);
-        notices.retain(|notice| least.shows(notice.fields().severity));
+        notices.retain(|notice| settings.sends(notice.fields().severity));
         notices
     }
 
@@ -305,7 +305,7 @@ impl Session for ClientSession {
     }
 
     fn value_context(&self) -> Arc<ValueContext> {
-        self.settings.value_context(self.transaction_time())
+        Arc::new(self.settings.value_context(self.transaction_time()))
     }
 
     fn transaction_id(&self) -> u64 {

@@ -1,0 +1,63 @@
+//! SET, RESET, SHOW, DISCARD.
+
+use duckmesh_catalog::Offset;
+
+use super::{copy_in::CopyIn, select};
+use crate::{
+    session::{ClientSession, settings::Settings},
+    sql::plan::SettingPlan,
+    wire::{
+        PgError, PgResult, SqlState,
+        backend::{Outcome, RowTag},
+    },
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// Unknown settings, values that a setting does not take.
+pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<CopyIn>> {
+    let tag = match plan {
+        SettingPlan::Set { name, value, local } => {
+            let in_block = session.in_block();
+            if *local && !in_block {
+                session.notice(Settings::local_outside_transaction());
+            }
+            session.settings.set(name, value.as_deref(), *local, in_block)?;
+            "SET"
+        }
+        SettingPlan::Reset(name) => {
+            session.settings.reset(name)?;
+            "RESET"
+        }
+        SettingPlan::ResetAll => {
+            session.settings.reset_all();
+            "RESET"
+        }
+        SettingPlan::Show(name) => {
+            let (own_name, value) = session.settings.show(name)?;
+            return select::text_rows(&[&own_name], &[vec![Some(value)]], RowTag::Plain("SHOW"));
+        }
+        SettingPlan::ShowAll => {
+            let all = session.settings.all();
+            let rows: Vec<Vec<Option<String>>> = all
+                .into_iter()
+                .map(|shown| vec![Some(shown.name), Some(shown.setting), Some(shown.description.to_owned())])
+                .collect();
+            return select::text_rows(&["name", "setting", "description"], &rows, RowTag::Plain("SHOW"));
+        }
+        SettingPlan::DiscardAll => {
+            if session.transaction.is_some() {
+                let text = "DISCARD ALL cannot run inside a transaction block";
+                return Err(PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, text));
+            }
+            session.settings.discard();
+            // A pooled connection's next user depends on nothing that this one wrote.
+            session.last_write = Offset::ZERO;
+            session.forget_prepared();
+            "DISCARD ALL"
+        }
+        SettingPlan::Discard(tag) => tag,
+    };
+    Ok(Outcome::Complete(tag.to_owned()))
+}
