@@ -36,7 +36,6 @@ enum Command {
 }
 
 /// Entry of the binary.
-<<<<<<< HEAD
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command {
@@ -66,8 +65,4 @@ fn serve_command(file: Option<PathBuf>, options: Options) -> anyhow::Result<()> 
         .thread_name("duckmesh")
         .build()?
         .block_on(serve::run(config, serve::termination()))
-=======
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
->>>>>>> value
 }

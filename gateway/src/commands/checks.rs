@@ -7,7 +7,7 @@ use duckmesh_catalog::{ColumnId, ConstraintKind, TableDef};
 
 use super::{render, row_buffer::Rows, select, tables};
 use crate::{
-    session::ClientSession,
+    session::{ClientSession, Pin},
     sql,
     value::Encoder,
     wire::{PgError, PgResult, SqlState, backend::Session as _},
@@ -57,8 +57,8 @@ pub async fn check(session: &ClientSession, table: &Arc<TableDef>, rows: &Rows) 
         return Ok(());
     }
     let compiled = {
-        let table = table.clone();
-        sql::thread::run(move || sql::check::compile(&table)).await?
+        let (table, context) = (table.clone(), session.plan_context(&Pin::nothing(), &[]));
+        sql::thread::run(move || sql::check::compile(&table, &context)).await?
     };
     let (files, _scratch) = rows.files(&session.lake, table).await?;
     for check in compiled {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{conform, render, select};
 use crate::{
-    session::ClientSession,
+    session::{ClientSession, Pin},
     sql::{
         self,
         plan::{DefaultProgram, SessionValue},
@@ -21,7 +21,7 @@ use crate::{
 /// What evaluating the default gives.
 pub async fn column(session: &ClientSession, column: &ColumnDef, rows: usize) -> PgResult<ArrayRef> {
     let mut builder = ColumnBuilder::new(&column.ty, rows)?;
-    match program(column).await? {
+    match program(session, column).await? {
         DefaultProgram::Null => (0..rows).for_each(|_| builder.append_null()),
         DefaultProgram::Constant(text) => {
             for _ in 0..rows {
@@ -54,13 +54,14 @@ pub async fn column(session: &ClientSession, column: &ColumnDef, rows: usize) ->
     Ok(builder.finish())
 }
 
-async fn program(column: &ColumnDef) -> PgResult<DefaultProgram> {
+async fn program(session: &ClientSession, column: &ColumnDef) -> PgResult<DefaultProgram> {
     match &column.default {
         None => Ok(DefaultProgram::Null),
         Some(DefaultValue::Literal(text)) => Ok(DefaultProgram::Constant(text.clone())),
         Some(DefaultValue::Expression(text)) => {
             let (text, ty) = (text.clone(), column.ty.clone());
-            sql::thread::run(move || sql::default::compile(&text, &ty)).await
+            let context = session.plan_context(&Pin::nothing(), &[]);
+            sql::thread::run(move || sql::default::compile(&text, &ty, &context)).await
         }
     }
 }
@@ -76,10 +77,10 @@ fn moment(session: &ClientSession, value: &SessionValue, ty: &ColumnType) -> Opt
     match ty {
         ColumnType::Timestamptz => Some(format!("{}+00", time.format("%Y-%m-%d %H:%M:%S%.6f"))),
         ColumnType::Timestamp => {
-            let local = session.settings.time_zone().local(time);
+            let local = session.local(time);
             Some(local.format("%Y-%m-%d %H:%M:%S%.6f").to_string())
         }
-        ColumnType::Date => Some(session.settings.time_zone().local(time).format("%Y-%m-%d").to_string()),
+        ColumnType::Date => Some(session.local(time).format("%Y-%m-%d").to_string()),
         _ => None,
     }
 }

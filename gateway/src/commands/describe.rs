@@ -11,7 +11,7 @@ use crate::{
     session::{ClientSession, PreparedStatement},
     sql::plan::{InsertPlan, OutputColumn, Plan, QueryPlan, Returning, SettingPlan},
     value::Encoder,
-    wire::{PgError, PgResult, SqlState, backend::ResultColumn},
+    wire::{PgError, PgResult, SqlState, backend::{ResultColumn, Session as _}},
 };
 
 /// The result columns of a planned statement; none for one without rows.
@@ -95,7 +95,7 @@ fn result_column(
 ) -> PgResult<ResultColumn> {
     let origin = known.and_then(|k| k.origin.as_ref()).and_then(|(t, id)| Some((t, t.column_by_id(*id)?)));
     let declared = origin.map(|(_, c)| c.ty.clone()).or_else(|| known.and_then(|k| k.ty.clone()));
-    let ctx = session.settings.value_context(session.transaction_time());
+    let ctx = session.value_context();
     let encoder = Encoder::new(&column.arrow, &column.duckdb_type, declared.as_ref(), &ctx)?;
     let ty = encoder.pg_type();
     let (table_oid, attnum) = origin.map_or((0, 0), |(table, c)| place(table, c));

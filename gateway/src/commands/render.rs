@@ -8,9 +8,12 @@ use crate::{
     value::{self, Param},
     wire::{
         PgError, PgResult, SqlState,
-        backend::{Format, Params},
+        backend::{Format, Params, Session as _},
     },
 };
+
+/// `version()`: begins like Postgres' own, because clients parse it.
+const VERSION: &str = concat!("PostgreSQL 15.18 (DuckMesh ", env!("CARGO_PKG_VERSION"), ")");
 
 /// SQL for the engine.
 ///
@@ -43,7 +46,7 @@ fn parameter(
     let ty = types.get(index).ok_or_else(missing)?;
     // Describing needs the type only.
     let Some(params) = params else { return Ok(format!("CAST(NULL AS {})", ty.ty.duckdb())) };
-    let ctx = session.settings.value_context(session.transaction_time());
+    let ctx = session.value_context();
     value::literal(ty.oid, parameter_value(params, index).ok_or_else(missing)?, &ctx)
 }
 
@@ -66,8 +69,7 @@ pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<
     let at = |time: chrono::DateTime<chrono::Utc>| {
         format!("CAST('{}+00' AS TIMESTAMPTZ)", time.format("%Y-%m-%d %H:%M:%S%.6f"))
     };
-    let zone = session.settings.time_zone();
-    let local = zone.local(session.transaction_time());
+    let local = session.local(session.transaction_time());
     Ok(match value {
         SessionValue::TransactionTime => at(session.transaction_time()),
         SessionValue::StatementTime => at(session.statement_time),
@@ -93,10 +95,9 @@ pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<
             list.push_str("] AS VARCHAR[])");
             list
         }
-        SessionValue::Version => text(&crate::session::settings::version()),
+        SessionValue::Version => text(VERSION),
         SessionValue::BackendPid => format!("CAST({} AS INTEGER)", session.process_id),
         SessionValue::TransactionId => {
-            use crate::wire::backend::Session as _;
             format!("CAST({} AS BIGINT)", session.transaction_id())
         }
         SessionValue::Setting(name, missing_ok) => match session.settings.get(name) {

@@ -14,7 +14,7 @@ use crate::{
     session::{ClientSession, Pin, scratch_path},
     sql::plan::{ColumnFilter, FilterOp, FilterValue, QueryPlan, TableUse},
     value::{self, ColumnBuilder},
-    wire::{PgError, PgResult, backend::Params},
+    wire::{PgError, PgResult, backend::{Params, Session as _}},
 };
 
 /// What a query needs on its connection before it runs.
@@ -209,7 +209,7 @@ fn lake_text(
     value: &FilterValue,
     params: &Params,
 ) -> Option<Option<String>> {
-    let ctx = session.settings.value_context(session.transaction_time());
+    let ctx = session.value_context();
     let mut builder = ColumnBuilder::new(ty, 1).ok()?;
     match value {
         FilterValue::Text(text) => builder.append_text(text.as_bytes(), &ctx).ok()?,

@@ -38,13 +38,14 @@ pub async fn serve(
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
-        let socket = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((socket, _)) => socket,
-                // Out of descriptors, or a connection that died in the queue: give others time to close.
-                Err(_) => { tokio::time::sleep(Duration::from_millis(50)).await; continue }
-            },
-            _ = stop.wait_for(|stop| *stop) => return,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.changed() => return,
+        };
+        let Ok((socket, _)) = accepted else {
+            // Out of descriptors, or a connection that died in the queue: give others time to close.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
         };
         let (server, metrics) = (server.clone(), metrics.clone());
         tokio::spawn(async move {

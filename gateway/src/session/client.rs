@@ -9,8 +9,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use duckmesh_catalog::{Offset, Token};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use duckmesh_catalog::{Offset, Token, schema::DEFAULT_SCHEMA};
 
 use super::{MadeFor, OpenLake, Pin, PreparedStatement, Server, Transaction, settings::Settings};
 use crate::{
@@ -51,6 +51,7 @@ pub struct ClientSession {
     pub shield: Arc<AtomicBool>,
     transaction_id: u64,
     notices: Vec<PgError>,
+    discarded: bool,
 }
 
 impl ClientSession {
@@ -73,7 +74,13 @@ impl ClientSession {
             shield: Arc::default(),
             transaction_id: 0,
             notices: Vec::new(),
+            discarded: false,
         })
+    }
+
+    /// DISCARD ALL: the wire forgets prepared statements and portals.
+    pub fn forget_prepared(&mut self) {
+        self.discarded = true;
     }
 
     /// Tells the client something beside the result.
@@ -85,6 +92,13 @@ impl ClientSession {
     #[must_use]
     pub fn transaction_time(&self) -> DateTime<Utc> {
         self.transaction.as_ref().map_or(self.statement_time, |t| t.started)
+    }
+
+    /// A moment in the session's time zone.
+    #[must_use]
+    pub fn local(&self, at: DateTime<Utc>) -> NaiveDateTime {
+        let seconds = self.settings.time_zone().offset_at(at.timestamp_micros());
+        at.naive_utc() + TimeDelta::seconds(i64::from(seconds))
     }
 
     /// Whether BEGIN was said.
@@ -143,7 +157,7 @@ impl ClientSession {
     /// What planning may look at.
     #[must_use]
     pub fn plan_context(&self, pin: &Pin, types: &[u32]) -> PlanContext {
-        let exists = |name: &String| pin.schema.schema(sql::lake_schema_name(name)).is_some();
+        let exists = |name: &String| pin.schema.schema(lake_schema_name(name)).is_some();
         PlanContext {
             lake: self.lake.info.name.clone(),
             schema: pin.schema.clone(),
@@ -304,6 +318,10 @@ impl Session for ClientSession {
         self.settings.take_changes()
     }
 
+    fn take_discard(&mut self) -> bool {
+        std::mem::take(&mut self.discarded)
+    }
+
     fn value_context(&self) -> Arc<ValueContext> {
         Arc::new(self.settings.value_context(self.transaction_time()))
     }
@@ -323,6 +341,11 @@ impl Session for ClientSession {
     async fn close(self) {
         drop(self);
     }
+}
+
+/// The lake's name of a schema: SQL's `public` is DuckLake's `main`.
+fn lake_schema_name(name: &str) -> &str {
+    if name == "public" { DEFAULT_SCHEMA } else { name }
 }
 
 /// Whether a plan still fits what is there now; if not, the statement planned again.

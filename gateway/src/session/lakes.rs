@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use crate::{
     commands::failure,
     config::Config,
-    engine::{Engine, EngineConfig},
+    engine::{Engine, EngineOptions},
     limits::SCRATCH_FILE_PREFIX,
     sql,
     wire::{PgError, PgResult, SqlState},
@@ -137,22 +137,21 @@ impl Lakes {
         empty_scratch(&scratch).await.map_err(PgError::internal)?;
         let files = LakeFiles::open(&info.data_path).map_err(failure::storage)?;
         let bus: Arc<dyn Bus> = match &self.config.catalog_url {
-            None => Arc::new(SqliteBus::open(&folder.join("log.sqlite")).await.map_err(PgError::internal)?),
+            None => Arc::new(SqliteBus::open(&folder.join("log.sqlite")).map_err(PgError::internal)?),
             Some(url) => Arc::new(PostgresBus::open(url).await.map_err(PgError::internal)?),
         };
         let options = LakeOptions { commit_interval: self.config.commit_interval, ..LakeOptions::default() };
         let lake = Lake::open(self.catalog.clone(), info.clone(), bus, files.clone(), options)
             .await
             .map_err(PgError::internal)?;
-        let engine = Engine::new(EngineConfig {
-            files_dir: PathBuf::from(&info.data_path),
-            scratch_dir: scratch.clone(),
-            memory_bytes: self.config.engine_memory_bytes,
-            threads: self.config.engine_threads,
-            temp_bytes: self.config.engine_temp_bytes,
-            setup_sql: sql::macros::all(),
-            ..EngineConfig::default()
-        });
+        let program = std::env::current_exe().map_err(PgError::internal)?;
+        let mut options =
+            EngineOptions::new(program, vec![PathBuf::from(&info.data_path), scratch.clone()], folder.join("spill"));
+        options.memory_bytes = self.config.engine_memory_bytes;
+        options.threads = self.config.engine_threads as usize;
+        options.spill_bytes = self.config.engine_temp_bytes;
+        options.setup = sql::macros::MACROS.iter().map(|&sql| sql.to_owned()).collect();
+        let engine = Engine::new(options);
         Ok(OpenLake { info, lake, files, engine, scratch })
     }
 }

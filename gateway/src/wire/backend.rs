@@ -70,13 +70,20 @@ pub trait Session: Send + 'static {
         param_types: &[u32],
     ) -> PgResult<Self::Prepared>;
 
+    /// The result columns of a planned statement, found out without executing it; none for a statement without rows.
+    async fn describe(&mut self, prepared: &Self::Prepared) -> PgResult<Option<Arc<[ResultColumn]>>>;
+
     /// Executes. On an error inside a transaction block the session marks the block failed by itself.
     async fn execute(
         &mut self,
         prepared: &Self::Prepared,
         params: Params,
         place: Place,
-    ) -> PgResult<Outcome>;
+    ) -> PgResult<Outcome<Self::CopyIn>>;
+
+    /// CopyDone: gives the tag `COPY n`, after the rows are durable (or buffered in a transaction). A `CopyIn` that is dropped
+    /// instead is a failed COPY: nothing of it becomes visible.
+    async fn copy_done(&mut self, copy: Self::CopyIn) -> PgResult<String>;
 
     /// The end of an implicit transaction: at Sync, and at the end of a simple query. `failed`: a statement since the last
     /// call failed, so what is buffered must be dropped; else it is committed now. Outside implicit transactions it does nothing.
@@ -93,6 +100,9 @@ pub trait Session: Send + 'static {
 
     /// Parameters to report by ParameterStatus since the last call; after `connect`, all of them.
     fn take_parameter_changes(&mut self) -> Vec<(String, String)>;
+
+    /// Whether DISCARD ALL was said since the last call: prepared statements and portals are to be forgotten.
+    fn take_discard(&mut self) -> bool;
 
     /// How values are read and written for this client now.
     fn value_context(&self) -> Arc<ValueContext>;
