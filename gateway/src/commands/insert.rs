@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use duckmesh_catalog::{ColumnDef, ColumnId, TableDef};
+use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, TableDef};
 
 use super::{
     barrier, checks, conform,
@@ -21,7 +21,7 @@ use crate::{
     value::{ColumnBuilder, Param, ValueContext},
     wire::{
         PgError, PgResult,
-        backend::{Outcome, Params, Place, Prepared as _, RowTag, Session as _},
+        backend::{Outcome, Params, Place, RowTag, Session as _},
     },
 };
 
@@ -185,7 +185,7 @@ async fn values(
         let computed = if any_default { Some(defaults::column(session, column, cells.len()).await?) } else { None };
         for row in cells {
             let cell = row.get(index).unwrap_or(&Cell::Null);
-            append(&mut builder, cell, plan, params, &ctx)?;
+            append(&mut builder, &column.ty, cell, plan, params, &ctx)?;
         }
         let built = builder.finish();
         arrays.push(match computed {
@@ -198,6 +198,7 @@ async fn values(
 
 fn append(
     builder: &mut ColumnBuilder,
+    target: &ColumnType,
     cell: &Cell,
     plan: &InsertPlan,
     params: &Params,
@@ -210,7 +211,7 @@ fn append(
             None => return Err(PgError::internal("too few parameters were bound")),
             Some(Param::Null) => builder.append_null(),
             Some(Param::Text(bytes)) => builder.append_text(bytes, ctx)?,
-            Some(Param::Binary(bytes)) => binary(builder, bytes, plan, *index, ctx)?,
+            Some(Param::Binary(bytes)) => binary(builder, target, bytes, plan, *index, ctx)?,
         },
     }
     Ok(())
@@ -219,13 +220,14 @@ fn append(
 /// A binary parameter is in the form of the type the client gave, which may differ from the column's: then through its text.
 fn binary(
     builder: &mut ColumnBuilder,
+    target: &ColumnType,
     bytes: &[u8],
     plan: &InsertPlan,
     index: usize,
     ctx: &ValueContext,
 ) -> PgResult<()> {
     let given = plan.params.get(index).map(|p| &p.ty);
-    match given.filter(|ty| !builder.reads_binary_of(ty)) {
+    match given.filter(|ty| ty.oid() != target.oid()) {
         None => builder.append_binary(bytes, ctx),
         Some(ty) => {
             let mut own = ColumnBuilder::new(ty, 1)?;

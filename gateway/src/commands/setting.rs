@@ -26,6 +26,12 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
             session.settings.set(name, value.as_deref(), *local, in_block)?;
             "SET"
         }
+        SettingPlan::SetMany(all) => {
+            for (name, value) in all {
+                session.settings.set(name, Some(value), false, session.in_block())?;
+            }
+            "SET"
+        }
         SettingPlan::Reset(name) => {
             session.settings.reset(name)?;
             "RESET"

@@ -1,6 +1,7 @@
 //! One client's session.
 
 use std::{
+    hash::{Hash as _, Hasher as _},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -139,8 +140,17 @@ impl ClientSession {
         MadeFor {
             schema_version: pin.snapshot.schema_version,
             own_ddl: self.transaction.as_ref().map_or(0, |t| t.ddl_count),
-            settings: self.settings.planning_version(),
+            settings: self.planning_settings(),
         }
+    }
+
+    /// A number that changes with the settings that planning looks at.
+    fn planning_settings(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        for name in ["search_path", "DateStyle", "TimeZone", "IntervalStyle"] {
+            self.settings.get(name).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// Plans a statement against `pin`.
@@ -192,10 +202,11 @@ impl ClientSession {
         if failed && !statement.ends_failed_transaction() {
             return Err(aborted());
         }
-        if !statement.needs_schema() {
+        let verb = statement.verb().to_ascii_uppercase();
+        if WITHOUT_SCHEMA.contains(&verb.as_str()) {
             return self.plan(statement, types, &Pin::nothing()).await;
         }
-        let pin = self.schema_for_planning(statement.reads()).await?;
+        let pin = self.schema_for_planning(READING.contains(&verb.as_str())).await?;
         self.plan(statement, types, &pin).await
     }
 
@@ -229,6 +240,14 @@ impl ClientSession {
         Err(stopped)
     }
 }
+
+/// Commands that look at nothing in the lake: they must work when the catalog does not, and cost no look at it.
+const WITHOUT_SCHEMA: [&str; 12] = [
+    "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "SET", "RESET", "SHOW", "DISCARD",
+];
+
+/// Commands that time travel applies to.
+const READING: [&str; 6] = ["SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "COPY"];
 
 fn aborted() -> PgError {
     PgError::new(

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Puts the official prebuilt DuckDB library (with ICU, JSON and Parquet) into .duckdb/lib.
+# Version and SHA-256 are pinned; npm is used as a client of its registry, nothing is installed by it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# 1.5.6 is published for Linux x86-64 alone; elsewhere it is the newest there is, with the same C API.
+case "$(uname -s)-$(uname -m)" in
+    Linux-x86_64) platform=linux-x64 version=1.5.6-r.1 library=libduckdb.so sha256=1b9f82478539bb9a1d1df44bd103121a12ae52142c07158dc52b97d2ec1d69ff ;;
+    Linux-aarch64) platform=linux-arm64 version=1.5.5-r.5 library=libduckdb.so sha256=3b85f3ea438f7dc3691d7b5e6e4222ffe9127fd17885f96ca72e0c99925c348e ;;
+    Darwin-arm64) platform=darwin-arm64 version=1.5.5-r.5 library=libduckdb.dylib sha256=08b3cfd7d4d620a5fb67ef49db28551b767107266af3a8e2600e49d99ee59456 ;;
+    Darwin-x86_64) platform=darwin-x64 version=1.5.5-r.5 library=libduckdb.dylib sha256=1266f62ac7c02f7971554a2b0b2c4c19923a97258bfdf1b203873e174e7a28c4 ;;
+    *) echo "fetch-duckdb: no prebuilt DuckDB library for $(uname -s) $(uname -m)" >&2; exit 1 ;;
+esac
+
+target=.duckdb/lib
+stamp="$version $platform"
+if [ -f "$target/$library" ] && [ "$(cat "$target/version" 2>/dev/null)" = "$stamp" ]; then
+    exit 0
+fi
+if ! command -v npm >/dev/null; then
+    echo "fetch-duckdb: npm is needed once, to fetch the DuckDB library (Debian: apt-get install npm)." >&2
+    echo "fetch-duckdb: or set DUCKDB_DOWNLOAD_LIB=1 for cargo: the duckdb crate then downloads DuckDB's release itself." >&2
+    exit 1
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+(cd "$work" && npm pack --silent "@duckdb/node-bindings-$platform@$version" >/dev/null)
+archive=$(ls "$work"/*.tgz)
+actual=$( (command -v sha256sum >/dev/null && sha256sum "$archive" || shasum -a 256 "$archive") | cut -d' ' -f1)
+if [ "$actual" != "$sha256" ]; then
+    echo "fetch-duckdb: the archive's SHA-256 is $actual, expected $sha256" >&2
+    exit 1
+fi
+tar -xzf "$archive" -C "$work"
+mkdir -p "$target"
+cp "$work/package/$library" "$target/$library.new"
+mv "$target/$library.new" "$target/$library"
+echo "$stamp" > "$target/version"
+echo "DuckDB library $version ($platform) is in $target"
