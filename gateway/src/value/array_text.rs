@@ -73,7 +73,7 @@ fn skip_space(mut text: &[u8]) -> &[u8] {
 fn dimensions<'a>(text: &[u8], start: &'a [u8]) -> PgResult<(Option<i64>, &'a [u8])> {
     let missing = || malformed(text, "Missing array dimension value.");
     let mut rest = start.get(1..).unwrap_or_default();
-    let mut number = |rest: &mut &'a [u8]| -> PgResult<i64> {
+    let number = |rest: &mut &'a [u8]| -> PgResult<i64> {
         let len = rest
             .iter()
             .enumerate()
@@ -229,12 +229,14 @@ fn element<'a>(mut rest: &'a [u8], out: &mut Vec<u8>) -> (bool, &'a [u8]) {
     (escaped, rest)
 }
 
-/// Appends an element's text, quoted where `array_out` quotes.
-pub(super) fn write_element(text: &[u8], out: &mut BytesMut) {
+/// Whether `array_out` puts the element's text in quotes.
+pub(super) fn needs_quotes(text: &[u8]) -> bool {
     let special = |b: &u8| matches!(b, b'"' | b'\\' | b'{' | b'}' | b',') || is_space(*b);
-    if !text.is_empty() && !text.iter().any(special) && !text.eq_ignore_ascii_case(b"null") {
-        return out.put_slice(text);
-    }
+    text.is_empty() || text.iter().any(special) || text.eq_ignore_ascii_case(b"null")
+}
+
+/// Appends an element's text in quotes.
+pub(super) fn write_element(text: &[u8], out: &mut BytesMut) {
     out.put_u8(b'"');
     for byte in text {
         if matches!(byte, b'"' | b'\\') {

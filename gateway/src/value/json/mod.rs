@@ -4,5 +4,5 @@ mod lexer;
 mod normal;
 mod parser;
 
-pub(super) use normal::normalize;
+pub(super) use normal::{normalize, write_string};
 pub(super) use parser::check;
