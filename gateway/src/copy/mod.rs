@@ -1,5 +1,14 @@
-//! COPY's formats.
+//! COPY's formats: streaming parsers for FROM STDIN, writers for TO STDOUT.
+//!
+//! Exact to PostgreSQL 15, with memory bounded whatever the client sends. A format is one parser and one writer:
+//! binary and parquet get their own files beside text and csv.
 
-/// Options of COPY.
-#[derive(Clone, Debug)]
-pub struct CopyOptions {}
+mod options;
+mod parser;
+mod sink;
+mod writer;
+
+pub use options::{CopyFormat, CopyOptions, Direction, ForceColumns, Header, RawCopyOptions};
+pub use parser::CopyParser;
+pub use sink::{BatchLimits, RowSink, SinkColumn};
+pub use writer::CopyWriter;

@@ -1,5 +1,19 @@
-//! Postgres values and their text and binary forms.
+//! Values as Postgres reads and writes them, on one side; Arrow columns on the other.
+//!
+//! Text and binary forms, errors and their texts are PostgreSQL 15's.
 
-/// How values are read and written for a client.
-#[derive(Clone, Debug)]
-pub struct ValueContext {}
+mod context;
+mod zone;
+
+mod builder;
+mod literal;
+
+mod encoder;
+mod row_writer;
+
+pub use builder::ColumnBuilder;
+pub use context::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, ValueContext};
+pub use encoder::{BoundEncoder, Encoder, PgType};
+pub use literal::{Param, lake_text, literal, literal_as, sql_literal, type_of_oid};
+pub use row_writer::{DataRowWriter, Format};
+pub use zone::TimeZone;
