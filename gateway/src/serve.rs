@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     http,
     session::{Lakes, Server, SessionConnector},
-    wire,
+    wire::{self, WireLimits},
 };
 
 /// The lake that exists from the first start on.
@@ -36,7 +36,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
 
     let listener = TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
-    let (stop_sender, stop_receiver) = tokio::sync::watch::channel(false);
+    let (stop_sender, shutdown) = wire::Shutdown::new();
     let metrics = http::install_metrics()?;
     let http = match config.http {
         None => None,
@@ -44,12 +44,14 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
             let listener = TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at} (http)"))?;
             let http_address = listener.local_addr()?;
             eprintln!("http on {http_address} (/health, /ready, /metrics)");
-            Some(tokio::spawn(http::serve(listener, server.clone(), metrics, stop_receiver.clone())))
+            Some(tokio::spawn(http::serve(listener, server.clone(), metrics, stop_sender.subscribe())))
         }
     };
     eprintln!("ready: psql \"host={} port={} dbname={FIRST_LAKE}\"", address.ip(), address.port());
-    let options = wire::listener::Options { connections_max: config.max_connections, drain: config.drain, ..Default::default() };
-    let accept = tokio::spawn(wire::listener::serve(listener, Arc::new(SessionConnector(server.clone())), options, stop_receiver));
+    let limits = WireLimits { connections_max: config.max_connections, drain: config.drain, ..WireLimits::default() };
+    let connector = Arc::new(SessionConnector(server.clone()));
+    let registry = Arc::new(wire::cancel::CancelRegistry::default());
+    let accept = tokio::spawn(wire::listener::listen(listener, connector, registry, Arc::new(limits), shutdown));
 
     stop.await;
     tracing::info!("stopping: no new connections, running statements have {} s", config.drain.as_secs());

@@ -154,17 +154,3 @@ pub fn text_column(name: &str) -> ResultColumn {
         declared: Some(ColumnType::Text),
     }
 }
-
-/// Fails when a statement that the client has described gives other columns now.
-///
-/// # Errors
-/// 0A000, as Postgres.
-pub fn unchanged(prepared: &PreparedStatement, now: &[ResultColumn]) -> PgResult<()> {
-    let Some(Some(then)) = prepared.described() else { return Ok(()) };
-    let same = then.len() == now.len()
-        && then.iter().zip(now).all(|(a, b)| (a.type_oid, a.typmod) == (b.type_oid, b.typmod));
-    if same {
-        return Ok(());
-    }
-    Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"))
-}

@@ -26,7 +26,6 @@ pub async fn run(session: &mut ClientSession, prepared: &PreparedStatement, para
     let Plan::Query(plan) = prepared.plan() else { return Err(wrong_plan()) };
     let running = start(session, &pin, plan, &params).await?;
     let columns = describe::result_columns(session, &running.stream, plan)?;
-    describe::unchanged(&prepared, &columns)?;
     Ok(Outcome::Rows(Rows { columns, batches: Box::new(running), tag: RowTag::Select }))
 }
 

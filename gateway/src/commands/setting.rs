@@ -60,7 +60,6 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
             session.settings.discard();
             // A pooled connection's next user depends on nothing that this one wrote.
             session.last_write = Offset::ZERO;
-            session.forget_prepared();
             "DISCARD ALL"
         }
         SettingPlan::Discard(tag) => tag,

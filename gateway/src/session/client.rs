@@ -52,7 +52,6 @@ pub struct ClientSession {
     pub shield: Arc<AtomicBool>,
     transaction_id: u64,
     notices: Vec<PgError>,
-    discarded: bool,
 }
 
 impl ClientSession {
@@ -75,13 +74,7 @@ impl ClientSession {
             shield: Arc::default(),
             transaction_id: 0,
             notices: Vec::new(),
-            discarded: false,
         })
-    }
-
-    /// DISCARD ALL: the wire forgets prepared statements and portals.
-    pub fn forget_prepared(&mut self) {
-        self.discarded = true;
     }
 
     /// Tells the client something beside the result.
@@ -335,10 +328,6 @@ impl Session for ClientSession {
 
     fn take_parameter_changes(&mut self) -> Vec<(String, String)> {
         self.settings.take_changes()
-    }
-
-    fn take_discard(&mut self) -> bool {
-        std::mem::take(&mut self.discarded)
     }
 
     fn value_context(&self) -> Arc<ValueContext> {

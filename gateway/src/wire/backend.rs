@@ -101,8 +101,11 @@ pub trait Session: Send + 'static {
     /// Parameters to report by ParameterStatus since the last call; after `connect`, all of them.
     fn take_parameter_changes(&mut self) -> Vec<(String, String)>;
 
-    /// Whether DISCARD ALL was said since the last call: prepared statements and portals are to be forgotten.
-    fn take_discard(&mut self) -> bool;
+    /// Names of prepared statements that the client freed by SQL (`DEALLOCATE name`) since the last call: the wire forgets
+    /// them. `DEALLOCATE ALL` and `DISCARD ALL` it knows by their tags.
+    fn take_deallocated(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// How values are read and written for this client now.
     fn value_context(&self) -> Arc<ValueContext>;

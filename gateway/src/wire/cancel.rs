@@ -1,8 +1,13 @@
 //! Cancel requests: who may stop which statement, and how a statement learns of it.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::sync::watch;
+
+use super::{PgError, SqlState};
 
 /// Tells a running statement to stop. One per connection; a new statement starts uncancelled.
 #[derive(Clone, Debug)]
@@ -17,6 +22,26 @@ pub enum Reason {
     ClientGone,
     /// The server shuts down (57P01).
     Shutdown,
+}
+
+impl Reason {
+    /// What the client is told, if it is there.
+    #[must_use]
+    pub fn error(self) -> PgError {
+        match self {
+            Self::User => PgError::new(
+                SqlState::QUERY_CANCELED,
+                "canceling statement due to user request",
+            ),
+            Self::ClientGone => {
+                PgError::fatal(SqlState::CONNECTION_FAILURE, "connection to client lost")
+            }
+            Self::Shutdown => PgError::fatal(
+                SqlState::ADMIN_SHUTDOWN,
+                "terminating connection due to administrator command",
+            ),
+        }
+    }
 }
 
 impl Default for Cancel {
@@ -45,9 +70,15 @@ impl Cancel {
         *self.0.borrow()
     }
 
-    /// Tells the running statement to stop.
+    /// Tells the running statement to stop. What is final stays: a user's request does not hide a shutdown.
     pub fn cancel(&self, reason: Reason) {
-        self.0.send_replace(Some(reason));
+        self.0.send_if_modified(|current| {
+            let change = matches!(*current, None | Some(Reason::User));
+            if change {
+                *current = Some(reason);
+            }
+            change
+        });
     }
 
     /// A new statement starts. What is final (client gone, shutdown) stays.
@@ -60,4 +91,149 @@ impl Cancel {
             user
         });
     }
+}
+
+/// Length of the key that protocol 3.0 has room for.
+pub const SHORT_KEY_BYTES: usize = 4;
+/// Length of the key from protocol 3.2 on.
+pub const LONG_KEY_BYTES: usize = 32;
+
+/// Every connection that can be cancelled, by its backend id.
+#[derive(Debug, Default)]
+pub struct CancelRegistry(Mutex<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    last_id: i32,
+    by_id: HashMap<i32, Arc<Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: Mutex<Vec<u8>>,
+    cancel: Cancel,
+    /// Whether a statement runs. A request that finds none is lost, so it can never hit the next one; the lock is held
+    /// while the request is passed on, so a statement cannot end in between.
+    running: Mutex<bool>,
+}
+
+/// A connection's place in the registry, given back when dropped.
+#[derive(Debug)]
+pub struct Registration {
+    registry: Arc<CancelRegistry>,
+    id: i32,
+    entry: Arc<Entry>,
+}
+
+impl CancelRegistry {
+    /// A new connection, which nobody can cancel until it was given a key.
+    pub fn register(self: &Arc<Self>) -> Registration {
+        let entry = Arc::new(Entry {
+            key: Mutex::default(),
+            cancel: Cancel::default(),
+            running: Mutex::default(),
+        });
+        let mut entries = lock(&self.0);
+        let mut id = entries.last_id;
+        loop {
+            id = id.checked_add(1).unwrap_or(1);
+            if !entries.by_id.contains_key(&id) {
+                break;
+            }
+        }
+        entries.last_id = id;
+        entries.by_id.insert(id, Arc::clone(&entry));
+        Registration {
+            registry: Arc::clone(self),
+            id,
+            entry,
+        }
+    }
+
+    /// A CancelRequest. It has no answer, and takes the same time for a wrong key as for a right one.
+    pub fn request(&self, id: i32, key: &[u8]) -> bool {
+        let Some(entry) = lock(&self.0).by_id.get(&id).cloned() else {
+            return false;
+        };
+        let right = same(&lock(&entry.key), key);
+        let running = lock(&entry.running);
+        if right && *running {
+            entry.cancel.cancel(Reason::User);
+        }
+        right
+    }
+
+    /// Tells all connections to stop what they do.
+    pub fn cancel_all(&self, reason: Reason) {
+        for entry in lock(&self.0).by_id.values() {
+            entry.cancel.cancel(reason);
+        }
+    }
+
+    /// Connections registered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        lock(&self.0).by_id.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Registration {
+    /// The backend id.
+    #[must_use]
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+
+    /// What the connection's statements listen to.
+    #[must_use]
+    pub fn cancel(&self) -> &Cancel {
+        &self.entry.cancel
+    }
+
+    /// Makes the key that cancels this connection, from the operating system's randomness.
+    pub fn make_key(&self, bytes: usize) -> Result<Vec<u8>, PgError> {
+        let mut key = vec![0; bytes];
+        getrandom::fill(&mut key).map_err(PgError::internal)?;
+        lock(&self.entry.key).clone_from(&key);
+        Ok(key)
+    }
+
+    /// A statement starts, uncancelled.
+    pub fn statement_starts(&self) {
+        let mut running = lock(&self.entry.running);
+        self.entry.cancel.reset();
+        *running = true;
+    }
+
+    /// It ended: a request that came too late is forgotten.
+    pub fn statement_ends(&self) {
+        let mut running = lock(&self.entry.running);
+        self.entry.cancel.reset();
+        *running = false;
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        lock(&self.registry.0).by_id.remove(&self.id);
+    }
+}
+
+/// Compares without telling by its time how much was right.
+fn same(key: &[u8], given: &[u8]) -> bool {
+    if key.is_empty() || key.len() != given.len() {
+        return false;
+    }
+    let difference = key.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
+    std::hint::black_box(difference) == 0
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
