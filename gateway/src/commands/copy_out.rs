@@ -32,9 +32,11 @@ pub async fn run(session: &mut ClientSession, prepared: &PreparedStatement, para
         false => plan.columns.clone(),
     };
     let ctx = session.value_context();
-    let engine = running.stream.columns.iter().zip(columns.iter());
+    let engine = running.stream.schema.fields().iter().zip(columns.iter());
     let encoders = engine
-        .map(|(engine, column)| Encoder::new(&engine.arrow, &engine.duckdb_type, column.declared.as_ref(), &ctx))
+        .map(|(field, column)| {
+            Encoder::new(field.data_type(), &column.duckdb_type, column.declared.as_ref(), &ctx)
+        })
         .collect::<PgResult<Vec<_>>>()?;
     let writer = CopyWriter::new(plan.options.clone(), encoders);
     let mut begun = BytesMut::new();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use duckmesh_catalog::{ColumnDef, ColumnType, TableDef};
 
 use super::{render, select, tables};
@@ -11,7 +12,7 @@ use crate::{
     session::{ClientSession, PreparedStatement},
     sql::plan::{InsertPlan, OutputColumn, Plan, QueryPlan, Returning, SettingPlan},
     value::Encoder,
-    wire::{PgError, PgResult, SqlState, backend::{ResultColumn, Session as _}},
+    wire::{PgResult, backend::{ResultColumn, Session as _}},
 };
 
 /// The result columns of a planned statement; none for one without rows.
@@ -72,7 +73,13 @@ async fn described(
     plan: &QueryPlan,
 ) -> PgResult<Arc<[ResultColumn]>> {
     let columns = session.lake.engine.describe(select::request(session, prelude, sql)).await?;
-    columns.iter().enumerate().map(|(index, column)| result_column(session, column, plan.columns.get(index))).collect()
+    columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| {
+            result_column(session, column, &arrow_of(&column.duckdb_type), plan.columns.get(index))
+        })
+        .collect()
 }
 
 /// Columns of a query that runs.
@@ -84,19 +91,67 @@ pub fn result_columns(
     stream: &ResultStream,
     plan: &QueryPlan,
 ) -> PgResult<Arc<[ResultColumn]>> {
-    let columns = stream.columns.iter().enumerate();
-    columns.map(|(index, column)| result_column(session, column, plan.columns.get(index))).collect()
+    let columns = stream.columns.iter().zip(stream.schema.fields()).enumerate();
+    columns
+        .map(|(index, (column, field))| result_column(session, column, field.data_type(), plan.columns.get(index)))
+        .collect()
+}
+
+/// The Arrow type in which the engine sends a DuckDB type, for columns that are only described.
+fn arrow_of(name: &str) -> DataType {
+    if let Some(element) = name.strip_suffix(']').and_then(|name| name.rsplit_once('[')).map(|(element, _)| element) {
+        return DataType::List(Field::new("element", arrow_of(element), true).into());
+    }
+    match name {
+        "TINYINT" => DataType::Int8,
+        "UTINYINT" => DataType::UInt8,
+        "USMALLINT" => DataType::UInt16,
+        "UINTEGER" => DataType::UInt32,
+        "UBIGINT" => DataType::UInt64,
+        "HUGEINT" | "UHUGEINT" | "BIGNUM" => DataType::Decimal128(38, 0),
+        "TIMETZ" | "TIME WITH TIME ZONE" => DataType::Time64(TimeUnit::Microsecond),
+        "TIMESTAMP_S" | "TIMESTAMP_MS" | "TIMESTAMP_NS" => DataType::Timestamp(TimeUnit::Microsecond, None),
+        "FLOAT" => DataType::Float32,
+        "DOUBLE" => DataType::Float64,
+        _ if name.starts_with("STRUCT(") || name.starts_with("MAP(") || name.starts_with("UNION(") => {
+            DataType::Struct(arrow::datatypes::Fields::empty())
+        }
+        _ if name.starts_with("DECIMAL(") => ColumnType::from_ducklake(&name.to_ascii_lowercase()).arrow(),
+        _ => stored_type(name).map_or(DataType::Utf8, |ty| ty.arrow()),
+    }
+}
+
+/// The column type of that DuckDB name, where there is one.
+fn stored_type(name: &str) -> Option<ColumnType> {
+    const STORED: [ColumnType; 13] = [
+        ColumnType::Bool,
+        ColumnType::Int2,
+        ColumnType::Int4,
+        ColumnType::Int8,
+        ColumnType::Text,
+        ColumnType::Bytea,
+        ColumnType::Date,
+        ColumnType::Time,
+        ColumnType::Timestamp,
+        ColumnType::Timestamptz,
+        ColumnType::Interval,
+        ColumnType::Uuid,
+        ColumnType::Json,
+    ];
+    let name = if name == "TIMESTAMP WITH TIME ZONE" { "TIMESTAMPTZ" } else { name };
+    STORED.into_iter().find(|ty| ty.duckdb() == name)
 }
 
 fn result_column(
     session: &ClientSession,
     column: &EngineColumn,
+    arrow: &DataType,
     known: Option<&OutputColumn>,
 ) -> PgResult<ResultColumn> {
     let origin = known.and_then(|k| k.origin.as_ref()).and_then(|(t, id)| Some((t, t.column_by_id(*id)?)));
     let declared = origin.map(|(_, c)| c.ty.clone()).or_else(|| known.and_then(|k| k.ty.clone()));
     let ctx = session.value_context();
-    let encoder = Encoder::new(&column.arrow, &column.duckdb_type, declared.as_ref(), &ctx)?;
+    let encoder = Encoder::new(arrow, &column.duckdb_type, declared.as_ref(), &ctx)?;
     let ty = encoder.pg_type();
     let (table_oid, attnum) = origin.map_or((0, 0), |(table, c)| place(table, c));
     Ok(ResultColumn {

@@ -53,12 +53,6 @@ impl RowBuffer {
         Ok(Self { lake, table, schema_path, columns, batches: Vec::new(), bytes: 0, staged: None, rows: 0 })
     }
 
-    /// Rows so far.
-    #[must_use]
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
     /// Adds rows.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The tables of a query as views on the engine's connection: exact file lists of the pinned snapshot, never a glob.
 
-use std::{collections::HashMap, fmt::Write as _, path::{Path, PathBuf}, sync::Arc};
+use std::{collections::HashMap, fmt::Write as _, path::PathBuf, sync::Arc};
 
 use duckmesh_catalog::{
     ColumnDef, ColumnType, TableDef,
@@ -283,8 +283,3 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// A path as the engine is told it.
-#[must_use]
-pub fn path_literal(path: &Path) -> String {
-    literal(&path.display().to_string())
-}
