@@ -267,10 +267,10 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         let execution = self.session.execute(&prepared, params, place);
         let rows = match watched(self.pipe, self.registration, execution).await? {
             Outcome::Rows(rows) => rows,
-            other => return self.answer(other, &before, place).await,
+            other => return self.answer(other, &before).await,
         };
         check_shape(prepared.columns(), &rows.columns)?;
-        self.settle(&before, place, RowStream::writes(rows.tag));
+        self.settle(&before, RowStream::writes(rows.tag));
         let formats = self
             .portals
             .get(execute.portal)
@@ -288,12 +288,11 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     ) -> Result<(), Fault> {
         let sent = self.send_rows(&mut stream, execute.rows_max).await?;
         self.asides();
-        let tag = stream.tag();
-        match (sent.finished, RowStream::writes(tag)) {
-            // As in Postgres a query's tag counts the rows of this call, a write's those of all calls.
-            (true, false) => reply::complete_rows(&mut self.pipe.output, tag, sent.rows),
-            (true, true) => reply::complete_rows(&mut self.pipe.output, tag, sent.total),
-            (false, _) => reply::portal_suspended(&mut self.pipe.output),
+        if sent.finished {
+            // As in Postgres the tag counts the rows of this call.
+            reply::complete_rows(&mut self.pipe.output, stream.tag(), sent.rows);
+        } else {
+            reply::portal_suspended(&mut self.pipe.output);
         }
         if let Some(portal) = self.portals.get_mut(execute.portal) {
             portal.state = PortalState::Rows(stream);

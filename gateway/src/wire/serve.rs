@@ -24,7 +24,8 @@ const MAJOR: i32 = 3 << 16;
 /// How long the last words may take.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Serves one client until it leaves, breaks the protocol, or the server shuts down. A panic ends this connection only.
+/// Serves one client until it leaves, breaks the protocol, or the server shuts down. A panic ends this connection
+/// only.
 pub async fn serve_connection<S: Socket, C: Connector>(
     socket: S,
     peer: Option<SocketAddr>,
