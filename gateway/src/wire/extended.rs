@@ -75,13 +75,13 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     }
 
     pub(super) fn bind(&mut self, body: &Bytes) -> Result<(), Fault> {
-        let bind = Bind::read(body)?;
+        let mut bind = Bind::read(body)?;
         let stored = self
             .statements
             .get(bind.statement)
             .ok_or_else(|| no_statement(bind.statement))?;
         let prepared = stored.prepared.clone();
-        let params = self.check_params(&bind, prepared.as_ref())?;
+        let params = self.check_params(&mut bind, prepared.as_ref())?;
         if !prepared
             .as_ref()
             .is_some_and(|prepared| prepared.ends_failed_block())
@@ -119,7 +119,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
 
     fn check_params(
         &self,
-        bind: &Bind<'_>,
+        bind: &mut Bind<'_>,
         prepared: Option<&B::Prepared>,
     ) -> Result<Params, Fault> {
         let (codes, given) = (bind.param_formats.len(), bind.params.len());
@@ -141,7 +141,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             Vec::new()
         };
         Ok(Params {
-            values: bind.params.clone(),
+            values: mem::take(&mut bind.params),
             formats,
         })
     }

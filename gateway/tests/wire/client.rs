@@ -63,6 +63,23 @@ impl Client {
         }
     }
 
+    pub async fn at(address: SocketAddr, user: &str) -> Self {
+        let socket = TcpStream::connect(address).await.unwrap();
+        let mut client = Self {
+            socket,
+            id: 0,
+            key: Vec::new(),
+        };
+        let words = client
+            .ask(&startup(
+                3 << 16,
+                &[("user", user), ("database", "postgres")],
+            ))
+            .await;
+        assert!(words.ends_with("Z:I"), "{words}");
+        client
+    }
+
     pub async fn connect(server: &Server) -> Self {
         let mut client = Self::raw(server).await;
         client.send(&startup(3 << 16, &[("user", "ann")])).await;
