@@ -282,3 +282,33 @@ async fn a_long_pipeline() {
     tokio::join!(sent, got);
     assert_eq!(server.ledger.durable.load(Ordering::SeqCst), count);
 }
+
+/// GW12: a client that takes no answers is not read any further.
+#[tokio::test]
+async fn a_pipeline_that_nobody_reads_is_not_read() {
+    let server = server(WireLimits::default()).await;
+    let mut client = Client::connect(&server).await;
+    let piece = [run("select 100"), sync()].concat().repeat(100);
+    let mut sent = 0;
+    let write = |client: &mut Client| {
+        let written = client.socket.try_write(&piece);
+        written.map_or(0, |bytes| bytes)
+    };
+    // Until the socket takes nothing for a while.
+    let mut idle = 0;
+    while idle < 50 {
+        match write(&mut client) {
+            0 => {
+                idle += 1;
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            bytes => (idle, sent) = (0, sent + bytes),
+        }
+        assert!(sent < 64 << 20, "it reads on");
+    }
+    // Who reads later gets everything up to there.
+    for _ in 0..1000 {
+        let answer = client.until_ready().await;
+        assert!(answer.ends_with("D:99 C:SELECT 100 Z:I"), "{answer}");
+    }
+}
