@@ -85,11 +85,13 @@ pub trait Session: Send + 'static {
     /// instead is a failed COPY: nothing of it becomes visible.
     async fn copy_done(&mut self, copy: Self::CopyIn) -> PgResult<String>;
 
-    /// The end of an implicit transaction: at Sync, and at the end of a simple query. `failed`: a statement since the last
-    /// call failed, so what is buffered must be dropped; else it is committed now. Outside implicit transactions it does nothing.
+    /// The end of an implicit transaction: at Sync, and at the end of a simple query. `failed`: a statement since the
+    /// last call failed, so what is buffered must be dropped; else it is committed now. Outside implicit transactions
+    /// it does nothing.
     async fn end_implicit(&mut self, failed: bool) -> PgResult<()>;
 
-    /// An error that arose in the wire during a statement (bad parameter format, lost portal …): marks an open block as failed.
+    /// An error that arose in the wire during a statement (bad parameter format, lost portal …): marks an open block
+    /// as failed.
     fn note_error(&mut self);
 
     /// The state byte.
@@ -101,8 +103,8 @@ pub trait Session: Send + 'static {
     /// Parameters to report by ParameterStatus since the last call; after `connect`, all of them.
     fn take_parameter_changes(&mut self) -> Vec<(String, String)>;
 
-    /// Names of prepared statements that the client freed by SQL (`DEALLOCATE name`) since the last call: the wire forgets
-    /// them. `DEALLOCATE ALL` and `DISCARD ALL` it knows by their tags.
+    /// Names of prepared statements that the client freed by SQL (`DEALLOCATE name`) since the last call: the wire
+    /// forgets them. `DEALLOCATE ALL` and `DISCARD ALL` it knows by their tags.
     fn take_deallocated(&mut self) -> Vec<String> {
         Vec::new()
     }
@@ -131,11 +133,11 @@ pub trait Prepared: Send + Sync + Clone + 'static {
 /// Where a statement stands among its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The only or last statement before the implicit transaction ends: if nothing was buffered before it, its write is durable
-    /// before `execute` returns.
+    /// The only or last statement before the implicit transaction ends: if nothing was buffered before it, its write
+    /// is durable before `execute` returns.
     Last,
-    /// Others may follow in the same implicit transaction: writes are buffered until `end_implicit`, and the wire keeps its
-    /// replies back until then.
+    /// Others may follow in the same implicit transaction: writes are buffered until `end_implicit`, and the wire
+    /// keeps its replies back until then.
     MoreMayFollow,
 }
 
@@ -240,7 +242,8 @@ pub trait CopySource: Send {
     fn column_count(&self) -> usize;
     /// Format of the copy as a whole.
     fn format(&self) -> Format;
-    /// The next piece: one or several whole lines; none at the end. The wire cuts pieces into CopyData messages as they are.
+    /// The next piece: one or several whole lines; none at the end. The wire cuts pieces into CopyData messages as
+    /// they are.
     async fn next(&mut self) -> PgResult<Option<Bytes>>;
     /// Rows given so far, for the tag.
     fn rows(&self) -> u64;

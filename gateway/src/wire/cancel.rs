@@ -112,8 +112,8 @@ struct Entries {
 struct Entry {
     key: Mutex<Vec<u8>>,
     cancel: Cancel,
-    /// Whether a statement runs. A request that finds none is lost, so it can never hit the next one; the lock is held
-    /// while the request is passed on, so a statement cannot end in between.
+    /// Whether a statement runs. A request that finds none is lost, so it can never hit the next one; the lock is
+    /// held while the request is passed on, so a statement cannot end in between.
     running: Mutex<bool>,
 }
 

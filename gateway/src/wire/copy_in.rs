@@ -1,6 +1,6 @@
 //! COPY FROM STDIN: data goes on as it arrives, and is never collected.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::{
     PgError, SqlState,
@@ -13,14 +13,15 @@ use super::{
     session_loop::{Conversation, watched},
 };
 
-/// Small messages that are already here are passed on together, so that a client that sends a line a message is not slow.
+/// Small messages that are already here are passed on together, so that a client that sends a line a message is not
+/// slow.
 const GATHER_BYTES: usize = 64 * 1024;
 /// Room for reading.
 const STREAM_BYTES: usize = 128 * 1024;
 
 impl<S: Socket, B: Session> Conversation<'_, S, B> {
-    /// Takes the data until CopyDone; gives the tag. On any error the sink is dropped, so nothing becomes visible, and what
-    /// the client still sends is thrown away by the main loop.
+    /// Takes the data until CopyDone; gives the tag. On any error the sink is dropped, so nothing becomes visible,
+    /// and what the client still sends is thrown away by the main loop.
     pub(super) async fn copy_in(&mut self, mut sink: B::CopyIn) -> Result<String, Fault> {
         // The client sends nothing before it sees this, so nothing before it can be kept back any longer.
         self.pipe.release();
@@ -60,21 +61,21 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         &mut self,
         sink: &mut impl CopySink,
         gathered: &mut BytesMut,
-        mut bytes: usize,
+        bytes: usize,
     ) -> Result<(), Fault> {
         if bytes <= self.pipe.input.len() && gathered.len() + bytes <= GATHER_BYTES {
             gathered.extend_from_slice(&self.pipe.input.split_to(bytes));
             return Ok(());
         }
+        // The count stays with the pipe: if the sink refuses a piece, the main loop throws away the rest of the
+        // message.
+        self.pipe.copy_data = bytes;
         pass_on(sink, gathered).await?;
-        while bytes > 0 {
+        while self.pipe.copy_data > 0 {
             if self.pipe.input.is_empty() {
                 self.copy_wait().await?;
             }
-            let here = bytes.min(self.pipe.input.len());
-            let piece: Bytes = self.pipe.input.split_to(here).freeze();
-            bytes -= here;
-            sink.data(piece).await?;
+            sink.data(self.pipe.take_copy_data().freeze()).await?;
         }
         Ok(())
     }

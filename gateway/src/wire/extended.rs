@@ -75,13 +75,13 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     }
 
     pub(super) async fn bind(&mut self, body: &Bytes) -> Result<(), Fault> {
-        let bind = Bind::read(body)?;
+        let mut bind = Bind::read(body)?;
         let stored = self
             .statements
             .get(bind.statement)
             .ok_or_else(|| no_statement(bind.statement))?;
         let prepared = stored.prepared.clone();
-        let params = self.check_params(&bind, prepared.as_ref())?;
+        let params = self.check_params(&mut bind, prepared.as_ref())?;
         if !prepared
             .as_ref()
             .is_some_and(|prepared| prepared.ends_failed_block())
@@ -123,7 +123,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
 
     fn check_params(
         &self,
-        bind: &Bind<'_>,
+        bind: &mut Bind<'_>,
         prepared: Option<&B::Prepared>,
     ) -> Result<Params, Fault> {
         let (codes, given) = (bind.param_formats.len(), bind.params.len());
@@ -145,7 +145,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             Vec::new()
         };
         Ok(Params {
-            values: bind.params.clone(),
+            values: mem::take(&mut bind.params),
             formats,
         })
     }
@@ -271,11 +271,11 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         let execution = self.session.execute(&prepared, params, place);
         let rows = match watched(self.pipe, self.registration, execution).await? {
             Outcome::Rows(rows) => rows,
-            other => return self.answer(other, &before, place).await,
+            other => return self.answer(other, &before).await,
         };
         let described = self.columns(Some(&prepared)).await?;
         check_shape(described.as_deref(), &rows.columns)?;
-        self.settle(&before, place, RowStream::writes(rows.tag));
+        self.settle(&before, RowStream::writes(rows.tag));
         let formats = self
             .portals
             .get(execute.portal)
@@ -293,12 +293,11 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     ) -> Result<(), Fault> {
         let sent = self.send_rows(&mut stream, execute.rows_max).await?;
         self.asides();
-        let tag = stream.tag();
-        match (sent.finished, RowStream::writes(tag)) {
-            // As in Postgres a query's tag counts the rows of this call, a write's those of all calls.
-            (true, false) => reply::complete_rows(&mut self.pipe.output, tag, sent.rows),
-            (true, true) => reply::complete_rows(&mut self.pipe.output, tag, sent.total),
-            (false, _) => reply::portal_suspended(&mut self.pipe.output),
+        if sent.finished {
+            // As in Postgres the tag counts the rows of this call.
+            reply::complete_rows(&mut self.pipe.output, stream.tag(), sent.rows);
+        } else {
+            reply::portal_suspended(&mut self.pipe.output);
         }
         if let Some(portal) = self.portals.get_mut(execute.portal) {
             portal.state = PortalState::Rows(stream);

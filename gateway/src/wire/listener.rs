@@ -26,11 +26,10 @@ use super::{
     serve::serve_connection,
 };
 
-/// A client that vanished is noticed after idle + interval x count: 60 s idle, and 30 s while it owes us an answer.
+/// An idle client that vanished is noticed after idle + interval x count.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_COUNT: u32 = 3;
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pauses while the process is out of file descriptors or memory.
 const BACK_OFF_MIN: Duration = Duration::from_millis(10);
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
@@ -168,7 +167,7 @@ pub async fn listen<C: Connector>(
         match accepted {
             Ok((socket, peer)) => {
                 back_off = BACK_OFF_MIN;
-                let Some(ticket) = let_in(&admission, &socket, peer) else {
+                let Some(ticket) = let_in(&admission, &socket, peer, &limits) else {
                     continue;
                 };
                 let (connector, registry) = (Arc::clone(&connector), Arc::clone(&registry));
@@ -212,8 +211,13 @@ async fn see_off(connections: &mut JoinSet<()>, registry: &CancelRegistry, drain
     }
 }
 
-fn let_in(admission: &Arc<Admission>, socket: &TcpStream, peer: SocketAddr) -> Option<Ticket> {
-    if let Err(error) = prepare_socket(socket) {
+fn let_in(
+    admission: &Arc<Admission>,
+    socket: &TcpStream,
+    peer: SocketAddr,
+    limits: &WireLimits,
+) -> Option<Ticket> {
+    if let Err(error) = prepare_socket(socket, limits) {
         tracing::debug!(%error, %peer, "cannot set socket options");
     }
     match admission.enter(peer) {
@@ -228,7 +232,7 @@ fn let_in(admission: &Arc<Admission>, socket: &TcpStream, peer: SocketAddr) -> O
     }
 }
 
-fn prepare_socket(socket: &TcpStream) -> io::Result<()> {
+fn prepare_socket(socket: &TcpStream, limits: &WireLimits) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)
@@ -236,8 +240,11 @@ fn prepare_socket(socket: &TcpStream) -> io::Result<()> {
         .with_retries(KEEPALIVE_COUNT);
     let options = SockRef::from(socket);
     options.set_tcp_keepalive(&keepalive)?;
+    // Linux counts the time of a closed window too: anything shorter would cut off slow readers before their deadline.
     #[cfg(target_os = "linux")]
-    options.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    options.set_tcp_user_timeout(Some(limits.write_deadline))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = limits;
     Ok(())
 }
 

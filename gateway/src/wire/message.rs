@@ -1,7 +1,7 @@
 //! What the client's messages say, read without trust.
 //!
-//! pgwire's own decoders are not used on this side: they panic on a body that ends early, read past their frame, and replace
-//! invalid UTF-8 instead of refusing it. Its encoders write our answers (`reply`).
+//! pgwire's own decoders are not used on this side: they panic on a body that ends early, read past their frame, and
+//! replace invalid UTF-8 instead of refusing it. Its encoders write our answers (`reply`).
 
 use bytes::Bytes;
 
@@ -119,7 +119,8 @@ impl<'a> Execute<'a> {
     }
 }
 
-/// One format for each of `count` things, from none, one or `count` codes. The caller has checked the number of codes.
+/// One format for each of `count` things, from none, one or `count` codes. The caller has checked the number of
+/// codes.
 pub(super) fn formats(codes: &[i16], count: usize) -> PgResult<Vec<Format>> {
     match codes {
         [] => Ok(vec![Format::Text; count]),

@@ -1,7 +1,7 @@
 //! Bytes and messages of the Postgres protocol. Only this module writes to client sockets.
 //!
-//! Three layers: bytes (`pipe`, `guard`), messages (`message`, `reply`, `startup`), and the conversation (`session_loop` and the
-//! verbs beside it). It fails closed: whatever cannot be understood ends the connection.
+//! Three layers: bytes (`pipe`, `guard`), messages (`message`, `reply`, `startup`), and the conversation
+//! (`session_loop` and the verbs beside it). It fails closed: whatever cannot be understood ends the connection.
 
 pub mod listener;
 pub mod serve;

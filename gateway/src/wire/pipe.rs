@@ -22,6 +22,8 @@ pub(super) struct Pipe<S> {
     stream: S,
     /// What came and was not looked at yet.
     pub input: BytesMut,
+    /// Bytes to come of a CopyData message whose header was taken.
+    pub copy_data: usize,
     /// What is to be sent. Whoever writes here leaves whole messages.
     pub output: BytesMut,
     /// From here on the output waits for the commit of its implicit transaction.
@@ -39,6 +41,7 @@ impl<S: Socket> Pipe<S> {
         Self {
             stream,
             input: BytesMut::new(),
+            copy_data: 0,
             output: BytesMut::with_capacity(READ_BYTES),
             held: None,
             unfinished: None,
@@ -62,6 +65,13 @@ impl<S: Socket> Pipe<S> {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }
+    }
+
+    /// What is here of the CopyData message being read.
+    pub fn take_copy_data(&mut self) -> BytesMut {
+        let here = self.copy_data.min(self.input.len());
+        self.copy_data -= here;
+        self.input.split_to(here)
     }
 
     /// Room for a stream of data: fewer, larger reads.
@@ -145,8 +155,8 @@ impl<S: Socket> Pipe<S> {
         Ok(())
     }
 
-    /// Says goodbye: sends the rest, closes our side, and takes for a moment what the client still sends, because closing
-    /// a socket with unread bytes makes the peer's kernel throw away our last words.
+    /// Says goodbye: sends the rest, closes our side, and takes for a moment what the client still sends, because
+    /// closing a socket with unread bytes makes the peer's kernel throw away our last words.
     pub async fn finish(&mut self, linger: Duration) {
         let _ = timeout(linger, async {
             self.flush().await?;

@@ -25,16 +25,12 @@ pub(super) struct RowStream {
     batch: Option<(RecordBatch, usize)>,
     /// How many rows made about one flush last time.
     piece_rows: usize,
-    /// Rows sent by all calls.
-    total: u64,
     finished: bool,
 }
 
 /// What one call sent.
 pub(super) struct Sent {
     pub rows: u64,
-    /// Rows sent by all calls so far.
-    pub total: u64,
     /// Whether nothing is left.
     pub finished: bool,
 }
@@ -47,7 +43,6 @@ impl RowStream {
             writer: None,
             batch: None,
             piece_rows: FIRST_ROWS,
-            total: 0,
             finished: false,
         }
     }
@@ -87,10 +82,8 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             sent += self.send_piece(stream, left)?;
             self.flush_some().await?;
         }
-        stream.total += sent;
         Ok(Sent {
             rows: sent,
-            total: stream.total,
             finished: stream.finished,
         })
     }

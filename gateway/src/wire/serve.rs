@@ -24,7 +24,8 @@ const MAJOR: i32 = 3 << 16;
 /// How long the last words may take.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Serves one client until it leaves, breaks the protocol, or the server shuts down. A panic ends this connection only.
+/// Serves one client until it leaves, breaks the protocol, or the server shuts down. A panic ends this connection
+/// only.
 pub async fn serve_connection<S: Socket, C: Connector>(
     socket: S,
     peer: Option<SocketAddr>,
@@ -42,14 +43,26 @@ pub async fn serve_connection<S: Socket, C: Connector>(
             () = stop.requested() => return Err(Fault::Fatal(closing())),
         };
         ticket.admit()?;
+        let (user, database) = (
+            greeting.startup.user.clone(),
+            greeting.startup.database.clone(),
+        );
         let registration = registry.register();
         let session = connect(&mut pipe, greeting, &*connector, &registration, &limits)
             .await
             .map_err(before_ready)?;
+        tracing::info!(
+            id = registration.id(),
+            ?peer,
+            user,
+            database,
+            "session opened"
+        );
         let mut conversation =
             Conversation::new(&mut pipe, session, &registration, &limits, shutdown);
         let ended = conversation.run().await;
         conversation.close().await;
+        tracing::info!(id = registration.id(), ?peer, "session closed");
         ended
     };
     let ended = match AssertUnwindSafe(talk).catch_unwind().await {
@@ -67,6 +80,7 @@ pub async fn serve_connection<S: Socket, C: Connector>(
         }
     };
     if let Some(error) = ended {
+        tracing::info!(?peer, code = error.code().0, "connection ended by an error");
         // Answers kept back for a commit that will not come must not be sent.
         pipe.drop_held();
         reply::error(&mut pipe.output, &error.into_fatal());

@@ -34,12 +34,6 @@ pub(super) struct Conversation<'a, S, B: Session> {
     shutdown: Shutdown,
 }
 
-/// A message, or the header of one that streams.
-pub(super) enum Incoming {
-    Frame { kind: u8, body: Bytes },
-    CopyData(usize),
-}
-
 impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
     pub fn new(
         pipe: &'a mut Pipe<S>,
@@ -68,14 +62,7 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
                 let _ = self.pipe.flush().await;
                 return Err(Fault::Gone);
             }
-            let (kind, body) = match self.incoming().await? {
-                Incoming::Frame { kind, body } => (kind, body),
-                // Copy data outside of a COPY is what was on its way when the COPY failed.
-                Incoming::CopyData(bytes) => {
-                    self.discard(bytes).await?;
-                    continue;
-                }
-            };
+            let (kind, body) = self.incoming().await?;
             if kind == b'X' {
                 return Ok(());
             }
@@ -126,12 +113,13 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
         }
     }
 
-    /// The next message of any kind.
-    pub async fn incoming(&mut self) -> Result<Incoming, Fault> {
+    /// The next message. Copy data outside of a COPY is what was on its way when the COPY failed.
+    async fn incoming(&mut self) -> Result<(u8, Bytes), Fault> {
         loop {
+            self.discard_copy_data().await?;
             match guard::cut(&mut self.pipe.input, self.limits)? {
-                Cut::Frame { kind, body } => return Ok(Incoming::Frame { kind, body }),
-                Cut::CopyData(bytes) => return Ok(Incoming::CopyData(bytes)),
+                Cut::Frame { kind, body } => return Ok((kind, body)),
+                Cut::CopyData(bytes) => self.pipe.copy_data = bytes,
                 Cut::Missing(bytes) => self.wait(bytes).await?,
             }
         }
@@ -149,20 +137,19 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
         }
     }
 
-    /// Throws away copy data.
-    pub async fn discard(&mut self, mut bytes: usize) -> Result<(), Fault> {
-        while bytes > 0 {
+    /// Throws away what is left of a CopyData message.
+    async fn discard_copy_data(&mut self) -> Result<(), Fault> {
+        while self.pipe.copy_data > 0 {
             if self.pipe.input.is_empty() {
-                self.wait(bytes).await?;
+                self.wait(self.pipe.copy_data).await?;
             }
-            let here = bytes.min(self.pipe.input.len());
-            drop(self.pipe.input.split_to(here));
-            bytes -= here;
+            drop(self.pipe.take_copy_data());
         }
         Ok(())
     }
 
-    /// After the last message of a batch: ends its implicit transaction, sends what was kept back for it, and says ready.
+    /// After the last message of a batch: ends its implicit transaction, sends what was kept back for it, and says
+    /// ready.
     pub async fn end_batch(&mut self, failed: bool) -> Result<(), Fault> {
         let ended = watched(
             self.pipe,
@@ -217,7 +204,8 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
         }
     }
 
-    /// Sends answers while a statement runs, once there are enough of them; a cancel is heard even if the client takes none.
+    /// Sends answers while a statement runs, once there are enough of them; a cancel is heard even if the client
+    /// takes none.
     pub async fn flush_some(&mut self) -> Result<(), Fault> {
         self.check_held()?;
         if let Some(reason) = self.registration.cancel().is_cancelled() {
@@ -261,8 +249,8 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
 
     async fn flush(&mut self, body: &Bytes) -> Result<(), Fault> {
         message::nothing(body)?;
-        // The client wants its answers before it ends the batch, and waits for them. As in Postgres they are not a promise:
-        // that is only the answer to Sync.
+        // The client wants its answers before it ends the batch, and waits for them. As in Postgres they are not a
+        // promise: that is only the answer to Sync.
         self.pipe.release();
         self.pipe.flush().await?;
         Ok(())

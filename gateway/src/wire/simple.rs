@@ -65,7 +65,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         match outcome {
             Outcome::Rows(rows) => {
                 let tag = rows.tag;
-                self.settle(&before, place, RowStream::writes(tag));
+                self.settle(&before, RowStream::writes(tag));
                 reply::row_description(&mut self.pipe.output, &rows.columns, &[]);
                 let mut stream = RowStream::new(rows, Vec::new());
                 let sent = self.send_rows(&mut stream, None).await?;
@@ -73,21 +73,16 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 reply::complete_rows(&mut self.pipe.output, tag, sent.rows);
                 Ok(())
             }
-            other => self.answer(other, &before, place).await,
+            other => self.answer(other, &before).await,
         }
     }
 
     /// Answers to everything that is not rows.
-    pub(super) async fn answer(
-        &mut self,
-        outcome: Outcome<B::CopyIn>,
-        before: &Before,
-        place: Place,
-    ) -> Result<(), Fault> {
+    pub(super) async fn answer(&mut self, outcome: Outcome<B::CopyIn>, before: &Before) -> Result<(), Fault> {
         match outcome {
             Outcome::Empty => reply::empty_query(&mut self.pipe.output),
             Outcome::Complete(tag) => {
-                self.settle(before, place, true);
+                self.settle(before, true);
                 self.asides();
                 if matches!(tag.as_str(), "DEALLOCATE ALL" | "DISCARD ALL") {
                     self.statements.clear();
@@ -100,12 +95,12 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                     mark: self.pipe.output.len(),
                     ..*before
                 };
-                self.settle(&before, place, true);
+                self.settle(&before, true);
                 self.asides();
                 reply::complete(&mut self.pipe.output, &tag);
             }
             Outcome::CopyOut(source) => {
-                self.settle(before, place, false);
+                self.settle(before, false);
                 self.copy_out(source).await?;
             }
             // Rows are sent by their caller, who knows about portals.
@@ -124,12 +119,12 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     }
 
     /// After a statement was executed: whether its answers, and those before it, may be sent.
-    pub(super) fn settle(&mut self, before: &Before, place: Place, writes: bool) {
+    pub(super) fn settle(&mut self, before: &Before, writes: bool) {
         let ended = self.session.transaction_id() != before.transaction;
         if ended || self.session.status() != Status::Idle {
             // Committed just now, or part of a block whose COMMIT will have its own answer.
             self.pipe.release();
-        } else if place == Place::MoreMayFollow && writes {
+        } else if writes {
             self.pipe.hold_from(before.mark);
         }
     }

@@ -8,5 +8,6 @@ mod copy;
 mod ends;
 mod extended;
 mod hostile;
+mod postgres;
 mod simple;
 mod startup;
