@@ -1,0 +1,1 @@
+//! DDL plans against PostgreSQL 15.
