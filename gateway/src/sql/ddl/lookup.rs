@@ -206,7 +206,7 @@ pub(super) fn exists_skipping(name: &str) -> PgError {
 }
 
 /// `relation "x" does not exist`.
-pub(super) fn no_relation(name: &str) -> PgError {
+pub(in crate::sql) fn no_relation(name: &str) -> PgError {
     PgError::new(
         SqlState::UNDEFINED_TABLE,
         format!("relation \"{name}\" does not exist"),
@@ -214,7 +214,7 @@ pub(super) fn no_relation(name: &str) -> PgError {
 }
 
 /// `column "x" of relation "t" does not exist`.
-pub(super) fn no_column(column: &str, relation: &str) -> PgError {
+pub(in crate::sql) fn no_column(column: &str, relation: &str) -> PgError {
     PgError::new(
         SqlState::UNDEFINED_COLUMN,
         format!("column \"{column}\" of relation \"{relation}\" does not exist"),

@@ -42,6 +42,8 @@ mod tests;
 pub use create_table_as::{NewTable, plan_create_table_as};
 pub use preparse::preparse;
 
+pub(in crate::sql) use lookup::{no_column, no_relation};
+
 /// Plans a DDL statement; none for a statement that is not DDL. `text` is what was parsed, for positions.
 pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     let planner = Planner::new(text, ctx);
