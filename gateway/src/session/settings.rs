@@ -27,19 +27,19 @@ const PLACEHOLDERS_MAX: usize = 1000;
 
 /// Parameters reported at the start, in Postgres' order; ours last.
 const REPORTED: [&str; 14] = [
+    "application_name",
+    "client_encoding",
+    "DateStyle",
+    "default_transaction_read_only",
     "in_hot_standby",
     "integer_datetimes",
-    "TimeZone",
     "IntervalStyle",
     "is_superuser",
-    "application_name",
-    "default_transaction_read_only",
-    "standard_conforming_strings",
-    "client_encoding",
-    "session_authorization",
-    "server_version",
     "server_encoding",
-    "DateStyle",
+    "server_version",
+    "session_authorization",
+    "standard_conforming_strings",
+    "TimeZone",
     "duckmesh.last_token",
 ];
 
