@@ -27,19 +27,19 @@ const PLACEHOLDERS_MAX: usize = 1000;
 
 /// Parameters reported at the start, in Postgres' order; ours last.
 const REPORTED: [&str; 14] = [
+    "application_name",
+    "client_encoding",
+    "DateStyle",
+    "default_transaction_read_only",
     "in_hot_standby",
     "integer_datetimes",
-    "TimeZone",
     "IntervalStyle",
     "is_superuser",
-    "application_name",
-    "default_transaction_read_only",
-    "standard_conforming_strings",
-    "client_encoding",
-    "session_authorization",
-    "server_version",
     "server_encoding",
-    "DateStyle",
+    "server_version",
+    "session_authorization",
+    "standard_conforming_strings",
+    "TimeZone",
     "duckmesh.last_token",
 ];
 
@@ -123,7 +123,13 @@ impl Settings {
             }
         } else {
             let session = Some(value);
-            self.values.insert(key, Value { session, local: None });
+            self.values.insert(
+                key,
+                Value {
+                    session,
+                    local: None,
+                },
+            );
         }
         Ok(())
     }
@@ -144,7 +150,10 @@ impl Settings {
             self.values.remove(&key);
         } else if let Some(value) = self.values.get_mut(&key) {
             // A setting that was made by SET stays, empty.
-            *value = Value { session: Some(String::new()), local: None };
+            *value = Value {
+                session: Some(String::new()),
+                local: None,
+            };
         }
         Ok(())
     }
@@ -160,7 +169,10 @@ impl Settings {
         ];
         self.values.retain(|name, value| {
             if registry::find(name).is_none() {
-                *value = Value { session: Some(String::new()), local: None };
+                *value = Value {
+                    session: Some(String::new()),
+                    local: None,
+                };
                 return true;
             }
             KEPT.contains(&name.as_str()) || name == "role"
@@ -176,7 +188,10 @@ impl Settings {
     /// Sets what clients may not: `duckmesh.last_token`, `transaction_isolation`, … Not undone by a rollback.
     pub fn set_internal(&mut self, name: &str, value: &str) {
         let key = registry::find(name).map_or(name, |d| d.name).to_owned();
-        let value = Value { session: Some(value.to_owned()), local: None };
+        let value = Value {
+            session: Some(value.to_owned()),
+            local: None,
+        };
         for mark in &mut self.marks {
             mark.insert(key.clone(), value.clone());
         }
@@ -380,7 +395,13 @@ impl Settings {
     #[must_use]
     pub fn search_path(&self) -> Vec<String> {
         let names = text::split_identifiers(&self.text("search_path")).unwrap_or_default();
-        let own = |name: String| if name == "$user" { self.user.clone() } else { name };
+        let own = |name: String| {
+            if name == "$user" {
+                self.user.clone()
+            } else {
+                name
+            }
+        };
         names.into_iter().map(own).collect()
     }
 
@@ -470,8 +491,15 @@ impl Settings {
         ];
         let setting = self.text("client_min_messages");
         // `info` is below `notice`; messages of that level are always sent.
-        let setting = if setting == "info" { "notice" } else { setting.as_str() };
-        let least = LEVELS.iter().position(|l| *l == setting).unwrap_or(LEVELS.len());
+        let setting = if setting == "info" {
+            "notice"
+        } else {
+            setting.as_str()
+        };
+        let least = LEVELS
+            .iter()
+            .position(|l| *l == setting)
+            .unwrap_or(LEVELS.len());
         match severity {
             Severity::Error | Severity::Fatal | Severity::Info => true,
             Severity::Notice => least <= 6,

@@ -74,7 +74,11 @@ impl<'a> Scan<'a> {
         if tokens.last().is_some_and(|t| t.token == Token::SemiColon) {
             tokens.pop();
         }
-        (!tokens.is_empty()).then_some(Self { text, tokens, at: 0 })
+        (!tokens.is_empty()).then_some(Self {
+            text,
+            tokens,
+            at: 0,
+        })
     }
 
     /// The statement's text.
@@ -111,7 +115,11 @@ impl<'a> Scan<'a> {
 
     /// Takes a token that must be this one.
     pub fn expect(&mut self, token: &Token) -> PgResult<()> {
-        if self.take(token) { Ok(()) } else { Err(self.unexpected()) }
+        if self.take(token) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     /// Whether these unquoted words are next.
@@ -150,7 +158,11 @@ impl<'a> Scan<'a> {
 
     /// The value, if nothing follows.
     pub fn done<T>(&self, value: T) -> PgResult<T> {
-        if self.is_done() { Ok(value) } else { Err(self.unexpected()) }
+        if self.is_done() {
+            Ok(value)
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     /// Takes an identifier, folded unless quoted.
@@ -221,7 +233,10 @@ impl<'a> Scan<'a> {
     #[must_use]
     pub fn source(&self, from: usize, to: usize) -> &'a str {
         let start = self.tokens.get(from).map(|t| t.span.start);
-        let end = to.checked_sub(1).and_then(|last| self.tokens.get(last)).map(|t| t.span.end);
+        let end = to
+            .checked_sub(1)
+            .and_then(|last| self.tokens.get(last))
+            .map(|t| t.span.end);
         match (start, end) {
             (Some(start), Some(end)) => self
                 .text

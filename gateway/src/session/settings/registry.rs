@@ -156,7 +156,11 @@ fn definition(line: &'static str) -> Option<Definition> {
             "real" => Kind::Real {
                 min: min.parse().ok()?,
                 // `pg_settings` writes DBL_MAX rounded up: beyond what a double holds.
-                max: max.parse().ok().filter(|m: &f64| m.is_finite()).unwrap_or(f64::MAX),
+                max: max
+                    .parse()
+                    .ok()
+                    .filter(|m: &f64| m.is_finite())
+                    .unwrap_or(f64::MAX),
                 unit,
             },
             "enum" => Kind::Enum(values.split(',').collect()),

@@ -20,12 +20,20 @@ pub fn check(name: &str, value: &str) -> PgResult<String> {
         // What is not printable ASCII would break other programs' logs; Postgres replaces it too.
         "application_name" | "cluster_name" => Ok(value
             .bytes()
-            .map(|b| if (32..127).contains(&b) { char::from(b) } else { '?' })
+            .map(|b| {
+                if (32..127).contains(&b) {
+                    char::from(b)
+                } else {
+                    '?'
+                }
+            })
             .collect()),
         "duckmesh.snapshot" if value.is_empty() || value.parse::<u64>().is_ok() => {
             Ok(value.to_owned())
         }
-        "duckmesh.snapshot" => Err(invalid(name, value).hint("A snapshot is a number of duckmesh.snapshots.")),
+        "duckmesh.snapshot" => {
+            Err(invalid(name, value).hint("A snapshot is a number of duckmesh.snapshots."))
+        }
         _ => Ok(value.to_owned()),
     }
 }
@@ -148,10 +156,12 @@ fn identifier(text: &str) -> Option<(String, &str)> {
 }
 
 /// The value of DateStyle after `SET DateStyle TO value`; words that are not said stay as they are in `current`.
-pub fn date_style(value: &str, current: (DateStyle, DateOrder)) -> PgResult<(DateStyle, DateOrder)> {
+pub fn date_style(
+    value: &str,
+    current: (DateStyle, DateOrder),
+) -> PgResult<(DateStyle, DateOrder)> {
     let error = |detail: String| invalid("DateStyle", value).detail(detail);
-    let words = split_identifiers(value)
-        .ok_or_else(|| error("List syntax is invalid.".into()))?;
+    let words = split_identifiers(value).ok_or_else(|| error("List syntax is invalid.".into()))?;
     let (mut style, mut order): (Option<DateStyle>, Option<DateOrder>) = (None, None);
     let mut conflict = false;
     for word in &words {
@@ -226,7 +236,8 @@ pub fn check_placeholder(name: &str) -> PgResult<()> {
     };
     if !name.split('.').all(simple) {
         return invalid(
-            "Custom parameter names must be two or more simple identifiers separated by dots.".into(),
+            "Custom parameter names must be two or more simple identifiers separated by dots."
+                .into(),
         );
     }
     if name.to_ascii_lowercase().starts_with("duckmesh.") {

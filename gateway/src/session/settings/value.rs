@@ -40,9 +40,7 @@ pub fn show(definition: &Definition, value: &str) -> String {
             _ => value.to_owned(),
         },
         Kind::Real { unit, .. } => match value.parse::<f64>() {
-            Ok(number) if number > 0.0 && *unit != Unit::None => {
-                real_in_best_unit(number, *unit)
-            }
+            Ok(number) if number > 0.0 && *unit != Unit::None => real_in_best_unit(number, *unit),
             _ => value.to_owned(),
         },
         _ => value.to_owned(),
@@ -97,7 +95,13 @@ fn integer(name: &str, value: &str, min: i32, max: i32, unit: Unit) -> PgResult<
         return Err(invalid(name, value).hint("Value exceeds integer range."));
     }
     if number < f64::from(min) || number > f64::from(max) {
-        return Err(out_of_range(name, &format!("{number}"), unit, &min.to_string(), &max.to_string()));
+        return Err(out_of_range(
+            name,
+            &format!("{number}"),
+            unit,
+            &min.to_string(),
+            &max.to_string(),
+        ));
     }
     // Adding zero makes a negative zero positive.
     Ok(format!("{}", number + 0.0))
@@ -106,7 +110,13 @@ fn integer(name: &str, value: &str, min: i32, max: i32, unit: Unit) -> PgResult<
 fn real(name: &str, value: &str, min: f64, max: f64, unit: Unit) -> PgResult<String> {
     let number = number(name, value, unit)?;
     if number < min || number > max {
-        return Err(out_of_range(name, &six_digits(number), unit, &six_digits(min), &six_digits(max)));
+        return Err(out_of_range(
+            name,
+            &six_digits(number),
+            unit,
+            &six_digits(min),
+            &six_digits(max),
+        ));
     }
     Ok(six_digits(number + 0.0))
 }
@@ -149,8 +159,13 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let sign = if negative { -1.0 } else { 1.0 };
-    if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        let end = hex.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(hex.len());
+    if let Some(hex) = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))
+    {
+        let end = hex
+            .find(|c: char| !c.is_ascii_hexdigit())
+            .unwrap_or(hex.len());
         let (number, rest) = hex.split_at(end);
         return Some((sign * i64::from_str_radix(number, 16).ok()? as f64, rest));
     }
@@ -171,7 +186,8 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
     }
     let (number, rest) = digits.split_at(end);
     // A leading zero means octal to strtol, which Postgres uses.
-    let octal = number.len() > 1 && number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
+    let octal =
+        number.len() > 1 && number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
     let number = if octal {
         i64::from_str_radix(number, 8).ok()? as f64
     } else {
@@ -258,9 +274,7 @@ fn units_hint(unit: Unit) -> &'static str {
         Unit::Millisecond | Unit::Second | Unit::Minute => {
             "Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\"."
         }
-        _ => {
-            "Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\"."
-        }
+        _ => "Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".",
     }
 }
 
@@ -300,7 +314,10 @@ fn six_digits(number: f64) -> String {
     };
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let trim = |digits: &str| match digits.contains('.') {
-        true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        true => digits
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned(),
         false => digits.to_owned(),
     };
     if (-4..6).contains(&exponent) {

@@ -42,7 +42,11 @@ pub fn quote(name: &str) -> String {
 /// A schema's name in SQL: DuckLake's `main` is `public` here.
 #[must_use]
 pub fn schema_in_sql(name: &str) -> &str {
-    if name == duckmesh_catalog::schema::DEFAULT_SCHEMA { "public" } else { name }
+    if name == duckmesh_catalog::schema::DEFAULT_SCHEMA {
+        "public"
+    } else {
+        name
+    }
 }
 
 /// A schema's name in the lake. None for SQL's `main`, which is not the lake's.
@@ -58,7 +62,10 @@ pub fn schema_in_lake(name: &str) -> Option<&str> {
 /// Schemas that are not in a lake.
 #[must_use]
 pub fn is_system_schema(name: &str) -> bool {
-    matches!(name, "pg_catalog" | "information_schema" | "duckmesh" | "pg_toast")
+    matches!(
+        name,
+        "pg_catalog" | "information_schema" | "duckmesh" | "pg_toast"
+    )
 }
 
 /// Collects names of one statement, and the notices about those that were too long.
@@ -120,9 +127,7 @@ impl Names {
         match parts.as_slice() {
             [name] => Ok((None, name.clone())),
             [schema, name] => Ok((Some(schema.clone()), name.clone())),
-            [other, schema, name] if other == database => {
-                Ok((Some(schema.clone()), name.clone()))
-            }
+            [other, schema, name] if other == database => Ok((Some(schema.clone()), name.clone())),
             [other, schema, name] => Err(PgError::unsupported(format!(
                 "cross-database references are not implemented: \"{other}.{schema}.{name}\""
             ))
