@@ -89,6 +89,8 @@ pub struct QueryRequest {
     pub prelude: Vec<String>,
     /// Exactly one SELECT, rendered from the checked tree.
     pub sql: String,
+    /// The client's own text, which positions of errors refer to; empty where there is none.
+    pub client_sql: String,
     /// The session's time zone.
     pub time_zone: String,
     /// When it is stopped.
@@ -106,6 +108,7 @@ impl QueryRequest {
         Self {
             prelude: Vec::new(),
             sql: sql.into(),
+            client_sql: String::new(),
             time_zone: "UTC".to_owned(),
             deadline: None,
             cancel: CancelHandle::default(),

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore},
-    time::{sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
@@ -99,13 +99,13 @@ impl Engine {
 
     async fn run(&self, request: QueryRequest) -> PgResult<ResultStream> {
         let fingerprint = Fingerprint::of(&request.sql);
-        if let Some(left) = self.0.quarantine.refused(fingerprint) {
+        if let Some(left) = self.0.quarantine.refused(fingerprint, Instant::now()) {
             return Err(quarantined(left));
         }
         let permit = self.0.permit(&request).await?;
         let (slot, connection, id) = self.0.send(&request, fingerprint).await?;
-        let QueryRequest { sql, deadline, cancel, .. } = request;
-        follow(Running { slot, connection, id, sql: sql.into(), deadline, cancel, permit }).await
+        let QueryRequest { client_sql, deadline, cancel, .. } = request;
+        follow(Running { slot, connection, id, client_sql, deadline, cancel, permit }).await
     }
 }
 
@@ -264,7 +264,7 @@ impl Slot {
 
     /// The worker ended under this statement.
     pub fn count_crash(&self) {
-        self.quarantine.count(self.fingerprint);
+        self.quarantine.count(self.fingerprint, Instant::now());
     }
 }
 

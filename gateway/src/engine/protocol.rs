@@ -249,6 +249,8 @@ impl EngineError {
             return Self { exception_type, message, extra };
         }
         match text.split_once(" Error: ") {
+            // Errors of the parser are JSON behind a prefix.
+            Some((_, json)) if json.starts_with('{') => Self::parse(json),
             Some((kind, message)) if kind.len() < 40 => Self::new(kind, message),
             _ => Self::new("Unknown", text),
         }

@@ -130,7 +130,7 @@ pub(super) struct Running {
     pub slot: Slot,
     pub connection: Connection,
     pub id: u64,
-    pub sql: Arc<str>,
+    pub client_sql: String,
     pub deadline: Option<Instant>,
     pub cancel: CancelHandle,
     pub permit: OwnedSemaphorePermit,
@@ -179,13 +179,13 @@ async fn drive(mut running: Running, sender: mpsc::Sender<Item>, outcome: Outcom
             end = forward(&mut running.connection, &sender) => end,
         }
     };
-    let Running { slot, connection, id, sql, permit, .. } = running;
+    let Running { slot, connection, id, client_sql, permit, .. } = running;
     match end {
         End::Told(told) => {
             if told.as_ref().is_err_and(EngineError::is_fatal) {
                 slot.worker.retire("an internal error of DuckDB");
             }
-            outcome.set(told.map_err(|error| errors::from_engine(&error, &sql)));
+            outcome.set(told.map_err(|error| errors::from_engine(&error, &client_sql)));
             slot.give_back(connection);
             drop(permit);
             drop(sender);
