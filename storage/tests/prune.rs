@@ -62,6 +62,16 @@ fn compare(op: &str, value: &str) -> Test {
     Test::Compare(comparison, value.into())
 }
 
+/// Type, minimum, maximum, operator, constant, whether the file stays.
+type Case<'a> = (
+    &'a ColumnType,
+    Option<&'a str>,
+    Option<&'a str>,
+    &'a str,
+    &'a str,
+    bool,
+);
+
 #[test]
 fn comparisons() {
     let number = ColumnType::Int8;
@@ -70,7 +80,7 @@ fn comparisons() {
     let (date, tz) = (ColumnType::Date, ColumnType::Timestamptz);
     let uuid = "00000000-0000-0000-0000-0000000000ff";
     #[rustfmt::skip]
-    let table: &[(&ColumnType, Option<&str>, Option<&str>, &str, &str, bool)] = &[
+    let table: &[Case] = &[
         (&number, Some("9"), Some("10"), "=", "10", true),
         (&number, Some("9"), Some("10"), "=", "11", false),
         (&number, Some("9"), Some("10"), "=", "8", false),
