@@ -13,7 +13,7 @@ use super::{
     scan::{Scan, begins_with},
 };
 use crate::{
-    copy::{CopyOptions, Direction, RawCopyOptions},
+    copy::{CopyOptions, CopyTarget, Direction, ForceColumns, RawCopyOptions},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -60,7 +60,8 @@ enum Source<'a> {
 
 fn statement<'a>(scan: &mut Scan<'a>) -> PgResult<CopyStatement<'a>> {
     // COPY BINARY t …: the form of PostgreSQL before 7.3.
-    let binary = scan.sees(&["binary"]) && matches!(scan.ahead(1), Some(Token::Word(_)))
+    let binary = scan.sees(&["binary"])
+        && matches!(scan.ahead(1), Some(Token::Word(_)))
         && !scan.sees(&["binary", "from"])
         && !scan.sees(&["binary", "to"])
         && scan.word(&["binary"]);
@@ -92,10 +93,16 @@ fn statement<'a>(scan: &mut Scan<'a>) -> PgResult<CopyStatement<'a>> {
             .or_position(scan.position()));
     }
     if raw.format.as_deref() == Some("binary") {
-        return Err(PgError::unsupported("COPY in binary format is not supported yet")
-            .hint("Use FORMAT csv or text."));
+        return Err(
+            PgError::unsupported("COPY in binary format is not supported yet")
+                .hint("Use FORMAT csv or text."),
+        );
     }
-    scan.done(CopyStatement { source, direction, raw })
+    scan.done(CopyStatement {
+        source,
+        direction,
+        raw,
+    })
 }
 
 /// The text within the parentheses.
@@ -116,7 +123,10 @@ fn query_source<'a>(scan: &mut Scan<'a>) -> PgResult<Source<'a>> {
     }
     let sql = scan.text().get(start..scan.byte()).unwrap_or_default();
     scan.expect(&Token::RParen)?;
-    Ok(Source::Query { sql, before: from.unwrap_or(1) - 1 })
+    Ok(Source::Query {
+        sql,
+        before: from.unwrap_or(1) - 1,
+    })
 }
 
 /// Names up to a closing parenthesis.
@@ -135,7 +145,10 @@ fn target(scan: &mut Scan<'_>, direction: Direction) -> PgResult<()> {
         return Ok(());
     }
     if scan.word(&["program"]) {
-        return Err(denied("pg_execute_server_program", "to or from an external program"));
+        return Err(denied(
+            "pg_execute_server_program",
+            "to or from an external program",
+        ));
     }
     scan.string()?;
     Err(match direction {
@@ -162,11 +175,26 @@ fn copy_query(statement: &CopyStatement<'_>, ctx: &PlanContext) -> PgResult<Plan
     };
     let tree = parse::query(sql).map_err(shifted)?;
     let query = query::plan_query(&tree, sql, ctx).map_err(shifted)?;
-    // Where planning does not know a name, the engine's description tells it: then there are none here.
+    // Where planning does not know a name, the engine's description tells it when the statement runs: the options are
+    // checked now as far as they do not name columns.
     let names: Option<Vec<_>> = query.columns.iter().map(|c| c.name.clone()).collect();
     let columns = names.unwrap_or_default();
-    let options = CopyOptions::new(&statement.raw, Direction::To, &columns)?;
-    Ok(Plan::CopyOut(CopyOutPlan { query, columns, options }))
+    let mut raw = statement.raw.clone();
+    if columns.is_empty() {
+        raw.force_quote = raw.force_quote.map(|_| ForceColumns::All);
+    }
+    let target = CopyTarget {
+        relation: None,
+        all: &columns,
+        columns: &columns,
+    };
+    let options = CopyOptions::new(&raw, Direction::To, &target)?;
+    Ok(Plan::CopyOut(CopyOutPlan {
+        query,
+        columns,
+        options,
+        raw: statement.raw.clone(),
+    }))
 }
 
 fn copy_table(
@@ -177,7 +205,13 @@ fn copy_table(
 ) -> PgResult<Plan> {
     let found = find(name, statement.direction, ctx)?;
     let (ids, names) = chosen(&found.table, columns)?;
-    let options = CopyOptions::new(&statement.raw, statement.direction, &names)?;
+    let all: Vec<_> = found.table.columns.iter().map(|c| c.name.clone()).collect();
+    let target = CopyTarget {
+        relation: Some(&found.table.name),
+        all: &all,
+        columns: &names,
+    };
+    let options = CopyOptions::new(&statement.raw, statement.direction, &target)?;
     if statement.direction == Direction::From {
         return Ok(Plan::CopyIn(CopyInPlan {
             schema_name: found.schema_name,
@@ -194,7 +228,12 @@ fn copy_table(
         quoted(&found.table.name)
     );
     let query = query::plan_query(&parse::query(&sql)?, &sql, ctx)?;
-    Ok(Plan::CopyOut(CopyOutPlan { query, columns: names, options }))
+    Ok(Plan::CopyOut(CopyOutPlan {
+        query,
+        columns: names,
+        options,
+        raw: statement.raw.clone(),
+    }))
 }
 
 struct Found {
@@ -217,7 +256,10 @@ fn find(name: &[String], direction: Direction, ctx: &PlanContext) -> PgResult<Fo
         _ => {
             return Err(PgError::new(
                 SqlState::SYNTAX_ERROR,
-                format!("improper qualified name (too many dotted names): {}", name.join(".")),
+                format!(
+                    "improper qualified name (too many dotted names): {}",
+                    name.join(".")
+                ),
             ));
         }
     };
@@ -247,11 +289,13 @@ fn find(name: &[String], direction: Direction, ctx: &PlanContext) -> PgResult<Fo
 }
 
 fn of_view(name: &str, direction: Direction) -> PgError {
-    let error = |message: String, hint: &str| {
-        PgError::new(SqlState::WRONG_OBJECT_TYPE, message).hint(hint)
-    };
+    let error =
+        |message: String, hint: &str| PgError::new(SqlState::WRONG_OBJECT_TYPE, message).hint(hint);
     match direction {
-        Direction::From => error(format!("cannot copy to view \"{name}\""), "COPY into the table that the view reads."),
+        Direction::From => error(
+            format!("cannot copy to view \"{name}\""),
+            "COPY into the table that the view reads.",
+        ),
         Direction::To => error(
             format!("cannot copy from view \"{name}\""),
             "Try the COPY (SELECT ...) TO variant.",
