@@ -103,9 +103,6 @@ impl Prepared for FakePrepared {
     fn param_types(&self) -> &[u32] {
         &self.params
     }
-    fn columns(&self) -> Option<&[ResultColumn]> {
-        self.columns.as_deref()
-    }
     fn ends_failed_block(&self) -> bool {
         matches!(&*self.sql, "commit" | "rollback")
     }
@@ -150,7 +147,7 @@ impl FakeSession {
         Ok(())
     }
 
-    async fn statement(&mut self, sql: &str, params: Params, place: Place) -> PgResult<Outcome> {
+    async fn statement(&mut self, sql: &str, params: Params, place: Place) -> PgResult<Outcome<Sink>> {
         if let Some(Ok(rows)) = sql.strip_prefix("select ").map(str::parse) {
             return Ok(Outcome::Rows(rows_of(rows, &self.ledger)));
         }
@@ -199,7 +196,7 @@ impl FakeSession {
                     ledger: Arc::clone(&self.ledger),
                     bytes: 0,
                 };
-                Ok(Outcome::CopyIn(Box::new(sink)))
+                Ok(Outcome::CopyIn(sink))
             }
             "copyout" => Ok(Outcome::CopyOut(Box::new(Source { left: 2 }))),
             "copyendless" => Ok(Outcome::CopyOut(Box::new(Source { left: u64::MAX }))),
@@ -218,6 +215,7 @@ impl FakeSession {
 impl Session for FakeSession {
     type Statement = Arc<str>;
     type Prepared = FakePrepared;
+    type CopyIn = Sink;
 
     async fn parse(&mut self, sql: Arc<str>) -> PgResult<Vec<Arc<str>>> {
         if sql.contains("syntax") {
@@ -247,12 +245,21 @@ impl Session for FakeSession {
         Ok(prepared)
     }
 
+    async fn describe(&mut self, prepared: &FakePrepared) -> PgResult<Option<Arc<[ResultColumn]>>> {
+        Ok(prepared.columns.clone().map(Arc::from))
+    }
+
+    async fn copy_done(&mut self, sink: Sink) -> PgResult<String> {
+        self.ledger.copied_bytes.fetch_add(sink.bytes, Ordering::SeqCst);
+        Ok("COPY 1".into())
+    }
+
     async fn execute(
         &mut self,
         prepared: &FakePrepared,
         params: Params,
         place: Place,
-    ) -> PgResult<Outcome> {
+    ) -> PgResult<Outcome<Sink>> {
         let outcome = self
             .statement(&Arc::clone(&prepared.sql), params, place)
             .await;
@@ -339,7 +346,7 @@ impl RowSource for Numbers {
     }
 }
 
-struct Sink {
+pub struct Sink {
     ledger: Arc<Ledger>,
     bytes: usize,
 }
@@ -363,12 +370,6 @@ impl CopySink for Sink {
             .pieces_max
             .fetch_max(piece.len(), Ordering::SeqCst);
         Ok(())
-    }
-    async fn done(self: Box<Self>) -> PgResult<String> {
-        self.ledger
-            .copied_bytes
-            .fetch_add(self.bytes, Ordering::SeqCst);
-        Ok("COPY 1".into())
     }
 }
 
