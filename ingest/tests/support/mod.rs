@@ -1,0 +1,5 @@
+//! What the suites of this crate share.
+
+#![allow(dead_code)]
+
+pub mod postgres;
