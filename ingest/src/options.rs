@@ -35,6 +35,8 @@ pub struct LakeOptions {
     pub queue_wait_max: Duration,
     /// Published offsets that stay in the log.
     pub keep_offsets: i64,
+    /// How often the log is trimmed behind the watermark: a trim costs a commit, so not for every publication.
+    pub trim_interval: Duration,
     /// How long idempotency keys are remembered.
     pub key_window: Duration,
 }
@@ -61,6 +63,7 @@ impl Default for LakeOptions {
             queue_bytes_max: 128 << 20,
             queue_wait_max: Duration::from_secs(15),
             keep_offsets: 0,
+            trim_interval: Duration::from_secs(10),
             key_window: Duration::from_secs(25 * 3600),
         }
     }

@@ -19,8 +19,6 @@ use crate::{
     lake::{Shared, Stop},
 };
 
-/// A trim costs a commit of the log: not for every publication.
-const TRIM_INTERVAL: Duration = Duration::from_secs(10);
 /// Keys are looked through this often.
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -230,7 +228,7 @@ impl Leader<'_> {
     async fn tidy(&mut self) {
         let shared = self.shared;
         let keep = shared.options.keep_offsets.max(0);
-        if self.trimmed.elapsed() >= TRIM_INTERVAL {
+        if self.trimmed.elapsed() >= shared.options.trim_interval {
             self.trimmed = Instant::now();
             let through = Offset::new(self.watermark.get().saturating_sub(keep));
             if let Err(failure) = self.trim(through).await {
