@@ -49,8 +49,12 @@ pub fn write_scratch(
     batches: &[RecordBatch],
     path: &Path,
 ) -> Result<()> {
-    let layout = Arc::new(Layout::new(table, columns, Others::AsText)?);
-    let mut encoder = FileEncoder::new(layout)?;
+    write_local(Layout::new(table, columns, Others::AsText)?, batches, path)
+}
+
+/// Writes a short-lived local file.
+pub(crate) fn write_local(layout: Layout, batches: &[RecordBatch], path: &Path) -> Result<()> {
+    let mut encoder = FileEncoder::new(Arc::new(layout))?;
     let mut out = File::create(path).map_err(|e| Error::io("create a scratch file", e))?;
     let written = |e| Error::io("write a scratch file", e);
     for batch in batches {

@@ -44,8 +44,9 @@ impl FileEncoder {
             .with_properties(properties()?)
             .with_skip_arrow_metadata(true)
             .with_parquet_schema(layout.parquet.clone());
-        let writer = ArrowWriter::try_new_with_options(Sink::default(), layout.arrow.clone(), options)
-            .map_err(|e| Error::parquet("begin a Parquet file", e))?;
+        let writer =
+            ArrowWriter::try_new_with_options(Sink::default(), layout.arrow.clone(), options)
+                .map_err(|e| Error::parquet("begin a Parquet file", e))?;
         let nan = vec![false; layout.leaves.len()];
         Ok(Self {
             layout,

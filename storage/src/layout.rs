@@ -61,17 +61,26 @@ impl Layout {
                 )
             })?;
             if others == Others::Refused && !column.ty.is_writable() {
-                let message = format!("column \"{}\" has type {}, which cannot be written", column.name, column.ty);
+                let message = format!(
+                    "column \"{}\" has type {}, which cannot be written",
+                    column.name, column.ty
+                );
                 return Err(Error::new(ErrorKind::Invalid, message));
             }
             let (field, leaf) = column_type(column)?;
             fields.push(field);
             leaves.push(leaf);
-            stored.push(Field::new(&column.name, stored_type(&column.ty.arrow()), true));
+            stored.push(Field::new(
+                &column.name,
+                stored_type(&column.ty.arrow()),
+                true,
+            ));
             types.push(column.ty.clone());
         }
         let root = Type::group_type_builder("duckdb_schema").with_fields(fields);
-        let root = root.build().map_err(|e| Error::parquet("build a file's schema", e))?;
+        let root = root
+            .build()
+            .map_err(|e| Error::parquet("build a file's schema", e))?;
         Ok(Self {
             arrow: Arc::new(Schema::new(stored)),
             parquet: SchemaDescriptor::new(Arc::new(root)),
@@ -80,22 +89,46 @@ impl Layout {
         })
     }
 
+    /// All columns as text, whatever their types: the reader casts.
+    pub(crate) fn text(table: &TableDef, columns: &[ColumnId]) -> Result<Self> {
+        let mut text = table.clone();
+        for column in &mut text.columns {
+            column.ty = ColumnType::Text;
+        }
+        Self::new(&text, columns, Others::Refused)
+    }
+
     /// A caller's batch in the types of the file. Refuses one that was not made for these columns.
     pub(crate) fn stored(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         if batch.num_columns() != self.columns.len() {
-            return Err(Error::new(ErrorKind::Invalid, "a batch has another number of columns than its table"));
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "a batch has another number of columns than its table",
+            ));
         }
-        let columns = batch.columns().iter().zip(&self.columns).map(|(array, ty)| {
-            if !array.data_type().equals_datatype(&ty.arrow()) {
-                let message = format!("a batch has {} where the column has type {ty}", array.data_type());
-                return Err(Error::new(ErrorKind::Invalid, message));
-            }
-            interval::stored(array)
-        });
+        let columns = batch
+            .columns()
+            .iter()
+            .zip(&self.columns)
+            .map(|(array, ty)| {
+                if !array.data_type().equals_datatype(&ty.arrow()) {
+                    let message = format!(
+                        "a batch has {} where the column has type {ty}",
+                        array.data_type()
+                    );
+                    return Err(Error::new(ErrorKind::Invalid, message));
+                }
+                interval::stored(array)
+            });
         let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(self.arrow.clone(), columns, &options)
-            .map_err(|e| Error::caused(ErrorKind::Invalid, format!("a batch does not fit its table: {e}"), e))
+        RecordBatch::try_new_with_options(self.arrow.clone(), columns, &options).map_err(|e| {
+            Error::caused(
+                ErrorKind::Invalid,
+                format!("a batch does not fit its table: {e}"),
+                e,
+            )
+        })
     }
 }
 
@@ -120,7 +153,10 @@ fn column_type(column: &ColumnDef) -> Result<(TypePtr, Leaf)> {
         return Ok((scalar(&column.name, &column.ty, column.id)?, leaf));
     };
     let element_id = column.element_id.ok_or_else(|| {
-        Error::new(ErrorKind::Corrupt, format!("array column \"{}\" has no element id", column.name))
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("array column \"{}\" has no element id", column.name),
+        )
     })?;
     let item = scalar("element", element, element_id)?;
     let group = |name: &str, child: TypePtr, repetition, logical, id| {
@@ -135,7 +171,13 @@ fn column_type(column: &ColumnDef) -> Result<(TypePtr, Leaf)> {
     };
     let repeated = group("list", item, Repetition::REPEATED, None, None)?;
     let id = Some(field_id(column.id)?);
-    let list = group(&column.name, repeated, Repetition::OPTIONAL, Some(LogicalType::List), id)?;
+    let list = group(
+        &column.name,
+        repeated,
+        Repetition::OPTIONAL,
+        Some(LogicalType::List),
+        id,
+    )?;
     let leaf = Leaf {
         id: element_id,
         ty: (**element).clone(),
@@ -190,15 +232,19 @@ fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
     let builder = Type::primitive_type_builder(name, physical)
         .with_repetition(Repetition::OPTIONAL)
         .with_logical_type(logical)
-        .with_length(if physical == Physical::FIXED_LEN_BYTE_ARRAY { 16 } else { -1 })
+        .with_length(if physical == Physical::FIXED_LEN_BYTE_ARRAY {
+            16
+        } else {
+            -1
+        })
         .with_id(Some(field_id(id)?));
     built(builder.build())
 }
 
 fn decimal(name: &str, precision: u8, scale: i8, id: ColumnId) -> Result<TypePtr> {
     let (physical, length) = match precision {
-        0..=DECIMAL_IN_INT32 => (Physical::INT32, -1),
-        ..=DECIMAL_IN_INT64 => (Physical::INT64, -1),
+        p if p <= DECIMAL_IN_INT32 => (Physical::INT32, -1),
+        p if p <= DECIMAL_IN_INT64 => (Physical::INT64, -1),
         _ => (Physical::FIXED_LEN_BYTE_ARRAY, decimal_bytes(precision)),
     };
     let (precision, scale) = (i32::from(precision), i32::from(scale));
@@ -221,8 +267,12 @@ fn decimal_bytes(precision: u8) -> i32 {
 
 /// A column id as Parquet holds it: 32 bits.
 fn field_id(id: ColumnId) -> Result<i32> {
-    i32::try_from(id.get())
-        .map_err(|_| Error::new(ErrorKind::Corrupt, format!("column id {id} does not fit a Parquet field id")))
+    i32::try_from(id.get()).map_err(|_| {
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("column id {id} does not fit a Parquet field id"),
+        )
+    })
 }
 
 pub(crate) fn built(built: parquet::errors::Result<Type>) -> Result<TypePtr> {

@@ -44,7 +44,9 @@ pub(crate) fn staged() -> String {
 /// Whether a path's last part is a name that was made here, or that of such a file's unfinished upload (`….parquet#1`).
 pub(crate) fn is_ours(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let ending = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once(".parquet"));
+    let ending = name
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.split_once(".parquet"));
     ending.is_some_and(|(_, ending)| ending.is_empty() || ending.starts_with('#'))
 }
 

@@ -14,22 +14,37 @@ use crate::{
 };
 
 /// Statistics of every leaf; `nan` says for each whether a NaN was written.
-pub(crate) fn of_file(layout: &Layout, metadata: &ParquetMetaData, nan: &[bool]) -> Vec<ColumnStats> {
+pub(crate) fn of_file(
+    layout: &Layout,
+    metadata: &ParquetMetaData,
+    nan: &[bool],
+) -> Vec<ColumnStats> {
     let leaves = layout.leaves.iter().zip(nan).enumerate();
     leaves
         .map(|(index, (leaf, nan))| {
             let groups = metadata.row_groups().iter();
-            of_leaf(leaf, *nan, groups.filter_map(|group| group.columns().get(index)))
+            of_leaf(
+                leaf,
+                *nan,
+                groups.filter_map(|group| group.columns().get(index)),
+            )
         })
         .collect()
 }
 
-fn of_leaf<'a>(leaf: &Leaf, nan: bool, chunks: impl Iterator<Item = &'a ColumnChunkMetaData>) -> ColumnStats {
+fn of_leaf<'a>(
+    leaf: &Leaf,
+    nan: bool,
+    chunks: impl Iterator<Item = &'a ColumnChunkMetaData>,
+) -> ColumnStats {
     let mut range = Range::Empty;
     let (mut size, mut levels, mut nulls) = (0, 0, 0);
     for chunk in chunks {
         let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
-        let chunk_nulls = chunk.statistics().and_then(Statistics::null_count_opt).unwrap_or(0);
+        let chunk_nulls = chunk
+            .statistics()
+            .and_then(Statistics::null_count_opt)
+            .unwrap_or(0);
         size += unsigned(chunk.compressed_size());
         levels += unsigned(chunk.num_values());
         nulls += chunk_nulls;
@@ -65,9 +80,10 @@ impl Range {
         match (self, next) {
             (Self::Unknown, _) | (_, None) => Self::Unknown,
             (Self::Empty, Some((min, max))) => Self::Known(min, max),
-            (Self::Known(min, max), Some((next_min, next_max))) => {
-                Self::Known(min.outer(next_min, Ordering::Less), max.outer(next_max, Ordering::Greater))
-            }
+            (Self::Known(min, max), Some((next_min, next_max))) => Self::Known(
+                min.outer(next_min, Ordering::Less),
+                max.outer(next_max, Ordering::Greater),
+            ),
         }
     }
 }
@@ -105,8 +121,12 @@ impl Bound {
             (Self::Int(v), ColumnType::Numeric(_, scale)) => text::decimal(*v, *scale),
             (Self::Int(v), ColumnType::Date) => text::date(i32::try_from(*v).ok()?),
             (Self::Int(v), ColumnType::Time) => text::time(i64::try_from(*v).ok()?),
-            (Self::Int(v), ColumnType::Timestamp) => text::timestamp(i64::try_from(*v).ok()?, false),
-            (Self::Int(v), ColumnType::Timestamptz) => text::timestamp(i64::try_from(*v).ok()?, true),
+            (Self::Int(v), ColumnType::Timestamp) => {
+                text::timestamp(i64::try_from(*v).ok()?, false)
+            }
+            (Self::Int(v), ColumnType::Timestamptz) => {
+                text::timestamp(i64::try_from(*v).ok()?, true)
+            }
             (Self::Int(v), _) => v.to_string(),
             // It was a real before it was widened to be compared: nothing is lost on the way back.
             #[allow(clippy::cast_possible_truncation)]
@@ -147,6 +167,12 @@ fn pair<T>(statistics: &ValueStatistics<T>, bound: impl Fn(&T) -> Bound) -> Opti
 
 /// A decimal of up to 16 bytes.
 fn big_endian(bytes: &[u8]) -> i128 {
-    let sign = if bytes.first().is_some_and(|b| b & 0x80 != 0) { -1 } else { 0 };
-    bytes.iter().fold(sign, |value, byte| (value << 8) | i128::from(*byte))
+    let sign = if bytes.first().is_some_and(|b| b & 0x80 != 0) {
+        -1
+    } else {
+        0
+    };
+    bytes
+        .iter()
+        .fold(sign, |value, byte| (value << 8) | i128::from(*byte))
 }

@@ -84,14 +84,16 @@ impl LakeFiles {
             Ok(_) => self.seal(&relative).await?,
             // An earlier try of the same work succeeded: its answer was lost, or its process died behind it.
             Err(object_store::Error::AlreadyExists { .. }) => {
-                self.verify(schema_path, table_path, &file).await.map_err(|e| match e.kind() {
-                    ErrorKind::Corrupt => Error::caused(
-                        ErrorKind::AlreadyExists,
-                        format!("{relative} is there already with other content"),
-                        e,
-                    ),
-                    _ => e,
-                })?;
+                self.verify(schema_path, table_path, &file)
+                    .await
+                    .map_err(|e| match e.kind() {
+                        ErrorKind::Corrupt => Error::caused(
+                            ErrorKind::AlreadyExists,
+                            format!("{relative} is there already with other content"),
+                            e,
+                        ),
+                        _ => e,
+                    })?;
                 self.sync(&relative).await?;
                 self.seal(&relative).await?;
             }
@@ -132,8 +134,17 @@ impl LakeFiles {
     pub async fn verify(&self, schema_path: &str, table_path: &str, file: &NewFile) -> Result<()> {
         let relative = format!("{schema_path}{table_path}{}", file.path);
         let path = names::object_path(&relative)?;
-        let corrupt = |what: &str| Error::new(ErrorKind::Corrupt, format!("{relative}: {what} is not what was written"));
-        let found = self.store.get(&path).await.map_err(|e| Error::store("read a file", e))?;
+        let corrupt = |what: &str| {
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("{relative}: {what} is not what was written"),
+            )
+        };
+        let found = self
+            .store
+            .get(&path)
+            .await
+            .map_err(|e| Error::store("read a file", e))?;
         if found.meta.size != file.size_bytes {
             return Err(corrupt("the size"));
         }
@@ -151,7 +162,12 @@ impl LakeFiles {
     /// All files below the data path, those of unfinished uploads too.
     pub async fn list(&self) -> Result<Vec<StoredFile>> {
         let Some(folder) = self.folder.clone() else {
-            let listed: Vec<_> = self.store.list(None).try_collect().await.map_err(|e| Error::store("list files", e))?;
+            let listed: Vec<_> = self
+                .store
+                .list(None)
+                .try_collect()
+                .await
+                .map_err(|e| Error::store("list files", e))?;
             return Ok(listed.into_iter().map(StoredFile::from).collect());
         };
         // Not by object_store: it leaves out what a killed process had not finished.
@@ -184,7 +200,9 @@ impl LakeFiles {
             return self.delete(relative).await;
         };
         blocking(move || match std::fs::remove_file(path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("delete a file", e)),
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("delete a file", e))
+            }
             _ => Ok(()),
         })
         .await
@@ -196,7 +214,9 @@ impl LakeFiles {
             return Ok(());
         };
         blocking(move || {
-            let mut permissions = std::fs::metadata(&path).map_err(|e| Error::io("look at a file", e))?.permissions();
+            let mut permissions = std::fs::metadata(&path)
+                .map_err(|e| Error::io("look at a file", e))?
+                .permissions();
             permissions.set_readonly(true);
             std::fs::set_permissions(&path, permissions).map_err(|e| Error::io("seal a file", e))
         })
@@ -230,7 +250,9 @@ impl From<ObjectMeta> for StoredFile {
 }
 
 /// Runs blocking work beside the runtime's workers.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|e| Error::caused(ErrorKind::Io, "a storage task ended early", e))?
@@ -254,7 +276,9 @@ fn walk(top: &Path) -> Result<Vec<StoredFile>> {
             if meta.is_dir() {
                 folders.push((entry.path(), format!("{prefix}{name}/")));
             } else if meta.is_file() {
-                let modified = meta.modified().map_err(|e| Error::io("look at a file", e))?;
+                let modified = meta
+                    .modified()
+                    .map_err(|e| Error::io("look at a file", e))?;
                 files.push(StoredFile {
                     path: format!("{prefix}{name}"),
                     size_bytes: meta.len(),
