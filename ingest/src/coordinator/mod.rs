@@ -10,7 +10,7 @@ mod work;
 
 use std::{sync::Arc, time::Duration};
 
-use duckmesh_catalog::{ErrorKind, failpoint, leases::Lease};
+use duckmesh_catalog::{ErrorKind, leases::Lease};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until, timeout},
@@ -86,11 +86,7 @@ async fn renew(shared: &Shared, lease: &Lease) {
     let mut pause = ttl / RENEWALS_PER_TTL;
     loop {
         sleep(pause).await;
-        let renewed = match failpoint::hit("lease-before-renew") {
-            Ok(()) => shared.catalog.renew_lease(lease, ttl).await,
-            Err(e) => Err(e),
-        };
-        pause = match renewed {
+        pause = match shared.catalog.renew_lease(lease, ttl).await {
             Ok(()) => ttl / RENEWALS_PER_TTL,
             Err(e) if e.kind() == ErrorKind::Fenced => return,
             Err(error) => {
