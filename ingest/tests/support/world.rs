@@ -10,7 +10,9 @@ use duckmesh_catalog::{
     Catalog, ColumnDef, ColumnId, ColumnType, LakeName, Offset, TableDef, catalog::Location,
     clock::SystemClock, ddl::DdlOp, lakes::LakeInfo,
 };
-use duckmesh_ingest::{Appended, Bus, IdempotencyKey, Lake, LakeOptions, Part, SqliteBus, Write};
+use duckmesh_ingest::{
+    Appended, Bus, IdempotencyKey, Lake, LakeOptions, Part, PostgresBus, SqliteBus, Write,
+};
 use duckmesh_storage::LakeFiles;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use uuid::Uuid;
@@ -38,9 +40,23 @@ pub fn options() -> LakeOptions {
 impl World {
     /// Opens the folder, making what is missing.
     pub async fn open(folder: &Path) -> Self {
+        let bus = Arc::new(SqliteBus::open(&folder.join("log.sqlite")).unwrap());
         let location = Location::Sqlite {
             data_dir: folder.to_owned(),
         };
+        Self::on(folder, location, bus).await
+    }
+
+    /// One process' handles on a lake in Postgres.
+    pub async fn open_postgres(folder: &Path, url: &str) -> Self {
+        let bus = Arc::new(PostgresBus::open(url).await.unwrap());
+        let location = Location::Postgres {
+            url: url.to_owned(),
+        };
+        Self::on(folder, location, bus).await
+    }
+
+    async fn on(folder: &Path, location: Location, bus: Arc<dyn Bus>) -> Self {
         let catalog = Catalog::open(location, Arc::new(SystemClock))
             .await
             .unwrap();
@@ -52,7 +68,6 @@ impl World {
             None => catalog.create_lake(&name, &data_path).await.unwrap(),
         };
         let files = LakeFiles::open(&info.data_path).unwrap();
-        let bus = Arc::new(SqliteBus::open(&folder.join("log.sqlite")).unwrap());
         Self {
             catalog,
             info,
