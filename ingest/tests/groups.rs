@@ -5,9 +5,12 @@ mod support;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use duckmesh_catalog::Offset;
-use duckmesh_ingest::{AppendErrorKind, LakeOptions, Write};
+use duckmesh_ingest::{AppendErrorKind, Bus, BusErrorKind, LakeOptions, Write};
 use futures::future::join_all;
-use support::world::{World, append, key, options, rows, wait, write};
+use support::{
+    gate::GatedBus,
+    world::{World, append, key, options, rows, wait, write},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_get_dense_distinct_offsets_and_a_bad_neighbour_harms_nobody() {
@@ -158,4 +161,79 @@ async fn shutdown_publishes_what_was_acknowledged() {
         .acquire_lease(world.info.id, "other", Duration::from_secs(1))
         .await;
     assert!(lease.unwrap().is_some());
+}
+
+/// Ends when the gate has seen that many groups.
+async fn groups_seen(bus: &GatedBus, count: usize) {
+    while bus.groups.lock().unwrap().len() < count {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn while_one_append_is_in_flight_the_next_group_gathers_and_the_queue_is_bounded() {
+    const QUEUE: usize = 10;
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::open(folder.path()).await;
+    let bus = GatedBus::new(Arc::clone(&world.bus));
+    world.bus = Arc::clone(&bus) as Arc<dyn Bus>;
+    let narrow = LakeOptions {
+        queue_writes_max: QUEUE,
+        queue_wait_max: Duration::from_millis(30),
+        ..options()
+    };
+    let lake = world.lake(narrow).await;
+    let table = uuid::Uuid::new_v4();
+    let spawn = |n: i64| {
+        let lake = Arc::clone(&lake);
+        tokio::spawn(async move {
+            lake.append(write(&lake, vec![rows(table, &[n])]).await)
+                .await
+        })
+    };
+    let first = spawn(0);
+    groups_seen(&bus, 1).await;
+    let queued: Vec<_> = (1..=QUEUE as i64).map(spawn).collect();
+    let late = spawn(99);
+    // No place came free within the limit: told so, and not in the log.
+    assert_eq!(
+        late.await.unwrap().unwrap_err().kind(),
+        AppendErrorKind::QueueFull
+    );
+    bus.open();
+    assert_eq!(first.await.unwrap().unwrap().offset, Offset::new(1));
+    let mut offsets = BTreeSet::new();
+    for write in queued {
+        offsets.insert(write.await.unwrap().unwrap().offset.get());
+    }
+    assert_eq!(offsets, (2..=QUEUE as i64 + 1).collect());
+    assert_eq!(
+        *bus.groups.lock().unwrap(),
+        [1, QUEUE as u32],
+        "one commit for all that waited"
+    );
+    assert_eq!(lake.head().await.unwrap(), Offset::new(QUEUE as i64 + 1));
+}
+
+#[tokio::test]
+async fn a_failed_append_is_told_as_what_it_is_and_the_next_one_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::open(folder.path()).await;
+    let bus = GatedBus::new(Arc::clone(&world.bus));
+    world.bus = Arc::clone(&bus) as Arc<dyn Bus>;
+    let lake = world.lake(options()).await;
+    bus.open();
+    let table = world.table(&lake, "t").await;
+    for (failure, expect) in [
+        (BusErrorKind::Full, AppendErrorKind::Full),
+        (BusErrorKind::Unknown, AppendErrorKind::Unknown),
+        (BusErrorKind::Unavailable, AppendErrorKind::Unavailable),
+    ] {
+        *bus.failure.lock().unwrap() = Some(failure);
+        let one = write(&lake, vec![rows(table, &[1])]).await;
+        assert_eq!(lake.append(one).await.unwrap_err().kind(), expect);
+        append(&lake, vec![rows(table, &[2])]).await;
+    }
+    wait(&lake, lake.head().await.unwrap()).await;
+    assert_eq!(world.rows(table).await, [2, 2, 2]);
 }

@@ -63,6 +63,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<Stop>) {
                     }
                 }
             }
+            // Another one publishes, and will publish what this process leaves in the log.
+            Ok(None) if *stop.borrow() != Stop::No => return,
             Ok(None) => standby(&shared, &mut stop, retry).await,
             Err(error) => {
                 tracing::warn!(lake = %shared.info.name, %error, "could not ask for the lease");

@@ -2,5 +2,6 @@
 
 #![allow(dead_code)]
 
+pub mod gate;
 pub mod postgres;
 pub mod world;
