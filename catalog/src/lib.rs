@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod clock;
+mod columns;
 pub mod ddl;
 pub mod dead_letters;
 pub mod error;
@@ -13,12 +14,15 @@ pub mod files;
 pub mod ids;
 pub mod lakes;
 pub mod leases;
+pub mod migrate;
 pub mod publish;
 pub mod schema;
 pub mod snapshots;
 pub mod store;
 mod table_files;
 pub mod tables;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod token;
 pub mod types;
 
