@@ -22,7 +22,8 @@ pub struct EncodedFile {
     pub bytes: Bytes,
 }
 
-/// Makes one file of batches. The same input gives the same bytes and the same name. Blocks: not for a runtime's workers.
+/// Makes one file of batches. The same input gives the same bytes and the same name.
+/// Blocks: not for a runtime's workers.
 pub fn encode(
     table: &TableDef,
     columns: &[ColumnId],

@@ -113,3 +113,29 @@ fn io_kind(error: &std::io::Error) -> ErrorKind {
         _ => ErrorKind::Io,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_seen_through_the_object_store() {
+        for (errno, expect) in [
+            (28, ErrorKind::Full),
+            (122, ErrorKind::Full),
+            (30, ErrorKind::ReadOnly),
+            (5, ErrorKind::Io),
+        ] {
+            let source = Box::new(std::io::Error::from_raw_os_error(errno));
+            let error = object_store::Error::Generic {
+                store: "local",
+                source,
+            };
+            assert_eq!(
+                Error::store("store a file", error).kind(),
+                expect,
+                "errno {errno}"
+            );
+        }
+    }
+}

@@ -8,16 +8,22 @@ use arrow::{
 };
 use duckmesh_catalog::files::NewFile;
 use parquet::{
-    arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions},
+    arrow::arrow_writer::{
+        ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions,
+        compute_leaves,
+    },
     basic::{Compression, ZstdLevel},
-    file::properties::{EnabledStatistics, WriterProperties},
+    file::{
+        properties::{EnabledStatistics, WriterProperties},
+        writer::SerializedFileWriter,
+    },
 };
 use sha2::{Digest, Sha256};
 
 use crate::{
     error::{Error, ErrorKind, Result},
     layout::Layout,
-    stats,
+    stats::{self, LeafStats},
 };
 
 /// Rows of a row group: DuckDB's own, so that its threads share a file well.
@@ -32,10 +38,19 @@ const CREATED_BY: &str = "duckmesh";
 /// A file that is being written.
 pub(crate) struct FileEncoder {
     layout: Arc<Layout>,
-    writer: ArrowWriter<Sink>,
+    file: SerializedFileWriter<Sink>,
+    factory: ArrowRowGroupWriterFactory,
+    group: Option<RowGroup>,
+    stats: Vec<LeafStats>,
+    rows: u64,
+}
+
+/// The row group that takes rows now.
+struct RowGroup {
+    columns: Vec<ArrowColumnWriter>,
     /// For each leaf: whether a NaN was seen.
     nan: Vec<bool>,
-    rows: u64,
+    rows: usize,
 }
 
 impl FileEncoder {
@@ -44,66 +59,137 @@ impl FileEncoder {
             .with_properties(properties()?)
             .with_skip_arrow_metadata(true)
             .with_parquet_schema(layout.parquet.clone());
-        let writer =
+        let (file, factory) =
             ArrowWriter::try_new_with_options(Sink::default(), layout.arrow.clone(), options)
+                .and_then(ArrowWriter::into_serialized_writer)
                 .map_err(|e| Error::parquet("begin a Parquet file", e))?;
-        let nan = vec![false; layout.leaves.len()];
+        let stats = layout.leaves.iter().map(|_| LeafStats::default()).collect();
         Ok(Self {
             layout,
-            writer,
-            nan,
+            file,
+            factory,
+            group: None,
+            stats,
             rows: 0,
         })
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let batch = self.layout.stored(batch)?;
-        for (nan, array) in self.nan.iter_mut().zip(batch.columns()) {
-            *nan = *nan || has_nan(array);
+        let mut done = 0;
+        while done < batch.num_rows() {
+            let group = match &mut self.group {
+                Some(group) => group,
+                None => {
+                    let index = self.file.flushed_row_groups().len();
+                    self.group.insert(RowGroup::new(&self.factory, index)?)
+                }
+            };
+            let rows = (ROW_GROUP_ROWS - group.rows).min(batch.num_rows() - done);
+            group.write(&self.layout, &batch.slice(done, rows))?;
+            done += rows;
+            if group.rows >= ROW_GROUP_ROWS || group.size_bytes() >= ROW_GROUP_BYTES {
+                self.end_group()?;
+            }
         }
         self.rows += batch.num_rows() as u64;
-        self.writer
-            .write(&batch)
-            .map_err(|e| Error::parquet("encode rows", e))
+        Ok(())
     }
 
     /// Bytes of the file up to now, those of the open row group estimated.
     pub(crate) fn size_bytes(&self) -> u64 {
-        self.writer.inner().size + self.writer.in_progress_size() as u64
+        self.file.inner().size + self.group.as_ref().map_or(0, |g| g.size_bytes() as u64)
     }
 
     /// Bytes that wait to be taken.
     pub(crate) fn pending_bytes(&self) -> usize {
-        self.writer.inner().pending.len()
+        self.file.inner().pending.len()
     }
 
     /// Takes the bytes that are ready; the file goes on behind them.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        mem::take(&mut self.writer.inner_mut().pending)
+        mem::take(&mut self.file.inner_mut().pending)
     }
 
     /// Ends the file. Returns its last bytes, and what it is; the name is left empty.
     pub(crate) fn finish(mut self) -> Result<(Vec<u8>, NewFile)> {
-        let metadata = self
-            .writer
+        self.end_group()?;
+        self.file
             .finish()
             .map_err(|e| Error::parquet("end a Parquet file", e))?;
-        let sink = mem::take(self.writer.inner_mut());
+        let sink = mem::take(self.file.inner_mut());
         let footer = sink
             .pending
             .last_chunk::<8>()
             .and_then(|tail| tail.first_chunk::<4>())
             .map(|length| u32::from_le_bytes(*length))
             .ok_or_else(|| Error::new(ErrorKind::Io, "a Parquet file ended without a footer"))?;
+        let stats = self.layout.leaves.iter().zip(self.stats);
         let file = NewFile {
             path: String::new(),
             record_count: self.rows,
             size_bytes: sink.size,
             footer_size_bytes: u64::from(footer),
             sha256: hex(sink.hash.finalize().as_slice()),
-            stats: stats::of_file(&self.layout, &metadata, &self.nan),
+            stats: stats.map(|(leaf, stats)| stats.of(leaf)).collect(),
         };
         Ok((sink.pending, file))
+    }
+
+    fn end_group(&mut self) -> Result<()> {
+        let Some(group) = self.group.take() else {
+            return Ok(());
+        };
+        let failed = |e| Error::parquet("end a row group", e);
+        let mut out = self.file.next_row_group().map_err(failed)?;
+        let columns = group.columns.into_iter().zip(group.nan);
+        for ((column, nan), (leaf, stats)) in
+            columns.zip(self.layout.leaves.iter().zip(&mut self.stats))
+        {
+            let mut chunk = column.close().map_err(failed)?;
+            stats.add(leaf, &chunk.close().metadata, nan);
+            stats::correct_bounds(chunk.close_mut(), nan).map_err(failed)?;
+            chunk.append_to_row_group(&mut out).map_err(failed)?;
+        }
+        out.close().map_err(failed)?;
+        Ok(())
+    }
+}
+
+impl RowGroup {
+    fn new(factory: &ArrowRowGroupWriterFactory, index: usize) -> Result<Self> {
+        let columns = factory
+            .create_column_writers(index)
+            .map_err(|e| Error::parquet("begin a row group", e))?;
+        Ok(Self {
+            nan: vec![false; columns.len()],
+            columns,
+            rows: 0,
+        })
+    }
+
+    fn write(&mut self, layout: &Layout, batch: &RecordBatch) -> Result<()> {
+        // One leaf for each column: there are no structs.
+        let writers = self.columns.iter_mut().zip(&mut self.nan);
+        let arrays = layout.arrow.fields().iter().zip(batch.columns());
+        for ((writer, nan), (field, array)) in writers.zip(arrays) {
+            *nan = *nan || has_nan(array);
+            let leaves = compute_leaves(field, array);
+            for leaf in leaves.map_err(|e| Error::parquet("encode rows", e))? {
+                writer
+                    .write(&leaf)
+                    .map_err(|e| Error::parquet("encode rows", e))?;
+            }
+        }
+        self.rows += batch.num_rows();
+        Ok(())
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.columns
+            .iter()
+            .map(ArrowColumnWriter::get_estimated_total_bytes)
+            .sum()
     }
 }
 
@@ -117,8 +203,6 @@ fn properties() -> Result<WriterProperties> {
     let builder = WriterProperties::builder()
         .set_created_by(CREATED_BY.into())
         .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(STATS_TEXT_BYTES_MAX));
     Ok(builder.build())

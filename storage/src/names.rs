@@ -41,7 +41,8 @@ pub(crate) fn staged() -> String {
     format!("{PREFIX}staged-{}.parquet", Uuid::now_v7())
 }
 
-/// Whether a path's last part is a name that was made here, or that of such a file's unfinished upload (`….parquet#1`).
+/// Whether a path's last part is a name that was made here, or that of such a file's unfinished upload
+/// (`….parquet#1`).
 pub(crate) fn is_ours(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let ending = name

@@ -165,8 +165,8 @@ fn constant(text: &str, ty: &ColumnType) -> Option<Scalar> {
     Scalar::parse(text, ty)
 }
 
-/// A bound of floats, moved outwards by more than a `real` can be off: the column may have been `real` when the file was
-/// written and be `double precision` now, and 0.1 is not the same number in both.
+/// A bound of floats, moved outwards by more than a `real` can be off: the column may have been `real` when the file
+/// was written and be `double precision` now, and 0.1 is not the same number in both.
 fn slack(bound: Scalar, direction: f64) -> Scalar {
     match bound {
         Scalar::Float(v) => {

@@ -1,8 +1,8 @@
 //! Rows that another writer inlined in the catalog, as a Parquet file.
 //!
 //! Their columns are all text in the file: DuckDB casts each to the type that `read_parquet`'s schema names (tried with
-//! 1.5.5). So a value means what DuckDB says it means, also where Parquet could not hold it (negative intervals) and for
-//! types that DuckMesh does not write (structs, maps, hugeint).
+//! 1.5.5). So a value means what DuckDB says it means, also where Parquet could not hold it (negative intervals)
+//! and for types that DuckMesh does not write (structs, maps, hugeint).
 
 use std::{path::Path, sync::Arc};
 

@@ -1,75 +1,111 @@
 //! Statistics of a file's columns, in DuckLake's text form, from what the Parquet writer gathered while it wrote.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, mem};
 
 use duckmesh_catalog::{ColumnType, files::ColumnStats};
-use parquet::file::{
-    metadata::{ColumnChunkMetaData, ParquetMetaData},
-    statistics::{Statistics, ValueStatistics},
+use parquet::{
+    column::writer::ColumnCloseResult,
+    file::{
+        metadata::ColumnChunkMetaData,
+        statistics::{Statistics, ValueStatistics},
+    },
 };
 
-use crate::{
-    layout::{Layout, Leaf},
-    text,
-};
+use crate::{layout::Leaf, text};
 
-/// Statistics of every leaf; `nan` says for each whether a NaN was written.
-pub(crate) fn of_file(
-    layout: &Layout,
-    metadata: &ParquetMetaData,
-    nan: &[bool],
-) -> Vec<ColumnStats> {
-    let leaves = layout.leaves.iter().zip(nan).enumerate();
-    leaves
-        .map(|(index, (leaf, nan))| {
-            let groups = metadata.row_groups().iter();
-            of_leaf(
-                leaf,
-                *nan,
-                groups.filter_map(|group| group.columns().get(index)),
-            )
-        })
-        .collect()
+/// What is known of a leaf's values so far.
+#[derive(Default)]
+pub(crate) struct LeafStats {
+    size_bytes: u64,
+    levels: u64,
+    nulls: u64,
+    range: Range,
+    nan: bool,
 }
 
-fn of_leaf<'a>(
-    leaf: &Leaf,
-    nan: bool,
-    chunks: impl Iterator<Item = &'a ColumnChunkMetaData>,
-) -> ColumnStats {
-    let mut range = Range::Empty;
-    let (mut size, mut levels, mut nulls) = (0, 0, 0);
-    for chunk in chunks {
+impl LeafStats {
+    /// Adds a row group's column chunk.
+    pub(crate) fn add(&mut self, leaf: &Leaf, chunk: &ColumnChunkMetaData, nan: bool) {
         let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
-        let chunk_nulls = chunk
+        let levels = unsigned(chunk.num_values());
+        let nulls = chunk
             .statistics()
             .and_then(Statistics::null_count_opt)
             .unwrap_or(0);
-        size += unsigned(chunk.compressed_size());
-        levels += unsigned(chunk.num_values());
-        nulls += chunk_nulls;
-        if unsigned(chunk.num_values()) > chunk_nulls {
-            range = range.with(chunk.statistics().and_then(|s| bounds(s, &leaf.ty)));
+        self.size_bytes += unsigned(chunk.compressed_size());
+        self.levels += levels;
+        self.nulls += nulls;
+        self.nan |= nan;
+        if levels > nulls {
+            let bounds = chunk.statistics().and_then(|s| bounds(s, &leaf.ty));
+            // A row group of NaNs has no bounds, and hides none: NaN is not within them.
+            if bounds.is_some() || !nan {
+                self.range = mem::take(&mut self.range).with(bounds);
+            }
         }
     }
-    let is_float = matches!(leaf.ty, ColumnType::Float4 | ColumnType::Float8);
-    let (min, max) = match range {
-        Range::Known(min, max) => (min.text(&leaf.ty), max.text(&leaf.ty)),
-        Range::Empty | Range::Unknown => (None, None),
-    };
-    ColumnStats {
-        column: leaf.id,
-        size_bytes: size,
-        value_count: levels - nulls,
-        null_count: nulls,
-        min,
-        max,
-        contains_nan: is_float.then_some(nan),
+
+    pub(crate) fn of(self, leaf: &Leaf) -> ColumnStats {
+        let is_float = matches!(leaf.ty, ColumnType::Float4 | ColumnType::Float8);
+        let (min, max) = match self.range {
+            Range::Known(min, max) => (min.text(&leaf.ty), max.text(&leaf.ty)),
+            Range::Empty | Range::Unknown => (None, None),
+        };
+        ColumnStats {
+            column: leaf.id,
+            size_bytes: self.size_bytes,
+            value_count: self.levels - self.nulls,
+            null_count: self.nulls,
+            min,
+            max,
+            contains_nan: is_float.then_some(self.nan),
+        }
     }
 }
 
+/// Makes the bounds of floats in the file itself such that DuckDB, which believes them, is right: none where there are
+/// NaNs, which they leave out (`max(x)` was wrong, and `x > 1` skipped the row group); and 0 where Parquet's writer
+/// says -0 to be safe (`min(x)` was shown as `-0`).
+pub(crate) fn correct_bounds(
+    chunk: &mut ColumnCloseResult,
+    nan: bool,
+) -> parquet::errors::Result<()> {
+    // -0 + 0 is 0, and any other number is itself.
+    let corrected = match chunk.metadata.statistics() {
+        Some(Statistics::Float(v)) => {
+            let bound = |bound: Option<&f32>| bound.filter(|_| !nan).map(|b| b + 0.0);
+            Statistics::float(
+                bound(v.min_opt()),
+                bound(v.max_opt()),
+                None,
+                v.null_count_opt(),
+                false,
+            )
+        }
+        Some(Statistics::Double(v)) => {
+            let bound = |bound: Option<&f64>| bound.filter(|_| !nan).map(|b| b + 0.0);
+            Statistics::double(
+                bound(v.min_opt()),
+                bound(v.max_opt()),
+                None,
+                v.null_count_opt(),
+                false,
+            )
+        }
+        _ => return Ok(()),
+    };
+    let metadata = chunk.metadata.clone().into_builder();
+    chunk.metadata = metadata.set_statistics(corrected).build()?;
+    if nan {
+        chunk.column_index = None;
+    }
+    Ok(())
+}
+
 /// What is known of the values of a column's row groups so far.
+#[derive(Default)]
 enum Range {
+    #[default]
     Empty,
     Known(Bound, Bound),
     Unknown,
@@ -146,8 +182,8 @@ fn bounds(statistics: &Statistics, ty: &ColumnType) -> Option<(Bound, Bound)> {
         Statistics::Boolean(v) => pair(v, |v| Bound::Int(i128::from(*v))),
         Statistics::Int32(v) => pair(v, |v| Bound::Int(i128::from(*v))),
         Statistics::Int64(v) => pair(v, |v| Bound::Int(i128::from(*v))),
-        Statistics::Float(v) => pair(v, |v| Bound::Float(f64::from(*v))),
-        Statistics::Double(v) => pair(v, |v| Bound::Float(*v)),
+        Statistics::Float(v) => pair(v, |v| Bound::Float(f64::from(*v) + 0.0)),
+        Statistics::Double(v) => pair(v, |v| Bound::Float(*v + 0.0)),
         Statistics::ByteArray(v) => pair(v, |v| Bound::Bytes(v.data().to_vec())),
         Statistics::FixedLenByteArray(v) => match ty {
             ColumnType::Numeric(..) => pair(v, |v| Bound::Int(big_endian(v.data()))),

@@ -51,7 +51,7 @@ impl LakeFiles {
                 format!("not an absolute folder: {data_path}"),
             ));
         }
-        std::fs::create_dir_all(&folder).map_err(|e| Error::io("create the data folder", e))?;
+        create_durably(&folder).map_err(|e| Error::io("create the data folder", e))?;
         let store = LocalFileSystem::new_with_prefix(&folder)
             .map_err(|e| Error::store("open the data folder", e))?
             .with_fsync(true);
@@ -174,7 +174,8 @@ impl LakeFiles {
         blocking(move || walk(&folder)).await
     }
 
-    /// Deletes files that were written here, are older than `grace` at `now`, and are not referenced. Returns their paths.
+    /// Deletes files that were written here, are older than `grace` at `now`, and are not referenced: by any snapshot,
+    /// by a frame that is not published yet, or by an open transaction. Returns their paths.
     pub async fn sweep(
         &self,
         now: DateTime<Utc>,
@@ -246,6 +247,21 @@ impl From<ObjectMeta> for StoredFile {
             size_bytes: object.size,
             modified: object.last_modified,
         }
+    }
+}
+
+/// Makes a folder and those above it, and makes them durable: files in them are promised to be.
+fn create_durably(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let Some(above) = folder.parent() else {
+        return Ok(());
+    };
+    create_durably(above)?;
+    match std::fs::create_dir(folder) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.and_then(|()| File::open(above)?.sync_all()),
     }
 }
 
