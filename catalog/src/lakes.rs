@@ -102,7 +102,7 @@ impl Catalog {
     #[must_use]
     pub fn lake_folder(&self, name: &LakeName) -> Option<PathBuf> {
         match &self.inner.location {
-            Location::Sqlite { data_dir } => Some(data_dir.join("lakes").join(encoded(name))),
+            Location::Sqlite { data_dir } => Some(data_dir.join("lakes").join(folder_name(name))),
             Location::Postgres { .. } => None,
         }
     }
@@ -161,7 +161,7 @@ impl Catalog {
             .map_err(|e| if e.kind() == ErrorKind::AlreadyExists { exists(name) } else { e })?;
         let id = LakeId::new(row.int(0)?);
         let place = match &self.inner.location {
-            Location::Sqlite { .. } => encoded(name),
+            Location::Sqlite { .. } => folder_name(name),
             Location::Postgres { .. } => schema_name(name, id),
         };
         tx.execute(
@@ -320,7 +320,8 @@ fn exists(name: &LakeName) -> Error {
 
 /// A lake's name as a folder: what is not a small letter, digit, `-` or `_` is percent-encoded, so that names that differ
 /// in case are two folders on every file system, and no name means another place.
-fn encoded(name: &LakeName) -> String {
+#[must_use]
+pub fn folder_name(name: &LakeName) -> String {
     let mut out = String::new();
     for byte in name.as_str().bytes() {
         if byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_' {
@@ -384,8 +385,8 @@ mod tests {
     #[test]
     fn names_become_folders_and_schemas() {
         let name = |text: &str| LakeName::parse(text).unwrap();
-        assert_eq!(encoded(&name("sales_1")), "sales_1");
-        assert_eq!(encoded(&name("../A b")), "%2E%2E%2F%41%20b");
+        assert_eq!(folder_name(&name("sales_1")), "sales_1");
+        assert_eq!(folder_name(&name("../A b")), "%2E%2E%2F%41%20b");
         assert_eq!(schema_name(&name("sales"), LakeId::new(1)), "lake_sales");
         let long = schema_name(&name(&"ä".repeat(31)), LakeId::new(7));
         assert!(

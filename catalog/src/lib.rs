@@ -33,7 +33,7 @@ pub use files::{DataFile, DeleteFile, FileRange, InlinedRows, NewFile, TableFile
 pub use ids::{
     ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SnapshotId, TableId, ViewId,
 };
-pub use lakes::LakeInfo;
+pub use lakes::{LakeInfo, folder_name};
 pub use leases::Lease;
 pub use publish::{Publication, Published, Rejection};
 pub use schema::{
