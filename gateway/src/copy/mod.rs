@@ -19,3 +19,6 @@ pub use options::{
 pub use parser::{CopyParser, LINE_BYTES_MAX};
 pub use sink::{BatchLimits, RowSink, SinkColumn};
 pub use writer::CopyWriter;
+
+#[cfg(test)]
+mod tests;

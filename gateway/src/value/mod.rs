@@ -31,3 +31,6 @@ pub(crate) use error::invalid_utf8;
 pub use literal::{Param, lake_text, literal, literal_as, sql_literal, type_of_oid};
 pub use row_writer::{DataRowWriter, Format};
 pub use zone::TimeZone;
+
+#[cfg(test)]
+mod against_postgres;
