@@ -66,6 +66,8 @@ impl<'out, W: Write> BatchWriter<'out, W> {
             IpcDataGenerator::default().schema_to_bytes_with_dictionary_tracker(&to, &mut dictionaries, &options);
         let head = serde_json::to_vec(columns).map_err(io::Error::from)?;
         write_frame(out, FrameKind::Schema, &head, &message.ipc_message)?;
+        // Columns are known long before the first row of a slow statement.
+        out.flush()?;
         Ok(Self {
             out,
             from: Arc::clone(from),
