@@ -456,7 +456,9 @@ async fn a_killed_worker_costs_its_statements_an_error() {
     assert_eq!(lake.value("SELECT 1").await, "1");
     assert_ne!(lake.pid().await, pid);
     // While nothing runs, nobody notices.
-    kill(lake.pid().await);
+    let pid = lake.pid().await;
+    kill(pid);
+    until("the worker ends", || !alive(pid)).await;
     assert_eq!(lake.value("SELECT 2").await, "2");
 }
 
@@ -477,16 +479,18 @@ async fn a_statement_that_crashes_again_and_again_is_refused() {
 /// Reliability 3.2: the process survives, and says that there is no memory.
 #[tokio::test]
 async fn memory_bombs_are_errors() {
-    let lake = lake_with(|options| options.address_space_bytes = Some(2048 * MIB));
+    let lake = lake_with(|options| options.address_space_bytes = Some(1200 * MIB));
     let pid = lake.pid().await;
     let bombs = [
         ("SELECT length(array_to_string(range(100000000), ','))", &["53200"][..]),
-        ("SELECT length(lpad('x', 2000000000, 'y')) + length(lpad('x', 2000000000, 'z'))", &["53200", "54000"]),
+        ("SELECT length(repeat('x', 4000000000))", &["53200", "54000"]),
         ("SELECT len(list_distinct(range(100000000)))", &["53200"]),
         ("SELECT count(*) FROM (SELECT range, range::varchar || repeat('x', 1000) y FROM range(10000000) ORDER BY y DESC)", &["53200", "53100"]),
     ];
     for (sql, codes) in bombs {
+        let start = Instant::now();
         let error = lake.error(sql).await;
+        println!("{sql}: {:?}", start.elapsed());
         assert!(codes.contains(&error.code().0), "{sql}: {error}");
         assert_eq!(lake.value("SELECT 1").await, "1", "after {sql}");
     }

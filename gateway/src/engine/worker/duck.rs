@@ -283,7 +283,7 @@ impl Statement<'_> {
         let mut raw: ffi::duckdb_pending_result = ptr::null_mut();
         // SAFETY: live statement; `raw` is owned by Pending from here on.
         let state = unsafe { ffi::duckdb_pending_prepared_streaming(self.raw, &raw mut raw) };
-        let pending = Pending { raw, _of: PhantomData };
+        let pending = Pending { raw, connection: Some(self.connection), _of: PhantomData };
         if state == ffi::DuckDBSuccess { Ok(pending) } else { Err(pending.error()) }
     }
 }
@@ -321,16 +321,18 @@ impl Drop for ArrowForm {
 /// A statement that was started and has no result yet.
 pub struct Pending<'statement> {
     raw: ffi::duckdb_pending_result,
+    /// None when the statement goes on as [`Rows`].
+    connection: Option<ffi::duckdb_connection>,
     _of: PhantomData<&'statement ()>,
 }
 
 impl<'statement> Pending<'statement> {
     /// Runs until rows can be fetched.
-    pub fn into_rows(self) -> DuckResult<Rows<'statement>> {
+    pub fn into_rows(mut self) -> DuckResult<Rows<'statement>> {
         let mut result = empty_result();
         // SAFETY: live pending result; `result` is owned by Rows from here on.
         let state = unsafe { ffi::duckdb_execute_pending(self.raw, &raw mut result) };
-        let rows = Rows { result, _of: PhantomData };
+        let rows = Rows { result, connection: self.connection.take(), _of: PhantomData };
         if state == ffi::DuckDBSuccess {
             return Ok(rows);
         }
@@ -348,6 +350,7 @@ impl<'statement> Pending<'statement> {
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
+        stop(self.connection);
         // SAFETY: owned, destroyed once.
         unsafe { ffi::duckdb_destroy_pending(&raw mut self.raw) };
     }
@@ -356,6 +359,7 @@ impl Drop for Pending<'_> {
 /// The rows of a running statement.
 pub struct Rows<'statement> {
     result: ffi::duckdb_result,
+    connection: Option<ffi::duckdb_connection>,
     _of: PhantomData<&'statement ()>,
 }
 
@@ -397,8 +401,18 @@ impl Rows<'_> {
 
 impl Drop for Rows<'_> {
     fn drop(&mut self) {
+        stop(self.connection);
         // SAFETY: owned, destroyed once.
         unsafe { ffi::duckdb_destroy_result(&raw mut self.result) };
+    }
+}
+
+/// Before a statement is given up: its other threads run already, closing waits for them, and an interrupt that came
+/// before the start was forgotten by it.
+fn stop(connection: Option<ffi::duckdb_connection>) {
+    if let Some(connection) = connection {
+        // SAFETY: the connection outlives what was started on it.
+        unsafe { ffi::duckdb_interrupt(connection) };
     }
 }
 

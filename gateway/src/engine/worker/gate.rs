@@ -47,6 +47,9 @@ const SCALARS: [&str; 24] = [
 /// Schemas whose relations show the instance.
 const SCHEMAS: [&str; 2] = ["information_schema", "pg_catalog"];
 
+/// Statements about relations that can stand in FROM.
+const SHOWING: [&str; 3] = ["describe", "show", "summarize"];
+
 /// Names that statements must not use, by position.
 pub struct Gate {
     tables: HashSet<String>,
@@ -108,13 +111,14 @@ impl Gate {
 
     fn is_plain(&self, sql: &str) -> bool {
         let lower = sql.to_ascii_lowercase();
-        // Identifiers written as U&"\0065nable…" do not contain the word that they mean.
-        !lower.contains("u&")
+        !has_disguise(&lower)
+            && !has_quoted_dot(&lower)
             && lower.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).all(|word| {
                 !self.tables.contains(word)
                     && !self.scalars.contains(word)
                     && !self.relations.contains(word)
                     && !SCHEMAS.contains(&word)
+                    && !SHOWING.contains(&word)
             })
     }
 
@@ -150,7 +154,9 @@ impl Gate {
                 if hidden || SCHEMAS.contains(&catalog.as_str()) {
                     return Err(denied("table", &name));
                 }
-                if self.relations.contains(&name) && !own.contains(&name) {
+                // DuckDB takes a table that it does not know for a file.
+                let file = name.contains(['.', '/', ':', '*', '?', '[']);
+                if (file || self.relations.contains(&name)) && !own.contains(&name) {
                     return Err(denied("table", &name));
                 }
             }
@@ -164,6 +170,27 @@ impl Gate {
         }
         Ok(())
     }
+}
+
+/// What hides words from a plain look: comments, escapes, dollar quotes, identifiers such as U&"\0065nable…".
+fn has_disguise(sql: &str) -> bool {
+    sql.contains("u&") || sql.contains("--") || sql.contains("/*") || sql.contains(['\\', '$'])
+}
+
+/// Whether a dot is inside quotes: it may be part of a file's name.
+fn has_quoted_dot(sql: &str) -> bool {
+    let mut quote = None;
+    sql.bytes().any(|byte| match (quote, byte) {
+        (None, b'\'' | b'"') => {
+            quote = Some(byte);
+            false
+        }
+        (Some(open), _) if byte == open => {
+            quote = None;
+            false
+        }
+        (open, _) => open.is_some() && byte == b'.',
+    })
 }
 
 fn denied(what: &str, name: &str) -> EngineError {
