@@ -20,6 +20,8 @@ use duckmesh::{
 const MIB: u64 = 1 << 20;
 /// Statements that are stopped must say so within this.
 const PROMPT: Duration = Duration::from_millis(300);
+/// Statements that follow start within this, also on a machine that is busy with other tests.
+const SOON: Duration = Duration::from_secs(5);
 /// Nothing that is waited for takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -424,6 +426,35 @@ async fn nothing_leads_out() {
     );
 }
 
+/// Wall 3: DuckDB itself would overwrite an allowed file (D1); the kernel does not let it.
+#[tokio::test]
+async fn the_kernel_keeps_files_read_only() {
+    let lake = lake();
+    let file = lake.file();
+    let before = fs::read(&file).unwrap();
+    for sql in [
+        format!("COPY (SELECT 1) TO '{file}' (USE_TMP_FILE false)"),
+        format!("COPY (SELECT 1) TO '{file}'"),
+        format!("COPY (SELECT 1) TO '{file}.new' (FORMAT parquet)"),
+        "ATTACH '/tmp/duckmesh-never.duckdb'".to_owned(),
+    ] {
+        let mut request = lake.request("SELECT 1");
+        request.prelude = vec![sql.clone()];
+        let error = lake.engine.query(request).await.map(|_| ()).unwrap_err();
+        assert!(
+            ["42501", "58030"].contains(&error.code().0),
+            "{sql}: {error}"
+        );
+    }
+    assert_eq!(fs::read(&file).unwrap(), before);
+    assert_eq!(
+        fs::read_dir(lake.folder.path().join("files"))
+            .unwrap()
+            .count(),
+        1
+    );
+}
+
 #[tokio::test]
 async fn setup_makes_macros_that_statements_may_call() {
     let lake = lake_with(|options| {
@@ -543,7 +574,7 @@ async fn cancel_is_prompt_and_spares_the_worker() {
         assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
         // With one place only, this needs the cancelled one to be gone.
         assert_eq!(lake.value("SELECT 1").await, "1");
-        assert!(start.elapsed() < PROMPT * 3, "{:?}", start.elapsed());
+        assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     }
     // Cancelled before it was sent.
     let request = lake.request("SELECT 1");
@@ -585,7 +616,7 @@ async fn a_deadline_stops_a_statement() {
         "canceling statement due to statement timeout"
     );
     assert!(
-        start.elapsed() >= PROMPT && start.elapsed() < PROMPT * 2,
+        start.elapsed() >= PROMPT && start.elapsed() < SOON,
         "{:?}",
         start.elapsed()
     );
@@ -670,13 +701,12 @@ async fn memory_bombs_are_errors() {
         ),
     ];
     for (sql, codes) in bombs {
-        let start = Instant::now();
         let error = lake.error(sql).await;
-        println!("{sql}: {:?}", start.elapsed());
         assert!(codes.contains(&error.code().0), "{sql}: {error}");
         assert_eq!(lake.value("SELECT 1").await, "1", "after {sql}");
     }
     assert_eq!(lake.pid().await, pid);
+    lake.engine.shutdown().await;
 }
 
 /// Reliability 3.2: stacks.

@@ -266,6 +266,10 @@ impl Folders {
         let name = uuid::Uuid::new_v4().simple().to_string();
         let short: String = name.chars().take(12).collect();
         let run = std::env::temp_dir().join(format!("duckmesh-{short}"));
+        // Landlock can only allow what exists.
+        for folder in &options.read_folders {
+            fs::create_dir_all(folder)?;
+        }
         fs::create_dir_all(&options.spill_folder)?;
         let spill = options
             .spill_folder
