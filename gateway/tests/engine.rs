@@ -785,6 +785,21 @@ async fn shutdown_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_dead_gateway_left_is_swept() {
+    let lake = lake();
+    let spill = lake.folder.path().join("spill");
+    // No process has this number: it is above the kernel's largest.
+    let (left, other) = (
+        spill.join("worker-2000000000-x"),
+        spill.join("something-else"),
+    );
+    fs::create_dir_all(left.join("spill")).unwrap();
+    fs::create_dir_all(&other).unwrap();
+    assert_eq!(lake.value("SELECT 1").await, "1");
+    assert!(!left.exists() && other.exists());
+}
+
+#[tokio::test]
 async fn a_dropped_engine_ends_its_worker() {
     let Lake { engine, .. } = lake();
     let pid = engine.status().await.unwrap().pid;

@@ -256,44 +256,87 @@ fn greet(
 
 /// The folders of one worker, removed with it.
 struct Folders {
-    /// Short, because a socket's path has at most about a hundred bytes.
-    run: PathBuf,
+    home: PathBuf,
     spill: PathBuf,
+    /// Where the socket is, if its path in `home` would be too long.
+    short: Option<PathBuf>,
 }
+
+/// A socket's path has at most 104 bytes on some systems.
+const SOCKET_PATH_BYTES_MAX: usize = 100;
+const FOLDER_PREFIX: &str = "worker-";
 
 impl Folders {
     fn create(options: &EngineOptions) -> io::Result<Self> {
         let name = uuid::Uuid::new_v4().simple().to_string();
-        let short: String = name.chars().take(12).collect();
-        let run = std::env::temp_dir().join(format!("duckmesh-{short}"));
+        let name: String = name.chars().take(12).collect();
         // Landlock can only allow what exists.
         for folder in &options.read_folders {
             fs::create_dir_all(folder)?;
         }
         fs::create_dir_all(&options.spill_folder)?;
-        let spill = options
-            .spill_folder
-            .canonicalize()?
-            .join(format!("worker-{short}"));
-        private_folder(&run)?;
-        let folders = Self { run, spill };
+        let root = options.spill_folder.canonicalize()?;
+        sweep(&root);
+        let home = root.join(format!("{FOLDER_PREFIX}{}-{name}", std::process::id()));
+        let short = (home.as_os_str().len() + "/engine".len() > SOCKET_PATH_BYTES_MAX)
+            .then(|| std::env::temp_dir().join(format!("duckmesh-{name}")));
+        let folders = Self {
+            spill: home.join("spill"),
+            home,
+            short,
+        };
+        private_folder(&folders.home)?;
         private_folder(&folders.spill)?;
+        if let Some(short) = &folders.short {
+            private_folder(short)?;
+        }
         Ok(folders)
     }
 
     fn socket(&self) -> PathBuf {
-        self.run.join("engine")
+        self.short.as_ref().unwrap_or(&self.home).join("engine")
     }
 }
 
 impl Drop for Folders {
     fn drop(&mut self) {
-        for folder in [&self.run, &self.spill] {
-            if let Err(error) = fs::remove_dir_all(folder)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(%error, "cannot remove a folder of an engine worker");
-            }
+        remove(&self.home);
+        if let Some(short) = &self.short {
+            remove(short);
+        }
+    }
+}
+
+fn remove(folder: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "cannot remove a folder of an engine worker");
+    }
+}
+
+/// Removes what workers of gateways left that are no more.
+fn sweep(root: &Path) {
+    let Ok(entries) = fs::read_dir(root) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let gateway = name
+            .to_str()
+            .and_then(|n| n.strip_prefix(FOLDER_PREFIX))
+            .and_then(|n| n.split_once('-'));
+        let Some(pid) = gateway
+            .and_then(|(pid, _)| pid.parse::<i32>().ok())
+            .filter(|pid| *pid > 0)
+        else {
+            continue;
+        };
+        // SAFETY: signal 0 only asks whether the process exists.
+        let gone = unsafe { libc::kill(pid, 0) } != 0
+            && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
+        if gone {
+            remove(&entry.path());
         }
     }
 }

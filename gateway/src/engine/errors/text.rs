@@ -1,6 +1,7 @@
 //! Finding parts of messages and of statements.
 
-/// What is between two texts: the first `before`, and the first `after` behind it. NUL as `after` is the end of the line.
+/// What is between two texts: the first `before`, and the first `after` behind it.
+/// NUL as `after` is the end of the line.
 pub fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(before)?;
     if after == "\u{0}" {
