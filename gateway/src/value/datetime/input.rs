@@ -70,6 +70,9 @@ pub(in crate::value) fn parse_timestamptz(text: &[u8], ctx: &ValueContext) -> Pg
         let offset = i64::from(ctx.time_zone.offset_of_local(local)) * 1_000_000;
         return Ok(local - offset);
     }
+    if let Some(utc) = iso_timestamptz(text) {
+        return Ok(utc);
+    }
     let shown = utf8(text)?;
     let pieces = decode(shown, ctx, false, "timestamp with time zone")?;
     timestamp(&pieces, shown, ctx, |pieces, local| {
@@ -234,4 +237,28 @@ fn iso_timestamp(text: &[u8]) -> Option<i64> {
         return None;
     }
     Some(i64::from(days) * DAY_MICROS + ((hour * 60 + minute) * 60 + second) * 1_000_000 + micros)
+}
+
+/// The same with `+hh`, `+hh:mm` or `Z` behind it, as Postgres itself writes it.
+#[inline]
+fn iso_timestamptz(text: &[u8]) -> Option<i64> {
+    let (_, time) = text.split_at_checked(19)?;
+    let sign = time.iter().position(|b| matches!(b, b'+' | b'-' | b'Z'))? + 19;
+    let (local, zone) = text.split_at_checked(sign)?;
+    let local = iso_timestamp(local)?;
+    let seconds = match *zone {
+        [b'Z'] => 0,
+        [_, a, b] => two(a, b)? * 3600,
+        [_, a, b, b':', c, d] => two(a, b)? * 3600 + two(c, d)? * 60,
+        _ => return None,
+    };
+    // Larger ones are errors, which the general form words.
+    if seconds > 15 * 3600 + 59 * 60 || matches!(zone, [_, _, _, _, b'6'..=b'9', _]) {
+        return None;
+    }
+    Some(if zone.first() == Some(&b'-') {
+        local + seconds * 1_000_000
+    } else {
+        local - seconds * 1_000_000
+    })
 }
