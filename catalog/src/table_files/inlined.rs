@@ -40,10 +40,12 @@ impl Inlined {
         let mut inlined = Self::default();
         let tables = store
             .query(
-                "SELECT i.table_name, MIN(v.begin_snapshot) FROM @ducklake_inlined_data_tables i
-                 LEFT JOIN @ducklake_schema_versions v
-                     ON v.table_id = i.table_id AND v.schema_version = i.schema_version
-                 WHERE i.table_id = $1 GROUP BY i.table_name, i.schema_version ORDER BY i.schema_version",
+                // Made at the first inlined INSERT, such a table has a schema version that only its snapshot knows.
+                "SELECT i.table_name, COALESCE(
+                     (SELECT MIN(v.begin_snapshot) FROM @ducklake_schema_versions v
+                      WHERE v.table_id = i.table_id AND v.schema_version = i.schema_version),
+                     (SELECT MIN(s.snapshot_id) FROM @ducklake_snapshot s WHERE s.schema_version >= i.schema_version))
+                 FROM @ducklake_inlined_data_tables i WHERE i.table_id = $1 ORDER BY i.schema_version",
                 params![table],
             )
             .await?;
@@ -189,7 +191,7 @@ async fn batch(
 fn value(row: &Row, at: usize, is_blob: bool) -> Result<Option<String>> {
     use crate::store::Value;
     Ok(match row.get(at)? {
-        Value::Blob(bytes) if is_blob => Some(escape(bytes)),
+        Value::Blob(bytes) => Some(escape(bytes)),
         // Postgres' own text of bytes: one `\x`, then all digits.
         Value::Text(text) if is_blob && text.starts_with("\\x") => {
             Some(escape_hex(text.trim_start_matches("\\x")))
