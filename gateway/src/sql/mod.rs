@@ -29,6 +29,8 @@ pub mod transaction;
 
 pub mod macros;
 mod position;
+mod quote;
+mod rewrite;
 
 pub use dispatch::plan;
 pub use parse::parse;

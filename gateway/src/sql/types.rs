@@ -98,11 +98,16 @@ fn resolve_nested(ty: &DataType, depth: usize) -> PgResult<ColumnType> {
             sub_second(*n, "time")?;
             ColumnType::Time
         }
-        DataType::Time(..) => return Err(unsupported("time with time zone", "timestamptz or time")),
+        DataType::Time(..) => {
+            return Err(unsupported("time with time zone", "timestamptz or time"));
+        }
         DataType::Timestamp(n, zone) => timestamp(*n, zone)?,
         DataType::Interval { fields, precision } => {
             if let Some(fields) = fields {
-                return Err(unsupported(&format!("interval {fields}").to_lowercase(), "interval"));
+                return Err(unsupported(
+                    &format!("interval {fields}").to_lowercase(),
+                    "interval",
+                ));
             }
             sub_second(*precision, "interval")?;
             ColumnType::Interval
@@ -177,10 +182,10 @@ fn numeric(info: &ExactNumberInfo) -> PgResult<ColumnType> {
         ));
     }
     let refused = |hint: &str| {
-        Err(PgError::unsupported(format!(
-            "a lake cannot hold numeric({precision},{scale})"
-        ))
-        .hint(hint))
+        Err(
+            PgError::unsupported(format!("a lake cannot hold numeric({precision},{scale})"))
+                .hint(hint),
+        )
     };
     if precision > LAKE_NUMERIC_PRECISION_MAX {
         return refused("Use a precision of at most 38, double precision, or text.");
@@ -232,7 +237,9 @@ fn sub_second(precision: Option<u64>, name: &str) -> PgResult<()> {
         Some(n) => Err(PgError::unsupported(format!(
             "{name}({n}) is not supported: a lake's times have microseconds"
         ))
-        .hint(format!("Use {name} without a precision, and round with date_trunc()."))),
+        .hint(format!(
+            "Use {name} without a precision, and round with date_trunc()."
+        ))),
     }
 }
 
@@ -323,13 +330,59 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> PgResult<ColumnType> {
 
 /// Types of Postgres that a lake has no values of.
 const POSTGRES_ONLY: [&str; 53] = [
-    "money", "xml", "inet", "cidr", "macaddr", "macaddr8", "bit", "varbit", "point", "line", "lseg",
-    "box", "path", "polygon", "circle", "tsvector", "tsquery", "timetz", "oid", "name", "regclass",
-    "regtype", "regproc", "regprocedure", "regnamespace", "regrole", "regoper", "regoperator",
-    "regconfig", "regdictionary", "regcollation", "xid", "xid8", "cid", "tid", "int2vector",
-    "oidvector", "pg_lsn", "pg_snapshot", "txid_snapshot", "int4range", "int8range", "numrange",
-    "tsrange", "tstzrange", "daterange", "int4multirange", "int8multirange", "nummultirange",
-    "tsmultirange", "tstzmultirange", "datemultirange", "jsonpath",
+    "money",
+    "xml",
+    "inet",
+    "cidr",
+    "macaddr",
+    "macaddr8",
+    "bit",
+    "varbit",
+    "point",
+    "line",
+    "lseg",
+    "box",
+    "path",
+    "polygon",
+    "circle",
+    "tsvector",
+    "tsquery",
+    "timetz",
+    "oid",
+    "name",
+    "regclass",
+    "regtype",
+    "regproc",
+    "regprocedure",
+    "regnamespace",
+    "regrole",
+    "regoper",
+    "regoperator",
+    "regconfig",
+    "regdictionary",
+    "regcollation",
+    "xid",
+    "xid8",
+    "cid",
+    "tid",
+    "int2vector",
+    "oidvector",
+    "pg_lsn",
+    "pg_snapshot",
+    "txid_snapshot",
+    "int4range",
+    "int8range",
+    "numrange",
+    "tsrange",
+    "tstzrange",
+    "daterange",
+    "int4multirange",
+    "int8multirange",
+    "nummultirange",
+    "tsmultirange",
+    "tstzmultirange",
+    "datemultirange",
+    "jsonpath",
 ];
 
 fn substitute(name: &str) -> &'static str {
@@ -337,7 +390,9 @@ fn substitute(name: &str) -> &'static str {
         "money" => "numeric(19,2)",
         "oid" | "xid" | "xid8" | "cid" | "pg_lsn" => "bigint",
         "timetz" => "time or timestamptz",
-        "point" | "line" | "lseg" | "box" | "path" | "polygon" | "circle" => "double precision columns or text",
+        "point" | "line" | "lseg" | "box" | "path" | "polygon" | "circle" => {
+            "double precision columns or text"
+        }
         "bit" | "varbit" => "bytea or text",
         _ => "text",
     }
@@ -349,8 +404,10 @@ fn unsupported(name: &str, instead: &str) -> PgError {
 }
 
 fn serial(name: &str) -> PgError {
-    PgError::unsupported(format!("type {name} is not supported yet: a lake has no sequences"))
-        .hint("Use bigint with values from the writer, or uuid DEFAULT gen_random_uuid().")
+    PgError::unsupported(format!(
+        "type {name} is not supported yet: a lake has no sequences"
+    ))
+    .hint("Use bigint with values from the writer, or uuid DEFAULT gen_random_uuid().")
 }
 
 /// A type of sqlparser's that is not among a lake's: Postgres' own, or another database's.
