@@ -4,11 +4,21 @@
 //! binary and parquet get their own files beside text and csv.
 
 mod options;
+
 mod parser;
+
+mod fields;
+mod lines;
 mod sink;
+
 mod writer;
 
-pub use options::{CopyFormat, CopyOptions, Direction, ForceColumns, Header, RawCopyOptions};
-pub use parser::CopyParser;
+pub use options::{
+    CopyFormat, CopyOptions, CopyTarget, Direction, ForceColumns, Header, RawCopyOptions,
+};
+pub use parser::{CopyParser, LINE_BYTES_MAX};
 pub use sink::{BatchLimits, RowSink, SinkColumn};
 pub use writer::CopyWriter;
+
+#[cfg(test)]
+mod tests;

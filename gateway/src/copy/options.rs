@@ -1,27 +1,33 @@
 //! COPY's options: what was written, and what it means after Postgres' checks.
 
-use crate::wire::error::{PgError, PgResult};
+use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Which way the rows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
+    /// `FROM STDIN`
     From,
+    /// `TO STDOUT`
     To,
 }
 
 /// `FORMAT`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum CopyFormat {
+    /// Delimited, with backslash escapes.
     #[default]
     Text,
+    /// Comma separated, with quotes.
     Csv,
 }
 
 /// `HEADER`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Header {
+    /// There is none.
     #[default]
     False,
+    /// The first line holds names.
     True,
     /// FROM: the first line must hold the columns' names.
     Match,
@@ -30,7 +36,9 @@ pub enum Header {
 /// A list of columns, or `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ForceColumns {
+    /// `*`
     All,
+    /// By name.
     Named(Vec<String>),
 }
 
@@ -39,38 +47,288 @@ pub enum ForceColumns {
 pub struct RawCopyOptions {
     /// `text`, `csv`, `binary`, …
     pub format: Option<String>,
+    /// One byte.
     pub delimiter: Option<String>,
+    /// What stands for NULL.
     pub null: Option<String>,
     /// `true`, `false`, `on`, `off`, `1`, `0`, `match`, or empty for `HEADER` alone.
     pub header: Option<String>,
+    /// One byte, CSV only.
     pub quote: Option<String>,
+    /// One byte, CSV only.
     pub escape: Option<String>,
+    /// TO, CSV only.
     pub force_quote: Option<ForceColumns>,
+    /// FROM, CSV only.
     pub force_not_null: Option<ForceColumns>,
+    /// FROM, CSV only.
     pub force_null: Option<ForceColumns>,
+    /// Only UTF-8 is taken.
     pub encoding: Option<String>,
+    /// Means nothing here.
     pub freeze: Option<bool>,
+}
+
+/// What is copied.
+#[derive(Clone, Copy, Debug)]
+pub struct CopyTarget<'a> {
+    /// The table's name; none for a query.
+    pub relation: Option<&'a str>,
+    /// All columns of the table or query.
+    pub all: &'a [String],
+    /// The columns that are copied, in their order.
+    pub columns: &'a [String],
 }
 
 /// Checked options of one COPY.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyOptions {
+    /// Text or CSV.
     pub format: CopyFormat,
+    /// Between fields.
     pub delimiter: u8,
+    /// What stands for NULL.
     pub null: Vec<u8>,
+    /// Whether the first line holds names.
     pub header: Header,
+    /// CSV: around fields.
     pub quote: u8,
+    /// CSV: before a quote within a field.
     pub escape: u8,
     /// One per column of the COPY.
     pub force_quote: Vec<bool>,
+    /// One per column of the COPY.
     pub force_not_null: Vec<bool>,
+    /// One per column of the COPY.
     pub force_null: Vec<bool>,
 }
 
+/// What cannot be a delimiter of the text format, because it has a meaning behind a backslash.
+const TEXT_DELIMITERS_REFUSED: &str = "\\.abcdefghijklmnopqrstuvwxyz0123456789";
+
+fn invalid(message: impl Into<String>) -> PgError {
+    PgError::new(SqlState::INVALID_PARAMETER_VALUE, message)
+}
+
 impl CopyOptions {
-    /// Checks as Postgres does; `columns` are the names of the columns that are copied.
-    pub fn new(raw: &RawCopyOptions, direction: Direction, columns: &[String]) -> PgResult<Self> {
-        let _ = (raw, direction, columns);
-        Err(PgError::unsupported("not yet"))
+    /// Checks as Postgres does, in its order.
+    pub fn new(
+        raw: &RawCopyOptions,
+        direction: Direction,
+        target: &CopyTarget<'_>,
+    ) -> PgResult<Self> {
+        let format = match raw.format.as_deref() {
+            None | Some("text") => CopyFormat::Text,
+            Some("csv") => CopyFormat::Csv,
+            Some("binary") => {
+                return Err(PgError::unsupported(
+                    "COPY format \"binary\" is not supported",
+                ));
+            }
+            Some(other) => return Err(invalid(format!("COPY format \"{other}\" not recognized"))),
+        };
+        let csv = format == CopyFormat::Csv;
+        let header = header(raw.header.as_deref(), direction)?;
+        if let Some(encoding) = &raw.encoding {
+            check_encoding(encoding)?;
+        }
+        let delimiter = raw
+            .delimiter
+            .as_deref()
+            .unwrap_or(if csv { "," } else { "\t" });
+        let null = raw.null.as_deref().unwrap_or(if csv { "" } else { "\\N" });
+        let delimiter = one_byte(delimiter, "delimiter")?;
+        if matches!(delimiter, b'\n' | b'\r') {
+            return Err(invalid(
+                "COPY delimiter cannot be newline or carriage return",
+            ));
+        }
+        if null.contains(['\n', '\r']) {
+            return Err(invalid(
+                "COPY null representation cannot use newline or carriage return",
+            ));
+        }
+        if !csv && TEXT_DELIMITERS_REFUSED.contains(char::from(delimiter)) {
+            return Err(invalid(format!(
+                "COPY delimiter cannot be \"{}\"",
+                char::from(delimiter)
+            )));
+        }
+        let (quote, escape) = quoting(raw, csv, delimiter)?;
+        check_force(raw, csv, direction)?;
+        if null.as_bytes().contains(&delimiter) {
+            return Err(PgError::unsupported(
+                "COPY delimiter must not appear in the NULL specification",
+            ));
+        }
+        if csv && null.as_bytes().contains(&quote) {
+            return Err(PgError::unsupported(
+                "CSV quote character must not appear in the NULL specification",
+            ));
+        }
+        Ok(Self {
+            format,
+            delimiter,
+            null: null.as_bytes().to_vec(),
+            header,
+            quote,
+            escape,
+            force_quote: flags(raw.force_quote.as_ref(), "FORCE_QUOTE", target)?,
+            force_not_null: flags(raw.force_not_null.as_ref(), "FORCE_NOT_NULL", target)?,
+            force_null: flags(raw.force_null.as_ref(), "FORCE_NULL", target)?,
+        })
     }
+}
+
+fn header(raw: Option<&str>, direction: Direction) -> PgResult<Header> {
+    let Some(word) = raw else {
+        return Ok(Header::False);
+    };
+    match word.to_ascii_lowercase().as_str() {
+        "" | "true" | "on" | "1" => Ok(Header::True),
+        "false" | "off" | "0" => Ok(Header::False),
+        "match" if direction == Direction::To => Err(PgError::unsupported(
+            "cannot use \"match\" with HEADER in COPY TO",
+        )),
+        "match" => Ok(Header::Match),
+        _ => Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            "header requires a Boolean value or \"match\"",
+        )),
+    }
+}
+
+/// Encodings that Postgres knows and DuckMesh does not convert from.
+const OTHER_ENCODINGS: &[&str] = &[
+    "latin",
+    "iso8859",
+    "win",
+    "euc",
+    "sjis",
+    "shiftjis",
+    "big5",
+    "gbk",
+    "gb18030",
+    "koi8",
+    "johab",
+    "uhc",
+    "muleinternal",
+    "sqlascii",
+    "abc",
+    "alt",
+    "tcvn",
+];
+
+fn check_encoding(name: &str) -> PgResult<()> {
+    let plain: String = name
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    if plain == "utf8" || plain == "unicode" {
+        return Ok(());
+    }
+    if OTHER_ENCODINGS.iter().any(|known| plain.starts_with(known)) {
+        return Err(
+            PgError::unsupported(format!("COPY encoding \"{name}\" is not supported"))
+                .hint("Convert the data to UTF8."),
+        );
+    }
+    Err(invalid(
+        "argument to option \"encoding\" must be a valid encoding name",
+    ))
+}
+
+fn one_byte(text: &str, what: &str) -> PgResult<u8> {
+    match text.as_bytes() {
+        [byte] => Ok(*byte),
+        _ => {
+            let one = if what == "delimiter" || what == "quote" || what == "escape" {
+                what
+            } else {
+                "option"
+            };
+            Err(PgError::unsupported(format!(
+                "COPY {one} must be a single one-byte character"
+            )))
+        }
+    }
+}
+
+fn quoting(raw: &RawCopyOptions, csv: bool, delimiter: u8) -> PgResult<(u8, u8)> {
+    if !csv && raw.quote.is_some() {
+        return Err(PgError::unsupported(
+            "COPY quote available only in CSV mode",
+        ));
+    }
+    let quote = one_byte(raw.quote.as_deref().unwrap_or("\""), "quote")?;
+    if csv && quote == delimiter {
+        return Err(invalid("COPY delimiter and quote must be different"));
+    }
+    if !csv && raw.escape.is_some() {
+        return Err(PgError::unsupported(
+            "COPY escape available only in CSV mode",
+        ));
+    }
+    let escape = raw
+        .escape
+        .as_deref()
+        .map_or(Ok(quote), |text| one_byte(text, "escape"))?;
+    Ok((quote, escape))
+}
+
+fn check_force(raw: &RawCopyOptions, csv: bool, direction: Direction) -> PgResult<()> {
+    for (option, name, only) in [
+        (&raw.force_quote, "force quote", Direction::To),
+        (&raw.force_not_null, "force not null", Direction::From),
+        (&raw.force_null, "force null", Direction::From),
+    ] {
+        if option.is_none() {
+            continue;
+        }
+        if !csv {
+            return Err(PgError::unsupported(format!(
+                "COPY {name} available only in CSV mode"
+            )));
+        }
+        if direction != only {
+            let other = if only == Direction::To { "TO" } else { "FROM" };
+            return Err(PgError::unsupported(format!(
+                "COPY {name} only available using COPY {other}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn flags(
+    option: Option<&ForceColumns>,
+    name: &str,
+    target: &CopyTarget<'_>,
+) -> PgResult<Vec<bool>> {
+    let columns = target.columns;
+    let names = match option {
+        None => return Ok(vec![false; columns.len()]),
+        Some(ForceColumns::All) => return Ok(vec![true; columns.len()]),
+        Some(ForceColumns::Named(names)) => names,
+    };
+    for wanted in names {
+        if !target.all.contains(wanted) {
+            let message = match target.relation {
+                Some(relation) => {
+                    format!("column \"{wanted}\" of relation \"{relation}\" does not exist")
+                }
+                None => format!("column \"{wanted}\" does not exist"),
+            };
+            return Err(PgError::new(SqlState::UNDEFINED_COLUMN, message));
+        }
+        if !columns.contains(wanted) {
+            let message = format!("{name} column \"{wanted}\" not referenced by COPY");
+            return Err(PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message));
+        }
+    }
+    Ok(columns
+        .iter()
+        .map(|column| names.contains(column))
+        .collect())
 }

@@ -11,9 +11,28 @@ mod literal;
 mod encoder;
 mod row_writer;
 
+mod array_text;
+mod bytea;
+mod datetime;
+mod digits;
+mod error;
+mod float_text;
+mod interval;
+mod json;
+mod number;
+mod numeric;
+mod uuid_text;
+mod wire_bytes;
+
 pub use builder::ColumnBuilder;
 pub use context::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, ValueContext};
 pub use encoder::{BoundEncoder, Encoder, PgType};
+pub(crate) use error::invalid_utf8;
 pub use literal::{Param, lake_text, literal, literal_as, sql_literal, type_of_oid};
 pub use row_writer::{DataRowWriter, Format};
 pub use zone::TimeZone;
+
+#[cfg(test)]
+mod against_postgres;
+#[cfg(test)]
+mod hostile;

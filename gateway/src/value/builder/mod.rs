@@ -1,0 +1,274 @@
+//! Builds one Arrow column from values as clients send them.
+
+mod binary;
+mod lake;
+mod text;
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder,
+    FixedSizeBinaryBuilder, Float32Builder, Float64Builder, Int16Builder, Int32Builder,
+    Int64Builder, IntervalMonthDayNanoBuilder, ListArray, StringBuilder, Time64MicrosecondBuilder,
+    TimestampMicrosecondBuilder,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::{Field, IntervalMonthDayNano};
+use duckmesh_catalog::types::ColumnType;
+
+use super::context::ValueContext;
+use super::interval::Interval;
+use crate::wire::error::{PgError, PgResult, SqlState};
+
+/// Bytes of text that one column of one batch can hold: Arrow's offsets have 31 bits.
+const COLUMN_BYTES_MAX: usize = i32::MAX as usize;
+
+/// An Arrow column that grows by values in Postgres' text or binary form.
+///
+/// After an error the column is good for nothing but being dropped.
+pub struct ColumnBuilder {
+    values: Values,
+    ty: ColumnType,
+    explicit_cast: bool,
+    /// Reused for values that are decoded before they are stored.
+    scratch: Vec<u8>,
+}
+
+enum Values {
+    Bool(BooleanBuilder),
+    Int2(Int16Builder),
+    Int4(Int32Builder),
+    Int8(Int64Builder),
+    Float4(Float32Builder),
+    Float8(Float64Builder),
+    Numeric(Decimal128Builder, u8, i8),
+    Text(StringBuilder, TextKind),
+    Bytea(BinaryBuilder),
+    Date(Date32Builder),
+    Time(Time64MicrosecondBuilder),
+    Timestamp(TimestampMicrosecondBuilder),
+    Timestamptz(TimestampMicrosecondBuilder),
+    Interval(IntervalMonthDayNanoBuilder),
+    Uuid(FixedSizeBinaryBuilder),
+    Array(Box<ListValues>),
+}
+
+/// What text has to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TextKind {
+    Any,
+    Varchar(u32),
+    Char(u32),
+    Json,
+    Jsonb,
+}
+
+struct ListValues {
+    element: ColumnBuilder,
+    offsets: Vec<i32>,
+    valid: Vec<bool>,
+}
+
+impl ColumnBuilder {
+    /// An empty column; `ColumnType::Other` is refused (0A000).
+    pub fn new(ty: &ColumnType, capacity: usize) -> PgResult<Self> {
+        let text = |kind| Values::Text(StringBuilder::with_capacity(capacity, capacity * 16), kind);
+        let timestamp = || TimestampMicrosecondBuilder::with_capacity(capacity);
+        let values = match ty {
+            ColumnType::Bool => Values::Bool(BooleanBuilder::with_capacity(capacity)),
+            ColumnType::Int2 => Values::Int2(Int16Builder::with_capacity(capacity)),
+            ColumnType::Int4 => Values::Int4(Int32Builder::with_capacity(capacity)),
+            ColumnType::Int8 => Values::Int8(Int64Builder::with_capacity(capacity)),
+            ColumnType::Float4 => Values::Float4(Float32Builder::with_capacity(capacity)),
+            ColumnType::Float8 => Values::Float8(Float64Builder::with_capacity(capacity)),
+            ColumnType::Numeric(p, s) => {
+                let builder = Decimal128Builder::with_capacity(capacity).with_data_type(ty.arrow());
+                Values::Numeric(builder, *p, *s)
+            }
+            ColumnType::Text | ColumnType::Varchar(None) => text(TextKind::Any),
+            ColumnType::Varchar(Some(n)) => text(TextKind::Varchar(*n)),
+            ColumnType::Char(n) => text(TextKind::Char(*n)),
+            ColumnType::Json => text(TextKind::Json),
+            ColumnType::Jsonb => text(TextKind::Jsonb),
+            ColumnType::Bytea => {
+                Values::Bytea(BinaryBuilder::with_capacity(capacity, capacity * 16))
+            }
+            ColumnType::Date => Values::Date(Date32Builder::with_capacity(capacity)),
+            ColumnType::Time => Values::Time(Time64MicrosecondBuilder::with_capacity(capacity)),
+            ColumnType::Timestamp => Values::Timestamp(timestamp()),
+            ColumnType::Timestamptz => Values::Timestamptz(timestamp().with_timezone("UTC")),
+            ColumnType::Interval => {
+                Values::Interval(IntervalMonthDayNanoBuilder::with_capacity(capacity))
+            }
+            ColumnType::Uuid => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
+            ColumnType::Array(element) => Values::Array(Box::new(ListValues {
+                element: ColumnBuilder::new(element, capacity)?,
+                offsets: vec![0],
+                valid: Vec::with_capacity(capacity),
+            })),
+            ColumnType::Other(name) => {
+                return Err(PgError::unsupported(format!(
+                    "values of type {name} cannot be written"
+                )));
+            }
+        };
+        Ok(Self {
+            values,
+            ty: ty.clone(),
+            explicit_cast: false,
+            scratch: Vec::new(),
+        })
+    }
+
+    /// Values too long for varchar(n) and char(n) are cut, as in `CAST(x AS varchar(3))`, not refused.
+    #[must_use]
+    pub fn explicit_cast(mut self) -> Self {
+        if let Values::Array(list) = &mut self.values {
+            list.element.explicit_cast = true;
+        }
+        self.explicit_cast = true;
+        self
+    }
+
+    /// Appends NULL.
+    pub fn append_null(&mut self) {
+        match &mut self.values {
+            Values::Bool(b) => b.append_null(),
+            Values::Int2(b) => b.append_null(),
+            Values::Int4(b) => b.append_null(),
+            Values::Int8(b) => b.append_null(),
+            Values::Float4(b) => b.append_null(),
+            Values::Float8(b) => b.append_null(),
+            Values::Numeric(b, ..) => b.append_null(),
+            Values::Text(b, _) => b.append_null(),
+            Values::Bytea(b) => b.append_null(),
+            Values::Date(b) => b.append_null(),
+            Values::Time(b) => b.append_null(),
+            Values::Timestamp(b) | Values::Timestamptz(b) => b.append_null(),
+            Values::Interval(b) => b.append_null(),
+            Values::Uuid(b) => b.append_null(),
+            Values::Array(list) => list.close(false),
+        }
+    }
+
+    /// Appends a value in Postgres' text form.
+    #[inline]
+    pub fn append_text(&mut self, text: &[u8], ctx: &ValueContext) -> PgResult<()> {
+        text::append(self, text, ctx)
+    }
+
+    /// Appends a value in Postgres' binary form, as `…recv` reads it.
+    pub fn append_binary(&mut self, bytes: &[u8], ctx: &ValueContext) -> PgResult<()> {
+        binary::append(self, bytes, ctx)
+    }
+
+    /// Appends a value in the lake's text form (`DefaultValue::Literal`).
+    pub fn append_lake_text(&mut self, text: &str) -> PgResult<()> {
+        lake::append(self, text)
+    }
+
+    /// How many values it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        use arrow::array::ArrayBuilder as _;
+        match &self.values {
+            Values::Bool(b) => b.len(),
+            Values::Int2(b) => b.len(),
+            Values::Int4(b) => b.len(),
+            Values::Int8(b) => b.len(),
+            Values::Float4(b) => b.len(),
+            Values::Float8(b) => b.len(),
+            Values::Numeric(b, ..) => b.len(),
+            Values::Text(b, _) => b.len(),
+            Values::Bytea(b) => b.len(),
+            Values::Date(b) => b.len(),
+            Values::Time(b) => b.len(),
+            Values::Timestamp(b) | Values::Timestamptz(b) => b.len(),
+            Values::Interval(b) => b.len(),
+            Values::Uuid(b) => b.len(),
+            Values::Array(list) => list.valid.len(),
+        }
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// About how many bytes it holds.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        match &self.values {
+            Values::Text(b, _) => b.values_slice().len() + b.offsets_slice().len() * 4,
+            Values::Bytea(b) => b.values_slice().len() + b.offsets_slice().len() * 4,
+            Values::Array(list) => list.element.size_bytes() + list.offsets.len() * 5,
+            Values::Bool(_) => self.len() / 4,
+            Values::Int2(_) => self.len() * 2,
+            Values::Int4(_) | Values::Float4(_) | Values::Date(_) => self.len() * 4,
+            Values::Numeric(..) | Values::Interval(_) | Values::Uuid(_) => self.len() * 16,
+            _ => self.len() * 8,
+        }
+    }
+
+    /// The column, typed `ColumnType::arrow()`; the builder is empty afterwards.
+    pub fn finish(&mut self) -> ArrayRef {
+        match &mut self.values {
+            Values::Bool(b) => Arc::new(b.finish()),
+            Values::Int2(b) => Arc::new(b.finish()),
+            Values::Int4(b) => Arc::new(b.finish()),
+            Values::Int8(b) => Arc::new(b.finish()),
+            Values::Float4(b) => Arc::new(b.finish()),
+            Values::Float8(b) => Arc::new(b.finish()),
+            Values::Numeric(b, ..) => Arc::new(b.finish()),
+            Values::Text(b, _) => Arc::new(b.finish()),
+            Values::Bytea(b) => Arc::new(b.finish()),
+            Values::Date(b) => Arc::new(b.finish()),
+            Values::Time(b) => Arc::new(b.finish()),
+            Values::Timestamp(b) | Values::Timestamptz(b) => Arc::new(b.finish()),
+            Values::Interval(b) => Arc::new(b.finish()),
+            Values::Uuid(b) => Arc::new(b.finish()),
+            Values::Array(list) => list.finish(),
+        }
+    }
+
+    /// Room for `more` bytes of text.
+    fn check_room(used: usize, more: usize) -> PgResult<()> {
+        if used.saturating_add(more) <= COLUMN_BYTES_MAX {
+            return Ok(());
+        }
+        let message = "the values of one column are too long for one batch";
+        Err(PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message))
+    }
+}
+
+fn interval_value(interval: Interval) -> PgResult<IntervalMonthDayNano> {
+    let held = interval.check_lake()?;
+    Ok(IntervalMonthDayNano::new(
+        held.months,
+        held.days,
+        held.micros.saturating_mul(1000),
+    ))
+}
+
+impl ListValues {
+    /// Ends the list whose elements were appended; `valid` false makes it NULL.
+    fn close(&mut self, valid: bool) {
+        let end = i32::try_from(self.element.len()).unwrap_or(i32::MAX);
+        self.offsets.push(end);
+        self.valid.push(valid);
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        let field = Field::new("element", self.element.ty.arrow(), true);
+        let offsets = OffsetBuffer::new(std::mem::replace(&mut self.offsets, vec![0]).into());
+        let valid = std::mem::take(&mut self.valid);
+        let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
+        let list: ListArray = ListArray::new(field.into(), offsets, self.element.finish(), nulls);
+        debug_assert_eq!(
+            list.data_type(),
+            &ColumnType::Array(Box::new(self.element.ty.clone())).arrow()
+        );
+        Arc::new(list)
+    }
+}

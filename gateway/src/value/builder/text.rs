@@ -1,0 +1,104 @@
+//! Appends values in Postgres' text form.
+
+use arrow::array::StringBuilder;
+
+use super::super::error::text as utf8;
+use super::super::{array_text, bytea, datetime, interval, json, number, numeric, uuid_text};
+use super::{ColumnBuilder, TextKind, ValueContext, Values, interval_value};
+use crate::wire::error::{PgError, PgResult, SqlState};
+
+#[inline]
+pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext) -> PgResult<()> {
+    match &mut column.values {
+        Values::Bool(b) => b.append_value(number::parse_bool(text)?),
+        Values::Int2(b) => {
+            let value = number::parse_integer(text, i16::MIN.into(), i16::MAX.into(), "smallint")?;
+            b.append_value(i16::try_from(value).unwrap_or_default());
+        }
+        Values::Int4(b) => {
+            let value = number::parse_integer(text, i32::MIN.into(), i32::MAX.into(), "integer")?;
+            b.append_value(i32::try_from(value).unwrap_or_default());
+        }
+        Values::Int8(b) => {
+            b.append_value(number::parse_integer(text, i64::MIN, i64::MAX, "bigint")?)
+        }
+        Values::Float4(b) => b.append_value(number::parse_float(text)?),
+        Values::Float8(b) => b.append_value(number::parse_float(text)?),
+        Values::Numeric(b, p, s) => b.append_value(numeric::parse(text, *p, *s)?),
+        Values::Text(b, kind) => append_checked(b, *kind, text, column.explicit_cast)?,
+        Values::Bytea(b) => {
+            column.scratch.clear();
+            bytea::parse(text, &mut column.scratch)?;
+            ColumnBuilder::check_room(b.values_slice().len(), column.scratch.len())?;
+            b.append_value(&column.scratch);
+        }
+        Values::Date(b) => b.append_value(datetime::parse_date(text, ctx)?),
+        Values::Time(b) => b.append_value(datetime::parse_time(text, ctx)?),
+        Values::Timestamp(b) => b.append_value(datetime::parse_timestamp(text, ctx)?),
+        Values::Timestamptz(b) => b.append_value(datetime::parse_timestamptz(text, ctx)?),
+        Values::Interval(b) => b.append_value(interval_value(interval::parse(text, ctx)?)?),
+        Values::Uuid(b) => {
+            let value = uuid_text::parse(text)?;
+            b.append_value(value).map_err(PgError::internal)?;
+        }
+        Values::Array(list) => {
+            array_text::parse(text, |element| match element {
+                Some(text) => append(&mut list.element, text, ctx),
+                None => {
+                    list.element.append_null();
+                    Ok(())
+                }
+            })?;
+            list.close(true);
+        }
+    }
+    Ok(())
+}
+
+/// Appends text of the kind that the column wants.
+pub(super) fn append_checked(
+    builder: &mut StringBuilder,
+    kind: TextKind,
+    text: &[u8],
+    explicit_cast: bool,
+) -> PgResult<()> {
+    let text = utf8(text)?;
+    ColumnBuilder::check_room(builder.values_slice().len(), text.len())?;
+    let kept = match kind {
+        TextKind::Any => text,
+        TextKind::Varchar(n) => limited(text, n, explicit_cast, "character varying")?,
+        TextKind::Char(n) => limited(text, n, explicit_cast, "character")?.trim_end_matches(' '),
+        TextKind::Json => {
+            json::check(text)?;
+            text
+        }
+        TextKind::Jsonb => {
+            let mut normal = String::with_capacity(text.len() + 16);
+            json::normalize(text, &mut normal)?;
+            ColumnBuilder::check_room(builder.values_slice().len(), normal.len())?;
+            builder.append_value(&normal);
+            return Ok(());
+        }
+    };
+    builder.append_value(kept);
+    Ok(())
+}
+
+/// The first `n` characters; more are refused unless they are blanks or the cast is explicit.
+fn limited<'a>(text: &'a str, n: u32, explicit_cast: bool, type_name: &str) -> PgResult<&'a str> {
+    let limit = usize::try_from(n).unwrap_or(usize::MAX);
+    if text.len() <= limit {
+        return Ok(text);
+    }
+    let Some((end, _)) = text.char_indices().nth(limit) else {
+        return Ok(text);
+    };
+    let (kept, rest) = text.split_at(end);
+    if explicit_cast || rest.bytes().all(|b| b == b' ') {
+        return Ok(kept);
+    }
+    Err(PgError::new(
+        SqlState::STRING_DATA_RIGHT_TRUNCATION,
+        format!("value too long for type {type_name}({n})"),
+    ))
+}

@@ -1,0 +1,8 @@
+//! `json`: checked, kept as it is written. `jsonb`: brought to Postgres' normal form.
+
+mod lexer;
+mod normal;
+mod parser;
+
+pub(super) use normal::{normalize, write_string};
+pub(super) use parser::check;
