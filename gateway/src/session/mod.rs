@@ -1,1 +1,3 @@
-//! .
+//! A session: its settings, prepared statements and transaction.
+
+pub mod settings;

@@ -22,6 +22,8 @@ pub mod explain;
 
 pub mod types;
 
+pub mod scan;
+
 pub mod copy;
 pub mod ddl;
 pub mod setting;

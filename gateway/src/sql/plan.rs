@@ -9,7 +9,10 @@ use duckmesh_catalog::{
 };
 use uuid::Uuid;
 
-use crate::{copy::CopyOptions, wire::PgError};
+use crate::{
+    copy::{CopyOptions, RawCopyOptions},
+    wire::PgError,
+};
 
 /// What planning may look at.
 #[derive(Clone)]
@@ -267,10 +270,12 @@ pub struct CopyInPlan {
 pub struct CopyOutPlan {
     /// What is copied.
     pub query: QueryPlan,
-    /// Column names, for the header.
+    /// Column names, for the header. Empty where only the engine knows them: then `options` must be made again from `raw`.
     pub columns: Vec<String>,
     /// The format.
     pub options: CopyOptions,
+    /// The format as it was written.
+    pub raw: RawCopyOptions,
 }
 
 /// DDL.
@@ -375,6 +380,8 @@ pub enum SettingPlan {
         value: Option<String>,
         local: bool,
     },
+    /// SET SESSION CHARACTERISTICS: several at once, none of them local.
+    SetMany(Vec<(String, String)>),
     Reset(String),
     ResetAll,
     Show(String),

@@ -80,6 +80,8 @@ states! {
     INVALID_COLUMN_REFERENCE = "42P10",
     INVALID_TABLE_DEFINITION = "42P16",
     INVALID_OBJECT_DEFINITION = "42P17",
+    INVALID_FOREIGN_KEY = "42830",
+    RESERVED_NAME = "42939",
     INVALID_NAME = "42602",
     NAME_TOO_LONG = "42622",
     DISK_FULL = "53100",
@@ -222,6 +224,13 @@ impl PgError {
     setters!(
         detail, hint, context, schema, table, column, data_type, constraint
     );
+
+    /// Sets the SQLSTATE: some notices have one.
+    #[must_use]
+    pub fn with_code(mut self, code: SqlState) -> Self {
+        self.0.code = code;
+        self
+    }
 
     /// Sets the position: 1-based, in characters of the statement.
     #[must_use]

@@ -2,22 +2,151 @@
 //!
 //! Everything here is pure: it looks at the schema in the context and changes nothing.
 
-use sqlparser::ast::Statement;
+use duckmesh_catalog::ddl::DdlOp;
+use sqlparser::ast::{self, ObjectType, Statement};
 
-use super::plan::{Plan, PlanContext};
-use crate::wire::error::PgResult;
+use super::plan::{DdlPlan, Plan, PlanContext, QueryPlan};
+use crate::wire::error::{PgError, PgResult};
 
+pub mod names;
 pub mod place;
 
-/// Plans statements that sqlparser cannot read (`ALTER VIEW … RENAME`, `DROP DATABASE … WITH (FORCE)` …): called with
-/// the text of one statement before it is parsed. None: not one of them.
-pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
-    let _ = (text, ctx);
-    Ok(None)
-}
+mod lookup;
+
+mod schema;
+
+mod column;
+mod constraint;
+mod create_table;
+mod create_table_as;
+mod default;
+
+mod view;
+
+mod depends;
+mod drop;
+mod rename;
+
+mod alter;
+mod alter_column;
+mod validate;
+
+mod comment;
+mod database;
+mod preparse;
+mod refused;
+
+#[cfg(test)]
+mod tests;
+
+pub use create_table_as::{NewTable, plan_create_table_as};
+pub use preparse::preparse;
+
+pub(in crate::sql) use lookup::{no_column, no_relation};
 
 /// Plans a DDL statement; none for a statement that is not DDL. `text` is what was parsed, for positions.
 pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
-    let _ = (statement, text, ctx);
-    Ok(None)
+    let planner = Planner::new(text, ctx);
+    match statement {
+        Statement::CreateSchema {
+            schema_name,
+            if_not_exists,
+            ..
+        } => schema::create(planner, schema_name, *if_not_exists),
+        Statement::CreateTable(create) if create.query.is_some() => {
+            create_table_as::plan(planner, create)
+        }
+        Statement::CreateTable(create) => create_table::plan(planner, create),
+        Statement::CreateView(create) => view::create(planner, create),
+        Statement::AlterTable(alter) => alter::plan(planner, alter),
+        Statement::AlterSchema(alter) => schema::alter(planner, alter),
+        Statement::Drop {
+            object_type,
+            if_exists,
+            names,
+            cascade,
+            ..
+        } => {
+            let wanted = drop::Wanted {
+                names,
+                if_exists: *if_exists,
+                cascade: *cascade,
+            };
+            drop_statement(planner, object_type, &wanted)
+        }
+        Statement::Comment {
+            object_type,
+            object_name,
+            comment,
+            ..
+        } => comment::plan(planner, object_type, object_name, comment.clone()),
+        Statement::CreateDatabase { db_name, .. } => database::create_named(planner, db_name),
+        Statement::CreateIndex(create) => refused::index(planner, create),
+        other => return refused::plan(other).transpose(),
+    }
+    .map(Some)
+}
+
+fn drop_statement(
+    planner: Planner<'_>,
+    object_type: &ObjectType,
+    wanted: &drop::Wanted<'_>,
+) -> PgResult<Plan> {
+    match object_type {
+        ObjectType::Table => drop::relations(planner, wanted, drop::Kind::Table),
+        ObjectType::View => drop::relations(planner, wanted, drop::Kind::View),
+        ObjectType::Schema => drop::schemas(planner, wanted),
+        ObjectType::Database => database::drop(planner, wanted),
+        other => refused::drop(other, wanted),
+    }
+}
+
+/// A plan under construction.
+struct Planner<'a> {
+    text: &'a str,
+    ctx: &'a PlanContext,
+    names: names::Names,
+    ops: Vec<DdlOp>,
+    notices: Vec<PgError>,
+    validations: Vec<(QueryPlan, PgError)>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(text: &'a str, ctx: &'a PlanContext) -> Self {
+        Self {
+            text,
+            ctx,
+            names: names::Names::default(),
+            ops: Vec::new(),
+            notices: Vec::new(),
+            validations: Vec::new(),
+        }
+    }
+
+    fn finish(self, tag: &str) -> Plan {
+        let mut notices = self.names.notices;
+        notices.extend(self.notices);
+        Plan::Ddl(DdlPlan {
+            ops: self.ops,
+            tag: tag.to_owned(),
+            notices,
+            validations: self.validations,
+        })
+    }
+
+    fn at_name(&self, name: &ast::ObjectName) -> Option<u32> {
+        place::of_name(self.text, name)
+    }
+
+    fn at(&self, ident: &ast::Ident) -> Option<u32> {
+        place::of_ident(self.text, ident)
+    }
+
+    fn fold(&mut self, ident: &ast::Ident) -> PgResult<String> {
+        self.names.fold(ident, self.text)
+    }
+
+    fn split(&mut self, name: &ast::ObjectName) -> PgResult<(Option<String>, String)> {
+        self.names.split(name, self.text, self.ctx.lake.as_str())
+    }
 }

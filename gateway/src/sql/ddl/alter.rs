@@ -1,0 +1,384 @@
+//! ALTER TABLE: its actions one after the other, each on what the ones before left.
+
+use std::sync::Arc;
+
+use duckmesh_catalog::{
+    ColumnId, TableDef,
+    ddl::DdlOp,
+    schema::{Constraint, ConstraintKind},
+};
+use sqlparser::ast::{
+    AlterTable, AlterTableOperation as Operation, DropBehavior, Ident, RenameTableNameKind,
+    TableConstraint,
+};
+
+use super::{
+    Planner,
+    constraint::Pending,
+    create_table::not_enforced,
+    depends,
+    lookup::{Relation, no_column, no_relation},
+    names::schema_in_sql,
+    rename,
+};
+use crate::{
+    sql::{check, plan::Plan},
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// The table an ALTER TABLE changes, before it and so far.
+pub(super) struct Altered {
+    pub(super) old: Arc<TableDef>,
+    pub(super) new: TableDef,
+    /// The lake's name of its schema.
+    pub(super) schema: String,
+}
+
+impl Altered {
+    /// The column of that name, as it is now.
+    pub(super) fn column_id(&self, name: &str) -> PgResult<ColumnId> {
+        let column = self.new.column(name);
+        column
+            .map(|c| c.id)
+            .ok_or_else(|| no_column(name, &self.new.name))
+    }
+}
+
+pub(super) fn plan(mut planner: Planner<'_>, alter: &AlterTable) -> PgResult<Plan> {
+    planner.not_system(&alter.name)?;
+    let table = match planner.find(&alter.name)? {
+        Some(Relation::Table(table)) => table,
+        Some(view) => return on_view(planner, &view, &alter.operations),
+        None => {
+            let (schema, name) = planner.split(&alter.name)?;
+            if alter.if_exists {
+                let notice = format!("relation \"{name}\" does not exist, skipping");
+                planner.notices.push(PgError::notice(notice));
+                return Ok(planner.finish("ALTER TABLE"));
+            }
+            let shown = schema.map_or(name.clone(), |s| format!("{s}.{name}"));
+            return Err(no_relation(&shown));
+        }
+    };
+    let schema = Relation::Table(Arc::clone(&table))
+        .schema(&planner.ctx.schema)
+        .to_owned();
+    let mut altered = Altered {
+        new: table.as_ref().clone(),
+        old: table,
+        schema,
+    };
+    for operation in &alter.operations {
+        planner.action(&mut altered, operation)?;
+    }
+    Ok(planner.finish("ALTER TABLE"))
+}
+
+impl Planner<'_> {
+    fn action(&mut self, table: &mut Altered, operation: &Operation) -> PgResult<()> {
+        match operation {
+            Operation::AddColumn {
+                if_not_exists,
+                column_def,
+                ..
+            } => self.add_column(table, column_def, *if_not_exists),
+            Operation::DropColumn {
+                column_names,
+                if_exists,
+                drop_behavior,
+                ..
+            } => {
+                let cascade = matches!(drop_behavior, Some(DropBehavior::Cascade));
+                column_names
+                    .iter()
+                    .try_for_each(|name| self.drop_column(table, name, *if_exists, cascade))
+            }
+            Operation::RenameColumn {
+                old_column_name,
+                new_column_name,
+            } => rename::column(self, table, old_column_name, new_column_name),
+            Operation::RenameTable {
+                table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name),
+            } => rename::table(self, table, name),
+            Operation::AlterColumn { column_name, op } => self.alter_column(table, column_name, op),
+            Operation::AddConstraint {
+                constraint,
+                not_valid,
+            } => self.add_constraint(table, constraint, *not_valid),
+            Operation::DropConstraint {
+                if_exists, name, ..
+            } => self.drop_constraint(table, name, *if_exists),
+            Operation::RenameConstraint { old_name, new_name } => {
+                self.rename_constraint(table, old_name, new_name)
+            }
+            Operation::ValidateConstraint { name } => {
+                let name = self.fold(name)?;
+                self.constraint_named(table, &name).map(|_| ())
+            }
+            Operation::OwnerTo { new_owner } => self.check_new_owner(new_owner),
+            Operation::SetLogged
+            | Operation::SetUnlogged
+            | Operation::ReplicaIdentity { .. }
+            | Operation::SetOptionsParens { .. } => {
+                self.notices.push(PgError::notice(format!(
+                    "ALTER TABLE … {operation} has no effect"
+                )));
+                Ok(())
+            }
+            other => Err(PgError::unsupported(format!(
+                "ALTER TABLE … {other} is not supported"
+            ))),
+        }
+    }
+
+    fn drop_column(
+        &mut self,
+        table: &mut Altered,
+        name: &Ident,
+        if_exists: bool,
+        cascade: bool,
+    ) -> PgResult<()> {
+        let name = self.fold(name)?;
+        let id = match table.column_id(&name) {
+            Ok(id) => id,
+            Err(error) if if_exists => {
+                let message = format!("{}, skipping", error.fields().message);
+                self.notices.push(PgError::notice(message));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if table.new.columns.len() == 1 {
+            return Err(PgError::unsupported(format!(
+                "cannot drop column \"{name}\": it is the only one of table \"{}\"",
+                table.new.name
+            ))
+            .hint("Use DROP TABLE, or add another column first."));
+        }
+        // Views were made for the table as it was before this statement.
+        if let Some(before) = table.old.column_by_id(id) {
+            let relation = Relation::Table(Arc::clone(&table.old));
+            let dependents = depends::views_on_column(self, &relation, &before.name);
+            let dropped = |uuid| self.ops.contains(&DdlOp::DropView { uuid });
+            let dependents: Vec<_> = dependents
+                .into_iter()
+                .filter(|d| !dropped(d.view.uuid))
+                .collect();
+            let what = format!("column {name} of {}", self.describe(&relation));
+            self.restrict_or_tell_column(&dependents, cascade, what)?;
+            for dependent in dependents {
+                self.ops.push(DdlOp::DropView {
+                    uuid: dependent.view.uuid,
+                });
+            }
+        }
+        let gone: Vec<_> = table
+            .new
+            .constraints
+            .iter()
+            .filter(|c| rename::constraint_names(c, id, &name))
+            .map(|c| c.name.clone())
+            .collect();
+        for constraint in gone {
+            table.new.constraints.retain(|c| c.name != constraint);
+            self.ops.push(DdlOp::DropConstraint {
+                table: table.new.uuid,
+                name: constraint,
+            });
+        }
+        table.new.columns.retain(|c| c.id != id);
+        self.ops.push(DdlOp::DropColumn {
+            table: table.new.uuid,
+            column: id,
+        });
+        Ok(())
+    }
+
+    fn add_constraint(
+        &mut self,
+        table: &mut Altered,
+        constraint: &TableConstraint,
+        not_valid: bool,
+    ) -> PgResult<()> {
+        let pending = Pending::of_table(constraint);
+        let before = table.new.clone();
+        let schema = table.schema.clone();
+        let constraint = self.constraint(&mut table.new, &schema, &pending)?;
+        match &constraint.kind {
+            ConstraintKind::Check { expression } => {
+                let at = pending.expression_at(self.text);
+                check::compile_one(expression, &table.new, self.ctx).map_err(|e| match at {
+                    Some(at) => e.position(at),
+                    None => e,
+                })?;
+                if !not_valid {
+                    self.validate_check(table, &constraint.name, expression)?;
+                }
+            }
+            _ => self.tell_not_enforced(),
+        }
+        // A primary key makes its columns NOT NULL.
+        for (old, new) in before.columns.iter().zip(&table.new.columns.clone()) {
+            if old.nullable && !new.nullable {
+                self.validate_not_null(table, &new.name)?;
+                self.ops.push(DdlOp::SetNullable {
+                    table: table.new.uuid,
+                    column: new.id,
+                    nullable: false,
+                });
+            }
+        }
+        table.new.constraints.push(constraint.clone());
+        self.ops.push(DdlOp::AddConstraint {
+            table: table.new.uuid,
+            constraint,
+        });
+        Ok(())
+    }
+
+    /// Once for each statement.
+    pub(super) fn tell_not_enforced(&mut self) {
+        let notice = not_enforced();
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
+        }
+    }
+
+    fn drop_constraint(
+        &mut self,
+        table: &mut Altered,
+        name: &Ident,
+        if_exists: bool,
+    ) -> PgResult<()> {
+        let name = self.fold(name)?;
+        match self.constraint_named(table, &name) {
+            Ok(_) => {}
+            Err(error) if if_exists => {
+                let message = format!("{}, skipping", error.fields().message);
+                self.notices.push(PgError::notice(message));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        table.new.constraints.retain(|c| c.name != name);
+        self.ops.push(DdlOp::DropConstraint {
+            table: table.new.uuid,
+            name,
+        });
+        Ok(())
+    }
+
+    fn rename_constraint(&mut self, table: &mut Altered, old: &Ident, new: &Ident) -> PgResult<()> {
+        let (old, new) = (self.fold(old)?, self.fold(new)?);
+        let mut constraint = self.constraint_named(table, &old).map_err(|_| {
+            PgError::new(
+                SqlState::UNDEFINED_OBJECT,
+                format!(
+                    "constraint \"{old}\" for table \"{}\" does not exist",
+                    table.new.name
+                ),
+            )
+        })?;
+        if self.constraint_named(table, &new).is_ok() {
+            return Err(PgError::new(
+                SqlState::DUPLICATE_OBJECT,
+                format!(
+                    "constraint \"{new}\" for relation \"{}\" already exists",
+                    table.new.name
+                ),
+            ));
+        }
+        constraint.name = new;
+        let uuid = table.new.uuid;
+        table.new.constraints.retain(|c| c.name != old);
+        table.new.constraints.push(constraint.clone());
+        self.ops.push(DdlOp::DropConstraint {
+            table: uuid,
+            name: old,
+        });
+        self.ops.push(DdlOp::AddConstraint {
+            table: uuid,
+            constraint,
+        });
+        Ok(())
+    }
+
+    fn constraint_named(&self, table: &Altered, name: &str) -> PgResult<Constraint> {
+        let found = table.new.constraints.iter().find(|c| c.name == name);
+        found.cloned().ok_or_else(|| {
+            PgError::new(
+                SqlState::UNDEFINED_OBJECT,
+                format!(
+                    "constraint \"{name}\" of relation \"{}\" does not exist",
+                    table.new.name
+                ),
+            )
+        })
+    }
+}
+
+/// ALTER TABLE on a view: Postgres allows what makes sense there.
+fn on_view(mut planner: Planner<'_>, view: &Relation, operations: &[Operation]) -> PgResult<Plan> {
+    for operation in operations {
+        let action = match operation {
+            Operation::RenameTable {
+                table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name),
+            } => {
+                rename::view(&mut planner, view, name)?;
+                continue;
+            }
+            Operation::OwnerTo { new_owner } => {
+                planner.check_new_owner(new_owner)?;
+                continue;
+            }
+            Operation::RenameColumn { .. } => return Err(rename::view_column()),
+            Operation::AddColumn { .. } => "ADD COLUMN",
+            Operation::DropColumn { .. } => "DROP COLUMN",
+            Operation::AddConstraint { .. } => "ADD CONSTRAINT",
+            Operation::DropConstraint { .. } => "DROP CONSTRAINT",
+            Operation::AlterColumn { op, .. } => super::alter_column::action_name(op),
+            _ => {
+                return Err(PgError::unsupported(format!(
+                    "ALTER TABLE … {operation} is not supported for views"
+                )));
+            }
+        };
+        return Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!(
+                "ALTER action {action} cannot be performed on relation \"{}\"",
+                view.name()
+            ),
+        )
+        .detail("This operation is not supported for views."));
+    }
+    Ok(planner.finish("ALTER TABLE"))
+}
+
+impl Planner<'_> {
+    /// The same as for whole relations, with the column's name.
+    fn restrict_or_tell_column(
+        &mut self,
+        dependents: &[depends::Dependent],
+        cascade: bool,
+        what: String,
+    ) -> PgResult<()> {
+        let lines: Vec<_> = dependents
+            .iter()
+            .map(|d| {
+                let view = Relation::View(Arc::clone(&d.view));
+                let on = match &d.column {
+                    Some(column) => format!("column {column} of {}", self.describe(&d.on)),
+                    None => self.describe(&d.on),
+                };
+                (self.describe(&view), on)
+            })
+            .collect();
+        self.restrict_or_tell_lines(&lines, cascade, Some(what))
+    }
+}
+
+/// The SQL name of the table's schema, for the fields of errors.
+pub(super) fn schema_field(table: &Altered) -> &str {
+    schema_in_sql(&table.schema)
+}

@@ -1,0 +1,223 @@
+//! ADD COLUMN, ALTER COLUMN.
+
+use duckmesh_catalog::{
+    ColumnType,
+    ddl::DdlOp,
+    schema::{ConstraintKind, DefaultValue},
+};
+use sqlparser::ast::{self, AlterColumnOperation, Expr, Ident};
+
+use super::{
+    Planner,
+    alter::Altered,
+    constraint::{self, Pending},
+    create_table::{COLUMNS_MAX, push},
+    default::to_lake_text,
+};
+use crate::{
+    sql::{
+        check, default,
+        plan::{DefaultProgram, SessionValue},
+        types,
+    },
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// An action as Postgres' messages name it.
+pub(super) fn action_name(op: &AlterColumnOperation) -> &'static str {
+    match op {
+        AlterColumnOperation::SetNotNull => "ALTER COLUMN ... SET NOT NULL",
+        AlterColumnOperation::DropNotNull => "ALTER COLUMN ... DROP NOT NULL",
+        AlterColumnOperation::SetDefault { .. } | AlterColumnOperation::DropDefault => {
+            "ALTER COLUMN ... SET DEFAULT"
+        }
+        AlterColumnOperation::SetDataType { .. } => "ALTER COLUMN ... SET DATA TYPE",
+        AlterColumnOperation::AddGenerated { .. } => "ALTER COLUMN ... ADD IDENTITY",
+    }
+}
+
+impl Planner<'_> {
+    pub(super) fn add_column(
+        &mut self,
+        table: &mut Altered,
+        column: &ast::ColumnDef,
+        if_not_exists: bool,
+    ) -> PgResult<()> {
+        let name = self.fold(&column.name)?;
+        if table.new.column(&name).is_some() {
+            let message = format!(
+                "column \"{name}\" of relation \"{}\" already exists",
+                table.new.name
+            );
+            if !if_not_exists {
+                return Err(PgError::new(SqlState::DUPLICATE_COLUMN, message));
+            }
+            let notice = PgError::notice(format!("{message}, skipping"));
+            self.notices
+                .push(notice.with_code(SqlState::DUPLICATE_COLUMN));
+            return Ok(());
+        }
+        if table.new.columns.len() >= COLUMNS_MAX {
+            return Err(PgError::new(
+                SqlState::TOO_MANY_COLUMNS,
+                format!("tables can have at most {COLUMNS_MAX} columns"),
+            ));
+        }
+        let mut added = self.column(column, &table.new)?;
+        added.initial_default = match &added.default {
+            None => None,
+            Some(DefaultValue::Literal(text)) => Some(text.clone()),
+            Some(DefaultValue::Expression(sql)) => Some(self.once(sql, &added.ty)?),
+        };
+        let mut pending: Vec<Pending<'_>> = Vec::new();
+        constraint::of_column(column, &added.name, &mut pending);
+        let (id, nullable, has_values) =
+            (added.id, added.nullable, added.initial_default.is_some());
+        self.ops.push(DdlOp::AddColumn {
+            table: table.new.uuid,
+            column: added.clone(),
+        });
+        push(&mut table.new, added);
+        if !nullable && !has_values {
+            self.validate_not_null(table, &name)?;
+        }
+        let schema = table.schema.clone();
+        for item in &pending {
+            let constraint = self.constraint(&mut table.new, &schema, item)?;
+            if let ConstraintKind::Check { expression } = &constraint.kind {
+                check::compile_one(expression, &table.new, self.ctx)?;
+                self.validate_check(table, &constraint.name, expression)?;
+            } else {
+                self.tell_not_enforced();
+            }
+            table.new.constraints.push(constraint.clone());
+            self.ops.push(DdlOp::AddConstraint {
+                table: table.new.uuid,
+                constraint,
+            });
+        }
+        debug_assert!(table.new.column_by_id(id).is_some());
+        Ok(())
+    }
+
+    /// The value that rows which are there already get: the expression's, computed once.
+    fn once(&self, sql: &str, ty: &ColumnType) -> PgResult<String> {
+        let program = default::compile(sql, ty, self.ctx)?;
+        let moment = matches!(
+            program,
+            DefaultProgram::Session(
+                SessionValue::TransactionTime
+                    | SessionValue::StatementTime
+                    | SessionValue::CurrentDate
+                    | SessionValue::LocalTime
+                    | SessionValue::LocalTimestamp
+            )
+        );
+        let holds_moment = matches!(
+            ty,
+            ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date | ColumnType::Time
+        );
+        match program {
+            // `now` is read as the start of the transaction, in the session's zone.
+            _ if moment && holds_moment => to_lake_text("now", ty, &self.ctx.values),
+            DefaultProgram::Session(SessionValue::User) => to_lake_text(&self.ctx.user, ty, &self.ctx.values),
+            DefaultProgram::Session(SessionValue::Database) => {
+                to_lake_text(self.ctx.lake.as_str(), ty, &self.ctx.values)
+            }
+            _ => Err(PgError::unsupported(format!(
+                "ADD COLUMN with the default {sql} is not supported: rows that are there would each need a value"
+            ))
+            .hint("Add the column without a default, then use ALTER COLUMN … SET DEFAULT for new rows.")),
+        }
+    }
+
+    pub(super) fn alter_column(
+        &mut self,
+        table: &mut Altered,
+        column: &Ident,
+        op: &AlterColumnOperation,
+    ) -> PgResult<()> {
+        let name = self.fold(column)?;
+        let id = table.column_id(&name)?;
+        match op {
+            AlterColumnOperation::SetNotNull => self.set_nullable(table, &name, false),
+            AlterColumnOperation::DropNotNull => {
+                let in_key = table.new.constraints.iter().any(|c| {
+                    matches!(&c.kind, ConstraintKind::PrimaryKey { columns } if columns.contains(&id))
+                });
+                if in_key {
+                    return Err(PgError::new(
+                        SqlState::INVALID_TABLE_DEFINITION,
+                        format!("column \"{name}\" is in a primary key"),
+                    ));
+                }
+                self.set_nullable(table, &name, true)
+            }
+            AlterColumnOperation::SetDefault { value } => {
+                self.set_default(table, &name, Some(value))
+            }
+            AlterColumnOperation::DropDefault => self.set_default(table, &name, None),
+            AlterColumnOperation::SetDataType { data_type, .. } => {
+                let ty = types::resolve_at(data_type, self.text)?;
+                if table.new.column(&name).is_some_and(|c| c.ty == ty) {
+                    return Ok(());
+                }
+                Err(
+                    PgError::unsupported("changing a column's type is not supported yet")
+                        .hint("Add a column of the new type, or use CREATE TABLE AS with a cast."),
+                )
+            }
+            AlterColumnOperation::AddGenerated { .. } => Err(PgError::unsupported(
+                "identity columns are not supported yet",
+            )),
+        }
+    }
+
+    fn set_nullable(&mut self, table: &mut Altered, name: &str, nullable: bool) -> PgResult<()> {
+        let uuid = table.new.uuid;
+        let Some(column) = table.new.columns.iter_mut().find(|c| c.name == name) else {
+            return Ok(());
+        };
+        if column.nullable == nullable {
+            return Ok(());
+        }
+        column.nullable = nullable;
+        let id = column.id;
+        if !nullable {
+            self.validate_not_null(table, name)?;
+        }
+        self.ops.push(DdlOp::SetNullable {
+            table: uuid,
+            column: id,
+            nullable,
+        });
+        Ok(())
+    }
+
+    fn set_default(
+        &mut self,
+        table: &mut Altered,
+        name: &str,
+        value: Option<&Expr>,
+    ) -> PgResult<()> {
+        let uuid = table.new.uuid;
+        let Some(ty) = table.new.column(name).map(|c| c.ty.clone()) else {
+            return Ok(());
+        };
+        let default = match value {
+            Some(value) => self.default(value, name, &ty)?,
+            None => None,
+        };
+        let Some(column) = table.new.columns.iter_mut().find(|c| c.name == name) else {
+            return Ok(());
+        };
+        column.default = default.clone();
+        let column = column.id;
+        self.ops.push(DdlOp::SetDefault {
+            table: uuid,
+            column,
+            default,
+        });
+        Ok(())
+    }
+}

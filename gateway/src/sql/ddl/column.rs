@@ -1,0 +1,170 @@
+//! A column's definition in CREATE TABLE and ADD COLUMN.
+
+use duckmesh_catalog::{
+    ColumnId, ColumnType, TableDef,
+    schema::{ColumnDef, DefaultValue},
+};
+use sqlparser::ast::{self, ColumnOption, Expr, ObjectName, Spanned};
+
+use super::{
+    Planner,
+    lookup::{differs_in_case, same_but_case},
+    place,
+};
+use crate::{
+    sql::types,
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// Columns that every table of Postgres has.
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
+impl Planner<'_> {
+    /// The column's definition, with the table's next id. Constraints other than NOT NULL are not looked at.
+    pub(super) fn column(
+        &mut self,
+        column: &ast::ColumnDef,
+        table: &TableDef,
+    ) -> PgResult<ColumnDef> {
+        let name = self.fold(&column.name)?;
+        check_new_name(&name, table)?;
+        let ty = types::resolve_at(&column.data_type, self.text)?;
+        if types::is_plain_numeric(&column.data_type) {
+            self.notices.push(PgError::notice(format!(
+                "column \"{name}\" of type numeric is stored as numeric(38,9)"
+            )));
+        }
+        let (nullable, default) = self.options(column, &name, &ty, &table.name)?;
+        let element_id = matches!(ty, ColumnType::Array(_))
+            .then(|| ColumnId::new(table.next_column_id.get() + 1));
+        Ok(ColumnDef {
+            id: table.next_column_id,
+            element_id,
+            name,
+            ty,
+            nullable,
+            default,
+            initial_default: None,
+            comment: None,
+        })
+    }
+
+    fn options(
+        &mut self,
+        column: &ast::ColumnDef,
+        name: &str,
+        ty: &ColumnType,
+        table: &str,
+    ) -> PgResult<(bool, Option<DefaultValue>)> {
+        let (mut said, mut is_key, mut default): (Option<bool>, bool, Option<&Expr>) =
+            (None, false, None);
+        for option in &column.options {
+            match &option.option {
+                ColumnOption::Null | ColumnOption::NotNull => {
+                    let nullable = matches!(option.option, ColumnOption::Null);
+                    if said.is_some_and(|s| s != nullable) {
+                        return Err(conflicting_null(name, table)
+                            .or_position(place::of_span(self.text, option.span())));
+                    }
+                    said = Some(nullable);
+                }
+                ColumnOption::PrimaryKey(_) => is_key = true,
+                ColumnOption::Default(expr) if default.is_some() => {
+                    return Err(PgError::new(
+                        SqlState::SYNTAX_ERROR,
+                        format!("multiple default values specified for column \"{name}\" of table \"{table}\""),
+                    )
+                    .or_position(place::of_span(self.text, expr.span())));
+                }
+                ColumnOption::Default(expr) => default = Some(expr),
+                ColumnOption::Unique(_) | ColumnOption::ForeignKey(_) | ColumnOption::Check(_) => {}
+                ColumnOption::Collation(collation) => self.collation(collation, ty)?,
+                ColumnOption::Generated { .. } | ColumnOption::Identity(_) => {
+                    return Err(generated());
+                }
+                other => {
+                    return Err(PgError::unsupported(format!(
+                        "column option {other} is not supported"
+                    )));
+                }
+            }
+        }
+        let default = match default {
+            Some(expr) => self.default(expr, name, ty)?,
+            None => None,
+        };
+        Ok((!is_key && said != Some(false), default))
+    }
+
+    /// Text is compared by its bytes, which is Postgres' collation "C".
+    fn collation(&mut self, collation: &ObjectName, ty: &ColumnType) -> PgResult<()> {
+        let (_, name) = self.split(collation)?;
+        let text = match ty {
+            ColumnType::Array(element) => element.as_ref(),
+            other => other,
+        };
+        if !matches!(
+            text,
+            ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_)
+        ) {
+            return Err(PgError::new(
+                SqlState::DATATYPE_MISMATCH,
+                format!("collations are not supported by type {}", type_name(ty)),
+            )
+            .or_position(self.at_name(collation)));
+        }
+        match name.as_str() {
+            "C" | "POSIX" | "default" | "ucs_basic" => Ok(()),
+            _ => Err(
+                PgError::unsupported(format!("collation \"{name}\" is not supported"))
+                    .hint("Text is compared by its bytes: COLLATE \"C\".")
+                    .or_position(self.at_name(collation)),
+            ),
+        }
+    }
+}
+
+/// Refuses a name that the table has already, in this case or another.
+pub(super) fn check_new_name(name: &str, table: &TableDef) -> PgResult<()> {
+    if SYSTEM_COLUMNS.contains(&name) {
+        return Err(PgError::new(
+            SqlState::DUPLICATE_COLUMN,
+            format!("column name \"{name}\" conflicts with a system column name"),
+        ));
+    }
+    if table.column(name).is_some() {
+        return Err(PgError::new(
+            SqlState::DUPLICATE_COLUMN,
+            format!("column \"{name}\" specified more than once"),
+        ));
+    }
+    match table.columns.iter().find(|c| same_but_case(&c.name, name)) {
+        Some(other) => Err(differs_in_case("column", name, &other.name)),
+        None => Ok(()),
+    }
+}
+
+/// A type as messages about it say: without its length.
+pub(super) fn type_name(ty: &ColumnType) -> String {
+    match ty {
+        ColumnType::Varchar(_) => "character varying".into(),
+        ColumnType::Char(_) => "character".into(),
+        ColumnType::Numeric(..) => "numeric".into(),
+        ColumnType::Array(element) => format!("{}[]", type_name(element)),
+        other => other.to_string(),
+    }
+}
+
+fn conflicting_null(column: &str, table: &str) -> PgError {
+    PgError::new(
+        SqlState::SYNTAX_ERROR,
+        format!(
+            "conflicting NULL/NOT NULL declarations for column \"{column}\" of table \"{table}\""
+        ),
+    )
+}
+
+fn generated() -> PgError {
+    PgError::unsupported("generated and identity columns are not supported yet")
+        .hint("Use a view for computed columns, and uuid DEFAULT gen_random_uuid() for keys.")
+}

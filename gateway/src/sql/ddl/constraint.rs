@@ -1,0 +1,342 @@
+//! CHECK, PRIMARY KEY, UNIQUE and FOREIGN KEY, with the names Postgres gives them.
+
+use std::ops::ControlFlow;
+
+use duckmesh_catalog::{
+    ColumnId, TableDef,
+    schema::{Constraint, ConstraintKind},
+};
+use sqlparser::ast::{
+    self, CheckConstraint, ColumnOption, Expr, ForeignKeyConstraint, Ident, IndexColumn, Spanned,
+    TableConstraint, visit_expressions,
+};
+
+use super::{
+    Planner,
+    lookup::{Relation, no_relation},
+    names::{generated, schema_in_lake},
+    place,
+};
+use crate::wire::error::{PgError, PgResult, SqlState};
+
+/// A constraint as it was said, of a column or of the table.
+pub(super) struct Pending<'a> {
+    name: Option<&'a Ident>,
+    said: Said<'a>,
+    /// The column it was said at.
+    column: Option<String>,
+}
+
+enum Said<'a> {
+    Check(&'a CheckConstraint),
+    PrimaryKey(&'a [IndexColumn]),
+    Unique(&'a [IndexColumn]),
+    ForeignKey(&'a ForeignKeyConstraint),
+    Refused(&'static str),
+}
+
+/// Collects the constraints said at a column.
+pub(super) fn of_column<'a>(
+    column: &'a ast::ColumnDef,
+    folded: &str,
+    pending: &mut Vec<Pending<'a>>,
+) {
+    for option in &column.options {
+        let said = match &option.option {
+            ColumnOption::Check(check) => Said::Check(check),
+            ColumnOption::PrimaryKey(key) => Said::PrimaryKey(&key.columns),
+            ColumnOption::Unique(key) => Said::Unique(&key.columns),
+            ColumnOption::ForeignKey(key) => Said::ForeignKey(key),
+            _ => continue,
+        };
+        pending.push(Pending {
+            name: option.name.as_ref(),
+            said,
+            column: Some(folded.to_owned()),
+        });
+    }
+}
+
+impl<'a> Pending<'a> {
+    /// A constraint said at the table.
+    pub(super) fn of_table(constraint: &'a TableConstraint) -> Self {
+        let (name, said) = match constraint {
+            TableConstraint::Check(check) => (check.name.as_ref(), Said::Check(check)),
+            TableConstraint::PrimaryKey(key) => (key.name.as_ref(), Said::PrimaryKey(&key.columns)),
+            TableConstraint::Unique(key) => (key.name.as_ref(), Said::Unique(&key.columns)),
+            TableConstraint::ForeignKey(key) => (key.name.as_ref(), Said::ForeignKey(key)),
+            TableConstraint::Exclude(_) => (None, Said::Refused("EXCLUDE constraints")),
+            _ => (None, Said::Refused("this kind of constraint")),
+        };
+        Self {
+            name,
+            said,
+            column: None,
+        }
+    }
+
+    /// Where its expression stands.
+    pub(super) fn expression_at(&self, text: &str) -> Option<u32> {
+        match &self.said {
+            Said::Check(check) => place::of_span(text, check.expr.span()),
+            _ => None,
+        }
+    }
+}
+
+impl Planner<'_> {
+    /// The constraint with its name; a primary key makes its columns NOT NULL.
+    pub(super) fn constraint(
+        &mut self,
+        table: &mut TableDef,
+        schema: &str,
+        pending: &Pending<'_>,
+    ) -> PgResult<Constraint> {
+        let own = pending.column.as_deref();
+        let (kind, second, label) = match &pending.said {
+            Said::Refused(what) => {
+                return Err(PgError::unsupported(format!("{what} are not supported")));
+            }
+            Said::Check(check) => {
+                let kind = ConstraintKind::Check {
+                    expression: check.expr.to_string(),
+                };
+                let only = own.map(str::to_owned).or_else(|| only_column(&check.expr));
+                (kind, only, "check")
+            }
+            Said::PrimaryKey(columns) => {
+                let columns = self.key(table, columns, own, "primary key")?;
+                let has_key = |c: &Constraint| matches!(c.kind, ConstraintKind::PrimaryKey { .. });
+                if table.constraints.iter().any(has_key) {
+                    return Err(PgError::new(
+                        SqlState::INVALID_TABLE_DEFINITION,
+                        format!(
+                            "multiple primary keys for table \"{}\" are not allowed",
+                            table.name
+                        ),
+                    ));
+                }
+                for column in table.columns.iter_mut().filter(|c| columns.contains(&c.id)) {
+                    column.nullable = false;
+                }
+                (ConstraintKind::PrimaryKey { columns }, None, "pkey")
+            }
+            Said::Unique(columns) => {
+                let columns = self.key(table, columns, own, "unique")?;
+                let second = joined(table, &columns);
+                (ConstraintKind::Unique { columns }, Some(second), "key")
+            }
+            Said::ForeignKey(key) => {
+                let (kind, second) = self.foreign_key(table, schema, key, own)?;
+                (kind, Some(second), "fkey")
+            }
+        };
+        let name = match pending.name {
+            Some(name) => self.given_name(table, name, &kind)?,
+            None => free_name(table, second.as_deref(), label),
+        };
+        Ok(Constraint { name, kind })
+    }
+
+    fn given_name(
+        &mut self,
+        table: &TableDef,
+        name: &Ident,
+        kind: &ConstraintKind,
+    ) -> PgResult<String> {
+        let name = self.fold(name)?;
+        if table.constraints.iter().all(|c| c.name != name) {
+            return Ok(name);
+        }
+        Err(match kind {
+            ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => {
+                super::lookup::already_exists(&name)
+            }
+            ConstraintKind::Check { .. } if table.id.get() == 0 => PgError::new(
+                SqlState::DUPLICATE_OBJECT,
+                format!("check constraint \"{name}\" already exists"),
+            ),
+            _ => PgError::new(
+                SqlState::DUPLICATE_OBJECT,
+                format!(
+                    "constraint \"{name}\" for relation \"{}\" already exists",
+                    table.name
+                ),
+            ),
+        })
+    }
+
+    /// The columns of a key.
+    fn key(
+        &mut self,
+        table: &TableDef,
+        columns: &[IndexColumn],
+        own: Option<&str>,
+        what: &str,
+    ) -> PgResult<Vec<ColumnId>> {
+        if let Some(own) = own {
+            return Ok(table.column(own).map(|c| c.id).into_iter().collect());
+        }
+        let mut ids = Vec::new();
+        for column in columns {
+            let Expr::Identifier(ident) = &column.column.expr else {
+                return Err(PgError::unsupported(
+                    "keys over expressions are not supported",
+                ));
+            };
+            let name = self.fold(ident)?;
+            let at = self.at(ident);
+            let Some(found) = table.column(&name) else {
+                return Err(PgError::new(
+                    SqlState::UNDEFINED_COLUMN,
+                    format!("column \"{name}\" named in key does not exist"),
+                )
+                .or_position(at));
+            };
+            if ids.contains(&found.id) {
+                return Err(PgError::new(
+                    SqlState::DUPLICATE_COLUMN,
+                    format!("column \"{name}\" appears twice in {what} constraint"),
+                )
+                .or_position(at));
+            }
+            ids.push(found.id);
+        }
+        Ok(ids)
+    }
+
+    /// The foreign key and the columns' part of its name.
+    fn foreign_key(
+        &mut self,
+        table: &TableDef,
+        schema: &str,
+        key: &ForeignKeyConstraint,
+        own: Option<&str>,
+    ) -> PgResult<(ConstraintKind, String)> {
+        let missing = |name: &str| {
+            PgError::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{name}\" referenced in foreign key constraint does not exist"),
+            )
+        };
+        let (target, target_table) = self.target(table, schema, &key.foreign_table)?;
+        let mut columns = Vec::new();
+        let mut names = Vec::new();
+        match own {
+            Some(own) => names.push(own.to_owned()),
+            None => {
+                for ident in &key.columns {
+                    names.push(self.fold(ident)?);
+                }
+            }
+        }
+        for name in &names {
+            columns.push(table.column(name).ok_or_else(|| missing(name))?.id);
+        }
+        let mut target_columns = Vec::new();
+        for ident in &key.referred_columns {
+            let name = self.fold(ident)?;
+            if target_table.column(&name).is_none() {
+                return Err(missing(&name));
+            }
+            target_columns.push(name);
+        }
+        if !target_columns.is_empty() && target_columns.len() != columns.len() {
+            return Err(PgError::new(
+                SqlState::INVALID_FOREIGN_KEY,
+                "number of referencing and referenced columns for foreign key disagree",
+            ));
+        }
+        let kind = ConstraintKind::ForeignKey {
+            columns,
+            target,
+            target_columns,
+        };
+        Ok((kind, names.join("_")))
+    }
+
+    /// The table a foreign key refers to; it may be the one that is being made.
+    fn target(
+        &mut self,
+        table: &TableDef,
+        schema: &str,
+        name: &ast::ObjectName,
+    ) -> PgResult<((String, String), TableDef)> {
+        let (said, target) = self.split(name)?;
+        let same_schema = said
+            .as_deref()
+            .is_none_or(|s| schema_in_lake(s) == Some(schema));
+        if target == table.name && same_schema {
+            return Ok(((schema.to_owned(), target), table.clone()));
+        }
+        match self.find_split(said.as_deref(), &target) {
+            Some(relation @ Relation::Table(_)) => {
+                let in_schema = relation.schema(&self.ctx.schema).to_owned();
+                let Relation::Table(found) = relation else {
+                    return Err(no_relation(&target));
+                };
+                Ok(((in_schema, target), found.as_ref().clone()))
+            }
+            Some(Relation::View(_)) => Err(PgError::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("referenced relation \"{target}\" is not a table"),
+            )),
+            None => {
+                let shown = match said {
+                    Some(schema) => format!("{schema}.{target}"),
+                    None => target,
+                };
+                Err(no_relation(&shown))
+            }
+        }
+    }
+}
+
+/// The only column an expression names; none where it names several, or none.
+fn only_column(expr: &Expr) -> Option<String> {
+    let mut names = std::collections::BTreeSet::new();
+    let _ = visit_expressions(expr, |e| {
+        let ident = match e {
+            Expr::Identifier(ident) => Some(ident),
+            Expr::CompoundIdentifier(parts) => parts.last(),
+            _ => None,
+        };
+        if let Some(ident) = ident {
+            names.insert(match ident.quote_style {
+                Some(_) => ident.value.clone(),
+                None => super::names::fold(&ident.value),
+            });
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    if names.len() == 1 {
+        names.pop_first()
+    } else {
+        None
+    }
+}
+
+fn joined(table: &TableDef, columns: &[ColumnId]) -> String {
+    let names: Vec<_> = columns
+        .iter()
+        .filter_map(|id| table.column_by_id(*id))
+        .map(|c| c.name.as_str())
+        .collect();
+    names.join("_")
+}
+
+/// The first name of its kind that the table does not have.
+fn free_name(table: &TableDef, second: Option<&str>, label: &str) -> String {
+    let mut number = 0_u32;
+    loop {
+        let label = match number {
+            0 => label.to_owned(),
+            n => format!("{label}{n}"),
+        };
+        let name = generated(&table.name, second, &label);
+        if table.constraints.iter().all(|c| c.name != name) {
+            return name;
+        }
+        number += 1;
+    }
+}

@@ -1,0 +1,197 @@
+//! DEFAULT: constants in the lake's text form, anything else as an expression.
+
+use duckmesh_catalog::{ColumnType, schema::DefaultValue};
+use sqlparser::ast::{CastKind, Expr, Spanned, UnaryOperator, Value};
+
+use super::{Planner, column::type_name, place};
+use crate::{
+    sql::{default, plan::DefaultProgram, types},
+    value::{ColumnBuilder, ValueContext, lake_text},
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// A constant as it was written.
+#[derive(Clone, Debug, PartialEq)]
+enum Constant {
+    Null,
+    Bool(bool),
+    Number(String),
+    Text(String),
+}
+
+impl Planner<'_> {
+    /// A column's default; none for NULL.
+    pub(super) fn default(
+        &mut self,
+        expr: &Expr,
+        column: &str,
+        ty: &ColumnType,
+    ) -> PgResult<Option<DefaultValue>> {
+        let at = place::of_span(self.text, expr.span());
+        match constant(expr, ty) {
+            Some(Constant::Null) => Ok(None),
+            Some(constant) => {
+                let text = assign(&constant, column, ty, &self.ctx.values)
+                    .map_err(|e| e.or_position(at_unless_mismatch(&constant, at)))?;
+                Ok(Some(DefaultValue::Literal(text)))
+            }
+            None => {
+                let sql = expr.to_string();
+                let program = default::compile(&sql, ty, self.ctx).map_err(|e| match at {
+                    // It counts from the expression's start.
+                    Some(at) => e.position(at),
+                    None => e,
+                })?;
+                Ok(match program {
+                    DefaultProgram::Null => None,
+                    DefaultProgram::Constant(text) => Some(DefaultValue::Literal(text)),
+                    _ => Some(DefaultValue::Expression(sql)),
+                })
+            }
+        }
+    }
+}
+
+/// A constant has the position of its text only where the text itself is wrong.
+fn at_unless_mismatch(constant: &Constant, at: Option<u32>) -> Option<u32> {
+    matches!(constant, Constant::Text(_))
+        .then_some(at)
+        .flatten()
+}
+
+/// The constant an expression is; none where it must be computed. A cast to the column's own type says nothing more.
+fn constant(expr: &Expr, ty: &ColumnType) -> Option<Constant> {
+    match expr {
+        Expr::Nested(inner) => constant(inner, ty),
+        Expr::Value(value) => match &value.value {
+            Value::Null => Some(Constant::Null),
+            Value::Boolean(b) => Some(Constant::Bool(*b)),
+            Value::Number(n, _) => Some(Constant::Number(n.clone())),
+            Value::SingleQuotedString(s) | Value::EscapedStringLiteral(s) => {
+                Some(Constant::Text(s.clone()))
+            }
+            Value::DollarQuotedString(s) => Some(Constant::Text(s.value.clone())),
+            _ => None,
+        },
+        Expr::UnaryOp { op, expr } => match (op, constant(expr, ty)?) {
+            (UnaryOperator::Minus, Constant::Number(n)) if !n.starts_with('-') => {
+                Some(Constant::Number(format!("-{n}")))
+            }
+            (UnaryOperator::Plus, Constant::Number(n)) => Some(Constant::Number(n)),
+            _ => None,
+        },
+        Expr::Cast {
+            kind: CastKind::Cast | CastKind::DoubleColon,
+            expr,
+            data_type,
+            ..
+        } => {
+            let target = types::resolve(data_type).ok()?;
+            // A cast cuts what is too long, an assignment refuses it: varchar(n) and char(n) are computed.
+            let exact = !matches!(target, ColumnType::Varchar(Some(_)) | ColumnType::Char(_));
+            match constant(expr, ty)? {
+                Constant::Null => Some(Constant::Null),
+                text @ Constant::Text(_)
+                    if exact && (target == *ty || is_text(&target) && is_text(ty)) =>
+                {
+                    Some(text)
+                }
+                _ => None,
+            }
+        }
+        Expr::TypedString(typed) => {
+            let target = types::resolve(&typed.data_type).ok()?;
+            match &typed.value.value {
+                Value::SingleQuotedString(s) if target == *ty => Some(Constant::Text(s.clone())),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn is_text(ty: &ColumnType) -> bool {
+    matches!(
+        ty,
+        ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_)
+    )
+}
+
+/// Assigns a constant to a column as INSERT would, and gives the lake's text of it.
+fn assign(
+    constant: &Constant,
+    column: &str,
+    ty: &ColumnType,
+    ctx: &ValueContext,
+) -> PgResult<String> {
+    let text = match constant {
+        Constant::Null => String::new(),
+        Constant::Text(text) => text.clone(),
+        Constant::Bool(value) if matches!(ty, ColumnType::Bool) || is_text(ty) => value.to_string(),
+        Constant::Bool(_) => return Err(mismatch(column, ty, "boolean")),
+        Constant::Number(number) => match ty {
+            ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 => whole(number),
+            ColumnType::Float4 | ColumnType::Float8 | ColumnType::Numeric(..) => number.clone(),
+            _ if is_text(ty) => number.clone(),
+            _ => return Err(mismatch(column, ty, number_type(number))),
+        },
+    };
+    to_lake_text(&text, ty, ctx).map_err(|error| match (constant, ty) {
+        // A number is cast, not read: the cast has words of its own.
+        (Constant::Number(_), ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8)
+            if error.code() == SqlState::NUMERIC_VALUE_OUT_OF_RANGE =>
+        {
+            PgError::new(error.code(), format!("{ty} out of range"))
+        }
+        _ => error,
+    })
+}
+
+/// A value in Postgres' text form as the lake's text.
+pub(super) fn to_lake_text(text: &str, ty: &ColumnType, ctx: &ValueContext) -> PgResult<String> {
+    let mut builder = ColumnBuilder::new(ty, 1)?;
+    builder.append_text(text.as_bytes(), ctx)?;
+    let array = builder.finish();
+    lake_text(ty, &array, 0)?
+        .ok_or_else(|| PgError::internal("a default that is not NULL became NULL"))
+}
+
+fn mismatch(column: &str, ty: &ColumnType, given: &str) -> PgError {
+    PgError::new(
+        SqlState::DATATYPE_MISMATCH,
+        format!(
+            "column \"{column}\" is of type {} but default expression is of type {given}",
+            type_name(ty)
+        ),
+    )
+    .hint("You will need to rewrite or cast the expression.")
+}
+
+/// The type Postgres gives a number.
+fn number_type(number: &str) -> &'static str {
+    if number.parse::<i32>().is_ok() {
+        "integer"
+    } else if number.parse::<i64>().is_ok() {
+        "bigint"
+    } else {
+        "numeric"
+    }
+}
+
+/// A number assigned to an integer: rounded half away from zero, as numeric is. What is not simple stays as it is and
+/// fails as text.
+fn whole(number: &str) -> String {
+    let Some((integer, fraction)) = number.split_once('.') else {
+        return number.to_owned();
+    };
+    let plain = fraction.bytes().all(|b| b.is_ascii_digit());
+    let Ok(value) = format!("{integer}0").parse::<i128>() else {
+        return number.to_owned();
+    };
+    if !plain {
+        return number.to_owned();
+    }
+    let up = fraction.bytes().next().is_some_and(|b| b >= b'5');
+    let sign = if integer.starts_with('-') { -1 } else { 1 };
+    (value / 10 + if up { sign } else { 0 }).to_string()
+}

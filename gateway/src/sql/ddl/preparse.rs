@@ -1,0 +1,208 @@
+//! DDL that sqlparser does not read: from its tokens.
+
+use sqlparser::{
+    ast::{Ident, ObjectName},
+    tokenizer::Token,
+};
+
+use super::{
+    Planner,
+    create_table_as::{NewTable, plan_create_table_as},
+    database,
+    lookup::{Relation, no_relation},
+    refused, rename,
+};
+use crate::{
+    sql::{
+        parse,
+        plan::{Plan, PlanContext},
+        scan::{Scan, begins_with},
+    },
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// Plans statements that sqlparser cannot read (`ALTER VIEW … RENAME`, `DROP DATABASE … WITH (FORCE)` …), from the text of
+/// one statement. None: not one of them.
+pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
+    if !begins_with(
+        text,
+        &[
+            "create", "drop", "alter", "comment", "grant", "revoke", "refresh", "reindex",
+            "cluster", "security",
+        ],
+    ) {
+        return Ok(None);
+    }
+    let Some(mut scan) = Scan::new(text) else {
+        return Ok(None);
+    };
+    if scan.word(&["create", "database"]) {
+        return database::create_scanned(&mut scan, ctx).map(Some);
+    }
+    if scan.word(&["drop", "database"]) {
+        return database::drop_scanned(&mut scan, ctx).map(Some);
+    }
+    if scan.word(&["alter", "view"]) {
+        return alter_view(scan, ctx).map(Some);
+    }
+    if scan.word(&["alter", "table"]) {
+        return alter_table(scan, ctx);
+    }
+    if scan.word(&["create", "table"]) {
+        return create_table_as(scan, ctx);
+    }
+    refused::by_words(&mut scan)
+}
+
+/// A name of these parts. It has no place in any text: its errors have no position.
+fn object(parts: &[String]) -> ObjectName {
+    ObjectName::from(
+        parts
+            .iter()
+            .map(|p| Ident::with_quote('"', p))
+            .collect::<Vec<_>>(),
+    )
+}
+
+fn alter_view(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
+    let mut planner = Planner::new(scan.text(), ctx);
+    let if_exists = scan.word(&["if", "exists"]);
+    let parts = scan.name()?;
+    let name = object(&parts);
+    planner.not_system(&name)?;
+    let Some(view) = planner.find(&name)? else {
+        let shown = parts.last().cloned().unwrap_or_default();
+        if if_exists {
+            let notice = format!("relation \"{shown}\" does not exist, skipping");
+            planner.notices.push(PgError::notice(notice));
+            return Ok(planner.finish("ALTER VIEW"));
+        }
+        return Err(no_relation(&parts.join(".")));
+    };
+    if matches!(view, Relation::Table(_)) {
+        return Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{}\" is not a view", view.name()),
+        ));
+    }
+    if scan.word(&["rename", "to"]) {
+        let new = scan.name()?;
+        rename::view(&mut planner, &view, &object(&new))?;
+        return scan.done(planner.finish("ALTER VIEW"));
+    }
+    if scan.word(&["owner", "to"]) {
+        let owner = scan.ident()?;
+        planner.check_owner(&Ident::with_quote('"', owner))?;
+        return scan.done(planner.finish("ALTER VIEW"));
+    }
+    if scan.word(&["rename"]) {
+        return Err(rename::view_column());
+    }
+    Err(
+        PgError::unsupported("this form of ALTER VIEW is not supported")
+            .hint("Use CREATE OR REPLACE VIEW."),
+    )
+}
+
+fn alter_table(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> {
+    let mut planner = Planner::new(scan.text(), ctx);
+    let if_exists = scan.word(&["if", "exists"]);
+    scan.word(&["only"]);
+    let Ok(parts) = scan.name() else {
+        return Ok(None);
+    };
+    scan.take(&Token::Mul);
+    let (what, hint) = if scan.word(&["set", "schema"]) {
+        ("SET SCHEMA", "Use CREATE TABLE AS in the other schema.")
+    } else if scan.word(&["set", "tablespace"]) {
+        ("SET TABLESPACE", "A lake has one place for its files.")
+    } else if scan.word(&["inherit"]) || scan.word(&["no", "inherit"]) {
+        ("INHERIT", "Use a view over both tables.")
+    } else if scan.word(&["attach", "partition"]) || scan.word(&["detach", "partition"]) {
+        (
+            "partitions",
+            "A table is kept as many files with statistics: queries skip those they do not need.",
+        )
+    } else if scan.word(&["cluster", "on"]) || scan.word(&["set", "without"]) {
+        ("CLUSTER", "Indexes have no effect.")
+    } else {
+        return Ok(None);
+    };
+    match planner.find(&object(&parts))? {
+        None if if_exists => {
+            let shown = parts.last().cloned().unwrap_or_default();
+            let notice = format!("relation \"{shown}\" does not exist, skipping");
+            planner.notices.push(PgError::notice(notice));
+            Ok(Some(planner.finish("ALTER TABLE")))
+        }
+        None => Err(no_relation(&parts.join("."))),
+        Some(_) => {
+            Err(PgError::unsupported(format!("ALTER TABLE … {what} is not supported")).hint(hint))
+        }
+    }
+}
+
+/// `CREATE TABLE t (a, b) AS query`: columns without types.
+fn create_table_as(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> {
+    let if_not_exists = scan.word(&["if", "not", "exists"]);
+    let Ok(parts) = scan.name() else {
+        return Ok(None);
+    };
+    let mut columns = Vec::new();
+    if scan.take(&Token::LParen) {
+        loop {
+            let Ok(column) = scan.ident() else {
+                return Ok(None);
+            };
+            columns.push(Ident::with_quote('"', column));
+            if !scan.take(&Token::Comma) {
+                break;
+            }
+        }
+        if !scan.take(&Token::RParen) {
+            return Ok(None);
+        }
+    }
+    if !scan.word(&["as"]) {
+        return Ok(None);
+    }
+    let rest = scan.text().get(scan.byte()..).unwrap_or_default();
+    let (sql, with_data) = without_data_clause(rest.trim_end().trim_end_matches(';').trim_end());
+    let query = parse::query(sql)?;
+    let table = NewTable {
+        name: &object(&parts),
+        columns: &columns,
+        if_not_exists,
+        with_data,
+    };
+    plan_create_table_as(table, &query, sql, ctx).map(Some)
+}
+
+/// Cuts `WITH [NO] DATA` off.
+fn without_data_clause(sql: &str) -> (&str, bool) {
+    let words: Vec<_> = sql
+        .split_whitespace()
+        .rev()
+        .take(3)
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let cut = |count: usize| {
+        let mut rest = sql;
+        for _ in 0..count {
+            rest = rest.trim_end();
+            let at = rest.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+            rest = rest.get(..at).unwrap_or_default();
+        }
+        rest
+    };
+    match words
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["data", "no", "with"] => (cut(3), false),
+        ["data", "with", ..] => (cut(2), true),
+        _ => (sql, true),
+    }
+}

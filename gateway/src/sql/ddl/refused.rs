@@ -1,0 +1,161 @@
+//! DDL that DuckMesh does not do, each with what to do instead.
+
+use sqlparser::ast::{ObjectType, Statement};
+
+use super::{Planner, drop::Wanted};
+use crate::{
+    sql::{plan::Plan, scan::Scan},
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+const HINT_TYPE: &str = "Use the built-in types; a CHECK constraint limits the values of a column.";
+const HINT_SEQUENCE: &str = "Use uuid DEFAULT gen_random_uuid(), or numbers from the writer.";
+const HINT_FUNCTION: &str = "Use views, and the built-in functions.";
+const HINT_ROLE: &str = "Access is by database; roles follow in a later version.";
+const HINT_EXTENSION: &str = "The engine's functions are fixed; nothing can be loaded.";
+
+/// CREATE TEMPORARY …
+pub(super) fn temporary() -> PgError {
+    PgError::unsupported("temporary tables and views are not supported yet")
+        .hint("Use WITH … AS in the query, or a table in a schema of your own.")
+}
+
+fn refuse(what: &str, hint: &str) -> PgError {
+    PgError::unsupported(format!("{what} is not supported")).hint(hint)
+}
+
+/// Statements that are DDL and always refused; none for anything else.
+pub(super) fn plan(statement: &Statement) -> Option<PgResult<Plan>> {
+    let error = match statement {
+        Statement::CreateType { .. } => refuse("CREATE TYPE", HINT_TYPE),
+        Statement::CreateDomain(_) => refuse("CREATE DOMAIN", HINT_TYPE),
+        Statement::AlterType(_) => refuse("ALTER TYPE", HINT_TYPE),
+        Statement::DropDomain(_) => refuse("DROP DOMAIN", HINT_TYPE),
+        Statement::CreateSequence { .. } => refuse("CREATE SEQUENCE", HINT_SEQUENCE),
+        Statement::CreateFunction(_) => refuse("CREATE FUNCTION", HINT_FUNCTION),
+        Statement::CreateProcedure { .. } => refuse("CREATE PROCEDURE", HINT_FUNCTION),
+        Statement::CreateMacro { .. } => refuse("CREATE MACRO", HINT_FUNCTION),
+        Statement::DropFunction(_) => refuse("DROP FUNCTION", HINT_FUNCTION),
+        Statement::DropProcedure { .. } => refuse("DROP PROCEDURE", HINT_FUNCTION),
+        Statement::CreateTrigger(_) => refuse(
+            "CREATE TRIGGER",
+            "Tables have no triggers: follow the lake by its tokens.",
+        ),
+        Statement::DropTrigger(_) => refuse("DROP TRIGGER", "Tables have no triggers."),
+        Statement::CreateExtension(_) => refuse("CREATE EXTENSION", HINT_EXTENSION),
+        Statement::DropExtension(_) => refuse("DROP EXTENSION", HINT_EXTENSION),
+        Statement::CreateRole(_) => refuse("CREATE ROLE", HINT_ROLE),
+        Statement::CreateUser(_) => refuse("CREATE USER", HINT_ROLE),
+        Statement::AlterRole { .. } => refuse("ALTER ROLE", HINT_ROLE),
+        Statement::Grant(_) => refuse("GRANT", HINT_ROLE),
+        Statement::Revoke(_) => refuse("REVOKE", HINT_ROLE),
+        Statement::CreatePolicy(_) => refuse("CREATE POLICY", HINT_ROLE),
+        Statement::DropPolicy(_) => refuse("DROP POLICY", HINT_ROLE),
+        Statement::CreateServer(_) => refuse("CREATE SERVER", "A lake reads its own files only."),
+        Statement::CreateSecret { .. } => {
+            refuse("CREATE SECRET", "The engine's configuration is fixed.")
+        }
+        Statement::AttachDuckDBDatabase { .. } | Statement::AttachDatabase { .. } => refuse(
+            "ATTACH",
+            "Each database is a lake of its own: connect to it.",
+        ),
+        Statement::AlterIndex { .. } => refuse("ALTER INDEX", "Indexes have no effect."),
+        _ => return None,
+    };
+    Some(Err(error))
+}
+
+/// DROP of what cannot be made.
+pub(super) fn drop(kind: &ObjectType, wanted: &Wanted<'_>) -> PgResult<Plan> {
+    let word = kind.to_string().to_lowercase();
+    let first = wanted
+        .names
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    if wanted.if_exists {
+        return Ok(Plan::NoOp {
+            tag: format!("DROP {kind}"),
+            notice: Some(PgError::notice(format!(
+                "{word} \"{first}\" does not exist, skipping"
+            ))),
+        });
+    }
+    let code = match kind {
+        ObjectType::Sequence | ObjectType::MaterializedView => SqlState::UNDEFINED_TABLE,
+        _ => SqlState::UNDEFINED_OBJECT,
+    };
+    Err(PgError::new(
+        code,
+        format!("{word} \"{first}\" does not exist"),
+    ))
+}
+
+/// CREATE INDEX: queries find their rows by the statistics of files.
+pub(super) fn index(
+    mut planner: Planner<'_>,
+    create: &sqlparser::ast::CreateIndex,
+) -> PgResult<Plan> {
+    if planner.find(&create.table_name)?.is_none() {
+        return Err(super::lookup::no_relation(&create.table_name.to_string()));
+    }
+    let notice = match create.unique {
+        true => "indexes have no effect, and uniqueness is not enforced",
+        false => "indexes have no effect: queries find their rows by the statistics of files",
+    };
+    Ok(Plan::NoOp {
+        tag: "CREATE INDEX".to_owned(),
+        notice: Some(PgError::notice(notice)),
+    })
+}
+
+/// Forms that sqlparser does not read, by their first words.
+pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
+    const FORMS: [(&[&str], &str); 30] = [
+        (&["create", "type"], HINT_TYPE),
+        (&["create", "domain"], HINT_TYPE),
+        (&["alter", "type"], HINT_TYPE),
+        (&["alter", "domain"], HINT_TYPE),
+        (&["create", "sequence"], HINT_SEQUENCE),
+        (&["alter", "sequence"], HINT_SEQUENCE),
+        (&["create", "function"], HINT_FUNCTION),
+        (&["create", "or", "replace", "function"], HINT_FUNCTION),
+        (&["create", "procedure"], HINT_FUNCTION),
+        (&["create", "or", "replace", "procedure"], HINT_FUNCTION),
+        (&["alter", "function"], HINT_FUNCTION),
+        (&["create", "aggregate"], HINT_FUNCTION),
+        (&["create", "operator"], HINT_FUNCTION),
+        (&["create", "cast"], HINT_FUNCTION),
+        (&["create", "trigger"], "Tables have no triggers."),
+        (&["create", "event", "trigger"], "Tables have no triggers."),
+        (&["create", "rule"], "Tables have no rules: use views."),
+        (&["create", "extension"], HINT_EXTENSION),
+        (&["alter", "extension"], HINT_EXTENSION),
+        (&["create", "role"], HINT_ROLE),
+        (&["create", "user"], HINT_ROLE),
+        (&["create", "group"], HINT_ROLE),
+        (&["alter", "role"], HINT_ROLE),
+        (&["alter", "user"], HINT_ROLE),
+        (&["alter", "default", "privileges"], HINT_ROLE),
+        (
+            &["alter", "database"],
+            "A database's settings are those of the server.",
+        ),
+        (
+            &["create", "tablespace"],
+            "A lake has one place for its files.",
+        ),
+        (&["create", "foreign"], "A lake reads its own files only."),
+        (&["create", "publication"], "Follow the lake by its tokens."),
+        (
+            &["create", "subscription"],
+            "Write to the lake with INSERT and COPY.",
+        ),
+    ];
+    for (words, hint) in FORMS {
+        if scan.sees(words) {
+            return Err(refuse(&words.join(" ").to_uppercase(), hint));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,441 @@
+//! Renaming tables, views and columns, with what names them: CHECK constraints and views.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use duckmesh_catalog::{
+    ColumnId, LakeSchema, TableDef,
+    ddl::DdlOp,
+    schema::{Constraint, ConstraintKind, ViewDef},
+};
+use sqlparser::ast::{
+    Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias,
+    TableFactor, VisitMut, VisitorMut, visit_expressions, visit_expressions_mut, visit_relations,
+};
+
+use super::{
+    Planner,
+    alter::Altered,
+    column::check_new_name,
+    depends,
+    lookup::{Relation, already_exists},
+    names::fold,
+};
+use crate::{
+    sql::{parse, plan::PlanContext, view as stored},
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// ALTER TABLE … RENAME COLUMN.
+pub(super) fn column(
+    planner: &mut Planner<'_>,
+    table: &mut Altered,
+    old: &Ident,
+    new: &Ident,
+) -> PgResult<()> {
+    let (old, new) = (planner.fold(old)?, planner.fold(new)?);
+    let Some(id) = table.new.column(&old).map(|c| c.id) else {
+        return Err(PgError::new(
+            SqlState::UNDEFINED_COLUMN,
+            format!("column \"{old}\" does not exist"),
+        ));
+    };
+    check_renamed(&old, &new, &table.new)?;
+    let mut checks = Vec::new();
+    for constraint in &mut table.new.constraints {
+        if let ConstraintKind::Check { expression } = &mut constraint.kind
+            && let Some(renamed) = in_expression(expression, &old, &new)?
+        {
+            *expression = renamed;
+            checks.push(constraint.clone());
+        }
+    }
+    if let Some(column) = table.new.columns.iter_mut().find(|c| c.id == id) {
+        column.name.clone_from(&new);
+    }
+    planner.ops.push(DdlOp::RenameColumn {
+        table: table.new.uuid,
+        column: id,
+        name: new.clone(),
+        checks,
+    });
+    let relation = Relation::Table(Arc::clone(&table.old));
+    let views: Vec<_> = planner
+        .ctx
+        .schema
+        .views
+        .values()
+        .filter(|v| {
+            depends::reads(&planner.ctx.schema, v, &relation) && depends::names_column(v, &old)
+        })
+        .cloned()
+        .collect();
+    for view in views {
+        let after = with_table(&planner.ctx.schema, &table.new);
+        let sql = column_in_view(&view, &old, &new).ok_or_else(|| {
+            PgError::unsupported(format!(
+                "cannot rename column {old} of table {}: view {} reads it",
+                table.new.name, view.name
+            ))
+            .hint("Drop the view, rename the column, and make the view again.")
+        })?;
+        restate(planner, &view, &sql, after)?;
+    }
+    Ok(())
+}
+
+fn check_renamed(old: &str, new: &str, table: &TableDef) -> PgResult<()> {
+    if table.column(new).is_some() {
+        return Err(PgError::new(
+            SqlState::DUPLICATE_COLUMN,
+            format!(
+                "column \"{new}\" of relation \"{}\" already exists",
+                table.name
+            ),
+        ));
+    }
+    let mut others = table.clone();
+    others.columns.retain(|c| c.name != old);
+    check_new_name(new, &others)
+}
+
+/// ALTER TABLE … RENAME TO.
+pub(super) fn table(
+    planner: &mut Planner<'_>,
+    table: &mut Altered,
+    name: &ObjectName,
+) -> PgResult<()> {
+    let name = new_name(planner, table.new.schema_id, &table.new.name, name)?;
+    let relation = Relation::Table(Arc::clone(&table.old));
+    table.new.name.clone_from(&name);
+    planner.ops.push(DdlOp::RenameTable {
+        uuid: table.new.uuid,
+        name: name.clone(),
+    });
+    let after = with_table(&planner.ctx.schema, &table.new);
+    readers_follow(planner, &relation, &name, &after)
+}
+
+/// ALTER VIEW … RENAME TO.
+pub(super) fn view(planner: &mut Planner<'_>, view: &Relation, name: &ObjectName) -> PgResult<()> {
+    let Relation::View(old) = view else {
+        return Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{}\" is not a view", view.name()),
+        ));
+    };
+    let name = new_name(planner, old.schema_id, &old.name, name)?;
+    planner.ops.push(DdlOp::RenameView {
+        uuid: old.uuid,
+        name: name.clone(),
+    });
+    let mut after = planner.ctx.schema.as_ref().clone();
+    let mut renamed = old.as_ref().clone();
+    renamed.name.clone_from(&name);
+    after.views.insert(old.id, Arc::new(renamed));
+    readers_follow(planner, view, &name, &Arc::new(after))
+}
+
+/// ALTER VIEW … RENAME COLUMN.
+pub(super) fn view_column() -> PgError {
+    PgError::unsupported("renaming columns of views is not supported")
+        .hint("Use CREATE OR REPLACE VIEW after DROP VIEW, with the new names.")
+}
+
+fn new_name(
+    planner: &mut Planner<'_>,
+    schema: duckmesh_catalog::SchemaId,
+    old: &str,
+    name: &ObjectName,
+) -> PgResult<String> {
+    let at = planner.at_name(name);
+    let (None, name) = planner.split(name)? else {
+        return Err(
+            PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \".\"").or_position(at),
+        );
+    };
+    let schema = planner
+        .ctx
+        .schema
+        .schemas
+        .values()
+        .find(|s| s.id == schema)
+        .cloned();
+    if name == old {
+        return Err(already_exists(&name));
+    }
+    if let Some(schema) = schema
+        && name.to_lowercase() != old.to_lowercase()
+        && planner.taken(&schema, &name)?.is_some()
+    {
+        return Err(already_exists(&name));
+    }
+    Ok(name)
+}
+
+fn with_table(schema: &LakeSchema, table: &TableDef) -> Arc<LakeSchema> {
+    let mut after = schema.clone();
+    after.tables.insert(table.id, Arc::new(table.clone()));
+    Arc::new(after)
+}
+
+/// Views that read a renamed relation are made again with its new name.
+fn readers_follow(
+    planner: &mut Planner<'_>,
+    relation: &Relation,
+    name: &str,
+    after: &Arc<LakeSchema>,
+) -> PgResult<()> {
+    let lake = Arc::clone(&planner.ctx.schema);
+    for view in lake.views.values() {
+        if view.uuid == relation.uuid() || !depends::reads(&lake, view, relation) {
+            continue;
+        }
+        let old = (relation.schema(&lake), relation.name());
+        let sql = relation_in_view(view, old, name).ok_or_else(|| {
+            PgError::unsupported(format!(
+                "cannot rename {}: view {} reads it",
+                planner.describe(relation),
+                view.name
+            ))
+            .hint("Drop the view, rename, and make the view again.")
+        })?;
+        restate(planner, view, &sql, Arc::clone(after))?;
+    }
+    Ok(())
+}
+
+/// Makes a view again with another query that gives the same columns.
+fn restate(
+    planner: &mut Planner<'_>,
+    view: &ViewDef,
+    sql: &str,
+    after: Arc<LakeSchema>,
+) -> PgResult<()> {
+    let ctx = PlanContext {
+        schema: after,
+        ..planner.ctx.clone()
+    };
+    let query = parse::query(sql)?;
+    let new = stored::qualify(&query, sql, &ctx)?;
+    let schema = planner
+        .ctx
+        .schema
+        .schemas
+        .values()
+        .find(|s| s.id == view.schema_id);
+    let Some(schema) = schema else {
+        return Err(PgError::internal("a view without a schema"));
+    };
+    planner.ops.push(DdlOp::CreateView {
+        uuid: view.uuid,
+        schema: schema.uuid,
+        name: view.name.clone(),
+        duckdb_sql: new.duckdb_sql,
+        postgres_sql: new.postgres_sql,
+        columns: view.columns.clone(),
+    });
+    Ok(())
+}
+
+/// Whether a constraint is about a column.
+pub(super) fn constraint_names(constraint: &Constraint, id: ColumnId, name: &str) -> bool {
+    match &constraint.kind {
+        ConstraintKind::Check { expression } => {
+            parse::expression(expression).is_ok_and(|expr| names_in(&expr, name))
+        }
+        ConstraintKind::PrimaryKey { columns }
+        | ConstraintKind::Unique { columns }
+        | ConstraintKind::ForeignKey { columns, .. } => columns.contains(&id),
+    }
+}
+
+fn is_named(ident: &Ident, name: &str) -> bool {
+    match ident.quote_style {
+        Some(_) => ident.value == name,
+        None => fold(&ident.value) == name,
+    }
+}
+
+fn column_of(expr: &mut Expr) -> Option<&mut Ident> {
+    match expr {
+        Expr::Identifier(ident) => Some(ident),
+        Expr::CompoundIdentifier(parts) => parts.last_mut(),
+        _ => None,
+    }
+}
+
+fn names_in(expr: &Expr, name: &str) -> bool {
+    let mut found = false;
+    let _ = visit_expressions(expr, |e| {
+        found |= match e {
+            Expr::Identifier(ident) => is_named(ident, name),
+            Expr::CompoundIdentifier(parts) => parts.last().is_some_and(|i| is_named(i, name)),
+            _ => false,
+        };
+        ControlFlow::<()>::Continue(())
+    });
+    found
+}
+
+/// The expression with the new name; none where it does not have the old one.
+fn in_expression(sql: &str, old: &str, new: &str) -> PgResult<Option<String>> {
+    let mut expr = parse::expression(sql)?;
+    if !names_in(&expr, old) {
+        return Ok(None);
+    }
+    rename_columns(&mut expr, old, new);
+    Ok(Some(expr.to_string()))
+}
+
+fn rename_columns<V: VisitMut>(node: &mut V, old: &str, new: &str) {
+    let _ = visit_expressions_mut(node, |e| {
+        if let Some(ident) = column_of(e)
+            && is_named(ident, old)
+        {
+            *ident = Ident::with_quote('"', new);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+/// A view's query with a column's new name, its own columns named as before. None where it is not plain enough to be sure
+/// what the name means.
+fn column_in_view(view: &ViewDef, old: &str, new: &str) -> Option<String> {
+    let mut query = parse::query(view.postgres_sql.as_deref()?).ok()?;
+    let mut relations = 0;
+    let _ = visit_relations(&query, |_| {
+        relations += 1;
+        ControlFlow::<()>::Continue(())
+    });
+    let plain = relations == 1 && query.with.is_none();
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return None;
+    };
+    if !plain || !has_plain_output(select, old) {
+        return None;
+    }
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) = item
+            && let Some(ident) = column_of(expr)
+            && is_named(ident, old)
+        {
+            *item = SelectItem::ExprWithAlias {
+                expr: expr.clone(),
+                alias: Ident::with_quote('"', old),
+            };
+        }
+    }
+    rename_columns(&mut query, old, new);
+    Some(query.to_string())
+}
+
+/// No `*`, and no output column of that name that is something else: ORDER BY could mean either.
+fn has_plain_output(select: &Select, old: &str) -> bool {
+    select.projection.iter().all(|item| match item {
+        SelectItem::UnnamedExpr(_) => true,
+        SelectItem::ExprWithAlias { alias, .. } => !is_named(alias, old),
+        _ => false,
+    })
+}
+
+/// A view's query with a relation's new name; where it had no alias, the old name becomes one.
+///
+/// `old` has the lake's name of the schema before it.
+fn relation_in_view(view: &ViewDef, old: (&str, &str), new: &str) -> Option<String> {
+    struct Renamer<'a> {
+        schema: &'a str,
+        old: &'a str,
+        new: &'a str,
+    }
+    impl VisitorMut for Renamer<'_> {
+        type Break = ();
+        fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+            if let TableFactor::Table { name, alias, .. } = factor
+                && let [
+                    ..,
+                    ObjectNamePart::Identifier(schema),
+                    ObjectNamePart::Identifier(last),
+                ] = name.0.as_mut_slice()
+                && depends::schema_of(schema) == self.schema
+                && is_named(last, self.old)
+            {
+                *last = Ident::with_quote('"', self.new);
+                alias.get_or_insert_with(|| TableAlias {
+                    explicit: true,
+                    name: Ident::with_quote('"', self.old),
+                    columns: Vec::new(),
+                    at: None,
+                });
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut query: Query = parse::query(view.postgres_sql.as_deref()?).ok()?;
+    let (schema, old) = old;
+    let _ = query.visit(&mut Renamer { schema, old, new });
+    Some(query.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(sql: &str) -> ViewDef {
+        ViewDef {
+            id: duckmesh_catalog::ViewId::new(1),
+            uuid: uuid::Uuid::nil(),
+            schema_id: duckmesh_catalog::SchemaId::new(0),
+            name: "v".into(),
+            duckdb_sql: String::new(),
+            postgres_sql: Some(sql.into()),
+            columns: Vec::new(),
+            comment: None,
+        }
+    }
+
+    #[test]
+    fn a_column_is_renamed_where_it_can_mean_nothing_else() {
+        for (sql, expected) in [
+            (
+                "SELECT a FROM public.t",
+                Some("SELECT \"n\" AS \"a\" FROM public.t"),
+            ),
+            (
+                "SELECT t.a, b AS x FROM public.t WHERE a > 1",
+                Some("SELECT t.\"n\" AS \"a\", b AS x FROM public.t WHERE \"n\" > 1"),
+            ),
+            (
+                "SELECT count(a) AS x FROM public.t",
+                Some("SELECT count(\"n\") AS x FROM public.t"),
+            ),
+            ("SELECT * FROM public.t", None),
+            ("SELECT b AS a FROM public.t ORDER BY a", None),
+            ("SELECT t.a FROM public.t JOIN public.u ON t.a = u.a", None),
+            ("SELECT a FROM public.t UNION SELECT a FROM public.t", None),
+        ] {
+            let renamed = column_in_view(&view(sql), "a", "n");
+            assert_eq!(renamed.as_deref(), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_relation_keeps_its_old_name_as_alias() {
+        for (sql, expected) in [
+            (
+                "SELECT t.a FROM public.t",
+                "SELECT t.a FROM public.\"n\" AS \"t\"",
+            ),
+            (
+                "SELECT x.a FROM public.t AS x",
+                "SELECT x.a FROM public.\"n\" AS x",
+            ),
+            (
+                "SELECT 1 FROM public.u WHERE EXISTS (SELECT 1 FROM public.t)",
+                "SELECT 1 FROM public.u WHERE EXISTS (SELECT 1 FROM public.\"n\" AS \"t\")",
+            ),
+        ] {
+            let renamed = relation_in_view(&view(sql), ("main", "t"), "n");
+            assert_eq!(renamed.as_deref(), Some(expected), "{sql}");
+        }
+    }
+}

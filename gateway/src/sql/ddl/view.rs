@@ -1,0 +1,92 @@
+//! CREATE [OR REPLACE] VIEW.
+
+use sqlparser::ast::{CreateTableOptions, CreateView};
+use uuid::Uuid;
+
+use super::{
+    Planner,
+    lookup::{Relation, already_exists},
+    refused,
+};
+use crate::{
+    sql::{
+        plan::{CreateViewPlan, Plan},
+        view,
+    },
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+pub(super) fn create(mut planner: Planner<'_>, create: &CreateView) -> PgResult<Plan> {
+    if create.temporary {
+        return Err(refused::temporary());
+    }
+    if create.materialized {
+        return Err(
+            PgError::unsupported("materialized views are not supported yet")
+                .hint("Use CREATE VIEW, or CREATE TABLE AS for a copy of the rows."),
+        );
+    }
+    if create.if_not_exists || create.or_alter || create.secure {
+        return Err(
+            PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \"not\"")
+                .hint("Use CREATE OR REPLACE VIEW."),
+        );
+    }
+    if let CreateTableOptions::With(options) = &create.options
+        && !options.is_empty()
+    {
+        planner
+            .notices
+            .push(PgError::notice("options of a view have no effect"));
+    }
+    let (schema, name) = planner.place_for_new(&create.name)?;
+    let old = match planner.taken(&schema, &name)? {
+        None => None,
+        Some(_) if !create.or_replace => return Err(already_exists(&name)),
+        Some(Relation::View(view)) => Some(view),
+        Some(Relation::Table(_)) => {
+            return Err(PgError::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("\"{name}\" is not a view"),
+            ));
+        }
+    };
+    let mut column_names: Vec<String> = Vec::new();
+    for column in &create.columns {
+        let name = planner.fold(&column.name)?;
+        if column_names.contains(&name) {
+            return Err(PgError::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{name}\" specified more than once"),
+            ));
+        }
+        column_names.push(name);
+    }
+    let stored = view::qualify(&create.query, planner.text, planner.ctx)?;
+    if let Some(old) = &old {
+        // What the view reads must not read the view.
+        let own = Relation::View(std::sync::Arc::clone(old));
+        let mut readers = super::depends::views_on(&planner, std::slice::from_ref(&own));
+        let mut new = old.as_ref().clone();
+        new.postgres_sql = Some(stored.postgres_sql.clone());
+        let circle = std::iter::once(own)
+            .chain(readers.drain(..).map(|d| Relation::View(d.view)))
+            .any(|on| super::depends::reads(&planner.ctx.schema, &new, &on));
+        if circle {
+            return Err(PgError::new(
+                SqlState::INVALID_OBJECT_DEFINITION,
+                format!("infinite recursion detected in rules for relation \"{name}\""),
+            ));
+        }
+    }
+    Ok(Plan::CreateView(CreateViewPlan {
+        uuid: old.as_ref().map_or_else(Uuid::new_v4, |v| v.uuid),
+        schema: schema.uuid,
+        name,
+        column_names,
+        query: stored.query,
+        duckdb_sql: stored.duckdb_sql,
+        postgres_sql: stored.postgres_sql,
+        replaces: old.map(|v| v.columns.clone()),
+    }))
+}
