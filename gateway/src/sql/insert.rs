@@ -63,10 +63,11 @@ pub fn plan(insert: &ast::Insert, text: &str, ctx: &PlanContext) -> PgResult<Pla
             InsertSource::Query(plan)
         }
     };
+    let columns = columns.iter().map(|c| c.id).collect();
     Ok(Plan::Insert(InsertPlan {
-        table,
+        table: table.clone(),
         schema_name,
-        columns: columns.iter().map(|c| c.id).collect(),
+        columns,
         source,
         returning,
         params,

@@ -37,3 +37,6 @@ mod rewrite;
 pub use dispatch::plan;
 pub use parse::parse;
 pub use statement::Statement;
+
+#[cfg(test)]
+mod tests;

@@ -539,7 +539,7 @@ impl Rewriter<'_> {
             WindowFrameUnits::Range => "RANGE",
             WindowFrameUnits::Groups => "GROUPS",
         };
-        let mut bound = |r: &mut Self, bound: &WindowFrameBound| {
+        let bound = |r: &mut Self, bound: &WindowFrameBound| {
             let (expr, word) = match bound {
                 WindowFrameBound::CurrentRow => return PgResult::Ok("CURRENT ROW".to_owned()),
                 WindowFrameBound::Preceding(expr) => (expr, "PRECEDING"),

@@ -447,7 +447,7 @@ impl Rewriter<'_> {
                     upper_bound,
                     stride: None,
                 } => {
-                    let mut bound = |r: &mut Self, e: &Option<Expr>| match e {
+                    let bound = |r: &mut Self, e: &Option<Expr>| match e {
                         Some(e) => {
                             let ex = r.expr(e)?;
                             Ok(r.settle(ex, &ColumnType::Int4)?.sql)
