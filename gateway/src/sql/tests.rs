@@ -193,7 +193,8 @@ fn what_tries_to_leave_is_refused() {
         ("insert into t (id) values (1, 2)", "42601"),
         ("insert into t (id, name) values (1)", "42601"),
         ("insert into t (id) values (true)", "42804"),
-        ("select * from t where id = $1 and name = $1", "42P08"),
+        ("select * from t where id = $1 and name = $1", "42883"),
+        ("insert into t (id, name) values ($1, $1)", "42P08"),
         ("select $2::int", "42P18"),
         ("select true::int8", "42846"),
     ] {

@@ -24,7 +24,7 @@ mod functions;
 mod relations;
 mod signature;
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use duckmesh_catalog::ColumnType;
 use sqlparser::{
@@ -90,6 +90,7 @@ pub(super) struct Rewriter<'a> {
     recursive_depth: usize,
     names: usize,
     dialect_duckdb: bool,
+    cursor: Cell<position::Cursor>,
 }
 
 impl<'a> Rewriter<'a> {
@@ -111,6 +112,7 @@ impl<'a> Rewriter<'a> {
             recursive_depth: 0,
             names: 0,
             dialect_duckdb: false,
+            cursor: Cell::default(),
         }
     }
 
@@ -182,9 +184,13 @@ impl<'a> Rewriter<'a> {
 
     pub fn at(&self, span: Span) -> Option<u32> {
         // Inside a view the positions belong to another text.
-        (self.view_depth == 0)
-            .then(|| position::of_span(self.text, span))
-            .flatten()
+        if self.view_depth > 0 || span.start.line == 0 {
+            return None;
+        }
+        let mut cursor = self.cursor.get();
+        let position = cursor.seek(self.text, span.start);
+        self.cursor.set(cursor);
+        Some(position)
     }
 
     /// Where an expression begins. Never `Spanned::span`: it recurses through the whole tree, and a long chain of
