@@ -10,9 +10,11 @@
 pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_text_float(x) AS CASE WHEN isnan(x) THEN 'NaN' \
      WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END \
+     WHEN abs(x) >= 1e15 AND abs(x) < 1e16 THEN CASE WHEN x < 0 THEN '-' ELSE '' END || left(CAST(CAST(abs(x) AS BIGINT) AS VARCHAR), 1) \
+     || rtrim(rtrim('.' || substr(CAST(CAST(abs(x) AS BIGINT) AS VARCHAR), 2), '0'), '.') || 'e+15' \
      ELSE regexp_replace(CAST(x AS VARCHAR), '\\.0$', '') END",
     "CREATE OR REPLACE MACRO pg_interval_time(t) AS \
-     (CASE WHEN t < 0 THEN '-' ELSE '' END) || lpad(CAST(abs(t) // 3600000000 AS VARCHAR), greatest(2, length(CAST(abs(t) // 3600000000 AS VARCHAR))), '0') \
+     (CASE WHEN t < 0 THEN '-' ELSE '' END) || lpad(CAST(abs(t) // 3600000000 AS VARCHAR), CAST(greatest(2, length(CAST(abs(t) // 3600000000 AS VARCHAR))) AS INTEGER), '0') \
      || ':' || lpad(CAST((abs(t) // 60000000) % 60 AS VARCHAR), 2, '0') || ':' || lpad(CAST((abs(t) // 1000000) % 60 AS VARCHAR), 2, '0') \
      || (CASE WHEN abs(t) % 1000000 = 0 THEN '' ELSE '.' || rtrim(lpad(CAST(abs(t) % 1000000 AS VARCHAR), 6, '0'), '0') END)",
     "CREATE OR REPLACE MACRO pg_interval_text(y, m, d, t) AS CASE WHEN y = 0 AND m = 0 AND d = 0 AND t = 0 THEN '00:00:00' ELSE concat_ws(' ', \

@@ -416,8 +416,3 @@ pub(in crate::sql) fn assignable(from: &ColumnType, to: &ColumnType) -> bool {
         _ => false,
     }
 }
-
-#[allow(unused)]
-fn _int(t: &ColumnType) -> bool {
-    is_int(t)
-}

@@ -882,7 +882,7 @@ impl Rewriter<'_> {
     ) -> PgResult<Ex> {
         self.bounded("subquery")?;
         if matches!(query.body.as_ref(), SetExpr::Values(v) if v.rows.is_empty()) {
-            return self.refuse("an empty list", self.at(query.span()));
+            return self.refuse("an empty list", self.at_query(query));
         }
         let l = self.expr(left)?;
         let hints: Vec<ColumnType> = l.ty.clone().into_iter().collect();
