@@ -253,7 +253,7 @@ impl Rewriter<'_> {
         };
         Ok(Ex::of(
             format!(
-                "(CASE WHEN length(rtrim({text}, ' ')) > {n} THEN error('value too long for type {name}({n})') \
+                "(CASE WHEN length(rtrim({text}, ' ')) > {n} THEN error('SQLSTATE 22001: value too long for type {name}({n})') \
                  ELSE left({text}, {n}) END)"
             ),
             ty.clone(),

@@ -540,7 +540,7 @@ impl Rewriter<'_> {
         match &r.kind {
             Kind::Number(n) if n.parse::<f64>().is_ok_and(|v| v != 0.0) => r.sql.clone(),
             _ => format!(
-                "(CASE WHEN {r} = 0 THEN error('division by zero') ELSE {r} END)",
+                "(CASE WHEN {r} = 0 THEN error('SQLSTATE 22012: division by zero') ELSE {r} END)",
                 r = r.sql
             ),
         }
