@@ -8,7 +8,7 @@ use sqlparser::ast::{
 };
 
 use super::{
-    Ex, Kind, Rewriter,
+    Ex, Rewriter,
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
     signature::{self, Row, shown},
 };
@@ -197,11 +197,8 @@ impl Rewriter<'_> {
                 }
                 Some((SessionValue::Setting(setting, missing_ok), 't'))
             }
-            ("current_schemas", [flag]) => match flag {
-                Expr::Value(v) => match v.value {
-                    sqlparser::ast::Value::Boolean(all) => Some((SessionValue::Schemas(all), 'X')),
-                    _ => None,
-                },
+            ("current_schemas", [Expr::Value(v)]) => match v.value {
+                sqlparser::ast::Value::Boolean(all) => Some((SessionValue::Schemas(all), 'X')),
                 _ => None,
             },
             _ => None,

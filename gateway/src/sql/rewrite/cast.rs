@@ -6,7 +6,7 @@ use sqlparser::ast::{DataType, Expr, ObjectName, Spanned};
 use super::{
     Ex, Kind, NUMERIC, Rewriter,
     literal::duckdb,
-    operator::{is_int, is_number, is_text},
+    operator::{is_number, is_text},
     signature::shown,
 };
 use crate::{
@@ -147,12 +147,12 @@ impl Rewriter<'_> {
             (a, T::Char(n)) if is_text(a) => {
                 origin_free(format!("rtrim(left({}, {n}), ' ')", ex.sql))
             }
-            (_, T::Text | T::Varchar(None)) => origin_free(self.to_text(ex)?.sql),
+            (_, T::Text | T::Varchar(None)) => origin_free(self.text_of(ex)?.sql),
             (_, T::Varchar(Some(n))) => {
-                origin_free(format!("left({}, {n})", self.to_text(ex)?.sql))
+                origin_free(format!("left({}, {n})", self.text_of(ex)?.sql))
             }
             (_, T::Char(n)) => {
-                origin_free(format!("rtrim(left({}, {n}), ' ')", self.to_text(ex)?.sql))
+                origin_free(format!("rtrim(left({}, {n}), ' ')", self.text_of(ex)?.sql))
             }
             // Whole numbers keep their digits; `numeric` alone would show nine zeros.
             (T::Int2, T::Numeric(0, 0)) => {
@@ -188,7 +188,7 @@ impl Rewriter<'_> {
     }
 
     /// A value in Postgres' text form.
-    pub fn to_text(&mut self, ex: Ex) -> PgResult<Ex> {
+    pub fn text_of(&mut self, ex: Ex) -> PgResult<Ex> {
         use ColumnType as T;
         let sql = match &ex.ty {
             Some(t) if is_text(t) => return Ok(ex),
@@ -249,7 +249,7 @@ impl Rewriter<'_> {
         };
         let text = match &ex.ty {
             None => format!("CAST({} AS VARCHAR)", ex.sql),
-            Some(_) => self.to_text(ex)?.sql,
+            Some(_) => self.text_of(ex)?.sql,
         };
         Ok(Ex::of(
             format!(

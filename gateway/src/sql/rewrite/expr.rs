@@ -10,7 +10,7 @@ use sqlparser::ast::{
 
 use super::{NUMERIC, Rewriter, operator};
 use crate::{
-    sql::{quote, types},
+    sql::quote,
     wire::error::{PgError, PgResult, SqlState},
 };
 

@@ -412,7 +412,7 @@ impl Rewriter<'_> {
             schema: if given { None } else { default.1 },
             engine,
             columns,
-            known: known || (renamed && !known && table.is_none()),
+            known: known || (renamed && table.is_none()),
             table,
         };
         self.add_relation(relation, alias.at)?;
