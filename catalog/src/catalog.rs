@@ -1,14 +1,28 @@
 //! The catalog of one deployment: where its stores are, and what is remembered of them.
 
 use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{clock::Clock, error::Error, store::Store};
+use crate::{
+    ErrorKind, LakeId, LakeSchema,
+    clock::Clock,
+    error::Error,
+    lakes::{self, LakeInfo},
+    migrate,
+    store::{Dialect, Store},
+    table_files::FileCache,
+};
 
 /// Result of the catalog.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The Postgres schema of what is not of one lake.
+pub const REGISTRY_SCHEMA: &str = "duckmesh";
+/// Schemas of one lake that are remembered: a few pinned old ones beside the newest.
+const SCHEMAS_REMEMBERED: usize = 16;
 
 /// Where the catalog is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,22 +49,149 @@ pub(crate) struct Inner {
     pub(crate) location: Location,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Store,
+    books: tokio::sync::Mutex<HashMap<LakeId, Arc<Book>>>,
+}
+
+/// One lake's part of the catalog.
+pub(crate) struct Book {
+    pub(crate) store: Store,
+    pub(crate) files: FileCache,
+    schemas: Mutex<Vec<((i64, i64), Arc<LakeSchema>)>>,
+}
+
+impl Book {
+    pub(crate) fn schema(&self, version: i64, ddl_offset: i64) -> Option<Arc<LakeSchema>> {
+        let mut schemas = lock(&self.schemas);
+        let at = schemas
+            .iter()
+            .position(|(key, _)| *key == (version, ddl_offset))?;
+        let entry = schemas.remove(at);
+        let schema = Arc::clone(&entry.1);
+        schemas.push(entry);
+        Some(schema)
+    }
+
+    pub(crate) fn remember(&self, schema: &Arc<LakeSchema>) {
+        let key = (schema.schema_version, schema.ddl_offset.get());
+        let mut schemas = lock(&self.schemas);
+        schemas.retain(|(k, _)| *k != key);
+        if schemas.len() >= SCHEMAS_REMEMBERED {
+            schemas.remove(0);
+        }
+        schemas.push((key, Arc::clone(schema)));
+    }
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog").finish_non_exhaustive()
+    }
 }
 
 impl Catalog {
     /// Opens the catalog: makes what is missing, brings it up to date under a lock, refuses what a newer program made.
     pub async fn open(location: Location, clock: Arc<dyn Clock>) -> Result<Self> {
-        let _ = (location, clock);
-        Err(crate::error::Error::new(crate::ErrorKind::Store, "not yet"))
+        let registry = match &location {
+            Location::Sqlite { data_dir } => {
+                lakes::make_folder(data_dir.join("lakes")).await?;
+                Store::open_sqlite(&data_dir.join("duckmesh.sqlite")).await?
+            }
+            Location::Postgres { url } => Store::open_postgres(url, REGISTRY_SCHEMA).await?,
+        };
+        migrate::migrate(&registry, REGISTRY_SCHEMA, "registry", migrate::REGISTRY).await?;
+        let catalog = Self {
+            inner: Arc::new(Inner {
+                location,
+                clock,
+                registry,
+                books: tokio::sync::Mutex::new(HashMap::new()),
+            }),
+        };
+        catalog.finish_interrupted().await?;
+        for lake in catalog.lakes().await? {
+            catalog.book(lake.id).await?;
+        }
+        Ok(catalog)
+    }
+
+    /// The registry's store; in Postgres also the place of tables that belong to no lake.
+    #[must_use]
+    pub fn registry(&self) -> &Store {
+        &self.inner.registry
+    }
+
+    /// Where the catalog is.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.inner.location
     }
 
     /// Closes all stores.
     pub async fn close(&self) {
+        let books: Vec<_> = self.inner.books.lock().await.drain().collect();
+        if self.inner.registry.dialect() == Dialect::Sqlite {
+            for (_, book) in books {
+                book.store.close().await;
+            }
+        }
         self.inner.registry.close().await;
+    }
+
+    /// The part of a lake; opened, and brought up to date, at its first use.
+    pub(crate) async fn book(&self, lake: LakeId) -> Result<Arc<Book>> {
+        let mut books = self.inner.books.lock().await;
+        if let Some(book) = books.get(&lake) {
+            return Ok(Arc::clone(book));
+        }
+        let row = self
+            .inner
+            .registry
+            .query_opt(
+                "SELECT place FROM @lake WHERE lake_id = $1 AND state = 'ready'",
+                vec![lake.into()],
+            )
+            .await?
+            .ok_or_else(|| {
+                Error::new(ErrorKind::NotFound, format!("lake {lake} does not exist"))
+            })?;
+        let place = row.text(0)?;
+        let store = self.open_place(&place).await?;
+        migrate::migrate(&store, &place, "lake", migrate::LAKE).await?;
+        let book = Arc::new(Book {
+            store,
+            files: FileCache::default(),
+            schemas: Mutex::default(),
+        });
+        books.insert(lake, Arc::clone(&book));
+        Ok(book)
+    }
+
+    /// Forgets a lake that is dropped, and closes its file.
+    pub(crate) async fn forget(&self, lake: LakeId) {
+        let book = self.inner.books.lock().await.remove(&lake);
+        if let Some(book) = book
+            && book.store.dialect() == Dialect::Sqlite
+        {
+            book.store.close().await;
+        }
+    }
+
+    /// The store at a place of the registry: a folder below `lakes`, or a schema.
+    pub(crate) async fn open_place(&self, place: &str) -> Result<Store> {
+        match &self.inner.location {
+            Location::Sqlite { data_dir } => {
+                Store::open_sqlite(&data_dir.join("lakes").join(place).join("catalog.sqlite")).await
+            }
+            Location::Postgres { .. } => Ok(self.inner.registry.in_schema(place)),
+        }
+    }
+
+    /// A store in the lake's own place: Postgres the lake's schema, SQLite the file `catalog.sqlite`.
+    pub async fn lake_store(&self, lake: &LakeInfo) -> Result<Store> {
+        Ok(self.book(lake.id).await?.store.clone())
     }
 }
 
-#[allow(dead_code)]
-fn registry_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("duckmesh.sqlite")
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 //! Objects are named by uuid, so that a frame can speak of a table that it makes itself. Applying is pure and
 //! deterministic: the gateway uses it to show a transaction its own changes, publication to make them.
 
-#![allow(missing_docs)] // the fields are what the statement names
+#![allow(missing_docs)] // fields are what the statement names
 
 mod apply;
 

@@ -2,9 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{
-    Catalog, ErrorKind, LakeId, Offset, catalog::Result, error::Error, publish::Rejection,
-};
+use crate::{Catalog, LakeId, Offset, catalog::Result, params, publish::Rejection, store::Row};
 
 /// A rejected record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,13 +16,43 @@ pub struct DeadLetter {
 impl Catalog {
     /// All rejected records of a lake by offset.
     pub async fn dead_letters(&self, lake: LakeId) -> Result<Vec<DeadLetter>> {
-        let _ = lake;
-        Err(Error::new(ErrorKind::Store, "not yet"))
+        let book = self.book(lake).await?;
+        let rows = book
+            .store
+            .query(
+                "SELECT log_offset, reason, attempts, frame, rejected_at FROM @duckmesh_dead_letter ORDER BY log_offset",
+                vec![],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(DeadLetter {
+                    rejection: read(row)?,
+                    time: row.time(4)?,
+                })
+            })
+            .collect()
     }
 
     /// Why an offset was rejected; none: it was not.
     pub async fn rejection(&self, lake: LakeId, offset: Offset) -> Result<Option<Rejection>> {
-        let _ = (lake, offset);
-        Err(Error::new(ErrorKind::Store, "not yet"))
+        let book = self.book(lake).await?;
+        let row = book
+            .store
+            .query_opt(
+                "SELECT log_offset, reason, attempts, frame FROM @duckmesh_dead_letter WHERE log_offset = $1",
+                params![offset],
+            )
+            .await?;
+        row.as_ref().map(read).transpose()
     }
+}
+
+fn read(row: &Row) -> Result<Rejection> {
+    Ok(Rejection {
+        offset: Offset::new(row.int(0)?),
+        reason: row.text(1)?,
+        attempts: u32::try_from(row.int(2)?).unwrap_or(u32::MAX),
+        frame: row.blob(3)?,
+    })
 }

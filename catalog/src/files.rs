@@ -1,5 +1,7 @@
 //! Data files of tables: what the lake knows about them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ColumnId, FileId, SnapshotId, TableId};
@@ -84,12 +86,14 @@ pub struct DeleteFile {
 pub struct TableFiles {
     /// The table.
     pub table: TableId,
-    /// The snapshot they are of.
+    /// A snapshot they are of: the one asked for, or an earlier one since which the table did not change.
     pub snapshot: SnapshotId,
     /// Its files, by id.
     pub files: Vec<DataFile>,
     /// Rows in the catalog itself.
     pub inlined: Option<InlinedRows>,
+    /// Positions in files that another writer hid by rows in the catalog, beside what delete files hide.
+    pub inlined_deletes: BTreeMap<FileId, Vec<u64>>,
 }
 
 /// The smallest and largest value of a column in a file, for pruning.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{Catalog, Epoch, ErrorKind, LakeId, Offset, catalog::Result, error::Error};
+use crate::{
+    Catalog, Epoch, ErrorKind, LakeId, Offset, catalog::Result, error::Error, failpoint, params,
+    store::Isolation,
+};
 
 /// The right to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,30 +21,83 @@ pub struct Lease {
 impl Catalog {
     /// The watermark and the epoch that may move it.
     pub async fn watermark(&self, lake: LakeId) -> Result<(Offset, Epoch)> {
-        let _ = lake;
-        Err(Error::new(ErrorKind::Store, "not yet"))
+        let book = self.book(lake).await?;
+        let row = book
+            .store
+            .query_one("SELECT watermark, epoch FROM @duckmesh_state", vec![])
+            .await?;
+        Ok((Offset::new(row.int(0)?), Epoch::new(row.int(1)?)))
     }
 
-    /// Takes the lease with a higher epoch; none while another owner holds it.
+    /// Takes the lease with a higher epoch; none while another owner holds it. The same owner takes it anew, fencing its
+    /// former self.
     pub async fn acquire_lease(
         &self,
         lake: LakeId,
         owner: &str,
         ttl: Duration,
     ) -> Result<Option<Lease>> {
-        let _ = (lake, owner, ttl);
-        Err(Error::new(ErrorKind::Store, "not yet"))
+        let book = self.book(lake).await?;
+        let mut tx = book.store.begin_with(Isolation::ReadCommitted).await?;
+        let row = tx
+            .query_opt(
+                "UPDATE @duckmesh_state
+                 SET epoch = epoch + 1, lease_owner = $1, lease_until_ms = @@now_ms + $2
+                 WHERE lease_owner IS NULL OR lease_owner = $1 OR lease_until_ms <= @@now_ms
+                 RETURNING epoch",
+                params![owner, millis(ttl)],
+            )
+            .await?;
+        let Some(row) = row else {
+            tx.rollback().await;
+            return Ok(None);
+        };
+        let epoch = Epoch::new(row.int(0)?);
+        tx.commit().await?;
+        Ok(Some(Lease {
+            lake,
+            epoch,
+            owner: owner.to_owned(),
+        }))
     }
 
-    /// Holds the lease longer; [`ErrorKind::Fenced`] where another epoch has begun.
+    /// Holds the lease longer; [`ErrorKind::Fenced`] where another epoch has begun. A lease that ran out while nobody took
+    /// it is held again.
     pub async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<()> {
-        let _ = (lease, ttl);
-        Err(Error::new(ErrorKind::Store, "not yet"))
+        failpoint::hit("lease-before-renew")?;
+        let book = self.book(lease.lake).await?;
+        let mut tx = book.store.begin_with(Isolation::ReadCommitted).await?;
+        let rows = tx
+            .execute(
+                "UPDATE @duckmesh_state SET lease_until_ms = @@now_ms + $1 WHERE epoch = $2 AND lease_owner = $3",
+                params![millis(ttl), lease.epoch, &lease.owner],
+            )
+            .await?;
+        if rows != 1 {
+            tx.rollback().await;
+            return Err(Error::new(
+                ErrorKind::Fenced,
+                format!("epoch {} no longer holds the lease", lease.epoch),
+            ));
+        }
+        tx.commit().await
     }
 
-    /// Gives the lease back.
+    /// Gives the lease back, if it is still held.
     pub async fn release_lease(&self, lease: &Lease) -> Result<()> {
-        let _ = lease;
-        Err(Error::new(ErrorKind::Store, "not yet"))
+        let book = self.book(lease.lake).await?;
+        let mut tx = book.store.begin_with(Isolation::ReadCommitted).await?;
+        tx.execute(
+            "UPDATE @duckmesh_state SET lease_owner = NULL, lease_until_ms = 0 WHERE epoch = $1 AND lease_owner = $2",
+            params![lease.epoch, &lease.owner],
+        )
+        .await?;
+        tx.commit().await
     }
+}
+
+fn millis(ttl: Duration) -> i64 {
+    // A century is as good as for ever, and cannot overflow the sum with the clock.
+    const MAX: i64 = 100 * 366 * 86_400_000;
+    i64::try_from(ttl.as_millis()).unwrap_or(MAX).min(MAX)
 }

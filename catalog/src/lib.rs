@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod clock;
+mod columns;
 pub mod ddl;
 pub mod dead_letters;
 pub mod error;
@@ -13,12 +14,15 @@ pub mod files;
 pub mod ids;
 pub mod lakes;
 pub mod leases;
+pub mod migrate;
 pub mod publish;
 pub mod schema;
 pub mod snapshots;
 pub mod store;
 mod table_files;
 pub mod tables;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod token;
 pub mod types;
 
@@ -29,7 +33,7 @@ pub use files::{DataFile, DeleteFile, FileRange, InlinedRows, NewFile, TableFile
 pub use ids::{
     ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SnapshotId, TableId, ViewId,
 };
-pub use lakes::LakeInfo;
+pub use lakes::{LakeInfo, folder_name};
 pub use leases::Lease;
 pub use publish::{Publication, Published, Rejection};
 pub use schema::{

@@ -4,6 +4,9 @@
 //! snapshot, its changes, files and statistics, and moves the watermark: all of it, or nothing.
 
 mod commit;
+mod diff;
+mod files;
+mod stats;
 
 use uuid::Uuid;
 

@@ -1,13 +1,79 @@
 //! The files of a table at a snapshot, and the statistics to prune them by; only what is new is read.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+};
+
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::{
     Catalog, ColumnId, ErrorKind, FileId, LakeId, SnapshotId, TableId,
-    catalog::Result,
+    catalog::{Book, Result, lock},
     error::Error,
-    files::{FileRange, TableFiles},
+    files::{DataFile, DeleteFile, FileRange, TableFiles},
+    params,
+    store::{Row, Store},
 };
+
+mod changes;
+mod inlined;
+
+use inlined::Inlined;
+
+/// Answers of one table that are remembered: the newest, and a few that transactions pinned.
+const ANSWERS_REMEMBERED: usize = 8;
+
+type Ranges = Arc<HashMap<FileId, FileRange>>;
+
+/// What is remembered of a lake's files.
+#[derive(Default)]
+pub(crate) struct FileCache {
+    tables: Mutex<HashMap<TableId, Arc<AsyncMutex<Entry>>>>,
+    ranges: Mutex<HashMap<(TableId, ColumnId), Arc<AsyncMutex<RangeEntry>>>>,
+}
+
+/// All files a table ever had, as far as the catalog still has them.
+#[derive(Default)]
+struct Entry {
+    /// The newest snapshot of the lake that is in here; none: nothing was read yet.
+    upto: Option<i64>,
+    /// Folder below the lake's data path, or absolute.
+    folder: Folder,
+    files: BTreeMap<i64, FileRow>,
+    deletes: BTreeMap<i64, DeleteRow>,
+    inlined: Inlined,
+    /// Snapshots at which the answer changes.
+    steps: BTreeSet<i64>,
+    /// Below this snapshot the rows of merged files differ with each snapshot.
+    partial_max: Option<i64>,
+    /// Answers by the step they begin at.
+    answers: Vec<(i64, Arc<TableFiles>)>,
+}
+
+#[derive(Clone, Default)]
+struct Folder {
+    path: String,
+    is_relative: bool,
+}
+
+struct FileRow {
+    file: DataFile,
+    end: Option<i64>,
+}
+
+struct DeleteRow {
+    data_file: i64,
+    begin: i64,
+    end: Option<i64>,
+    file: DeleteFile,
+}
+
+#[derive(Default)]
+struct RangeEntry {
+    upto_file: i64,
+    ranges: Ranges,
+}
 
 impl Catalog {
     /// The files of a table at a snapshot.
@@ -17,8 +83,13 @@ impl Catalog {
         snapshot: SnapshotId,
         table: TableId,
     ) -> Result<Arc<TableFiles>> {
-        let _ = (lake, snapshot, table);
-        Err(Error::new(ErrorKind::Store, "not yet"))
+        let book = self.book(lake).await?;
+        let entry = Arc::clone(lock(&book.files.tables).entry(table).or_default());
+        let mut entry = entry.lock().await;
+        if entry.upto != Some(snapshot.get()) {
+            entry.refresh(&book.store, table).await?;
+        }
+        entry.answer(&book.store, table, snapshot).await
     }
 
     /// The range of a column in each file of a table that has statistics.
@@ -28,7 +99,259 @@ impl Catalog {
         table: TableId,
         column: ColumnId,
     ) -> Result<Arc<HashMap<FileId, FileRange>>> {
-        let _ = (lake, table, column);
-        Err(Error::new(ErrorKind::Store, "not yet"))
+        let book = self.book(lake).await?;
+        let newest = newest_file(&book, table).await;
+        let entry = Arc::clone(
+            lock(&book.files.ranges)
+                .entry((table, column))
+                .or_insert_with(|| {
+                    Arc::new(AsyncMutex::new(RangeEntry {
+                        upto_file: -1,
+                        ranges: Ranges::default(),
+                    }))
+                }),
+        );
+        let mut entry = entry.lock().await;
+        if newest.is_none_or(|newest| newest > entry.upto_file) {
+            entry.extend(&book.store, table, column).await?;
+            // Files without statistics of this column need not be asked for again.
+            entry.upto_file = entry.upto_file.max(newest.unwrap_or(-1));
+        }
+        Ok(Arc::clone(&entry.ranges))
     }
+}
+
+/// The newest file that [`Catalog::files`] has seen of a table.
+async fn newest_file(book: &Book, table: TableId) -> Option<i64> {
+    let entry = lock(&book.files.tables).get(&table).map(Arc::clone)?;
+    let entry = entry.lock().await;
+    entry.upto?;
+    Some(entry.files.last_key_value().map_or(-1, |(id, _)| *id))
+}
+
+impl RangeEntry {
+    async fn extend(&mut self, store: &Store, table: TableId, column: ColumnId) -> Result<()> {
+        let rows = store
+            .query(
+                "SELECT data_file_id, min_value, max_value, null_count, value_count
+                 FROM @ducklake_file_column_stats WHERE table_id = $1 AND column_id = $2 AND data_file_id > $3",
+                params![table, column, self.upto_file],
+            )
+            .await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ranges = Arc::make_mut(&mut self.ranges);
+        for row in rows {
+            let id = row.int(0)?;
+            let range = FileRange {
+                file: FileId::new(id),
+                min: row.opt_text(1)?,
+                max: row.opt_text(2)?,
+                null_count: row.opt_count(3)?,
+                value_count: row.opt_count(4)?,
+            };
+            ranges.insert(range.file, range);
+            self.upto_file = self.upto_file.max(id);
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// Reads what happened since the newest snapshot in here.
+    async fn refresh(&mut self, store: &Store, table: TableId) -> Result<()> {
+        let since = self.upto.unwrap_or(-1);
+        let mut effect = changes::Effect::default();
+        let newest = if self.upto.is_some() {
+            let rows = store
+                .query(
+                    "SELECT s.snapshot_id, c.changes_made FROM @ducklake_snapshot s
+                     LEFT JOIN @ducklake_snapshot_changes c ON c.snapshot_id = s.snapshot_id
+                     WHERE s.snapshot_id > $1 ORDER BY s.snapshot_id",
+                    params![since],
+                )
+                .await?;
+            for row in &rows {
+                effect.add(row.opt_text(1)?.as_deref(), table);
+            }
+            rows.last().map_or(Ok(since), |row| row.int(0))?
+        } else {
+            effect.rewritten = true;
+            store
+                .query_one("SELECT max(snapshot_id) FROM @ducklake_snapshot", vec![])
+                .await?
+                .int(0)?
+        };
+        if effect.rewritten {
+            // History itself may be other now (merged files, flushed rows): begin anew.
+            *self = Self {
+                folder: folder(store, table).await?,
+                ..Self::default()
+            };
+            self.read_files(store, table, -1).await?;
+            self.inlined = Inlined::read(store, table).await?;
+            self.steps.extend(self.inlined.steps());
+        } else {
+            if effect.files {
+                self.read_files(store, table, since).await?;
+            }
+            if effect.inlined {
+                self.inlined = Inlined::read(store, table).await?;
+                self.steps.extend(self.inlined.steps());
+            }
+            self.steps.extend(effect.altered.then_some(newest));
+        }
+        self.upto = Some(newest);
+        Ok(())
+    }
+
+    async fn read_files(&mut self, store: &Store, table: TableId, since: i64) -> Result<()> {
+        let rows = store
+            .query(
+                "SELECT data_file_id, path, path_is_relative, record_count, file_size_bytes, row_id_start,
+                    begin_snapshot, partial_max, end_snapshot
+                 FROM @ducklake_data_file WHERE table_id = $1 AND (begin_snapshot > $2 OR end_snapshot > $2)",
+                params![table, since],
+            )
+            .await?;
+        for row in rows {
+            let file = file_row(&row, &self.folder)?;
+            self.steps.insert(file.file.begin_snapshot.get());
+            self.steps.extend(file.end);
+            self.partial_max = self
+                .partial_max
+                .max(file.file.partial_max.map(SnapshotId::get));
+            self.files.insert(file.file.id.get(), file);
+        }
+        let rows = store
+            .query(
+                "SELECT delete_file_id, path, path_is_relative, delete_count, file_size_bytes,
+                    data_file_id, begin_snapshot, end_snapshot
+                 FROM @ducklake_delete_file WHERE table_id = $1 AND (begin_snapshot > $2 OR end_snapshot > $2)",
+                params![table, since],
+            )
+            .await?;
+        for row in rows {
+            let delete = delete_row(&row, &self.folder)?;
+            self.steps.insert(delete.begin);
+            self.steps.extend(delete.end);
+            self.deletes.insert(delete.file.id.get(), delete);
+        }
+        Ok(())
+    }
+
+    async fn answer(
+        &mut self,
+        store: &Store,
+        table: TableId,
+        at: SnapshotId,
+    ) -> Result<Arc<TableFiles>> {
+        let step = match self.partial_max {
+            Some(max) if at.get() < max => at.get(),
+            _ => self
+                .steps
+                .range(..=at.get())
+                .next_back()
+                .copied()
+                .unwrap_or(-1),
+        };
+        if let Some((_, answer)) = self.answers.iter().find(|(known, _)| *known == step) {
+            return Ok(Arc::clone(answer));
+        }
+        let at_id = at.get();
+        let visible =
+            |begin: i64, end: Option<i64>| begin <= at_id && end.is_none_or(|end| end > at_id);
+        let mut deletes: HashMap<i64, &DeleteFile> = HashMap::new();
+        for delete in self.deletes.values().filter(|d| visible(d.begin, d.end)) {
+            deletes.insert(delete.data_file, &delete.file);
+        }
+        let files: Vec<DataFile> = self
+            .files
+            .values()
+            .filter(|row| visible(row.file.begin_snapshot.get(), row.end))
+            .map(|row| DataFile {
+                deletes: deletes.get(&row.file.id.get()).copied().cloned(),
+                ..row.file.clone()
+            })
+            .collect();
+        let inlined_deletes = self.inlined.deletes_at(at_id, &files);
+        let answer = Arc::new(TableFiles {
+            table,
+            snapshot: at,
+            files,
+            inlined: self.inlined.rows_at(store, table, at).await?,
+            inlined_deletes,
+        });
+        if self.answers.len() >= ANSWERS_REMEMBERED {
+            self.answers.remove(0);
+        }
+        self.answers.push((step, Arc::clone(&answer)));
+        Ok(answer)
+    }
+}
+
+async fn folder(store: &Store, table: TableId) -> Result<Folder> {
+    let row = store
+        .query_opt(
+            "SELECT s.path, s.path_is_relative, t.path, t.path_is_relative
+             FROM @ducklake_table t JOIN @ducklake_schema s ON s.schema_id = t.schema_id
+             WHERE t.table_id = $1 ORDER BY t.begin_snapshot DESC LIMIT 1",
+            params![table],
+        )
+        .await?
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("table {table} does not exist")))?;
+    let schema = Folder {
+        path: row.opt_text(0)?.unwrap_or_default(),
+        is_relative: row.opt_bool(1)?.unwrap_or(true),
+    };
+    let (path, is_relative) = below(
+        &schema,
+        row.opt_text(2)?.unwrap_or_default(),
+        row.opt_bool(3)?,
+    );
+    Ok(Folder { path, is_relative })
+}
+
+/// A path that may be relative to a folder that may be relative to the lake's data path.
+fn below(folder: &Folder, path: String, path_is_relative: Option<bool>) -> (String, bool) {
+    if path_is_relative.unwrap_or(true) {
+        (format!("{}{path}", folder.path), folder.is_relative)
+    } else {
+        (path, false)
+    }
+}
+
+fn file_row(row: &Row, folder: &Folder) -> Result<FileRow> {
+    let (path, path_is_relative) = below(folder, row.text(1)?, row.opt_bool(2)?);
+    Ok(FileRow {
+        file: DataFile {
+            id: FileId::new(row.int(0)?),
+            path,
+            path_is_relative,
+            record_count: row.count(3)?,
+            size_bytes: row.count(4)?,
+            row_id_start: row.opt_int(5)?,
+            begin_snapshot: SnapshotId::new(row.int(6)?),
+            partial_max: row.opt_int(7)?.map(SnapshotId::new),
+            deletes: None,
+        },
+        end: row.opt_int(8)?,
+    })
+}
+
+fn delete_row(row: &Row, folder: &Folder) -> Result<DeleteRow> {
+    let (path, path_is_relative) = below(folder, row.text(1)?, row.opt_bool(2)?);
+    Ok(DeleteRow {
+        file: DeleteFile {
+            id: FileId::new(row.int(0)?),
+            path,
+            path_is_relative,
+            delete_count: row.count(3)?,
+            size_bytes: row.count(4)?,
+        },
+        data_file: row.int(5)?,
+        begin: row.int(6)?,
+        end: row.opt_int(7)?,
+    })
 }

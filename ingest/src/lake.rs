@@ -7,7 +7,7 @@ use duckmesh_storage::LakeFiles;
 use tokio::{
     sync::{Mutex, watch},
     task::JoinHandle,
-    time::Instant,
+    time::{Instant, timeout_at},
 };
 
 use crate::{
@@ -34,6 +34,8 @@ pub struct Appended {
 pub struct Lake {
     shared: Arc<Shared>,
     publisher: Publisher,
+    /// Stops the group commit, and then, with nothing more to come, the coordinator.
+    stop_writes: watch::Sender<Stop>,
     stop: watch::Sender<Stop>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -60,6 +62,8 @@ pub(crate) enum Stop {
 
 /// How long giving back the lease may take at the end.
 const RELEASE_WAIT: Duration = Duration::from_secs(2);
+/// Pause before a coordinator that panicked starts again.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 impl Lake {
     /// Opens the lake's lane and starts its tasks.
@@ -88,12 +92,14 @@ impl Lake {
             files,
             options,
         });
+        let (stop_writes, stopped) = watch::channel(Stop::No);
+        let (publisher, groups) = Publisher::start(Arc::clone(&shared), stopped);
         let (stop, stopped) = watch::channel(Stop::No);
-        let (publisher, groups) = Publisher::start(Arc::clone(&shared), stopped.clone());
-        let commits = tokio::spawn(coordinator::run(Arc::clone(&shared), stopped));
+        let commits = tokio::spawn(coordinate(Arc::clone(&shared), stopped));
         Ok(Arc::new(Self {
             shared,
             publisher,
+            stop_writes,
             stop,
             tasks: Mutex::new(vec![groups, commits]),
         }))
@@ -196,14 +202,13 @@ impl Lake {
     /// Refuses new writes, finishes those in the queue, publishes what it can within `drain`, and gives back the lease.
     pub async fn shutdown(&self, drain: Duration) {
         let until = Instant::now() + drain;
-        self.stop.send_replace(Stop::Drain(until));
-        self.shared.progress.wake();
         let mut tasks = self.tasks.lock().await;
+        let mut stops = [&self.stop_writes, &self.stop].into_iter();
         for mut task in tasks.drain(..) {
-            if tokio::time::timeout_at(until + RELEASE_WAIT, &mut task)
-                .await
-                .is_err()
-            {
+            stops
+                .next()
+                .map(|stop| stop.send_replace(Stop::Drain(until)));
+            if timeout_at(until + RELEASE_WAIT, &mut task).await.is_err() {
                 tracing::warn!(lake = %self.shared.info.name, "a task of the lake did not end in time");
                 task.abort();
             }
@@ -214,13 +219,39 @@ impl Lake {
 impl Drop for Lake {
     fn drop(&mut self) {
         // Without a shutdown there is no drain: the next owner of the lease goes on from the watermark.
-        self.stop.send_if_modified(|stop| {
-            let running = *stop == Stop::No;
-            if running {
-                *stop = Stop::Drain(Instant::now());
+        for stop in [&self.stop_writes, &self.stop] {
+            stop.send_if_modified(|stop| {
+                let running = *stop == Stop::No;
+                if running {
+                    *stop = Stop::Drain(Instant::now());
+                }
+                running
+            });
+        }
+    }
+}
+
+/// Runs the coordinator. It never ends by a panic: a fault in one publication must not stop the lake for good.
+async fn coordinate(shared: Arc<Shared>, stop: watch::Receiver<Stop>) {
+    loop {
+        let term = tokio::spawn(coordinator::run(Arc::clone(&shared), stop.clone()));
+        // Its own task, so that a panic ends there; aborted with this one.
+        let mut term = AbortOnDrop(term);
+        match (&mut term.0).await {
+            Err(e) if e.is_panic() => {
+                tracing::error!(lake = %shared.info.name, error = %e, "the coordinator failed and starts again");
+                tokio::time::sleep(RESTART_PAUSE).await;
             }
-            running
-        });
+            _ => return,
+        }
+    }
+}
+
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

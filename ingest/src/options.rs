@@ -5,7 +5,8 @@ use std::time::Duration;
 /// How one lake gathers, keeps and publishes writes. The defaults are for a machine of a few gigabytes.
 #[derive(Clone, Debug)]
 pub struct LakeOptions {
-    /// Who holds the lease: unique to this process.
+    /// Who holds the lease: unique to this process, for as long as several may publish. Where a file lock lets only one run
+    /// (the embedded server), a name that stays: a restart after a crash takes over at once, not after the old lease's end.
     pub owner: String,
     /// How long rows wait for company before they are published, when nobody waits for them.
     pub commit_interval: Duration,
@@ -35,6 +36,8 @@ pub struct LakeOptions {
     pub queue_wait_max: Duration,
     /// Published offsets that stay in the log.
     pub keep_offsets: i64,
+    /// How often the log is trimmed behind the watermark: a trim costs a commit, so not for every publication.
+    pub trim_interval: Duration,
     /// How long idempotency keys are remembered.
     pub key_window: Duration,
 }
@@ -61,6 +64,7 @@ impl Default for LakeOptions {
             queue_bytes_max: 128 << 20,
             queue_wait_max: Duration::from_secs(15),
             keep_offsets: 0,
+            trim_interval: Duration::from_secs(10),
             key_window: Duration::from_secs(25 * 3600),
         }
     }

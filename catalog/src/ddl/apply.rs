@@ -1,11 +1,420 @@
-//! Applying changes to a schema.
+//! Applying changes to a schema. Messages of errors are Postgres' own.
 
-use crate::{ErrorKind, LakeSchema, catalog::Result, ddl::DdlOp, error::Error};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{CommentTarget, DdlOp};
+use crate::{
+    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, ErrorKind, LakeSchema, SchemaDef,
+    SchemaId, TableDef, TableId, ViewDef, ViewId, catalog::Result, error::Error,
+    schema::DEFAULT_SCHEMA,
+};
 
 impl LakeSchema {
-    /// The schema after the changes. Messages of its errors are Postgres' own.
+    /// The schema after the changes, in order. All of them can be made, or the error of the first that cannot.
+    ///
+    /// `snapshot`, `schema_version` and `ddl_offset` stay as they were: publication gives new ones.
     pub fn apply(&self, ops: &[DdlOp]) -> Result<Self> {
-        let _ = ops;
-        Err(Error::new(ErrorKind::Store, "not yet"))
+        let mut schema = self.clone();
+        for op in ops {
+            schema.apply_one(op)?;
+        }
+        Ok(schema)
+    }
+
+    fn apply_one(&mut self, op: &DdlOp) -> Result<()> {
+        match op {
+            DdlOp::CreateSchema { uuid, name } => self.create_schema(*uuid, name),
+            DdlOp::DropSchema { uuid } => self.drop_schema(*uuid),
+            DdlOp::CreateTable {
+                uuid,
+                schema,
+                name,
+                columns,
+                constraints,
+            } => self.create_table(*uuid, *schema, name, columns, constraints),
+            DdlOp::DropTable { uuid } => {
+                let id = self.table_mut(*uuid)?.id;
+                self.tables.remove(&id);
+                Ok(())
+            }
+            DdlOp::RenameTable { uuid, name } => {
+                let schema = self.table_mut(*uuid)?.schema_id;
+                self.check_free(schema, name)?;
+                self.table_mut(*uuid)?.name.clone_from(name);
+                Ok(())
+            }
+            DdlOp::AddColumn { table, column } => self.table_mut(*table)?.add_column(column),
+            DdlOp::DropColumn { table, column } => self.table_mut(*table)?.drop_column(*column),
+            DdlOp::RenameColumn {
+                table,
+                column,
+                name,
+                checks,
+            } => self.table_mut(*table)?.rename_column(*column, name, checks),
+            DdlOp::SetDefault {
+                table,
+                column,
+                default,
+            } => {
+                self.table_mut(*table)?
+                    .column_mut(*column)?
+                    .default
+                    .clone_from(default);
+                Ok(())
+            }
+            DdlOp::SetNullable {
+                table,
+                column,
+                nullable,
+            } => {
+                self.table_mut(*table)?.column_mut(*column)?.nullable = *nullable;
+                Ok(())
+            }
+            DdlOp::AddConstraint { table, constraint } => {
+                self.table_mut(*table)?.add_constraint(constraint)
+            }
+            DdlOp::DropConstraint { table, name } => self.table_mut(*table)?.drop_constraint(name),
+            DdlOp::CreateView {
+                uuid,
+                schema,
+                name,
+                duckdb_sql,
+                postgres_sql,
+                columns,
+            } => self.create_view(*uuid, *schema, name, duckdb_sql, postgres_sql, columns),
+            DdlOp::DropView { uuid } => {
+                let id = self.view_mut(*uuid)?.id;
+                self.views.remove(&id);
+                Ok(())
+            }
+            DdlOp::RenameView { uuid, name } => {
+                let schema = self.view_mut(*uuid)?.schema_id;
+                self.check_free(schema, name)?;
+                self.view_mut(*uuid)?.name.clone_from(name);
+                Ok(())
+            }
+            DdlOp::Comment { on, comment } => self.comment(on, comment.as_ref()),
+        }
+    }
+
+    fn create_schema(&mut self, uuid: Uuid, name: &str) -> Result<()> {
+        if self.schemas.contains_key(name) {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!("schema \"{name}\" already exists"),
+            ));
+        }
+        let schema = SchemaDef {
+            id: SchemaId::new(self.next_id()),
+            uuid,
+            name: name.to_owned(),
+            path: folder(name, uuid),
+            comment: None,
+        };
+        self.schemas.insert(name.to_owned(), Arc::new(schema));
+        Ok(())
+    }
+
+    fn drop_schema(&mut self, uuid: Uuid) -> Result<()> {
+        let schema = Arc::clone(self.schema_by_uuid(uuid)?);
+        let used = self.tables.values().any(|t| t.schema_id == schema.id)
+            || self.views.values().any(|v| v.schema_id == schema.id);
+        if used {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "cannot drop schema {} because other objects depend on it",
+                    schema.name
+                ),
+            ));
+        }
+        if schema.name == DEFAULT_SCHEMA {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "cannot drop schema public: every lake has it",
+            ));
+        }
+        self.schemas.remove(&schema.name);
+        Ok(())
+    }
+
+    fn create_table(
+        &mut self,
+        uuid: Uuid,
+        schema: Uuid,
+        name: &str,
+        columns: &[ColumnDef],
+        constraints: &[Constraint],
+    ) -> Result<()> {
+        let schema_id = self.schema_by_uuid(schema)?.id;
+        self.check_free(schema_id, name)?;
+        if self.table_by_uuid(uuid).is_some() {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!("relation \"{name}\" already exists"),
+            ));
+        }
+        let mut table = TableDef {
+            id: TableId::new(self.next_id()),
+            uuid,
+            schema_id,
+            name: name.to_owned(),
+            path: folder(name, uuid),
+            columns: Vec::with_capacity(columns.len()),
+            next_column_id: ColumnId::new(1),
+            constraints: Vec::with_capacity(constraints.len()),
+            comment: None,
+        };
+        for column in columns {
+            if table.column(&column.name).is_some() {
+                let message = format!("column \"{}\" specified more than once", column.name);
+                return Err(Error::new(ErrorKind::Invalid, message));
+            }
+            table.push_column(column)?;
+        }
+        for constraint in constraints {
+            table.add_constraint(constraint)?;
+        }
+        self.tables.insert(table.id, Arc::new(table));
+        Ok(())
+    }
+
+    fn create_view(
+        &mut self,
+        uuid: Uuid,
+        schema: Uuid,
+        name: &str,
+        duckdb_sql: &str,
+        postgres_sql: &str,
+        columns: &[(String, ColumnType)],
+    ) -> Result<()> {
+        let schema_id = self.schema_by_uuid(schema)?.id;
+        if let Ok(view) = self.view_mut(uuid) {
+            duckdb_sql.clone_into(&mut view.duckdb_sql);
+            view.postgres_sql = Some(postgres_sql.to_owned());
+            view.columns = columns.to_vec();
+            return Ok(());
+        }
+        self.check_free(schema_id, name)?;
+        let view = ViewDef {
+            id: ViewId::new(self.next_id()),
+            uuid,
+            schema_id,
+            name: name.to_owned(),
+            duckdb_sql: duckdb_sql.to_owned(),
+            postgres_sql: Some(postgres_sql.to_owned()),
+            columns: columns.to_vec(),
+            comment: None,
+        };
+        self.views.insert(view.id, Arc::new(view));
+        Ok(())
+    }
+
+    fn comment(&mut self, on: &CommentTarget, comment: Option<&String>) -> Result<()> {
+        let comment = comment.cloned();
+        match on {
+            CommentTarget::Schema(uuid) => {
+                let name = self.schema_by_uuid(*uuid)?.name.clone();
+                if let Some(schema) = self.schemas.get_mut(&name) {
+                    Arc::make_mut(schema).comment = comment;
+                }
+            }
+            CommentTarget::Table(uuid) => self.table_mut(*uuid)?.comment = comment,
+            CommentTarget::Column(table, column) => {
+                self.table_mut(*table)?.column_mut(*column)?.comment = comment;
+            }
+            CommentTarget::View(uuid) => self.view_mut(*uuid)?.comment = comment,
+        }
+        Ok(())
+    }
+
+    fn next_id(&mut self) -> i64 {
+        let id = self.next_catalog_id;
+        self.next_catalog_id += 1;
+        id
+    }
+
+    /// Tables and views share their names.
+    fn check_free(&self, schema: SchemaId, name: &str) -> Result<()> {
+        let taken = self
+            .tables
+            .values()
+            .any(|t| t.schema_id == schema && t.name == name)
+            || self
+                .views
+                .values()
+                .any(|v| v.schema_id == schema && v.name == name);
+        if taken {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!("relation \"{name}\" already exists"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn schema_by_uuid(&self, uuid: Uuid) -> Result<&Arc<SchemaDef>> {
+        self.schemas
+            .values()
+            .find(|s| s.uuid == uuid)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("schema {uuid} does not exist")))
+    }
+
+    fn table_mut(&mut self, uuid: Uuid) -> Result<&mut TableDef> {
+        self.tables
+            .values_mut()
+            .find(|t| t.uuid == uuid)
+            .map(Arc::make_mut)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("table {uuid} does not exist")))
+    }
+
+    fn view_mut(&mut self, uuid: Uuid) -> Result<&mut ViewDef> {
+        self.views
+            .values_mut()
+            .find(|v| v.uuid == uuid)
+            .map(Arc::make_mut)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("view {uuid} does not exist")))
+    }
+}
+
+impl TableDef {
+    fn add_column(&mut self, column: &ColumnDef) -> Result<()> {
+        if self.column(&column.name).is_some() {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!(
+                    "column \"{}\" of relation \"{}\" already exists",
+                    column.name, self.name
+                ),
+            ));
+        }
+        self.push_column(column)
+    }
+
+    fn push_column(&mut self, column: &ColumnDef) -> Result<()> {
+        let is_array = matches!(column.ty, ColumnType::Array(_));
+        if column.id != self.next_column_id
+            || column.element_id != is_array.then(|| column.id.next())
+        {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "column \"{}\" of relation \"{}\" was numbered for another table",
+                    column.name, self.name
+                ),
+            ));
+        }
+        self.next_column_id = column.element_id.unwrap_or(column.id).next();
+        self.columns.push(column.clone());
+        Ok(())
+    }
+
+    fn drop_column(&mut self, column: ColumnId) -> Result<()> {
+        let name = self.column_mut(column)?.name.clone();
+        if self.columns.len() == 1 {
+            // Postgres allows a table without columns; a lake's files need one.
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "cannot drop column \"{name}\": it is the last one of table \"{}\"",
+                    self.name
+                ),
+            ));
+        }
+        self.columns.retain(|c| c.id != column);
+        // CHECK expressions are text here: the caller drops those that name the column by operations of their own.
+        self.constraints.retain(|c| match &c.kind {
+            ConstraintKind::PrimaryKey { columns }
+            | ConstraintKind::Unique { columns }
+            | ConstraintKind::ForeignKey { columns, .. } => !columns.contains(&column),
+            ConstraintKind::Check { .. } => true,
+        });
+        Ok(())
+    }
+
+    fn rename_column(&mut self, column: ColumnId, name: &str, checks: &[Constraint]) -> Result<()> {
+        if self
+            .columns
+            .iter()
+            .any(|c| c.id != column && c.name == name)
+        {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!(
+                    "column \"{name}\" of relation \"{}\" already exists",
+                    self.name
+                ),
+            ));
+        }
+        name.clone_into(&mut self.column_mut(column)?.name);
+        for check in checks {
+            if let Some(old) = self.constraints.iter_mut().find(|c| c.name == check.name) {
+                old.kind.clone_from(&check.kind);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_constraint(&mut self, constraint: &Constraint) -> Result<()> {
+        if self.constraints.iter().any(|c| c.name == constraint.name) {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!(
+                    "constraint \"{}\" for relation \"{}\" already exists",
+                    constraint.name, self.name
+                ),
+            ));
+        }
+        let is_key = |c: &Constraint| matches!(c.kind, ConstraintKind::PrimaryKey { .. });
+        if is_key(constraint) && self.constraints.iter().any(is_key) {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "multiple primary keys for table \"{}\" are not allowed",
+                    self.name
+                ),
+            ));
+        }
+        self.constraints.push(constraint.clone());
+        Ok(())
+    }
+
+    fn drop_constraint(&mut self, name: &str) -> Result<()> {
+        let before = self.constraints.len();
+        self.constraints.retain(|c| c.name != name);
+        if self.constraints.len() == before {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!(
+                    "constraint \"{name}\" of relation \"{}\" does not exist",
+                    self.name
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn column_mut(&mut self, id: ColumnId) -> Result<&mut ColumnDef> {
+        let name = self.name.clone();
+        self.columns.iter_mut().find(|c| c.id == id).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("column {id} of relation \"{name}\" does not exist"),
+            )
+        })
+    }
+}
+
+/// The folder of a schema or table: its name where every file system and URL takes it, else its uuid.
+fn folder(name: &str, uuid: Uuid) -> String {
+    let plain = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if plain && name.len() <= 63 {
+        format!("{name}/")
+    } else {
+        format!("{uuid}/")
     }
 }

@@ -1,7 +1,7 @@
 //! The two stores behind one set of SQL: statements are written once, with `$1` placeholders, and run by a thin driver.
 //!
 //! In the text of a statement `@name` is a table of the store's own place: `name` of a SQLite file, `"schema".name` of
-//! Postgres. Booleans, uuids and timestamps are given and got in one form ([`Value`]); the drivers know how each store keeps them.
+//! Postgres; `@@now_ms` is the store's clock in milliseconds. Booleans, uuids and timestamps are given and got in one form ([`Value`]); the drivers know how each store keeps them.
 
 use std::{path::Path, sync::Arc};
 
@@ -127,6 +127,23 @@ impl Store {
         self.query_opt(sql, params).await?.ok_or_else(missing_row)
     }
 
+    /// The columns of a table of this place in order; none where there is no such table.
+    pub async fn columns_of(&self, table: &str) -> Result<Vec<String>> {
+        let rows = match &self.inner {
+            Inner::Sqlite(store) => {
+                let sql = "SELECT name FROM pragma_table_info($1) ORDER BY cid";
+                store.query(sql, vec![table.into()]).await?
+            }
+            Inner::Postgres(store) => {
+                let sql = "SELECT CAST(attname AS TEXT) FROM pg_attribute
+                    WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+                let name = format!("{}.{}", quote(store.schema()), quote(table));
+                store.query(sql, vec![name.into()]).await?
+            }
+        };
+        rows.iter().map(|row| row.text(0)).collect()
+    }
+
     /// Runs one statement in a transaction of its own; gives the number of rows it changed.
     pub async fn execute(&self, sql: &str, params: Vec<Value>) -> Result<u64> {
         let mut tx = self.begin().await?;
@@ -247,18 +264,27 @@ fn missing_row() -> Error {
     )
 }
 
-/// The text of a statement as a store wants it: `@table` qualified, `$n` as its own placeholder.
+/// The text of a statement as a store wants it: `@table` qualified, `$n` as its own placeholder, `@@now_ms` as its clock.
 fn render(sql: &str, schema: Option<&str>) -> String {
+    let now = match schema {
+        None => "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+        Some(_) => "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+    };
     let mut out = String::with_capacity(sql.len() + 64);
-    let mut chars = sql.chars().peekable();
     let mut quoted = false;
-    while let Some(c) = chars.next() {
+    let mut rest = sql;
+    while let Some(c) = rest.chars().next() {
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
         match c {
             '\'' => {
                 quoted = !quoted;
                 out.push(c);
             }
-            '@' if !quoted && chars.peek().is_some_and(|n| n.is_alphabetic() || *n == '"') => {
+            '@' if !quoted && rest.starts_with("@now_ms") => {
+                rest = rest.strip_prefix("@now_ms").unwrap_or_default();
+                out.push_str(now);
+            }
+            '@' if !quoted && rest.starts_with(|n: char| n.is_alphabetic() || n == '"') => {
                 if let Some(schema) = schema {
                     out.push_str(&quote(schema));
                     out.push('.');
@@ -267,7 +293,7 @@ fn render(sql: &str, schema: Option<&str>) -> String {
             // SQLite numbers `$name` by first appearance; `?n` is the n-th parameter.
             '$' if !quoted
                 && schema.is_none()
-                && chars.peek().is_some_and(char::is_ascii_digit) =>
+                && rest.starts_with(|n: char| n.is_ascii_digit()) =>
             {
                 out.push('?')
             }

@@ -71,8 +71,12 @@ impl Postgres {
             pool,
             schema: schema.to_owned(),
         };
-        postgres.connection().await?;
+        drop(postgres.connection().await?);
         Ok(postgres)
+    }
+
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
     }
 
     pub(super) fn in_schema(&self, schema: &str) -> Self {

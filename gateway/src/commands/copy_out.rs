@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{copy_in::CopyIn, current, describe, select, wrong_plan};
 use crate::{
-    copy::CopyWriter,
+    copy::{CopyOptions, CopyTarget, CopyWriter, Direction},
     limits::COPY_OUT_PIECE_BYTES,
     session::{ClientSession, PreparedStatement},
     sql::plan::Plan,
@@ -38,7 +38,14 @@ pub async fn run(session: &mut ClientSession, prepared: &PreparedStatement, para
             Encoder::new(field.data_type(), &column.duckdb_type, column.declared.as_ref(), &ctx)
         })
         .collect::<PgResult<Vec<_>>>()?;
-    let writer = CopyWriter::new(plan.options.clone(), encoders);
+    let options = match plan.columns.is_empty() {
+        true => {
+            let target = CopyTarget { relation: None, all: &names, columns: &names };
+            CopyOptions::new(&plan.raw, Direction::To, &target)?
+        }
+        false => plan.options.clone(),
+    };
+    let writer = CopyWriter::new(options, encoders);
     let mut begun = BytesMut::new();
     writer.header(&names, &mut begun);
     Ok(Outcome::CopyOut(Box::new(Source {

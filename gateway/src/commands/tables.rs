@@ -219,7 +219,7 @@ fn lake_text(
             value::Param::Binary(bytes) => builder.append_binary(bytes, &ctx).ok()?,
         },
     }
-    value::lake_text(ty, builder.finish().as_ref(), 0).ok()
+    value::lake_text(ty, &builder.finish(), 0).ok()
 }
 
 /// `CREATE TEMP VIEW` over Parquet files, columns by field id, minus deleted positions.

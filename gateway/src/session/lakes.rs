@@ -128,7 +128,7 @@ impl Lakes {
 
     /// `<data>/lakes/<name>`, the name percent-encoded.
     fn folder(&self, name: &LakeName) -> PathBuf {
-        self.config.data.join("lakes").join(name.as_str())
+        self.config.data.join("lakes").join(duckmesh_catalog::folder_name(name))
     }
 
     async fn open_parts(&self, info: LakeInfo) -> PgResult<OpenLake> {

@@ -31,6 +31,8 @@ const SETTINGS: &str =
     "-c lock_timeout=10s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s";
 /// Advisory lock of migrations ("DMLG").
 const MIGRATION_LOCK: i64 = 0x444d_4c47;
+/// Records removed in one statement: a long trim must end within the statement's timeout.
+const TRIM_RECORDS: i64 = 5000;
 /// Rows fetched at once while reading.
 const READ_ROWS: i64 = 256;
 
@@ -207,12 +209,20 @@ impl Bus for PostgresBus {
     }
 
     async fn trim(&self, lake: LakeId, watermark: Offset) -> Result<u64> {
-        let sql = "DELETE FROM duckmesh.frame WHERE lake_id = $1 AND last_offset <= $2";
+        let sql = "DELETE FROM duckmesh.frame WHERE lake_id = $1 AND last_offset IN
+            (SELECT last_offset FROM duckmesh.frame WHERE lake_id = $1 AND last_offset <= $2 ORDER BY 1 LIMIT $3)";
         let client = self.client().await?;
-        client
-            .execute(sql, &[&lake.get(), &watermark.get()])
-            .await
-            .map_err(|e| postgres("trim the log", &e))
+        let mut removed = 0;
+        loop {
+            let some = client
+                .execute(sql, &[&lake.get(), &watermark.get(), &TRIM_RECORDS])
+                .await
+                .map_err(|e| postgres("trim the log", &e))?;
+            removed += some;
+            if some < TRIM_RECORDS as u64 {
+                return Ok(removed);
+            }
+        }
     }
 
     async fn forget_keys(&self, lake: LakeId, window: Duration) -> Result<u64> {

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use duckmesh_catalog::{LakeId, Offset};
 use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
 use tokio::sync::oneshot;
 
@@ -126,27 +126,48 @@ impl Writer {
         if let Some(reason) = &self.broken {
             return Err(BusError::new(BusErrorKind::Unavailable, reason.clone()));
         }
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|e| sqlite("begin", e))?;
-        let done = work(&transaction)?;
-        if failpoints {
-            failpoint("bus-append-before-commit", BusErrorKind::Unavailable)?;
+        let done = commit(&mut self.connection, failpoints, work);
+        if let Err(error) = &done
+            && is_io_failure(error)
+        {
+            self.broken = Some(format!("the log failed and must be opened again: {error}"));
+            tracing::error!(%error, "the log's file cannot be trusted any more: appends are refused");
         }
-        transaction.commit().map_err(|e| {
-            let error = sqlite("commit", e);
-            if error.kind() == BusErrorKind::Unknown {
-                self.broken = Some(format!("the log failed and must be opened again: {error}"));
-                tracing::error!(%error, "the log's file cannot be trusted any more: appends are refused");
-            }
-            error
-        })?;
-        if failpoints {
-            failpoint("bus-append-after-commit", BusErrorKind::Unknown)?;
-        }
-        Ok(done)
+        done
     }
+}
+
+fn commit<T>(
+    connection: &mut Connection,
+    failpoints: bool,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T>,
+) -> Result<T> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|e| sqlite("begin", e))?;
+    // An error up to here rolls back, whatever it is: nothing happened.
+    let done = work(&transaction)?;
+    if failpoints {
+        failpoint("bus-append-before-commit", BusErrorKind::Unavailable)?;
+    }
+    transaction
+        .commit()
+        .map_err(|e| match e.sqlite_error_code() {
+            Some(ErrorCode::SystemIoFailure) => {
+                BusError::caused(BusErrorKind::Unknown, "commit", e)
+            }
+            _ => sqlite("commit", e),
+        })?;
+    if failpoints {
+        failpoint("bus-append-after-commit", BusErrorKind::Unknown)?;
+    }
+    Ok(done)
+}
+
+fn is_io_failure(error: &BusError) -> bool {
+    std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<rusqlite::Error>())
+        .is_some_and(|e| e.sqlite_error_code() == Some(ErrorCode::SystemIoFailure))
 }
 
 #[async_trait]
@@ -381,10 +402,8 @@ fn read(c: &Connection, after: Offset, bytes_max: usize) -> rusqlite::Result<Vec
 
 /// An error of SQLite by what the caller must do.
 fn sqlite(doing: &str, error: rusqlite::Error) -> BusError {
-    use rusqlite::ErrorCode;
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => BusErrorKind::Full,
-        Some(ErrorCode::SystemIoFailure) => BusErrorKind::Unknown,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => BusErrorKind::Corrupt,
         _ => BusErrorKind::Unavailable,
     };

@@ -18,7 +18,7 @@ use duckmesh_catalog::{
 use duckmesh_storage::{EncodedFile, ErrorKind as StorageErrorKind, NameSeed, encode};
 use uuid::Uuid;
 
-use super::{plan::Unit, poison::rejection, recover::Failure, work::evidence};
+use super::{plan::Unit, recover::Failure};
 use crate::{
     frame::{Content, Part},
     lake::Shared,
@@ -26,6 +26,9 @@ use crate::{
 
 /// Names of a later attempt differ, in case an object of the first name is there and damaged.
 const PARTS_PER_ATTEMPT: u32 = 100_000;
+
+/// Bytes of a rejected record that are kept for an operator: they must fit the catalog.
+const EVIDENCE_BYTES_MAX: usize = 1 << 20;
 
 /// What a publication's units come to.
 #[derive(Default)]
@@ -269,14 +272,18 @@ fn cast(array: &ArrayRef, ty: &arrow::datatypes::DataType) -> Result<ArrayRef, S
 
 /// One rejection for each offset of a unit; the bytes are kept once.
 pub(super) fn rejections(unit: &Unit, why: &str, attempts: u32) -> Vec<Rejection> {
+    let rejection = |offset| Rejection {
+        offset: Offset::new(offset),
+        reason: why.to_owned(),
+        attempts,
+        frame: if offset == unit.first.get() {
+            let kept = unit.body.len().min(EVIDENCE_BYTES_MAX);
+            unit.body.get(..kept).unwrap_or_default().to_vec()
+        } else {
+            Vec::new()
+        },
+    };
     (unit.first.get()..=unit.last.get())
-        .map(|offset| {
-            let frame = if offset == unit.first.get() {
-                evidence(&unit.body)
-            } else {
-                Vec::new()
-            };
-            rejection(Offset::new(offset), why, attempts, frame)
-        })
+        .map(rejection)
         .collect()
 }

@@ -10,7 +10,7 @@ mod work;
 
 use std::{sync::Arc, time::Duration};
 
-use duckmesh_catalog::{ErrorKind, failpoint, leases::Lease};
+use duckmesh_catalog::{ErrorKind, leases::Lease};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until, timeout},
@@ -63,6 +63,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<Stop>) {
                     }
                 }
             }
+            // Another one publishes, and will publish what this process leaves in the log.
+            Ok(None) if *stop.borrow() != Stop::No => return,
             Ok(None) => standby(&shared, &mut stop, retry).await,
             Err(error) => {
                 tracing::warn!(lake = %shared.info.name, %error, "could not ask for the lease");
@@ -86,11 +88,7 @@ async fn renew(shared: &Shared, lease: &Lease) {
     let mut pause = ttl / RENEWALS_PER_TTL;
     loop {
         sleep(pause).await;
-        let renewed = match failpoint::hit("lease-before-renew") {
-            Ok(()) => shared.catalog.renew_lease(lease, ttl).await,
-            Err(e) => Err(e),
-        };
-        pause = match renewed {
+        pause = match shared.catalog.renew_lease(lease, ttl).await {
             Ok(()) => ttl / RENEWALS_PER_TTL,
             Err(e) if e.kind() == ErrorKind::Fenced => return,
             Err(error) => {

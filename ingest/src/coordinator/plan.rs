@@ -3,6 +3,8 @@
 //! Runs of records without DDL become one publication, up to its size; a record with DDL is one of its own, with its rows
 //! and files, because what follows was made for the schema behind it.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use duckmesh_catalog::Offset;
 
@@ -118,6 +120,23 @@ fn split_rows(rows: &SharedRows, count: usize) -> (SharedRows, SharedRows) {
         piece(left, 0, middle),
         piece(right, middle, rows.batch.num_rows()),
     )
+}
+
+/// Takes records from the front that are about `bytes_max` when decoded; at least one. What a read gives may be many times
+/// its size when decompressed.
+pub(super) fn next_chunk(
+    records: &mut VecDeque<StoredRecord>,
+    bytes_max: usize,
+) -> Vec<StoredRecord> {
+    let (mut chunk, mut bytes) = (Vec::new(), 0_usize);
+    while let Some(record) = records.front() {
+        bytes = bytes.saturating_add(frame::decoded_bytes(&record.body));
+        if !chunk.is_empty() && bytes > bytes_max {
+            break;
+        }
+        chunk.extend(records.pop_front());
+    }
+    chunk
 }
 
 /// Groups units into publications of about `bytes_max`; at least one unit each, in order, none left out.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use duckmesh_catalog::publish::{Publication, Rejection};
+use duckmesh_catalog::publish::Publication;
 
 use super::{
     commit::{self, rejections},
@@ -27,8 +27,8 @@ impl Leader<'_> {
             };
             let units = Arc::unwrap_or_clone(units);
             match halve(units) {
-                Ok((left, right)) => stack.extend([right, left]),
-                Err(unit) => self.reject(&unit, &failure).await?,
+                Pieces::Two(left, right) => stack.extend([right, left]),
+                Pieces::One(unit) => self.reject(&unit, &failure).await?,
             }
         }
         Ok(())
@@ -102,34 +102,26 @@ impl Leader<'_> {
     }
 }
 
-/// Two halves of what failed, in order; or the one unit that cannot be halved.
-fn halve(mut units: Vec<Unit>) -> Result<(Vec<Unit>, Vec<Unit>), Unit> {
+/// What failed, in smaller pieces.
+enum Pieces {
+    /// Two halves, in order.
+    Two(Vec<Unit>, Vec<Unit>),
+    /// The one that cannot be halved.
+    One(Box<Unit>),
+}
+
+fn halve(mut units: Vec<Unit>) -> Pieces {
     if units.len() > 1 {
         let right = units.split_off(units.len() / 2);
-        return Ok((units, right));
+        return Pieces::Two(units, right);
     }
     match units.pop() {
         Some(unit) if unit.offsets() > 1 => {
             let half = unit.offsets() / 2;
             let (left, right) = unit.split_at(half);
-            Ok((vec![left], vec![right]))
+            Pieces::Two(vec![left], vec![right])
         }
-        Some(unit) => Err(unit),
-        None => Ok((Vec::new(), Vec::new())),
-    }
-}
-
-/// Kept next to [`rejections`]' callers: what an operator sees of one offset.
-pub(super) fn rejection(
-    offset: duckmesh_catalog::Offset,
-    why: &str,
-    attempts: u32,
-    frame: Vec<u8>,
-) -> Rejection {
-    Rejection {
-        offset,
-        reason: why.to_owned(),
-        attempts,
-        frame,
+        Some(unit) => Pieces::One(Box::new(unit)),
+        None => Pieces::Two(Vec::new(), Vec::new()),
     }
 }

@@ -1,8 +1,7 @@
 //! A term as leader: wait for work, read the log behind the watermark, publish, trim.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use duckmesh_catalog::{Offset, failpoint, leases::Lease};
 use tokio::{
     sync::watch,
@@ -19,8 +18,6 @@ use crate::{
     lake::{Shared, Stop},
 };
 
-/// A trim costs a commit of the log: not for every publication.
-const TRIM_INTERVAL: Duration = Duration::from_secs(10);
 /// Keys are looked through this often.
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -87,12 +84,17 @@ pub(super) async fn run(
     }
 }
 
+/// Whether the drain's time is over.
+fn out_of_time(stop: &watch::Receiver<Stop>) -> bool {
+    matches!(*stop.borrow(), Stop::Drain(until) if Instant::now() >= until)
+}
+
 /// Whether the lake stops, and there is nothing left to publish or no time left.
 fn stopped(stop: &watch::Receiver<Stop>, leader: &Leader<'_>) -> bool {
     match *stop.borrow() {
         Stop::No => stop.has_changed().is_err(),
-        Stop::Drain(until) => {
-            Instant::now() >= until || leader.shared.progress.lane().head <= leader.watermark
+        Stop::Drain(_) => {
+            out_of_time(stop) || leader.shared.progress.lane().head <= leader.watermark
         }
     }
 }
@@ -132,8 +134,12 @@ impl Leader<'_> {
                 () = progress.woken() => {}
                 _ = stop.changed() => {}
                 () = sleep_until(due.unwrap_or(now)), if due.is_some() => {
-                    if !waiting && let Ok(lane) = self.shared.bus.lane(self.shared.info.id).await {
-                        progress.observe(lane);
+                    // What others appended may have waited for this look: it does not wait for another interval.
+                    if !waiting
+                        && let Ok(lane) = self.shared.bus.lane(self.shared.info.id).await
+                        && lane.head > progress.observe(lane)
+                    {
+                        return Next::Publish;
                     }
                 }
             }
@@ -149,31 +155,43 @@ impl Leader<'_> {
             .bus
             .read(shared.info.id, self.watermark, limit)
             .await?;
-        let Some(last) = records.last().map(|r| r.last) else {
-            return Ok(Pass::Done);
-        };
+        if records.is_empty() {
+            let head = shared.progress.lane().head;
+            return if head > self.watermark {
+                Err(Failure::Wait(format!(
+                    "the log has a hole: nothing up to its head {head}"
+                )))
+            } else {
+                Ok(Pass::Done)
+            };
+        }
         self.check_dense(&records)?;
         failpoint::hit("commit-after-read").map_err(Failure::from)?;
         let more = records.iter().map(|r| r.body.len()).sum::<usize>() >= limit;
-        let (watermark, bytes_max) = (self.watermark, shared.options.publication_bytes_max);
-        let steps = tokio::task::spawn_blocking(move || {
+        let mut records = VecDeque::from(records);
+        while !records.is_empty() {
+            let some = plan::next_chunk(&mut records, shared.options.publication_bytes_max);
+            for step in self.decode(some).await? {
+                let started = Instant::now();
+                self.publish(step).await?;
+                shared.meters.publish_seconds.record(started.elapsed());
+                if out_of_time(stop) {
+                    return Ok(Pass::Done);
+                }
+            }
+        }
+        Ok(if more { Pass::More } else { Pass::Done })
+    }
+
+    /// Plans the publications of some records. Decompressing and checking takes its time: off the runtime's workers.
+    async fn decode(&self, records: Vec<StoredRecord>) -> Result<Vec<Vec<Unit>>, Failure> {
+        let (watermark, bytes_max) = (self.watermark, self.shared.options.publication_bytes_max);
+        tokio::task::spawn_blocking(move || {
             let units = records.iter().map(|r| Unit::decode(r, watermark)).collect();
             plan::plan(units, bytes_max)
         })
         .await
-        .map_err(|e| Failure::Wait(format!("could not decode: {e}")))?;
-        for step in steps {
-            let started = Instant::now();
-            self.publish(step).await?;
-            shared.meters.publish_seconds.record(started.elapsed());
-            if let Stop::Drain(until) = *stop.borrow()
-                && Instant::now() >= until
-            {
-                return Ok(Pass::Done);
-            }
-        }
-        debug_assert!(self.watermark >= last);
-        Ok(if more { Pass::More } else { Pass::Done })
+        .map_err(|e| Failure::Wait(format!("could not decode: {e}")))
     }
 
     /// A hole would mean that acknowledged writes are lost, or an offset was given twice: the lane stops, loudly (CO6).
@@ -230,7 +248,7 @@ impl Leader<'_> {
     async fn tidy(&mut self) {
         let shared = self.shared;
         let keep = shared.options.keep_offsets.max(0);
-        if self.trimmed.elapsed() >= TRIM_INTERVAL {
+        if self.trimmed.elapsed() >= shared.options.trim_interval {
             self.trimmed = Instant::now();
             let through = Offset::new(self.watermark.get().saturating_sub(keep));
             if let Err(failure) = self.trim(through).await {
@@ -255,12 +273,4 @@ impl Leader<'_> {
         failpoint::hit("trim-after")?;
         Ok(())
     }
-}
-
-/// A record's bytes for an operator, cut where they would not fit the catalog.
-pub(super) fn evidence(body: &Bytes) -> Vec<u8> {
-    const EVIDENCE_BYTES_MAX: usize = 1 << 20;
-    body.get(..body.len().min(EVIDENCE_BYTES_MAX))
-        .unwrap_or_default()
-        .to_vec()
 }

@@ -46,6 +46,18 @@ pub fn decode(record: &Bytes, offsets: u64) -> Result<Body> {
     Ok(Body { made_for, content })
 }
 
+/// How many bytes a record says that it has when it is decoded; its size where it says nothing.
+#[must_use]
+pub fn decoded_bytes(record: &[u8]) -> usize {
+    match record.first_chunk::<HEADER_BYTES>() {
+        Some([.., l0, l1, l2, l3]) => {
+            let length = u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize;
+            length.min(PAYLOAD_BYTES_MAX)
+        }
+        None => record.len(),
+    }
+}
+
 /// Checks the header and the checksum, and gives the uncompressed payload.
 fn open(record: &Bytes) -> Result<Buffer> {
     let header: &[u8; HEADER_BYTES] = record

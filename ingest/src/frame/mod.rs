@@ -13,7 +13,7 @@ use duckmesh_catalog::{ColumnId, Offset, ddl::DdlOp, files::NewFile};
 use thiserror::Error;
 use uuid::Uuid;
 
-pub use decode::decode;
+pub use decode::{decode, decoded_bytes};
 pub use encode::{encode_parts, encode_rows};
 
 /// One atomic write: a statement, or a whole transaction.

@@ -18,8 +18,9 @@ use crate::{
     frame::{FrameError, Part, SharedRows, Write, encode_parts, encode_rows},
 };
 
-/// From here on a batch's size is measured exactly: slices of large batches would count whole otherwise.
-const EXACT_BYTES_MIN: usize = 256 << 10;
+/// From here on a batch's size is measured exactly: slices of large batches, and one row in a builder's roomy buffers,
+/// would count whole otherwise.
+const EXACT_BYTES_MIN: usize = 16 << 10;
 /// What a write takes in the queue besides its values.
 const WRITE_BYTES: usize = 256;
 

@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use crate::{
-    bus::{AppendOutcome, NewRecord, SeenKey},
-    error::{AppendError, AppendErrorKind},
+    bus::{AppendOutcome, LaneState, NewRecord, SeenKey},
+    error::{AppendError, AppendErrorKind, BusErrorKind},
     frame::{KEY_BYTES_MAX, Part, Write},
     lake::{Appended, Shared, Stop},
 };
@@ -232,7 +232,11 @@ async fn commit(shared: &Arc<Shared>, mut group: Vec<Queued>) {
             Ok(outcomes) => outcomes,
             Err(e) => {
                 tracing::warn!(lake = %shared.info.name, error = %e, "append failed");
+                let unknown = e.kind() == BusErrorKind::Unknown;
                 refuse(shared, writes.into_iter().flatten(), &AppendError::from(e));
+                if unknown {
+                    look(shared).await;
+                }
                 return;
             }
         };
@@ -242,6 +246,14 @@ async fn commit(shared: &Arc<Shared>, mut group: Vec<Queued>) {
             .zip(outcomes)
             .flat_map(|(writes, outcome)| answer(shared, writes, outcome))
             .collect();
+    }
+}
+
+/// After an unknown outcome the lane may be further than was announced: what is in it is to be published.
+async fn look(shared: &Shared) {
+    if let Ok(lane) = shared.bus.lane(shared.info.id).await {
+        shared.progress.observe(lane);
+        shared.progress.wake();
     }
 }
 
@@ -306,6 +318,11 @@ fn answer(shared: &Shared, writes: Vec<Queued>, outcome: AppendOutcome) -> Vec<Q
                 .partition(|(index, _)| seen.iter().any(|s| s.index == *index));
             for (index, queued) in repeated {
                 if let Some(seen) = seen.iter().find(|s| s.index == index) {
+                    // Another process may have written it: a barrier on it is not above the head.
+                    shared.progress.observe(LaneState {
+                        head: seen.first,
+                        ddl_offset: Offset::ZERO,
+                    });
                     let _ = queued.reply.send(repeat(*seen));
                 }
             }

@@ -144,7 +144,7 @@ pub(super) fn to_lake_text(text: &str, ty: &ColumnType, ctx: &ValueContext) -> P
     let mut builder = ColumnBuilder::new(ty, 1)?;
     builder.append_text(text.as_bytes(), ctx)?;
     let array = builder.finish();
-    lake_text(ty, array.as_ref(), 0)?
+    lake_text(ty, &array, 0)?
         .ok_or_else(|| PgError::internal("a default that is not NULL became NULL"))
 }
 

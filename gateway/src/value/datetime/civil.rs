@@ -71,7 +71,7 @@ mod tests {
             assert_eq!(days_from_civil(y, m.into(), d.into()), days);
         }
         assert_eq!(civil_from_days(0), (1970, 1, 1));
-        assert_eq!(days_from_civil(2000, 1, 1), POSTGRES_EPOCH_DAYS.into());
+        assert_eq!(days_from_civil(2000, 1, 1), i64::from(POSTGRES_EPOCH_DAYS));
         assert_eq!(weekday(0), 4);
     }
 }
