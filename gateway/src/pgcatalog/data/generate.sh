@@ -14,21 +14,23 @@ ask() { psql -h "$1" -p "$2" -U postgres -d template1 -AtX -F "$(printf '\t')" -
         WHERE n.nspname IN ('pg_catalog', 'information_schema') AND c.relkind IN ('r', 'v')
         GROUP BY 1, 2, 3, 4 ORDER BY 1 DESC, 2"
 } > shapes.tsv
+# Functions as oids: their names alone do not tell them apart.
 rows() {
     echo "= $3"
-    psql -h "$1" -p "$2" -U postgres -d template1 -qX -c "COPY ($4) TO STDOUT"
+    columns=$(ask "$1" "$2" "SELECT string_agg(attname || CASE WHEN atttypid = 'regproc'::regtype THEN '::oid' ELSE '' END, ', ' ORDER BY attnum)
+        FROM pg_attribute WHERE attrelid = '$3'::regclass AND attnum > 0")
+    psql -h "$1" -p "$2" -U postgres -d template1 -qX -c "COPY (SELECT $columns FROM $3 $4) TO STDOUT"
 }
 {
     echo '# rows of relations that are the same in every lake'
-    rows "$1" "$2" pg_type "SELECT * FROM pg_type t WHERE typtype <> 'c' AND NOT EXISTS
+    rows "$1" "$2" pg_type "t WHERE typtype <> 'c' AND NOT EXISTS
         (SELECT 1 FROM pg_type e WHERE e.oid = t.typelem AND e.typtype = 'c') ORDER BY oid"
-    rows "$1" "$2" pg_collation "SELECT * FROM pg_collation WHERE collprovider <> 'i' ORDER BY oid"
-    rows "$1" "$2" pg_language "SELECT * FROM pg_language WHERE lanname <> 'plpgsql' ORDER BY oid"
-    rows "$1" "$2" pg_namespace "SELECT * FROM pg_namespace WHERE nspname IN ('pg_catalog', 'pg_toast', 'information_schema') ORDER BY oid"
-    rows "$1" "$2" pg_authid "SELECT * FROM pg_authid WHERE oid <> 10 ORDER BY oid"
-    rows "$1" "$2" pg_proc "SELECT * FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace ORDER BY oid"
+    rows "$1" "$2" pg_collation "WHERE collprovider <> 'i' ORDER BY oid"
+    rows "$1" "$2" pg_language "WHERE lanname <> 'plpgsql' ORDER BY oid"
+    rows "$1" "$2" pg_authid "WHERE oid <> 10 ORDER BY oid"
+    rows "$1" "$2" pg_proc "WHERE pronamespace = 'pg_catalog'::regnamespace ORDER BY oid"
     for relation in pg_am pg_auth_members pg_tablespace pg_operator pg_opclass pg_opfamily pg_amop pg_amproc pg_cast \
         pg_aggregate pg_range pg_ts_config pg_ts_config_map pg_ts_dict pg_ts_parser pg_ts_template; do
-        rows "$1" "$2" "$relation" "SELECT * FROM $relation ORDER BY 1, 2"
+        rows "$1" "$2" "$relation" "ORDER BY 1, 2"
     done
 } > rows.tsv
