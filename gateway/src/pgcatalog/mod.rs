@@ -31,7 +31,7 @@ use self::{
     relations::Source,
     shapes::Shape,
 };
-pub use self::files::Files;
+pub use self::{files::Files, rows::procedure};
 use crate::{
     session::{ClientSession, Pin},
     sql::plan::SystemUse,

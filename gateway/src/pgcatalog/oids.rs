@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use duckmesh_catalog::{ColumnId, LakeId, SchemaId, TableId, ViewId, schema::DEFAULT_SCHEMA};
+use duckmesh_catalog::{ColumnId, LakeId, LakeSchema, SchemaId, TableId, ViewId, schema::DEFAULT_SCHEMA};
 
 /// Postgres gives oids from here to objects of users.
 pub const FIRST_OWN: u32 = 16_384;
@@ -38,6 +38,21 @@ fn from_id(id: i64) -> u32 {
 #[must_use]
 pub fn schema(id: SchemaId, name: &str) -> u32 {
     if name == DEFAULT_SCHEMA { PUBLIC } else { from_id(id.get()) }
+}
+
+/// Of the schema of that SQL name, where it exists.
+#[must_use]
+pub fn namespace(lake: &LakeSchema, name: &str) -> Option<u32> {
+    match name {
+        "pg_catalog" => Some(PG_CATALOG),
+        "pg_toast" => Some(PG_TOAST),
+        "information_schema" => Some(INFORMATION_SCHEMA),
+        "duckmesh" => Some(DUCKMESH),
+        _ => {
+            let def = lake.schema(if name == "public" { DEFAULT_SCHEMA } else { name })?;
+            (name != DEFAULT_SCHEMA).then(|| schema(def.id, &def.name))
+        }
+    }
 }
 
 /// Of a table.

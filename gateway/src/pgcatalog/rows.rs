@@ -81,9 +81,9 @@ fn engine_text(cell: String, type_oid: u32) -> String {
     }
 }
 
-/// The oid of a function by its name, where only one has it; 0 for `-`.
+/// The oid of the first function of that name.
 #[must_use]
-pub fn procedure(name: &str) -> u32 {
+pub fn procedure(name: &str) -> Option<u32> {
     static BY_NAME: OnceLock<HashMap<&'static str, u32>> = OnceLock::new();
     let by_name = BY_NAME.get_or_init(|| {
         let lines = of("pg_proc").unwrap_or_default().lines();
@@ -100,7 +100,7 @@ pub fn procedure(name: &str) -> u32 {
         map
     });
     let name = name.strip_prefix("pg_catalog.").unwrap_or(name).trim_matches('"');
-    by_name.get(name).copied().unwrap_or(0)
+    by_name.get(name).copied()
 }
 
 #[cfg(test)]
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn functions_by_name() {
-        assert_eq!(procedure("array_in"), 750);
-        assert_eq!(procedure("-"), 0);
+        assert_eq!(procedure("array_in"), Some(750));
+        assert_eq!(procedure("-"), None);
     }
 }

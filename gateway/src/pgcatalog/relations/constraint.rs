@@ -17,12 +17,12 @@ fn numbers(columns: &[ColumnId]) -> Cell<'static> {
 
 pub fn constraints<'a>(book: &Book<'a>) -> Content<'a> {
     let rows = book.constraints.iter().map(|con| {
-        let mut kind = 'c';
-        let (mut key, mut target_key, mut expression) = (Cell::Null, Cell::Null, Cell::Null);
+        let (kind, key);
+        let (mut target_key, mut expression) = (Cell::Null, Cell::Null);
         let (mut target_oid, mut target_index) = (0, con.index.unwrap_or(0));
         match &con.constraint.kind {
             ConstraintKind::Check { expression: text } => {
-                key = numbers(&named(con.table, text));
+                (kind, key) = ('c', numbers(&named(con.table, text)));
                 expression = text.as_str().into();
             }
             ConstraintKind::PrimaryKey { columns } => (kind, key) = ('p', numbers(columns)),

@@ -13,6 +13,7 @@ use super::{
     signature::{self, Row, shown},
 };
 use crate::{
+    pgcatalog,
     sql::{plan::SessionValue, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -103,8 +104,10 @@ impl Rewriter<'_> {
             if let Some(ex) = self.special_call(&name, &mut values, at)? {
                 return Ok(ex);
             }
-            if SCALARS.iter().any(|r| r.0 == name) {
-                return self.by_table(SCALARS, &name, values, at);
+            for table in [SCALARS, pgcatalog::functions::FUNCTIONS] {
+                if table.iter().any(|r| r.0 == name) {
+                    return self.by_table(table, &name, values, at);
+                }
             }
             if !is_aggregate(&name) {
                 return Err(self.undefined_function(&name, &values, at));
@@ -222,7 +225,15 @@ impl Rewriter<'_> {
         let (row, args) = self.choose(table, name, args, at)?;
         let ty = signature::result(row.1, &args);
         let texts: Vec<&str> = args.iter().map(|a| a.sql.as_str()).collect();
-        Ok(Ex::plain(fill(row.2, name, &texts), ty).at(at))
+        Ok(Ex::plain(self.looked_up(row.2, name, &texts), ty).at(at))
+    }
+
+    /// A call's text; what it looks up is then part of the query.
+    pub fn looked_up(&mut self, text: &'static str, name: &str, args: &[&str]) -> String {
+        for relation in pgcatalog::functions::reads(text) {
+            self.use_system(pgcatalog::INTERNAL, relation);
+        }
+        fill(text, name, args)
     }
 
     /// The best row, with the arguments settled to its types.
