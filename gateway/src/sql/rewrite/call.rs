@@ -135,8 +135,13 @@ impl Rewriter<'_> {
                     arg: FunctionArgExpr::Expr(expr),
                     operator: FunctionArgOperator::RightArrow | FunctionArgOperator::Assignment,
                     ..
+                }
+                | FunctionArg::ExprNamed {
+                    arg: FunctionArgExpr::Expr(expr),
+                    operator: FunctionArgOperator::RightArrow | FunctionArgOperator::Assignment,
+                    ..
                 } if function.name.to_string().ends_with("make_interval") => {
-                    arguments.values.push(expr)
+                    arguments.values.push(expr);
                 }
                 _ => return self.refuse("this form of an argument", at),
             }
@@ -596,6 +601,11 @@ impl Rewriter<'_> {
                         arg: FunctionArgExpr::Expr(expr),
                         ..
                     } => (quote::fold(name), expr),
+                    FunctionArg::ExprNamed {
+                        name: Expr::Identifier(name),
+                        arg: FunctionArgExpr::Expr(expr),
+                        ..
+                    } => (quote::fold(name), expr),
                     FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (
                         PARTS.get(n).map(|p| p.0.to_owned()).unwrap_or_default(),
                         expr,
@@ -841,9 +851,4 @@ fn wrapped(template: &str, name: &str) -> (String, String, String) {
         head[start..].to_owned(),
         template[close..].to_owned(),
     )
-}
-
-#[allow(unused)]
-fn _kind(k: Kind) -> Kind {
-    k
 }
