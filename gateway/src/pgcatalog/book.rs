@@ -9,6 +9,9 @@ use duckmesh_catalog::{
 
 use super::{oids, shapes};
 
+/// Precision of what the engine computes.
+const NUMERIC_MAX: u8 = 38;
+
 /// A schema.
 pub struct Namespace<'a> {
     pub oid: u32,
@@ -278,7 +281,8 @@ fn view_column<'a>(name: &'a str, ty: &'a ColumnType, num: i16) -> Column<'a> {
         name,
         num,
         type_oid: ty.oid(),
-        typmod: ty.typmod(),
+        // As wide as the engine goes: nobody declared that precision.
+        typmod: if matches!(ty, ColumnType::Numeric(p, _) if *p == NUMERIC_MAX) { -1 } else { ty.typmod() },
         not_null: false,
         default: None,
         ty: Some(ty),

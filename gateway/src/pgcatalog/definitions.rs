@@ -78,7 +78,10 @@ pub fn default(default: &DefaultValue, ty: &ColumnType) -> String {
             } else {
                 base_name(ty)
             };
-            if plain { text.clone() } else { typed(text, &name) }
+            // The lake keeps a constant with its column's scale: `0` comes back as `0.00`.
+            let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0')).map(|(whole, _)| whole);
+            let shown = whole.unwrap_or(text);
+            if plain { shown.to_owned() } else { typed(shown, &name) }
         }
         T::Bytea => typed(&format!("\\x{}", text.to_ascii_lowercase()), "bytea"),
         T::Char(_) => typed(text, "bpchar"),
@@ -107,6 +110,8 @@ mod tests {
         let literal = |text: &str| DefaultValue::Literal(text.to_owned());
         for (value, ty, expect) in [
             (literal("0"), T::Numeric(12, 2), "0"),
+            (literal("0.00"), T::Numeric(12, 2), "0"),
+            (literal("1.50"), T::Numeric(12, 2), "1.50"),
             (literal("-1"), T::Int4, "'-1'::integer"),
             (literal("-1"), T::Int8, "'-1'::integer"),
             (literal("true"), T::Bool, "true"),

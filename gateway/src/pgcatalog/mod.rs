@@ -81,7 +81,9 @@ pub async fn view(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgR
     if arms.is_empty() {
         arms.push(content::values_sql(shape, &Content::default()));
     }
-    Ok(format!("CREATE OR REPLACE TEMP VIEW {} AS {}", names::identifier(&system.view), arms.join(" UNION ALL ")))
+    let (name, rows) = (names::identifier(&system.view), arms.join(" UNION ALL "));
+    let oid = shape.oid;
+    Ok(format!("CREATE OR REPLACE TEMP VIEW {name} AS SELECT *, CAST({oid} AS BIGINT) AS tableoid FROM ({rows})"))
 }
 
 fn read(path: &std::path::Path) -> String {

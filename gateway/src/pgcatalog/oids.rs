@@ -24,6 +24,8 @@ pub const INFORMATION_SCHEMA: u32 = 13_207;
 pub const DUCKMESH: u32 = 16_000;
 /// The owner of everything.
 pub const OWNER: u32 = 10;
+/// The owner of `public`: the role `pg_database_owner`.
+pub const DATABASE_OWNER: u32 = 6171;
 /// The access method of tables.
 pub const HEAP: u32 = 2;
 /// The access method of keys.
@@ -157,5 +159,5 @@ mod tests {
         assert_eq!(Range::constraints().give(TableId::new(3), "orders_pkey"), ORDERS_PKEY_OF_TABLE_3);
     }
 
-    const ORDERS_PKEY_OF_TABLE_3: u32 = 0;
+    const ORDERS_PKEY_OF_TABLE_3: u32 = 2_351_077_304;
 }

@@ -12,7 +12,8 @@ const CLASS: u32 = 1259;
 const NAMESPACE: u32 = 2615;
 
 pub fn namespaces<'a>(namespaces: &[Namespace<'a>]) -> Content<'a> {
-    let rows = namespaces.iter().map(|space| row![space.oid, space.name, oids::OWNER]);
+    let owner = |oid| if oid == oids::PUBLIC { oids::DATABASE_OWNER } else { oids::OWNER };
+    let rows = namespaces.iter().map(|space| row![space.oid, space.name, owner(space.oid)]);
     Content { columns: &["oid", "nspname", "nspowner"], rows: rows.collect() }
 }
 

@@ -38,6 +38,7 @@ pub async fn of_server<'a>(schema: &str, name: &str, source: &'a Source<'a>) -> 
         ("duckmesh", "files") => files(source).await?,
         ("duckmesh", "lag") => lag(session).await?,
         ("duckmesh", "dead_letters") => dead_letters(session).await?,
+        ("internal", "settings") => setting_values(session),
         ("internal", "roles") => internal_roles(session),
         ("internal", "sizes") => sizes(source).await?,
         ("internal", "database_sizes") => database_sizes(session).await?,
@@ -185,6 +186,11 @@ fn settings(session: &ClientSession) -> Content<'static> {
         ],
         rows: rows.collect(),
     }
+}
+
+fn setting_values(session: &ClientSession) -> Content<'static> {
+    let shown = registry::all().iter().filter_map(|d| Some((d.name, session.settings.show(d.name).ok()?.1)));
+    Content { columns: &["#k", "#v"], rows: shown.map(|(name, value)| row![name, value]).collect() }
 }
 
 /// The own session: others are not told about each other.

@@ -16,7 +16,7 @@ use sqlparser::{
 use super::{
     Audience, Column, Relation, Rewriter, VIEW_DEPTH_MAX,
     relations::{Target, sql_schema},
-    scope::{Star, column_ex},
+    scope::{HIDDEN_COLUMN, Star, column_ex},
     unique,
 };
 use crate::{
@@ -460,8 +460,14 @@ impl Rewriter<'_> {
             ty: Some(column.engine.clone()),
             origin: None,
         });
+        let mut columns: Vec<Column> = columns.collect();
+        if alias.columns.is_empty() {
+            // Behind all others, and not in `*`.
+            let name = HIDDEN_COLUMN.to_owned();
+            columns.push(Column { engine: name.clone(), name, ty: Some(ColumnType::Int8), origin: None });
+        }
         let place = (shape.name, Some(shape.schema.to_owned()));
-        self.place(quote::name(&view), alias, place, columns.collect(), true, None)
+        self.place(quote::name(&view), alias, place, columns, true, None)
     }
 
     /// The view of a system relation on the engine's connection, which the query then needs.
