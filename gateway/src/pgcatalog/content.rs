@@ -4,8 +4,8 @@ use std::{borrow::Cow, fmt::Write as _, sync::Arc};
 
 use arrow::{
     array::{
-        ArrayRef, BooleanBuilder, Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder, ListBuilder,
-        RecordBatch, RecordBatchOptions, StringBuilder, TimestampMicrosecondBuilder, new_null_array,
+        ArrayRef, BooleanBuilder, Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder,
+        ListBuilder, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMicrosecondBuilder, new_null_array,
     },
     datatypes::{Field, Schema},
 };
@@ -180,9 +180,8 @@ pub fn batch(shape: &Shape, content: &Content<'_>) -> PgResult<RecordBatch> {
         let at = content.columns.iter().position(|name| *name == column.name);
         let constant = unset(column);
         let cells = content.rows.iter().map(|row| at.map_or(Some(&constant), |at| row.get(at)).unwrap_or(&Cell::Null));
-        array(&column.engine, cells, rows).ok_or_else(|| {
-            PgError::internal(format!("a value of {}.{} does not fit", shape.name, column.name))
-        })
+        array(&column.engine, cells, rows)
+            .ok_or_else(|| PgError::internal(format!("a value of {}.{} does not fit", shape.name, column.name)))
     });
     batch_of(shape, arrays.collect::<PgResult<_>>()?)
 }

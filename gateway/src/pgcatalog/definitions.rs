@@ -79,7 +79,8 @@ pub fn default(default: &DefaultValue, ty: &ColumnType) -> String {
                 base_name(ty)
             };
             // The lake keeps a constant with its column's scale: `0` comes back as `0.00`.
-            let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0')).map(|(whole, _)| whole);
+            let whole =
+                text.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0')).map(|(whole, _)| whole);
             let shown = whole.unwrap_or(text);
             if plain { shown.to_owned() } else { typed(shown, &name) }
         }

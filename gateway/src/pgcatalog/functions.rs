@@ -23,7 +23,11 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_ts_template_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_get_userbyid", "l>t", USER_BY_ID),
     ("pg_encoding_to_char", "a>t", "(CASE CAST($1 AS INTEGER) WHEN 6 THEN 'UTF8' WHEN 0 THEN 'SQL_ASCII' ELSE '' END)"),
-    ("pg_char_to_encoding", "t>i", "(CASE upper(replace($1, '-', '')) WHEN 'UTF8' THEN 6 WHEN 'SQL_ASCII' THEN 0 ELSE -1 END)"),
+    (
+        "pg_char_to_encoding",
+        "t>i",
+        "(CASE upper(replace($1, '-', '')) WHEN 'UTF8' THEN 6 WHEN 'SQL_ASCII' THEN 0 ELSE -1 END)",
+    ),
     ("pg_get_viewdef", "l>t", VIEW),
     ("pg_get_viewdef", "lb>t", VIEW),
     ("pg_get_viewdef", "li>t", VIEW),
@@ -46,7 +50,11 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_relation_is_publishable", "a>b", "FALSE"),
     ("pg_is_in_recovery", ">b", "FALSE"),
     ("obj_description", "lt>t", OBJECT_COMMENT),
-    ("obj_description", "l>t", "(SELECT any_value(\"#v\") FROM \"s_internal_descriptions\" WHERE \"#k\" = $1 AND \"#n\" = 0)"),
+    (
+        "obj_description",
+        "l>t",
+        "(SELECT any_value(\"#v\") FROM \"s_internal_descriptions\" WHERE \"#k\" = $1 AND \"#n\" = 0)",
+    ),
     ("col_description", "li>t", COLUMN_COMMENT),
     ("shobj_description", "lt>t", "CAST(NULL AS VARCHAR)"),
     ("pg_relation_size", "l>l", SIZE),
@@ -54,11 +62,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_table_size", "l>l", SIZE),
     ("pg_total_relation_size", "l>l", SIZE),
     ("pg_indexes_size", "l>l", "CAST(0 AS BIGINT)"),
-    (
-        "pg_database_size",
-        "t>l",
-        "(SELECT \"#v\" FROM \"s_internal_database_sizes\" WHERE \"#d\" = $1)",
-    ),
+    ("pg_database_size", "t>l", "(SELECT \"#v\" FROM \"s_internal_database_sizes\" WHERE \"#d\" = $1)"),
     (
         "pg_database_size",
         "a>l",
@@ -89,6 +93,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("to_regclass", "t>?", TO_REGCLASS),
     ("pg_partition_ancestors", "l>l", "$1"),
     ("pg_partition_root", "l>l", "CAST(NULL AS BIGINT)"),
+    ("generate_subscripts", "Ai>i", "CAST(unnest(range(1, len($1) + 1)) AS INTEGER)"),
     ("pg_describe_object", "lli>t", "CAST(NULL AS VARCHAR)"),
     ("current_setting", "t>t", SETTING),
     ("current_setting", "tb>t", SETTING),
@@ -96,20 +101,15 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// `oid::regclass` as text.
-pub const REGCLASS_TEXT: &str =
-    "COALESCE((SELECT \"#v\" FROM \"s_internal_relations\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+pub const REGCLASS_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_relations\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regnamespace` as text.
-pub const REGNAMESPACE_TEXT: &str =
-    "COALESCE((SELECT \"#v\" FROM \"s_internal_namespaces\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+pub const REGNAMESPACE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_namespaces\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regproc` as text.
-pub const REGPROC_TEXT: &str =
-    "COALESCE((SELECT \"#v\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+pub const REGPROC_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regrole` as text.
-pub const REGROLE_TEXT: &str =
-    "COALESCE((SELECT \"#v\" FROM \"s_internal_roles\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+pub const REGROLE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_roles\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `text::regclass` and `to_regclass`: NULL where there is none.
-pub const TO_REGCLASS: &str =
-    "(SELECT \"#k\" FROM \"s_internal_relations\" WHERE \"#v\" = $1 OR (\"#s\" AND 'public.' || \"#v\" = $1) OR (\"#s\" AND 'pg_catalog.' || \"#v\" = $1))";
+pub const TO_REGCLASS: &str = "(SELECT \"#k\" FROM \"s_internal_relations\" WHERE \"#v\" = $1 OR (\"#s\" AND 'public.' || \"#v\" = $1) OR (\"#s\" AND 'pg_catalog.' || \"#v\" = $1))";
 
 /// `format_type(type, modifier)`; `regtype` as text with modifier NULL.
 pub const FORMAT_TYPE: &str = "(CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SELECT (CASE WHEN \"#b\" = 1042 AND $2 = -1 THEN 'bpchar' ELSE \"#v\" END) || \
@@ -118,8 +118,7 @@ pub const FORMAT_TYPE: &str = "(CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SE
     WHEN \"#b\" = 1700 THEN '(' || CAST((CAST($2 AS INTEGER) - 4) // 65536 AS VARCHAR) || ',' || CAST((CAST($2 AS INTEGER) - 4) % 2048 AS VARCHAR) || ')' \
     ELSE '' END) || \"#a\" FROM \"s_internal_types\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE '???' END) END)";
 
-const USER_BY_ID: &str =
-    "COALESCE((SELECT \"#v\" FROM \"s_internal_roles\" WHERE \"#k\" = $1), 'unknown (OID=' || CAST($1 AS VARCHAR) || ')')";
+const USER_BY_ID: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_roles\" WHERE \"#k\" = $1), 'unknown (OID=' || CAST($1 AS VARCHAR) || ')')";
 const SETTING: &str = "(SELECT \"#v\" FROM \"s_internal_settings\" WHERE \"#k\" = $1)";
 const VIEW: &str = "(SELECT \"#v\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)";
 const CONSTRAINT: &str = "(SELECT \"#v\" FROM \"s_internal_constraintdefs\" WHERE \"#k\" = $1)";

@@ -25,12 +25,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use duckmesh_catalog::TableId;
 
-use self::{
-    book::Book,
-    content::Content,
-    relations::Source,
-    shapes::Shape,
-};
+use self::{book::Book, content::Content, relations::Source, shapes::Shape};
 pub use self::{files::Files, rows::procedure};
 use crate::{
     session::{ClientSession, Pin},

@@ -120,9 +120,10 @@ impl Range {
 /// FNV-1a: the same for ever and on every machine, which Rust's own hashers do not promise.
 fn hash(table: TableId, name: &[u8]) -> u32 {
     let bytes = table.get().to_le_bytes();
-    let hash = bytes.iter().chain(name).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = bytes
+        .iter()
+        .chain(name)
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     #[allow(clippy::cast_possible_truncation)]
     let folded = ((hash >> 32) ^ hash) as u32;
     folded

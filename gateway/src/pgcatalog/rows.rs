@@ -18,9 +18,8 @@ const DATA: &str = include_str!("data/rows.tsv");
 #[must_use]
 pub fn of(relation: &str) -> Option<&'static str> {
     static SECTIONS: OnceLock<HashMap<&'static str, &'static str>> = OnceLock::new();
-    let sections = SECTIONS.get_or_init(|| {
-        DATA.split("\n= ").skip(1).filter_map(|section| section.split_once('\n')).collect()
-    });
+    let sections =
+        SECTIONS.get_or_init(|| DATA.split("\n= ").skip(1).filter_map(|section| section.split_once('\n')).collect());
     sections.get(relation).copied()
 }
 

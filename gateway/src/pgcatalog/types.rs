@@ -132,11 +132,51 @@ mod tests {
     }
 
     #[test]
+    fn names_as_format_type_gives_them() {
+        for (oid, expect) in [
+            (16, "boolean"),
+            (18, "\"char\""),
+            (20, "bigint"),
+            (23, "integer"),
+            (25, "text"),
+            (701, "double precision"),
+            (1042, "character"),
+            (1043, "character varying"),
+            (1083, "time without time zone"),
+            (1184, "timestamp with time zone"),
+            (1562, "bit varying"),
+            (1700, "numeric"),
+            (2205, "regclass"),
+            (2276, "\"any\""),
+            (4_000_000, "???"),
+        ] {
+            assert_eq!(sql_name(oid), expect);
+        }
+    }
+
+    #[test]
     fn every_column_type_is_there() {
         use duckmesh_catalog::ColumnType as T;
         let scalars = [
-            T::Bool, T::Int2, T::Int4, T::Int8, T::Float4, T::Float8, T::Numeric(9, 2), T::Text, T::Varchar(None),
-            T::Char(3), T::Bytea, T::Date, T::Time, T::Timestamp, T::Timestamptz, T::Interval, T::Uuid, T::Json, T::Jsonb,
+            T::Bool,
+            T::Int2,
+            T::Int4,
+            T::Int8,
+            T::Float4,
+            T::Float8,
+            T::Numeric(9, 2),
+            T::Text,
+            T::Varchar(None),
+            T::Char(3),
+            T::Bytea,
+            T::Date,
+            T::Time,
+            T::Timestamp,
+            T::Timestamptz,
+            T::Interval,
+            T::Uuid,
+            T::Json,
+            T::Jsonb,
         ];
         for ty in scalars {
             assert_eq!(by_oid(ty.oid()).map(|t| t.len), Some(ty.typlen()), "{ty}");

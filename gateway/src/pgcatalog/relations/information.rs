@@ -214,8 +214,7 @@ pub fn check_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
         }
         _ => None,
     });
-    let not_null =
-        not_nulls(book).map(|(r, c, name)| row![lake, r.schema, name, format!("{} IS NOT NULL", c.name)]);
+    let not_null = not_nulls(book).map(|(r, c, name)| row![lake, r.schema, name, format!("{} IS NOT NULL", c.name)]);
     Content {
         columns: &["constraint_catalog", "constraint_schema", "constraint_name", "check_clause"],
         rows: checks.chain(not_null).collect(),

@@ -26,9 +26,7 @@ pub fn comments<'a>(book: &Book<'a>) -> Vec<Comment<'a>> {
     let spaces = crate::pgcatalog::book::system_namespaces();
     let mut comments: Vec<Comment<'a>> =
         spaces.iter().filter_map(|s| Some((s.oid, (NAMESPACE, "pg_namespace"), 0, s.comment?))).collect();
-    comments.extend(
-        book.namespaces.iter().filter_map(|s| Some((s.oid, (NAMESPACE, "pg_namespace"), 0, s.comment?))),
-    );
+    comments.extend(book.namespaces.iter().filter_map(|s| Some((s.oid, (NAMESPACE, "pg_namespace"), 0, s.comment?))));
     for relation in &book.relations {
         let own = match relation.source {
             Source::Table(table) => table.comment.as_deref(),
@@ -54,9 +52,12 @@ fn has_keys(relation: &Relation<'_>) -> bool {
 }
 
 pub fn tables<'a>(system: &[Relation<'a>], book: &Book<'a>, user: &'a str) -> Content<'a> {
-    let row = |r: &Relation<'a>| row![r.schema, r.name, user, has_keys(r)];
+    let row = |r: &Relation<'a>| row![r.schema, r.name, user, has_keys(r), false, false, false];
     let rows = system.iter().chain(&book.relations).filter(|r| r.kind == 'r').map(row);
-    Content { columns: &["schemaname", "tablename", "tableowner", "hasindexes"], rows: rows.collect() }
+    Content {
+        columns: &["schemaname", "tablename", "tableowner", "hasindexes", "hasrules", "hastriggers", "rowsecurity"],
+        rows: rows.collect(),
+    }
 }
 
 pub fn views<'a>(system: &[Relation<'a>], book: &Book<'a>, user: &'a str) -> Content<'a> {

@@ -277,16 +277,7 @@ async fn files<'a>(source: &'a Source<'a>) -> PgResult<Content<'a>> {
         }));
     }
     Ok(Content {
-        columns: &[
-            "schema_name",
-            "table_name",
-            "file_id",
-            "path",
-            "rows",
-            "bytes",
-            "begin_snapshot",
-            "deleted_rows",
-        ],
+        columns: &["schema_name", "table_name", "file_id", "path", "rows", "bytes", "begin_snapshot", "deleted_rows"],
         rows,
     })
 }
@@ -324,10 +315,7 @@ async fn dead_letters(session: &ClientSession) -> PgResult<Content<'static>> {
         let attempts = i32::try_from(letter.rejection.attempts).unwrap_or(i32::MAX);
         row![session.token(offset).to_string(), offset.get(), letter.time, attempts, letter.rejection.reason]
     });
-    Ok(Content {
-        columns: &["token", "log_offset", "rejected_at", "attempts", "reason"],
-        rows: rows.collect(),
-    })
+    Ok(Content { columns: &["token", "log_offset", "rejected_at", "attempts", "reason"], rows: rows.collect() })
 }
 
 async fn table_bytes(session: &ClientSession, lake: LakeId, at: &SnapshotInfo, table: TableId) -> PgResult<i64> {
