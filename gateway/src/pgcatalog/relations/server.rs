@@ -227,6 +227,8 @@ fn activity(session: &ClientSession) -> Content<'_> {
     }
 }
 
+/// `duckmesh.snapshots`, one row a snapshot that can be read: `snapshot_id` (for `SET duckmesh.snapshot`), `snapshot_time`, `token`
+/// (what it covers of the log) with its number `watermark`, `schema_version`, `changes` as DuckLake lists them, `author`, `message`.
 async fn snapshots(session: &ClientSession) -> PgResult<Content<'static>> {
     let all = session.server.lakes.catalog().snapshots(session.lake.info.id).await.map_err(failure::catalog)?;
     let rows = all.into_iter().map(|row| {
@@ -256,6 +258,8 @@ async fn snapshots(session: &ClientSession) -> PgResult<Content<'static>> {
     })
 }
 
+/// `duckmesh.files`, the Parquet files of the pinned snapshot: `schema_name`, `table_name`, `file_id`, `path` (below the data path
+/// unless another program keeps it elsewhere), `rows` (deleted ones counted), `bytes`, `begin_snapshot`, `deleted_rows`.
 async fn files<'a>(source: &'a Source<'a>) -> PgResult<Content<'a>> {
     let (session, pin) = (source.session, source.pin);
     let catalog = session.server.lakes.catalog();
@@ -286,6 +290,8 @@ fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
+/// `duckmesh.lag`, one row: `head` (last acknowledged offset), `watermark` (all up to it is published or rejected), `behind`,
+/// `published_at` and `published_age` of the newest snapshot, `dead_letters`.
 async fn lag(session: &ClientSession) -> PgResult<Content<'static>> {
     let (catalog, lake) = (session.server.lakes.catalog(), session.lake.info.id);
     let head = session.lake.lake.head().await.map_err(crate::wire::PgError::internal)?;
@@ -307,6 +313,7 @@ async fn lag(session: &ClientSession) -> PgResult<Content<'static>> {
     })
 }
 
+/// `duckmesh.dead_letters`, writes that could not be applied: `token`, `log_offset`, `rejected_at`, `attempts`, `reason`.
 async fn dead_letters(session: &ClientSession) -> PgResult<Content<'static>> {
     let catalog = session.server.lakes.catalog();
     let letters = catalog.dead_letters(session.lake.info.id).await.map_err(failure::catalog)?;
