@@ -59,7 +59,10 @@ pub async fn run(
             return Ok(result);
         }
         match write::append(session, rows.parts, made, &payload).await? {
-            Fate::Durable(_) => return Ok(result),
+            Fate::Durable(_) => {
+                duckmesh_catalog::failpoint::hit("insert-before-complete").map_err(super::failure::catalog)?;
+                return Ok(result);
+            }
             Fate::SchemaChanged => {
                 let pin = barrier::planning_pin(session, false).await?;
                 prepared = session.plan(prepared.statement(), prepared.given_types(), &pin).await?;
@@ -117,12 +120,12 @@ async fn rows(
     match &plan.source {
         InsertSource::DefaultValues => {
             let batch = complete(session, plan, &columns, Vec::new(), 1).await?;
-            checks::not_null(session, table, &ids, &batch)?;
+            checks::not_null(&session.value_context(), table, &ids, &batch)?;
             buffer.push(batch).await?;
         }
         InsertSource::Values(cells) => {
             let batch = values(session, plan, &columns, cells, params).await?;
-            checks::not_null(session, table, &ids, &batch)?;
+            checks::not_null(&session.value_context(), table, &ids, &batch)?;
             buffer.push(batch).await?;
         }
         InsertSource::Query(query) => {
@@ -135,7 +138,7 @@ async fn rows(
                 }
                 let given = conform::batch(&batch, &targets, &session.value_context())?;
                 let batch = complete(session, plan, &columns, given.columns().to_vec(), given.num_rows()).await?;
-                checks::not_null(session, table, &ids, &batch)?;
+                checks::not_null(&session.value_context(), table, &ids, &batch)?;
                 buffer.push(batch).await?;
             }
         }

@@ -1,9 +1,8 @@
 //! One client's session.
 
 use std::{
-    hash::{Hash as _, Hasher as _},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -46,12 +45,16 @@ pub struct ClientSession {
     pub transaction: Option<Transaction>,
     /// Offset of its own last write (0: none): what `session` consistency waits for.
     pub last_write: Offset,
+    /// The text that the running statement came in, for positions of the engine's errors.
+    pub client_sql: Option<Arc<str>>,
     /// When the running statement started.
     pub statement_time: DateTime<Utc>,
     /// Set while a write is on its way to the log: then it is too late to cancel.
     pub shield: Arc<AtomicBool>,
     transaction_id: u64,
     notices: Vec<PgError>,
+    /// Made of the settings, kept while they and the moment stay: every value that is read or written asks for it.
+    values: Mutex<Option<(u64, Arc<ValueContext>)>>,
 }
 
 impl ClientSession {
@@ -70,10 +73,12 @@ impl ClientSession {
             cancel,
             transaction: None,
             last_write: Offset::ZERO,
+            client_sql: None,
             statement_time: Utc::now(),
             shield: Arc::default(),
             transaction_id: 0,
             notices: Vec::new(),
+            values: Mutex::default(),
         })
     }
 
@@ -99,6 +104,11 @@ impl ClientSession {
     #[must_use]
     pub fn in_block(&self) -> bool {
         self.transaction.as_ref().is_some_and(|t| t.explicit)
+    }
+
+    /// A write became durable: for the wire, a transaction of one statement ended.
+    pub fn wrote(&mut self) {
+        self.transaction_id += 1;
     }
 
     /// Ends the transaction: portals of it are gone.
@@ -133,17 +143,8 @@ impl ClientSession {
         MadeFor {
             schema_version: pin.snapshot.schema_version,
             own_ddl: self.transaction.as_ref().map_or(0, |t| t.ddl_count),
-            settings: self.planning_settings(),
+            settings: self.settings.version(),
         }
-    }
-
-    /// A number that changes with the settings that planning looks at.
-    fn planning_settings(&self) -> u64 {
-        let mut hasher = std::hash::DefaultHasher::new();
-        for name in ["search_path", "DateStyle", "TimeZone", "IntervalStyle"] {
-            self.settings.get(name).hash(&mut hasher);
-        }
-        hasher.finish()
     }
 
     /// Plans a statement against `pin`.
@@ -261,6 +262,7 @@ impl Session for ClientSession {
 
     async fn prepare(&mut self, statement: &sql::Statement, types: &[u32]) -> PgResult<PreparedStatement> {
         self.statement_time = Utc::now();
+        self.client_sql = Some(statement.source().clone());
         let prepared = self.prepare_now(statement, types).await;
         prepared.inspect_err(|_| self.note_error())
     }
@@ -285,6 +287,7 @@ impl Session for ClientSession {
             return Err(aborted());
         }
         self.statement_time = Utc::now();
+        self.client_sql = Some(prepared.statement().source().clone());
         let outcome = self.execute_now(prepared, params, place).await;
         outcome.inspect_err(|_| self.note_error())
     }
@@ -331,7 +334,16 @@ impl Session for ClientSession {
     }
 
     fn value_context(&self) -> Arc<ValueContext> {
-        Arc::new(self.settings.value_context(self.transaction_time()))
+        let (version, now) = (self.settings.version(), self.transaction_time());
+        let mut cached = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        match cached.as_ref().filter(|(v, values)| *v == version && values.now == now) {
+            Some((_, values)) => values.clone(),
+            None => {
+                let values = Arc::new(self.settings.value_context(now));
+                *cached = Some((version, values.clone()));
+                values
+            }
+        }
     }
 
     fn transaction_id(&self) -> u64 {
