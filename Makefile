@@ -1,14 +1,14 @@
 # Every command a person or the CI needs. `make demo` and `make test` each work alone on a fresh clone.
-# One profile and one set of features for everything but the bench, so that nothing is built twice.
+# Every build is of the whole workspace: a part alone resolves features differently, and everything would be built twice.
 
 CARGO ?= cargo
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 ifeq ($(NEXTEST),)
 RUN_TESTS = $(CARGO) test --workspace --no-fail-fast
-RUN_FAULTS = $(CARGO) test -p duckmesh-tests --no-fail-fast -- --include-ignored --test-threads 1 crash worker_kill faults
+RUN_FAULTS = $(CARGO) test --workspace --test suites --no-fail-fast -- --include-ignored --test-threads 1 crash worker_kill faults
 else
 RUN_TESTS = $(CARGO) nextest run --workspace --no-fail-fast --failure-output immediate-final
-RUN_FAULTS = $(CARGO) nextest run -p duckmesh-tests --no-fail-fast --run-ignored all --profile faults -E 'test(crash) or test(worker_kill) or test(faults)'
+RUN_FAULTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all --profile faults -E 'package(duckmesh-tests) and (test(crash) or test(worker_kill) or test(faults))'
 endif
 
 .PHONY: help duckdb setup build run demo test test-faults bench lint
@@ -23,10 +23,10 @@ setup: ## what the tests need from the system, and .venv with the official DuckD
 	@deploy/setup.sh
 
 build: duckdb ## the server, target/debug/duckmesh
-	$(CARGO) build --package duckmesh --bins
+	$(CARGO) build --workspace --bins
 
 run: build ## the server in the foreground
-	$(CARGO) run --package duckmesh --bin duckmesh -- serve
+	$${CARGO_TARGET_DIR:-target}/debug/duckmesh serve
 
 demo: setup build ## write, token, read, kill -9, and the same lake in plain DuckDB
 	@tests/demo.sh
@@ -45,5 +45,5 @@ test-faults: setup duckdb ## the crash loops, for long (DUCKMESH_FAULT_ROUNDS=n)
 	DUCKMESH_FAULT_ROUNDS=$${DUCKMESH_FAULT_ROUNDS:-100} $(RUN_FAULTS)
 
 bench: setup duckdb ## side by side with PostgreSQL and DuckDB; prints ratios
-	$(CARGO) build --release --package duckmesh --package duckmesh-tests --bins
-	$(CARGO) run --release --package duckmesh-tests --bin bench
+	$(CARGO) build --release --workspace --bins
+	$${CARGO_TARGET_DIR:-target}/release/bench
