@@ -1,6 +1,6 @@
 //! How fast one lake takes durable single-row writes from 64 callers, and how soon a write can be read.
 //!
-//! `cargo run --release --example rate -- <folder> [seconds]`
+//! `cargo run --release --example rate -- <folder> [seconds] [Postgres URL]`
 
 #[path = "../tests/support/world.rs"]
 #[allow(dead_code)]
@@ -23,7 +23,10 @@ async fn main() {
     let mut args = std::env::args().skip(1);
     let folder = args.next().expect("a folder");
     let seconds = args.next().map_or(5, |s| s.parse().expect("seconds"));
-    let world = World::open(Path::new(&folder)).await;
+    let world = match args.next() {
+        Some(url) => World::open_postgres(Path::new(&folder), &url).await,
+        None => World::open(Path::new(&folder)).await,
+    };
     let lake = world.lake(LakeOptions::default()).await;
     let table = world
         .table(&lake, &format!("t{}", std::process::id()))

@@ -17,7 +17,8 @@ pub struct AppendError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AppendErrorKind {
-    /// Made for another schema version: wait until `current` is published, load the schema, check again, append again.
+    /// Made for another schema version: wait until `current` is published, load the schema, check again, append
+    /// again.
     StaleSchema {
         /// The lane's offset of the last DDL frame.
         current: Offset,
@@ -28,7 +29,8 @@ pub enum AppendErrorKind {
     QueueFull,
     /// The write is larger than a frame may be: stage it as files. Nothing happened.
     TooLarge,
-    /// The write contradicts itself (columns and batch differ, a key too long): a bug of the caller. Nothing happened.
+    /// The write contradicts itself (columns and batch differ, a key too long): a bug of the caller. Nothing
+    /// happened.
     Invalid,
     /// The log has no room. Nothing happened.
     Full,
@@ -103,7 +105,7 @@ pub enum OpenError {
     Bus(#[from] BusError),
     /// The log ends before what is published already: it was lost or replaced.
     #[error(
-        "the log of the lake ends at offset {head}, but offsets up to {watermark} are published: acknowledged writes may be lost"
+        "the log ends at offset {head}, but offsets up to {watermark} are published: writes may be lost"
     )]
     LogLost {
         /// The log's head.

@@ -199,7 +199,8 @@ impl Lake {
         self.shared.progress.subscribe()
     }
 
-    /// Refuses new writes, finishes those in the queue, publishes what it can within `drain`, and gives back the lease.
+    /// Refuses new writes, finishes those in the queue, publishes what it can within `drain`, and gives back
+    /// the lease.
     pub async fn shutdown(&self, drain: Duration) {
         let until = Instant::now() + drain;
         let mut tasks = self.tasks.lock().await;

@@ -5,8 +5,9 @@ use std::time::Duration;
 /// How one lake gathers, keeps and publishes writes. The defaults are for a machine of a few gigabytes.
 #[derive(Clone, Debug)]
 pub struct LakeOptions {
-    /// Who holds the lease: unique to this process, for as long as several may publish. Where a file lock lets only one run
-    /// (the embedded server), a name that stays: a restart after a crash takes over at once, not after the old lease's end.
+    /// Who holds the lease: unique to this process, for as long as several may publish. Where a file lock lets
+    /// only one run (the embedded server), a name that stays: a restart after a crash takes over at once, not
+    /// after the old lease's end.
     pub owner: String,
     /// How long rows wait for company before they are published, when nobody waits for them.
     pub commit_interval: Duration,

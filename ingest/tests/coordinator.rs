@@ -376,3 +376,57 @@ async fn the_log_is_trimmed_behind_the_watermark() {
     assert_eq!(world.rows(table).await, [0, 1, 2, 3, 4]);
     let _ = write(&lake, Vec::new()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staged_files_and_rows_of_one_write_are_visible_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path()).await;
+    let lake = world.lake(options()).await;
+    let table = world.table(&lake, "t").await;
+    let def = world.def(table).await.unwrap();
+    let at = world.catalog.latest(world.info.id).await.unwrap();
+    let schema = world.catalog.schema(world.info.id, &at).await.unwrap();
+    let columns = vec![ColumnId::new(1), ColumnId::new(2)];
+    let path = schema.schema("main").unwrap().path.clone();
+    let mut staged = world.files.stage(def, path, columns);
+    for n in 0..3 {
+        let Part::Rows { batch, .. } = rows(table, &[n * 2, n * 2 + 1]) else {
+            unreachable!("rows are rows");
+        };
+        staged.write(batch).await.unwrap();
+    }
+    let files = staged.finish().await.unwrap();
+    assert_eq!(
+        world.rows(table).await,
+        [0_i64; 0],
+        "no frame names them yet"
+    );
+    let offset = append(&lake, vec![Part::Files { table, files }, rows(table, &[6])])
+        .await
+        .offset;
+    wait(&lake, offset).await;
+    assert_eq!(world.rows(table).await, [0, 1, 2, 3, 4, 5, 6]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_may_drop_what_it_wrote_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path()).await;
+    let lake = world.lake(options()).await;
+    let kept = world.table(&lake, "kept").await;
+    let old = world.table(&lake, "old").await;
+    let (brief, make) = world.create_table("brief").await;
+    let drops = [brief, old].map(|uuid| DdlOp::DropTable { uuid });
+    let transaction = vec![
+        Part::Ddl(vec![make]),
+        rows(brief, &[1]),
+        rows(old, &[2]),
+        rows(kept, &[3]),
+        Part::Ddl(drops.to_vec()),
+    ];
+    let offset = append(&lake, transaction).await.offset;
+    wait(&lake, offset).await;
+    assert_eq!(lake.outcome(offset).await.unwrap(), None);
+    assert_eq!(world.rows(kept).await, [3]);
+    assert!(world.def(brief).await.is_none() && world.def(old).await.is_none());
+}

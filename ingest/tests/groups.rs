@@ -30,7 +30,11 @@ async fn writers_get_dense_distinct_offsets_and_a_bad_neighbour_harms_nobody() {
             for n in 0..WRITES {
                 let table = if writer % 3 == 0 { other } else { table };
                 // One writer names a schema that never was.
-                let made_for = if writer == 5 { Offset::new(999) } else { made_for };
+                let made_for = if writer == 5 {
+                    Offset::new(999)
+                } else {
+                    made_for
+                };
                 let write = Write {
                     parts: vec![rows(table, &[writer * 1000 + n])],
                     made_for,
@@ -38,7 +42,10 @@ async fn writers_get_dense_distinct_offsets_and_a_bad_neighbour_harms_nobody() {
                 };
                 match lake.append(write).await {
                     Ok(appended) => got.push((appended.offset.get(), writer * 1000 + n)),
-                    Err(e) => assert!(matches!(e.kind(), AppendErrorKind::StaleSchema { current } if current.get() == base)),
+                    Err(e) => {
+                        let current = Offset::new(base);
+                        assert_eq!(e.kind(), AppendErrorKind::StaleSchema { current });
+                    }
                 }
             }
             (writer, got)
@@ -133,9 +140,11 @@ async fn what_a_caller_does_wrong_is_told_at_once() {
     assert_eq!(kind(large).await, AppendErrorKind::TooLarge);
     let empty = write(&lake, Vec::new()).await;
     assert_eq!(kind(empty).await, AppendErrorKind::Invalid);
-    let mut long_key = write(&lake, vec![rows(table, &[1])]).await;
-    long_key.key = Some(key(&"k".repeat(600)));
-    assert_eq!(kind(long_key).await, AppendErrorKind::Invalid);
+    for unfit in [String::new(), "a\0b".to_owned(), "k".repeat(600)] {
+        let mut keyed = write(&lake, vec![rows(table, &[1])]).await;
+        keyed.key = Some(key(&unfit));
+        assert_eq!(kind(keyed).await, AppendErrorKind::Invalid);
+    }
     lake.shutdown(Duration::from_secs(5)).await;
     let late = write(&lake, vec![rows(table, &[1])]).await;
     assert_eq!(kind(late).await, AppendErrorKind::Closed);

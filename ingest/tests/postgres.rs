@@ -1,13 +1,19 @@
-//! Two processes on one lake in Postgres: one publishes, both write and wait.
+//! A lake in Postgres: shared by two processes, and with a server that crashes.
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
-use duckmesh_ingest::LakeOptions;
+use duckmesh_ingest::{AppendErrorKind, LakeOptions, Write};
 use support::{
     postgres::Postgres,
-    world::{PATIENCE, World, append, options, rows, wait},
+    world::{PATIENCE, World, append, key, options, rows, wait},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,6 +65,71 @@ async fn two_processes_share_a_lake() {
     assert!(
         here.catalog
             .dead_letters(here.info.id)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_of_postgres_loses_no_acknowledged_write() {
+    const WRITERS: i64 = 8;
+    const WRITES: i64 = 40;
+    let Some(mut server) = Postgres::start() else {
+        eprintln!("skipped: PostgreSQL is not installed");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open_postgres(folder.path(), &server.url()).await;
+    let lake = world.lake(options()).await;
+    let table = world.table(&lake, "t").await;
+    let made_for = lake.ddl_offset().await.unwrap();
+    let acknowledged = Arc::new(AtomicI64::new(0));
+    let mut tasks = Vec::new();
+    for writer in 0..WRITERS {
+        let (lake, acknowledged) = (Arc::clone(&lake), Arc::clone(&acknowledged));
+        tasks.push(tokio::spawn(async move {
+            for n in 0..WRITES {
+                let value = writer * WRITES + n;
+                // The same key until it is acknowledged: an unknown outcome is found out by it (PG2).
+                loop {
+                    let write = Write {
+                        parts: vec![rows(table, &[value])],
+                        made_for,
+                        key: Some(key(&value.to_string())),
+                    };
+                    match lake.append(write).await {
+                        Ok(_) => break,
+                        Err(e) => assert!(
+                            matches!(
+                                e.kind(),
+                                AppendErrorKind::Unknown | AppendErrorKind::Unavailable
+                            ),
+                            "{e}"
+                        ),
+                    }
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                acknowledged.fetch_add(1, Ordering::SeqCst);
+            }
+        }));
+    }
+    for crash in 1..=2 {
+        while acknowledged.load(Ordering::SeqCst) < crash * WRITERS * WRITES / 4 {
+            tokio::task::yield_now().await;
+        }
+        tokio::task::block_in_place(|| server.crash());
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    wait(&lake, lake.head().await.unwrap()).await;
+    let expected: Vec<i64> = (0..WRITERS * WRITES).collect();
+    assert_eq!(world.rows(table).await, expected, "each once");
+    assert!(
+        world
+            .catalog
+            .dead_letters(world.info.id)
             .await
             .unwrap()
             .is_empty()

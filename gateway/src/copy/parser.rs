@@ -122,7 +122,6 @@ impl CopyParser {
             return self.header(line, sink);
         }
         self.row(line, sink)
-            .map_err(|error| self.in_line(error, line, sink))
     }
 
     fn row(&mut self, line: &[u8], sink: &mut RowSink) -> PgResult<()> {
@@ -131,19 +130,19 @@ impl CopyParser {
             return if line.is_empty() {
                 sink.end_row(0)
             } else {
-                Err(too_many())
+                Err(self.in_line(too_many(), line, sink))
             };
         }
-        self.fields.split(line, &self.options)?;
+        self.fields
+            .split(line, &self.options)
+            .map_err(|error| self.in_line(error, line, sink))?;
         if self.fields.len() > columns {
-            return Err(too_many());
+            return Err(self.in_line(too_many(), line, sink));
         }
         for i in 0..columns {
             if i >= self.fields.len() {
-                return Err(bad_format(format!(
-                    "missing data for column \"{}\"",
-                    sink.name(i)
-                )));
+                let error = bad_format(format!("missing data for column \"{}\"", sink.name(i)));
+                return Err(self.in_line(error, line, sink));
             }
             let mut value = self.fields.get(i, line);
             if value.is_none() {
@@ -156,17 +155,11 @@ impl CopyParser {
                 value = None;
             }
             if let Err(error) = sink.append(i, value) {
-                let shown = shorten(value.unwrap_or_default());
-                let context = format!(
-                    "COPY {}, line {}, column {}: \"{shown}\"",
-                    sink.relation(),
-                    self.line_number,
-                    sink.name(i)
-                );
-                return Err(with_context(error, context));
+                return Err(self.in_column(error, i, value.unwrap_or_default(), sink));
             }
         }
-        sink.check_row(|i| self.fields.get(i, line))?;
+        sink.check_row(|i| self.fields.get(i, line))
+            .map_err(|error| self.in_line(error, line, sink))?;
         sink.end_row(line.len())
     }
 
@@ -210,22 +203,24 @@ impl CopyParser {
     }
 
     /// The context of an error that is not of one column.
+    #[cold]
     fn in_line(&self, error: PgError, line: &[u8], sink: &RowSink) -> PgError {
-        if error
-            .fields()
-            .context
-            .as_deref()
-            .is_some_and(|c| c.contains(&format!("COPY {}", sink.relation())))
-        {
-            return error;
-        }
-        let context = format!(
-            "COPY {}, line {}: \"{}\"",
-            sink.relation(),
-            self.line_number,
-            shorten(line)
-        );
-        with_context(error, context)
+        let (relation, number) = (sink.relation(), self.line_number);
+        with_context(
+            error,
+            format!("COPY {relation}, line {number}: \"{}\"", shorten(line)),
+        )
+    }
+
+    /// The context of an error of one value.
+    #[cold]
+    fn in_column(&self, error: PgError, i: usize, value: &[u8], sink: &RowSink) -> PgError {
+        let (relation, number, name) = (sink.relation(), self.line_number, sink.name(i));
+        let shown = shorten(value);
+        with_context(
+            error,
+            format!("COPY {relation}, line {number}, column {name}: \"{shown}\""),
+        )
     }
 
     /// The context of an error in finding a line's end.

@@ -14,13 +14,35 @@ use crate::wire::error::{PgError, PgResult};
 pub struct CopyWriter {
     options: CopyOptions,
     encoders: Vec<Encoder>,
+    /// Columns whose values never need escapes or quotes.
+    plain: Vec<bool>,
 }
 
 impl CopyWriter {
     /// One encoder per column.
     #[must_use]
     pub fn new(options: CopyOptions, encoders: Vec<Encoder>) -> Self {
-        Self { options, encoders }
+        let csv = options.format == CopyFormat::Csv;
+        let special = |b: &u8| {
+            *b == options.delimiter || csv && (*b == options.quote || *b == options.escape)
+        };
+        let plain = encoders
+            .iter()
+            .enumerate()
+            .map(|(i, encoder)| {
+                let forced = csv && options.force_quote.get(i) == Some(&true);
+                let alphabet = encoder.alphabet();
+                // A NULL that could be a value makes CSV quote that value.
+                let null_apart =
+                    options.null.is_empty() || options.null.iter().any(|b| !alphabet.contains(b));
+                !forced && !alphabet.is_empty() && null_apart && !alphabet.iter().any(special)
+            })
+            .collect();
+        Self {
+            options,
+            encoders,
+            plain,
+        }
     }
 
     /// The header line, if the options ask for one.
@@ -99,6 +121,9 @@ impl CopyWriter {
             }
             let start = out.len();
             column.encode_text(row, out)?;
+            if self.plain.get(i) == Some(&true) {
+                continue;
+            }
             let force = self.options.force_quote.get(i) == Some(&true);
             self.dress(start, force, columns.len() == 1, out);
         }

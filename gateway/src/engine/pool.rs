@@ -83,7 +83,9 @@ impl Engine {
     /// Starts the worker where none runs, and tells about it. The error is for operators, not for clients.
     pub async fn status(&self) -> Result<EngineStatus, String> {
         let worker = self.0.worker().await?;
-        let WorkerHello { pid, duckdb, walls, .. } = worker.process.hello.clone();
+        let WorkerHello {
+            pid, duckdb, walls, ..
+        } = worker.process.hello.clone();
         Ok(EngineStatus { pid, duckdb, walls })
     }
 
@@ -104,8 +106,22 @@ impl Engine {
         }
         let permit = self.0.permit(&request).await?;
         let (slot, connection, id) = self.0.send(&request, fingerprint).await?;
-        let QueryRequest { client_sql, deadline, cancel, .. } = request;
-        follow(Running { slot, connection, id, client_sql, deadline, cancel, permit }).await
+        let QueryRequest {
+            client_sql,
+            deadline,
+            cancel,
+            ..
+        } = request;
+        follow(Running {
+            slot,
+            connection,
+            id,
+            client_sql,
+            deadline,
+            cancel,
+            permit,
+        })
+        .await
     }
 }
 
@@ -155,7 +171,11 @@ impl Inner {
             };
             match sent.await {
                 Ok((connection, id)) => {
-                    let slot = Slot { worker, fingerprint, quarantine: Arc::clone(&self.quarantine) };
+                    let slot = Slot {
+                        worker,
+                        fingerprint,
+                        quarantine: Arc::clone(&self.quarantine),
+                    };
                     return Ok((slot, connection, id));
                 }
                 // It ended while nothing ran on this connection: another one can take the statement.
@@ -165,7 +185,9 @@ impl Inner {
                 }
             }
         }
-        Err(PgError::internal(format!("no engine takes the statement: {last:?}")))
+        Err(PgError::internal(format!(
+            "no engine takes the statement: {last:?}"
+        )))
     }
 
     /// The worker that takes new statements; started where there is none.
@@ -214,7 +236,10 @@ impl Worker {
         self.ended.store(true, Ordering::SeqCst);
         self.retire(why);
         self.process.signal(libc::SIGTERM);
-        if timeout(self.options.term_grace, self.process.exited()).await.is_err() {
+        if timeout(self.options.term_grace, self.process.exited())
+            .await
+            .is_err()
+        {
             self.process.signal(libc::SIGKILL);
             self.process.exited().await;
         }
@@ -225,7 +250,10 @@ impl Worker {
         self.ended.store(true, Ordering::SeqCst);
         self.retire("shutdown");
         self.process.close();
-        if timeout(self.options.term_grace, self.process.exited()).await.is_err() {
+        if timeout(self.options.term_grace, self.process.exited())
+            .await
+            .is_err()
+        {
             self.process.signal(libc::SIGKILL);
             self.process.exited().await;
         }
@@ -241,7 +269,11 @@ impl Worker {
     }
 
     async fn connection(&self) -> std::io::Result<Connection> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         match idle {
             Some(connection) => Ok(connection),
             None => Connection::open(&self.process.hello.socket).await,
@@ -259,7 +291,11 @@ pub(super) struct Slot {
 impl Slot {
     /// Keeps a connection for the next statement. Their number is bounded by the statements that run at once.
     pub fn give_back(&self, connection: Connection) {
-        self.worker.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.worker
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
     }
 
     /// The worker ended under this statement.
@@ -277,8 +313,11 @@ impl<'a> Waiting<'a> {
         if count.fetch_add(1, Ordering::SeqCst) < max {
             return Ok(waiting);
         }
-        Err(PgError::new(SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many statements are waiting for the query engine")
-            .hint("Try again later."))
+        Err(PgError::new(
+            SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+            "too many statements are waiting for the query engine",
+        )
+        .hint("Try again later."))
     }
 }
 
@@ -293,6 +332,8 @@ fn quarantined(left: Duration) -> PgError {
         SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
         "this statement is refused because it ended the query engine several times",
     )
-    .hint(format!("It is accepted again in {} seconds.", left.as_secs() + 1))
+    .hint(format!(
+        "It is accepted again in {} seconds.",
+        left.as_secs() + 1
+    ))
 }
-

@@ -62,7 +62,13 @@ impl Quarantine {
     pub fn refused(&self, fingerprint: Fingerprint, now: Instant) -> Option<Duration> {
         let crashes = self.lock();
         let of = crashes.get(&fingerprint)?;
-        if of.count < CRASHES_MAX { None } else { WINDOW.checked_sub(now.duration_since(of.last)).filter(|d| !d.is_zero()) }
+        if of.count < CRASHES_MAX {
+            None
+        } else {
+            WINDOW
+                .checked_sub(now.duration_since(of.last))
+                .filter(|d| !d.is_zero())
+        }
     }
 
     /// A worker ended while it ran.
@@ -70,10 +76,16 @@ impl Quarantine {
         let mut crashes = self.lock();
         crashes.retain(|_, of| now.duration_since(of.last) < WINDOW);
         if crashes.len() >= REMEMBERED_MAX {
-            let oldest = crashes.iter().min_by_key(|(_, of)| of.last).map(|(key, _)| *key);
+            let oldest = crashes
+                .iter()
+                .min_by_key(|(_, of)| of.last)
+                .map(|(key, _)| *key);
             oldest.and_then(|key| crashes.remove(&key));
         }
-        let of = crashes.entry(fingerprint).or_insert(Crashes { count: 0, last: now });
+        let of = crashes.entry(fingerprint).or_insert(Crashes {
+            count: 0,
+            last: now,
+        });
         of.count += 1;
         of.last = now;
     }

@@ -119,7 +119,7 @@ fn query_source<'a>(scan: &mut Scan<'a>) -> PgResult<Source<'a>> {
         if depth == 0 {
             break;
         }
-        scan.next();
+        scan.advance();
     }
     let sql = scan.text().get(start..scan.byte()).unwrap_or_default();
     scan.expect(&Token::RParen)?;

@@ -100,7 +100,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes the token at this place.
-    pub fn next(&mut self) -> Option<Token> {
+    pub fn advance(&mut self) -> Option<Token> {
         let token = self.peek().cloned();
         self.at += usize::from(token.is_some());
         token

@@ -36,7 +36,7 @@ pub fn preparse(text: &str) -> PgResult<Option<Plan>> {
 fn set(scan: &mut Scan<'_>) -> PgResult<Plan> {
     if scan.sees(&["constraints"]) {
         // Constraints that could be deferred are not enforced.
-        while scan.next().is_some() {}
+        while scan.advance().is_some() {}
         return Ok(no_op("SET CONSTRAINTS"));
     }
     if scan.word(&["session", "characteristics", "as", "transaction"]) {
@@ -80,7 +80,7 @@ fn set(scan: &mut Scan<'_>) -> PgResult<Plan> {
         return Ok(set_one("xmloption", Some(value), local));
     }
     if scan.sees(&["catalog"]) && scan.ahead(1).is_some_and(|t| string_of(t).is_some()) {
-        scan.next();
+        scan.advance();
         return Err(
             PgError::unsupported("current database cannot be changed").or_position(scan.position())
         );
@@ -158,7 +158,7 @@ fn value(scan: &mut Scan<'_>) -> PgResult<(String, bool)> {
     };
     if let Some(Token::Number(number, _)) = scan.peek() {
         let number = format!("{sign}{number}");
-        scan.next();
+        scan.advance();
         return Ok((number, true));
     }
     if !sign.is_empty() {

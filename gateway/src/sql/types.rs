@@ -472,3 +472,6 @@ fn fold(ident: &sqlparser::ast::Ident) -> String {
         None => ident.value.to_lowercase(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,7 +110,7 @@ fn corpus() -> Vec<Corpus> {
             stamps,
         ),
         with(
-            &[("timezone", "EST5EDT"), ("datestyle", "SQL, MDY")],
+            &[("timezone", "America/New_York"), ("datestyle", "SQL, MDY")],
             ColumnType::Timestamptz,
             stamps,
         ),
@@ -189,7 +189,8 @@ fn ours(ty: &ColumnType, text: &str, ctx: &Arc<ValueContext>) -> String {
             Arc::new(arrow::array::IntervalMonthDayNanoArray::from(vec![value]))
                 as arrow::array::ArrayRef
         } else {
-            let mut column = ColumnBuilder::new(ty, 1)?;
+            // The judge is asked with a cast.
+            let mut column = ColumnBuilder::new(ty, 1)?.explicit_cast();
             column.append_text(text.as_bytes(), ctx)?;
             column.finish()
         };
@@ -243,7 +244,7 @@ fn run(command: &str) -> std::process::Output {
         sh.args(["-c", command]);
         sh
     };
-    shell.output().expect("a shell")
+    shell.current_dir("/").output().expect("a shell")
 }
 
 impl Server {
@@ -271,38 +272,11 @@ impl Server {
         Self { folder, binaries }
     }
 
-    /// What the server says to each text, in order.
-    fn judge(&self, corpus: &Corpus) -> Vec<String> {
-        let quote = |text: &str| format!("'{}'", text.replace('\'', "''"));
-        // Output functions by name: casts to text strip blanks, and write booleans as words.
-        let (out, send) = functions(&corpus.ty);
-        let mut script = format!(
-            "SET client_min_messages = error;
-             CREATE FUNCTION pg_temp.say(t text, type text) RETURNS text LANGUAGE plpgsql AS $f$
-             DECLARE r text; m text; d text; h text; s text; c text;
-             BEGIN
-               c := quote_literal(t) || '::' || type;
-               EXECUTE 'SELECT {out}(' || c || ')::text || '' = '' || encode({send}(' || c || '), ''hex'')' INTO r;
-               RETURN r;
-             EXCEPTION WHEN others THEN
-               GET STACKED DIAGNOSTICS s = RETURNED_SQLSTATE, m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL,
-                 h = PG_EXCEPTION_HINT;
-               RETURN s || '|' || m || '|' || coalesce(d, '') || '|' || coalesce(h, '');
-             END $f$;\n"
-        );
-        for (name, value) in corpus.settings {
-            let _ = writeln!(script, "SET {name} TO {value};", value = quote_list(value));
-        }
-        if !corpus.settings.iter().any(|(name, _)| *name == "timezone") {
-            script.push_str("SET timezone TO 'UTC';\n");
-        }
-        for text in &corpus.texts {
-            let _ = writeln!(
-                script,
-                "SELECT encode(convert_to(pg_temp.say({}, {}), 'UTF8'), 'hex');",
-                quote(text),
-                quote(&corpus.ty.to_string())
-            );
+    /// What the server says to each text of each corpus, in order.
+    fn judge(&self, corpora: &[Corpus]) -> Vec<String> {
+        let mut script = "SET client_min_messages = error;\n".to_owned();
+        for corpus in corpora {
+            ask(corpus, &mut script);
         }
         let path = self.folder.path().join("script.sql");
         std::fs::write(&path, script).expect("the script");
@@ -313,7 +287,7 @@ impl Server {
             path.display()
         ));
         assert!(
-            output.status.success(),
+            output.stderr.is_empty(),
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
@@ -321,6 +295,39 @@ impl Server {
             .lines()
             .map(unhex)
             .collect()
+    }
+}
+
+/// Appends the questions of one corpus; answers come as hexadecimal lines.
+fn ask(corpus: &Corpus, script: &mut String) {
+    let quote = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    // Output functions by name: casts to text strip blanks, and write booleans as words.
+    let (out, send) = functions(&corpus.ty);
+    let _ = write!(
+        script,
+        "RESET ALL;
+         SET timezone TO 'UTC';
+         CREATE OR REPLACE FUNCTION pg_temp.say(t text, type text) RETURNS text LANGUAGE plpgsql AS $f$
+         DECLARE r text; m text; d text; h text; s text; c text;
+         BEGIN
+           c := quote_literal(t) || '::' || type;
+           EXECUTE 'SELECT {out}(' || c || ')::text || '' = '' || encode({send}(' || c || '), ''hex'')' INTO r;
+           RETURN r;
+         EXCEPTION WHEN others THEN
+           GET STACKED DIAGNOSTICS s = RETURNED_SQLSTATE, m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL,
+             h = PG_EXCEPTION_HINT;
+           RETURN s || '|' || m || '|' || coalesce(d, '') || '|' || coalesce(h, '');
+         END $f$;\n"
+    );
+    for (name, value) in corpus.settings {
+        let _ = writeln!(script, "SET {name} TO {};", quote_list(value));
+    }
+    for text in &corpus.texts {
+        let (text, ty) = (quote(text), quote(&corpus.ty.to_string()));
+        let _ = writeln!(
+            script,
+            "SELECT encode(convert_to(pg_temp.say({text}, {ty}), 'UTF8'), 'hex');"
+        );
     }
 }
 
@@ -408,7 +415,7 @@ fn is_known_difference(ty: &ColumnType, text: &str, theirs: &str, ours: &str) ->
         // 64 bits of microseconds since 1970 end in the year 294247.
         || matches!(ty, ColumnType::Timestamp | ColumnType::Timestamptz) && text.starts_with("29") && !theirs.contains('|')
         // Arrow's intervals have nanoseconds in 64 bits.
-        || *ty == ColumnType::Interval && (text.len() > 12 && theirs.len() > 70)
+        || *ty == ColumnType::Interval && (text.starts_with("9223372036854775807") || text.starts_with("2562047788"))
 }
 
 #[test]
@@ -416,11 +423,12 @@ fn values_are_those_of_postgres() {
     let server = Server::start();
     let mut wrong = String::new();
     let mut count = 0;
-    for corpus in corpus() {
+    let corpora = corpus();
+    let mut judged = server.judge(&corpora).into_iter();
+    for corpus in &corpora {
         let ctx = context(corpus.settings);
-        let judged = server.judge(&corpus);
-        assert_eq!(judged.len(), corpus.texts.len());
-        for (text, theirs) in corpus.texts.iter().zip(judged) {
+        for text in &corpus.texts {
+            let theirs = judged.next().expect("an answer to each question");
             let ours = ours(&corpus.ty, text, &ctx);
             count += 1;
             if ours != theirs && !is_known_difference(&corpus.ty, text, &theirs, &ours) {

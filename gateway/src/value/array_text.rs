@@ -37,25 +37,23 @@ pub(super) fn parse(
         let start = "Array value must start with \"{\" or dimension information.";
         return Err(malformed(text, start));
     };
-    check_shape(text, rest)?;
+    let count = check_shape(text, rest)?;
+    if wanted.is_some_and(|wanted| wanted != count) {
+        return Err(malformed(
+            text,
+            "Specified array dimensions do not match array contents.",
+        ));
+    }
     let mut scratch = Vec::new();
-    let mut count = 0_i64;
     rest = skip_space(rest.get(1..).unwrap_or_default());
     while rest.first().is_some_and(|b| *b != b'}') {
         let quoted;
         (quoted, rest) = element(rest, &mut scratch);
         let null = !quoted && scratch.eq_ignore_ascii_case(b"null");
         each(if null { None } else { Some(&scratch) })?;
-        count += 1;
         if rest.first() == Some(&b',') {
             rest = skip_space(rest.get(1..).unwrap_or_default());
         }
-    }
-    if wanted.is_some_and(|wanted| wanted != count) {
-        return Err(malformed(
-            text,
-            "Specified array dimensions do not match array contents.",
-        ));
     }
     Ok(())
 }
@@ -87,6 +85,15 @@ fn dimensions<'a>(text: &[u8], start: &'a [u8]) -> PgResult<(Option<i64>, &'a [u
             .ok_or_else(missing)
     };
     let mut low = 1;
+    if !rest
+        .first()
+        .is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+'))
+    {
+        return Err(malformed(
+            text,
+            "\"[\" must introduce explicitly-specified array dimensions.",
+        ));
+    }
     let mut high = number(&mut rest)?;
     if let [b':', behind @ ..] = rest {
         rest = behind;
@@ -116,8 +123,9 @@ fn dimensions<'a>(text: &[u8], start: &'a [u8]) -> PgResult<(Option<i64>, &'a [u
     Ok((Some(high), skip_space(behind)))
 }
 
-/// The whole text is checked before any element is taken: its errors come first, as in Postgres.
-fn check_shape(text: &[u8], body: &[u8]) -> PgResult<()> {
+/// The whole text is checked before any element is taken: its errors come first, as in Postgres. Answers how many
+/// elements there are.
+fn check_shape(text: &[u8], body: &[u8]) -> PgResult<i64> {
     #[derive(PartialEq)]
     enum At {
         Start,
@@ -129,6 +137,7 @@ fn check_shape(text: &[u8], body: &[u8]) -> PgResult<()> {
     let end = || malformed(text, "Unexpected end of input.");
     let mut at = At::Start;
     let mut i = 1;
+    let mut commas = 0;
     loop {
         let byte = *body.get(i).ok_or_else(end)?;
         i += 1;
@@ -151,7 +160,10 @@ fn check_shape(text: &[u8], body: &[u8]) -> PgResult<()> {
             b'}' if at == At::Comma => return Err(unexpected('}')),
             b'}' => break,
             b',' if at == At::Start || at == At::Comma => return Err(unexpected(',')),
-            b',' => at = At::Comma,
+            b',' => {
+                commas += 1;
+                at = At::Comma;
+            }
             b if is_space(b) => {}
             _ => {
                 if at == At::QuotedEnd {
@@ -166,7 +178,7 @@ fn check_shape(text: &[u8], body: &[u8]) -> PgResult<()> {
         }
     }
     if skip_space(body.get(i..).unwrap_or_default()).is_empty() {
-        Ok(())
+        Ok(if at == At::Start { 0 } else { commas + 1 })
     } else {
         Err(malformed(text, "Junk after closing right brace."))
     }

@@ -34,3 +34,5 @@ pub use zone::TimeZone;
 
 #[cfg(test)]
 mod against_postgres;
+#[cfg(test)]
+mod hostile;

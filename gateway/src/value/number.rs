@@ -89,6 +89,7 @@ pub(super) trait Float: std::str::FromStr + Copy {
     const TYPE_NAME: &'static str;
     fn is_zero(self) -> bool;
     fn is_infinite(self) -> bool;
+    fn from_f64(value: f64) -> Self;
 }
 
 impl Float for f32 {
@@ -98,6 +99,10 @@ impl Float for f32 {
     }
     fn is_infinite(self) -> bool {
         f32::is_infinite(self)
+    }
+    #[allow(clippy::cast_possible_truncation)]
+    fn from_f64(value: f64) -> Self {
+        value as f32
     }
 }
 
@@ -109,6 +114,9 @@ impl Float for f64 {
     fn is_infinite(self) -> bool {
         f64::is_infinite(self)
     }
+    fn from_f64(value: f64) -> Self {
+        value
+    }
 }
 
 /// `float4in`, `float8in`.
@@ -116,7 +124,11 @@ pub(super) fn parse_float<F: Float>(text: &[u8]) -> PgResult<F> {
     let word = trim(text);
     let value: F = std::str::from_utf8(word)
         .ok()
-        .and_then(|word| word.parse().ok())
+        .and_then(|word| {
+            word.parse()
+                .ok()
+                .or_else(|| hexadecimal(word).map(F::from_f64))
+        })
         .ok_or_else(|| invalid_syntax(F::TYPE_NAME, text))?;
     let named = word.iter().any(|b| matches!(b, b'n' | b'N'));
     let mantissa = word
@@ -135,6 +147,30 @@ pub(super) fn parse_float<F: Float>(text: &[u8]) -> PgResult<F> {
         ));
     }
     Ok(value)
+}
+
+/// `0x1.8p3`, which strtod() takes: up to 53 bits.
+fn hexadecimal(word: &str) -> Option<f64> {
+    let (negative, rest) = match word.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, word.strip_prefix('+').unwrap_or(word)),
+    };
+    let rest = rest
+        .strip_prefix("0x")
+        .or_else(|| rest.strip_prefix("0X"))?;
+    let (digits, exponent) = rest.split_once(['p', 'P']).unwrap_or((rest, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() && fraction.is_empty() || whole.len() + fraction.len() > 13 {
+        return None;
+    }
+    let exponent: i32 = exponent.parse().ok()?;
+    let mut value = 0.0_f64;
+    for digit in whole.chars().chain(fraction.chars()) {
+        value = value * 16.0 + f64::from(digit.to_digit(16)?);
+    }
+    let shift = exponent.checked_sub(i32::try_from(fraction.len()).ok()? * 4)?;
+    let value = value * 2.0_f64.powi(shift);
+    Some(if negative { -value } else { value })
 }
 
 #[cfg(test)]

@@ -127,7 +127,10 @@ impl TimeZone {
                     || {
                         let east = offset.fix().local_minus_utc();
                         let sign = if east < 0 { '-' } else { '+' };
-                        format!("{sign}{}", offset_text(east.unsigned_abs()))
+                        format!(
+                            "{sign}{}",
+                            offset_text(east.unsigned_abs()).replace(':', "")
+                        )
                     },
                     str::to_owned,
                 )

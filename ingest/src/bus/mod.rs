@@ -15,13 +15,15 @@ use crate::{error::BusError, frame::IdempotencyKey};
 /// A durable log with one lane per lake. What it promises, each sentence tested by [`conformance`]:
 ///
 /// - **Durable on return.** When `append` returned `Appended`, the record survives the loss of this process.
-/// - **Dense.** Offsets start at 1. Whatever number of writers there is, on any number of processes, a record begins at
-///   the offset behind the record before it: if offset n can be read, so can every offset below it that was not trimmed.
+/// - **Dense.** Offsets start at 1. Whatever number of writers there is, on any number of processes, a record
+///   begins at the offset behind the record before it: if offset n can be read, so can every offset below it
+///   that was not trimmed.
 /// - **Nothing partially.** A record is in the log with all its offsets and all its keys, or not at all.
-/// - **Stale is refused.** A record made for another `ddl_offset` than the lane's is refused, decided in the statement
-///   or transaction that gives the offsets.
-/// - **Once.** Keys are recorded in the transaction that appends the record. A record with a key that was recorded before
-///   is refused whole, and every such key is named with its first offset and whether the payload is the same.
+/// - **Stale is refused.** A record made for another `ddl_offset` than the lane's is refused, decided in the
+///   statement or transaction that gives the offsets.
+/// - **Once.** Keys are recorded in the transaction that appends the record. A record with a key that was
+///   recorded before is refused whole, and every such key is named with its first offset and whether the
+///   payload is the same.
 /// - **Neighbours are not harmed.** A refused record does not keep the others of the same call out of the log.
 /// - **Reading while appending.** A read sees whole records only and never waits for writers.
 /// - **Trim stops at the watermark.** `trim` removes no record that covers an offset above the one given.
@@ -32,16 +34,16 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Appends records in order, each on its own merits, in one commit. One outcome per record.
     ///
-    /// An error means that nothing was appended, except [`crate::BusErrorKind::Unknown`]: then all that would have been
-    /// accepted is in the log, or nothing is.
+    /// An error means that nothing was appended, except [`crate::BusErrorKind::Unknown`]: then all that would
+    /// have been accepted is in the log, or nothing is.
     async fn append(
         &self,
         lake: LakeId,
         records: Vec<NewRecord>,
     ) -> Result<Vec<AppendOutcome>, BusError>;
 
-    /// Records that cover offsets above `after`, in order, up to about `bytes_max` of bodies; at least one if there is one.
-    /// The first may begin at or below `after`.
+    /// Records that cover offsets above `after`, in order, up to about `bytes_max` of bodies; at least one if
+    /// there is one. The first may begin at or below `after`.
     async fn read(
         &self,
         lake: LakeId,

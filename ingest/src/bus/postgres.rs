@@ -1,7 +1,8 @@
 //! The logs of all lakes in Postgres.
 //!
-//! Offsets come from `UPDATE duckmesh.lane … RETURNING` in the statement that inserts the records; the lane's row lock is
-//! held to commit. A sequence would be wrong: a lower number could become visible after a higher one.
+//! Offsets come from `UPDATE duckmesh.lane … RETURNING` in the statement that inserts the records; the lane's
+//! row lock is held to commit. A sequence would be wrong: a lower number could become visible after a higher
+//! one.
 
 use std::time::Duration;
 

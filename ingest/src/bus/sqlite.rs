@@ -1,7 +1,7 @@
 //! The log of one lake in a SQLite file of its own, so that whoever writes the lake never blocks appends.
 //!
-//! One named thread owns the writing connection: appends, trims and key clean-up are its requests, in order. Reads have
-//! a connection of their own (WAL: they never wait for the writer).
+//! One named thread owns the writing connection: appends, trims and key clean-up are its requests, in order.
+//! Reads have a connection of their own (WAL: they never wait for the writer).
 
 use std::{
     path::Path,

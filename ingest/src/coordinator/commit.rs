@@ -132,11 +132,12 @@ fn prepare(schema: &LakeSchema, units: &[Unit], attempt: u32) -> Result<Prepared
         }
     }
     let schema = after_ddl.as_ref().unwrap_or(schema);
+    let dropped: Vec<Uuid> = prepared.ddl.iter().filter_map(dropped_table).collect();
     failpoint::hit("encode-poison").map_err(|e| Failure::Unappliable(e.to_string()))?;
     let mut groups = Groups::new();
     let first = units.first().map_or(Offset::ZERO, |u| u.first);
     for unit in units {
-        match collect(schema, unit, &mut groups, &mut prepared.staged) {
+        match collect(schema, unit, &dropped, &mut groups, &mut prepared.staged) {
             Ok(()) => {}
             // The schema was read just now, and uuids never come back: no attempt will end otherwise.
             Err(why) if unit.ddl => return Err(Failure::Refused(why)),
@@ -160,10 +161,19 @@ fn prepare(schema: &LakeSchema, units: &[Unit], attempt: u32) -> Result<Prepared
     Ok(prepared)
 }
 
-/// Sorts a unit's rows and files by table: all of them, or none.
+fn dropped_table(op: &DdlOp) -> Option<Uuid> {
+    match op {
+        DdlOp::DropTable { uuid } => Some(*uuid),
+        _ => None,
+    }
+}
+
+/// Sorts a unit's rows and files by table: all of them, or none. What a transaction wrote to a table that it dropped
+/// itself is left out: nobody could see it.
 fn collect(
     schema: &LakeSchema,
     unit: &Unit,
+    dropped: &[Uuid],
     groups: &mut Groups,
     staged: &mut Vec<(Uuid, Vec<NewFile>)>,
 ) -> Result<(), String> {
@@ -176,6 +186,8 @@ fn collect(
         Content::Parts(parts) => {
             for part in parts {
                 match part {
+                    Part::Rows { table, .. } | Part::Files { table, .. }
+                        if dropped.contains(table) => {}
                     Part::Rows { table, columns, .. } => writable(schema, *table, Some(columns))?,
                     Part::Files { table, .. } => writable(schema, *table, None)?,
                     Part::Ddl(_) => {}
@@ -183,6 +195,8 @@ fn collect(
             }
             for part in parts {
                 match part {
+                    Part::Rows { table, .. } | Part::Files { table, .. }
+                        if dropped.contains(table) => {}
                     Part::Rows {
                         table,
                         columns,

@@ -1,6 +1,7 @@
 //! The coordinator of a lake: one at a time, by lease and epoch, turns the log into published snapshots.
 //!
-//! The watermark in the catalog is the only state: whatever happens, the next coordinator reads it and goes on from there.
+//! The watermark in the catalog is the only state: whatever happens, the next coordinator reads it and goes on
+//! from there.
 
 mod commit;
 mod plan;

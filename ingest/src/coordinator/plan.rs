@@ -1,7 +1,7 @@
 //! What to publish together. Pure: records in, publications out.
 //!
-//! Runs of records without DDL become one publication, up to its size; a record with DDL is one of its own, with its rows
-//! and files, because what follows was made for the schema behind it.
+//! Runs of records without DDL become one publication, up to its size; a record with DDL is one of its own,
+//! with its rows and files, because what follows was made for the schema behind it.
 
 use std::collections::VecDeque;
 
@@ -122,8 +122,8 @@ fn split_rows(rows: &SharedRows, count: usize) -> (SharedRows, SharedRows) {
     )
 }
 
-/// Takes records from the front that are about `bytes_max` when decoded; at least one. What a read gives may be many times
-/// its size when decompressed.
+/// Takes records from the front that are about `bytes_max` when decoded; at least one. What a read gives may be
+/// many times its size when decompressed.
 pub(super) fn next_chunk(
     records: &mut VecDeque<StoredRecord>,
     bytes_max: usize,

@@ -106,9 +106,10 @@ enum Next {
 }
 
 impl Leader<'_> {
-    /// Ends at once when a barrier waits, a DDL was appended or enough bytes are there; else after the interval, which
-    /// runs only while there is work. Wakes come from writers and waiters; only a shared log is looked at by timer,
-    /// because other processes append to it. (Notifications of the store are to take the timer's place.)
+    /// Ends at once when a barrier waits, a DDL was appended or enough bytes are there; else after the
+    /// interval, which runs only while there is work. Wakes come from writers and waiters; only a shared log is
+    /// looked at by timer, because other processes append to it. (Notifications of the store are to take the
+    /// timer's place.)
     async fn wait_for_work(&self, stop: &mut watch::Receiver<Stop>) -> Next {
         let (progress, options) = (&self.shared.progress, &self.shared.options);
         let mut since = None;
@@ -150,13 +151,14 @@ impl Leader<'_> {
     async fn pass(&mut self, stop: &watch::Receiver<Stop>) -> Result<Pass, Failure> {
         let shared = self.shared;
         let limit = shared.options.read_bytes_max;
+        // Asked before the read: what is appended during it is no hole.
+        let head = shared.progress.lane().head;
         shared.progress.reading();
         let records = shared
             .bus
             .read(shared.info.id, self.watermark, limit)
             .await?;
         if records.is_empty() {
-            let head = shared.progress.lane().head;
             return if head > self.watermark {
                 Err(Failure::Wait(format!(
                     "the log has a hole: nothing up to its head {head}"
@@ -194,7 +196,8 @@ impl Leader<'_> {
         .map_err(|e| Failure::Wait(format!("could not decode: {e}")))
     }
 
-    /// A hole would mean that acknowledged writes are lost, or an offset was given twice: the lane stops, loudly (CO6).
+    /// A hole would mean that acknowledged writes are lost, or an offset was given twice: the lane stops,
+    /// loudly (CO6).
     fn check_dense(&self, records: &[StoredRecord]) -> Result<(), Failure> {
         let mut expected = self.watermark.next();
         for record in records {

@@ -173,8 +173,8 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 /// One batch from an Arrow IPC stream.
 fn batch(stream: Buffer, columns: &[ColumnId]) -> Result<RecordBatch> {
     refuse_compression(&stream)?;
-    // arrow-ipc unwraps some of what it reads (a header of the wrong kind, an unknown type): a panic there is one more
-    // way of saying that the bytes are wrong.
+    // arrow-ipc unwraps some of what it reads (a header of the wrong kind, an unknown type): a panic there is
+    // one more way of saying that the bytes are wrong.
     let batch = catch_unwind(AssertUnwindSafe(|| read_stream(stream)))
         .map_err(|_| FrameError::new("unreadable rows"))?
         .map_err(|e| FrameError::new(format!("unreadable rows: {e}")))?

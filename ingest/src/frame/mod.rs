@@ -1,8 +1,8 @@
 //! Writes as values, and the bytes that the log keeps of them.
 //!
 //! A **record** is what one group commit makes of frames: a checksummed, versioned blob that covers one or more
-//! consecutive offsets. Many small frames of one table share one Arrow batch in it; the rows of each offset are counted,
-//! so that a record can be taken apart again.
+//! consecutive offsets. Many small frames of one table share one Arrow batch in it; the rows of each offset are
+//! counted, so that a record can be taken apart again.
 
 mod decode;
 mod encode;

@@ -18,8 +18,8 @@ use crate::{
     frame::{FrameError, Part, SharedRows, Write, encode_parts, encode_rows},
 };
 
-/// From here on a batch's size is measured exactly: slices of large batches, and one row in a builder's roomy buffers,
-/// would count whole otherwise.
+/// From here on a batch's size is measured exactly: slices of large batches, and one row in a builder's roomy
+/// buffers, would count whole otherwise.
 const EXACT_BYTES_MIN: usize = 16 << 10;
 /// What a write takes in the queue besides its values.
 const WRITE_BYTES: usize = 256;
@@ -61,8 +61,8 @@ pub(super) fn rows(write: &Write) -> u64 {
 
 /// Makes records. A write that cannot be encoded is answered here; its neighbours are not harmed.
 ///
-/// The order within a group is free: no writer waits for another one's answer. DDL goes last, so that it does not make
-/// the rest of the group stale.
+/// The order within a group is free: no writer waits for another one's answer. DDL goes last, so that it does
+/// not make the rest of the group stale.
 pub(super) fn records(group: Vec<Queued>) -> Vec<Gathered> {
     let mut buckets: Vec<Vec<Queued>> = Vec::new();
     let mut alone = Vec::new();

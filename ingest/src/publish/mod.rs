@@ -133,12 +133,10 @@ fn check(write: &Write, bytes_max: usize) -> Result<usize, AppendError> {
     if write.parts.is_empty() {
         return invalid("a write without parts");
     }
-    if write
-        .key
-        .as_ref()
-        .is_some_and(|k| k.key.is_empty() || k.key.len() > KEY_BYTES_MAX)
-    {
-        return invalid("an idempotency key has 1 to 512 bytes");
+    // Postgres has no NUL in text: found there, it would fail the whole group.
+    let unfit = |key: &str| key.is_empty() || key.len() > KEY_BYTES_MAX || key.contains('\0');
+    if write.key.as_ref().is_some_and(|k| unfit(&k.key)) {
+        return invalid("an idempotency key has 1 to 512 bytes without NUL");
     }
     let mut bytes = 0;
     for part in &write.parts {
@@ -212,7 +210,8 @@ fn next_group(
     group
 }
 
-/// Appends a group and answers each of its writes. A record that was refused for a repeated key goes again without it.
+/// Appends a group and answers each of its writes. A record that was refused for a repeated key goes again
+/// without it.
 async fn commit(shared: &Arc<Shared>, mut group: Vec<Queued>) {
     shared.meters.group_writes.record(group.len() as f64);
     while !group.is_empty() {

@@ -1,8 +1,11 @@
 //! A PostgreSQL of a test's own: a fresh cluster in a temporary folder, reached by a Unix socket.
 
 use std::{
-    os::unix::fs::{MetadataExt, chown},
-    path::PathBuf,
+    os::unix::{
+        fs::{MetadataExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -12,6 +15,7 @@ use tempfile::TempDir;
 /// A running server; it ends with the value.
 pub struct Postgres {
     folder: TempDir,
+    bin: PathBuf,
     server: Child,
 }
 
@@ -20,24 +24,10 @@ impl Postgres {
     pub fn start() -> Option<Self> {
         let bin = bin()?;
         let folder = TempDir::new().unwrap();
-        let data = folder.path().join("data");
-        let user = unprivileged();
-        if let Some((uid, gid)) = user {
+        if let Some((uid, gid)) = unprivileged() {
             chown(folder.path(), Some(uid), Some(gid)).unwrap();
         }
-        let run = |program: &str| {
-            use std::os::unix::process::CommandExt;
-            let mut command = Command::new(bin.join(program));
-            command
-                .current_dir(folder.path())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
-            if let Some((uid, gid)) = user {
-                command.uid(uid).gid(gid);
-            }
-            command
-        };
-        let made = run("initdb")
+        let made = command(&bin, folder.path(), "initdb")
             .args([
                 "-U",
                 "postgres",
@@ -47,21 +37,26 @@ impl Postgres {
                 "-E",
                 "UTF8",
                 "-D",
+                "data",
             ])
-            .arg(&data)
             .status();
         assert!(made.unwrap().success(), "initdb");
-        let server = run("postgres")
-            .arg("-D")
-            .arg(&data)
-            .args(["-c", "listen_addresses="])
-            .arg("-k")
-            .arg(folder.path())
-            .spawn()
-            .unwrap();
-        let server = Self { folder, server };
-        server.wait();
-        Some(server)
+        let server = serve(&bin, folder.path());
+        Some(Self {
+            folder,
+            bin,
+            server,
+        })
+    }
+
+    /// Stops it as a crash would, and starts it again.
+    pub fn crash(&mut self) {
+        let pid = self.server.id().to_string();
+        let sent = Command::new("kill").args(["-QUIT", &pid]).status();
+        assert!(sent.unwrap().success(), "kill");
+        self.server.wait().unwrap();
+        let _ = std::fs::remove_file(self.folder.path().join("data/postmaster.pid"));
+        self.server = serve(&self.bin, self.folder.path());
     }
 
     /// How to connect.
@@ -71,15 +66,35 @@ impl Postgres {
             self.folder.path().display()
         )
     }
+}
 
-    fn wait(&self) {
-        let until = Instant::now() + Duration::from_secs(30);
-        let pid = self.folder.path().join("data/postmaster.pid");
-        while !std::fs::read_to_string(&pid).is_ok_and(|text| text.contains("ready")) {
-            assert!(Instant::now() < until, "PostgreSQL did not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+/// A program of PostgreSQL's in the server's folder.
+fn command(bin: &Path, folder: &Path, program: &str) -> Command {
+    let mut command = Command::new(bin.join(program));
+    command
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    if let Some((uid, gid)) = unprivileged() {
+        command.uid(uid).gid(gid);
     }
+    command
+}
+
+/// Starts the server, and waits until it takes connections.
+fn serve(bin: &Path, folder: &Path) -> Child {
+    let server = command(bin, folder, "postgres")
+        .args(["-D", "data", "-c", "listen_addresses=", "-k"])
+        .arg(folder)
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    let pid = folder.join("data/postmaster.pid");
+    while !std::fs::read_to_string(&pid).is_ok_and(|text| text.contains("ready")) {
+        assert!(Instant::now() < until, "PostgreSQL did not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server
 }
 
 impl Drop for Postgres {

@@ -1,6 +1,7 @@
 //! Finding parts of messages and of statements.
 
-/// What is between two texts: the first `before`, and the first `after` behind it. NUL as `after` is the end of the line.
+/// What is between two texts: the first `before`, and the first `after` behind it.
+/// NUL as `after` is the end of the line.
 pub fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(before)?;
     if after == "\u{0}" {
@@ -16,11 +17,16 @@ pub fn position_of(sql: &str, name: &str) -> Option<u32> {
     }
     let (lower_sql, lower_name) = (sql.to_ascii_lowercase(), name.to_ascii_lowercase());
     let word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    let at = lower_sql.match_indices(&lower_name).map(|(at, _)| at).find(|&at| {
-        let before = lower_sql.get(..at).and_then(|s| s.chars().next_back());
-        let after = lower_sql.get(at + lower_name.len()..).and_then(|s| s.chars().next());
-        !before.is_some_and(word) && !after.is_some_and(word)
-    })?;
+    let at = lower_sql
+        .match_indices(&lower_name)
+        .map(|(at, _)| at)
+        .find(|&at| {
+            let before = lower_sql.get(..at).and_then(|s| s.chars().next_back());
+            let after = lower_sql
+                .get(at + lower_name.len()..)
+                .and_then(|s| s.chars().next());
+            !before.is_some_and(word) && !after.is_some_and(word)
+        })?;
     // A quoted name begins with its quote.
     let quoted = sql.get(..at).is_some_and(|s| s.ends_with('"'));
     let at = if quoted { at - 1 } else { at };
@@ -42,7 +48,11 @@ pub fn arguments(list: &str) -> Vec<&str> {
             _ => {}
         }
     }
-    out.extend(list.get(start..).map(str::trim).filter(|rest| !rest.is_empty()));
+    out.extend(
+        list.get(start..)
+            .map(str::trim)
+            .filter(|rest| !rest.is_empty()),
+    );
     out
 }
 
@@ -64,7 +74,9 @@ pub fn postgres_type(name: &str) -> String {
         "DATE" => "date",
         "TIME" => "time without time zone",
         "TIME WITH TIME ZONE" => "time with time zone",
-        "TIMESTAMP" | "TIMESTAMP_S" | "TIMESTAMP_MS" | "TIMESTAMP_NS" => "timestamp without time zone",
+        "TIMESTAMP" | "TIMESTAMP_S" | "TIMESTAMP_MS" | "TIMESTAMP_NS" => {
+            "timestamp without time zone"
+        }
         "TIMESTAMP WITH TIME ZONE" => "timestamp with time zone",
         "INTERVAL" => "interval",
         "UUID" => "uuid",

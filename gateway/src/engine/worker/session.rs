@@ -31,7 +31,9 @@ const TIME_ZONE_BYTES_MAX: usize = 64;
 
 /// Serves until the gateway closes the connection.
 pub fn serve(instance: &Instance, stream: UnixStream) {
-    let Ok(incoming) = stream.try_clone() else { return };
+    let Ok(incoming) = stream.try_clone() else {
+        return;
+    };
     let current = Arc::new(Current::default());
     let (requests, received) = sync_channel(1);
     let reading = {
@@ -77,7 +79,10 @@ impl Current {
         let mut working = self.lock();
         let free = working.id.is_none();
         if free {
-            *working = Working { id: Some(id), ..Working::default() };
+            *working = Working {
+                id: Some(id),
+                ..Working::default()
+            };
         }
         free
     }
@@ -98,7 +103,11 @@ impl Current {
 
     /// DuckDB forgets an interrupt when the next statement starts, so it is asked for between statements too.
     fn check(&self) -> DuckResult<()> {
-        if self.lock().cancelled { Err(EngineError::interrupted()) } else { Ok(()) }
+        if self.lock().cancelled {
+            Err(EngineError::interrupted())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -106,13 +115,17 @@ fn read_requests(mut incoming: UnixStream, current: &Current, requests: &SyncSen
     loop {
         match read_frame(&mut incoming) {
             Ok((FrameKind::Request, head)) => {
-                let Ok(request) = serde_json::from_slice::<Request>(&head) else { break };
+                let Ok(request) = serde_json::from_slice::<Request>(&head) else {
+                    break;
+                };
                 if !current.begin(request.id) || requests.send(request).is_err() {
                     break;
                 }
             }
             Ok((FrameKind::Cancel, head)) => {
-                let Ok(cancel) = serde_json::from_slice::<Cancel>(&head) else { break };
+                let Ok(cancel) = serde_json::from_slice::<Cancel>(&head) else {
+                    break;
+                };
                 current.cancel(Some(cancel.id));
             }
             Ok(_) | Err(_) => break,
@@ -133,7 +146,10 @@ fn answer_requests(
     let mut ready = instance.database.connect();
     while let Ok(request) = received.recv() {
         let mut out = BufWriter::with_capacity(OUT_BYTES, stream);
-        let connection = std::mem::replace(&mut ready, Err(EngineError::internal("no connection ahead")));
+        let connection = std::mem::replace(
+            &mut ready,
+            Err(EngineError::internal("no connection ahead")),
+        );
         let done = connection.and_then(|connection| {
             current.lock().interrupter = Some(connection.interrupter());
             let outcome = answer(instance, &connection, &request, current, &mut out);
@@ -177,7 +193,11 @@ fn answer(
     let (sql, explain) = match request.verb {
         Verb::Query | Verb::Describe => (request.sql.as_str(), false),
         Verb::Explain | Verb::ExplainAnalyze => {
-            let analyze = if request.verb == Verb::ExplainAnalyze { "ANALYZE " } else { "" };
+            let analyze = if request.verb == Verb::ExplainAnalyze {
+                "ANALYZE "
+            } else {
+                ""
+            };
             explained = format!("EXPLAIN {analyze}{}", request.sql);
             (explained.as_str(), true)
         }
@@ -216,10 +236,16 @@ fn describe(statement: &Statement<'_>, out: &mut Out<'_>) -> Result<(), SendErro
     Ok(())
 }
 
-fn stream(statement: &Statement<'_>, current: &Current, out: &mut Out<'_>) -> Result<(), SendError> {
+fn stream(
+    statement: &Statement<'_>,
+    current: &Current,
+    out: &mut Out<'_>,
+) -> Result<(), SendError> {
     let columns = statement.columns().map_err(SendError::Rows)?;
     let form = statement.arrow_schema(&columns).map_err(SendError::Rows)?;
     let mut writer = BatchWriter::start(out, &named(&columns), form.schema())?;
+    // They are known long before the first row of a slow statement.
+    writer.send_columns()?;
     let pending = statement.start().map_err(SendError::Rows)?;
     current.check().map_err(SendError::Rows)?;
     let mut rows = pending.into_rows().map_err(SendError::Rows)?;
@@ -235,6 +261,11 @@ fn stream(statement: &Statement<'_>, current: &Current, out: &mut Out<'_>) -> Re
 fn named(columns: &super::duck::Columns) -> Columns {
     let pairs = columns.names.iter().zip(&columns.types);
     Columns {
-        columns: pairs.map(|(name, of)| EngineColumn { name: name.clone(), duckdb_type: of.name() }).collect(),
+        columns: pairs
+            .map(|(name, of)| EngineColumn {
+                name: name.clone(),
+                duckdb_type: of.name(),
+            })
+            .collect(),
     }
 }

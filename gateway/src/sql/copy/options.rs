@@ -90,7 +90,7 @@ fn value(scan: &mut Scan<'_>) -> PgResult<Option<String>> {
         Some(Token::Comma | Token::RParen) => Ok(None),
         Some(Token::Number(number, _)) => {
             let number = number.clone();
-            scan.next();
+            scan.advance();
             Ok(Some(number))
         }
         Some(token) if string_of(token).is_some() => scan.string().map(Some),

@@ -159,7 +159,7 @@ impl Planner<'_> {
         if let Some(before) = table.old.column_by_id(id) {
             let relation = Relation::Table(Arc::clone(&table.old));
             let dependents = depends::views_on_column(self, &relation, &before.name);
-            let dropped = |uuid| self.ops.iter().any(|op| *op == DdlOp::DropView { uuid });
+            let dropped = |uuid| self.ops.contains(&DdlOp::DropView { uuid });
             let dependents: Vec<_> = dependents
                 .into_iter()
                 .filter(|d| !dropped(d.view.uuid))

@@ -158,7 +158,7 @@ fn option_value(scan: &mut Scan<'_>) -> PgResult<String> {
     match scan.peek() {
         Some(Token::Number(number, _)) => {
             let number = format!("{}{number}", if minus { "-" } else { "" });
-            scan.next();
+            scan.advance();
             Ok(number)
         }
         Some(token) if string_of(token).is_some() => scan.string(),

@@ -136,7 +136,15 @@ fn assign(
             _ => return Err(mismatch(column, ty, number_type(number))),
         },
     };
-    to_lake_text(&text, ty, ctx)
+    to_lake_text(&text, ty, ctx).map_err(|error| match (constant, ty) {
+        // A number is cast, not read: the cast has words of its own.
+        (Constant::Number(_), ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8)
+            if error.code() == SqlState::NUMERIC_VALUE_OUT_OF_RANGE =>
+        {
+            PgError::new(error.code(), format!("{ty} out of range"))
+        }
+        _ => error,
+    })
 }
 
 /// A value in Postgres' text form as the lake's text.

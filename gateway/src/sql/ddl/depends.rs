@@ -4,9 +4,13 @@
 
 use std::sync::Arc;
 
-use duckmesh_catalog::{LakeSchema, ids::SchemaId, schema::ViewDef};
+use duckmesh_catalog::{
+    LakeSchema,
+    ids::SchemaId,
+    schema::{DEFAULT_SCHEMA, ViewDef},
+};
 use sqlparser::{
-    ast::visit_relations,
+    ast::{Ident, visit_relations},
     dialect::PostgreSqlDialect,
     tokenizer::{Token, Tokenizer},
 };
@@ -102,28 +106,23 @@ fn sql_of(view: &ViewDef) -> String {
 }
 
 pub(super) fn reads(lake: &LakeSchema, view: &ViewDef, on: &Relation) -> bool {
-    let Ok(query) = parse::query(&sql_of(view)) else {
+    let sql = sql_of(view);
+    // Most views do not: then there is no need to parse them.
+    let name = on.name().to_lowercase();
+    if !name.contains('"') && !sql.to_lowercase().contains(&name) {
+        return false;
+    }
+    let Ok(query) = parse::query(&sql) else {
         return false;
     };
     let schema = on.schema(lake);
     let own = lake.schema_name(view.schema_id).unwrap_or_default();
     let mut found = false;
     let _ = visit_relations(&query, |name| {
-        let parts: Vec<_> = name
-            .0
-            .iter()
-            .filter_map(|p| p.as_ident())
-            .map(|i| {
-                if i.quote_style.is_some() {
-                    i.value.clone()
-                } else {
-                    fold(&i.value)
-                }
-            })
-            .collect();
+        let parts: Vec<_> = name.0.iter().filter_map(|p| p.as_ident()).collect();
         let same = match parts.as_slice() {
-            [.., s, n] => (schema_in_lake(s).unwrap_or("main") == schema) && n == on.name(),
-            [n] => view.postgres_sql.is_none() && own == schema && n == on.name(),
+            [.., s, n] => schema_of(s) == schema && named(n) == on.name(),
+            [n] => view.postgres_sql.is_none() && own == schema && named(n) == on.name(),
             [] => false,
         };
         found |= same;
@@ -134,6 +133,19 @@ pub(super) fn reads(lake: &LakeSchema, view: &ViewDef, on: &Relation) -> bool {
         }
     });
     found
+}
+
+/// The lake's name of a schema in a stored view: `main` there is `public` too.
+pub(super) fn schema_of(ident: &Ident) -> String {
+    let name = named(ident);
+    schema_in_lake(&name).unwrap_or(DEFAULT_SCHEMA).to_owned()
+}
+
+fn named(ident: &Ident) -> String {
+    match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => fold(&ident.value),
+    }
 }
 
 /// Whether a view's text has the column's name in it, or a `*` that stands for all columns.

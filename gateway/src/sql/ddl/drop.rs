@@ -43,7 +43,7 @@ pub(super) fn relations(
 ) -> PgResult<Plan> {
     let mut dropped: Vec<Relation> = Vec::new();
     for name in wanted.names {
-        if let Some(relation) = planner.to_drop(name, wanted.if_exists, kind)?
+        if let Some(relation) = planner.named_to_drop(name, wanted.if_exists, kind)?
             && dropped.iter().all(|d| d.uuid() != relation.uuid())
         {
             dropped.push(relation);
@@ -122,7 +122,7 @@ pub(super) fn schemas(mut planner: Planner<'_>, wanted: &Wanted<'_>) -> PgResult
 }
 
 impl Planner<'_> {
-    fn to_drop(
+    fn named_to_drop(
         &mut self,
         name: &ObjectName,
         if_exists: bool,

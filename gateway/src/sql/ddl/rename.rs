@@ -190,7 +190,8 @@ fn readers_follow(
         if view.uuid == relation.uuid() || !depends::reads(&lake, view, relation) {
             continue;
         }
-        let sql = relation_in_view(view, relation.name(), name).ok_or_else(|| {
+        let old = (relation.schema(&lake), relation.name());
+        let sql = relation_in_view(view, old, name).ok_or_else(|| {
             PgError::unsupported(format!(
                 "cannot rename {}: view {} reads it",
                 planner.describe(relation),
@@ -338,8 +339,11 @@ fn has_plain_output(select: &Select, old: &str) -> bool {
 }
 
 /// A view's query with a relation's new name; where it had no alias, the old name becomes one.
-fn relation_in_view(view: &ViewDef, old: &str, new: &str) -> Option<String> {
+///
+/// `old` has the lake's name of the schema before it.
+fn relation_in_view(view: &ViewDef, old: (&str, &str), new: &str) -> Option<String> {
     struct Renamer<'a> {
+        schema: &'a str,
         old: &'a str,
         new: &'a str,
     }
@@ -347,8 +351,12 @@ fn relation_in_view(view: &ViewDef, old: &str, new: &str) -> Option<String> {
         type Break = ();
         fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
             if let TableFactor::Table { name, alias, .. } = factor
-                && name.0.len() > 1
-                && let Some(ObjectNamePart::Identifier(last)) = name.0.last_mut()
+                && let [
+                    ..,
+                    ObjectNamePart::Identifier(schema),
+                    ObjectNamePart::Identifier(last),
+                ] = name.0.as_mut_slice()
+                && depends::schema_of(schema) == self.schema
                 && is_named(last, self.old)
             {
                 *last = Ident::with_quote('"', self.new);
@@ -363,6 +371,71 @@ fn relation_in_view(view: &ViewDef, old: &str, new: &str) -> Option<String> {
         }
     }
     let mut query: Query = parse::query(view.postgres_sql.as_deref()?).ok()?;
-    let _ = query.visit(&mut Renamer { old, new });
+    let (schema, old) = old;
+    let _ = query.visit(&mut Renamer { schema, old, new });
     Some(query.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(sql: &str) -> ViewDef {
+        ViewDef {
+            id: duckmesh_catalog::ViewId::new(1),
+            uuid: uuid::Uuid::nil(),
+            schema_id: duckmesh_catalog::SchemaId::new(0),
+            name: "v".into(),
+            duckdb_sql: String::new(),
+            postgres_sql: Some(sql.into()),
+            columns: Vec::new(),
+            comment: None,
+        }
+    }
+
+    #[test]
+    fn a_column_is_renamed_where_it_can_mean_nothing_else() {
+        for (sql, expected) in [
+            (
+                "SELECT a FROM public.t",
+                Some("SELECT \"n\" AS \"a\" FROM public.t"),
+            ),
+            (
+                "SELECT t.a, b AS x FROM public.t WHERE a > 1",
+                Some("SELECT t.\"n\" AS \"a\", b AS x FROM public.t WHERE \"n\" > 1"),
+            ),
+            (
+                "SELECT count(a) AS x FROM public.t",
+                Some("SELECT count(\"n\") AS x FROM public.t"),
+            ),
+            ("SELECT * FROM public.t", None),
+            ("SELECT b AS a FROM public.t ORDER BY a", None),
+            ("SELECT t.a FROM public.t JOIN public.u ON t.a = u.a", None),
+            ("SELECT a FROM public.t UNION SELECT a FROM public.t", None),
+        ] {
+            let renamed = column_in_view(&view(sql), "a", "n");
+            assert_eq!(renamed.as_deref(), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_relation_keeps_its_old_name_as_alias() {
+        for (sql, expected) in [
+            (
+                "SELECT t.a FROM public.t",
+                "SELECT t.a FROM public.\"n\" AS \"t\"",
+            ),
+            (
+                "SELECT x.a FROM public.t AS x",
+                "SELECT x.a FROM public.\"n\" AS x",
+            ),
+            (
+                "SELECT 1 FROM public.u WHERE EXISTS (SELECT 1 FROM public.t)",
+                "SELECT 1 FROM public.u WHERE EXISTS (SELECT 1 FROM public.\"n\" AS \"t\")",
+            ),
+        ] {
+            let renamed = relation_in_view(&view(sql), ("main", "t"), "n");
+            assert_eq!(renamed.as_deref(), Some(expected), "{sql}");
+        }
+    }
 }

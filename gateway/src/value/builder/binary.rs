@@ -5,6 +5,7 @@ use duckmesh_catalog::types::ColumnType;
 use super::super::datetime::civil::{DAY_MICROS, POSTGRES_EPOCH_DAYS};
 use super::super::datetime::{DATE_INFINITY, TIMESTAMP_INFINITY, check_date, check_timestamp};
 use super::super::interval::Interval;
+use super::super::literal::type_of_oid;
 use super::super::numeric;
 use super::super::wire_bytes::WireBytes;
 use super::text::append_checked;
@@ -118,7 +119,8 @@ fn array(list: &mut ListValues, wire: &mut WireBytes<'_>, ctx: &ValueContext) ->
         return Err(PgError::new(
             SqlState::DATATYPE_MISMATCH,
             format!(
-                "binary data has array element type {oid} instead of expected {} ({})",
+                "binary data has array element type {oid} ({}) instead of expected {} ({})",
+                type_of_oid(oid, -1).map_or_else(|| "???".to_owned(), |ty| type_name(&ty)),
                 wanted.oid(),
                 type_name(wanted)
             ),

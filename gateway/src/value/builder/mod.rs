@@ -272,3 +272,135 @@ impl ListValues {
         Arc::new(list)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(ty: &ColumnType, input: Result<&str, &[u8]>) -> String {
+        let ctx = ValueContext::new(chrono::DateTime::UNIX_EPOCH);
+        let mut column = ColumnBuilder::new(ty, 1).unwrap();
+        let result = match input {
+            Ok(text) => column.append_text(text.as_bytes(), &ctx),
+            Err(bytes) => column.append_binary(bytes, &ctx),
+        };
+        result.map_or_else(|e| e.to_string(), |()| "taken".to_owned())
+    }
+
+    #[test]
+    fn what_a_column_cannot_hold() {
+        let list = ColumnType::Array(Box::new(ColumnType::Int4));
+        for (ty, text, expected) in [
+            (
+                ColumnType::Varchar(Some(3)),
+                "abcd",
+                "22001: value too long for type character varying(3)",
+            ),
+            (ColumnType::Varchar(Some(3)), "abc  ", "taken"),
+            (
+                ColumnType::Char(3),
+                "abcd",
+                "22001: value too long for type character(3)",
+            ),
+            (ColumnType::Char(3), "abc  ", "taken"),
+            (
+                ColumnType::Numeric(5, 2),
+                "NaN",
+                "22003: a lake cannot hold NaN as numeric",
+            ),
+            (
+                ColumnType::Interval,
+                "1 us",
+                "0A000: a lake cannot hold an interval with parts of a millisecond",
+            ),
+            (
+                ColumnType::Interval,
+                "-1 s",
+                "0A000: a lake cannot hold an interval with a negative time of day",
+            ),
+            (
+                ColumnType::Interval,
+                "1300 hours",
+                "0A000: a lake cannot hold an interval with more than 49 days in hours",
+            ),
+            (ColumnType::Interval, "-1 day 1 ms", "taken"),
+            (
+                list.clone(),
+                "{{1}}",
+                "0A000: multidimensional arrays are not supported",
+            ),
+            (
+                list,
+                "[0:0]={1}",
+                "0A000: arrays that do not begin at index 1 are not supported",
+            ),
+            (
+                ColumnType::Timestamp,
+                "294270-01-01",
+                "22008: timestamp out of range: \"294270-01-01\"",
+            ),
+        ] {
+            assert_eq!(error(&ty, Ok(text)), expected, "{text}");
+        }
+        assert!(
+            ColumnBuilder::new(&ColumnType::Other("MAP(INTEGER, INTEGER)".to_owned()), 1).is_err()
+        );
+    }
+
+    #[test]
+    fn broken_binary_values() {
+        let cases: [(ColumnType, &[u8], &str); 10] = [
+            (
+                ColumnType::Int4,
+                &[0, 0, 1],
+                "08P01: insufficient data left in message",
+            ),
+            (
+                ColumnType::Int4,
+                &[0, 0, 0, 1, 2],
+                "22P03: incorrect binary data format",
+            ),
+            (
+                ColumnType::Uuid,
+                &[1; 15],
+                "08P01: insufficient data left in message",
+            ),
+            (
+                ColumnType::Text,
+                &[0xff],
+                "22021: invalid byte sequence for encoding \"UTF8\": 0xff",
+            ),
+            (
+                ColumnType::Jsonb,
+                &[2, b'1'],
+                "XX000: unsupported jsonb version number 2",
+            ),
+            (ColumnType::Time, &[0xff; 8], "22008: time out of range"),
+            (
+                ColumnType::Numeric(5, 2),
+                &[0, 1, 0, 0, 0x12, 0x34, 0, 0, 0, 1],
+                "22P03: invalid sign in external \"numeric\" value",
+            ),
+            (
+                ColumnType::Numeric(5, 2),
+                &[0, 1, 0, 0, 0, 0, 0, 0, 0x27, 0x10],
+                "22P03: invalid digit in external \"numeric\" value",
+            ),
+            (
+                ColumnType::Array(Box::new(ColumnType::Int4)),
+                &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 25, 0, 0, 0, 0, 0, 0, 0, 1],
+                "42804: binary data has array element type 25 (text) instead of expected 23 (integer)",
+            ),
+            (
+                ColumnType::Array(Box::new(ColumnType::Int4)),
+                &[
+                    0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 1,
+                ],
+                "08P01: insufficient data left in message",
+            ),
+        ];
+        for (ty, bytes, expected) in cases {
+            assert_eq!(error(&ty, Err(bytes)), expected, "{ty} {bytes:?}");
+        }
+    }
+}

@@ -2,7 +2,8 @@
 
 use super::civil::{UNIX_EPOCH_JULIAN, civil_from_days, days_from_civil, days_of_month};
 use super::fields::{Field, FieldKind};
-use super::tokens::{self, Word};
+use super::parts::{Decoded, Fault, clock, fraction, overflow_or_format, zone_offset};
+use super::tokens::{self, DateUnit, Word};
 use crate::value::context::DateOrder;
 use crate::value::zone::TimeZone;
 
@@ -12,27 +13,15 @@ pub(super) const DAY: u16 = 1 << 2;
 const HOUR: u16 = 1 << 3;
 const MINUTE: u16 = 1 << 4;
 const SECOND: u16 = 1 << 5;
-const ZONE: u16 = 1 << 6;
-const DAY_OF_YEAR: u16 = 1 << 7;
+pub(super) const ZONE: u16 = 1 << 6;
+pub(super) const DAY_OF_YEAR: u16 = 1 << 7;
 const AMPM: u16 = 1 << 8;
 const ERA: u16 = 1 << 9;
 const WEEKDAY: u16 = 1 << 10;
 const DST: u16 = 1 << 11;
+const RESERVED: u16 = 1 << 12;
 pub(super) const DATE: u16 = YEAR | MONTH | DAY;
 pub(super) const TIME: u16 = HOUR | MINUTE | SECOND;
-
-/// Why a text is no date or time; the caller knows the words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::value) enum Fault {
-    Format,
-    FieldOverflow,
-    /// The same, with the hint about `datestyle`.
-    MonthOrDayOverflow,
-    ZoneOverflow,
-    UnknownZone(String),
-}
-
-pub(super) type Decoded<T> = Result<T, Fault>;
 
 /// Where the zone of a timestamp comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,22 +64,22 @@ pub(super) struct Pieces {
 enum Label {
     Julian,
     IsoTime,
-    Unit,
+    Unit(DateUnit),
 }
 
 pub(super) struct Decoder<'a> {
-    order: DateOrder,
+    pub(super) order: DateOrder,
     /// `time`: numbers are hours first, a date is only tolerated.
     time_only: bool,
     fields: &'a [Field<'a>],
-    pieces: Pieces,
-    text_month: bool,
+    pub(super) pieces: Pieces,
+    pub(super) text_month: bool,
     julian: bool,
-    two_digits: bool,
+    pub(super) two_digits: bool,
     bc: bool,
     /// `Some(true)` is PM.
     pm: Option<bool>,
-    day_of_year: i64,
+    pub(super) day_of_year: i64,
     dst: i32,
     label: Option<Label>,
 }
@@ -133,9 +122,7 @@ impl<'a> Decoder<'a> {
             }
             self.pieces.seen |= mask;
         }
-        if self.label.is_some() {
-            return Err(Fault::Format);
-        }
+        // PostgreSQL 15 takes a label that nothing follows.
         self.finish()
     }
 
@@ -170,10 +157,6 @@ impl<'a> Decoder<'a> {
             }
         }
         Ok(self.pieces)
-    }
-
-    fn date_known(&self) -> u16 {
-        self.pieces.seen & DATE | if self.time_only { DATE } else { 0 }
     }
 
     fn date_field(&mut self, i: usize, field: &str) -> Decoded<u16> {
@@ -278,7 +261,7 @@ impl<'a> Decoder<'a> {
                     Err(Fault::Format)
                 };
             }
-            Some(Label::Unit) => return Err(Fault::Format),
+            Some(Label::Unit(unit)) => return self.labelled(unit, field),
             None => {}
         }
         let seen = self.pieces.seen;
@@ -353,9 +336,9 @@ impl<'a> Decoder<'a> {
             Word::Yesterday => self.special(Special::Yesterday, DATE),
             Word::Today => self.special(Special::Today, DATE),
             Word::Tomorrow => self.special(Special::Tomorrow, DATE),
-            Word::Epoch => self.special(Special::Epoch, DATE | TIME | ZONE),
-            Word::Infinity => self.special(Special::Infinity, DATE | TIME | ZONE),
-            Word::NegativeInfinity => self.special(Special::NegativeInfinity, DATE | TIME | ZONE),
+            Word::Epoch => self.special(Special::Epoch, RESERVED),
+            Word::Infinity => self.special(Special::Infinity, RESERVED),
+            Word::NegativeInfinity => self.special(Special::NegativeInfinity, RESERVED),
             Word::Month(month) => self.month_word(month),
             Word::Weekday => WEEKDAY,
             Word::Am | Word::Pm => {
@@ -374,11 +357,8 @@ impl<'a> Decoder<'a> {
                 self.pieces.zone = Some(Zone::Offset(east));
                 ZONE
             }
-            Word::Julian | Word::Unit => self.set_label(if word == Word::Julian {
-                Label::Julian
-            } else {
-                Label::Unit
-            })?,
+            Word::Julian => self.set_label(Label::Julian),
+            Word::Unit(unit) => self.set_label(Label::Unit(unit)),
             Word::IsoTime => {
                 let next = self.fields.get(i + 1).map(|f| f.0);
                 let date_known = self.time_only || self.pieces.seen & DATE == DATE;
@@ -389,7 +369,7 @@ impl<'a> Decoder<'a> {
                 if !date_known || !sensible {
                     return Err(Fault::Format);
                 }
-                self.set_label(Label::IsoTime)?
+                self.set_label(Label::IsoTime)
             }
         };
         Ok(Some(mask))
@@ -400,12 +380,41 @@ impl<'a> Decoder<'a> {
         mask
     }
 
-    fn set_label(&mut self, label: Label) -> Decoded<u16> {
-        if self.label.replace(label).is_some() {
-            Err(Fault::Format)
-        } else {
-            Ok(0)
+    fn set_label(&mut self, label: Label) -> u16 {
+        self.label = Some(label);
+        0
+    }
+
+    /// A number whose unit stands before it: `y 2024 m 1 d 2`.
+    fn labelled(&mut self, unit: DateUnit, field: &str) -> Decoded<u16> {
+        let (whole, behind) = field.split_at(field.find('.').unwrap_or(field.len()));
+        if !behind.is_empty() && unit != DateUnit::Second {
+            return Err(Fault::Format);
         }
+        let value: i64 = whole
+            .parse::<i32>()
+            .map_err(|_| overflow_or_format(whole))?
+            .into();
+        let seen = self.pieces.seen;
+        let p = &mut self.pieces;
+        let (slot, mask) = match unit {
+            DateUnit::Year => (&mut p.year, YEAR),
+            // A month is known, and the hour: then minutes.
+            DateUnit::Month if seen & MONTH != 0 && seen & HOUR != 0 => (&mut p.minute, MINUTE),
+            DateUnit::Month => (&mut p.month, MONTH),
+            DateUnit::Day => (&mut p.day, DAY),
+            DateUnit::Hour => (&mut p.hour, HOUR),
+            DateUnit::Minute => (&mut p.minute, MINUTE),
+            DateUnit::Second => {
+                if !behind.is_empty() {
+                    p.micros = fraction(behind)?;
+                }
+                (&mut p.second, SECOND)
+            }
+            DateUnit::Other => return Err(Fault::Format),
+        };
+        *slot = value;
+        Ok(mask)
     }
 
     fn month_word(&mut self, month: i64) -> u16 {
@@ -423,166 +432,6 @@ impl<'a> Decoder<'a> {
         self.text_month = true;
         self.pieces.month = month;
         mask
-    }
-
-    /// A date in one field: `2024-01-02`, `2-jan-2024`, `1/2/2024`.
-    fn date(&mut self, field: &str) -> Decoded<u16> {
-        let mut parts = [""; 25];
-        let mut count = 0;
-        let bytes = field.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            let skip = bytes
-                .get(at..)
-                .unwrap_or_default()
-                .iter()
-                .take_while(|b| !b.is_ascii_alphanumeric())
-                .count();
-            at += skip;
-            let digit = bytes.get(at).ok_or(Fault::Format)?.is_ascii_digit();
-            let same = |b: &&u8| {
-                if digit {
-                    b.is_ascii_digit()
-                } else {
-                    b.is_ascii_alphabetic()
-                }
-            };
-            let len = bytes
-                .get(at..)
-                .unwrap_or_default()
-                .iter()
-                .take_while(same)
-                .count();
-            *parts.get_mut(count).ok_or(Fault::Format)? =
-                field.get(at..at + len).unwrap_or_default();
-            count += 1;
-            // The separator goes with the part before it, so that one at the end is allowed.
-            at += len;
-            at += usize::from(bytes.get(at).is_some_and(|b| !b.is_ascii_alphanumeric()));
-        }
-        let parts = parts.get(..count).unwrap_or_default();
-        let before = self.pieces.seen;
-        let mut text_month = false;
-        let mut mask = 0;
-        for part in parts
-            .iter()
-            .filter(|p| p.as_bytes().first().is_some_and(u8::is_ascii_alphabetic))
-        {
-            match tokens::date_word(part) {
-                Some(Word::Ignore) => continue,
-                Some(Word::Month(month)) => self.pieces.month = month,
-                _ => return Err(Fault::Format),
-            }
-            if (before | mask) & MONTH != 0 {
-                return Err(Fault::Format);
-            }
-            text_month = true;
-            mask |= MONTH;
-        }
-        let outer = std::mem::replace(&mut self.text_month, text_month);
-        for part in parts
-            .iter()
-            .filter(|p| p.as_bytes().first().is_some_and(u8::is_ascii_digit))
-        {
-            let known = before | mask;
-            let new = self.number(part, known)?;
-            if new & known != 0 {
-                return Err(Fault::Format);
-            }
-            mask |= new;
-        }
-        self.text_month = outer;
-        if (before | mask) & !(DAY_OF_YEAR | ZONE) != DATE {
-            return Err(Fault::Format);
-        }
-        Ok(mask)
-    }
-
-    /// One number, by what is known already and the order of the session.
-    fn number(&mut self, field: &str, seen: u16) -> Decoded<u16> {
-        let digits = field.find('.').unwrap_or(field.len());
-        let whole = field.get(..digits).unwrap_or_default();
-        let value: i64 = whole
-            .parse::<i32>()
-            .map_err(|_| overflow_or_format(whole))?
-            .into();
-        if digits < field.len() {
-            if digits > 2 {
-                return self.run_together(field, seen | DATE);
-            }
-            self.pieces.micros = fraction(field.get(digits..).unwrap_or_default())?;
-        }
-        let len = field.len();
-        if len == 3 && seen & DATE == YEAR && (1..=366).contains(&value) {
-            self.day_of_year = value;
-            return Ok(DAY_OF_YEAR | MONTH | DAY);
-        }
-        let year_first = len >= 3 || self.order == DateOrder::Ymd;
-        let mask = match seen & DATE {
-            0 if year_first => YEAR,
-            0 if self.order == DateOrder::Dmy => DAY,
-            0 => MONTH,
-            YEAR | DAY => MONTH,
-            MONTH if self.text_month && year_first => YEAR,
-            MONTH => DAY,
-            m if m == YEAR | MONTH => {
-                if self.text_month && len >= 3 && self.two_digits {
-                    // The first number was taken for a year of two digits: it was the day.
-                    self.pieces.day = self.pieces.year;
-                    self.pieces.year = value;
-                    self.two_digits = false;
-                    return Ok(DAY);
-                }
-                DAY
-            }
-            m if m == MONTH | DAY => YEAR,
-            DATE => return self.run_together(field, seen),
-            _ => return Err(Fault::Format),
-        };
-        match mask {
-            YEAR => {
-                self.pieces.year = value;
-                self.two_digits = len <= 2;
-            }
-            MONTH => self.pieces.month = value,
-            _ => self.pieces.day = value,
-        }
-        Ok(mask)
-    }
-
-    /// A date or time without separators: `20240102`, `040506.789`.
-    fn run_together(&mut self, field: &str, seen: u16) -> Decoded<u16> {
-        let number = |from: usize, to: usize| -> Decoded<i64> {
-            let piece = field.get(from..to).ok_or(Fault::Format)?;
-            piece
-                .parse::<i32>()
-                .map(i64::from)
-                .map_err(|_| overflow_or_format(piece))
-        };
-        let len = match field.find('.') {
-            Some(point) => {
-                self.pieces.micros = fraction(field.get(point..).unwrap_or_default())?;
-                point
-            }
-            None => {
-                if seen & DATE != DATE && field.len() >= 6 {
-                    let len = field.len();
-                    self.pieces.day = number(len - 2, len)?;
-                    self.pieces.month = number(len - 4, len - 2)?;
-                    self.pieces.year = number(0, len - 4)?;
-                    self.two_digits = len - 4 == 2;
-                    return Ok(DATE);
-                }
-                field.len()
-            }
-        };
-        if seen & TIME == TIME || len != 6 && len != 4 {
-            return Err(Fault::Format);
-        }
-        self.pieces.second = if len == 6 { number(4, 6)? } else { 0 };
-        self.pieces.minute = number(2, 4)?;
-        self.pieces.hour = number(0, 2)?;
-        Ok(TIME)
     }
 
     fn validate_date(&mut self) -> Decoded<()> {
@@ -618,96 +467,4 @@ impl<'a> Decoder<'a> {
         }
         Ok(())
     }
-}
-
-/// A number that failed to parse was too long, or no number.
-fn overflow_or_format(digits: &str) -> Fault {
-    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
-        Fault::FieldOverflow
-    } else {
-        Fault::Format
-    }
-}
-
-/// `.123` as microseconds, rounded half to even as `rint` does.
-pub(in crate::value) fn fraction(text: &str) -> Decoded<i64> {
-    let digits = text.strip_prefix('.').unwrap_or_default();
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Fault::Format);
-    }
-    let value: f64 = text.parse().map_err(|_| Fault::Format)?;
-    #[allow(clippy::cast_possible_truncation)]
-    Ok((value * 1_000_000.0).round_ties_even() as i64)
-}
-
-/// `hh:mm[:ss[.ffffff]]` or `mm:ss.ffffff`; hours are not limited here.
-pub(in crate::value) fn clock(field: &str) -> Decoded<(i64, i64, i64, i64)> {
-    let (whole, micros) = match field.find('.') {
-        Some(point) => (
-            field.get(..point).unwrap_or_default(),
-            fraction(field.get(point..).unwrap_or_default())?,
-        ),
-        None => (field, 0),
-    };
-    let part = |text: &str| {
-        text.parse::<i32>()
-            .map(i64::from)
-            .map_err(|_| overflow_or_format(text))
-    };
-    let mut parts = whole.split(':');
-    let first = parts.next().unwrap_or_default();
-    let first = first
-        .parse::<i64>()
-        .map_err(|_| overflow_or_format(first))?;
-    let second = part(parts.next().ok_or(Fault::Format)?)?;
-    let (hour, minute, second) = match parts.next() {
-        Some(third) => (first, second, part(third)?),
-        // With a fraction, two numbers are minutes and seconds.
-        None if whole.len() < field.len() => (0, first, second),
-        None => (first, second, 0),
-    };
-    if parts.next().is_some() {
-        return Err(Fault::Format);
-    }
-    if hour < 0 || !(0..=59).contains(&minute) || !(0..=60).contains(&second) {
-        return Err(Fault::FieldOverflow);
-    }
-    Ok((hour, minute, second, micros))
-}
-
-/// `+hh`, `-hhmm`, `+hh:mm[:ss]`: seconds east of UTC.
-pub(super) fn zone_offset(field: &str) -> Decoded<i32> {
-    let (negative, digits) = match field.as_bytes().first() {
-        Some(b'+') => (false, field.get(1..).unwrap_or_default()),
-        Some(b'-') => (true, field.get(1..).unwrap_or_default()),
-        _ => return Err(Fault::Format),
-    };
-    let part = |text: &str| {
-        text.parse::<i32>()
-            .map_err(|_| match overflow_or_format(text) {
-                Fault::FieldOverflow => Fault::ZoneOverflow,
-                other => other,
-            })
-    };
-    let mut parts = digits.split(':');
-    let first = parts.next().unwrap_or_default();
-    let mut hour = part(first)?;
-    let (mut minute, mut second) = (0, 0);
-    if let Some(text) = parts.next() {
-        minute = part(text)?;
-        if let Some(text) = parts.next() {
-            second = part(text)?;
-        }
-    } else if first.len() > 2 {
-        minute = hour % 100;
-        hour /= 100;
-    }
-    if parts.next().is_some() {
-        return Err(Fault::Format);
-    }
-    if !(0..=15).contains(&hour) || !(0..60).contains(&minute) || !(0..60).contains(&second) {
-        return Err(Fault::ZoneOverflow);
-    }
-    let offset = (hour * 60 + minute) * 60 + second;
-    Ok(if negative { -offset } else { offset })
 }

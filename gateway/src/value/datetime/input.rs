@@ -1,11 +1,9 @@
 //! `date_in`, `time_in`, `timestamp_in`, `timestamptz_in`.
 
-use super::civil::{
-    DAY_MICROS, POSTGRES_EPOCH_DAYS, UNIX_EPOCH_JULIAN, civil_from_days, days_from_civil,
-    days_of_month,
-};
-use super::decode::{DATE, Decoder, Fault, Pieces, Special, Zone};
+use super::civil::{DAY_MICROS, UNIX_EPOCH_JULIAN, days_from_civil, days_of_month};
+use super::decode::{DATE, Decoder, Pieces, Special, Zone};
 use super::fields::split;
+use super::parts::Fault;
 use crate::value::context::ValueContext;
 use crate::value::error::text as utf8;
 use crate::wire::error::{PgError, PgResult, SqlState};
@@ -15,7 +13,7 @@ pub(in crate::value) const DATE_INFINITY: i32 = i32::MAX;
 /// DuckDB's `infinity` of timestamps; the negative is `-infinity`.
 pub(in crate::value) const TIMESTAMP_INFINITY: i64 = i64::MAX;
 /// The last day of 5874897, where Postgres' dates end.
-const DATE_MAX: i64 = 2_147_483_494 - 2_451_545 + POSTGRES_EPOCH_DAYS as i64;
+const DATE_MAX: i64 = 2_147_483_493 - UNIX_EPOCH_JULIAN;
 /// 4714-11-24 BC, where Postgres' dates begin.
 const DATE_MIN: i64 = -UNIX_EPOCH_JULIAN;
 /// The lake's last timestamp: 294247-01-10, a little after Postgres' own end, is where 64 bits end.
@@ -71,6 +69,9 @@ pub(in crate::value) fn parse_timestamptz(text: &[u8], ctx: &ValueContext) -> Pg
     if let Some(local) = iso_timestamp(text) {
         let offset = i64::from(ctx.time_zone.offset_of_local(local)) * 1_000_000;
         return Ok(local - offset);
+    }
+    if let Some(utc) = iso_timestamptz(text) {
+        return Ok(utc);
     }
     let shown = utf8(text)?;
     let pieces = decode(shown, ctx, false, "timestamp with time zone")?;
@@ -238,7 +239,26 @@ fn iso_timestamp(text: &[u8]) -> Option<i64> {
     Some(i64::from(days) * DAY_MICROS + ((hour * 60 + minute) * 60 + second) * 1_000_000 + micros)
 }
 
-/// Year, month and day for writing.
-pub(super) fn civil(days: i64) -> (i64, u32, u32) {
-    civil_from_days(days)
+/// The same with `+hh`, `+hh:mm` or `Z` behind it, as Postgres itself writes it.
+#[inline]
+fn iso_timestamptz(text: &[u8]) -> Option<i64> {
+    let (_, time) = text.split_at_checked(19)?;
+    let sign = time.iter().position(|b| matches!(b, b'+' | b'-' | b'Z'))? + 19;
+    let (local, zone) = text.split_at_checked(sign)?;
+    let local = iso_timestamp(local)?;
+    let seconds = match *zone {
+        [b'Z'] => 0,
+        [_, a, b] => two(a, b)? * 3600,
+        [_, a, b, b':', c, d] => two(a, b)? * 3600 + two(c, d)? * 60,
+        _ => return None,
+    };
+    // Larger ones are errors, which the general form words.
+    if seconds > 15 * 3600 + 59 * 60 || matches!(zone, [_, _, _, _, b'6'..=b'9', _]) {
+        return None;
+    }
+    Some(if zone.first() == Some(&b'-') {
+        local + seconds * 1_000_000
+    } else {
+        local - seconds * 1_000_000
+    })
 }

@@ -8,15 +8,17 @@ mod abbreviations;
 mod decode;
 mod fields;
 mod format;
+mod numbers;
+mod parts;
 mod tokens;
 
 mod input;
 
-pub(super) use decode::{Fault, clock};
 pub(super) use fields::{Field, FieldKind, split};
 pub(super) use format::{write_date, write_time, write_timestamp, write_timestamptz, write_timetz};
 pub(super) use input::{
     DATE_INFINITY, TIMESTAMP_INFINITY, check_date, check_timestamp, fault, parse_date, parse_time,
     parse_timestamp, parse_timestamptz,
 };
+pub(super) use parts::{Fault, clock};
 pub(super) use tokens::{Unit, interval_unit};

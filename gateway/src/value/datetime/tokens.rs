@@ -30,8 +30,21 @@ pub(super) enum Word {
     Julian,
     /// `t`: a time follows.
     IsoTime,
-    /// A unit that no date has.
-    Unit,
+    /// The number of this unit follows.
+    Unit(DateUnit),
+}
+
+/// A unit that labels a number of a date or time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DateUnit {
+    Year,
+    Month,
+    Day,
+    Hour,
+    Minute,
+    Second,
+    /// One that no number of a date has.
+    Other,
 }
 
 /// A word that is no time zone; lower case.
@@ -68,7 +81,13 @@ pub(super) fn date_word(word: &str) -> Option<Word> {
         "dst" => Word::Dst,
         "j" | "jd" | "julian" => Word::Julian,
         "t" => Word::IsoTime,
-        "d" | "dow" | "doy" | "h" | "isodow" | "isoyear" | "m" | "mm" | "s" | "y" => Word::Unit,
+        "y" => Word::Unit(DateUnit::Year),
+        "m" => Word::Unit(DateUnit::Month),
+        "d" => Word::Unit(DateUnit::Day),
+        "h" => Word::Unit(DateUnit::Hour),
+        "mm" => Word::Unit(DateUnit::Minute),
+        "s" => Word::Unit(DateUnit::Second),
+        "dow" | "doy" | "isodow" | "isoyear" => Word::Unit(DateUnit::Other),
         _ => return None,
     })
 }

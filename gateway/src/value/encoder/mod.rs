@@ -61,6 +61,15 @@ impl Encoder {
         self.ty
     }
 
+    /// The bytes that text forms of this column are made of, where they are few; else nothing.
+    pub(crate) fn alphabet(&self) -> &'static [u8] {
+        match self.kind {
+            Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric(_) => b"0123456789-.",
+            Kind::Date => b"0123456789-./ BCinfty",
+            _ => b"",
+        }
+    }
+
     /// Ready to write the values of `array`, which is of the encoder's Arrow type.
     pub fn bind<'a>(&'a self, array: &'a ArrayRef) -> PgResult<BoundEncoder<'a>> {
         BoundEncoder::new(&self.kind, array.as_ref(), &self.ctx)
@@ -113,3 +122,6 @@ impl<'a> BoundEncoder<'a> {
         binary::encode(self, row, out)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use crate::wire::error::{PgError, PgResult, SqlState};
 /// An interval while it is added up.
 #[derive(Default)]
 pub(super) struct Sum {
+    pub years: i64,
     pub months: i64,
     pub days: i64,
     pub micros: i64,
@@ -61,8 +62,10 @@ pub(in crate::value) fn parse(text: &[u8], ctx: &ValueContext) -> PgResult<Inter
             }
         })
         .map_err(|f| interval_fault(&f, shown))?;
-    let months = i32::try_from(sum.months).map_err(|_| out_of_range())?;
-    let days = i32::try_from(sum.days).map_err(|_| interval_fault(&Fault::FieldOverflow, shown))?;
+    let part = |n: i64| i32::try_from(n).map_err(|_| interval_fault(&Fault::FieldOverflow, shown));
+    let (years, months, days) = (part(sum.years)?, part(sum.months)?, part(sum.days)?);
+    let months =
+        i32::try_from(i64::from(years) * 12 + i64::from(months)).map_err(|_| out_of_range())?;
     Ok(Interval {
         months,
         days,
@@ -90,13 +93,11 @@ fn decode(fields: &[Field<'_>], style: IntervalStyle) -> Result<Sum, Fault> {
     let mut sum = Sum::default();
     let mut seen: Mask = 0;
     let mut unit: Option<Unit> = None;
-    let mut unit_pending = false;
     let mut ago = false;
     for (kind, field) in fields.iter().rev() {
         let new = match kind {
             FieldKind::Time => {
                 unit = Some(Unit::Day);
-                unit_pending = false;
                 sum.clock(field, force_negative)?;
                 TIME
             }
@@ -104,7 +105,6 @@ fn decode(fields: &[Field<'_>], style: IntervalStyle) -> Result<Sum, Fault> {
                 if field.contains(':') && sum.signed_clock(field, force_negative).is_ok() =>
             {
                 unit = Some(Unit::Day);
-                unit_pending = false;
                 TIME
             }
             FieldKind::Zone | FieldKind::Date | FieldKind::Number => {
@@ -112,20 +112,13 @@ fn decode(fields: &[Field<'_>], style: IntervalStyle) -> Result<Sum, Fault> {
                 let (of, new) = sum.number(field, of, force_negative)?;
                 // After hours, days may follow without their unit.
                 unit = Some(if of == Unit::Hour { Unit::Day } else { of });
-                unit_pending = false;
                 new
             }
             FieldKind::Word | FieldKind::Special => {
-                if unit_pending {
-                    return Err(Fault::Format);
-                }
-                match interval_unit(field).ok_or(Fault::Format)? {
-                    Unit::Ago => ago = true,
-                    found => {
-                        unit = Some(found);
-                        unit_pending = true;
-                    }
-                }
+                // PostgreSQL 15 takes a unit that no number uses; after `ago` a number needs one.
+                let found = interval_unit(field).ok_or(Fault::Format)?;
+                ago |= found == Unit::Ago;
+                unit = Some(found);
                 0
             }
         };
@@ -134,7 +127,7 @@ fn decode(fields: &[Field<'_>], style: IntervalStyle) -> Result<Sum, Fault> {
         }
         seen |= new;
     }
-    if seen == 0 || unit_pending {
+    if seen == 0 {
         return Err(Fault::Format);
     }
     if ago { sum.negate() } else { Ok(sum) }
@@ -147,6 +140,7 @@ impl Sum {
     fn negate(self) -> Result<Self, Fault> {
         let negate = |n: i64| n.checked_neg().ok_or(Fault::FieldOverflow);
         Ok(Self {
+            years: negate(self.years)?,
             months: negate(self.months)?,
             days: negate(self.days)?,
             micros: negate(self.micros)?,
@@ -185,7 +179,8 @@ impl Sum {
         let (whole, rest) = digits.split_at(end);
         let negative = field.starts_with('-');
         let mut value: i64 = match whole {
-            "" if rest.starts_with('.') => 0,
+            // strtol() leaves the sign where no digit follows it.
+            "" if rest.starts_with('.') && digits.len() == field.len() => 0,
             "" => return Err(Fault::Format),
             _ => whole.parse().map_err(|_| Fault::FieldOverflow)?,
         };
@@ -240,7 +235,6 @@ impl Sum {
                 .ok_or(Fault::FieldOverflow)?;
             Ok(())
         };
-        let years = |n: i64| n * 12;
         match unit {
             Unit::Microsecond | Unit::Millisecond | Unit::Second | Unit::Minute | Unit::Hour => {
                 add(&mut self.micros, value, unit_micros(unit))?;
@@ -260,14 +254,14 @@ impl Sum {
             }
             Unit::Year | Unit::Decade | Unit::Century | Unit::Millennium => {
                 let scale = match unit {
-                    Unit::Year => years(1),
-                    Unit::Decade => years(10),
-                    Unit::Century => years(100),
-                    _ => years(1000),
+                    Unit::Year => 1,
+                    Unit::Decade => 10,
+                    Unit::Century => 100,
+                    _ => 1000,
                 };
-                add(&mut self.months, value, scale)?;
+                add(&mut self.years, value, scale)?;
                 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-                let months = (fraction * scale as f64).round_ties_even() as i64;
+                let months = (fraction * (scale * 12) as f64).round_ties_even() as i64;
                 add(&mut self.months, months, 1)
             }
             Unit::Ago => Err(Fault::Format),

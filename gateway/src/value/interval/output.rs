@@ -115,12 +115,16 @@ fn verbose(p: &Parts, out: &mut BytesMut) {
         if value == 0 {
             continue;
         }
-        let negative = *ago.get_or_insert(value < 0);
+        let shown = if *ago.get_or_insert(value < 0) {
+            -value
+        } else {
+            value
+        };
         out.put_u8(b' ');
-        write_integer(if negative { -value } else { value }, out);
+        write_integer(shown, out);
         out.put_u8(b' ');
         out.put_slice(unit.as_bytes());
-        if value.abs() != 1 || value == -1 && !negative {
+        if shown != 1 {
             out.put_u8(b's');
         }
     }
