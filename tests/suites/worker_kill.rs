@@ -1,0 +1,79 @@
+//! RD6: an engine worker that dies costs its queries an error, and nothing else.
+
+use std::time::Duration;
+
+use duckmesh_tests::harness::{eventually, process};
+
+use crate::stand::Stand;
+
+/// Runs for minutes.
+const LONG: &str = "SELECT sum(hash(a.n + b.n)::double precision) FROM generate_series(1, 1000000) a(n), \
+                    generate_series(1, 1000000) b(n)";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rd6_a_killed_worker_costs_its_query_an_error() {
+    let stand = Stand::sqlite();
+    let (client, other) = (stand.client().await, stand.client().await);
+    client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2)").await;
+    for round in 0..5 {
+        let long = LONG.replace("a.n + b.n", &format!("a.n + b.n + {round}"));
+        let running = async { client.rows(&long).await };
+        let killing = async {
+            assert_eq!(other.value("SELECT count(*) FROM t").await, "2");
+            let server = &stand.server;
+            let workers = eventually("a worker runs", Duration::from_secs(10), || {
+                Some(server.workers()).filter(|workers| !workers.is_empty())
+            });
+            // The query must be in the worker: it burns processor time there.
+            eventually("the worker is busy", Duration::from_secs(30), || {
+                workers.iter().any(|pid| busy(*pid)).then_some(())
+            });
+            for pid in workers {
+                assert!(process::signal(pid, process::KILL));
+            }
+        };
+        let (result, ()) = tokio::join!(running, killing);
+        let error = result.expect_err("the query was killed");
+        assert_eq!(error.code().map(|c| c.code()), Some("57P02"), "round {round}: {error}");
+        // The same session and another one go on, with reads and with writes.
+        assert_eq!(client.value("SELECT count(*) FROM t").await, "2", "round {round}");
+        other.ok(&format!("CREATE TABLE t{round} (a int); INSERT INTO t{round} VALUES (1)")).await;
+        assert_eq!(other.value(&format!("SELECT count(*) FROM t{round}")).await, "1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rd7_a_long_query_is_cancelled() {
+    let stand = Stand::sqlite();
+    let client = stand.client().await;
+    client.ok("SET statement_timeout = '500ms'").await;
+    let error = client.fails(LONG).await;
+    assert!(error.starts_with("57014"), "{error}");
+    client.ok("SET statement_timeout = 0").await;
+    let cancel = client.pg.cancel_token();
+    let running = client.rows(LONG);
+    tokio::pin!(running);
+    assert!(tokio::time::timeout(Duration::from_millis(500), &mut running).await.is_err());
+    cancel.cancel_query(tokio_postgres::NoTls).await.unwrap();
+    let error = tokio::time::timeout(Duration::from_secs(10), running).await.expect("cancelled").unwrap_err();
+    assert_eq!(error.code().map(|c| c.code()), Some("57014"), "{error}");
+    assert_eq!(client.value("SELECT 1").await, "1");
+}
+
+/// Whether a process used more than 0.2 s of processor time since this looked last.
+fn busy(pid: u32) -> bool {
+    let ticks = || -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let words: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+        Some(words.get(11)?.parse::<u64>().ok()? + words.get(12)?.parse::<u64>().ok()?)
+    };
+    let Some(before) = ticks() else { return false };
+    let end = std::time::Instant::now() + Duration::from_secs(1);
+    while std::time::Instant::now() < end {
+        if ticks().is_some_and(|now| now >= before + 20) {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
+}
