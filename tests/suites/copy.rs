@@ -52,7 +52,9 @@ async fn g2_gw1_a_broken_copy_leaves_nothing(stand: &mut Stand) {
 
 async fn copy_goes_in_and_out_unchanged(stand: &mut Stand) {
     let client = stand.client().await;
-    client.ok("CREATE TABLE t (a int, b text, c numeric(12,3), d date, e timestamptz, f bool, g bytea, h text[])").await;
+    client
+        .ok("CREATE TABLE t (a int, b text, c numeric(12,3), d date, e timestamptz, f bool, g bytea, h text[])")
+        .await;
     let rows = [
         "1\tplain\t1.500\t2013-01-01\t2013-01-01 10:00:00+00\tt\t\\\\x00ff\t{a,\"b c\"}",
         "2\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N",
@@ -98,7 +100,10 @@ async fn g10_a_large_copy_needs_bounded_memory() {
     assert_eq!(answers[0].tag.as_deref(), Some("COPY 2000000"), "{answers:?}");
     let sum = u64::from(ROWS) * u64::from(ROWS - 1) / 2;
     client.ok("SET duckmesh.consistency = strong").await;
-    assert_eq!(client.value("SELECT count(*), sum(a), max(b) FROM t").await, format!("{ROWS}|{sum}|text number 999999"));
+    assert_eq!(
+        client.value("SELECT count(*), sum(a), max(b) FROM t").await,
+        format!("{ROWS}|{sum}|text number 999999")
+    );
     let peak = process::peak_memory_kib(stand.server.pid());
     assert!(peak < 600 * 1024, "the server needed {peak} KiB");
     // Reading it all by a client that takes its time needs no more.

