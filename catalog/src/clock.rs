@@ -1,6 +1,6 @@
 //! Time as an argument: nothing below the edge of the process reads a clock by itself.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
 /// Gives the wall-clock time that is written into snapshots.
 pub trait Clock: Send + Sync + 'static {
@@ -14,6 +14,6 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        Utc::now().trunc_subsecs(6)
     }
 }

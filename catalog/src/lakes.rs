@@ -43,10 +43,30 @@ impl Catalog {
         if !data_path.ends_with('/') {
             data_path.push('/');
         }
+        // A folder without a lake is somebody's data until a person says otherwise.
+        if let Some(folder) = self
+            .lake_folder(name)
+            .filter(|folder| folder.join("catalog.sqlite").exists())
+        {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "folder {} already holds a lake: move it away first",
+                    folder.display()
+                ),
+            ));
+        }
         let lake = self.register(name, &data_path).await?;
-        match &self.inner.location {
-            Location::Sqlite { .. } => self.make_in_folder(&lake).await?,
-            Location::Postgres { .. } => self.make_in_schema(&lake).await?,
+        let made = match &self.inner.location {
+            Location::Sqlite { .. } => self.make_in_folder(&lake).await,
+            Location::Postgres { .. } => self.make_in_schema(&lake).await,
+        };
+        if let Err(error) = made {
+            // What is half made keeps the name taken; if it cannot go now, it goes at the next start.
+            if let Err(error) = self.remove(lake.id).await {
+                tracing::warn!(%error, lake = %lake.name, "a lake half made stays until the next start");
+            }
+            return Err(error);
         }
         Ok(lake)
     }
@@ -180,17 +200,6 @@ impl Catalog {
 
     async fn make_in_folder(&self, lake: &LakeInfo) -> Result<()> {
         let folder = self.lake_folder(&lake.name).unwrap_or_default();
-        // A folder without a lake is somebody's data until a person says otherwise.
-        if folder.join("catalog.sqlite").exists() {
-            self.unregister(lake.id).await?;
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                format!(
-                    "folder {} already holds a lake: move it away first",
-                    folder.display()
-                ),
-            ));
-        }
         make_folder(folder.join("files")).await?;
         make_folder(folder.join("scratch")).await?;
         let store = Store::open_sqlite(&folder.join("catalog.sqlite")).await?;

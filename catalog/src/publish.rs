@@ -6,6 +6,7 @@
 mod commit;
 mod diff;
 mod files;
+mod inlined;
 mod stats;
 
 use uuid::Uuid;

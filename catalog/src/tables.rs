@@ -37,6 +37,24 @@ macro_rules! visible {
     };
 }
 
+/// DuckLake's comments, and what is in our own tables because the official extension would not have it there.
+const OBJECT_TAGS: &str = concat!(
+    visible!("object_id, key, value", "@ducklake_tag", "UNION ALL "),
+    visible!("object_id, key, value", "@duckmesh_tag", "")
+);
+const COLUMN_TAGS: &str = concat!(
+    visible!(
+        "table_id, column_id, key, value",
+        "@ducklake_column_tag",
+        "UNION ALL "
+    ),
+    visible!(
+        "table_id, column_id, key, value",
+        "@duckmesh_column_tag",
+        ""
+    )
+);
+
 impl Catalog {
     /// The schema at a snapshot; remembered by schema version.
     pub async fn schema(&self, lake: LakeId, at: &SnapshotInfo) -> Result<Arc<LakeSchema>> {
@@ -143,12 +161,7 @@ impl Tags {
 }
 
 async fn tags(source: &mut Source<'_>, at: SnapshotId) -> Result<Tags> {
-    let rows = source
-        .query(
-            visible!("object_id, key, value", "@ducklake_tag", ""),
-            params![at],
-        )
-        .await?;
+    let rows = source.query(OBJECT_TAGS, params![at]).await?;
     let mut tags = HashMap::new();
     for row in rows {
         if let Some(value) = row.opt_text(2)? {
@@ -274,16 +287,7 @@ async fn table_columns(
     source: &mut Source<'_>,
     at: SnapshotId,
 ) -> Result<HashMap<i64, Vec<ColumnDef>>> {
-    let rows = source
-        .query(
-            visible!(
-                "table_id, column_id, key, value",
-                "@ducklake_column_tag",
-                ""
-            ),
-            params![at],
-        )
-        .await?;
+    let rows = source.query(COLUMN_TAGS, params![at]).await?;
     let mut tags: HashMap<i64, HashMap<(i64, String), String>> = HashMap::new();
     for row in rows {
         if let Some(value) = row.opt_text(3)? {

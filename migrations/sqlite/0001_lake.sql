@@ -57,6 +57,24 @@ CREATE TABLE @duckmesh_snapshot(
     ddl_offset BIGINT NOT NULL
 );
 
+-- What only Postgres knows of an object or a column. Not DuckLake's own tag tables: the official extension refuses a lake
+-- with column tags other than comments.
+CREATE TABLE @duckmesh_tag(
+    object_id BIGINT NOT NULL,
+    begin_snapshot BIGINT NOT NULL,
+    end_snapshot BIGINT,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL
+);
+CREATE TABLE @duckmesh_column_tag(
+    table_id BIGINT NOT NULL,
+    column_id BIGINT NOT NULL,
+    begin_snapshot BIGINT NOT NULL,
+    end_snapshot BIGINT,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL
+);
+
 -- CHECK, and keys as information; DuckLake has no table for them.
 CREATE TABLE @duckmesh_constraint(
     table_id BIGINT NOT NULL,

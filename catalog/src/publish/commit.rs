@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Publication, Published, diff, files};
+use super::{Publication, Published, diff, files, inlined};
 use crate::{
     Catalog, ErrorKind, LakeSchema, Offset, SnapshotId, TableDef,
     catalog::{Book, Result},
@@ -13,7 +13,7 @@ use crate::{
     files::NewFile,
     params,
     snapshots::{self, SnapshotInfo},
-    store::{Isolation, Statement, Transaction, Value},
+    store::{Dialect, Isolation, Statement, Transaction, Value},
     tables::{self, Source},
 };
 
@@ -84,7 +84,10 @@ impl Catalog {
                 Some(schema) => schema,
                 None => Arc::new(tables::load(&mut Source::Transaction(tx), &latest).await?),
             };
-            if let Some(made) = self.snapshot_of(tx, &latest, &old, publication).await? {
+            if let Some(made) = self
+                .snapshot_of(tx, book.store.dialect(), &latest, &old, publication)
+                .await?
+            {
                 snapshot = made.0;
                 statements.extend(made.1);
             }
@@ -101,6 +104,7 @@ impl Catalog {
     async fn snapshot_of(
         &self,
         tx: &mut Transaction,
+        dialect: Dialect,
         latest: &SnapshotInfo,
         old: &LakeSchema,
         publication: &Publication,
@@ -128,6 +132,7 @@ impl Catalog {
                 params![snapshot, schema_version, *table],
             ));
         }
+        statements.extend(inlined::follow(tx, dialect, &old, &new, &diff, schema_version).await?);
         let mut changes = diff.changes;
         for (table, new_files) in by_table(&old, &new, publication)? {
             files::insert(

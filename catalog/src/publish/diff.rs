@@ -323,11 +323,14 @@ fn drop_column(out: &mut Diff, table: &TableDef, column: &ColumnDef, at: Snapsho
          WHERE table_id = $2 AND end_snapshot IS NULL AND column_id IN (SELECT id FROM below)",
         params![at, table.id, column.id],
     );
-    out.push(
+    for sql in [
         "UPDATE @ducklake_column_tag SET end_snapshot = $1
          WHERE table_id = $2 AND column_id = $3 AND end_snapshot IS NULL",
-        params![at, table.id, column.id],
-    );
+        "UPDATE @duckmesh_column_tag SET end_snapshot = $1
+         WHERE table_id = $2 AND column_id = $3 AND end_snapshot IS NULL",
+    ] {
+        out.push(sql, params![at, table.id, column.id]);
+    }
 }
 
 fn drop_table(out: &mut Diff, table: i64, at: SnapshotId) {
@@ -338,6 +341,7 @@ fn drop_table(out: &mut Diff, table: i64, at: SnapshotId) {
     for sql in [
         "UPDATE @ducklake_column SET end_snapshot = $1 WHERE table_id = $2 AND end_snapshot IS NULL",
         "UPDATE @ducklake_column_tag SET end_snapshot = $1 WHERE table_id = $2 AND end_snapshot IS NULL",
+        "UPDATE @duckmesh_column_tag SET end_snapshot = $1 WHERE table_id = $2 AND end_snapshot IS NULL",
         "UPDATE @ducklake_data_file SET end_snapshot = $1 WHERE table_id = $2 AND end_snapshot IS NULL",
         "UPDATE @ducklake_delete_file SET end_snapshot = $1 WHERE table_id = $2 AND end_snapshot IS NULL",
         "UPDATE @ducklake_partition_info SET end_snapshot = $1 WHERE table_id = $2 AND end_snapshot IS NULL",
@@ -457,25 +461,33 @@ fn set_tag(
     if old == new {
         return;
     }
-    if old.is_some() {
-        out.push(
+    // Comments are DuckLake's; what only we read is in tables of our own.
+    let (close, insert) = if key == COMMENT {
+        (
             "UPDATE @ducklake_tag SET end_snapshot = $1 WHERE object_id = $2 AND key = $3 AND end_snapshot IS NULL",
-            params![at, object, key],
-        );
+            "INSERT INTO @ducklake_tag(object_id, begin_snapshot, key, value) VALUES ($1, $2, $3, $4)",
+        )
+    } else {
+        (
+            "UPDATE @duckmesh_tag SET end_snapshot = $1 WHERE object_id = $2 AND key = $3 AND end_snapshot IS NULL",
+            "INSERT INTO @duckmesh_tag(object_id, begin_snapshot, key, value) VALUES ($1, $2, $3, $4)",
+        )
+    };
+    if old.is_some() {
+        out.push(close, params![at, object, key]);
     }
     if let Some(value) = new {
-        out.push(
-            "INSERT INTO @ducklake_tag(object_id, begin_snapshot, key, value) VALUES ($1, $2, $3, $4)",
-            params![object, at, key, value],
-        );
+        out.push(insert, params![object, at, key, value]);
     }
 }
 
 fn close_tags(out: &mut Diff, object: i64, at: SnapshotId) {
-    out.push(
+    for sql in [
         "UPDATE @ducklake_tag SET end_snapshot = $1 WHERE object_id = $2 AND end_snapshot IS NULL",
-        params![at, object],
-    );
+        "UPDATE @duckmesh_tag SET end_snapshot = $1 WHERE object_id = $2 AND end_snapshot IS NULL",
+    ] {
+        out.push(sql, params![at, object]);
+    }
 }
 
 fn set_column_tag(
@@ -490,18 +502,25 @@ fn set_column_tag(
     if old == new {
         return;
     }
-    if old.is_some() {
-        out.push(
+    let (close, insert) = if key == COMMENT {
+        (
             "UPDATE @ducklake_column_tag SET end_snapshot = $1
              WHERE table_id = $2 AND column_id = $3 AND key = $4 AND end_snapshot IS NULL",
-            params![at, table.id, column.id, key],
-        );
-    }
-    if let Some(value) = new {
-        out.push(
             "INSERT INTO @ducklake_column_tag(table_id, column_id, begin_snapshot, key, value)
              VALUES ($1, $2, $3, $4, $5)",
-            params![table.id, column.id, at, key, value],
-        );
+        )
+    } else {
+        (
+            "UPDATE @duckmesh_column_tag SET end_snapshot = $1
+             WHERE table_id = $2 AND column_id = $3 AND key = $4 AND end_snapshot IS NULL",
+            "INSERT INTO @duckmesh_column_tag(table_id, column_id, begin_snapshot, key, value)
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+    };
+    if old.is_some() {
+        out.push(close, params![at, table.id, column.id, key]);
+    }
+    if let Some(value) = new {
+        out.push(insert, params![table.id, column.id, at, key, value]);
     }
 }

@@ -280,6 +280,13 @@ fn render(sql: &str, schema: Option<&str>) -> String {
                 quoted = !quoted;
                 out.push(c);
             }
+            // A comment may hold an apostrophe; it is left out.
+            '-' if !quoted && rest.starts_with('-') => {
+                rest = rest
+                    .find('\n')
+                    .and_then(|end| rest.get(end..))
+                    .unwrap_or_default();
+            }
             '@' if !quoted && rest.starts_with("@now_ms") => {
                 rest = rest.strip_prefix("@now_ms").unwrap_or_default();
                 out.push_str(now);
@@ -329,14 +336,14 @@ mod tests {
 
     #[test]
     fn statements_are_rendered_for_each_store() {
-        let sql = "SELECT '@a $1' FROM @t WHERE a = $2 AND b = $1";
+        let sql = "-- it's @x\nSELECT '@a $1' FROM @t WHERE a = $2 AND b = $1";
         assert_eq!(
             render(sql, None),
-            "SELECT '@a $1' FROM t WHERE a = ?2 AND b = ?1"
+            "\nSELECT '@a $1' FROM t WHERE a = ?2 AND b = ?1"
         );
         assert_eq!(
             render(sql, Some("lake_\"x")),
-            "SELECT '@a $1' FROM \"lake_\"\"x\".t WHERE a = $2 AND b = $1"
+            "\nSELECT '@a $1' FROM \"lake_\"\"x\".t WHERE a = $2 AND b = $1"
         );
     }
 }

@@ -40,10 +40,12 @@ impl Inlined {
         let mut inlined = Self::default();
         let tables = store
             .query(
-                "SELECT i.table_name, MIN(v.begin_snapshot) FROM @ducklake_inlined_data_tables i
-                 LEFT JOIN @ducklake_schema_versions v
-                     ON v.table_id = i.table_id AND v.schema_version = i.schema_version
-                 WHERE i.table_id = $1 GROUP BY i.table_name, i.schema_version ORDER BY i.schema_version",
+                // Made at the first inlined INSERT, such a table has a schema version that only its snapshot knows.
+                "SELECT i.table_name, COALESCE(
+                     (SELECT MIN(v.begin_snapshot) FROM @ducklake_schema_versions v
+                      WHERE v.table_id = i.table_id AND v.schema_version = i.schema_version),
+                     (SELECT MIN(s.snapshot_id) FROM @ducklake_snapshot s WHERE s.schema_version >= i.schema_version))
+                 FROM @ducklake_inlined_data_tables i WHERE i.table_id = $1 ORDER BY i.schema_version",
                 params![table],
             )
             .await?;
@@ -139,11 +141,11 @@ async fn batch(
 ) -> Result<Option<Batch>> {
     let names = store.columns_of(name).await?;
     // Its columns have the names that the table's had when it was made.
-    let known: HashMap<String, (i64, bool)> = match begin {
+    let known: HashMap<String, (i64, Kind)> = match begin {
         Some(begin) => columns_at(store, table, begin)
             .await?
             .into_iter()
-            .map(|c| (c.name, (c.id, c.is_blob)))
+            .map(|c| (c.name, (c.id, c.kind)))
             .collect(),
         None => HashMap::new(),
     };
@@ -151,9 +153,9 @@ async fn batch(
     if own.is_empty() {
         return Ok(None);
     }
-    let columns: Vec<(i64, bool)> = own
+    let columns: Vec<(i64, Kind)> = own
         .iter()
-        .map(|n| known.get(n).copied().unwrap_or((-1, false)))
+        .map(|n| known.get(n).copied().unwrap_or((-1, Kind::Other)))
         .collect();
     let select: Vec<String> = own
         .iter()
@@ -172,7 +174,7 @@ async fn batch(
         let values = columns
             .iter()
             .enumerate()
-            .map(|(at, (_, is_blob))| value(&row, at + 2, *is_blob));
+            .map(|(at, (_, kind))| value(&row, at + 2, *kind, store.dialect()));
         rows.push(InlinedRow {
             begin: row.int(0)?,
             end: row.opt_int(1)?,
@@ -186,15 +188,23 @@ async fn batch(
 }
 
 /// A value as text that DuckDB casts to the column's type.
-fn value(row: &Row, at: usize, is_blob: bool) -> Result<Option<String>> {
+fn value(row: &Row, at: usize, kind: Kind, dialect: Dialect) -> Result<Option<String>> {
     use crate::store::Value;
-    Ok(match row.get(at)? {
-        Value::Blob(bytes) if is_blob => Some(escape(bytes)),
-        // Postgres' own text of bytes: one `\x`, then all digits.
-        Value::Text(text) if is_blob && text.starts_with("\\x") => {
-            Some(escape_hex(text.trim_start_matches("\\x")))
-        }
-        Value::Text(text) if is_blob => Some(escape(text.as_bytes())),
+    // Postgres' own text of bytes: one `\x`, then all digits.
+    let hex = |text: &str| {
+        (dialect == Dialect::Postgres)
+            .then(|| text.strip_prefix("\\x").and_then(unhex))
+            .flatten()
+    };
+    Ok(match (row.get(at)?, kind) {
+        (Value::Text(text), Kind::Blob) => Some(escape(
+            &hex(text).unwrap_or_else(|| text.clone().into_bytes()),
+        )),
+        (Value::Text(text), Kind::Text) => Some(match hex(text) {
+            Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            None => text.clone(),
+        }),
+        (Value::Blob(bytes), _) => Some(escape(bytes)),
         _ => row.opt_text(at)?,
     })
 }
@@ -203,11 +213,16 @@ fn escape(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\x{byte:02X}")).collect()
 }
 
-fn escape_hex(digits: &str) -> String {
-    let digits: Vec<char> = digits.chars().collect();
+fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
     digits
+        .as_bytes()
         .chunks(2)
-        .map(|pair| format!("\\x{}", pair.iter().collect::<String>().to_uppercase()))
+        .map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?))
         .collect()
 }
 
@@ -215,7 +230,18 @@ struct Column {
     id: i64,
     name: String,
     initial_default: Option<String>,
-    is_blob: bool,
+    kind: Kind,
+}
+
+/// How a store keeps inlined values of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// As bytes.
+    Blob,
+    /// As text; in Postgres as its bytes, which can hold a NUL.
+    Text,
+    /// As something that its text says.
+    Other,
 }
 
 async fn columns_at(store: &Store, table: TableId, at: i64) -> Result<Vec<Column>> {
@@ -234,7 +260,11 @@ async fn columns_at(store: &Store, table: TableId, at: i64) -> Result<Vec<Column
                 id: row.int(0)?,
                 name: row.text(1)?,
                 initial_default: row.opt_text(2)?,
-                is_blob: ColumnType::from_ducklake(&row.text(3)?) == ColumnType::Bytea,
+                kind: match ColumnType::from_ducklake(&row.text(3)?) {
+                    ColumnType::Bytea => Kind::Blob,
+                    ColumnType::Text | ColumnType::Json => Kind::Text,
+                    _ => Kind::Other,
+                },
             })
         })
         .collect()

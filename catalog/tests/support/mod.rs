@@ -78,7 +78,7 @@ impl Fixture {
         let statements = vec![
             Statement::new(
                 "INSERT INTO @ducklake_snapshot SELECT $1, $2, schema_version, next_catalog_id, next_file_id + 1
-                 FROM @ducklake_snapshot WHERE snapshot_id = $1 - 1",
+                 FROM @ducklake_snapshot WHERE snapshot_id + 1 = $1",
                 params![id, "2030-01-01 00:00:00.5+00"],
             )
             .expect(1),
