@@ -41,7 +41,8 @@ async fn g3_tokens_are_dense_and_grow(stand: &mut Stand) {
 
 async fn md002_md003_tokens_that_nobody_gave(stand: &mut Stand) {
     let client = stand.client().await;
-    client.ok("CREATE TABLE t (a int); CREATE DATABASE other").await;
+    client.ok("CREATE TABLE t (a int)").await;
+    client.ok("CREATE DATABASE other").await;
     client.ok("SET duckmesh.min_token = 'duckmesh/1000000'").await;
     let error = client.fails("SELECT count(*) FROM t").await;
     assert!(error.starts_with("MD002"), "{error}");
@@ -57,7 +58,8 @@ async fn md002_md003_tokens_that_nobody_gave(stand: &mut Stand) {
 
 async fn min_token_takes_a_list(stand: &mut Stand) {
     let (one, two, reader) = (stand.client().await, stand.client().await, stand.client().await);
-    one.ok("CREATE TABLE t (a int); CREATE DATABASE other").await;
+    one.ok("CREATE TABLE t (a int)").await;
+    one.ok("CREATE DATABASE other").await;
     let first = one.write("INSERT INTO t VALUES (1)").await;
     let second = two.write("INSERT INTO t VALUES (2)").await;
     reader.ok(&format!("SET duckmesh.min_token = '{second}, {first}'")).await;

@@ -37,7 +37,6 @@ impl Lake {
     ///
     /// # Panics
     /// When one fails.
-    #[must_use]
     pub fn run(&self, statements: &[&str]) -> Vec<Vec<String>> {
         self.try_run(statements).unwrap_or_else(|e| panic!("plain DuckDB: {e}"))
     }
