@@ -14,18 +14,17 @@ fn main() {
     let Some(profile_dir) = out_dir.ancestors().nth(3) else {
         return;
     };
-    for name in ["libduckdb.so", "libduckdb.dylib"] {
-        let from = lib_dir.join(name);
-        if from.exists() {
-            println!("cargo:rerun-if-changed={}", from.display());
-            let to = profile_dir.join(name);
-            let same = fs::metadata(&to).ok().map(|m| m.len())
-                == fs::metadata(&from).ok().map(|m| m.len());
-            if !same {
-                let _ = fs::remove_file(&to);
-                fs::copy(&from, &to).expect("copy the DuckDB library beside the binary");
-            }
-        }
+    let name = if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("macos") { "libduckdb.dylib" } else { "libduckdb.so" };
+    let from = lib_dir.join(name);
+    // Also while it is missing, so that fetching it is noticed.
+    println!("cargo:rerun-if-changed={}", from.display());
+    let Ok(size_bytes) = fs::metadata(&from).map(|m| m.len()) else {
+        panic!("{} is not there: run `make duckdb` first", from.display());
+    };
+    let to = profile_dir.join(name);
+    if fs::metadata(&to).ok().map(|m| m.len()) != Some(size_bytes) {
+        let _ = fs::remove_file(&to);
+        fs::copy(&from, &to).expect("copy the DuckDB library beside the binary");
     }
     let origin = if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("macos") {
         "@loader_path"

@@ -140,7 +140,11 @@ impl Lakes {
             None => Arc::new(SqliteBus::open(&folder.join("log.sqlite")).map_err(PgError::internal)?),
             Some(url) => Arc::new(PostgresBus::open(url).await.map_err(PgError::internal)?),
         };
-        let options = LakeOptions { commit_interval: self.config.commit_interval, ..LakeOptions::default() };
+        let mut options = LakeOptions { commit_interval: self.config.commit_interval, ..LakeOptions::default() };
+        if self.config.catalog_url.is_none() {
+            // The data folder's lock lets one process in, so that a restart may take its own lease at once.
+            "embedded".clone_into(&mut options.owner);
+        }
         let lake = Lake::open(self.catalog.clone(), info.clone(), bus, files.clone(), options)
             .await
             .map_err(PgError::internal)?;

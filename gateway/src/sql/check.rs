@@ -1,18 +1,63 @@
 //! CHECK constraints as DuckDB expressions.
 
-use duckmesh_catalog::TableDef;
+use duckmesh_catalog::{TableDef, schema::ConstraintKind};
 
-use super::plan::{CompiledCheck, PlanContext, SqlPart};
-use crate::wire::error::{PgError, PgResult};
+use super::{
+    parse,
+    plan::{CompiledCheck, PlanContext, SqlPart},
+    quote,
+    rewrite::{Column, Relation, Rewriter, Scope, Star},
+};
+use crate::wire::error::PgResult;
 
 /// Compiles all CHECK constraints of a table.
 pub fn compile(table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<CompiledCheck>> {
-    let _ = (table, ctx);
-    Ok(Vec::new())
+    let mut checks = Vec::new();
+    for constraint in &table.constraints {
+        if let ConstraintKind::Check { expression } = &constraint.kind {
+            checks.push(CompiledCheck {
+                constraint: constraint.clone(),
+                sql: compile_one(expression, table, ctx)?,
+            });
+        }
+    }
+    Ok(checks)
 }
 
-/// Compiles one CHECK expression over a table's columns; also how CREATE TABLE validates it.
-pub fn compile_one(expression: &str, table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<SqlPart>> {
-    let _ = (expression, table, ctx);
-    Err(PgError::unsupported("CHECK"))
+/// Compiles one CHECK expression over a table's columns, named without a qualifier; also how CREATE TABLE validates it.
+pub fn compile_one(
+    expression: &str,
+    table: &TableDef,
+    ctx: &PlanContext,
+) -> PgResult<Vec<SqlPart>> {
+    let expr = parse::expression(expression)?;
+    let mut rewriter = Rewriter::new(ctx, expression);
+    rewriter.bounds = Some("check constraint");
+    let mut scope = Scope::default();
+    let mut columns = Vec::new();
+    for (n, column) in table.columns.iter().enumerate() {
+        let column = Column {
+            name: column.name.clone(),
+            engine: column.name.clone(),
+            ty: Some(column.ty.clone()),
+            origin: None,
+        };
+        // Merged columns are written without a qualifier: the rows to check have no table's name.
+        scope
+            .star
+            .push(Star::Merged(column.clone(), quote::name(&column.engine)));
+        columns.push(column);
+        let _ = n;
+    }
+    scope.relations.push(Relation {
+        name: table.name.clone(),
+        schema: None,
+        engine: table.name.clone(),
+        columns,
+        known: true,
+        table: None,
+    });
+    rewriter.scopes.push(scope);
+    let sql = rewriter.condition(&expr, "CHECK")?;
+    rewriter.parts(&sql)
 }

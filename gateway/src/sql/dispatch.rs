@@ -101,8 +101,14 @@ fn unsupported(verb: &str) -> PgError {
             format!("{verb} is not supported"),
             "The engine's configuration is fixed.",
         ),
-        "" => ("this statement is not supported".into(), "See docs/sql.md for what is."),
-        _ => (format!("{verb} is not supported"), "See docs/sql.md for what is."),
+        "" => (
+            "this statement is not supported".into(),
+            "See docs/sql.md for what is.",
+        ),
+        _ => (
+            format!("{verb} is not supported"),
+            "See docs/sql.md for what is.",
+        ),
     };
     PgError::unsupported(message).hint(hint)
 }

@@ -1,12 +1,542 @@
-//! INSERT.
+//! INSERT: rows of constants go straight to the log, anything else through the engine.
 
-use sqlparser::ast;
+use std::sync::Arc;
 
-use super::plan::{Plan, PlanContext};
-use crate::wire::error::{PgError, PgResult};
+use duckmesh_catalog::{ColumnDef, ColumnType, TableDef};
+use sqlparser::ast::{self, Expr, SelectItem, SetExpr, Spanned, Value};
+
+use super::{
+    plan::{Cell, InsertPlan, InsertSource, Plan, PlanContext, Returning},
+    quote,
+    rewrite::{
+        Column, Relation, Rewriter, Scope, Target, assignable, of_oid, shown, table_columns,
+    },
+};
+use crate::wire::error::{PgError, PgResult, SqlState};
+
+/// The relation that RETURNING's expressions read: the rows that were inserted.
+pub const RETURNING_ROWS: &str = "returning_rows";
 
 /// Plans an INSERT.
 pub fn plan(insert: &ast::Insert, text: &str, ctx: &PlanContext) -> PgResult<Plan> {
-    let _ = (insert, text, ctx);
-    Err(PgError::unsupported("INSERT"))
+    plain(insert)?;
+    let mut rewriter = Rewriter::new(ctx, text);
+    let ast::TableObject::TableName(name) = &insert.table else {
+        return Err(PgError::unsupported(
+            "INSERT INTO this target is not supported",
+        ));
+    };
+    let (table, schema_name) = match rewriter.resolve(name)? {
+        Target::Table(table, schema) => (table, schema),
+        Target::View(view, _) => {
+            return Err(PgError::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("cannot insert into view \"{}\"", view.name),
+            )
+            .hint("Insert into the table that the view reads."));
+        }
+        Target::System(_, name) => {
+            return Err(PgError::new(
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied for table {name}"),
+            ));
+        }
+        Target::Cte(_) | Target::Extra(_) => {
+            return Err(PgError::unsupported(
+                "INSERT INTO this target is not supported",
+            ));
+        }
+    };
+    let given = targets(&mut rewriter, insert, &table)?;
+    let (columns, source) = source(&mut rewriter, insert, &table, given)?;
+    let returning = match &insert.returning {
+        Some(items) => Some(returning(&mut rewriter, insert, items, &table)?),
+        None => None,
+    };
+    let params = rewriter.param_types()?;
+    let source = match source {
+        Source::Plan(source) => source,
+        Source::Rows(rows) => {
+            let returning_params = params.clone();
+            let mut plan = rewriter.finish(rows)?;
+            plan.params = returning_params;
+            InsertSource::Query(plan)
+        }
+    };
+    let columns = columns.iter().map(|c| c.id).collect();
+    Ok(Plan::Insert(InsertPlan {
+        table: table.clone(),
+        schema_name,
+        columns,
+        source,
+        returning,
+        params,
+    }))
+}
+
+/// The source, before all parameters' types are known.
+enum Source {
+    Plan(InsertSource),
+    Rows(super::rewrite::Rows),
+}
+
+/// Refuses what is not Postgres' INSERT, and ON CONFLICT.
+fn plain(insert: &ast::Insert) -> PgResult<()> {
+    let ast::Insert {
+        insert_token: _,
+        optimizer_hints: _,
+        or,
+        ignore,
+        into: _,
+        table: _,
+        table_alias: _,
+        columns: _,
+        overwrite,
+        source: _,
+        assignments,
+        partitioned,
+        after_columns,
+        has_table_keyword,
+        on,
+        returning: _,
+        output,
+        replace_into,
+        priority,
+        insert_alias,
+        settings,
+        format_clause,
+        multi_table_insert_type,
+        multi_table_into_clauses,
+        multi_table_when_clauses,
+        multi_table_else_clause,
+    } = insert;
+    if on.is_some() {
+        return Err(PgError::unsupported("ON CONFLICT is not supported yet")
+            .hint("Keys are information here, not enforced; repeat a write safely with duckmesh.idempotency_key."));
+    }
+    let fine = or.is_none()
+        && !ignore
+        && !overwrite
+        && assignments.is_empty()
+        && partitioned.is_none()
+        && after_columns.is_empty()
+        && !has_table_keyword
+        && output.is_none()
+        && !replace_into
+        && priority.is_none()
+        && insert_alias.is_none()
+        && settings.is_none()
+        && format_clause.is_none()
+        && multi_table_insert_type.is_none()
+        && multi_table_into_clauses.is_empty()
+        && multi_table_when_clauses.is_empty()
+        && multi_table_else_clause.is_none();
+    if fine {
+        Ok(())
+    } else {
+        Err(PgError::unsupported("this form of INSERT is not supported"))
+    }
+}
+
+/// The columns that were named; none when no list was given.
+fn targets<'t>(
+    rewriter: &mut Rewriter<'_>,
+    insert: &ast::Insert,
+    table: &'t Arc<TableDef>,
+) -> PgResult<Option<Vec<&'t ColumnDef>>> {
+    if insert.columns.is_empty() {
+        return Ok(None);
+    }
+    let mut columns: Vec<&ColumnDef> = Vec::with_capacity(insert.columns.len());
+    for name in &insert.columns {
+        let at = rewriter.at(name.span());
+        let parts = quote::parts(name).unwrap_or_default();
+        let [name] = parts.as_slice() else {
+            return Err(
+                PgError::unsupported("INSERT into a part of a column is not supported")
+                    .or_position(at),
+            );
+        };
+        let column = table.column(name).ok_or_else(|| {
+            PgError::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!(
+                    "column \"{name}\" of relation \"{}\" does not exist",
+                    table.name
+                ),
+            )
+            .or_position(at)
+        })?;
+        if columns.iter().any(|c| c.id == column.id) {
+            return Err(PgError::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{name}\" specified more than once"),
+            )
+            .or_position(at));
+        }
+        columns.push(column);
+    }
+    Ok(Some(columns))
+}
+
+fn source<'t>(
+    rewriter: &mut Rewriter<'_>,
+    insert: &ast::Insert,
+    table: &'t Arc<TableDef>,
+    given: Option<Vec<&'t ColumnDef>>,
+) -> PgResult<(Vec<&'t ColumnDef>, Source)> {
+    let Some(query) = &insert.source else {
+        return Ok((Vec::new(), Source::Plan(InsertSource::DefaultValues)));
+    };
+    let all: Vec<&ColumnDef> = table.columns.iter().collect();
+    if let SetExpr::Values(values) = query.body.as_ref()
+        && query.with.is_none()
+        && query.order_by.is_none()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none()
+    {
+        return rows_of_values(rewriter, values, given, all);
+    }
+    let named = given.is_some();
+    let mut columns = given.unwrap_or(all);
+    let hints: Vec<ColumnType> = columns.iter().map(|c| c.ty.clone()).collect();
+    let rows = rewriter.query(query, Some(&hints))?;
+    let at = rewriter.at(query.span());
+    if !rows.known {
+        return Err(PgError::unsupported(
+            "INSERT from a query whose columns are not known is not supported",
+        )
+        .hint("Name the columns instead of *.")
+        .or_position(at));
+    }
+    check_width(rows.columns.len(), columns.len(), named, at, None)?;
+    columns.truncate(rows.columns.len());
+    let mut list = Vec::new();
+    for (column, shown) in columns.iter().zip(&rows.columns) {
+        writable(column)?;
+        let source = format!("\"source\".{}", quote::name(&shown.engine));
+        let ex = super::rewrite::Ex::plain(source, shown.ty.clone());
+        let ex = rewriter.assign(ex, &column.ty, &column.name, at)?;
+        list.push(format!(
+            "{} AS {}",
+            ex.sql,
+            quote::name(&format!("a{}", list.len()))
+        ));
+    }
+    let rows = super::rewrite::Rows {
+        sql: format!(
+            "SELECT {} FROM ({}) AS \"source\"",
+            list.join(", "),
+            rows.sql
+        ),
+        columns: Vec::new(),
+        known: false,
+    };
+    Ok((columns, Source::Rows(rows)))
+}
+
+fn check_width(
+    expressions: usize,
+    targets: usize,
+    named: bool,
+    at: Option<u32>,
+    at_target: Option<u32>,
+) -> PgResult<()> {
+    let error = |message: &str, at| PgError::new(SqlState::SYNTAX_ERROR, message).or_position(at);
+    if expressions > targets {
+        return Err(error("INSERT has more expressions than target columns", at));
+    }
+    if expressions < targets && named {
+        return Err(error(
+            "INSERT has more target columns than expressions",
+            at_target,
+        ));
+    }
+    Ok(())
+}
+
+fn writable(column: &ColumnDef) -> PgResult<()> {
+    if column.ty.is_writable() {
+        Ok(())
+    } else {
+        Err(PgError::unsupported(format!(
+            "column \"{}\" has type {}, which can only be read",
+            column.name, column.ty
+        )))
+    }
+}
+
+/// VALUES: cells where every value is a constant, a parameter or DEFAULT; else a query.
+fn rows_of_values<'t>(
+    rewriter: &mut Rewriter<'_>,
+    values: &ast::Values,
+    given: Option<Vec<&'t ColumnDef>>,
+    all: Vec<&'t ColumnDef>,
+) -> PgResult<(Vec<&'t ColumnDef>, Source)> {
+    let named = given.is_some();
+    let mut columns = given.unwrap_or(all);
+    let width = values.rows.first().map_or(0, |r| r.content.len());
+    for row in &values.rows {
+        let cells = &row.content;
+        if cells.len() != width {
+            let at = cells.first().and_then(|e| rewriter.at_expr(e));
+            return Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                "VALUES lists must all be the same length",
+            )
+            .or_position(at));
+        }
+        if cells.len() > columns.len() {
+            let at = cells.get(columns.len()).and_then(|e| rewriter.at_expr(e));
+            check_width(cells.len(), columns.len(), named, at, None)?;
+        }
+    }
+    check_width(width, columns.len(), named, None, None)?;
+    columns.truncate(width);
+    for column in &columns {
+        writable(column)?;
+    }
+    let mut rows = Vec::with_capacity(values.rows.len());
+    for row in &values.rows {
+        let mut cells = Vec::with_capacity(width);
+        for (expr, column) in row.content.iter().zip(&columns) {
+            match cell(rewriter, expr, column)? {
+                Some(cell) => cells.push(cell),
+                None => return computed(rewriter, values, columns),
+            }
+        }
+        rows.push(cells);
+    }
+    Ok((columns, Source::Plan(InsertSource::Values(rows))))
+}
+
+/// A value that needs no engine.
+fn cell(rewriter: &mut Rewriter<'_>, expr: &Expr, column: &ColumnDef) -> PgResult<Option<Cell>> {
+    Ok(match expr {
+        Expr::Nested(inner) => cell(rewriter, inner, column)?,
+        Expr::Identifier(ident) if is_default(ident) => Some(Cell::Default),
+        Expr::Value(value) => match &value.value {
+            Value::Null => Some(Cell::Null),
+            Value::Placeholder(name) => param(rewriter, name, column, value.span)?,
+            Value::Boolean(b) => match &column.ty {
+                ColumnType::Bool => Some(Cell::Text(b.to_string())),
+                ty if assignable(&ColumnType::Bool, ty) => Some(Cell::Text(b.to_string())),
+                _ => return Err(mismatch(column, "boolean", rewriter.at(value.span))),
+            },
+            Value::Number(n, false) => number(rewriter, n, column, value.span)?,
+            other => super::rewrite::string_of(other).map(Cell::Text),
+        },
+        Expr::UnaryOp {
+            op: ast::UnaryOperator::Minus,
+            expr,
+        } => match expr.as_ref() {
+            Expr::Value(v) => match &v.value {
+                Value::Number(n, false) => number(rewriter, &format!("-{n}"), column, v.span)?,
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+fn is_default(ident: &ast::Ident) -> bool {
+    ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default")
+}
+
+/// A number where the column takes it as written.
+fn number(
+    rewriter: &mut Rewriter<'_>,
+    n: &str,
+    column: &ColumnDef,
+    span: sqlparser::tokenizer::Span,
+) -> PgResult<Option<Cell>> {
+    let ex = rewriter.number_literal(n, rewriter.at(span))?;
+    let ty = ex.ty.unwrap_or(ColumnType::Int4);
+    if !assignable(&ty, &column.ty) {
+        return Err(mismatch(column, &shown(&ty), rewriter.at(span)));
+    }
+    let whole = matches!(ty, ColumnType::Int4 | ColumnType::Int8);
+    Ok(match &column.ty {
+        ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 if whole => {
+            Some(Cell::Text(n.to_owned()))
+        }
+        // A fraction is rounded by the assignment.
+        ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 => None,
+        ColumnType::Float4 | ColumnType::Float8 | ColumnType::Numeric(..) => {
+            Some(Cell::Text(n.to_owned()))
+        }
+        ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_) if whole => {
+            Some(Cell::Text(
+                n.parse::<i64>()
+                    .map_or_else(|_| n.to_owned(), |n| n.to_string()),
+            ))
+        }
+        _ => None,
+    })
+}
+
+fn param(
+    rewriter: &mut Rewriter<'_>,
+    name: &str,
+    column: &ColumnDef,
+    span: sqlparser::tokenizer::Span,
+) -> PgResult<Option<Cell>> {
+    let at = rewriter.at(span);
+    let ex = rewriter.param(name, at)?;
+    let index = name
+        .strip_prefix('$')
+        .and_then(|n| n.parse::<usize>().ok())
+        .unwrap_or(1)
+        - 1;
+    let given = rewriter
+        .ctx
+        .param_types
+        .get(index)
+        .copied()
+        .filter(|oid| *oid != 0 && *oid != duckmesh_catalog::types::oid::UNKNOWN);
+    match given {
+        None => {
+            rewriter.param_is(index, &column.ty, at)?;
+            // An earlier use may have given it another length of the same type: the column's own counts here.
+            Ok(Some(Cell::Param(index)))
+        }
+        Some(oid) if oid == column.ty.oid() => Ok(Some(Cell::Param(index))),
+        Some(oid) => {
+            let ty = of_oid(oid).unwrap_or(ColumnType::Text);
+            if !assignable(&ty, &column.ty) {
+                return Err(mismatch(column, &shown(&ty), ex.position));
+            }
+            let is_text = |t: &ColumnType| {
+                matches!(
+                    t,
+                    ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_)
+                )
+            };
+            Ok((is_text(&ty) && is_text(&column.ty)).then_some(Cell::Param(index)))
+        }
+    }
+}
+
+fn mismatch(column: &ColumnDef, given: &str, at: Option<u32>) -> PgError {
+    PgError::new(
+        SqlState::DATATYPE_MISMATCH,
+        format!(
+            "column \"{}\" is of type {} but expression is of type {given}",
+            column.name,
+            shown(&column.ty)
+        ),
+    )
+    .hint("You will need to rewrite or cast the expression.")
+    .or_position(at)
+}
+
+/// Rows with expressions: a query of SELECTs. DEFAULT is the column's default, written as an expression.
+fn computed<'t>(
+    rewriter: &mut Rewriter<'_>,
+    values: &ast::Values,
+    columns: Vec<&'t ColumnDef>,
+) -> PgResult<(Vec<&'t ColumnDef>, Source)> {
+    let mut rows = Vec::with_capacity(values.rows.len());
+    for row in &values.rows {
+        let mut cells = Vec::with_capacity(columns.len());
+        for (expr, column) in row.content.iter().zip(&columns) {
+            let at = rewriter.at_expr(expr);
+            let ex = match expr {
+                Expr::Identifier(ident) if is_default(ident) => {
+                    super::default::value(rewriter, column)?
+                }
+                other => rewriter.expr(other)?,
+            };
+            let ex = rewriter.assign(ex, &column.ty, &column.name, at)?;
+            cells.push(format!("CAST({} AS {})", ex.sql, column.ty.duckdb()));
+        }
+        rows.push(format!("({})", cells.join(", ")));
+    }
+    let names: Vec<String> = (0..columns.len())
+        .map(|n| quote::name(&format!("a{n}")))
+        .collect();
+    let rows = super::rewrite::Rows {
+        sql: format!(
+            "SELECT * FROM (VALUES {}) AS \"source\"({})",
+            rows.join(", "),
+            names.join(", ")
+        ),
+        columns: Vec::new(),
+        known: false,
+    };
+    Ok((columns, Source::Rows(rows)))
+}
+
+/// RETURNING: columns need no engine.
+fn returning(
+    rewriter: &mut Rewriter<'_>,
+    insert: &ast::Insert,
+    items: &[SelectItem],
+    table: &Arc<TableDef>,
+) -> PgResult<Returning> {
+    let alias = insert.table_alias.as_ref().map(|a| quote::fold(&a.alias));
+    if let Some(columns) = returned_columns(items, table, alias.as_deref().unwrap_or(&table.name)) {
+        return Ok(Returning::Columns(columns));
+    }
+    let mut inner = Rewriter::new(rewriter.ctx, rewriter.text);
+    let mut scope = Scope::default();
+    let columns: Vec<Column> = table_columns(table);
+    scope
+        .star
+        .extend((0..columns.len()).map(|n| super::rewrite::Star::Column(0, n)));
+    scope.relations.push(Relation {
+        name: alias.unwrap_or_else(|| table.name.clone()),
+        schema: None,
+        engine: RETURNING_ROWS.into(),
+        columns,
+        known: true,
+        table: None,
+    });
+    inner.params.clone_from(&rewriter.params);
+    inner.scopes.push(scope);
+    let mut rows = inner.returning(items)?;
+    inner.scopes.pop();
+    rows.sql = format!(
+        "SELECT {} FROM {name} AS {name}",
+        rows.sql,
+        name = quote::name(RETURNING_ROWS)
+    );
+    rewriter.params.clone_from(&inner.params);
+    Ok(Returning::Query(inner.finish(rows)?))
+}
+
+fn returned_columns(
+    items: &[SelectItem],
+    table: &TableDef,
+    alias: &str,
+) -> Option<Vec<(String, duckmesh_catalog::ColumnId)>> {
+    let column = |expr: &Expr| {
+        let name = match expr {
+            Expr::Identifier(ident) => quote::fold(ident),
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [relation, name] if quote::fold(relation) == alias => quote::fold(name),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        table.column(&name)
+    };
+    let mut columns = Vec::new();
+    for item in items {
+        match item {
+            SelectItem::UnnamedExpr(expr) => {
+                let column = column(expr)?;
+                columns.push((column.name.clone(), column.id));
+            }
+            SelectItem::ExprWithAlias { expr, alias } => {
+                columns.push((quote::fold(alias), column(expr)?.id));
+            }
+            SelectItem::Wildcard(_) => {
+                columns.extend(table.columns.iter().map(|c| (c.name.clone(), c.id)));
+            }
+            _ => return None,
+        }
+    }
+    Some(columns)
 }

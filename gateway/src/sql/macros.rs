@@ -1,4 +1,54 @@
 //! Macros that the engine must have before the first query: Postgres' functions written in DuckDB's SQL.
+//!
+//! Besides these, queries call macros that belong to the system's relations: `pg_regclass(schema, name)`,
+//! `pg_to_regclass(text)`, `pg_regclass_text(oid)`, `pg_regnamespace_text`, `pg_regproc_text`, `pg_regrole_text`,
+//! `format_type`, `pg_get_expr`, `pg_table_is_visible`, `pg_get_userbyid`, `pg_encoding_to_char`, `obj_description`,
+//! `col_description`, `shobj_description`, `pg_get_viewdef`, `pg_get_constraintdef`, `pg_get_indexdef`,
+//! `pg_relation_size`, `pg_table_size`, `pg_total_relation_size`, `pg_database_size`.
 
 /// `CREATE MACRO` statements, in order; for the trusted connection of each worker, once at start.
-pub const MACROS: &[&str] = &[];
+pub const MACROS: &[&str] = &[
+    "CREATE OR REPLACE MACRO pg_text_float(x) AS CASE WHEN isnan(x) THEN 'NaN' \
+     WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END \
+     ELSE regexp_replace(CAST(x AS VARCHAR), '\\.0$', '') END",
+    "CREATE OR REPLACE MACRO pg_interval_time(t) AS \
+     (CASE WHEN t < 0 THEN '-' ELSE '' END) || lpad(CAST(abs(t) // 3600000000 AS VARCHAR), greatest(2, length(CAST(abs(t) // 3600000000 AS VARCHAR))), '0') \
+     || ':' || lpad(CAST((abs(t) // 60000000) % 60 AS VARCHAR), 2, '0') || ':' || lpad(CAST((abs(t) // 1000000) % 60 AS VARCHAR), 2, '0') \
+     || (CASE WHEN abs(t) % 1000000 = 0 THEN '' ELSE '.' || rtrim(lpad(CAST(abs(t) % 1000000 AS VARCHAR), 6, '0'), '0') END)",
+    "CREATE OR REPLACE MACRO pg_interval_text(y, m, d, t) AS CASE WHEN y = 0 AND m = 0 AND d = 0 AND t = 0 THEN '00:00:00' ELSE concat_ws(' ', \
+     CASE WHEN y <> 0 THEN y || CASE WHEN y = 1 THEN ' year' ELSE ' years' END END, \
+     CASE WHEN m <> 0 THEN m || CASE WHEN m = 1 THEN ' mon' ELSE ' mons' END END, \
+     CASE WHEN d <> 0 THEN d || CASE WHEN d = 1 THEN ' day' ELSE ' days' END END, \
+     CASE WHEN t <> 0 THEN pg_interval_time(t) END) END",
+    "CREATE OR REPLACE MACRO pg_text_interval(x) AS CASE WHEN x IS NOT NULL THEN pg_interval_text(extract('year' FROM x), extract('month' FROM x), extract('day' FROM x), \
+     extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x)) END",
+    "CREATE OR REPLACE MACRO pg_text_bytea(x) AS '\\x' || lower(hex(x))",
+    "CREATE OR REPLACE MACRO pg_text_timestamptz(x) AS CAST(x AS VARCHAR)",
+    "CREATE OR REPLACE MACRO pg_text_element(v) AS CASE WHEN v IS NULL THEN 'NULL' \
+     WHEN v = '' OR upper(v) = 'NULL' OR regexp_matches(v, '[{},\"\\\\\\s]') THEN '\"' || replace(replace(v, '\\', '\\\\'), '\"', '\\\"') || '\"' ELSE v END",
+    "CREATE OR REPLACE MACRO pg_text_array(x) AS CASE WHEN x IS NOT NULL THEN \
+     '{' || COALESCE(array_to_string(list_transform(CAST(x AS VARCHAR[]), lambda v: pg_text_element(v)), ','), '') || '}' END",
+    "CREATE OR REPLACE MACRO pg_initcap(s) AS array_to_string(list_transform(regexp_extract_all(s, '[\\p{L}\\p{N}]+|[^\\p{L}\\p{N}]+'), lambda w: upper(left(w, 1)) || lower(substr(w, 2))), '')",
+    "CREATE OR REPLACE MACRO pg_lpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE lpad(s, n, f) END",
+    "CREATE OR REPLACE MACRO pg_rpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE rpad(s, n, f) END",
+    "CREATE OR REPLACE MACRO pg_substr(s, f) AS substr(s, greatest(f, 1))",
+    "CREATE OR REPLACE MACRO pg_substring(s, f, n) AS CASE WHEN n < 0 THEN error('negative substring length not allowed') \
+     ELSE substr(s, greatest(f, 1), greatest(CAST(f AS BIGINT) + n - greatest(f, 1), 0)) END",
+    "CREATE OR REPLACE MACRO pg_quote_literal(s) AS CASE WHEN contains(s, '\\') THEN ' E''' || replace(replace(s, '\\', '\\\\'), '''', '''''') || '''' ELSE '''' || replace(s, '''', '''''') || '''' END",
+    "CREATE OR REPLACE MACRO pg_quote_ident(s) AS CASE WHEN regexp_full_match(s, '[a-z_][a-z0-9_$]*') THEN s ELSE '\"' || replace(s, '\"', '\"\"') || '\"' END",
+    "CREATE OR REPLACE MACRO pg_string_to_array(s, d) AS CASE WHEN s IS NULL THEN NULL WHEN s = '' THEN CAST([] AS VARCHAR[]) WHEN d IS NULL THEN string_split(s, '') WHEN d = '' THEN [s] ELSE string_split(s, d) END",
+    "CREATE OR REPLACE MACRO pg_array_to_string(a, d) AS CASE WHEN a IS NOT NULL THEN COALESCE(array_to_string(list_filter(CAST(a AS VARCHAR[]), lambda v: v IS NOT NULL), d), '') END",
+    "CREATE OR REPLACE MACRO pg_array_to_string_null(a, d, n) AS CASE WHEN a IS NOT NULL THEN COALESCE(array_to_string(list_transform(CAST(a AS VARCHAR[]), lambda v: COALESCE(v, n)), d), '') END",
+    "CREATE OR REPLACE MACRO pg_encode(b, f) AS CASE lower(f) WHEN 'hex' THEN lower(hex(b)) WHEN 'base64' THEN to_base64(b) ELSE error('unrecognized encoding: \"' || f || '\"') END",
+    "CREATE OR REPLACE MACRO pg_decode(s, f) AS CASE lower(f) WHEN 'hex' THEN unhex(s) WHEN 'base64' THEN from_base64(s) ELSE error('unrecognized encoding: \"' || f || '\"') END",
+    "CREATE OR REPLACE MACRO pg_size_pretty_text(n) AS CASE WHEN abs(n) < 10240 THEN n || ' bytes' WHEN abs(n) < 10485247 THEN CAST(round(n / 1024.0) AS BIGINT) || ' kB' \
+     WHEN abs(n) < 10736893952 THEN CAST(round(n / 1048576.0) AS BIGINT) || ' MB' WHEN abs(n) < 10994579406848 THEN CAST(round(n / 1073741824.0) AS BIGINT) || ' GB' ELSE CAST(round(n / 1099511627776.0) AS BIGINT) || ' TB' END",
+    "CREATE OR REPLACE MACRO pg_trunc(x, n) AS sign(x) * floor(abs(x) * pow(10, n)) / pow(10, n)",
+    "CREATE OR REPLACE MACRO pg_width_bucket(x, lo, hi, n) AS CAST(CASE WHEN x < lo THEN 0 WHEN x >= hi THEN n + 1 ELSE floor((x - lo) / (hi - lo) * n) + 1 END AS INTEGER)",
+    "CREATE OR REPLACE MACRO pg_justify_days(x) AS to_months(CAST(extract('year' FROM x) * 12 + extract('month' FROM x) + extract('day' FROM x) // 30 AS INTEGER)) + to_days(CAST(extract('day' FROM x) % 30 AS INTEGER)) \
+     + to_microseconds(extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x))",
+    "CREATE OR REPLACE MACRO pg_justify_hours(x) AS to_months(CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS INTEGER)) + to_days(CAST(extract('day' FROM x) + extract('hour' FROM x) // 24 AS INTEGER)) \
+     + to_microseconds((extract('hour' FROM x) % 24) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x))",
+    "CREATE OR REPLACE MACRO pg_array_length(a, n) AS CASE WHEN n = 1 AND len(a) > 0 THEN CAST(len(a) AS INTEGER) END",
+    "CREATE OR REPLACE MACRO pg_json_typeof(j) AS CASE json_type(j) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string' WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE CASE WHEN j IS NOT NULL THEN 'number' END END",
+];

@@ -31,7 +31,12 @@ pub mod transaction;
 
 pub mod macros;
 mod position;
+mod quote;
+mod rewrite;
 
 pub use dispatch::plan;
 pub use parse::parse;
 pub use statement::Statement;
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,11 @@ use sqlparser::{
     tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace},
 };
 
-use super::{position, statement::{Statement, Tree}, thread};
+use super::{
+    position,
+    statement::{Statement, Tree},
+    thread,
+};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// A statement's text; what is longer is data, and belongs into COPY.
@@ -134,10 +138,11 @@ fn one(
     lines: &mut LineStarts,
 ) -> PgResult<Statement> {
     let semicolon = tokens.pop_if(|t| t.token == Token::SemiColon);
-    while tokens.pop_if(|t| matches!(t.token, Token::Whitespace(_))).is_some() {}
-    let start = tokens
-        .first()
-        .map_or(0, |t| lines.byte(text, t.span.start));
+    while tokens
+        .pop_if(|t| matches!(t.token, Token::Whitespace(_)))
+        .is_some()
+    {}
+    let start = tokens.first().map_or(0, |t| lines.byte(text, t.span.start));
     let end = tokens
         .last()
         .map_or(start, |t| lines.byte(text, t.span.end));
@@ -165,14 +170,24 @@ fn one(
     let tree = match tree {
         Ok(tree) => tree,
         Err(error) if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) => {
-            return Ok(Statement::new(text.clone(), start, end, Tree::Failed(error)));
+            return Ok(Statement::new(
+                text.clone(),
+                start,
+                end,
+                Tree::Failed(error),
+            ));
         }
         Err(error) => return Err(error),
     };
     if end - start > STATEMENT_BYTES_MAX && !is_insert_values(&tree) {
         return Err(too_long(STATEMENT_BYTES_MAX));
     }
-    Ok(Statement::new(text.clone(), start, end, Tree::Ast(Box::new(tree))))
+    Ok(Statement::new(
+        text.clone(),
+        start,
+        end,
+        Tree::Ast(Box::new(tree)),
+    ))
 }
 
 fn is_insert_values(tree: &ast::Statement) -> bool {
@@ -182,10 +197,16 @@ fn is_insert_values(tree: &ast::Statement) -> bool {
 
 /// `OVERRIDING SYSTEM VALUE` means nothing without identity columns; the parser does not know it.
 fn without_overriding(tokens: &mut Vec<TokenWithSpan>) {
-    let word = |t: &TokenWithSpan, what: &str| matches!(&t.token, Token::Word(w)
-        if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(what));
+    let word = |t: &TokenWithSpan, what: &str| {
+        matches!(&t.token, Token::Word(w)
+        if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(what))
+    };
     // It stands before VALUES or SELECT: never deep in the text.
-    let Some(at) = tokens.iter().take(10_000).position(|t| word(t, "overriding")) else {
+    let Some(at) = tokens
+        .iter()
+        .take(10_000)
+        .position(|t| word(t, "overriding"))
+    else {
         return;
     };
     let words: Vec<usize> = (at..tokens.len())
@@ -220,7 +241,10 @@ impl LineStarts {
             (self.line, self.start) = (1, 0);
         }
         while self.line < location.line {
-            match text.get(self.start..).and_then(|rest| memchr::memchr(b'\n', rest.as_bytes())) {
+            match text
+                .get(self.start..)
+                .and_then(|rest| memchr::memchr(b'\n', rest.as_bytes()))
+            {
                 Some(at) => self.start += at + 1,
                 None => return text.len(),
             }
@@ -284,8 +308,11 @@ fn syntax_error(
 ) -> PgError {
     let message = match error {
         ParserError::RecursionLimitExceeded => {
-            return PgError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
-                .hint("The statement nests too deeply.");
+            return PgError::new(
+                SqlState::STATEMENT_TOO_COMPLEX,
+                "stack depth limit exceeded",
+            )
+            .hint("The statement nests too deeply.");
         }
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
     };
@@ -366,15 +393,23 @@ mod tests {
         assert_eq!(texts(""), Vec::<String>::new());
         assert_eq!(texts(" ; ;; "), Vec::<String>::new());
         assert_eq!(
-            texts("select 1 ;\n insert into t values ('ü;x') -- c ; d\n; /* a; /* b */ */ select 2 "),
+            texts(
+                "select 1 ;\n insert into t values ('ü;x') -- c ; d\n; /* a; /* b */ */ select 2 "
+            ),
             ["select 1", "insert into t values ('ü;x')", "select 2"]
         );
-        assert_eq!(texts("copy t from stdin; select 1"), ["copy t from stdin", "select 1"]);
+        assert_eq!(
+            texts("copy t from stdin; select 1"),
+            ["copy t from stdin", "select 1"]
+        );
         assert_eq!(
             texts("insert into t (a) overriding system value values (1)").len(),
             1
         );
-        assert_eq!(texts("select $tag$ ; $x$ $tag$, e'\\'; ', $1::int").len(), 1);
+        assert_eq!(
+            texts("select $tag$ ; $x$ $tag$, e'\\'; ', $1::int").len(),
+            1
+        );
     }
 
     #[test]
@@ -383,10 +418,26 @@ mod tests {
         check_error("select 1 from", "syntax error at end of input", 14);
         check_error("select 1 from;", "syntax error at or near \";\"", 14);
         check_error("select 'ü' 1 2", "syntax error at or near \"1\"", 12);
-        check_error("select 'abc", "unterminated quoted string at or near \"'abc\"", 8);
-        check_error("select \"abc", "unterminated quoted identifier at or near \"\"abc\"", 8);
-        check_error("select 1 /* x", "unterminated /* comment at or near \"/* x\"", 10);
-        check_error("select $$x", "unterminated dollar-quoted string at or near \"$$x\"", 8);
+        check_error(
+            "select 'abc",
+            "unterminated quoted string at or near \"'abc\"",
+            8,
+        );
+        check_error(
+            "select \"abc",
+            "unterminated quoted identifier at or near \"\"abc\"",
+            8,
+        );
+        check_error(
+            "select 1 /* x",
+            "unterminated /* comment at or near \"/* x\"",
+            10,
+        );
+        check_error(
+            "select $$x",
+            "unterminated dollar-quoted string at or near \"$$x\"",
+            8,
+        );
         check_error("select 1; selec 2", "syntax error at or near \"selec\"", 11);
         check_error("select (1", "syntax error at end of input", 10);
     }
@@ -399,7 +450,10 @@ mod tests {
         let long = format!("select '{}'", "x".repeat(STATEMENT_BYTES_MAX));
         let error = parse_here(&Arc::from(long.as_str())).expect_err("too long");
         assert_eq!(error.code(), SqlState::PROGRAM_LIMIT_EXCEEDED);
-        let insert = format!("insert into t values ('{}')", "x".repeat(STATEMENT_BYTES_MAX));
+        let insert = format!(
+            "insert into t values ('{}')",
+            "x".repeat(STATEMENT_BYTES_MAX)
+        );
         assert!(parse_here(&Arc::from(insert.as_str())).is_ok());
     }
 }

@@ -83,15 +83,22 @@ impl Statement {
     /// The first word, upper case.
     #[must_use]
     pub fn verb(&self) -> String {
-        let text = self.text().trim_start_matches(|c: char| c == '(' || c.is_whitespace());
-        let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
+        let text = self
+            .text()
+            .trim_start_matches(|c: char| c == '(' || c.is_whitespace());
+        let end = text
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(text.len());
         text.get(..end).unwrap_or_default().to_ascii_uppercase()
     }
 
     /// Whether a failed transaction block may still run it.
     #[must_use]
     pub fn ends_failed_transaction(&self) -> bool {
-        matches!(self.verb().as_str(), "COMMIT" | "END" | "ROLLBACK" | "ABORT")
+        matches!(
+            self.verb().as_str(),
+            "COMMIT" | "END" | "ROLLBACK" | "ABORT"
+        )
     }
 
     /// Whether it is COPY.

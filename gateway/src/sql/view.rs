@@ -1,9 +1,17 @@
 //! A view's query as stored: for us with every name qualified, for other programs as DuckDB SQL.
 
-use sqlparser::ast;
+use std::{collections::HashSet, ops::ControlFlow};
 
-use super::plan::{PlanContext, QueryPlan};
-use crate::wire::error::{PgError, PgResult};
+use sqlparser::ast::{
+    self, Ident, ObjectName, ObjectNamePart, Visit, VisitMut, Visitor, VisitorMut,
+};
+
+use super::{
+    plan::{PlanContext, QueryPlan, SessionValue},
+    quote,
+    rewrite::{Audience, Rewriter, Target},
+};
+use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// A view's query in its three forms.
 #[derive(Clone, Debug)]
@@ -18,6 +26,98 @@ pub struct ViewQuery {
 
 /// Qualifies the names in a view's query. `text` is what it was parsed from. Parameters are refused.
 pub fn qualify(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<ViewQuery> {
-    let _ = (query, text, ctx);
-    Err(PgError::unsupported("CREATE VIEW"))
+    let plan = super::query::plan_query(query, text, ctx)?;
+    if !plan.params.is_empty() {
+        return Err(PgError::new(
+            SqlState::UNDEFINED_PARAMETER,
+            "there is no parameter $1",
+        ));
+    }
+    let mut names = CteNames::default();
+    let _ = query.visit(&mut names);
+    let mut qualified = query.clone();
+    let mut visitor = Qualify {
+        rewriter: Rewriter::new(ctx, text),
+        ctes: names.0,
+    };
+    if let ControlFlow::Break(error) = VisitMut::visit(&mut qualified, &mut visitor) {
+        return Err(error);
+    }
+    Ok(ViewQuery {
+        query: plan,
+        postgres_sql: qualified.to_string(),
+        duckdb_sql: for_lake(query, text, ctx)?,
+    })
+}
+
+/// The query for any DuckDB with the lake attached.
+fn for_lake(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<String> {
+    let mut rewriter = Rewriter::new(ctx, text);
+    rewriter.audience = Audience::Lake;
+    let rows = rewriter.query(query, None)?;
+    let mut sql = String::new();
+    for part in rewriter.parts(&rows.sql)? {
+        match part {
+            super::plan::SqlPart::Text(text) => sql.push_str(&text),
+            super::plan::SqlPart::Param(_) => {}
+            super::plan::SqlPart::Session(value) => sql.push_str(match value {
+                SessionValue::TransactionTime
+                | SessionValue::StatementTime
+                | SessionValue::ClockTime => "now()",
+                SessionValue::CurrentDate => "current_date",
+                SessionValue::LocalTime => "CAST(now() AS TIME)",
+                SessionValue::LocalTimestamp => "CAST(now() AS TIMESTAMP)",
+                SessionValue::Database => "current_database()",
+                _ => {
+                    return Err(PgError::unsupported(
+                        "a view that reads the session's settings is not supported",
+                    ));
+                }
+            }),
+        }
+    }
+    Ok(sql)
+}
+
+/// Names of common table expressions anywhere in the query: such a name alone is left as it is.
+#[derive(Default)]
+struct CteNames(HashSet<String>);
+
+impl Visitor for CteNames {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
+        for cte in query.with.iter().flat_map(|w| &w.cte_tables) {
+            self.0.insert(quote::fold(&cte.alias.name));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+struct Qualify<'a> {
+    rewriter: Rewriter<'a>,
+    ctes: HashSet<String>,
+}
+
+impl VisitorMut for Qualify<'_> {
+    type Break = PgError;
+
+    fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<PgError> {
+        let parts = quote::parts(relation).unwrap_or_default();
+        if let [name] = parts.as_slice()
+            && self.ctes.contains(name)
+        {
+            return ControlFlow::Continue(());
+        }
+        let (schema, name) = match self.rewriter.resolve(relation) {
+            Ok(Target::Table(table, schema)) => (schema, table.name.clone()),
+            Ok(Target::View(view, schema)) => (schema, view.name.clone()),
+            Ok(Target::System(schema, name)) => (schema.to_owned(), name.to_owned()),
+            // Functions in FROM are visited as relations too; the plan has checked them.
+            Ok(Target::Cte(_) | Target::Extra(_)) | Err(_) => return ControlFlow::Continue(()),
+        };
+        let quoted = |name: String| ObjectNamePart::Identifier(Ident::with_quote('"', name));
+        *relation = ObjectName(vec![quoted(schema), quoted(name)]);
+        ControlFlow::Continue(())
+    }
 }

@@ -1,0 +1,589 @@
+//! Expressions: which part writes which node.
+
+use std::sync::Arc;
+
+use duckmesh_catalog::{ColumnId, ColumnType, TableDef};
+use sqlparser::ast::{
+    AccessExpr, Array, BinaryOperator, Expr, Query, Spanned, Subscript, TypedString, UnaryOperator,
+    Value,
+};
+
+use super::{NUMERIC, Rewriter, operator};
+use crate::{
+    sql::{quote, types},
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// A written expression and what is known of it.
+#[derive(Clone, Debug)]
+pub(in crate::sql) struct Ex {
+    pub sql: String,
+    pub ty: Option<ColumnType>,
+    pub kind: Kind,
+    pub origin: Option<(Arc<TableDef>, ColumnId)>,
+    pub position: Option<u32>,
+}
+
+/// What decides how an expression gets its type.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::sql) enum Kind {
+    Plain,
+    /// A string without a type yet.
+    Str(String),
+    /// A parameter without a type yet.
+    Param(usize),
+    /// A parameter whose type is known.
+    Typed(usize),
+    Null,
+    /// A number as written.
+    Number(String),
+}
+
+impl Ex {
+    pub fn plain(sql: impl Into<String>, ty: Option<ColumnType>) -> Self {
+        Self {
+            sql: sql.into(),
+            ty,
+            kind: Kind::Plain,
+            origin: None,
+            position: None,
+        }
+    }
+
+    pub fn of(sql: impl Into<String>, ty: ColumnType) -> Self {
+        Self::plain(sql, Some(ty))
+    }
+
+    pub fn at(mut self, position: Option<u32>) -> Self {
+        self.position = self.position.or(position);
+        self
+    }
+
+    /// Whether it takes the type of what it meets.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.kind, Kind::Str(_) | Kind::Param(_) | Kind::Null)
+    }
+}
+
+impl Rewriter<'_> {
+    /// Writes an expression.
+    pub fn expr(&mut self, expr: &Expr) -> PgResult<Ex> {
+        self.deeper(|r| r.expr_here(expr))
+    }
+
+    fn expr_here(&mut self, expr: &Expr) -> PgResult<Ex> {
+        match expr {
+            Expr::Identifier(ident) => self.column(ident),
+            Expr::CompoundIdentifier(parts) => self.qualified_column(parts),
+            Expr::Nested(inner) => self.expr(inner),
+            Expr::Value(value) => self.value(value),
+            Expr::TypedString(typed) => self.typed_string(typed),
+            Expr::Interval(interval) => self.interval(interval),
+            Expr::BinaryOp {
+                left,
+                op: op @ (BinaryOperator::And | BinaryOperator::Or),
+                right,
+            } => self.connective(left, op, right),
+            Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
+            Expr::UnaryOp { op, expr } => self.unary(*op, expr),
+            Expr::IsFalse(e) => self.is(e, "IS FALSE"),
+            Expr::IsNotFalse(e) => self.is(e, "IS NOT FALSE"),
+            Expr::IsTrue(e) => self.is(e, "IS TRUE"),
+            Expr::IsNotTrue(e) => self.is(e, "IS NOT TRUE"),
+            Expr::IsUnknown(e) => self.is(e, "IS NULL"),
+            Expr::IsNotUnknown(e) => self.is(e, "IS NOT NULL"),
+            Expr::IsNull(e) => self.is_null(e, "IS NULL"),
+            Expr::IsNotNull(e) => self.is_null(e, "IS NOT NULL"),
+            Expr::IsDistinctFrom(l, r) => self.compare(l, "IS DISTINCT FROM", r),
+            Expr::IsNotDistinctFrom(l, r) => self.compare(l, "IS NOT DISTINCT FROM", r),
+            Expr::InList {
+                expr,
+                list,
+                negated,
+            } => self.in_list(expr, list, *negated),
+            Expr::InSubquery {
+                expr,
+                subquery,
+                negated,
+            } => self.in_subquery(expr, subquery, *negated),
+            Expr::Between {
+                expr,
+                negated,
+                low,
+                high,
+            } => self.between(expr, *negated, low, high),
+            Expr::Like {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char,
+            } => self.like("LIKE", *negated, expr, pattern, escape_char.as_deref()),
+            Expr::ILike {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char,
+            } => self.like("ILIKE", *negated, expr, pattern, escape_char.as_deref()),
+            Expr::SimilarTo {
+                negated,
+                expr,
+                pattern,
+                escape_char,
+            } => self.similar(*negated, expr, pattern, escape_char.as_deref()),
+            Expr::AnyOp {
+                left,
+                compare_op,
+                right,
+                is_some: _,
+            } => self.quantified(left, compare_op, right, "ANY"),
+            Expr::AllOp {
+                left,
+                compare_op,
+                right,
+            } => self.quantified(left, compare_op, right, "ALL"),
+            Expr::Cast {
+                kind: _,
+                expr,
+                data_type,
+                format: None,
+            } => self.cast_expr(expr, data_type),
+            Expr::AtTimeZone {
+                timestamp,
+                time_zone,
+            } => self.at_time_zone(timestamp, time_zone),
+            Expr::Extract { field, expr, .. } => self.extract(field, expr),
+            Expr::Ceil { .. }
+            | Expr::Floor { .. }
+            | Expr::Position { .. }
+            | Expr::Substring { .. }
+            | Expr::Trim { .. }
+            | Expr::Overlay { .. } => self.special(expr),
+            Expr::Collate { expr, collation } => {
+                let name = quote::parts(collation).unwrap_or_default();
+                match name.last().map(String::as_str) {
+                    // All of these order by bytes here, as the engine does.
+                    Some("C" | "POSIX" | "default" | "ucs_basic") => self.expr(expr),
+                    _ => Err(PgError::new(
+                        SqlState::UNDEFINED_OBJECT,
+                        format!(
+                            "collation \"{}\" for encoding \"UTF8\" does not exist",
+                            name.join(".")
+                        ),
+                    )
+                    .or_position(self.at(collation.span()))),
+                }
+            }
+            Expr::Function(function) => self.call(function),
+            Expr::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => self.case(operand.as_deref(), conditions, else_result.as_deref()),
+            Expr::Exists { subquery, negated } => {
+                self.bounded("subquery")?;
+                let rows = self.query(subquery, None)?;
+                let not = if *negated { "NOT " } else { "" };
+                Ok(Ex::of(
+                    format!("({not}EXISTS ({}))", rows.sql),
+                    ColumnType::Bool,
+                ))
+            }
+            Expr::Subquery(query) => self.scalar_subquery(query),
+            Expr::Tuple(items) => self.row(items),
+            Expr::Array(array) => self.array(array),
+            Expr::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain),
+            Expr::Lambda(_)
+            | Expr::JsonAccess { .. }
+            | Expr::IsJson { .. }
+            | Expr::IsNormalized { .. }
+            | Expr::InUnnest { .. }
+            | Expr::Like { .. }
+            | Expr::ILike { .. }
+            | Expr::RLike { .. }
+            | Expr::Convert { .. }
+            | Expr::Cast { .. }
+            | Expr::Prefixed { .. }
+            | Expr::GroupingSets(_)
+            | Expr::Cube(_)
+            | Expr::Rollup(_)
+            | Expr::Struct { .. }
+            | Expr::Named { .. }
+            | Expr::Dictionary(_)
+            | Expr::Map(_)
+            | Expr::MatchAgainst { .. }
+            | Expr::Wildcard(_)
+            | Expr::QualifiedWildcard(..)
+            | Expr::OuterJoin(_)
+            | Expr::Prior(_)
+            | Expr::MemberOf(_) => self.refuse("this form of an expression", self.at_expr(expr)),
+        }
+    }
+
+    /// AND and OR: long chains are flat, whatever the tree's shape.
+    fn connective(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> PgResult<Ex> {
+        let word = if *op == BinaryOperator::And {
+            "AND"
+        } else {
+            "OR"
+        };
+        let mut terms = vec![right];
+        let mut rest = left;
+        while let Expr::BinaryOp {
+            left,
+            op: inner,
+            right,
+        } = rest
+            && inner == op
+        {
+            terms.push(right);
+            rest = left;
+        }
+        terms.push(rest);
+        let mut texts = Vec::with_capacity(terms.len());
+        for term in terms.into_iter().rev() {
+            texts.push(self.condition(term, word)?);
+        }
+        Ok(Ex::of(
+            format!("({})", texts.join(&format!(" {word} "))),
+            ColumnType::Bool,
+        ))
+    }
+
+    fn is(&mut self, expr: &Expr, what: &str) -> PgResult<Ex> {
+        let sql = self.condition(expr, what)?;
+        Ok(Ex::of(format!("({sql} {what})"), ColumnType::Bool))
+    }
+
+    fn is_null(&mut self, expr: &Expr, what: &str) -> PgResult<Ex> {
+        let ex = self.expr(expr)?;
+        let ex = self.settle_unknown(ex, &ColumnType::Text)?;
+        Ok(Ex::of(format!("({} {what})", ex.sql), ColumnType::Bool))
+    }
+
+    fn typed_string(&mut self, typed: &TypedString) -> PgResult<Ex> {
+        let TypedString {
+            data_type,
+            value,
+            uses_odbc_syntax: _,
+        } = typed;
+        let at = self.at(value.span);
+        let Some(text) = super::literal::string_of(&value.value) else {
+            return self.refuse("this form of a literal", at);
+        };
+        self.cast_text(&text, data_type, at)
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&Expr>,
+        conditions: &[sqlparser::ast::CaseWhen],
+        else_result: Option<&Expr>,
+    ) -> PgResult<Ex> {
+        let mut whens = Vec::new();
+        let mut results = Vec::new();
+        let operand = match operand {
+            Some(operand) => {
+                let ex = self.expr(operand)?;
+                Some(self.settle_unknown(ex, &ColumnType::Text)?)
+            }
+            None => None,
+        };
+        for when in conditions {
+            whens.push(match &operand {
+                Some(operand) => {
+                    let value = self.expr(&when.condition)?;
+                    let (l, r) = self.meet(operand.clone(), value, "=")?;
+                    format!("({} = {})", l.sql, r.sql)
+                }
+                None => self.condition(&when.condition, "CASE/WHEN")?,
+            });
+            results.push(self.expr(&when.result)?);
+        }
+        if let Some(expr) = else_result {
+            results.push(self.expr(expr)?);
+        }
+        let ty = self.unify(&mut results, "CASE")?;
+        let mut sql = "CASE".to_owned();
+        let mut results = results.into_iter();
+        for (when, then) in whens.iter().zip(results.by_ref()) {
+            sql.push_str(&format!(" WHEN {when} THEN {}", then.sql));
+        }
+        if let Some(otherwise) = results.next() {
+            sql.push_str(&format!(" ELSE {}", otherwise.sql));
+        }
+        sql.push_str(" END");
+        Ok(Ex::plain(format!("({sql})"), ty))
+    }
+
+    /// The common type of several expressions; unknown ones take it.
+    pub fn unify(&mut self, exs: &mut [Ex], place: &str) -> PgResult<Option<ColumnType>> {
+        let mut ty: Option<ColumnType> = None;
+        let mut sure = true;
+        for ex in exs.iter().filter(|e| !e.is_unknown()) {
+            match (&ty, &ex.ty) {
+                (_, None) => sure = false,
+                (None, Some(t)) => ty = Some(t.clone()),
+                (Some(a), Some(b)) => match operator::common(a, b) {
+                    Some(t) => ty = Some(t),
+                    None if operator::comparable(a, b) => sure = false,
+                    None => {
+                        return Err(PgError::new(
+                            SqlState::DATATYPE_MISMATCH,
+                            format!(
+                                "{place} types {} and {} cannot be matched",
+                                super::signature::shown(a),
+                                super::signature::shown(b)
+                            ),
+                        )
+                        .or_position(ex.position));
+                    }
+                },
+            }
+        }
+        let all_null = exs.iter().all(|e| e.kind == Kind::Null);
+        let target = match (&ty, sure) {
+            (Some(ty), _) => Some(ty.clone()),
+            (None, true) if !all_null => Some(ColumnType::Text),
+            _ => None,
+        };
+        if let Some(target) = &target {
+            for ex in exs.iter_mut().filter(|e| e.is_unknown()) {
+                *ex = self.settle(ex.clone(), target)?;
+            }
+        }
+        Ok(if sure { target } else { None })
+    }
+
+    fn scalar_subquery(&mut self, query: &Query) -> PgResult<Ex> {
+        self.bounded("subquery")?;
+        let rows = self.query(query, None)?;
+        if rows.known && rows.columns.len() != 1 {
+            return Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                "subquery must return only one column",
+            )
+            .or_position(self.at(query.span())));
+        }
+        let ty = rows.columns.first().and_then(|c| c.ty.clone());
+        Ok(Ex::plain(
+            format!("({})", rows.sql),
+            ty.filter(|_| rows.known),
+        ))
+    }
+
+    fn row(&mut self, items: &[Expr]) -> PgResult<Ex> {
+        let mut texts = Vec::new();
+        for item in items {
+            let ex = self.expr(item)?;
+            texts.push(self.settle_unknown(ex, &ColumnType::Text)?.sql);
+        }
+        Ok(Ex::plain(format!("({})", texts.join(", ")), None))
+    }
+
+    fn array(&mut self, array: &Array) -> PgResult<Ex> {
+        let mut exs = Vec::new();
+        for item in &array.elem {
+            exs.push(self.expr(item)?);
+        }
+        let ty = self.unify(&mut exs, "ARRAY")?;
+        let texts: Vec<&str> = exs.iter().map(|e| e.sql.as_str()).collect();
+        let sql = format!("[{}]", texts.join(", "));
+        if exs.is_empty() {
+            let mut ex = Ex::plain(sql, None);
+            ex.position = None;
+            return Ok(ex);
+        }
+        let ty = ty.filter(|t| !matches!(t, ColumnType::Array(_)));
+        Ok(Ex::plain(sql, ty.map(|t| ColumnType::Array(Box::new(t)))))
+    }
+
+    /// `a[1]`, `a[1:2]`.
+    fn access(&mut self, root: &Expr, chain: &[AccessExpr]) -> PgResult<Ex> {
+        let at = self.at_expr(root);
+        let mut ex = self.expr(root)?;
+        for access in chain {
+            let AccessExpr::Subscript(subscript) = access else {
+                return self.refuse("a field of a composite value", at);
+            };
+            let json = matches!(ex.ty, Some(ColumnType::Json | ColumnType::Jsonb));
+            ex = match subscript {
+                Subscript::Index { index } if json => {
+                    let key = self.expr(index)?;
+                    self.json_step(ex, key, false)?
+                }
+                Subscript::Index { index } => {
+                    let index = self.expr(index)?;
+                    let index = self.settle(index, &ColumnType::Int4)?;
+                    let element = match &ex.ty {
+                        Some(ColumnType::Array(element)) => Some((**element).clone()),
+                        Some(other) => {
+                            return Err(PgError::new(
+                                SqlState::DATATYPE_MISMATCH,
+                                format!(
+                                    "cannot subscript type {} because it does not support subscripting",
+                                    super::signature::shown(other)
+                                ),
+                            )
+                            .or_position(at));
+                        }
+                        None => None,
+                    };
+                    // The engine counts negative ones from the end; Postgres gives NULL.
+                    let sql = match super::set::integer(subscript_index(subscript)) {
+                        Some(n) if n > 0 => format!("({})[{n}]", ex.sql),
+                        _ => format!(
+                            "({})[CASE WHEN {i} > 0 THEN {i} END]",
+                            ex.sql,
+                            i = index.sql
+                        ),
+                    };
+                    Ex::plain(sql, element)
+                }
+                Subscript::Slice {
+                    lower_bound,
+                    upper_bound,
+                    stride: None,
+                } => {
+                    let bound = |r: &mut Self, e: &Option<Expr>| match e {
+                        Some(e) => {
+                            let ex = r.expr(e)?;
+                            Ok(r.settle(ex, &ColumnType::Int4)?.sql)
+                        }
+                        None => PgResult::Ok(String::new()),
+                    };
+                    let low = bound(self, lower_bound)?;
+                    let high = bound(self, upper_bound)?;
+                    Ex::plain(format!("({})[{low}:{high}]", ex.sql), ex.ty.clone())
+                }
+                Subscript::Slice { .. } => return self.refuse("a stride in a slice", at),
+            };
+        }
+        Ok(ex)
+    }
+
+    fn unary(&mut self, op: UnaryOperator, expr: &Expr) -> PgResult<Ex> {
+        let at = self.at_expr(expr);
+        if op == UnaryOperator::Not {
+            let sql = self.condition(expr, "NOT")?;
+            return Ok(Ex::of(format!("(NOT {sql})"), ColumnType::Bool));
+        }
+        let ex = self.expr(expr)?;
+        let ex = match op {
+            UnaryOperator::Minus | UnaryOperator::Plus => match ex.kind.clone() {
+                Kind::Number(n) if !n.starts_with('-') && op == UnaryOperator::Minus => {
+                    return self.number_literal(&format!("-{n}"), at);
+                }
+                _ => self.settle_unknown(ex, &ColumnType::Float8)?,
+            },
+            _ => self.settle_unknown(ex, &ColumnType::Float8)?,
+        };
+        let ty = ex.ty.clone();
+        let float = |t: Option<ColumnType>| match t {
+            Some(t) if operator::is_int(&t) => Some(ColumnType::Float8),
+            t => t,
+        };
+        Ok(match op {
+            UnaryOperator::Minus => {
+                if let Some(t) = &ty
+                    && !operator::is_number(t)
+                    && *t != ColumnType::Interval
+                {
+                    return Err(self.undefined_operator("-", None, Some(t), at));
+                }
+                Ex::plain(format!("(- {})", ex.sql), ty)
+            }
+            UnaryOperator::Plus => ex,
+            UnaryOperator::BitwiseNot => Ex::plain(format!("(~ {})", ex.sql), ty),
+            UnaryOperator::PGSquareRoot => Ex::plain(format!("sqrt({})", ex.sql), float(ty)),
+            UnaryOperator::PGCubeRoot => {
+                Ex::plain(format!("cbrt({})", ex.sql), Some(ColumnType::Float8))
+            }
+            UnaryOperator::PGAbs => Ex::plain(format!("abs({})", ex.sql), ty),
+            UnaryOperator::Not => ex,
+            UnaryOperator::PGPostfixFactorial
+            | UnaryOperator::PGPrefixFactorial
+            | UnaryOperator::Hash
+            | UnaryOperator::BangNot
+            | UnaryOperator::AtDashAt
+            | UnaryOperator::DoubleAt
+            | UnaryOperator::QuestionDash
+            | UnaryOperator::QuestionPipe => return self.refuse("this operator", at),
+        })
+    }
+
+    fn value(&mut self, value: &sqlparser::ast::ValueWithSpan) -> PgResult<Ex> {
+        let at = self.at(value.span);
+        match &value.value {
+            Value::Number(n, false) => self.number_literal(n, at),
+            Value::Boolean(b) => {
+                Ok(Ex::of(if *b { "TRUE" } else { "FALSE" }, ColumnType::Bool).at(at))
+            }
+            Value::Null => {
+                let mut ex = Ex::plain("NULL", None).at(at);
+                ex.kind = Kind::Null;
+                Ok(ex)
+            }
+            Value::Placeholder(name) => self.param(name, at),
+            other => match super::literal::string_of(other) {
+                Some(text) => {
+                    let mut ex = Ex::of(quote::literal(&text)?, ColumnType::Text).at(at);
+                    ex.kind = Kind::Str(text);
+                    Ok(ex)
+                }
+                None => self.refuse("this form of a literal", at),
+            },
+        }
+    }
+
+    /// A number: int4, int8 or numeric, as Postgres reads it.
+    pub fn number_literal(&mut self, n: &str, at: Option<u32>) -> PgResult<Ex> {
+        let digits = n.strip_prefix('-').unwrap_or(n);
+        let fine = !digits.is_empty()
+            && digits.len() < 1000
+            && digits
+                .bytes()
+                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
+            && digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+        if !fine {
+            return Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                format!("syntax error at or near \"{n}\""),
+            )
+            .or_position(at));
+        }
+        let ty = if n.parse::<i32>().is_ok() {
+            ColumnType::Int4
+        } else if n.parse::<i64>().is_ok() {
+            ColumnType::Int8
+        } else {
+            NUMERIC
+        };
+        // The engine reads an exponent as a double; Postgres as numeric.
+        let text = super::literal::plain_decimal(n).unwrap_or_else(|| n.to_owned());
+        let sql = if text.starts_with('-') {
+            format!("({text})")
+        } else {
+            text
+        };
+        let mut ex = Ex::of(sql, ty).at(at);
+        ex.kind = Kind::Number(n.to_owned());
+        Ok(ex)
+    }
+}
+
+fn subscript_index(subscript: &Subscript) -> &Expr {
+    match subscript {
+        Subscript::Index { index } => index,
+        Subscript::Slice { .. } => &NOTHING,
+    }
+}
+
+static NOTHING: Expr = Expr::Tuple(Vec::new());
+
+#[allow(unused)]
+fn _types(_: &Expr) {
+    let _ = types::resolve;
+}

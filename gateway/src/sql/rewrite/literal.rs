@@ -1,0 +1,134 @@
+//! Constants: read as their type while planning, so that a wrong one is Postgres' error.
+
+use duckmesh_catalog::{
+    ColumnType,
+    types::{DEFAULT_NUMERIC, oid},
+};
+use sqlparser::ast::Value;
+
+use super::{Ex, Kind, NUMERIC, Rewriter};
+use crate::{
+    sql::quote,
+    value::{self, Param},
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// The text of a string constant.
+pub(in crate::sql) fn string_of(value: &Value) -> Option<String> {
+    match value {
+        Value::SingleQuotedString(s)
+        | Value::EscapedStringLiteral(s)
+        | Value::UnicodeStringLiteral(s) => Some(s.clone()),
+        Value::DollarQuotedString(s) => Some(s.value.clone()),
+        _ => None,
+    }
+}
+
+/// `1.5e3` as `1500`: none where it has no exponent, or the digits would be too many.
+pub(super) fn plain_decimal(n: &str) -> Option<String> {
+    let at = n.find(['e', 'E'])?;
+    let (mantissa, exponent) = (n.get(..at)?, n.get(at + 1..)?.parse::<i32>().ok()?);
+    let (sign, mantissa) = match mantissa.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", mantissa),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let point = i32::try_from(whole.len()).ok()? + exponent;
+    if !(-30..=38).contains(&point) {
+        return None;
+    }
+    let length = i32::try_from(digits.len()).ok()?;
+    let zeros = |n: i32| "0".repeat(usize::try_from(n).unwrap_or(0));
+    let text = if point <= 0 {
+        format!("0.{}{digits}", zeros(-point))
+    } else if point >= length {
+        format!("{digits}{}", zeros(point - length))
+    } else {
+        let (a, b) = digits.split_at(usize::try_from(point).ok()?);
+        format!("{a}.{b}")
+    };
+    Some(format!("{sign}{text}"))
+}
+
+impl Rewriter<'_> {
+    /// A string as a constant of a type.
+    pub fn constant(&self, text: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<Ex> {
+        let param = Param::Text(text.as_bytes());
+        let sql = match ty {
+            ColumnType::Text | ColumnType::Varchar(None) | ColumnType::Other(_) => {
+                quote::literal(text)?
+            }
+            ColumnType::Numeric(0, 0) => value::literal(oid::NUMERIC, param, &self.ctx.values)
+                .map_err(|e| e.or_position(at))?,
+            ty => value::literal_as(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?,
+        };
+        Ok(Ex::of(sql, ty.clone()).at(at))
+    }
+
+    /// An expression as the type it meets: constants are read as it, parameters get it.
+    pub fn settle(&mut self, ex: Ex, ty: &ColumnType) -> PgResult<Ex> {
+        match ex.kind.clone() {
+            Kind::Str(text) => self.constant(&text, ty, ex.position),
+            Kind::Param(index) => {
+                self.param_is(index, ty, ex.position)?;
+                Ok(Ex {
+                    ty: Some(ty.clone()),
+                    kind: Kind::Typed(index),
+                    ..ex
+                })
+            }
+            Kind::Null => Ok(Ex {
+                sql: format!("CAST(NULL AS {})", duckdb(ty)),
+                ty: Some(ty.clone()),
+                ..ex
+            }),
+            Kind::Plain | Kind::Typed(_) | Kind::Number(_) => Ok(ex),
+        }
+    }
+
+    /// The same, but NULL stays what it is.
+    pub fn settle_unknown(&mut self, ex: Ex, ty: &ColumnType) -> PgResult<Ex> {
+        match ex.kind {
+            Kind::Null => Ok(ex),
+            _ => self.settle(ex, ty),
+        }
+    }
+}
+
+/// The engine's name of a type; `numeric` without precision gets the lake's.
+pub(super) fn duckdb(ty: &ColumnType) -> String {
+    match ty {
+        ColumnType::Numeric(0, 0) => {
+            ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1).duckdb()
+        }
+        ColumnType::Array(element) => format!("{}[]", duckdb(element)),
+        other => other.duckdb(),
+    }
+}
+
+/// `invalid input syntax for type …`, where a constant of another kind stands.
+#[allow(dead_code)]
+pub(super) fn invalid(ty: &ColumnType, text: &str) -> PgError {
+    PgError::new(
+        SqlState::INVALID_TEXT_REPRESENTATION,
+        format!("invalid input syntax for type {ty}: \"{text}\""),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn exponents_are_written_out() {
+        for (n, expect) in [
+            ("1e3", Some("1000")),
+            ("1.5e3", Some("1500")),
+            ("1.2345e2", Some("123.45")),
+            ("-5e-3", Some("-0.005")),
+            ("1.5", None),
+            ("1e400", None),
+        ] {
+            assert_eq!(super::plain_decimal(n).as_deref(), expect, "{n}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The gate: a syntax tree is checked node by node and written anew as DuckDB SQL.
+//!
+//! Every match over the parser's enums names what it takes; what is not named is refused. No text of a client is
+//! copied: names are quoted, strings are quoted again, numbers are checked.
+
+mod expr;
+mod scope;
+
+mod from;
+mod select;
+mod set;
+
+mod call;
+mod cast;
+mod datetime;
+mod filter;
+mod literal;
+mod operator;
+mod params;
+mod special;
+
+mod column_name;
+mod functions;
+mod relations;
+mod signature;
+
+use std::sync::Arc;
+
+use duckmesh_catalog::ColumnType;
+use sqlparser::{
+    ast::{self, Spanned},
+    tokenizer::Span,
+};
+
+pub(super) use self::{
+    cast::assignable,
+    expr::{Ex, Kind},
+    literal::string_of,
+    params::of_oid,
+    relations::Target,
+    scope::{Column, Relation, Scope, Star},
+    select::{Rows, unique},
+    signature::shown,
+};
+use super::{
+    plan::{
+        OutputColumn, ParamType, PlanContext, QueryPlan, SessionValue, SqlPart, SystemUse, TableUse,
+    },
+    position,
+    quote::HOLE,
+};
+use crate::wire::error::{PgError, PgResult, SqlState};
+
+/// Levels of expressions and queries inside each other, after chains of AND and OR were made flat.
+const DEPTH_MAX: usize = 1500;
+/// Levels of views inside views.
+const VIEW_DEPTH_MAX: usize = 16;
+/// The rewritten text may be longer than the client's, but not without limit.
+const SQL_BYTES_MAX: usize = 32 << 20;
+
+/// `numeric` without precision: any.
+pub(super) const NUMERIC: ColumnType = ColumnType::Numeric(0, 0);
+
+/// For whom the text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Our engine: tables are views by id.
+    Engine,
+    /// Any DuckDB with the lake attached: what a view stores.
+    Lake,
+}
+
+/// One statement's rewriting.
+pub(super) struct Rewriter<'a> {
+    pub ctx: &'a PlanContext,
+    pub text: &'a str,
+    pub audience: Audience,
+    pub scopes: Vec<Scope>,
+    pub ctes: Vec<scope::Cte>,
+    pub tables: Vec<TableUse>,
+    pub system: Vec<SystemUse>,
+    pub params: Vec<Option<ColumnType>>,
+    pub session: Vec<SessionValue>,
+    /// A name that only this statement may read: INSERT's `returning_rows`.
+    pub extra: Option<Relation>,
+    /// What may not stand here, with what it is called: subqueries and parameters in CHECK and DEFAULT.
+    pub bounds: Option<&'static str>,
+    depth: usize,
+    view_depth: usize,
+    recursive_depth: usize,
+    names: usize,
+    dialect_duckdb: bool,
+}
+
+impl<'a> Rewriter<'a> {
+    pub fn new(ctx: &'a PlanContext, text: &'a str) -> Self {
+        Self {
+            ctx,
+            text,
+            audience: Audience::Engine,
+            scopes: Vec::new(),
+            ctes: Vec::new(),
+            tables: Vec::new(),
+            system: Vec::new(),
+            params: Vec::new(),
+            session: Vec::new(),
+            extra: None,
+            bounds: None,
+            depth: 0,
+            view_depth: 0,
+            recursive_depth: 0,
+            names: 0,
+            dialect_duckdb: false,
+        }
+    }
+
+    /// A whole query as a plan.
+    pub fn finish(mut self, rows: Rows) -> PgResult<QueryPlan> {
+        let params = self.param_types()?;
+        Ok(QueryPlan {
+            sql: self.parts(&rows.sql)?,
+            tables: std::mem::take(&mut self.tables),
+            system: std::mem::take(&mut self.system),
+            params,
+            columns: if rows.known {
+                rows.columns.iter().map(output).collect()
+            } else {
+                Vec::new()
+            },
+        })
+    }
+
+    /// The types of all parameters: text where nothing tells.
+    pub fn param_types(&self) -> PgResult<Vec<ParamType>> {
+        params::finish(self)
+    }
+
+    /// Splits a text at its holes.
+    pub fn parts(&self, sql: &str) -> PgResult<Vec<SqlPart>> {
+        if sql.len() > SQL_BYTES_MAX {
+            return Err(too_complex());
+        }
+        let mut parts = Vec::new();
+        for (n, piece) in sql.split(HOLE).enumerate() {
+            if n % 2 == 0 {
+                if !piece.is_empty() {
+                    parts.push(SqlPart::Text(piece.to_owned()));
+                }
+                continue;
+            }
+            let index = piece.get(1..).and_then(|i| i.parse::<usize>().ok());
+            parts.push(match (piece.as_bytes().first(), index) {
+                (Some(b'p'), Some(index)) => SqlPart::Param(index),
+                (Some(b's'), Some(index)) => SqlPart::Session(
+                    self.session
+                        .get(index)
+                        .cloned()
+                        .ok_or_else(|| PgError::internal("a hole without its value"))?,
+                ),
+                _ => return Err(PgError::internal("a hole that is none")),
+            });
+        }
+        Ok(parts)
+    }
+
+    /// Goes one level down.
+    fn deeper<T>(&mut self, work: impl FnOnce(&mut Self) -> PgResult<T>) -> PgResult<T> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(too_complex());
+        }
+        let result = work(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// A number for a name of our own.
+    fn number(&mut self) -> usize {
+        self.names += 1;
+        self.names
+    }
+
+    pub fn at(&self, span: Span) -> Option<u32> {
+        // Inside a view the positions belong to another text.
+        (self.view_depth == 0)
+            .then(|| position::of_span(self.text, span))
+            .flatten()
+    }
+
+    pub fn at_expr(&self, expr: &ast::Expr) -> Option<u32> {
+        if self.depth > 64 {
+            // A span of a deep chain walks all of it.
+            return None;
+        }
+        self.at(expr.span())
+    }
+
+    /// What DuckMesh does not do.
+    fn refuse<T>(&self, what: &str, at: Option<u32>) -> PgResult<T> {
+        Err(PgError::unsupported(format!("{what} is not supported"))
+            .hint("See docs/sql.md for what is.")
+            .or_position(at))
+    }
+
+    /// Subqueries, parameters and the like, where there is a bound.
+    fn bounded(&self, what: &str) -> PgResult<()> {
+        match self.bounds {
+            Some(place) => Err(PgError::unsupported(format!(
+                "cannot use {what} in {place}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// A value that the session fills in.
+    fn session_value(&mut self, value: SessionValue) -> String {
+        let index = self
+            .session
+            .iter()
+            .position(|v| *v == value)
+            .unwrap_or_else(|| {
+                self.session.push(value);
+                self.session.len() - 1
+            });
+        format!("{HOLE}s{index}{HOLE}")
+    }
+}
+
+fn output(column: &Column) -> OutputColumn {
+    OutputColumn {
+        name: Some(column.name.clone()),
+        origin: column.origin.clone(),
+        ty: column.ty.clone().filter(only_postgres),
+    }
+}
+
+/// Types that the engine's own does not tell.
+fn only_postgres(ty: &ColumnType) -> bool {
+    match ty {
+        ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Jsonb | ColumnType::Text => true,
+        ColumnType::Array(element) => only_postgres(element),
+        _ => false,
+    }
+}
+
+pub(super) fn too_complex() -> PgError {
+    PgError::new(
+        SqlState::STATEMENT_TOO_COMPLEX,
+        "stack depth limit exceeded",
+    )
+    .hint("The statement nests too deeply.")
+}
+
+/// A table's columns as a relation shows them.
+pub(super) fn table_columns(table: &Arc<duckmesh_catalog::TableDef>) -> Vec<Column> {
+    table
+        .columns
+        .iter()
+        .map(|c| Column {
+            name: c.name.clone(),
+            engine: c.name.clone(),
+            ty: Some(c.ty.clone()),
+            origin: Some((table.clone(), c.id)),
+        })
+        .collect()
+}

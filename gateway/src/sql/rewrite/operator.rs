@@ -1,0 +1,909 @@
+//! Operators.
+
+use duckmesh_catalog::ColumnType;
+use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr, Spanned};
+
+use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
+use crate::{
+    sql::quote,
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+pub(super) fn is_int(ty: &ColumnType) -> bool {
+    matches!(ty, ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8)
+}
+
+pub(super) fn is_number(ty: &ColumnType) -> bool {
+    is_int(ty)
+        || matches!(
+            ty,
+            ColumnType::Float4 | ColumnType::Float8 | ColumnType::Numeric(..)
+        )
+        || matches!(ty, ColumnType::Other(name) if name.contains("int"))
+}
+
+pub(super) fn is_text(ty: &ColumnType) -> bool {
+    matches!(
+        ty,
+        ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_)
+    )
+}
+
+fn is_time_point(ty: &ColumnType) -> bool {
+    matches!(
+        ty,
+        ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz
+    )
+}
+
+fn is_json(ty: &ColumnType) -> bool {
+    matches!(ty, ColumnType::Json | ColumnType::Jsonb)
+}
+
+/// Whether Postgres compares them.
+pub(super) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
+    a == b
+        || (is_number(a) && is_number(b))
+        || (is_text(a) && is_text(b))
+        || (is_time_point(a) && is_time_point(b))
+        || matches!(
+            (a, b),
+            (ColumnType::Other(_), _) | (_, ColumnType::Other(_))
+        )
+        || matches!((a, b), (ColumnType::Array(a), ColumnType::Array(b)) if comparable(a, b))
+}
+
+/// Width of a number's type among numbers.
+fn rank(ty: &ColumnType) -> u8 {
+    match ty {
+        ColumnType::Int2 => 1,
+        ColumnType::Int4 => 2,
+        ColumnType::Int8 => 3,
+        ColumnType::Numeric(..) => 4,
+        ColumnType::Float4 => 5,
+        ColumnType::Float8 => 6,
+        _ => 0,
+    }
+}
+
+/// The type that holds both.
+pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
+    match (a, b) {
+        _ if a == b => Some(a.clone()),
+        (ColumnType::Numeric(..), ColumnType::Numeric(..)) => Some(NUMERIC),
+        _ if rank(a) > 0 && rank(b) > 0 => {
+            let wide = if rank(a) > rank(b) { a } else { b };
+            Some(match wide {
+                ColumnType::Numeric(..) => NUMERIC,
+                other => other.clone(),
+            })
+        }
+        _ if is_text(a) && is_text(b) => Some(ColumnType::Text),
+        _ if is_time_point(a) && is_time_point(b) => Some(
+            if *a == ColumnType::Timestamptz || *b == ColumnType::Timestamptz {
+                ColumnType::Timestamptz
+            } else {
+                ColumnType::Timestamp
+            },
+        ),
+        (ColumnType::Array(x), ColumnType::Array(y)) => {
+            Some(ColumnType::Array(Box::new(common(x, y)?)))
+        }
+        _ => None,
+    }
+}
+
+impl Rewriter<'_> {
+    /// `operator does not exist: integer + text`.
+    pub fn undefined_operator(
+        &self,
+        op: &str,
+        left: Option<&ColumnType>,
+        right: Option<&ColumnType>,
+        at: Option<u32>,
+    ) -> PgError {
+        let name = |t: Option<&ColumnType>| t.map_or_else(|| "unknown".to_owned(), shown);
+        let text = match left {
+            Some(_) => format!("{} {op} {}", name(left), name(right)),
+            None => format!("{op} {}", name(right)),
+        };
+        PgError::new(
+            SqlState::UNDEFINED_FUNCTION,
+            format!("operator does not exist: {text}"),
+        )
+        .hint("No operator matches the given name and argument types. You might need to add explicit type casts.")
+        .or_position(at)
+    }
+
+    /// Two sides of a comparison: unknown ones take the other's type.
+    pub fn meet(&mut self, l: Ex, r: Ex, op: &str) -> PgResult<(Ex, Ex)> {
+        let at = l.position.or(r.position);
+        let (l, r) = match (l.is_unknown(), r.is_unknown()) {
+            (true, true) => (
+                self.settle_unknown(l, &ColumnType::Text)?,
+                self.settle_unknown(r, &ColumnType::Text)?,
+            ),
+            (true, false) => match r.ty.clone() {
+                Some(ty) => (self.settle(l, &ty)?, r),
+                None => (self.settle_parameter(l)?, r),
+            },
+            (false, true) => match l.ty.clone() {
+                Some(ty) => {
+                    let r = self.settle(r, &ty)?;
+                    (l, r)
+                }
+                None => (l, self.settle_parameter(r)?),
+            },
+            (false, false) => (l, r),
+        };
+        if let (Some(a), Some(b)) = (&l.ty, &r.ty)
+            && !comparable(a, b)
+        {
+            return Err(self.undefined_operator(op, Some(a), Some(b), at));
+        }
+        Ok((l, r))
+    }
+
+    /// Beside something of unknown type: only a parameter must be given one.
+    fn settle_parameter(&mut self, ex: Ex) -> PgResult<Ex> {
+        match ex.kind {
+            Kind::Param(_) => self.settle(ex, &ColumnType::Text),
+            _ => Ok(ex),
+        }
+    }
+
+    /// `=`, `<` and their like.
+    pub fn compare(&mut self, left: &Expr, op: &str, right: &Expr) -> PgResult<Ex> {
+        if let (Expr::Tuple(_), Expr::Subquery(query)) = (left, right) {
+            let _ = query;
+            return self.refuse("a row compared with a subquery", self.at_expr(left));
+        }
+        if let (Expr::Tuple(l), Expr::Tuple(r)) = (left, right) {
+            return self.compare_rows(l, op, r);
+        }
+        let l = self.expr(left)?;
+        let r = self.expr(right)?;
+        let shown_op = if op.len() > 2 { "=" } else { op };
+        let (l, r) = self.meet(l, r, shown_op)?;
+        if l.ty.as_ref().or(r.ty.as_ref()) == Some(&ColumnType::Json) {
+            return Err(self.undefined_operator(
+                shown_op,
+                l.ty.as_ref(),
+                r.ty.as_ref(),
+                self.at_expr(left),
+            ));
+        }
+        Ok(Ex::of(
+            format!("({} {op} {})", l.sql, r.sql),
+            ColumnType::Bool,
+        ))
+    }
+
+    fn compare_rows(&mut self, l: &[Expr], op: &str, r: &[Expr]) -> PgResult<Ex> {
+        if l.len() != r.len() {
+            return Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                "unequal number of entries in row expressions",
+            ));
+        }
+        let (mut ls, mut rs) = (Vec::new(), Vec::new());
+        for (a, b) in l.iter().zip(r) {
+            let (a, b) = (self.expr(a)?, self.expr(b)?);
+            let (a, b) = self.meet(a, b, "=")?;
+            ls.push(a.sql);
+            rs.push(b.sql);
+        }
+        if matches!(op, "=" | "<>") {
+            let parts: Vec<String> = ls
+                .iter()
+                .zip(&rs)
+                .map(|(a, b)| format!("{a} = {b}"))
+                .collect();
+            let not = if op == "=" { "" } else { "NOT " };
+            return Ok(Ex::of(
+                format!("({not}({}))", parts.join(" AND ")),
+                ColumnType::Bool,
+            ));
+        }
+        Ok(Ex::of(
+            format!("(({}) {op} ({}))", ls.join(", "), rs.join(", ")),
+            ColumnType::Bool,
+        ))
+    }
+
+    /// A binary operator other than AND and OR.
+    pub fn binary(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> PgResult<Ex> {
+        use BinaryOperator as B;
+        let at = self.at_expr(left);
+        match op {
+            B::Eq => return self.compare(left, "=", right),
+            B::NotEq => return self.compare(left, "<>", right),
+            B::Lt => return self.compare(left, "<", right),
+            B::LtEq => return self.compare(left, "<=", right),
+            B::Gt => return self.compare(left, ">", right),
+            B::GtEq => return self.compare(left, ">=", right),
+            B::PGRegexMatch => return self.regex(left, right, false, ""),
+            B::PGRegexIMatch => return self.regex(left, right, false, "i"),
+            B::PGRegexNotMatch => return self.regex(left, right, true, ""),
+            B::PGRegexNotIMatch => return self.regex(left, right, true, "i"),
+            B::PGLikeMatch => return self.like("LIKE", false, left, right, None),
+            B::PGNotLikeMatch => return self.like("LIKE", true, left, right, None),
+            B::PGILikeMatch => return self.like("ILIKE", false, left, right, None),
+            B::PGNotILikeMatch => return self.like("ILIKE", true, left, right, None),
+            B::PGCustomBinaryOperator(path) => return self.named_operator(left, path, right),
+            _ => {}
+        }
+        let l = self.expr(left)?;
+        let r = self.expr(right)?;
+        match op {
+            B::Plus => self.add(l, r, at),
+            B::Minus => self.subtract(l, r, at),
+            B::Multiply => self.multiply(l, r, at),
+            B::Divide => self.divide(l, r, "/", at),
+            B::Modulo => self.divide(l, r, "%", at),
+            B::PGExp => {
+                let (l, r) = (self.as_number(l)?, self.as_number(r)?);
+                let ty = match (&l.ty, &r.ty) {
+                    (Some(a), Some(b))
+                        if matches!(a, ColumnType::Numeric(..))
+                            || matches!(b, ColumnType::Numeric(..)) =>
+                    {
+                        None
+                    }
+                    (Some(_), Some(_)) => Some(ColumnType::Float8),
+                    _ => None,
+                };
+                Ok(Ex::plain(format!("pow({}, {})", l.sql, r.sql), ty))
+            }
+            B::StringConcat => self.concat(l, r, at),
+            B::BitwiseAnd => self.bits(l, r, "&", at),
+            B::BitwiseOr => self.bits(l, r, "|", at),
+            B::PGBitwiseXor => self.bits(l, r, "#", at),
+            B::PGBitwiseShiftLeft => self.bits(l, r, "<<", at),
+            B::PGBitwiseShiftRight => self.bits(l, r, ">>", at),
+            B::Arrow => self.json_step(l, r, false),
+            B::LongArrow => self.json_step(l, r, true),
+            B::HashArrow => self.json_path(l, r, false, at),
+            B::HashLongArrow => self.json_path(l, r, true, at),
+            B::AtArrow => self.contains(l, r, at),
+            B::ArrowAt => self.contains(r, l, at),
+            B::PGOverlap => {
+                let (l, r) = self.meet(l, r, "&&")?;
+                Ok(Ex::of(
+                    format!("list_has_any({}, {})", l.sql, r.sql),
+                    ColumnType::Bool,
+                ))
+            }
+            B::Question => match &r.kind {
+                Kind::Str(key) => {
+                    let path = quote::literal(&json_key(key))?;
+                    Ok(Ex::of(
+                        format!("json_exists({}, {path})", l.sql),
+                        ColumnType::Bool,
+                    ))
+                }
+                _ => self.refuse("this operator", at),
+            },
+            B::PGStartsWith => {
+                let l = self.settle(l, &ColumnType::Text)?;
+                let r = self.settle(r, &ColumnType::Text)?;
+                Ok(Ex::of(
+                    format!("starts_with({}, {})", l.sql, r.sql),
+                    ColumnType::Bool,
+                ))
+            }
+            B::Overlaps => self.refuse("OVERLAPS", at),
+            other => {
+                Err(self.undefined_operator(&other.to_string(), l.ty.as_ref(), r.ty.as_ref(), at))
+            }
+        }
+    }
+
+    /// `OPERATOR(pg_catalog.~)`.
+    fn named_operator(&mut self, left: &Expr, path: &[String], right: &Expr) -> PgResult<Ex> {
+        let name = match path {
+            [name] => name,
+            [schema, name] if schema == "pg_catalog" => name,
+            _ => return self.refuse("this operator", self.at_expr(left)),
+        };
+        let op = match name.as_str() {
+            "=" => BinaryOperator::Eq,
+            "<>" | "!=" => BinaryOperator::NotEq,
+            "<" => BinaryOperator::Lt,
+            ">" => BinaryOperator::Gt,
+            "<=" => BinaryOperator::LtEq,
+            ">=" => BinaryOperator::GtEq,
+            "~" => BinaryOperator::PGRegexMatch,
+            "~*" => BinaryOperator::PGRegexIMatch,
+            "!~" => BinaryOperator::PGRegexNotMatch,
+            "!~*" => BinaryOperator::PGRegexNotIMatch,
+            "~~" => BinaryOperator::PGLikeMatch,
+            "~~*" => BinaryOperator::PGILikeMatch,
+            "!~~" => BinaryOperator::PGNotLikeMatch,
+            "!~~*" => BinaryOperator::PGNotILikeMatch,
+            "||" => BinaryOperator::StringConcat,
+            "+" => BinaryOperator::Plus,
+            "-" => BinaryOperator::Minus,
+            "*" => BinaryOperator::Multiply,
+            "/" => BinaryOperator::Divide,
+            _ => return self.refuse("this operator", self.at_expr(left)),
+        };
+        self.binary(left, &op, right)
+    }
+
+    /// An unknown beside arithmetic takes the other side's type.
+    fn arithmetic(&mut self, l: Ex, r: Ex, op: &str, at: Option<u32>) -> PgResult<(Ex, Ex)> {
+        if l.is_unknown() && r.is_unknown() {
+            if l.kind == Kind::Null || r.kind == Kind::Null {
+                return Ok((self.settle_parameter(l)?, self.settle_parameter(r)?));
+            }
+            return Err(PgError::new(
+                SqlState::AMBIGUOUS_FUNCTION,
+                format!("operator is not unique: unknown {op} unknown"),
+            )
+            .hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
+            .or_position(at));
+        }
+        if l.is_unknown() {
+            let ty = self.partner(r.ty.as_ref(), op);
+            return Ok((self.settle(l, &ty)?, r));
+        }
+        if r.is_unknown() {
+            let ty = self.partner(l.ty.as_ref(), op);
+            let r = self.settle(r, &ty)?;
+            return Ok((l, r));
+        }
+        Ok((l, r))
+    }
+
+    fn partner(&self, other: Option<&ColumnType>, op: &str) -> ColumnType {
+        match other {
+            Some(ColumnType::Date) if op == "-" => ColumnType::Date,
+            Some(ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz)
+                if op == "+" =>
+            {
+                ColumnType::Interval
+            }
+            Some(ColumnType::Interval) if matches!(op, "*" | "/") => ColumnType::Float8,
+            Some(ty) => ty.clone(),
+            None => ColumnType::Int4,
+        }
+    }
+
+    /// Result of `+ - * / %` over two numbers; none where it is not known.
+    fn number_type(
+        &self,
+        l: &Ex,
+        r: &Ex,
+        op: &str,
+        at: Option<u32>,
+    ) -> PgResult<Option<ColumnType>> {
+        let (Some(a), Some(b)) = (&l.ty, &r.ty) else {
+            return Ok(None);
+        };
+        if !is_number(a) || !is_number(b) {
+            return Err(self.undefined_operator(op, Some(a), Some(b), at));
+        }
+        Ok(match (a, b) {
+            (ColumnType::Float4, ColumnType::Float4) => Some(ColumnType::Float4),
+            (ColumnType::Float4, _) | (_, ColumnType::Float4) => Some(ColumnType::Float8),
+            _ => common(a, b),
+        })
+    }
+
+    /// A small literal beside int2 is int4 in Postgres; the engine would make it int2.
+    fn widened(&self, ex: &Ex, ty: Option<&ColumnType>) -> String {
+        match (&ex.ty, ty) {
+            (Some(ColumnType::Int2), Some(t @ (ColumnType::Int4 | ColumnType::Int8))) => {
+                format!("CAST({} AS {})", ex.sql, t.duckdb())
+            }
+            // Mixed with real, Postgres computes in double precision.
+            (Some(ColumnType::Float4), Some(ColumnType::Float8)) => {
+                format!("CAST({} AS DOUBLE)", ex.sql)
+            }
+            (Some(ColumnType::Numeric(..)), Some(ColumnType::Float8)) => {
+                format!("CAST({} AS DOUBLE)", ex.sql)
+            }
+            _ => ex.sql.clone(),
+        }
+    }
+
+    fn plain_arithmetic(&self, l: &Ex, op: &str, r: &Ex, ty: Option<ColumnType>) -> Ex {
+        let sql = format!(
+            "({} {op} {})",
+            self.widened(l, ty.as_ref()),
+            self.widened(r, ty.as_ref())
+        );
+        Ex::plain(sql, ty)
+    }
+
+    fn add(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
+        use ColumnType as T;
+        let (l, r) = self.arithmetic(l, r, "+", at)?;
+        let ty = match (&l.ty, &r.ty) {
+            (Some(T::Date), Some(b)) if is_int(b) => {
+                return Ok(Ex::of(
+                    format!("({} + CAST({} AS INTEGER))", l.sql, r.sql),
+                    T::Date,
+                ));
+            }
+            (Some(a), Some(T::Date)) if is_int(a) => {
+                return Ok(Ex::of(
+                    format!("({} + CAST({} AS INTEGER))", r.sql, l.sql),
+                    T::Date,
+                ));
+            }
+            (Some(T::Date | T::Timestamp), Some(T::Interval))
+            | (Some(T::Interval), Some(T::Date | T::Timestamp)) => Some(T::Timestamp),
+            (Some(T::Timestamptz), Some(T::Interval))
+            | (Some(T::Interval), Some(T::Timestamptz)) => Some(T::Timestamptz),
+            (Some(T::Date), Some(T::Time)) | (Some(T::Time), Some(T::Date)) => Some(T::Timestamp),
+            (Some(T::Time), Some(T::Interval)) | (Some(T::Interval), Some(T::Time)) => {
+                Some(T::Time)
+            }
+            (Some(T::Interval), Some(T::Interval)) => Some(T::Interval),
+            _ => {
+                let ty = self.number_type(&l, &r, "+", at)?;
+                return Ok(self.plain_arithmetic(&l, "+", &r, ty));
+            }
+        };
+        Ok(Ex::plain(format!("({} + {})", l.sql, r.sql), ty))
+    }
+
+    fn subtract(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
+        use ColumnType as T;
+        let (l, r) = self.arithmetic(l, r, "-", at)?;
+        let ty = match (&l.ty, &r.ty) {
+            (Some(T::Date), Some(T::Date)) => {
+                return Ok(Ex::of(
+                    format!("CAST(({} - {}) AS INTEGER)", l.sql, r.sql),
+                    T::Int4,
+                ));
+            }
+            (Some(T::Date), Some(b)) if is_int(b) => {
+                return Ok(Ex::of(
+                    format!("({} - CAST({} AS INTEGER))", l.sql, r.sql),
+                    T::Date,
+                ));
+            }
+            (Some(T::Date | T::Timestamp), Some(T::Interval)) => Some(T::Timestamp),
+            (Some(T::Timestamptz), Some(T::Interval)) => Some(T::Timestamptz),
+            (Some(T::Time), Some(T::Interval)) => Some(T::Time),
+            (Some(T::Interval), Some(T::Interval)) => Some(T::Interval),
+            (Some(T::Time), Some(T::Time)) => {
+                let sql = format!("to_microseconds(epoch_us({}) - epoch_us({}))", l.sql, r.sql);
+                return Ok(Ex::of(sql, T::Interval));
+            }
+            (Some(a), Some(b)) if is_time_point(a) && is_time_point(b) => {
+                let wide = common(a, b).unwrap_or(T::Timestamp);
+                let cast = |e: &Ex| match e.ty == Some(wide.clone()) {
+                    true => e.sql.clone(),
+                    false => format!("CAST({} AS {})", e.sql, wide.duckdb()),
+                };
+                return Ok(Ex::of(
+                    format!("({} - {})", cast(&l), cast(&r)),
+                    T::Interval,
+                ));
+            }
+            (Some(T::Jsonb), _) => return self.refuse("removing keys from jsonb", at),
+            _ => {
+                let ty = self.number_type(&l, &r, "-", at)?;
+                return Ok(self.plain_arithmetic(&l, "-", &r, ty));
+            }
+        };
+        Ok(Ex::plain(format!("({} - {})", l.sql, r.sql), ty))
+    }
+
+    fn multiply(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
+        use ColumnType as T;
+        let (l, r) = self.arithmetic(l, r, "*", at)?;
+        match (&l.ty, &r.ty) {
+            (Some(T::Interval), Some(b)) if is_number(b) => {
+                Ok(Ex::of(format!("({} * {})", l.sql, r.sql), T::Interval))
+            }
+            (Some(a), Some(T::Interval)) if is_number(a) => {
+                Ok(Ex::of(format!("({} * {})", r.sql, l.sql), T::Interval))
+            }
+            _ => {
+                let ty = self.number_type(&l, &r, "*", at)?;
+                Ok(self.plain_arithmetic(&l, "*", &r, ty))
+            }
+        }
+    }
+
+    /// `/` and `%`: Postgres refuses zero, the engine gives NULL or infinity.
+    fn divide(&mut self, l: Ex, r: Ex, op: &str, at: Option<u32>) -> PgResult<Ex> {
+        use ColumnType as T;
+        let (l, r) = self.arithmetic(l, r, op, at)?;
+        let guarded = self.not_zero(&r);
+        if l.ty == Some(T::Interval) && op == "/" {
+            return Ok(Ex::of(format!("({} / {guarded})", l.sql), T::Interval));
+        }
+        let ty = self.number_type(&l, &r, op, at)?;
+        // Quotients of numerics are doubles in the engine.
+        let known = ty
+            .clone()
+            .filter(|t| op == "%" || !matches!(t, T::Numeric(..)));
+        let divisor = Ex {
+            sql: guarded,
+            ..r.clone()
+        };
+        let mut ex = self.plain_arithmetic(&l, op, &divisor, known);
+        if ty.as_ref().is_some_and(|t| matches!(t, T::Numeric(..))) && op == "/" {
+            ex.ty = None;
+        }
+        Ok(ex)
+    }
+
+    /// A divisor that raises Postgres' error where it is zero.
+    pub fn not_zero(&self, r: &Ex) -> String {
+        match &r.kind {
+            Kind::Number(n) if n.parse::<f64>().is_ok_and(|v| v != 0.0) => r.sql.clone(),
+            _ => format!(
+                "(CASE WHEN {r} = 0 THEN error('division by zero') ELSE {r} END)",
+                r = r.sql
+            ),
+        }
+    }
+
+    fn as_number(&mut self, ex: Ex) -> PgResult<Ex> {
+        self.settle_unknown(ex, &ColumnType::Float8)
+    }
+
+    fn bits(&mut self, l: Ex, r: Ex, op: &str, at: Option<u32>) -> PgResult<Ex> {
+        let (l, r) = self.arithmetic(l, r, op, at)?;
+        let ty = match (&l.ty, &r.ty) {
+            (Some(a), Some(b)) if is_int(a) && is_int(b) => match op {
+                "<<" | ">>" => Some(a.clone()),
+                _ => common(a, b),
+            },
+            (Some(a), Some(b)) => return Err(self.undefined_operator(op, Some(a), Some(b), at)),
+            _ => None,
+        };
+        let sql = match op {
+            "#" => format!("xor({}, {})", l.sql, r.sql),
+            _ => format!("({} {op} {})", l.sql, r.sql),
+        };
+        Ok(Ex::plain(sql, ty))
+    }
+
+    fn concat(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
+        use ColumnType as T;
+        if let (Some(T::Array(a)), Some(T::Array(b))) = (&l.ty, &r.ty) {
+            let ty = common(a, b).map(|t| T::Array(Box::new(t)));
+            return Ok(Ex::plain(format!("list_concat({}, {})", l.sql, r.sql), ty));
+        }
+        if let Some(T::Array(element)) = l.ty.clone() {
+            if r.is_unknown() {
+                let r = self.settle(r, &T::Array(element.clone()))?;
+                return Ok(Ex::of(
+                    format!("list_concat({}, {})", l.sql, r.sql),
+                    T::Array(element),
+                ));
+            }
+            return Ok(Ex::plain(
+                format!("list_append({}, {})", l.sql, r.sql),
+                l.ty,
+            ));
+        }
+        if let Some(T::Array(element)) = r.ty.clone() {
+            if l.is_unknown() {
+                let l = self.settle(l, &T::Array(element.clone()))?;
+                return Ok(Ex::of(
+                    format!("list_concat({}, {})", l.sql, r.sql),
+                    T::Array(element),
+                ));
+            }
+            return Ok(Ex::plain(
+                format!("list_prepend({}, {})", l.sql, r.sql),
+                r.ty,
+            ));
+        }
+        if l.ty.as_ref().is_some_and(is_json) && r.ty.as_ref().is_some_and(is_json) {
+            return self.refuse("joining jsonb values", at);
+        }
+        if l.ty == Some(T::Bytea) && (r.ty == Some(T::Bytea) || r.is_unknown()) {
+            let r = self.settle(r, &T::Bytea)?;
+            return Ok(Ex::of(format!("({} || {})", l.sql, r.sql), T::Bytea));
+        }
+        let textual = |e: &Ex| e.is_unknown() || e.ty.as_ref().is_none_or(is_text);
+        if !textual(&l) && !textual(&r) {
+            return Err(self.undefined_operator("||", l.ty.as_ref(), r.ty.as_ref(), at));
+        }
+        let l = self.settle(l, &T::Text)?;
+        let r = self.settle(r, &T::Text)?;
+        let (l, r) = (self.to_text(l)?, self.to_text(r)?);
+        Ok(Ex::of(format!("({} || {})", l.sql, r.sql), T::Text))
+    }
+
+    fn contains(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
+        let (l, r) = self.meet(l, r, "@>")?;
+        let sql = match &l.ty {
+            Some(ColumnType::Array(_)) => format!("list_has_all({}, {})", l.sql, r.sql),
+            Some(ColumnType::Jsonb) => format!("json_contains({}, {})", l.sql, r.sql),
+            Some(_) => return Err(self.undefined_operator("@>", l.ty.as_ref(), r.ty.as_ref(), at)),
+            None => return self.refuse("this operator on a value whose type is not known", at),
+        };
+        Ok(Ex::of(sql, ColumnType::Bool))
+    }
+
+    /// `j -> key`, `j ->> key`.
+    pub fn json_step(&mut self, l: Ex, r: Ex, text: bool) -> PgResult<Ex> {
+        let at = l.position;
+        let l = self.settle(l, &ColumnType::Json)?;
+        if let Some(ty) = l.ty.as_ref().filter(|t| !is_json(t)) {
+            let op = if text { "->>" } else { "->" };
+            return Err(self.undefined_operator(op, Some(ty), r.ty.as_ref(), at));
+        }
+        let path = match &r.kind {
+            Kind::Str(key) => quote::literal(&json_key(key))?,
+            Kind::Number(n) => match n.parse::<i64>() {
+                Ok(n) if n < 0 => quote::literal(&format!("$[#{n}]"))?,
+                Ok(n) => quote::literal(&format!("$[{n}]"))?,
+                Err(_) => return self.refuse("this JSON index", at),
+            },
+            _ => {
+                let r = self.settle(r, &ColumnType::Text)?;
+                match &r.ty {
+                    Some(ty) if is_int(ty) => format!("'$[' || CAST({} AS VARCHAR) || ']'", r.sql),
+                    _ => format!("'$.\"' || {} || '\"'", r.sql),
+                }
+            }
+        };
+        let function = if text {
+            "json_extract_string"
+        } else {
+            "json_extract"
+        };
+        let ty = if text {
+            ColumnType::Text
+        } else {
+            l.ty.clone().unwrap_or(ColumnType::Json)
+        };
+        Ok(Ex::of(format!("{function}({}, {path})", l.sql), ty))
+    }
+
+    /// `j #> '{a,0}'`.
+    fn json_path(&mut self, l: Ex, r: Ex, text: bool, at: Option<u32>) -> PgResult<Ex> {
+        let l = self.settle(l, &ColumnType::Json)?;
+        let Kind::Str(path) = &r.kind else {
+            return self.refuse("a JSON path that is not a constant", at);
+        };
+        let inner = path
+            .trim()
+            .strip_prefix('{')
+            .and_then(|p| p.strip_suffix('}'));
+        let Some(inner) = inner.filter(|p| !p.contains(['"', '\\'])) else {
+            return self.refuse("this JSON path", at);
+        };
+        let mut json = "$".to_owned();
+        for step in inner.split(',').map(str::trim).filter(|s| !s.is_empty()) {
+            match step.parse::<u32>() {
+                Ok(n) => json.push_str(&format!("[{n}]")),
+                Err(_) => json.push_str(json_key(step).get(1..).unwrap_or_default()),
+            }
+        }
+        let function = if text {
+            "json_extract_string"
+        } else {
+            "json_extract"
+        };
+        let ty = if text {
+            ColumnType::Text
+        } else {
+            l.ty.clone().unwrap_or(ColumnType::Json)
+        };
+        Ok(Ex::of(
+            format!("{function}({}, {})", l.sql, quote::literal(&json)?),
+            ty,
+        ))
+    }
+
+    pub fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> PgResult<Ex> {
+        let not = if negated { "NOT " } else { "" };
+        if let Expr::Tuple(left) = expr {
+            let mut parts = Vec::new();
+            for item in list {
+                let Expr::Tuple(right) = item else {
+                    return self.refuse("this form of IN", self.at_expr(expr));
+                };
+                parts.push(self.compare_rows(left, "=", right)?.sql);
+            }
+            return Ok(Ex::of(
+                format!("({not}({}))", parts.join(" OR ")),
+                ColumnType::Bool,
+            ));
+        }
+        let left = self.expr(expr)?;
+        let mut items = Vec::with_capacity(list.len());
+        for item in list {
+            items.push(self.expr(item)?);
+        }
+        let left = if left.is_unknown() {
+            let ty = items
+                .iter()
+                .find(|i| !i.is_unknown())
+                .and_then(|i| i.ty.clone());
+            self.settle(left, &ty.unwrap_or(ColumnType::Text))?
+        } else {
+            left
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        for item in items {
+            let (_, item) = self.meet(left.clone(), item, "=")?;
+            texts.push(item.sql);
+        }
+        Ok(Ex::of(
+            format!("({} {not}IN ({}))", left.sql, texts.join(", ")),
+            ColumnType::Bool,
+        ))
+    }
+
+    pub fn in_subquery(&mut self, expr: &Expr, query: &Query, negated: bool) -> PgResult<Ex> {
+        self.bounded("subquery")?;
+        let not = if negated { "NOT " } else { "" };
+        let mut left = match expr {
+            Expr::Tuple(items) => {
+                let mut exs = Vec::new();
+                for item in items {
+                    exs.push(self.expr(item)?);
+                }
+                exs
+            }
+            other => vec![self.expr(other)?],
+        };
+        let hints: Vec<ColumnType> = left.iter().map_while(|l| l.ty.clone()).collect();
+        let rows = self.query(query, (hints.len() == left.len()).then_some(&hints[..]))?;
+        if rows.known && rows.columns.len() != left.len() {
+            let what = if rows.columns.len() > left.len() {
+                "many"
+            } else {
+                "few"
+            };
+            return Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                format!("subquery has too {what} columns"),
+            )
+            .or_position(self.at_expr(expr)));
+        }
+        for (n, slot) in left.iter_mut().enumerate() {
+            let ty = rows
+                .columns
+                .get(n)
+                .filter(|_| rows.known)
+                .and_then(|c| c.ty.clone());
+            if slot.is_unknown() {
+                *slot = self.settle(slot.clone(), ty.as_ref().unwrap_or(&ColumnType::Text))?;
+            }
+            if let (Some(a), Some(b)) = (&slot.ty, &ty)
+                && !comparable(a, b)
+            {
+                return Err(self.undefined_operator("=", Some(a), Some(b), slot.position));
+            }
+        }
+        let texts: Vec<&str> = left.iter().map(|e| e.sql.as_str()).collect();
+        let left = match texts.as_slice() {
+            [one] => (*one).to_owned(),
+            many => format!("({})", many.join(", ")),
+        };
+        Ok(Ex::of(
+            format!("({left} {not}IN ({}))", rows.sql),
+            ColumnType::Bool,
+        ))
+    }
+
+    pub fn between(&mut self, expr: &Expr, negated: bool, low: &Expr, high: &Expr) -> PgResult<Ex> {
+        let mut ex = self.expr(expr)?;
+        let (mut low, mut high) = (self.expr(low)?, self.expr(high)?);
+        if ex.is_unknown() {
+            let ty = [&low, &high]
+                .into_iter()
+                .find(|e| !e.is_unknown())
+                .and_then(|e| e.ty.clone());
+            ex = self.settle(ex, &ty.unwrap_or(ColumnType::Text))?;
+        }
+        (_, low) = self.meet(ex.clone(), low, ">=")?;
+        (_, high) = self.meet(ex.clone(), high, "<=")?;
+        let not = if negated { "NOT " } else { "" };
+        Ok(Ex::of(
+            format!("({} {not}BETWEEN {} AND {})", ex.sql, low.sql, high.sql),
+            ColumnType::Bool,
+        ))
+    }
+
+    /// `x = ANY (array)`, `x < ALL (SELECT …)`.
+    pub fn quantified(
+        &mut self,
+        left: &Expr,
+        op: &BinaryOperator,
+        right: &Expr,
+        word: &str,
+    ) -> PgResult<Ex> {
+        let at = self.at_expr(left);
+        let symbol = match op {
+            BinaryOperator::Eq => "=",
+            BinaryOperator::NotEq => "<>",
+            BinaryOperator::Lt => "<",
+            BinaryOperator::LtEq => "<=",
+            BinaryOperator::Gt => ">",
+            BinaryOperator::GtEq => ">=",
+            BinaryOperator::PGLikeMatch
+            | BinaryOperator::PGILikeMatch
+            | BinaryOperator::PGRegexMatch => {
+                return self.refuse("this operator with ANY or ALL", at);
+            }
+            _ => return self.refuse("this operator with ANY or ALL", at),
+        };
+        let right = match right {
+            Expr::Nested(inner) => inner.as_ref(),
+            other => other,
+        };
+        if let Expr::Subquery(query) = right {
+            return self.quantified_query(left, symbol, query, word);
+        }
+        let l = self.expr(left)?;
+        let r = self.expr(right)?;
+        let r = match &l.ty {
+            Some(ty) if r.is_unknown() && !l.is_unknown() => {
+                self.settle(r, &ColumnType::Array(Box::new(ty.clone())))?
+            }
+            _ => self.settle_unknown(r, &ColumnType::Array(Box::new(ColumnType::Text)))?,
+        };
+        let element = match &r.ty {
+            Some(ColumnType::Array(element)) => Some((**element).clone()),
+            Some(_) => {
+                return Err(PgError::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    "op ANY/ALL (array) requires array on right side",
+                )
+                .or_position(at));
+            }
+            None => None,
+        };
+        let l = match &element {
+            Some(ty) if l.is_unknown() => self.settle(l, ty)?,
+            _ => self.settle_unknown(l, &ColumnType::Text)?,
+        };
+        if let (Some(a), Some(b)) = (&l.ty, &element)
+            && !comparable(a, b)
+        {
+            return Err(self.undefined_operator(symbol, Some(a), Some(b), at));
+        }
+        let sql = format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql);
+        Ok(Ex::of(sql, ColumnType::Bool))
+    }
+
+    fn quantified_query(
+        &mut self,
+        left: &Expr,
+        symbol: &str,
+        query: &Query,
+        word: &str,
+    ) -> PgResult<Ex> {
+        self.bounded("subquery")?;
+        if matches!(query.body.as_ref(), SetExpr::Values(v) if v.rows.is_empty()) {
+            return self.refuse("an empty list", self.at(query.span()));
+        }
+        let l = self.expr(left)?;
+        let hints: Vec<ColumnType> = l.ty.clone().into_iter().collect();
+        let rows = self.query(
+            query,
+            (!hints.is_empty() && !l.is_unknown()).then_some(&hints[..]),
+        )?;
+        let ty = rows
+            .columns
+            .first()
+            .and_then(|c| c.ty.clone())
+            .unwrap_or(ColumnType::Text);
+        let l = self.settle(l, &ty)?;
+        Ok(Ex::of(
+            format!("({} {symbol} {word} ({}))", l.sql, rows.sql),
+            ColumnType::Bool,
+        ))
+    }
+}
+
+/// A JSON key as a path.
+pub(super) fn json_key(key: &str) -> String {
+    format!("$.\"{}\"", key.replace('"', "\\\""))
+}

@@ -1,0 +1,143 @@
+//! The types of parameters: given by the client, or found where they are used.
+
+use duckmesh_catalog::{
+    ColumnType,
+    types::{DEFAULT_NUMERIC, oid},
+};
+
+use super::{Ex, Kind, NUMERIC, Rewriter};
+use crate::{
+    sql::{plan::ParamType, quote::HOLE},
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// The protocol's limit.
+const PARAMS_MAX: usize = 65_535;
+
+impl Rewriter<'_> {
+    /// `$n`.
+    pub fn param(&mut self, text: &str, at: Option<u32>) -> PgResult<Ex> {
+        let number = text.strip_prefix('$').and_then(|n| n.parse::<usize>().ok());
+        let Some(index) = number
+            .filter(|n| (1..=PARAMS_MAX).contains(n))
+            .map(|n| n - 1)
+        else {
+            return Err(PgError::new(
+                SqlState::UNDEFINED_PARAMETER,
+                format!("there is no parameter {text}"),
+            )
+            .or_position(at));
+        };
+        self.bounded("parameter")?;
+        if self.params.len() <= index {
+            self.params.resize(index + 1, None);
+        }
+        let sql = format!("{HOLE}p{index}{HOLE}");
+        let given = self
+            .ctx
+            .param_types
+            .get(index)
+            .filter(|oid| **oid != 0 && **oid != oid::UNKNOWN)
+            .and_then(|oid| of_oid(*oid));
+        if let Some(ty) = given
+            && let Some(slot) = self.params.get_mut(index)
+        {
+            *slot = Some(ty);
+        }
+        let known = self.params.get(index).cloned().flatten();
+        let mut ex = Ex::plain(sql, known.clone()).at(at);
+        ex.kind = if known.is_some() {
+            Kind::Typed(index)
+        } else {
+            Kind::Param(index)
+        };
+        Ok(ex)
+    }
+
+    /// A parameter is used as a type.
+    pub fn param_is(&mut self, index: usize, ty: &ColumnType, at: Option<u32>) -> PgResult<()> {
+        let ty = match ty {
+            ColumnType::Numeric(0, 0) => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1),
+            ColumnType::Other(_) => ColumnType::Text,
+            other => other.clone(),
+        };
+        let Some(slot) = self.params.get_mut(index) else {
+            return Ok(());
+        };
+        match slot {
+            None => *slot = Some(ty),
+            Some(old) if old.oid() == ty.oid() => {}
+            Some(old) => {
+                return Err(PgError::new(
+                    SqlState::AMBIGUOUS_PARAMETER,
+                    format!("inconsistent types deduced for parameter ${}", index + 1),
+                )
+                .detail(format!(
+                    "{} versus {}",
+                    super::signature::shown(old),
+                    super::signature::shown(&ty)
+                ))
+                .or_position(at));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All parameters' types.
+pub(super) fn finish(rewriter: &Rewriter<'_>) -> PgResult<Vec<ParamType>> {
+    let given = &rewriter.ctx.param_types;
+    let count = rewriter.params.len().max(given.len());
+    (0..count)
+        .map(|n| {
+            let oid_given = given.get(n).copied().unwrap_or(0);
+            let found = rewriter.params.get(n).cloned().flatten();
+            if oid_given != 0 && oid_given != oid::UNKNOWN {
+                let ty = of_oid(oid_given).ok_or_else(|| {
+                    PgError::unsupported(format!(
+                        "parameters of type {oid_given} are not supported"
+                    ))
+                })?;
+                return Ok(ParamType { oid: oid_given, ty });
+            }
+            match found {
+                Some(ty) => Ok(ParamType { oid: ty.oid(), ty }),
+                None => Err(PgError::new(
+                    SqlState::INDETERMINATE_DATATYPE,
+                    format!("could not determine data type of parameter ${}", n + 1),
+                )),
+            }
+        })
+        .collect()
+}
+
+/// The type of a parameter's oid.
+pub(in crate::sql) fn of_oid(number: u32) -> Option<ColumnType> {
+    Some(match number {
+        oid::BOOL => ColumnType::Bool,
+        oid::INT2 => ColumnType::Int2,
+        oid::INT4 => ColumnType::Int4,
+        oid::INT8 | oid::OID => ColumnType::Int8,
+        oid::FLOAT4 => ColumnType::Float4,
+        oid::FLOAT8 => ColumnType::Float8,
+        oid::NUMERIC => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1),
+        oid::TEXT
+        | oid::NAME
+        | oid::CHAR
+        | oid::BPCHAR
+        | oid::UNKNOWN
+        | oid::REGCLASS
+        | oid::REGTYPE => ColumnType::Text,
+        oid::VARCHAR => ColumnType::Varchar(None),
+        oid::BYTEA => ColumnType::Bytea,
+        oid::DATE => ColumnType::Date,
+        oid::TIME => ColumnType::Time,
+        oid::TIMESTAMP => ColumnType::Timestamp,
+        oid::TIMESTAMPTZ => ColumnType::Timestamptz,
+        oid::INTERVAL => ColumnType::Interval,
+        oid::UUID => ColumnType::Uuid,
+        oid::JSON => ColumnType::Json,
+        oid::JSONB => ColumnType::Jsonb,
+        other => ColumnType::Array(Box::new(of_oid(oid::element_of(other)?)?)),
+    })
+}

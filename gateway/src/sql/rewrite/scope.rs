@@ -1,0 +1,281 @@
+//! Which names stand for which columns.
+
+use std::sync::Arc;
+
+use duckmesh_catalog::{ColumnId, ColumnType, TableDef};
+use sqlparser::ast::Ident;
+
+use super::{Ex, Rewriter};
+use crate::{
+    sql::quote,
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// A column of a relation or of a query's output.
+#[derive(Clone, Debug)]
+pub(in crate::sql) struct Column {
+    /// Its Postgres name.
+    pub name: String,
+    /// Its name for the engine: unique without regard to case.
+    pub engine: String,
+    pub ty: Option<ColumnType>,
+    pub origin: Option<(Arc<TableDef>, ColumnId)>,
+}
+
+/// A relation in FROM.
+#[derive(Clone, Debug)]
+pub(in crate::sql) struct Relation {
+    /// The name columns are qualified with.
+    pub name: String,
+    /// The schema it was found in, for `public.orders.id`; none under an alias.
+    pub schema: Option<String>,
+    /// The alias for the engine.
+    pub engine: String,
+    pub columns: Vec<Column>,
+    /// Whether `columns` is all there is.
+    pub known: bool,
+    /// Index in `Rewriter::tables`.
+    pub table: Option<usize>,
+}
+
+/// A column of `SELECT *`, in order.
+#[derive(Clone, Debug)]
+pub(in crate::sql) enum Star {
+    /// A relation's column.
+    Column(usize, usize),
+    /// A column that USING or NATURAL made of two: its text.
+    Merged(Column, String),
+    /// All of a relation whose columns are not known.
+    All(usize),
+}
+
+/// The names of one FROM.
+#[derive(Clone, Debug, Default)]
+pub(in crate::sql) struct Scope {
+    pub relations: Vec<Relation>,
+    pub star: Vec<Star>,
+    /// Whether some join is an outer one: then conditions of ON say nothing about all rows.
+    pub outer_join: bool,
+    /// Whether a relation may be missing in a row.
+    pub nullable: Vec<usize>,
+}
+
+/// A common table expression in scope.
+#[derive(Clone, Debug)]
+pub(in crate::sql) struct Cte {
+    pub name: String,
+    pub engine: String,
+    pub columns: Vec<Column>,
+    pub known: bool,
+}
+
+impl Rewriter<'_> {
+    /// An alias that no relation around has.
+    pub fn engine_alias(&mut self, name: &str) -> String {
+        let lower = name.to_lowercase();
+        let taken = self
+            .scopes
+            .iter()
+            .flat_map(|s| &s.relations)
+            .any(|r| r.engine.to_lowercase() == lower);
+        if taken || lower.is_empty() {
+            format!("{name}_r{}", self.number())
+        } else {
+            name.to_owned()
+        }
+    }
+
+    /// Adds a relation to the innermost scope.
+    pub fn add_relation(&mut self, relation: Relation, at: Option<u32>) -> PgResult<usize> {
+        let Some(scope) = self.scopes.last_mut() else {
+            return Err(PgError::internal("a relation without a scope"));
+        };
+        if !relation.name.is_empty()
+            && scope.relations.iter().any(|r| {
+                r.name == relation.name
+                    && (r.schema == relation.schema
+                        || r.schema.is_none()
+                        || relation.schema.is_none())
+            })
+        {
+            return Err(PgError::new(
+                SqlState::DUPLICATE_ALIAS,
+                format!("table name \"{}\" specified more than once", relation.name),
+            )
+            .or_position(at));
+        }
+        let index = scope.relations.len();
+        if relation.known {
+            scope
+                .star
+                .extend((0..relation.columns.len()).map(|c| Star::Column(index, c)));
+        } else {
+            scope.star.push(Star::All(index));
+        }
+        scope.relations.push(relation);
+        Ok(index)
+    }
+
+    /// `a`, unqualified.
+    pub fn column(&mut self, ident: &Ident) -> PgResult<Ex> {
+        let name = quote::fold(ident);
+        let at = self.at(ident.span);
+        let mut guess = false;
+        for scope in self.scopes.iter().rev() {
+            let mut found: Option<Ex> = None;
+            for star in &scope.star {
+                let ex = match star {
+                    Star::Column(r, c) => match scope.relations.get(*r) {
+                        Some(relation) => match relation.columns.get(*c) {
+                            Some(column) if column.name == name => column_ex(relation, column),
+                            _ => continue,
+                        },
+                        None => continue,
+                    },
+                    Star::Merged(column, sql) if column.name == name => Ex {
+                        origin: column.origin.clone(),
+                        ..Ex::plain(sql.clone(), column.ty.clone())
+                    },
+                    Star::Merged(..) => continue,
+                    Star::All(_) => {
+                        guess = true;
+                        continue;
+                    }
+                };
+                if found.is_some() {
+                    return Err(PgError::new(
+                        SqlState::AMBIGUOUS_COLUMN,
+                        format!("column reference \"{name}\" is ambiguous"),
+                    )
+                    .or_position(at));
+                }
+                found = Some(ex);
+            }
+            if let Some(ex) = found {
+                return Ok(ex.at(at));
+            }
+            if guess {
+                return Ok(Ex::plain(quote::name(&name), None).at(at));
+            }
+        }
+        let whole_row = self
+            .scopes
+            .iter()
+            .flat_map(|s| &s.relations)
+            .any(|r| r.name == name);
+        if whole_row {
+            return self.refuse("a whole row as a value", at);
+        }
+        Err(undefined_column(&format!("\"{name}\""), at))
+    }
+
+    /// `t.a`, `s.t.a`, `db.s.t.a`.
+    pub fn qualified_column(&mut self, parts: &[Ident]) -> PgResult<Ex> {
+        let at = parts.first().and_then(|p| self.at(p.span));
+        let names: Vec<String> = parts.iter().map(quote::fold).collect();
+        let (schema, table, name) = match names.as_slice() {
+            [table, name] => (None, table, name),
+            [schema, table, name] => (Some(schema.as_str()), table, name),
+            [lake, schema, table, name] if lake == self.ctx.lake.as_str() => {
+                (Some(schema.as_str()), table, name)
+            }
+            [_, _, _, _] => {
+                return self.refuse("a reference to another database", at);
+            }
+            _ => {
+                return Err(PgError::new(
+                    SqlState::SYNTAX_ERROR,
+                    "improper qualified name (too many dotted names)",
+                )
+                .or_position(at));
+            }
+        };
+        let relation = self.relation_named(schema, table, at)?.clone();
+        match relation.columns.iter().find(|c| c.name == *name) {
+            Some(column) => Ok(column_ex(&relation, column).at(at)),
+            None if !relation.known => Ok(Ex::plain(
+                format!("{}.{}", quote::name(&relation.engine), quote::name(name)),
+                None,
+            )
+            .at(at)),
+            None => Err(undefined_column(&format!("{table}.{name}"), at)),
+        }
+    }
+
+    /// The relation that qualifies a column.
+    pub fn relation_named(
+        &self,
+        schema: Option<&str>,
+        table: &str,
+        at: Option<u32>,
+    ) -> PgResult<&Relation> {
+        self.scopes
+            .iter()
+            .rev()
+            .flat_map(|s| &s.relations)
+            .find(|r| r.name == *table && (schema.is_none() || r.schema.as_deref() == schema))
+            .ok_or_else(|| {
+                PgError::new(
+                    SqlState::UNDEFINED_TABLE,
+                    format!("missing FROM-clause entry for table \"{table}\""),
+                )
+                .or_position(at)
+            })
+    }
+
+    /// What `*` shows of a scope: names and texts. The flag: whether that is all.
+    pub fn star(&self, scope: &Scope) -> (Vec<(Column, String)>, bool) {
+        let mut all = true;
+        let mut columns = Vec::new();
+        for star in &scope.star {
+            match star {
+                Star::Column(r, c) => {
+                    let relation = scope.relations.get(*r);
+                    if let Some((relation, column)) =
+                        relation.and_then(|r| Some((r, r.columns.get(*c)?)))
+                    {
+                        columns.push((column.clone(), column_ex(relation, column).sql));
+                    }
+                }
+                Star::Merged(column, sql) => columns.push((column.clone(), sql.clone())),
+                Star::All(r) => {
+                    all = false;
+                    if let Some(relation) = scope.relations.get(*r) {
+                        columns.push((
+                            Column {
+                                name: "*".into(),
+                                engine: String::new(),
+                                ty: None,
+                                origin: None,
+                            },
+                            format!("{}.*", quote::name(&relation.engine)),
+                        ));
+                    }
+                }
+            }
+        }
+        (columns, all)
+    }
+}
+
+pub(super) fn column_ex(relation: &Relation, column: &Column) -> Ex {
+    Ex {
+        origin: column.origin.clone(),
+        ..Ex::plain(
+            format!(
+                "{}.{}",
+                quote::name(&relation.engine),
+                quote::name(&column.engine)
+            ),
+            column.ty.clone(),
+        )
+    }
+}
+
+pub(in crate::sql) fn undefined_column(shown: &str, at: Option<u32>) -> PgError {
+    PgError::new(
+        SqlState::UNDEFINED_COLUMN,
+        format!("column {shown} does not exist"),
+    )
+    .or_position(at)
+}

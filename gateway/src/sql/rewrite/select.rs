@@ -1,0 +1,610 @@
+//! SELECT: its list, WHERE, GROUP BY, HAVING, windows and ORDER BY.
+
+use std::collections::HashSet;
+
+use duckmesh_catalog::ColumnType;
+use sqlparser::ast::{
+    Distinct, Expr, GroupByExpr, GroupByWithModifier, Ident, NamedWindowDefinition,
+    NamedWindowExpr, ObjectName, OrderBy, OrderByKind, OrderByOptions, OrderBySort, Select,
+    SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
+};
+
+use super::{Column, Ex, Kind, Rewriter, Scope, column_name, scope::column_ex, set::integer};
+use crate::{
+    sql::quote,
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// A query's text and what it shows.
+#[derive(Clone, Debug)]
+pub(in crate::sql) struct Rows {
+    pub sql: String,
+    pub columns: Vec<Column>,
+    /// Whether `columns` is all there is.
+    pub known: bool,
+}
+
+/// Gives every column a name for the engine that differs without regard to case.
+pub(in crate::sql) fn unique(columns: &mut [Column]) {
+    let mut seen = HashSet::new();
+    for column in columns {
+        let mut engine = column.name.clone();
+        let mut n = 1;
+        while !seen.insert(engine.to_lowercase()) {
+            engine = format!("{}_{n}", column.name);
+            n += 1;
+        }
+        column.engine = engine;
+    }
+}
+
+/// One item of the list, written.
+struct Item {
+    sql: String,
+    column: Column,
+    /// `t.*` of a relation whose columns are not known.
+    star: bool,
+}
+
+impl Rewriter<'_> {
+    /// A SELECT with its ORDER BY, which may name both its FROM and its list.
+    pub fn select(
+        &mut self,
+        select: &Select,
+        order_by: Option<&OrderBy>,
+        hints: Option<&[ColumnType]>,
+    ) -> PgResult<Rows> {
+        self.scopes.push(Scope::default());
+        let rows = self.select_here(select, order_by, hints);
+        self.scopes.pop();
+        rows
+    }
+
+    fn select_here(
+        &mut self,
+        select: &Select,
+        order_by: Option<&OrderBy>,
+        hints: Option<&[ColumnType]>,
+    ) -> PgResult<Rows> {
+        self.plain_select(select)?;
+        let from = self.from(&select.from)?;
+        let selection = match &select.selection {
+            Some(expr) => {
+                let sql = self.condition(expr, "WHERE")?;
+                self.add_filters(expr, false);
+                format!(" WHERE {sql}")
+            }
+            None => String::new(),
+        };
+        let mut items = self.list(&select.projection, hints)?;
+        let known = items.iter().all(|i| !i.star);
+        let mut columns: Vec<Column> = items.iter().map(|i| i.column.clone()).collect();
+        unique(&mut columns);
+        for (item, column) in items.iter_mut().zip(&columns) {
+            item.column.engine.clone_from(&column.engine);
+        }
+        let group_by = self.group_by(&select.group_by, &select.projection, &items, known)?;
+        let having = match &select.having {
+            Some(expr) => format!(" HAVING {}", self.condition(expr, "HAVING")?),
+            None => String::new(),
+        };
+        let windows = self.windows(&select.named_window)?;
+        let qualify = match &select.qualify {
+            Some(_) => return self.refuse("QUALIFY", None),
+            None => "",
+        };
+        let distinct = match &select.distinct {
+            None | Some(Distinct::All) => String::new(),
+            Some(Distinct::Distinct) => "DISTINCT ".into(),
+            Some(Distinct::On(exprs)) => {
+                let mut keys = Vec::new();
+                for expr in exprs {
+                    keys.push(self.sort_key(expr, &items, known, true)?);
+                }
+                format!("DISTINCT ON ({}) ", keys.join(", "))
+            }
+        };
+        let order = match order_by {
+            Some(order_by) => format!(" ORDER BY {}", self.order_by(order_by, &items, known)?),
+            None => String::new(),
+        };
+        if items.is_empty() {
+            return self.refuse("SELECT without a list", None);
+        }
+        let list: Vec<String> = items
+            .iter()
+            .map(|i| match i.star {
+                true => i.sql.clone(),
+                false => format!("{} AS {}", i.sql, quote::name(&i.column.engine)),
+            })
+            .collect();
+        let from = if from.is_empty() {
+            String::new()
+        } else {
+            format!(" FROM {from}")
+        };
+        Ok(Rows {
+            sql: format!(
+                "SELECT {distinct}{}{from}{selection}{group_by}{having}{windows}{qualify}{order}",
+                list.join(", ")
+            ),
+            columns,
+            known,
+        })
+    }
+
+    /// `TABLE t`.
+    pub fn table_command(&mut self, name: &ObjectName) -> PgResult<Rows> {
+        self.scopes.push(Scope::default());
+        let rows = self.table_rows(name);
+        self.scopes.pop();
+        rows
+    }
+
+    fn table_rows(&mut self, name: &ObjectName) -> PgResult<Rows> {
+        let from = self.from(&[sqlparser::ast::TableWithJoins {
+            relation: sqlparser::ast::TableFactor::Table {
+                name: name.clone(),
+                alias: None,
+                args: None,
+                with_hints: Vec::new(),
+                version: None,
+                with_ordinality: false,
+                partitions: Vec::new(),
+                json_path: None,
+                sample: None,
+                index_hints: Vec::new(),
+            },
+            joins: Vec::new(),
+        }])?;
+        let scope = self.scopes.last().cloned().unwrap_or_default();
+        let (star, known) = self.star(&scope);
+        let list: Vec<String> = star.iter().map(|(_, sql)| sql.clone()).collect();
+        let mut columns: Vec<Column> = star.into_iter().map(|(c, _)| c).collect();
+        unique(&mut columns);
+        Ok(Rows {
+            sql: format!("SELECT {} FROM {from}", list.join(", ")),
+            columns,
+            known,
+        })
+    }
+
+    /// Refuses what is not Postgres'.
+    fn plain_select(&self, select: &Select) -> PgResult<()> {
+        let Select {
+            select_token: _,
+            optimizer_hints: _,
+            distinct: _,
+            select_modifiers,
+            top,
+            top_before_distinct: _,
+            projection: _,
+            exclude,
+            into,
+            from: _,
+            lateral_views,
+            prewhere,
+            selection: _,
+            connect_by,
+            group_by: _,
+            cluster_by,
+            distribute_by,
+            sort_by,
+            having: _,
+            named_window: _,
+            qualify: _,
+            window_before_qualify: _,
+            value_table_mode,
+            flavor,
+        } = select;
+        if into.is_some() {
+            return self.refuse("SELECT INTO here", None);
+        }
+        let plain = select_modifiers.is_none()
+            && top.is_none()
+            && exclude.is_none()
+            && lateral_views.is_empty()
+            && prewhere.is_none()
+            && connect_by.is_empty()
+            && cluster_by.is_empty()
+            && distribute_by.is_empty()
+            && sort_by.is_empty()
+            && value_table_mode.is_none()
+            && matches!(flavor, SelectFlavor::Standard);
+        if plain {
+            Ok(())
+        } else {
+            self.refuse("this form of SELECT", None)
+        }
+    }
+
+    /// The list, `*` written out.
+    fn list(
+        &mut self,
+        projection: &[SelectItem],
+        hints: Option<&[ColumnType]>,
+    ) -> PgResult<Vec<Item>> {
+        let mut items = Vec::new();
+        for item in projection {
+            match item {
+                SelectItem::UnnamedExpr(expr) => {
+                    let name = column_name::of(expr);
+                    let hint = hints.and_then(|h| h.get(items.len()).cloned());
+                    items.push(self.item(expr, name, hint)?);
+                }
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    let hint = hints.and_then(|h| h.get(items.len()).cloned());
+                    items.push(self.item(expr, quote::fold(alias), hint)?);
+                }
+                SelectItem::Wildcard(options) => {
+                    self.plain_wildcard(options)?;
+                    let Some(scope) = self
+                        .scopes
+                        .last()
+                        .filter(|s| !s.relations.is_empty())
+                        .cloned()
+                    else {
+                        return Err(PgError::new(
+                            SqlState::SYNTAX_ERROR,
+                            "SELECT * with no tables specified is not valid",
+                        )
+                        .or_position(self.at(options.wildcard_token.0.span)));
+                    };
+                    let (star, _) = self.star(&scope);
+                    items.extend(star.into_iter().map(star_item));
+                }
+                SelectItem::QualifiedWildcard(
+                    SelectItemQualifiedWildcardKind::ObjectName(name),
+                    options,
+                ) => {
+                    self.plain_wildcard(options)?;
+                    items.extend(self.qualified_star(name)?);
+                }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
+                    return self.refuse("a row's columns", self.at_expr(expr));
+                }
+                SelectItem::ExprWithAliases { expr, .. } => {
+                    return self.refuse("several aliases", self.at_expr(expr));
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    fn plain_wildcard(&self, options: &WildcardAdditionalOptions) -> PgResult<()> {
+        let WildcardAdditionalOptions {
+            wildcard_token,
+            opt_ilike,
+            opt_exclude,
+            opt_except,
+            opt_replace,
+            opt_rename,
+            opt_alias,
+        } = options;
+        if opt_ilike.is_some()
+            || opt_exclude.is_some()
+            || opt_except.is_some()
+            || opt_replace.is_some()
+            || opt_rename.is_some()
+            || opt_alias.is_some()
+        {
+            return self.refuse("this form of *", self.at(wildcard_token.0.span));
+        }
+        Ok(())
+    }
+
+    fn qualified_star(&mut self, name: &ObjectName) -> PgResult<Vec<Item>> {
+        let at = self.at(name.span());
+        let parts = quote::parts(name).unwrap_or_default();
+        let (schema, table) = match parts.as_slice() {
+            [table] => (None, table),
+            [schema, table] => (Some(schema.as_str()), table),
+            _ => return self.refuse("this form of *", at),
+        };
+        let relation = self.relation_named(schema, table, at)?;
+        if !relation.known {
+            return Ok(vec![star_item((
+                Column {
+                    name: "*".into(),
+                    engine: String::new(),
+                    ty: None,
+                    origin: None,
+                },
+                format!("{}.*", quote::name(&relation.engine)),
+            ))]);
+        }
+        Ok(relation
+            .columns
+            .iter()
+            .map(|c| star_item((c.clone(), column_ex(relation, c).sql)))
+            .collect())
+    }
+
+    fn item(&mut self, expr: &Expr, name: String, hint: Option<ColumnType>) -> PgResult<Item> {
+        let mut ex = self.expr(expr)?;
+        match (&ex.kind, hint) {
+            // A bare NULL keeps its freedom: a set operation may type it.
+            (Kind::Null, None) => {}
+            (_, Some(ty)) if ex.is_unknown() => ex = self.settle(ex, &ty)?,
+            _ if ex.is_unknown() => ex = self.settle(ex, &ColumnType::Text)?,
+            _ => {}
+        }
+        let ty = match ex.kind {
+            Kind::Null => None,
+            _ => ex.ty.clone(),
+        };
+        Ok(Item {
+            sql: ex.sql,
+            column: Column {
+                engine: name.clone(),
+                name,
+                ty,
+                origin: ex.origin,
+            },
+            star: false,
+        })
+    }
+
+    /// WHERE, HAVING, ON: must be boolean.
+    pub fn condition(&mut self, expr: &Expr, place: &str) -> PgResult<String> {
+        let ex = self.expr(expr)?;
+        let ex = self.settle_unknown(ex, &ColumnType::Bool)?;
+        match &ex.ty {
+            Some(ColumnType::Bool) | None => Ok(ex.sql),
+            Some(ty) => Err(PgError::new(
+                SqlState::DATATYPE_MISMATCH,
+                format!(
+                    "argument of {place} must be type boolean, not type {}",
+                    super::signature::shown(ty)
+                ),
+            )
+            .or_position(self.at_expr(expr))),
+        }
+    }
+
+    fn group_by(
+        &mut self,
+        group_by: &GroupByExpr,
+        projection: &[SelectItem],
+        items: &[Item],
+        known: bool,
+    ) -> PgResult<String> {
+        let (exprs, modifiers) = match group_by {
+            GroupByExpr::Expressions(exprs, modifiers) => (exprs, modifiers),
+            GroupByExpr::All(_) => return self.refuse("GROUP BY ALL", None),
+        };
+        if let Some(modifier) = modifiers.first() {
+            return match modifier {
+                GroupByWithModifier::GroupingSets(Expr::GroupingSets(_))
+                | GroupByWithModifier::Rollup
+                | GroupByWithModifier::Cube
+                | GroupByWithModifier::Totals
+                | GroupByWithModifier::GroupingSets(_) => {
+                    self.refuse("this form of GROUP BY", None)
+                }
+            };
+        }
+        if exprs.is_empty() {
+            return Ok(String::new());
+        }
+        let _ = projection;
+        let mut keys = Vec::new();
+        for expr in exprs {
+            keys.push(self.group_key(expr, items, known)?);
+        }
+        Ok(format!(" GROUP BY {}", keys.join(", ")))
+    }
+
+    fn group_key(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<String> {
+        let sets = |r: &mut Self, sets: &[Vec<Expr>]| {
+            let mut texts = Vec::new();
+            for set in sets {
+                let mut keys = Vec::new();
+                for expr in set {
+                    keys.push(r.group_key(expr, items, known)?);
+                }
+                texts.push(format!("({})", keys.join(", ")));
+            }
+            PgResult::Ok(texts.join(", "))
+        };
+        match expr {
+            Expr::GroupingSets(s) => Ok(format!("GROUPING SETS ({})", sets(self, s)?)),
+            Expr::Cube(s) => Ok(format!("CUBE ({})", sets(self, s)?)),
+            Expr::Rollup(s) => Ok(format!("ROLLUP ({})", sets(self, s)?)),
+            Expr::Tuple(exprs) => {
+                let mut keys = Vec::new();
+                for expr in exprs {
+                    keys.push(self.group_key(expr, items, known)?);
+                }
+                Ok(keys.join(", "))
+            }
+            Expr::Identifier(ident) => match self.column(ident) {
+                Ok(ex) if ex.ty.is_some() || ex.origin.is_some() => Ok(ex.sql),
+                // Postgres prefers the FROM's column; else the list's.
+                other => match listed(items, &quote::fold(ident)) {
+                    Some(item) => Ok(item.sql.clone()),
+                    None => other.map(|ex| ex.sql),
+                },
+            },
+            other => match integer(other) {
+                Some(n) => self.ordinal(n, "GROUP BY", other, items, known, true),
+                None => Ok(self.expr(other)?.sql),
+            },
+        }
+    }
+
+    /// `ORDER BY 2`, `GROUP BY 2`.
+    fn ordinal(
+        &self,
+        n: i64,
+        place: &str,
+        expr: &Expr,
+        items: &[Item],
+        known: bool,
+        as_text: bool,
+    ) -> PgResult<String> {
+        let item = usize::try_from(n)
+            .ok()
+            .and_then(|n| items.get(n.wrapping_sub(1)));
+        match item {
+            _ if !known => Ok(n.to_string()),
+            Some(item) if as_text && !item.star => Ok(item.sql.clone()),
+            Some(_) => Ok(n.to_string()),
+            None => Err(PgError::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                format!("{place} position {n} is not in select list"),
+            )
+            .or_position(self.at_expr(expr))),
+        }
+    }
+
+    fn order_by(&mut self, order_by: &OrderBy, items: &[Item], known: bool) -> PgResult<String> {
+        let exprs = match &order_by.kind {
+            OrderByKind::Expressions(exprs) if order_by.interpolate.is_none() => exprs,
+            _ => return self.refuse("this form of ORDER BY", None),
+        };
+        let mut keys = Vec::new();
+        for item in exprs {
+            let at = self.at_expr(&item.expr);
+            let key = self.sort_key(&item.expr, items, known, false)?;
+            let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
+            keys.push(format!("{key}{options}"));
+        }
+        Ok(keys.join(", "))
+    }
+
+    /// Postgres prefers the list's names here.
+    fn sort_key(
+        &mut self,
+        expr: &Expr,
+        items: &[Item],
+        known: bool,
+        as_text: bool,
+    ) -> PgResult<String> {
+        match expr {
+            Expr::Identifier(ident) => {
+                let name = quote::fold(ident);
+                match items.iter().position(|i| !i.star && i.column.name == name) {
+                    // By its place: a volatile expression must not be computed again.
+                    Some(at) if known && !as_text => Ok((at + 1).to_string()),
+                    Some(at) => Ok(items.get(at).map(|i| i.sql.clone()).unwrap_or_default()),
+                    None => Ok(self.column(ident)?.sql),
+                }
+            }
+            Expr::Nested(inner) if matches!(**inner, Expr::Identifier(_)) => {
+                self.sort_key(inner, items, known, as_text)
+            }
+            other => match integer(other) {
+                Some(n) => self.ordinal(n, "ORDER BY", other, items, known, as_text),
+                None => {
+                    let ex = self.expr(other)?;
+                    if matches!(ex.kind, Kind::Str(_)) {
+                        return Err(PgError::new(
+                            SqlState::SYNTAX_ERROR,
+                            "non-integer constant in ORDER BY",
+                        )
+                        .or_position(self.at_expr(other)));
+                    }
+                    Ok(ex.sql)
+                }
+            },
+        }
+    }
+
+    pub(super) fn order_options(
+        &self,
+        options: &OrderByOptions,
+        fill: bool,
+        at: Option<u32>,
+    ) -> PgResult<String> {
+        if fill {
+            return self.refuse("WITH FILL", at);
+        }
+        let mut text = String::new();
+        let mut descending = false;
+        match &options.sort {
+            None => {}
+            Some(OrderBySort::Asc) => text.push_str(" ASC"),
+            Some(OrderBySort::Desc) => descending = true,
+            Some(OrderBySort::Using(operator)) => match operator.to_string().as_str() {
+                "<" => {}
+                ">" => descending = true,
+                _ => return self.refuse("this operator of ORDER BY USING", at),
+            },
+        }
+        if descending {
+            text.push_str(" DESC");
+        }
+        // Said always: macros and subqueries do not depend on the engine's setting then.
+        text.push_str(match options.nulls_first.unwrap_or(descending) {
+            true => " NULLS FIRST",
+            false => " NULLS LAST",
+        });
+        Ok(text)
+    }
+
+    fn windows(&mut self, named: &[NamedWindowDefinition]) -> PgResult<String> {
+        if named.is_empty() {
+            return Ok(String::new());
+        }
+        let mut parts = Vec::new();
+        for NamedWindowDefinition(name, definition) in named {
+            let spec = match definition {
+                NamedWindowExpr::WindowSpec(spec) => self.window_spec(spec)?,
+                NamedWindowExpr::NamedWindow(other) => {
+                    format!("({})", quote::name(&quote::fold(other)))
+                }
+            };
+            parts.push(format!("{} AS {spec}", quote::name(&quote::fold(name))));
+        }
+        Ok(format!(" WINDOW {}", parts.join(", ")))
+    }
+}
+
+/// The item of that name, where it is the only one.
+fn listed<'i>(items: &'i [Item], name: &str) -> Option<&'i Item> {
+    items.iter().find(|i| !i.star && i.column.name == name)
+}
+
+fn star_item((column, sql): (Column, String)) -> Item {
+    Item {
+        star: column.name == "*" && column.engine.is_empty(),
+        sql,
+        column,
+    }
+}
+
+/// A bare name as an expression: what RETURNING asks for most.
+pub(in crate::sql) fn as_ident(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::Identifier(ident) => Some(ident),
+        Expr::Nested(inner) => as_ident(inner),
+        _ => None,
+    }
+}
+
+impl Rewriter<'_> {
+    /// RETURNING: a list over a scope that the caller pushed.
+    pub fn returning(&mut self, projection: &[SelectItem]) -> PgResult<Rows> {
+        let mut items = self.list(projection, None)?;
+        let mut columns: Vec<Column> = items.iter().map(|i| i.column.clone()).collect();
+        unique(&mut columns);
+        for (item, column) in items.iter_mut().zip(&columns) {
+            item.column.engine.clone_from(&column.engine);
+        }
+        let list: Vec<String> = items
+            .iter()
+            .map(|i| format!("{} AS {}", i.sql, quote::name(&i.column.engine)))
+            .collect();
+        Ok(Rows {
+            sql: list.join(", "),
+            columns,
+            known: true,
+        })
+    }
+}
+
+#[allow(unused)]
+fn _spanned(expr: &Expr) -> sqlparser::tokenizer::Span {
+    expr.span()
+}

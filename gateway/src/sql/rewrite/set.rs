@@ -1,0 +1,542 @@
+//! Whole queries: WITH, set operations, VALUES, ORDER BY, LIMIT.
+
+use duckmesh_catalog::ColumnType;
+use sqlparser::ast::{
+    Cte, Expr, Fetch, LimitClause, OrderBy, OrderByKind, Query, SetExpr, SetOperator,
+    SetQuantifier, Spanned, Value, Values, With,
+};
+
+use super::{Column, Rewriter, Rows, scope, too_complex, unique};
+use crate::{
+    sql::quote,
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// Recursive queries inside each other: the first part of each is written twice.
+const RECURSIVE_DEPTH_MAX: usize = 4;
+
+impl Rewriter<'_> {
+    /// A query. `hints`: what the columns will be stored as, for parameters and bare strings.
+    pub fn query(&mut self, query: &Query, hints: Option<&[ColumnType]>) -> PgResult<Rows> {
+        self.deeper(|r| {
+            let ctes = r.ctes.len();
+            let rows = r.query_here(query, hints);
+            r.ctes.truncate(ctes);
+            rows
+        })
+    }
+
+    fn query_here(&mut self, query: &Query, hints: Option<&[ColumnType]>) -> PgResult<Rows> {
+        let Query {
+            with,
+            body,
+            order_by,
+            limit_clause,
+            fetch,
+            locks: _,
+            for_clause,
+            settings,
+            format_clause,
+            pipe_operators,
+        } = query;
+        if for_clause.is_some()
+            || settings.is_some()
+            || format_clause.is_some()
+            || !pipe_operators.is_empty()
+        {
+            return self.refuse("this form of a query", None);
+        }
+        let with = match with {
+            Some(with) => self.with(with)?,
+            None => String::new(),
+        };
+        let ties = fetch.as_ref().is_some_and(|f| f.with_ties);
+        let limit = self.limit(limit_clause.as_ref(), fetch.as_ref())?;
+        let mut rows = match body.as_ref() {
+            SetExpr::Select(select) => self.select(select, order_by.as_ref(), hints)?,
+            other => {
+                let mut rows = self.set_expr(other, hints)?;
+                if let Some(order_by) = order_by {
+                    rows.sql = format!(
+                        "{} ORDER BY {}",
+                        rows.sql,
+                        self.order_by_output(order_by, &rows)?
+                    );
+                }
+                rows
+            }
+        };
+        if ties {
+            rows.sql = self.with_ties(
+                &rows,
+                order_by.as_ref(),
+                fetch.as_ref(),
+                limit_clause.as_ref(),
+            )?;
+        } else {
+            rows.sql.push_str(&limit);
+        }
+        rows.sql = format!("{with}{}", rows.sql);
+        Ok(rows)
+    }
+
+    fn with(&mut self, with: &With) -> PgResult<String> {
+        let mut parts = Vec::new();
+        for cte in &with.cte_tables {
+            parts.push(self.cte(cte, with.recursive)?);
+        }
+        let word = if with.recursive {
+            "WITH RECURSIVE"
+        } else {
+            "WITH"
+        };
+        Ok(format!("{word} {} ", parts.join(", ")))
+    }
+
+    fn cte(&mut self, cte: &Cte, recursive: bool) -> PgResult<String> {
+        let name = quote::fold(&cte.alias.name);
+        let at = self.at(cte.alias.name.span);
+        if cte.from.is_some() || cte.alias.columns.iter().any(|c| c.data_type.is_some()) {
+            return self.refuse("this form of WITH", at);
+        }
+        let engine = format!("c_{}", self.number());
+        let given: Vec<String> = cte
+            .alias
+            .columns
+            .iter()
+            .map(|c| quote::fold(&c.name))
+            .collect();
+        let rename = |rows: &mut Rows| {
+            if rows.known && given.len() > rows.columns.len() {
+                return Err(PgError::new(
+                    SqlState::INVALID_COLUMN_REFERENCE,
+                    format!(
+                        "WITH query \"{name}\" has {} columns available but {} columns specified",
+                        rows.columns.len(),
+                        given.len()
+                    ),
+                )
+                .or_position(at));
+            }
+            for (column, new) in rows.columns.iter_mut().zip(&given) {
+                column.name.clone_from(new);
+            }
+            unique(&mut rows.columns);
+            Ok(())
+        };
+        let mut pushed = false;
+        if recursive
+            && let SetExpr::SetOperation {
+                op: SetOperator::Union,
+                left,
+                ..
+            } = cte.query.body.as_ref()
+        {
+            self.recursive_depth += 1;
+            if self.recursive_depth > RECURSIVE_DEPTH_MAX {
+                return Err(too_complex().or_position(at));
+            }
+            // Once for its columns: the second part reads them.
+            let (tables, system) = (self.tables.len(), self.system.len());
+            let ctes = self.ctes.len();
+            if let Some(with) = &cte.query.with {
+                self.with(with)?;
+            }
+            let mut rows = self.set_expr(left, None)?;
+            self.ctes.truncate(ctes);
+            self.tables.truncate(tables);
+            self.system.truncate(system);
+            self.recursive_depth -= 1;
+            rename(&mut rows)?;
+            self.ctes.push(scope::Cte {
+                name: name.clone(),
+                engine: engine.clone(),
+                columns: rows.columns,
+                known: rows.known,
+            });
+            pushed = true;
+        }
+        // A common table expression does not see the FROM it stands beside, only outer ones: those are still pushed.
+        let mut rows = self.query(&cte.query, None)?;
+        if pushed {
+            self.ctes.pop();
+        }
+        rename(&mut rows)?;
+        let list = if rows.known {
+            let names: Vec<String> = rows
+                .columns
+                .iter()
+                .map(|c| quote::name(&c.engine))
+                .collect();
+            format!("({})", names.join(", "))
+        } else {
+            String::new()
+        };
+        for column in &mut rows.columns {
+            column.origin = column.origin.take().filter(|_| !recursive);
+        }
+        self.ctes.push(scope::Cte {
+            name,
+            engine: engine.clone(),
+            columns: rows.columns,
+            known: rows.known,
+        });
+        Ok(format!("{}{list} AS ({})", quote::name(&engine), rows.sql))
+    }
+
+    /// The body of a query.
+    fn set_expr(&mut self, body: &SetExpr, hints: Option<&[ColumnType]>) -> PgResult<Rows> {
+        match body {
+            SetExpr::Select(select) => self.select(select, None, hints),
+            SetExpr::Query(query) => {
+                let mut rows = self.query(query, hints)?;
+                rows.sql = format!("({})", rows.sql);
+                Ok(rows)
+            }
+            SetExpr::Values(values) => self.values(values, hints),
+            SetExpr::SetOperation {
+                left,
+                op,
+                set_quantifier,
+                right,
+            } => self.deeper(|r| r.set_operation(left, *op, *set_quantifier, right, hints)),
+            SetExpr::Table(table) => {
+                let parts: Vec<sqlparser::ast::Ident> = [&table.schema_name, &table.table_name]
+                    .into_iter()
+                    .flatten()
+                    .map(|n| sqlparser::ast::Ident::new(n.clone()))
+                    .collect();
+                let name = sqlparser::ast::ObjectName::from(parts);
+                self.table_command(&name)
+            }
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+                self.refuse("a statement that changes data inside a query", None)
+            }
+        }
+    }
+
+    fn set_operation(
+        &mut self,
+        left: &SetExpr,
+        op: SetOperator,
+        quantifier: SetQuantifier,
+        right: &SetExpr,
+        hints: Option<&[ColumnType]>,
+    ) -> PgResult<Rows> {
+        let word = match op {
+            SetOperator::Union => "UNION",
+            SetOperator::Except => "EXCEPT",
+            SetOperator::Intersect => "INTERSECT",
+            SetOperator::Minus => return self.refuse("MINUS", None),
+        };
+        let all = match quantifier {
+            SetQuantifier::All => " ALL",
+            SetQuantifier::Distinct | SetQuantifier::None => "",
+            SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName => {
+                return self.refuse("BY NAME", None);
+            }
+        };
+        let mut l = self.set_expr(left, hints)?;
+        let types: Vec<ColumnType> = l.columns.iter().map_while(|c| c.ty.clone()).collect();
+        let hints = hints.or((l.known && types.len() == l.columns.len()).then_some(&types[..]));
+        let r = self.set_expr(right, hints)?;
+        if l.known && r.known && l.columns.len() != r.columns.len() {
+            return Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                format!("each {word} query must have the same number of columns"),
+            )
+            .or_position(self.at(right.span())));
+        }
+        for (a, b) in l.columns.iter_mut().zip(&r.columns) {
+            a.origin = None;
+            let (Some(at), Some(bt)) = (&a.ty, &b.ty) else {
+                a.ty = None;
+                continue;
+            };
+            if !super::operator::comparable(at, bt) {
+                return Err(PgError::new(
+                    SqlState::DATATYPE_MISMATCH,
+                    format!(
+                        "{word} types {} and {} cannot be matched",
+                        super::signature::shown(at),
+                        super::signature::shown(bt)
+                    ),
+                )
+                .or_position(self.at(right.span())));
+            }
+            a.ty = super::operator::common(at, bt);
+        }
+        // EXCEPT and INTERSECT have their own precedence: say what the tree says.
+        let wrap = |rows: &Rows, side: &SetExpr| match side {
+            SetExpr::SetOperation { op: inner, .. } if *inner != op => format!("({})", rows.sql),
+            _ => rows.sql.clone(),
+        };
+        let right_sql = match right {
+            SetExpr::SetOperation { .. } => format!("({})", r.sql),
+            _ => r.sql.clone(),
+        };
+        Ok(Rows {
+            sql: format!("{} {word}{all} {right_sql}", wrap(&l, left)),
+            columns: l.columns,
+            known: l.known && r.known,
+        })
+    }
+
+    fn values(&mut self, values: &Values, hints: Option<&[ColumnType]>) -> PgResult<Rows> {
+        if values.explicit_row || values.value_keyword {
+            return self.refuse("this form of VALUES", None);
+        }
+        let width = values.rows.first().map_or(0, |row| row.content.len());
+        if width == 0 {
+            return self.refuse("VALUES without columns", None);
+        }
+        let mut types: Vec<Option<ColumnType>> = vec![None; width];
+        let mut seen = vec![false; width];
+        let mut cells = Vec::with_capacity(values.rows.len());
+        for row in &values.rows {
+            if row.content.len() != width {
+                let at = row.content.first().and_then(|e| self.at_expr(e));
+                return Err(PgError::new(
+                    SqlState::SYNTAX_ERROR,
+                    "VALUES lists must all be the same length",
+                )
+                .or_position(at));
+            }
+            let mut exs = Vec::with_capacity(width);
+            for (n, cell) in row.content.iter().enumerate() {
+                let ex = self.expr(cell)?;
+                if !ex.is_unknown()
+                    && let (Some(slot), Some(first)) = (types.get_mut(n), seen.get_mut(n))
+                {
+                    *slot = match (&*slot, &ex.ty) {
+                        (None, ty) if !*first => ty.clone(),
+                        (Some(a), Some(b)) => super::operator::common(a, b),
+                        _ => None,
+                    };
+                    *first = true;
+                }
+                exs.push(ex);
+            }
+            cells.push(exs);
+        }
+        let mut rows = Vec::with_capacity(cells.len());
+        for exs in cells {
+            let mut row = Vec::with_capacity(width);
+            for (n, ex) in exs.into_iter().enumerate() {
+                let hint = types.get(n).cloned().flatten();
+                let hint = hint.or_else(|| hints.and_then(|h| h.get(n).cloned()));
+                let unknown = ex.is_unknown() && !seen.get(n).copied().unwrap_or(false);
+                let ex = match hint {
+                    Some(ty) => self.settle(ex, &ty)?,
+                    None if unknown => self.settle(ex, &ColumnType::Text)?,
+                    None => ex,
+                };
+                row.push(ex.sql);
+            }
+            rows.push(format!("({})", row.join(", ")));
+        }
+        let columns = (0..width)
+            .map(|n| Column {
+                name: format!("column{}", n + 1),
+                engine: format!("column{}", n + 1),
+                ty: match types.get(n).cloned().flatten() {
+                    None if !seen.get(n).copied().unwrap_or(false) => Some(
+                        hints
+                            .and_then(|h| h.get(n).cloned())
+                            .unwrap_or(ColumnType::Text),
+                    ),
+                    ty => ty,
+                },
+                origin: None,
+            })
+            .collect::<Vec<_>>();
+        let names: Vec<String> = columns.iter().map(|c| quote::name(&c.engine)).collect();
+        Ok(Rows {
+            sql: format!(
+                "SELECT * FROM (VALUES {}) AS \"values\"({})",
+                rows.join(", "),
+                names.join(", ")
+            ),
+            columns,
+            known: true,
+        })
+    }
+
+    /// LIMIT, OFFSET and FETCH as text.
+    fn limit(&mut self, clause: Option<&LimitClause>, fetch: Option<&Fetch>) -> PgResult<String> {
+        let mut sql = String::new();
+        let (limit, offset) = match clause {
+            None => (None, None),
+            Some(LimitClause::LimitOffset {
+                limit,
+                offset,
+                limit_by,
+            }) if limit_by.is_empty() => (limit.as_ref(), offset.as_ref()),
+            Some(LimitClause::OffsetCommaLimit { limit, .. }) => {
+                return Err(PgError::new(
+                    SqlState::SYNTAX_ERROR,
+                    "LIMIT #,# syntax is not supported",
+                )
+                .hint("Use separate LIMIT and OFFSET clauses.")
+                .or_position(self.at_expr(limit)));
+            }
+            Some(_) => return self.refuse("LIMIT BY", None),
+        };
+        if let Some(expr) = limit {
+            sql.push_str(&self.limit_value(" LIMIT ", "LIMIT", expr)?);
+        }
+        if let Some(fetch) = fetch {
+            if fetch.percent {
+                return self.refuse("FETCH … PERCENT", None);
+            }
+            match &fetch.quantity {
+                Some(expr) => sql.push_str(&self.limit_value(" LIMIT ", "LIMIT", expr)?),
+                None => sql.push_str(" LIMIT 1"),
+            }
+        }
+        if let Some(offset) = offset {
+            sql.push_str(&self.limit_value(" OFFSET ", "OFFSET", &offset.value)?);
+        }
+        Ok(sql)
+    }
+
+    fn limit_value(&mut self, before: &str, word: &str, expr: &Expr) -> PgResult<String> {
+        // Its columns would be nobody's.
+        let scopes = std::mem::take(&mut self.scopes);
+        let ex = self
+            .expr(expr)
+            .and_then(|ex| self.settle(ex, &ColumnType::Int8));
+        self.scopes = scopes;
+        let ex = ex.map_err(|error| match error.code() {
+            SqlState::UNDEFINED_COLUMN => PgError::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                format!("argument of {word} must not contain variables"),
+            )
+            .or_position(self.at_expr(expr)),
+            _ => error,
+        })?;
+        if let Some(n) = integer(expr)
+            && n < 0
+        {
+            let code = if word == "LIMIT" {
+                SqlState::INVALID_ROW_COUNT_IN_LIMIT
+            } else {
+                SqlState("2201X")
+            };
+            return Err(PgError::new(code, format!("{word} must not be negative")));
+        }
+        Ok(match ex.kind {
+            super::Kind::Null => String::new(),
+            _ => format!("{before}{}", ex.sql),
+        })
+    }
+
+    /// FETCH FIRST n ROWS WITH TIES: by rank.
+    fn with_ties(
+        &mut self,
+        rows: &Rows,
+        order_by: Option<&OrderBy>,
+        fetch: Option<&Fetch>,
+        limit: Option<&LimitClause>,
+    ) -> PgResult<String> {
+        let Some(order_by) = order_by else {
+            return Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                "WITH TIES cannot be specified without ORDER BY clause",
+            ));
+        };
+        if limit.is_some() || !rows.known {
+            return self.refuse("WITH TIES in this form", None);
+        }
+        let count = match fetch.and_then(|f| f.quantity.as_ref()) {
+            Some(expr) => {
+                let ex = self.expr(expr)?;
+                self.settle(ex, &ColumnType::Int8)?.sql
+            }
+            None => "1".into(),
+        };
+        let order = self.order_by_output(order_by, rows)?;
+        let names: Vec<String> = rows
+            .columns
+            .iter()
+            .map(|c| quote::name(&c.engine))
+            .collect();
+        let order = name_ordinals(&order, &names);
+        Ok(format!(
+            "SELECT {names} FROM (SELECT *, rank() OVER (ORDER BY {order}) AS \"ties\" FROM ({}) AS \"s\") AS \"r\" \
+             WHERE \"ties\" <= {count} ORDER BY {order}",
+            rows.sql,
+            names = names.join(", "),
+        ))
+    }
+
+    /// ORDER BY over output columns only: set operations.
+    pub fn order_by_output(&mut self, order_by: &OrderBy, rows: &Rows) -> PgResult<String> {
+        let exprs = match &order_by.kind {
+            OrderByKind::Expressions(exprs) if order_by.interpolate.is_none() => exprs,
+            _ => return self.refuse("this form of ORDER BY", None),
+        };
+        let mut items = Vec::new();
+        for item in exprs {
+            let at = self.at_expr(&item.expr);
+            let position = match &item.expr {
+                Expr::Identifier(ident) => {
+                    let name = quote::fold(ident);
+                    rows.columns
+                        .iter()
+                        .position(|c| c.name == name)
+                        .map(|p| p + 1)
+                }
+                other => integer(other).and_then(|n| usize::try_from(n).ok()),
+            };
+            let Some(position) = position.filter(|_| rows.known) else {
+                return Err(PgError::unsupported(
+                    "invalid UNION/INTERSECT/EXCEPT ORDER BY clause",
+                )
+                .detail("Only result column names can be used, not expressions or functions.")
+                .hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause.")
+                .or_position(at));
+            };
+            let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
+            items.push(format!("{position}{options}"));
+        }
+        Ok(items.join(", "))
+    }
+}
+
+/// `2 DESC, 1` as the columns' names.
+fn name_ordinals(order: &str, names: &[String]) -> String {
+    order
+        .split(", ")
+        .map(|item| {
+            let end = item
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(item.len());
+            let (number, rest) = item.split_at(end);
+            let name = number
+                .parse::<usize>()
+                .ok()
+                .and_then(|n| names.get(n.wrapping_sub(1)));
+            match name {
+                Some(name) => format!("{name}{rest}"),
+                None => item.to_owned(),
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// An integer constant.
+pub(super) fn integer(expr: &Expr) -> Option<i64> {
+    match expr {
+        Expr::Value(v) => match &v.value {
+            Value::Number(n, _) => n.parse().ok(),
+            _ => None,
+        },
+        Expr::UnaryOp {
+            op: sqlparser::ast::UnaryOperator::Minus,
+            expr,
+        } => integer(expr).map(i64::wrapping_neg),
+        _ => None,
+    }
+}

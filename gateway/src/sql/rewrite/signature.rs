@@ -1,0 +1,129 @@
+//! Signatures of functions in one letter per type, and the choice among them.
+
+use duckmesh_catalog::ColumnType;
+
+use super::{Ex, NUMERIC, operator};
+
+/// A function: name, arguments and result, DuckDB text.
+///
+/// Arguments are letters (`t` text, `i` int4, `l` int8, `d` float8, `n` numeric, `b` bool, `D` date, `T` time,
+/// `s` timestamp, `z` timestamptz, `v` interval, `u` uuid, `j` json, `y` bytea, `A` any array, `a` anything);
+/// `*` repeats the last. After `>` the result: a letter, `1` the first argument's type, `c` the common type,
+/// `e` the first argument's element, `L` an array of the first argument, `?` not known.
+/// The text holds `$1` … for arguments, `$*` for all; empty: the same name.
+pub(super) type Row = (&'static str, &'static str, &'static str);
+
+/// The type of a letter.
+pub(super) fn letter(c: char) -> Option<ColumnType> {
+    use ColumnType as T;
+    Some(match c {
+        't' => T::Text,
+        'i' => T::Int4,
+        'l' => T::Int8,
+        'd' => T::Float8,
+        'r' => T::Float4,
+        'n' => NUMERIC,
+        'b' => T::Bool,
+        'D' => T::Date,
+        'T' => T::Time,
+        's' => T::Timestamp,
+        'z' => T::Timestamptz,
+        'v' => T::Interval,
+        'u' => T::Uuid,
+        'j' => T::Json,
+        'J' => T::Jsonb,
+        'y' => T::Bytea,
+        _ => return None,
+    })
+}
+
+/// The letters of `count` arguments; none where the signature does not take so many.
+pub(super) fn arguments(signature: &str, count: usize) -> Option<Vec<char>> {
+    let (args, _) = signature.split_once('>')?;
+    let mut letters: Vec<char> = args.chars().collect();
+    if letters.last() == Some(&'*') {
+        letters.pop();
+        let last = *letters.last()?;
+        while letters.len() < count {
+            letters.push(last);
+        }
+    }
+    (letters.len() == count).then_some(letters)
+}
+
+/// How well an argument fits: none not at all.
+pub(super) fn fit(letter_: char, arg: &Ex) -> Option<u32> {
+    use ColumnType as T;
+    if letter_ == 'a' {
+        return Some(1);
+    }
+    let Some(ty) = arg.ty.as_ref().filter(|_| !arg.is_unknown()) else {
+        // Postgres prefers text for what has no type yet.
+        return Some(if letter_ == 't' { 2 } else { 1 });
+    };
+    if letter_ == 'A' {
+        return matches!(ty, T::Array(_)).then_some(4);
+    }
+    let want = letter(letter_)?;
+    if want.oid() == ty.oid() {
+        return Some(4);
+    }
+    let score = match (ty, &want) {
+        (a, T::Text) if operator::is_text(a) => 4,
+        (T::Other(_), _) => 1,
+        (T::Int2, T::Int4 | T::Int8) | (T::Int4, T::Int8) => 3,
+        (T::Int2 | T::Int4 | T::Int8, T::Numeric(..)) => 2,
+        (T::Int2 | T::Int4 | T::Int8 | T::Numeric(..), T::Float8 | T::Float4) => 2,
+        (T::Float4, T::Float8) => 3,
+        (T::Date, T::Timestamp) => 1,
+        (T::Date, T::Timestamptz) => 2,
+        (T::Timestamp, T::Timestamptz) => 2,
+        (T::Time, T::Interval) => 1,
+        (T::Jsonb, T::Json) => 3,
+        _ => return None,
+    };
+    Some(score)
+}
+
+/// The result's type.
+pub(super) fn result(signature: &str, args: &[Ex]) -> Option<ColumnType> {
+    let (_, result) = signature.split_once('>')?;
+    let c = result.chars().next()?;
+    let first = || args.first().and_then(|a| a.ty.clone());
+    match c {
+        '?' => None,
+        '1' => first(),
+        '2' => args.get(1).and_then(|a| a.ty.clone()),
+        'c' => {
+            let mut types = args
+                .iter()
+                .filter(|a| a.sql != "NULL")
+                .map(|a| a.ty.clone());
+            let mut ty = types.next()??;
+            for other in types {
+                ty = operator::common(&ty, &other?)?;
+            }
+            Some(ty)
+        }
+        'e' => match first()? {
+            ColumnType::Array(element) => Some(*element),
+            _ => None,
+        },
+        'L' => Some(ColumnType::Array(Box::new(
+            first().filter(|t| !matches!(t, ColumnType::Array(_)))?,
+        ))),
+        'X' => Some(ColumnType::Array(Box::new(ColumnType::Text))),
+        c => letter(c),
+    }
+}
+
+/// A type as errors show it.
+pub(in crate::sql) fn shown(ty: &ColumnType) -> String {
+    match ty {
+        ColumnType::Numeric(..) => "numeric".into(),
+        ColumnType::Varchar(_) => "character varying".into(),
+        ColumnType::Char(_) => "character".into(),
+        ColumnType::Array(element) => format!("{}[]", shown(element)),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,474 @@
+//! Expressions with a syntax of their own, and functions that one text cannot say.
+
+use duckmesh_catalog::ColumnType;
+use sqlparser::ast::{CeilFloorKind, DateTimeField, Expr, TrimWhereField};
+
+use super::{Ex, Kind, Rewriter, functions::SCALARS};
+use crate::{
+    sql::quote,
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+impl Rewriter<'_> {
+    /// `substring(x FROM 1 FOR 2)`, `trim(BOTH 'x' FROM y)` and the like.
+    pub fn special(&mut self, expr: &Expr) -> PgResult<Ex> {
+        let at = self.at_expr(expr);
+        match expr {
+            Expr::Ceil { expr: inner, field } | Expr::Floor { expr: inner, field } => {
+                if !matches!(
+                    field,
+                    CeilFloorKind::DateTimeField(DateTimeField::NoDateTime)
+                ) {
+                    return self.refuse("this form of rounding", at);
+                }
+                let mut values = vec![self.expr(inner)?];
+                let name = if matches!(expr, Expr::Ceil { .. }) {
+                    "ceil"
+                } else {
+                    "floor"
+                };
+                match self.special_call(name, &mut values, at)? {
+                    Some(ex) => Ok(ex),
+                    None => self.refuse("this form of rounding", at),
+                }
+            }
+            Expr::Position { expr, r#in } => {
+                let args = vec![self.expr(expr)?, self.expr(r#in)?];
+                self.by_table(SCALARS, "position", args, at)
+            }
+            Expr::Substring {
+                expr,
+                substring_from,
+                substring_for,
+                special: _,
+                shorthand: _,
+            } => {
+                let text = self.expr(expr)?;
+                let from = substring_from
+                    .as_deref()
+                    .map(|e| self.expr(e))
+                    .transpose()?;
+                let length = substring_for.as_deref().map(|e| self.expr(e)).transpose()?;
+                match (from, length) {
+                    // substring(x FROM 'pattern')
+                    (Some(from), None)
+                        if matches!(from.kind, Kind::Str(_))
+                            || from.ty == Some(ColumnType::Text) =>
+                    {
+                        let text = self.settle(text, &ColumnType::Text)?;
+                        let Kind::Str(pattern) = &from.kind else {
+                            return self.refuse("a pattern that is not a constant", at);
+                        };
+                        let group = usize::from(groups(pattern) > 0);
+                        let pattern = quote::literal(pattern)?;
+                        Ok(Ex::of(
+                            format!(
+                                "(CASE WHEN regexp_matches({t}, {pattern}) THEN regexp_extract({t}, {pattern}, {group}) END)",
+                                t = text.sql
+                            ),
+                            ColumnType::Text,
+                        ))
+                    }
+                    (Some(from), None) => self.by_table(SCALARS, "substring", vec![text, from], at),
+                    (Some(from), Some(length)) => {
+                        self.by_table(SCALARS, "substring", vec![text, from, length], at)
+                    }
+                    (None, Some(length)) => {
+                        let one = self.number_literal("1", at)?;
+                        self.by_table(SCALARS, "substring", vec![text, one, length], at)
+                    }
+                    (None, None) => self.refuse("this form of substring", at),
+                }
+            }
+            Expr::Trim {
+                trim_where,
+                trim_what,
+                expr,
+                trim_characters,
+            } => {
+                let mut args = vec![self.expr(expr)?];
+                if let Some(what) = trim_what {
+                    args.push(self.expr(what)?);
+                }
+                for what in trim_characters.iter().flatten() {
+                    args.push(self.expr(what)?);
+                }
+                let name = match trim_where {
+                    Some(TrimWhereField::Leading) => "ltrim",
+                    Some(TrimWhereField::Trailing) => "rtrim",
+                    Some(TrimWhereField::Both) | None => "btrim",
+                };
+                self.by_table(SCALARS, name, args, at)
+            }
+            Expr::Overlay {
+                expr,
+                overlay_what,
+                overlay_from,
+                overlay_for,
+            } => {
+                let text = self.expr(expr)?;
+                let what = self.expr(overlay_what)?;
+                let from = self.expr(overlay_from)?;
+                let text = self.settle(text, &ColumnType::Text)?.sql;
+                let what = self.settle(what, &ColumnType::Text)?.sql;
+                let from = self.settle(from, &ColumnType::Int4)?.sql;
+                let length = match overlay_for {
+                    Some(e) => {
+                        let ex = self.expr(e)?;
+                        self.settle(ex, &ColumnType::Int4)?.sql
+                    }
+                    None => format!("length({what})"),
+                };
+                Ok(Ex::of(
+                    format!(
+                        "(left({text}, {from} - 1) || {what} || substr({text}, {from} + {length}))"
+                    ),
+                    ColumnType::Text,
+                ))
+            }
+            _ => self.refuse("this form of an expression", at),
+        }
+    }
+
+    /// LIKE and ILIKE; without ESCAPE the backslash escapes.
+    pub fn like(
+        &mut self,
+        word: &str,
+        negated: bool,
+        expr: &Expr,
+        pattern: &Expr,
+        escape: Option<&Expr>,
+    ) -> PgResult<Ex> {
+        let at = self.at_expr(expr);
+        let text = self.expr(expr)?;
+        let pattern = self.expr(pattern)?;
+        let operator = match (word, negated) {
+            ("LIKE", false) => "~~",
+            ("LIKE", true) => "!~~",
+            (_, false) => "~~*",
+            (_, true) => "!~~*",
+        };
+        let (text, pattern) = self.texts(text, pattern, operator, at)?;
+        let escape = match escape {
+            None => "'\\'".to_owned(),
+            Some(e) => {
+                let ex = self.expr(e)?;
+                match &ex.kind {
+                    Kind::Str(s) if s.is_empty() => String::new(),
+                    Kind::Str(s) if s.chars().count() == 1 => quote::literal(s)?,
+                    Kind::Str(_) => {
+                        return Err(PgError::new(SqlState("22025"), "invalid escape string")
+                            .hint("Escape string must be empty or one character."));
+                    }
+                    _ => return self.refuse("an escape that is not a constant", at),
+                }
+            }
+        };
+        let not = if negated { "NOT " } else { "" };
+        // Without a backslash there is nothing to escape, and the engine has a faster way.
+        let needless =
+            matches!(&pattern.kind, Kind::Str(p) if !p.contains('\\')) && escape == "'\\'";
+        let escape = if escape.is_empty() || needless {
+            String::new()
+        } else {
+            format!(" ESCAPE {escape}")
+        };
+        Ok(Ex::of(
+            format!("({} {not}{word} {}{escape})", text.sql, pattern.sql),
+            ColumnType::Bool,
+        ))
+    }
+
+    /// Both sides of a pattern operator as text.
+    fn texts(&mut self, text: Ex, pattern: Ex, op: &str, at: Option<u32>) -> PgResult<(Ex, Ex)> {
+        let wrong = [&text, &pattern].iter().any(|e| {
+            !e.is_unknown() && e.ty.as_ref().is_some_and(|t| !super::operator::is_text(t))
+        });
+        if wrong {
+            return Err(self.undefined_operator(op, text.ty.as_ref(), pattern.ty.as_ref(), at));
+        }
+        let kind = pattern.kind.clone();
+        let text = self.settle(text, &ColumnType::Text)?;
+        let mut pattern = self.settle(pattern, &ColumnType::Text)?;
+        if matches!(kind, Kind::Str(_)) {
+            pattern.kind = kind;
+        }
+        Ok((text, pattern))
+    }
+
+    /// `~`, `~*` and their negations.
+    pub fn regex(&mut self, left: &Expr, right: &Expr, negated: bool, flags: &str) -> PgResult<Ex> {
+        let at = self.at_expr(left);
+        let text = self.expr(left)?;
+        let pattern = self.expr(right)?;
+        let op = match (negated, flags) {
+            (false, "") => "~",
+            (true, "") => "!~",
+            (false, _) => "~*",
+            (true, _) => "!~*",
+        };
+        let (text, pattern) = self.texts(text, pattern, op, at)?;
+        // In Postgres a dot matches a line's end too.
+        let flags = format!("'s{flags}'");
+        let not = if negated { "NOT " } else { "" };
+        Ok(Ex::of(
+            format!(
+                "({not}regexp_matches({}, {}, {flags}))",
+                text.sql, pattern.sql
+            ),
+            ColumnType::Bool,
+        ))
+    }
+
+    /// SIMILAR TO: the pattern must be a constant, to become a regular expression.
+    pub fn similar(
+        &mut self,
+        negated: bool,
+        expr: &Expr,
+        pattern: &Expr,
+        escape: Option<&Expr>,
+    ) -> PgResult<Ex> {
+        let at = self.at_expr(expr);
+        let text = self.expr(expr)?;
+        let text = self.settle(text, &ColumnType::Text)?;
+        let pattern = self.expr(pattern)?;
+        if escape.is_some() {
+            return self.refuse("SIMILAR TO with ESCAPE", at);
+        }
+        let Kind::Str(pattern) = &pattern.kind else {
+            return self.refuse("SIMILAR TO a pattern that is not a constant", at);
+        };
+        let mut regex = String::new();
+        let mut chars = pattern.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '%' => regex.push_str(".*"),
+                '_' => regex.push('.'),
+                '\\' => {
+                    regex.push('\\');
+                    regex.extend(chars.next());
+                }
+                '.' | '^' | '$' => {
+                    regex.push('\\');
+                    regex.push(c);
+                }
+                other => regex.push(other),
+            }
+        }
+        let not = if negated { "NOT " } else { "" };
+        Ok(Ex::of(
+            format!(
+                "({not}regexp_full_match({}, {}, 's'))",
+                text.sql,
+                quote::literal(&regex)?
+            ),
+            ColumnType::Bool,
+        ))
+    }
+
+    /// Functions that need more than a text with holes. None: not one of them.
+    pub fn special_call(
+        &mut self,
+        name: &str,
+        values: &mut Vec<Ex>,
+        at: Option<u32>,
+    ) -> PgResult<Option<Ex>> {
+        use ColumnType as T;
+        match name {
+            "extract" | "date_part" => self.date_part(values, at),
+            "date_trunc" => self.date_trunc(values, at),
+            "to_char" => self.to_char(values, at),
+            "to_date" => self.parse_time(name, values, at),
+            "to_timestamp" if values.len() == 2 => self.parse_time(name, values, at),
+            "concat" | "concat_ws" => {
+                let mut texts = Vec::new();
+                for value in values.drain(..) {
+                    let value = self.settle(value, &T::Text)?;
+                    texts.push(match value.ty {
+                        // Postgres' output form of a boolean.
+                        Some(T::Bool) => format!(
+                            "(CASE WHEN {v} THEN 't' WHEN NOT {v} THEN 'f' END)",
+                            v = value.sql
+                        ),
+                        _ => self.to_text(value)?.sql,
+                    });
+                }
+                Ok(Some(Ex::of(
+                    format!("{name}({})", texts.join(", ")),
+                    T::Text,
+                )))
+            }
+            "format" => self.format(values, at).map(Some),
+            "mod" | "div" if values.len() == 2 => {
+                let (Some(r), Some(l)) = (values.pop(), values.pop()) else {
+                    return Ok(None);
+                };
+                let l = self.settle(l, &T::Int4)?;
+                let r = self.settle(r, &T::Int4)?;
+                let divisor = self.not_zero(&r);
+                let ty = match (&l.ty, &r.ty) {
+                    (Some(a), Some(b)) => super::operator::common(a, b),
+                    _ => None,
+                };
+                let sql = if name == "mod" {
+                    format!("({} % {divisor})", l.sql)
+                } else {
+                    format!("trunc(({} / {divisor}))", l.sql)
+                };
+                Ok(Some(Ex::plain(sql, ty)))
+            }
+            "age" if values.len() == 1 => {
+                let Some(value) = values.pop() else {
+                    return Ok(None);
+                };
+                let value = self.settle(value, &T::Timestamptz)?;
+                let today = self.session_value(crate::sql::plan::SessionValue::CurrentDate);
+                let (cast, ty) = match value.ty {
+                    Some(T::Timestamp) => ("TIMESTAMP", value.sql),
+                    _ => ("TIMESTAMPTZ", format!("CAST({} AS TIMESTAMPTZ)", value.sql)),
+                };
+                Ok(Some(Ex::of(
+                    format!("age(CAST({today} AS {cast}), {ty})"),
+                    T::Interval,
+                )))
+            }
+            "regexp_match" if values.len() == 2 => {
+                let (Some(pattern), Some(text)) = (values.pop(), values.pop()) else {
+                    return Ok(None);
+                };
+                let Kind::Str(pattern) = &pattern.kind else {
+                    return self.refuse("regexp_match with a pattern that is not a constant", at);
+                };
+                let text = self.settle(text, &T::Text)?.sql;
+                let count = groups(pattern);
+                let pattern = quote::literal(pattern)?;
+                let range = if count == 0 { 0..=0 } else { 1..=count };
+                let parts: Vec<String> = range
+                    .map(|n| format!("regexp_extract({text}, {pattern}, {n})"))
+                    .collect();
+                Ok(Some(Ex::of(
+                    format!(
+                        "(CASE WHEN regexp_matches({text}, {pattern}) THEN [{}] END)",
+                        parts.join(", ")
+                    ),
+                    T::Array(Box::new(T::Text)),
+                )))
+            }
+            "unnest" if values.len() == 1 => {
+                let Some(value) = values.pop() else {
+                    return Ok(None);
+                };
+                let value = self.settle(value, &T::Array(Box::new(T::Text)))?;
+                let ty = match value.ty {
+                    Some(T::Array(element)) => Some(*element),
+                    _ => None,
+                };
+                Ok(Some(Ex::plain(format!("unnest({})", value.sql), ty)))
+            }
+            "generate_series" if values.len() == 2 || values.len() == 3 => {
+                let mut args = std::mem::take(values);
+                let ty = self.unify(&mut args, "generate_series")?;
+                let texts: Vec<&str> = args.iter().map(|a| a.sql.as_str()).collect();
+                let ty = ty
+                    .filter(super::operator::is_int)
+                    .map(|t| if t == T::Int8 { t } else { T::Int4 });
+                let list = format!("unnest(generate_series({}))", texts.join(", "));
+                Ok(Some(match ty {
+                    Some(T::Int4) => Ex::of(format!("CAST({list} AS INTEGER)"), T::Int4),
+                    other => Ex::plain(list, other),
+                }))
+            }
+            "pg_typeof" if values.len() == 1 => {
+                let shown = match values.first() {
+                    Some(v) if v.is_unknown() => "unknown".to_owned(),
+                    Some(v) => match &v.ty {
+                        Some(ty) => super::signature::shown(ty),
+                        None => return self.refuse("pg_typeof of this expression", at),
+                    },
+                    None => return Ok(None),
+                };
+                Ok(Some(Ex::of(quote::literal(&shown)?, T::Text)))
+            }
+            "ceil" | "ceiling" | "floor" => {
+                // An integer's is double precision in Postgres.
+                let Some(value) = values.pop().filter(|_| values.is_empty()) else {
+                    return Ok(None);
+                };
+                let value = match &value.ty {
+                    Some(t) if super::operator::is_int(t) => self.cast(value, &T::Float8, at)?,
+                    _ => value,
+                };
+                self.by_table(SCALARS, name, vec![value], at).map(Some)
+            }
+            "round" | "trunc" | "sign" if values.len() == 1 => {
+                let Some(value) = values.pop() else {
+                    return Ok(None);
+                };
+                let value = match &value.ty {
+                    Some(t) if super::operator::is_int(t) => self.cast(value, &T::Float8, at)?,
+                    _ => value,
+                };
+                self.by_table(SCALARS, name, vec![value], at).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// `format('%s and %I', …)`: the template must be a constant.
+    fn format(&mut self, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Ex> {
+        use ColumnType as T;
+        let mut args = std::mem::take(values).into_iter();
+        let Some(Kind::Str(template)) = args.next().map(|e| e.kind) else {
+            return self.refuse("format with a template that is not a constant", at);
+        };
+        let mut pieces = vec![quote::literal("")?];
+        let mut text = String::new();
+        let mut chars = template.chars();
+        while let Some(c) = chars.next() {
+            if c != '%' {
+                text.push(c);
+                continue;
+            }
+            let verb = chars.next();
+            if verb == Some('%') {
+                text.push('%');
+                continue;
+            }
+            let Some(value) = args.next() else {
+                return Err(PgError::new(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    "too few arguments for format()",
+                ));
+            };
+            let value = self.settle(value, &T::Text)?;
+            let value = self.to_text(value)?.sql;
+            pieces.push(quote::literal(&std::mem::take(&mut text))?);
+            pieces.push(match verb {
+                Some('s') => format!("COALESCE({value}, '')"),
+                Some('I') => format!("pg_quote_ident({value})"),
+                Some('L') => format!("COALESCE(pg_quote_literal({value}), 'NULL')"),
+                _ => return self.refuse("this format() specification", at),
+            });
+        }
+        pieces.push(quote::literal(&text)?);
+        Ok(Ex::of(format!("({})", pieces.join(" || ")), T::Text))
+    }
+}
+
+/// How many groups a regular expression captures.
+fn groups(pattern: &str) -> usize {
+    let bytes = pattern.as_bytes();
+    let mut count = 0;
+    let mut escaped = false;
+    for (n, b) in bytes.iter().enumerate() {
+        match b {
+            b'\\' => escaped = !escaped,
+            b'(' if !escaped && bytes.get(n + 1) != Some(&b'?') => count += 1,
+            _ => escaped = false,
+        }
+        if *b != b'\\' {
+            escaped = false;
+        }
+    }
+    count
+}
