@@ -32,18 +32,8 @@ pub const ALL: &[&str] = &[
     "publish-after-commit",
     "trim-before",
     "trim-after",
-    "pin-after-insert",
-    "cache-after-download",
-    "cache-before-rename",
-    "engine-before-lock",
-    "engine-mid-stream",
-    "compact-after-put",
-    "compact-before-publish",
-    "retention-after-list",
-    "retention-before-delete",
     "migrate-mid",
     "encode-poison",
-    "session-panic",
 ];
 
 #[derive(Debug, PartialEq, Eq)]

@@ -59,7 +59,10 @@ pub async fn run(
             return Ok(result);
         }
         match write::append(session, rows.parts, made, &payload).await? {
-            Fate::Durable(_) => return Ok(result),
+            Fate::Durable(_) => {
+                duckmesh_catalog::failpoint::hit("insert-before-complete").map_err(super::failure::catalog)?;
+                return Ok(result);
+            }
             Fate::SchemaChanged => {
                 let pin = barrier::planning_pin(session, false).await?;
                 prepared = session.plan(prepared.statement(), prepared.given_types(), &pin).await?;

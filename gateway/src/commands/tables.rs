@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt::Write as _, path::PathBuf, sync::Arc};
 
 use duckmesh_catalog::{
-    ColumnDef, ColumnType, TableDef,
+    ColumnDef, ColumnType, SnapshotId, TableDef,
     files::{DataFile, InlinedRows},
 };
 use duckmesh_storage::{ColumnPredicate, Comparison, Ranges, Test, prune};
@@ -43,10 +43,29 @@ pub struct Scan {
 }
 
 /// A Parquet file for a view.
+#[derive(Default)]
 struct Source {
     path: String,
+    /// A Parquet file with positions that are hidden.
     deletes: Option<String>,
+    /// Positions that are hidden beside those.
+    hidden: Vec<u64>,
+    /// For a file that another program merged of files of several snapshots: the snapshot whose rows are seen.
+    seen_at: Option<SnapshotId>,
 }
+
+impl Source {
+    fn whole(path: &std::path::Path) -> Self {
+        Self { path: path.display().to_string(), ..Self::default() }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.deletes.is_none() && self.hidden.is_empty() && self.seen_at.is_none()
+    }
+}
+
+/// Field id of the column in which the official extension keeps a row's snapshot in a merged file.
+const ROW_SNAPSHOT_FIELD: i64 = 2_147_483_539;
 
 /// Views of everything a query reads. `params` none: to describe only, then no file is named at all.
 ///
@@ -75,7 +94,7 @@ pub async fn prelude(
 /// A view over the files given, for rows that are not in the lake yet.
 #[must_use]
 pub fn view_over(name: &str, table: &TableDef, paths: &[PathBuf]) -> String {
-    let sources: Vec<_> = paths.iter().map(|path| Source { path: path.display().to_string(), deletes: None }).collect();
+    let sources: Vec<_> = paths.iter().map(|path| Source::whole(path)).collect();
     view(name, table, &sources)
 }
 
@@ -99,19 +118,21 @@ async fn sources(
         scan.files_read = kept.len();
         scan.bytes_read = kept.iter().map(|file| file.size_bytes).sum();
         for file in &kept {
-            sources.push(source(session, file)?);
+            let hidden = known.inlined_deletes.get(&file.id).cloned().unwrap_or_default();
+            let seen_at = file.partial_max.filter(|max| *max > pin.snapshot.id).map(|_| pin.snapshot.id);
+            sources.push(Source { hidden, seen_at, ..source(session, file)? });
         }
-        if let Some(rows) = &known.inlined {
-            if let Some(path) = inlined(session, table, rows).await? {
-                sources.push(Source { path: path.display().to_string(), deletes: None });
-                prelude.scratch.push(path);
-            }
+        if let Some(rows) = &known.inlined
+            && let Some(path) = inlined(session, table, rows).await?
+        {
+            sources.push(Source::whole(&path));
+            prelude.scratch.push(path);
         }
     }
     if let Some(transaction) = &mut session.transaction {
         let own = transaction.own_files(table).await.map_err(failure::storage)?;
         scan.own_files = own.len();
-        sources.extend(own.iter().map(|path| Source { path: path.display().to_string(), deletes: None }));
+        sources.extend(own.iter().map(|path| Source::whole(path)));
     }
     prelude.scans.push(scan);
     Ok(sources)
@@ -128,7 +149,7 @@ fn source(session: &ClientSession, file: &DataFile) -> PgResult<Source> {
         Ok(local.display().to_string())
     };
     let deletes = file.deletes.as_ref().map(|d| path(&d.path, d.path_is_relative)).transpose()?;
-    Ok(Source { path: path(&file.path, file.path_is_relative)?, deletes })
+    Ok(Source { path: path(&file.path, file.path_is_relative)?, deletes, ..Source::default() })
 }
 
 /// Rows that another program inlined in the catalog, as a Parquet file of this statement.
@@ -227,22 +248,14 @@ fn view(name: &str, table: &TableDef, sources: &[Source]) -> String {
     let columns: Vec<String> = table.columns.iter().map(|c| quote(&c.name)).collect();
     let columns = columns.join(", ");
     let mut sql = format!("CREATE OR REPLACE TEMP VIEW {} AS ", quote(name));
-    let plain: Vec<&Source> = sources.iter().filter(|s| s.deletes.is_none()).collect();
     let mut arms = Vec::new();
-    if !plain.is_empty() {
-        let paths: Vec<String> = plain.iter().map(|s| literal(&s.path)).collect();
-        arms.push(format!("SELECT {columns} FROM read_parquet([{}], schema = {})", paths.join(", "), schema(table)));
+    let whole: Vec<String> = sources.iter().filter(|s| s.is_whole()).map(|s| literal(&s.path)).collect();
+    if !whole.is_empty() {
+        let fields = schema(table, false);
+        arms.push(format!("SELECT {columns} FROM read_parquet([{}], schema = {fields})", whole.join(", ")));
     }
-    for source in sources {
-        if let Some(deletes) = &source.deletes {
-            arms.push(format!(
-                "SELECT {columns} FROM read_parquet([{}], schema = {}, file_row_number = true) \
-                 WHERE file_row_number NOT IN (SELECT pos FROM read_parquet([{}]))",
-                literal(&source.path),
-                schema(table),
-                literal(deletes),
-            ));
-        }
+    for source in sources.iter().filter(|s| !s.is_whole()) {
+        arms.push(partial(source, table, &columns));
     }
     if arms.is_empty() {
         let nulls: Vec<String> =
@@ -253,8 +266,29 @@ fn view(name: &str, table: &TableDef, sources: &[Source]) -> String {
     sql
 }
 
+/// The rows of a file that are seen.
+fn partial(source: &Source, table: &TableDef, columns: &str) -> String {
+    let mut conditions = Vec::new();
+    if let Some(deletes) = &source.deletes {
+        conditions.push(format!("file_row_number NOT IN (SELECT pos FROM read_parquet([{}]))", literal(deletes)));
+    }
+    if !source.hidden.is_empty() {
+        let hidden: Vec<String> = source.hidden.iter().map(ToString::to_string).collect();
+        conditions.push(format!("file_row_number NOT IN ({})", hidden.join(", ")));
+    }
+    if let Some(snapshot) = source.seen_at {
+        conditions.push(format!("(__row_snapshot IS NULL OR __row_snapshot <= {snapshot})"));
+    }
+    format!(
+        "SELECT {columns} FROM read_parquet([{}], schema = {}, file_row_number = true) WHERE {}",
+        literal(&source.path),
+        schema(table, source.seen_at.is_some()),
+        conditions.join(" AND "),
+    )
+}
+
 /// The `schema` argument of `read_parquet`: field id to name, type and what older files show.
-fn schema(table: &TableDef) -> String {
+fn schema(table: &TableDef, with_row_snapshot: bool) -> String {
     let mut map = String::from("MAP {");
     for (index, column) in table.columns.iter().enumerate() {
         let comma = if index == 0 { "" } else { ", " };
@@ -266,6 +300,9 @@ fn schema(table: &TableDef) -> String {
             literal(&column.name),
             literal(&column.ty.duckdb()),
         );
+    }
+    if with_row_snapshot {
+        let _ = write!(map, ", {ROW_SNAPSHOT_FIELD}: {{name: '__row_snapshot', type: 'BIGINT', default_value: NULL}}");
     }
     map.push('}');
     map

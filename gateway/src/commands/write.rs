@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use duckmesh_catalog::{LakeSchema, Offset};
+use duckmesh_catalog::{LakeSchema, Offset, failpoint};
 use duckmesh_ingest::{AppendErrorKind, Appended, IdempotencyKey, Part, Write};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -29,10 +29,12 @@ pub enum Fate {
 pub async fn append(session: &mut ClientSession, parts: Vec<Part>, made_for: Offset, payload: &Payload) -> PgResult<Fate> {
     let key = payload.key(session);
     let lake = session.lake.lake.clone();
+    failpoint::hit("insert-before-append").map_err(failure::catalog)?;
     session.shield.store(true, Ordering::Relaxed);
     let result = lake.append(Write { parts, made_for, key }).await;
     match result {
         Ok(appended) => {
+            failpoint::hit("insert-after-append").map_err(failure::catalog)?;
             acknowledged(session, &appended);
             session.shield.store(false, Ordering::Relaxed);
             if session.settings.waits_until_visible() {
@@ -52,6 +54,7 @@ pub async fn append(session: &mut ClientSession, parts: Vec<Part>, made_for: Off
 /// The token, three ways: notice, ParameterStatus, and `SHOW`.
 fn acknowledged(session: &mut ClientSession, appended: &Appended) {
     session.last_write = session.last_write.max(appended.offset);
+    session.wrote();
     let token = session.token(appended.offset).to_string();
     session.settings.set_internal("duckmesh.last_token", &token);
     session.settings.set_internal("duckmesh.idempotency_key", "");

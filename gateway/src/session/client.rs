@@ -101,6 +101,11 @@ impl ClientSession {
         self.transaction.as_ref().is_some_and(|t| t.explicit)
     }
 
+    /// A write became durable: for the wire, a transaction of one statement ended.
+    pub fn wrote(&mut self) {
+        self.transaction_id += 1;
+    }
+
     /// Ends the transaction: portals of it are gone.
     pub fn end_transaction(&mut self) -> Option<Transaction> {
         self.transaction_id += 1;

@@ -9,10 +9,11 @@ use std::{
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use duckmesh_catalog::LakeName;
+use duckmesh_catalog::{LakeName, failpoint};
 
 use super::{ClientSession, Lakes};
 use crate::{
+    commands::failure,
     config::Config,
     wire::{
         PgError, PgResult, SqlState,
@@ -63,6 +64,7 @@ impl Connector for SessionConnector {
         let unknown =
             || PgError::fatal(SqlState::INVALID_CATALOG_NAME, format!("database \"{}\" does not exist", startup.database));
         let name = LakeName::parse(&startup.database).ok_or_else(unknown)?;
+        failpoint::hit("startup-after-auth").map_err(failure::catalog)?;
         let lake = self.0.lakes.open(&name).await?.ok_or_else(unknown)?;
         ClientSession::open(self.0.clone(), lake, startup, cancel)
     }
