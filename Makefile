@@ -44,6 +44,7 @@ test-faults: setup duckdb ## the crash loops, for long (DUCKMESH_FAULT_ROUNDS=n)
 	$(CARGO) build --workspace --tests --bins
 	DUCKMESH_FAULT_ROUNDS=$${DUCKMESH_FAULT_ROUNDS:-100} $(RUN_FAULTS)
 
-bench: setup duckdb ## side by side with PostgreSQL and DuckDB; prints ratios
+bench: duckdb ## side by side with PostgreSQL and DuckDB; prints ratios
+	@deploy/setup.sh bench
 	$(CARGO) build --release --workspace --bins
 	$${CARGO_TARGET_DIR:-target}/release/bench

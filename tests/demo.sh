@@ -45,7 +45,8 @@ start() {
 }
 
 sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$port" -U demo -d duckmesh "$@"; }
-show() { psql -X -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$port" -U demo -d duckmesh "$@"; }
+# Every connection here is a new session that wants to see everything acknowledged so far, by whomever.
+strong() { sql -c "SET duckmesh.consistency = strong" "$@"; }
 
 step "Starting a server in an empty folder"
 start
@@ -60,7 +61,7 @@ CREATE TABLE flights (
 );
 \\copy flights FROM '$work/flights.csv' WITH (FORMAT csv, HEADER, NULL 'NA')
 SQL
-expect "rows of January 2013" 27004 "$(sql -c 'SELECT count(*) FROM flights')"
+expect "rows of January 2013" 27004 "$(strong -c 'SELECT count(*) FROM flights')"
 
 step "Write -> token -> read: the token goes from the writer to another connection"
 token=$(sql 2>&1 <<'SQL' | tee "$work/write" | sed -n 's/.*token \(duckmesh\/[0-9]*\).*/\1/p' | tail -n 1
@@ -74,7 +75,7 @@ expect "what a second connection sees, with min_token" 27005 \
     "$(sql -c "SET duckmesh.min_token = '$token'" -c 'SELECT count(*) FROM flights')"
 
 step "An analytical query, on DuckDB"
-show <<'SQL'
+psql -X -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$port" -U demo -d duckmesh <<'SQL'
 SELECT carrier, count(*) AS flights, round(avg(dep_delay), 1) AS delay, sum(distance) AS miles
 FROM flights WHERE month = 1 GROUP BY carrier ORDER BY flights DESC LIMIT 5;
 SQL
@@ -98,7 +99,7 @@ for extension in ("ducklake", "sqlite_scanner"):
 connection.execute(f"ATTACH 'ducklake:sqlite:{sys.argv[1]}/lakes/duckmesh/catalog.sqlite' AS lake")
 print("{}|{}".format(*connection.sql("SELECT count(*), sum(distance) FROM lake.flights").fetchone()))
 PY
-expect "count and miles, plain DuckDB and DuckMesh" "$(sql -c 'SELECT count(*), sum(distance) FROM flights')" \
+expect "count and miles, plain DuckDB and DuckMesh" "$(strong -c 'SELECT count(*), sum(distance) FROM flights')" \
     "$(.venv/bin/python "$work/plain.py" "$work/data")"
 
 step "kill -9, and a start on the same folder"
@@ -106,7 +107,7 @@ sql -c "INSERT INTO flights (year, carrier) SELECT 2014, 'K9' FROM generate_seri
 kill -9 "$server"
 wait "$server" 2>/dev/null || true
 start
-expect "rows after the crash: everything acknowledged" 28005 "$(sql -c 'SELECT count(*) FROM flights')"
+expect "rows after the crash: everything acknowledged" 28005 "$(strong -c 'SELECT count(*) FROM flights')"
 
 step "Stopping"
 kill -TERM "$server"

@@ -128,7 +128,8 @@ async fn at(stand: &mut Stand, name: &str) {
     let client = stand.client().await;
     client.ok(TABLES).await;
     assert!(ledger.write(&client, 100, Kind::Transaction, 3).await);
-    let snapshot = client.value("SELECT count(*) FROM ledger_a; SELECT max(snapshot_id) FROM duckmesh.snapshots").await;
+    client.ok("SELECT count(*) FROM ledger_a").await;
+    let snapshot = stand.newest_snapshot().await;
     let before = pinned(&client, &snapshot).await;
     drop(client);
     assert!(stand.server.stop().success());
@@ -171,7 +172,7 @@ async fn any_moment(stand: &mut Stand, rounds: u32) {
         if let Some((id, rows)) = &snapshot {
             assert_eq!(&pinned(&client, id).await, rows, "G6: snapshot {id} in round {round}");
         }
-        let id = client.value("SELECT max(snapshot_id) FROM duckmesh.snapshots").await;
+        let id = stand.newest_snapshot().await;
         let rows = pinned(&client, &id).await;
         snapshot = Some((id, rows));
     }

@@ -81,7 +81,7 @@ async fn interop_same_time_travel(stand: &mut Stand) {
     let mut versions = Vec::new();
     for n in 1..=4 {
         client.ok(&format!("INSERT INTO t VALUES ({n})")).await;
-        versions.push(client.value("SELECT max(snapshot_id) FROM duckmesh.snapshots").await);
+        versions.push(stand.newest_snapshot().await);
     }
     client.ok("ALTER TABLE t ADD COLUMN b int").await;
     let lake = stand.lake();
@@ -99,7 +99,7 @@ async fn interop_same_time_travel(stand: &mut Stand) {
 async fn interop_ducklake_functions_work(stand: &mut Stand) {
     let client = stand.client().await;
     client.ok("SET duckmesh.write_visibility = visible; CREATE TABLE t (a int)").await;
-    let first: u64 = client.value("SELECT max(snapshot_id) FROM duckmesh.snapshots").await.parse().unwrap();
+    let first: u64 = stand.newest_snapshot().await.parse().unwrap();
     for n in 1..=5 {
         client.ok(&format!("INSERT INTO t VALUES ({n}), ({n} * 10)")).await;
     }

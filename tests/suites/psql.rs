@@ -4,6 +4,9 @@ use duckmesh_tests::harness::psql;
 
 use crate::stand::Stand;
 
+/// A new session depends on nothing that others wrote, so it says that it does.
+const STRONG: &str = "SET duckmesh.consistency = strong;\n";
+
 const SCRIPT: &str = "
 CREATE TABLE sales (id int NOT NULL, name varchar(20), amount numeric(10,2) DEFAULT 0, at timestamptz);
 COMMENT ON TABLE sales IS 'what was sold';
@@ -21,7 +24,12 @@ fn psql_writes_and_gets_a_token() {
         assert!(printed.out.lines().any(|l| l == line), "{line}: {printed:?}");
     }
     assert!(printed.err.contains("NOTICE:  token duckmesh/"), "{printed:?}");
-    let read = psql(stand.server.port(), "duckmesh", "SELECT * FROM sales ORDER BY id;\nSELECT * FROM big;", &["-At"]);
+    let read = psql(
+        stand.server.port(),
+        "duckmesh",
+        &format!("{STRONG}SELECT * FROM sales ORDER BY id;\nSELECT * FROM big;"),
+        &["-qAt"],
+    );
     assert_eq!(read.out, "1|one|10.00|\n2|two|20.50|\n2|20.50\n", "{read:?}");
 }
 
@@ -85,8 +93,13 @@ fn psql_copies_in_and_out() {
     let printed = psql(port, "duckmesh", script, &["-v", "ON_ERROR_STOP=1"]);
     assert_eq!(printed.code, 0, "{printed:?}");
     assert!(printed.out.contains("COPY 3") && printed.out.contains("COPY 2"), "{printed:?}");
-    let out = psql(port, "duckmesh", "COPY (SELECT * FROM t ORDER BY a) TO STDOUT;", &[]);
+    let out = psql(port, "duckmesh", &format!("{STRONG}COPY (SELECT * FROM t ORDER BY a) TO STDOUT;"), &["-q"]);
     assert_eq!(out.out, "1\tone\n2\t\\N\n3\ta\\tb\n4\tx,y\n5\t\\N\n", "{out:?}");
-    let out = psql(port, "duckmesh", "\\copy (SELECT * FROM t ORDER BY a) TO STDOUT WITH (FORMAT csv, HEADER)", &[]);
+    let out = psql(
+        port,
+        "duckmesh",
+        &format!("{STRONG}\\copy (SELECT * FROM t ORDER BY a) TO STDOUT WITH (FORMAT csv, HEADER)"),
+        &["-q"],
+    );
     assert_eq!(out.out, "a,b\n1,one\n2,\n3,a\tb\n4,\"x,y\"\n5,\n", "{out:?}");
 }

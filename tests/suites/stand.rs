@@ -31,6 +31,21 @@ impl Stand {
         self.server.client().await
     }
 
+    /// The newest snapshot, as DuckLake's own table has it.
+    pub async fn newest_snapshot(&self) -> String {
+        const NEWEST: &str = "SELECT max(snapshot_id) FROM";
+        match &self.postgres {
+            None => {
+                let path = self.server.data().join("lakes/duckmesh/catalog.sqlite");
+                let catalog = rusqlite::Connection::open(path).unwrap();
+                catalog.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+                let newest = format!("{NEWEST} ducklake_snapshot");
+                catalog.query_row(&newest, [], |row| row.get::<_, i64>(0)).unwrap().to_string()
+            }
+            Some(postgres) => postgres.client().await.value(&format!("{NEWEST} lake_duckmesh.ducklake_snapshot")).await,
+        }
+    }
+
     /// The lake as plain DuckDB attaches it.
     pub fn lake(&self) -> Lake {
         match &self.postgres {

@@ -73,7 +73,7 @@ async fn time_travel_by_snapshot_and_by_time(stand: &mut Stand) {
     client.ok("CREATE TABLE t (a int)").await;
     client.ok("INSERT INTO t VALUES (1), (2)").await;
     assert_eq!(client.value("SELECT count(*) FROM t").await, "2");
-    let old = client.value("SELECT max(snapshot_id) FROM duckmesh.snapshots").await;
+    let old = stand.newest_snapshot().await;
     let time = client.value(&format!("SELECT snapshot_time FROM duckmesh.snapshots WHERE snapshot_id = {old}")).await;
     client.ok("INSERT INTO t VALUES (3)").await;
     client.ok("ALTER TABLE t ADD COLUMN b text DEFAULT 'x'").await;
@@ -90,7 +90,7 @@ async fn time_travel_by_snapshot_and_by_time(stand: &mut Stand) {
 async fn md005_a_snapshot_before_the_token(stand: &mut Stand) {
     let client = stand.client().await;
     client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1); SELECT * FROM t").await;
-    let old = client.value("SELECT max(snapshot_id) FROM duckmesh.snapshots").await;
+    let old = stand.newest_snapshot().await;
     let token = client.write("INSERT INTO t VALUES (2)").await;
     client.ok(&format!("SET duckmesh.snapshot = '{old}'; SET duckmesh.min_token = '{token}'")).await;
     let error = client.fails("SELECT * FROM t").await;

@@ -20,7 +20,7 @@ async fn g2_a_transaction_is_visible_whole(stand: &mut Stand) {
     other.ok(&format!("SET duckmesh.min_token = '{token}'")).await;
     assert_eq!(other.value("SELECT count(*), (SELECT count(*) FROM b) FROM a").await, "2|1");
     // CO9: one snapshot has both.
-    let snapshot = other.value("SELECT max(snapshot_id) FROM duckmesh.snapshots").await;
+    let snapshot = stand.newest_snapshot().await;
     let before = snapshot.parse::<u64>().unwrap() - 1;
     other.ok(&format!("RESET duckmesh.min_token; SET duckmesh.snapshot = '{before}'")).await;
     assert_eq!(other.value("SELECT count(*), (SELECT count(*) FROM b) FROM a").await, "0|0");
