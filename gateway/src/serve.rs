@@ -84,8 +84,15 @@ async fn open_lakes(lakes: &Lakes) -> Result<()> {
     if lakes.catalog().lakes().await?.is_empty() {
         lakes.create(&first).await?;
     }
+    let mut engine_checked = false;
     for info in lakes.catalog().lakes().await? {
-        lakes.open(&info.name).await.with_context(|| format!("cannot open the lake {}", info.name))?;
+        let opened = lakes.open(&info.name).await.with_context(|| format!("cannot open the lake {}", info.name))?;
+        if let Some(lake) = opened.filter(|_| !engine_checked) {
+            // A DuckDB library without ICU, JSON or Parquet must fail here, not at somebody's first query.
+            let status = lake.engine.status().await.map_err(anyhow::Error::msg).context("the engine cannot run")?;
+            tracing::info!(duckdb = status.duckdb, "engine ready");
+            engine_checked = true;
+        }
     }
     Ok(())
 }

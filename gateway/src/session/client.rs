@@ -46,6 +46,8 @@ pub struct ClientSession {
     pub transaction: Option<Transaction>,
     /// Offset of its own last write (0: none): what `session` consistency waits for.
     pub last_write: Offset,
+    /// The text that the running statement came in, for positions of the engine's errors.
+    pub client_sql: Option<Arc<str>>,
     /// When the running statement started.
     pub statement_time: DateTime<Utc>,
     /// Set while a write is on its way to the log: then it is too late to cancel.
@@ -70,6 +72,7 @@ impl ClientSession {
             cancel,
             transaction: None,
             last_write: Offset::ZERO,
+            client_sql: None,
             statement_time: Utc::now(),
             shield: Arc::default(),
             transaction_id: 0,
@@ -266,6 +269,7 @@ impl Session for ClientSession {
 
     async fn prepare(&mut self, statement: &sql::Statement, types: &[u32]) -> PgResult<PreparedStatement> {
         self.statement_time = Utc::now();
+        self.client_sql = Some(statement.source().clone());
         let prepared = self.prepare_now(statement, types).await;
         prepared.inspect_err(|_| self.note_error())
     }
@@ -290,6 +294,7 @@ impl Session for ClientSession {
             return Err(aborted());
         }
         self.statement_time = Utc::now();
+        self.client_sql = Some(prepared.statement().source().clone());
         let outcome = self.execute_now(prepared, params, place).await;
         outcome.inspect_err(|_| self.note_error())
     }

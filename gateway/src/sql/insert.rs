@@ -201,7 +201,7 @@ fn source<'t>(
     let mut columns = given.unwrap_or(all);
     let hints: Vec<ColumnType> = columns.iter().map(|c| c.ty.clone()).collect();
     let rows = rewriter.query(query, Some(&hints))?;
-    let at = rewriter.at(query.span());
+    let at = rewriter.at_query(query);
     if !rows.known {
         return Err(PgError::unsupported(
             "INSERT from a query whose columns are not known is not supported",

@@ -10,9 +10,11 @@
 pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_text_float(x) AS CASE WHEN isnan(x) THEN 'NaN' \
      WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END \
+     WHEN abs(x) >= 1e15 AND abs(x) < 1e16 THEN CASE WHEN x < 0 THEN '-' ELSE '' END || left(CAST(CAST(abs(x) AS BIGINT) AS VARCHAR), 1) \
+     || rtrim(rtrim('.' || substr(CAST(CAST(abs(x) AS BIGINT) AS VARCHAR), 2), '0'), '.') || 'e+15' \
      ELSE regexp_replace(CAST(x AS VARCHAR), '\\.0$', '') END",
     "CREATE OR REPLACE MACRO pg_interval_time(t) AS \
-     (CASE WHEN t < 0 THEN '-' ELSE '' END) || lpad(CAST(abs(t) // 3600000000 AS VARCHAR), greatest(2, length(CAST(abs(t) // 3600000000 AS VARCHAR))), '0') \
+     (CASE WHEN t < 0 THEN '-' ELSE '' END) || lpad(CAST(abs(t) // 3600000000 AS VARCHAR), CAST(greatest(2, length(CAST(abs(t) // 3600000000 AS VARCHAR))) AS INTEGER), '0') \
      || ':' || lpad(CAST((abs(t) // 60000000) % 60 AS VARCHAR), 2, '0') || ':' || lpad(CAST((abs(t) // 1000000) % 60 AS VARCHAR), 2, '0') \
      || (CASE WHEN abs(t) % 1000000 = 0 THEN '' ELSE '.' || rtrim(lpad(CAST(abs(t) % 1000000 AS VARCHAR), 6, '0'), '0') END)",
     "CREATE OR REPLACE MACRO pg_interval_text(y, m, d, t) AS CASE WHEN y = 0 AND m = 0 AND d = 0 AND t = 0 THEN '00:00:00' ELSE concat_ws(' ', \
@@ -32,15 +34,15 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_lpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE lpad(s, n, f) END",
     "CREATE OR REPLACE MACRO pg_rpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE rpad(s, n, f) END",
     "CREATE OR REPLACE MACRO pg_substr(s, f) AS substr(s, greatest(f, 1))",
-    "CREATE OR REPLACE MACRO pg_substring(s, f, n) AS CASE WHEN n < 0 THEN error('negative substring length not allowed') \
+    "CREATE OR REPLACE MACRO pg_substring(s, f, n) AS CASE WHEN n < 0 THEN error('SQLSTATE 22011: negative substring length not allowed') \
      ELSE substr(s, greatest(f, 1), greatest(CAST(f AS BIGINT) + n - greatest(f, 1), 0)) END",
     "CREATE OR REPLACE MACRO pg_quote_literal(s) AS CASE WHEN contains(s, '\\') THEN ' E''' || replace(replace(s, '\\', '\\\\'), '''', '''''') || '''' ELSE '''' || replace(s, '''', '''''') || '''' END",
     "CREATE OR REPLACE MACRO pg_quote_ident(s) AS CASE WHEN regexp_full_match(s, '[a-z_][a-z0-9_$]*') THEN s ELSE '\"' || replace(s, '\"', '\"\"') || '\"' END",
     "CREATE OR REPLACE MACRO pg_string_to_array(s, d) AS CASE WHEN s IS NULL THEN NULL WHEN s = '' THEN CAST([] AS VARCHAR[]) WHEN d IS NULL THEN string_split(s, '') WHEN d = '' THEN [s] ELSE string_split(s, d) END",
     "CREATE OR REPLACE MACRO pg_array_to_string(a, d) AS CASE WHEN a IS NOT NULL THEN COALESCE(array_to_string(list_filter(CAST(a AS VARCHAR[]), lambda v: v IS NOT NULL), d), '') END",
     "CREATE OR REPLACE MACRO pg_array_to_string_null(a, d, n) AS CASE WHEN a IS NOT NULL THEN COALESCE(array_to_string(list_transform(CAST(a AS VARCHAR[]), lambda v: COALESCE(v, n)), d), '') END",
-    "CREATE OR REPLACE MACRO pg_encode(b, f) AS CASE lower(f) WHEN 'hex' THEN lower(hex(b)) WHEN 'base64' THEN to_base64(b) ELSE error('unrecognized encoding: \"' || f || '\"') END",
-    "CREATE OR REPLACE MACRO pg_decode(s, f) AS CASE lower(f) WHEN 'hex' THEN unhex(s) WHEN 'base64' THEN from_base64(s) ELSE error('unrecognized encoding: \"' || f || '\"') END",
+    "CREATE OR REPLACE MACRO pg_encode(b, f) AS CASE lower(f) WHEN 'hex' THEN lower(hex(b)) WHEN 'base64' THEN to_base64(b) ELSE error('SQLSTATE 22023: unrecognized encoding: \"' || f || '\"') END",
+    "CREATE OR REPLACE MACRO pg_decode(s, f) AS CASE lower(f) WHEN 'hex' THEN unhex(s) WHEN 'base64' THEN from_base64(s) ELSE error('SQLSTATE 22023: unrecognized encoding: \"' || f || '\"') END",
     "CREATE OR REPLACE MACRO pg_size_pretty_text(n) AS CASE WHEN abs(n) < 10240 THEN n || ' bytes' WHEN abs(n) < 10485247 THEN CAST(round(n / 1024.0) AS BIGINT) || ' kB' \
      WHEN abs(n) < 10736893952 THEN CAST(round(n / 1048576.0) AS BIGINT) || ' MB' WHEN abs(n) < 10994579406848 THEN CAST(round(n / 1073741824.0) AS BIGINT) || ' GB' ELSE CAST(round(n / 1099511627776.0) AS BIGINT) || ' TB' END",
     "CREATE OR REPLACE MACRO pg_trunc(x, n) AS sign(x) * floor(abs(x) * pow(10, n)) / pow(10, n)",

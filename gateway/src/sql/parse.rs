@@ -41,6 +41,42 @@ const TEXT_COMMANDS: [Keyword; 13] = [
     Keyword::SAVEPOINT,
     Keyword::RELEASE,
 ];
+/// Commands that exist, and are refused as such.
+const UNSUPPORTED: [&str; 33] = [
+    "do",
+    "call",
+    "export",
+    "import",
+    "force",
+    "attach",
+    "detach",
+    "pragma",
+    "install",
+    "load",
+    "checkpoint",
+    "vacuum",
+    "analyze",
+    "cluster",
+    "reindex",
+    "listen",
+    "notify",
+    "unlisten",
+    "grant",
+    "revoke",
+    "lock",
+    "prepare",
+    "execute",
+    "deallocate",
+    "declare",
+    "fetch",
+    "move",
+    "close",
+    "refresh",
+    "security",
+    "reassign",
+    "merge",
+    "truncate",
+];
 /// Commands with forms that the parser does not know.
 const DDL_COMMANDS: [Keyword; 4] = [
     Keyword::CREATE,
@@ -169,6 +205,14 @@ fn one(
         });
     let tree = match tree {
         Ok(tree) => tree,
+        // Commands that are not supported anyway: the client learns that, not that the parser lacks them.
+        Err(_)
+            if UNSUPPORTED
+                .iter()
+                .any(|verb| starts_with_word(text, start, verb)) =>
+        {
+            return Ok(Statement::new(text.clone(), start, end, Tree::Text));
+        }
         Err(error) if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) => {
             return Ok(Statement::new(
                 text.clone(),
@@ -219,6 +263,14 @@ fn without_overriding(tokens: &mut Vec<TokenWithSpan>) {
     {
         tokens.drain(at..=value);
     }
+}
+
+fn starts_with_word(text: &str, start: usize, word: &str) -> bool {
+    text.get(start..start + word.len())
+        .is_some_and(|t| t.eq_ignore_ascii_case(word))
+        && !text
+            .get(start + word.len()..)
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
 fn keyword(token: &Token) -> Option<Keyword> {

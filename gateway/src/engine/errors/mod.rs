@@ -16,10 +16,11 @@ const CARDINALITY_VIOLATION: SqlState = SqlState("21000");
 const INVALID_ARGUMENT_FOR_LOGARITHM: SqlState = SqlState("2201E");
 const INVALID_ARGUMENT_FOR_POWER: SqlState = SqlState("2201F");
 const INVALID_ESCAPE_SEQUENCE: SqlState = SqlState("22025");
+const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 19] = [
+const RAISED: [SqlState; 20] = [
     SqlState::DIVISION_BY_ZERO,
     SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
     SqlState::INVALID_PARAMETER_VALUE,
@@ -39,6 +40,7 @@ const RAISED: [SqlState; 19] = [
     CARDINALITY_VIOLATION,
     INVALID_ARGUMENT_FOR_LOGARITHM,
     INVALID_ARGUMENT_FOR_POWER,
+    SUBSTRING_ERROR,
 ];
 
 /// The error for a client, of what a worker reported. `sql` is the client's text, or empty.

@@ -132,8 +132,13 @@ impl Rewriter<'_> {
                     arg: FunctionArgExpr::Expr(expr),
                     operator: FunctionArgOperator::RightArrow | FunctionArgOperator::Assignment,
                     ..
+                }
+                | FunctionArg::ExprNamed {
+                    arg: FunctionArgExpr::Expr(expr),
+                    operator: FunctionArgOperator::RightArrow | FunctionArgOperator::Assignment,
+                    ..
                 } if function.name.to_string().ends_with("make_interval") => {
-                    arguments.values.push(expr)
+                    arguments.values.push(expr);
                 }
                 _ => return self.refuse("this form of an argument", at),
             }
@@ -585,6 +590,11 @@ impl Rewriter<'_> {
                         arg: FunctionArgExpr::Expr(expr),
                         ..
                     } => (quote::fold(name), expr),
+                    FunctionArg::ExprNamed {
+                        name: Expr::Identifier(name),
+                        arg: FunctionArgExpr::Expr(expr),
+                        ..
+                    } => (quote::fold(name), expr),
                     FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (
                         PARTS.get(n).map(|p| p.0.to_owned()).unwrap_or_default(),
                         expr,
@@ -830,9 +840,4 @@ fn wrapped(template: &str, name: &str) -> (String, String, String) {
         head[start..].to_owned(),
         template[close..].to_owned(),
     )
-}
-
-#[allow(unused)]
-fn _kind(k: Kind) -> Kind {
-    k
 }

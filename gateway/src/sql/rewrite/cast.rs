@@ -253,7 +253,7 @@ impl Rewriter<'_> {
         };
         Ok(Ex::of(
             format!(
-                "(CASE WHEN length(rtrim({text}, ' ')) > {n} THEN error('value too long for type {name}({n})') \
+                "(CASE WHEN length(rtrim({text}, ' ')) > {n} THEN error('SQLSTATE 22001: value too long for type {name}({n})') \
                  ELSE left({text}, {n}) END)"
             ),
             ty.clone(),
@@ -415,9 +415,4 @@ pub(in crate::sql) fn assignable(from: &ColumnType, to: &ColumnType) -> bool {
         (T::Array(a), T::Array(b)) => assignable(a, b),
         _ => false,
     }
-}
-
-#[allow(unused)]
-fn _int(t: &ColumnType) -> bool {
-    is_int(t)
 }

@@ -14,6 +14,9 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// Terms of one AND or OR: whoever clones or prints the tree goes as deep.
+const TERMS_MAX: usize = 10_000;
+
 /// A written expression and what is known of it.
 #[derive(Clone, Debug)]
 pub(in crate::sql) struct Ex {
@@ -242,6 +245,9 @@ impl Rewriter<'_> {
             rest = left;
         }
         terms.push(rest);
+        if terms.len() > TERMS_MAX {
+            return Err(super::too_complex());
+        }
         let mut texts = Vec::with_capacity(terms.len());
         for term in terms.into_iter().rev() {
             texts.push(self.condition(term, word)?);
@@ -365,7 +371,7 @@ impl Rewriter<'_> {
                 SqlState::SYNTAX_ERROR,
                 "subquery must return only one column",
             )
-            .or_position(self.at(query.span())));
+            .or_position(self.at_query(query)));
         }
         let ty = rows.columns.first().and_then(|c| c.ty.clone());
         Ok(Ex::plain(
@@ -582,8 +588,3 @@ fn subscript_index(subscript: &Subscript) -> &Expr {
 }
 
 static NOTHING: Expr = Expr::Tuple(Vec::new());
-
-#[allow(unused)]
-fn _types(_: &Expr) {
-    let _ = types::resolve;
-}

@@ -24,7 +24,7 @@ mod functions;
 mod relations;
 mod signature;
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use duckmesh_catalog::ColumnType;
 use sqlparser::{
@@ -52,7 +52,7 @@ use super::{
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Levels of expressions and queries inside each other, after chains of AND and OR were made flat.
-const DEPTH_MAX: usize = 1500;
+const DEPTH_MAX: usize = 400;
 /// Levels of views inside views.
 const VIEW_DEPTH_MAX: usize = 16;
 /// The rewritten text may be longer than the client's, but not without limit.
@@ -90,6 +90,7 @@ pub(super) struct Rewriter<'a> {
     recursive_depth: usize,
     names: usize,
     dialect_duckdb: bool,
+    cursor: Cell<position::Cursor>,
 }
 
 impl<'a> Rewriter<'a> {
@@ -111,6 +112,7 @@ impl<'a> Rewriter<'a> {
             recursive_depth: 0,
             names: 0,
             dialect_duckdb: false,
+            cursor: Cell::default(),
         }
     }
 
@@ -182,17 +184,56 @@ impl<'a> Rewriter<'a> {
 
     pub fn at(&self, span: Span) -> Option<u32> {
         // Inside a view the positions belong to another text.
-        (self.view_depth == 0)
-            .then(|| position::of_span(self.text, span))
-            .flatten()
-    }
-
-    pub fn at_expr(&self, expr: &ast::Expr) -> Option<u32> {
-        if self.depth > 64 {
-            // A span of a deep chain walks all of it.
+        if self.view_depth > 0 || span.start.line == 0 {
             return None;
         }
-        self.at(expr.span())
+        let mut cursor = self.cursor.get();
+        let position = cursor.seek(self.text, span.start);
+        self.cursor.set(cursor);
+        Some(position)
+    }
+
+    /// Where an expression begins. Never `Spanned::span`: it recurses through the whole tree, and a long chain of
+    /// operators would overflow any stack.
+    pub fn at_expr(&self, expr: &ast::Expr) -> Option<u32> {
+        use ast::Expr as E;
+        let mut expr = expr;
+        loop {
+            expr = match expr {
+                E::BinaryOp { left, .. } => left,
+                E::Nested(inner) | E::IsNull(inner) | E::IsNotNull(inner) => inner,
+                E::Cast { expr, .. } | E::Collate { expr, .. } | E::Between { expr, .. } => expr,
+                E::InList { expr, .. } | E::Like { expr, .. } | E::ILike { expr, .. } => expr,
+                E::UnaryOp { expr, .. } => expr,
+                E::Tuple(items) => items.first()?,
+                E::CompoundFieldAccess { root, .. } => root,
+                E::AtTimeZone { timestamp, .. } => timestamp,
+                E::Identifier(ident) => return self.at(ident.span),
+                E::CompoundIdentifier(parts) => return self.at(parts.first()?.span),
+                E::Value(value) => return self.at(value.span),
+                E::TypedString(typed) => return self.at(typed.value.span),
+                E::Function(function) => return self.at(function.name.span()),
+                E::Case { case_token, .. } => return self.at(case_token.0.span),
+                _ => return None,
+            };
+        }
+    }
+
+    /// Where a query begins.
+    pub fn at_query(&self, query: &ast::Query) -> Option<u32> {
+        self.at_body(&query.body)
+    }
+
+    pub fn at_body(&self, body: &ast::SetExpr) -> Option<u32> {
+        let mut body = body;
+        loop {
+            body = match body {
+                ast::SetExpr::Select(select) => return self.at(select.select_token.0.span),
+                ast::SetExpr::Query(query) => &query.body,
+                ast::SetExpr::SetOperation { left, .. } => left,
+                _ => return None,
+            };
+        }
     }
 
     /// What DuckMesh does not do.

@@ -540,7 +540,7 @@ impl Rewriter<'_> {
         match &r.kind {
             Kind::Number(n) if n.parse::<f64>().is_ok_and(|v| v != 0.0) => r.sql.clone(),
             _ => format!(
-                "(CASE WHEN {r} = 0 THEN error('division by zero') ELSE {r} END)",
+                "(CASE WHEN {r} = 0 THEN error('SQLSTATE 22012: division by zero') ELSE {r} END)",
                 r = r.sql
             ),
         }
@@ -882,7 +882,7 @@ impl Rewriter<'_> {
     ) -> PgResult<Ex> {
         self.bounded("subquery")?;
         if matches!(query.body.as_ref(), SetExpr::Values(v) if v.rows.is_empty()) {
-            return self.refuse("an empty list", self.at(query.span()));
+            return self.refuse("an empty list", self.at_query(query));
         }
         let l = self.expr(left)?;
         let hints: Vec<ColumnType> = l.ty.clone().into_iter().collect();

@@ -603,8 +603,3 @@ impl Rewriter<'_> {
         })
     }
 }
-
-#[allow(unused)]
-fn _spanned(expr: &Expr) -> sqlparser::tokenizer::Span {
-    expr.span()
-}

@@ -245,7 +245,7 @@ impl Rewriter<'_> {
                 SqlState::SYNTAX_ERROR,
                 format!("each {word} query must have the same number of columns"),
             )
-            .or_position(self.at(right.span())));
+            .or_position(self.at_body(right)));
         }
         for (a, b) in l.columns.iter_mut().zip(&r.columns) {
             a.origin = None;
@@ -262,7 +262,7 @@ impl Rewriter<'_> {
                         super::signature::shown(bt)
                     ),
                 )
-                .or_position(self.at(right.span())));
+                .or_position(self.at_body(right)));
             }
             a.ty = super::operator::common(at, bt);
         }
