@@ -116,7 +116,7 @@ async fn ended(mut all: JoinSet<()>) {
 
 /// G6: what a snapshot held before the crash it holds after it.
 async fn pinned(client: &Client, snapshot: &str) -> Vec<String> {
-    client.ok(&format!("SET duckmesh.snapshot = '{snapshot}'")).await;
+    client.ok(&format!("RESET duckmesh.min_token; SET duckmesh.snapshot = '{snapshot}'")).await;
     let rows = client.text("SELECT writer, seq, count(*), sum(part) FROM ledger_a GROUP BY 1, 2 ORDER BY 1, 2").await;
     client.ok("RESET duckmesh.snapshot").await;
     rows

@@ -89,7 +89,7 @@ async fn eb3_faults_a_full_disk() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_a_copy_that_fills_the_disk_leaves_nothing() {
-    let Some(disk) = Tmpfs::of("32m") else { return };
+    let Some(disk) = Tmpfs::of("16m") else { return };
     let server = Server::with(on(disk.path().join("data")));
     let client = server.client().await;
     client.ok("CREATE TABLE t (a bigint, b text); INSERT INTO t VALUES (0, 'kept'); SELECT * FROM t").await;
@@ -101,7 +101,7 @@ async fn faults_a_copy_that_fills_the_disk_leaves_nothing() {
         state ^= state << 17;
         state
     };
-    let mut pieces = (0..4000).map(|_| {
+    let mut pieces = (0..9000).map(|_| {
         (0..100)
             .flat_map(|_| format!("{}\t{:x}{:x}{:x}\n", noise() >> 1, noise(), noise(), noise()).into_bytes())
             .collect()

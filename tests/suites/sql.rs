@@ -17,7 +17,7 @@ fn run_all(stand: &Stand) {
     assert!(!files.is_empty());
     let mut failures = String::new();
     for file in &files {
-        let database = file.file_stem().unwrap().to_string_lossy().replace('-', "_");
+        let database = format!("slt_{}", file.file_stem().unwrap().to_string_lossy().replace('-', "_"));
         let made = stand.server.wire().query(&format!("CREATE DATABASE {database}"));
         assert_eq!(made[0].tag.as_deref(), Some("CREATE DATABASE"), "{made:?}");
         let mut client = WireClient::connect(stand.server.port(), &database, "tester");
