@@ -9,7 +9,7 @@ use super::{render, row_buffer::Rows, select, tables};
 use crate::{
     session::{ClientSession, Pin},
     sql,
-    value::Encoder,
+    value::{Encoder, ValueContext},
     wire::{PgError, PgResult, SqlState, backend::Session as _},
 };
 
@@ -20,7 +20,12 @@ const CHECKED_VIEW: &str = "checked_rows";
 ///
 /// # Errors
 /// 23502.
-pub fn not_null(session: &ClientSession, table: &TableDef, columns: &[ColumnId], batch: &RecordBatch) -> PgResult<()> {
+pub fn not_null(
+    ctx: &Arc<ValueContext>,
+    table: &TableDef,
+    columns: &[ColumnId],
+    batch: &RecordBatch,
+) -> PgResult<()> {
     for column in table.columns.iter().filter(|c| !c.nullable) {
         let index = columns.iter().position(|id| *id == column.id);
         let Some(array) = index.and_then(|index| batch.columns().get(index)) else { continue };
@@ -35,7 +40,7 @@ pub fn not_null(session: &ClientSession, table: &TableDef, columns: &[ColumnId],
                 column.name, table.name
             ),
         )
-        .detail(failing_row(session, table, columns, batch, row))
+        .detail(failing_row(ctx, table, columns, batch, row))
         .table(table.name.clone())
         .column(column.name.clone()));
     }
@@ -72,7 +77,7 @@ pub async fn check(session: &ClientSession, table: &Arc<TableDef>, rows: &Rows) 
                     table.name, check.constraint.name
                 ),
             )
-            .detail(failing_row(session, table, &columns, &failing, 0))
+            .detail(failing_row(&session.value_context(), table, &columns, &failing, 0))
             .table(table.name.clone())
             .constraint(check.constraint.name));
         }
@@ -98,7 +103,7 @@ async fn failing(
 
 /// `Failing row contains (1, null, …).`
 fn failing_row(
-    session: &ClientSession,
+    ctx: &Arc<ValueContext>,
     table: &TableDef,
     columns: &[ColumnId],
     batch: &RecordBatch,
@@ -106,7 +111,6 @@ fn failing_row(
 ) -> String {
     /// Postgres cuts each value after 64 bytes.
     const VALUE_BYTES_MAX: usize = 64;
-    let ctx = session.value_context();
     let values = table.columns.iter().map(|column| {
         let index = columns.iter().position(|id| *id == column.id);
         let Some(array) = index.and_then(|index| batch.columns().get(index)) else { return "null".to_owned() };
@@ -114,7 +118,7 @@ fn failing_row(
             return "null".to_owned();
         }
         let mut text = bytes::BytesMut::new();
-        let written = Encoder::new(array.data_type(), &column.ty.duckdb(), Some(&column.ty), &ctx)
+        let written = Encoder::new(array.data_type(), &column.ty.duckdb(), Some(&column.ty), ctx)
             .and_then(|encoder| encoder.bind(array)?.encode_text(row, &mut text));
         let mut text = written.map_or_else(|_| "?".to_owned(), |()| String::from_utf8_lossy(&text).into_owned());
         if text.len() > VALUE_BYTES_MAX {

@@ -17,6 +17,7 @@ use crate::{
     limits::{COPY_BATCH_BYTES, COPY_BATCH_ROWS, STALE_SCHEMA_RETRIES_MAX},
     session::ClientSession,
     sql::plan::CopyInPlan,
+    value::ValueContext,
     wire::{
         PgError, PgResult,
         backend::{CopySink, Format, Outcome, Place, Session as _},
@@ -33,6 +34,7 @@ pub struct CopyIn {
     /// One-row arrays of the columns that the data does not have; none where the column comes from the data.
     defaults: Vec<Option<ArrayRef>>,
     payload: Payload,
+    values: Arc<ValueContext>,
     place: Place,
 }
 
@@ -71,6 +73,7 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
         schema: pin.schema,
         defaults: given,
         payload,
+        values: session.value_context(),
         place,
     }))
 }
@@ -159,6 +162,8 @@ impl CopyIn {
             });
         }
         let batch = conform::record_batch(&columns, arrays)?;
+        let ids: Vec<ColumnId> = columns.iter().map(|c| c.id).collect();
+        checks::not_null(&self.values, &table, &ids, &batch)?;
         self.buffer.push(batch).await
     }
 }

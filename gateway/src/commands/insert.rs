@@ -120,12 +120,12 @@ async fn rows(
     match &plan.source {
         InsertSource::DefaultValues => {
             let batch = complete(session, plan, &columns, Vec::new(), 1).await?;
-            checks::not_null(session, table, &ids, &batch)?;
+            checks::not_null(&session.value_context(), table, &ids, &batch)?;
             buffer.push(batch).await?;
         }
         InsertSource::Values(cells) => {
             let batch = values(session, plan, &columns, cells, params).await?;
-            checks::not_null(session, table, &ids, &batch)?;
+            checks::not_null(&session.value_context(), table, &ids, &batch)?;
             buffer.push(batch).await?;
         }
         InsertSource::Query(query) => {
@@ -138,7 +138,7 @@ async fn rows(
                 }
                 let given = conform::batch(&batch, &targets, &session.value_context())?;
                 let batch = complete(session, plan, &columns, given.columns().to_vec(), given.num_rows()).await?;
-                checks::not_null(session, table, &ids, &batch)?;
+                checks::not_null(&session.value_context(), table, &ids, &batch)?;
                 buffer.push(batch).await?;
             }
         }

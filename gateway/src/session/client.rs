@@ -1,9 +1,8 @@
 //! One client's session.
 
 use std::{
-    hash::{Hash as _, Hasher as _},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -54,6 +53,8 @@ pub struct ClientSession {
     pub shield: Arc<AtomicBool>,
     transaction_id: u64,
     notices: Vec<PgError>,
+    /// Made of the settings, kept while they and the moment stay: every value that is read or written asks for it.
+    values: Mutex<Option<(u64, Arc<ValueContext>)>>,
 }
 
 impl ClientSession {
@@ -77,6 +78,7 @@ impl ClientSession {
             shield: Arc::default(),
             transaction_id: 0,
             notices: Vec::new(),
+            values: Mutex::default(),
         })
     }
 
@@ -141,17 +143,8 @@ impl ClientSession {
         MadeFor {
             schema_version: pin.snapshot.schema_version,
             own_ddl: self.transaction.as_ref().map_or(0, |t| t.ddl_count),
-            settings: self.planning_settings(),
+            settings: self.settings.version(),
         }
-    }
-
-    /// A number that changes with the settings that planning looks at.
-    fn planning_settings(&self) -> u64 {
-        let mut hasher = std::hash::DefaultHasher::new();
-        for name in ["search_path", "DateStyle", "TimeZone", "IntervalStyle"] {
-            self.settings.get(name).hash(&mut hasher);
-        }
-        hasher.finish()
     }
 
     /// Plans a statement against `pin`.
@@ -341,7 +334,16 @@ impl Session for ClientSession {
     }
 
     fn value_context(&self) -> Arc<ValueContext> {
-        Arc::new(self.settings.value_context(self.transaction_time()))
+        let (version, now) = (self.settings.version(), self.transaction_time());
+        let mut cached = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        match cached.as_ref().filter(|(v, values)| *v == version && values.now == now) {
+            Some((_, values)) => values.clone(),
+            None => {
+                let values = Arc::new(self.settings.value_context(now));
+                *cached = Some((version, values.clone()));
+                values
+            }
+        }
     }
 
     fn transaction_id(&self) -> u64 {

@@ -106,6 +106,7 @@ impl Lakes {
         if let Some(lake) = open.remove(name) {
             lake.engine.shutdown().await;
             lake.lake.shutdown(std::time::Duration::ZERO).await;
+            lake.lake.bus().drop_lane(info.id).await.map_err(PgError::internal)?;
         }
         self.catalog.drop_lake(info.id).await.map_err(failure::catalog)?;
         let folder = self.folder(name);

@@ -54,6 +54,10 @@ pub struct Settings {
     marks: Vec<Values>,
     /// What the client was last told.
     reported: BTreeMap<&'static str, String>,
+    /// Rises with every change but those that each write makes.
+    version: u64,
+    /// The version that `reported` is of.
+    reported_version: Option<u64>,
 }
 
 type Values = BTreeMap<String, Value>;
@@ -77,6 +81,9 @@ pub struct Shown {
     pub description: &'static str,
 }
 
+/// Settings that change with every write; nothing else depends on them.
+const OF_WRITES: [&str; 2] = ["duckmesh.last_token", "duckmesh.idempotency_key"];
+
 impl Settings {
     /// The settings of a session of `user` that began with these parameters (from the startup message, in order).
     pub fn new(user: &str, startup: &[(String, String)]) -> PgResult<Self> {
@@ -86,6 +93,8 @@ impl Settings {
             values: Values::new(),
             marks: Vec::new(),
             reported: BTreeMap::new(),
+            version: 0,
+            reported_version: None,
         };
         for (name, value) in startup {
             let (key, value) = settings.checked(name, Some(value), true)?;
@@ -106,6 +115,7 @@ impl Settings {
         in_transaction: bool,
     ) -> PgResult<()> {
         let (key, value) = self.checked(name, value, false)?;
+        self.version += 1;
         let placeholders = self.values.keys().filter(|k| registry::find(k).is_none());
         if registry::find(&key).is_none()
             && !self.values.contains_key(&key)
@@ -145,6 +155,7 @@ impl Settings {
 
     /// `RESET name`.
     pub fn reset(&mut self, name: &str) -> PgResult<()> {
+        self.version += 1;
         let (key, _) = self.checked(name, None, false)?;
         if registry::find(&key).is_some() {
             self.values.remove(&key);
@@ -160,6 +171,7 @@ impl Settings {
 
     /// `RESET ALL`.
     pub fn reset_all(&mut self) {
+        self.version += 1;
         const KEPT: [&str; 5] = [
             "transaction_isolation",
             "transaction_read_only",
@@ -181,6 +193,7 @@ impl Settings {
 
     /// `DISCARD ALL`'s part.
     pub fn discard(&mut self) {
+        self.version += 1;
         self.values.remove("role");
         self.reset_all();
     }
@@ -221,6 +234,12 @@ impl Settings {
         }
     }
 
+    /// A number that rises with every change but those that each write makes.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// `SHOW ALL`.
     #[must_use]
     pub fn all(&self) -> Vec<Shown> {
@@ -244,7 +263,9 @@ impl Settings {
     /// Parameters whose value is another than the client was told: for ParameterStatus. The first time, all.
     pub fn take_changes(&mut self) -> Vec<(String, String)> {
         let mut changes = Vec::new();
-        for name in REPORTED {
+        let all = self.reported_version != Some(self.version);
+        self.reported_version = Some(self.version);
+        for name in REPORTED.into_iter().filter(|name| all || OF_WRITES.contains(name)) {
             let value = self.get(name).unwrap_or_default();
             if self.reported.get(name) != Some(&value) {
                 changes.push((name.to_owned(), value.clone()));
@@ -261,6 +282,7 @@ impl Settings {
 
     /// The transaction is committed: what SET LOCAL said is over.
     pub fn on_commit(&mut self) {
+        self.version += 1;
         self.marks.clear();
         for value in self.values.values_mut() {
             value.local = None;
@@ -270,6 +292,7 @@ impl Settings {
 
     /// The transaction is rolled back: everything is as it was at its beginning.
     pub fn on_rollback(&mut self) {
+        self.version += 1;
         if let Some(first) = self.marks.drain(..).next() {
             self.values = first;
         }
@@ -284,6 +307,7 @@ impl Settings {
 
     /// ROLLBACK TO: everything is as it was at the mark, which stays.
     pub fn on_rollback_to(&mut self, mark: usize) {
+        self.version += 1;
         if let Some(values) = self.marks.get(mark) {
             self.values = values.clone();
             self.marks.truncate(mark + 1);
