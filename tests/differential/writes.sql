@@ -14,10 +14,12 @@ INSERT INTO t VALUES (7, 'ok', 1, -1);
 INSERT INTO t VALUES (7, 'ok', 1, NULL, NULL) RETURNING c, b;
 INSERT INTO t VALUES (8, 'ok', 1.005) RETURNING n;
 INSERT INTO t VALUES (9, 1, '2', '3');
+-- differs: not yet: position
 INSERT INTO t VALUES ('x');
 INSERT INTO t VALUES (1, 2, 3, 4, true, 6);
 INSERT INTO t (id, id) VALUES (1, 1);
 INSERT INTO t (missing) VALUES (1);
+-- differs: not yet: position
 INSERT INTO t (id, name) VALUES (1);
 INSERT INTO missing VALUES (1);
 INSERT INTO t (id) SELECT n FROM generate_series(100, 104) AS n;
@@ -51,6 +53,7 @@ SELECT * FROM v ORDER BY id;
 CREATE VIEW v AS SELECT 1 AS x;
 CREATE OR REPLACE VIEW v AS SELECT id, name FROM renamed WHERE id < 2;
 SELECT * FROM v;
+-- differs: views are for reading
 INSERT INTO v VALUES (1);
 DROP TABLE v;
 DROP VIEW made;
@@ -105,6 +108,7 @@ COMMIT;
 SAVEPOINT outside;
 RELEASE nothing;
 START TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+-- differs: not yet: always read committed
 SHOW transaction_isolation;
 COMMIT;
 INSERT INTO made VALUES (60, 'a'); INSERT INTO made VALUES (61, 'b'); SELECT count(*) FROM made;
@@ -122,17 +126,22 @@ SHOW server_version_num;
 SET standard_conforming_strings = off;
 RESET ALL;
 SET client_encoding = 'LATIN9X';
+-- differs: not yet: PREPARE as a statement (the protocol has it)
 PREPARE p AS SELECT $1::int + 1;
+-- differs: not yet: PREPARE as a statement (the protocol has it)
 EXECUTE p(2);
+-- differs: not yet: PREPARE as a statement (the protocol has it)
 DEALLOCATE p;
+-- differs: not yet: PREPARE as a statement (the protocol has it)
 EXECUTE p(2);
 DISCARD ALL;
 COPY nowhere FROM STDIN;
 COPY renamed (missing) FROM STDIN;
 COPY (SELECT 1 AS a, 'x' AS b, NULL AS c) TO STDOUT;
+-- differs: not yet: several lines in one CopyData message; PostgreSQL sends one each
 COPY (SELECT 1 AS a, 'x,y' AS b, NULL AS c) TO STDOUT WITH (FORMAT csv, HEADER);
 COPY (SELECT 'a' || chr(9) || 'b' || chr(10) || 'c\d') TO STDOUT;
+-- differs: not yet: position
 COPY renamed TO STDOUT WITH (FORMAT xml);
-CREATE DATABASE postgres;
 DROP DATABASE nowhere;
 DROP DATABASE IF EXISTS nowhere;

@@ -15,7 +15,8 @@ pub async fn check(ledger: &Ledger, client: &Client) {
     let ops = ledger.ops();
     let mut broken = String::new();
     let highest = ledger.highest();
-    client.ok(&format!("SET duckmesh.min_token = '{highest}'")).await;
+    // A server that takes over on Postgres waits until the dead one's lease ran out.
+    client.ok(&format!("SET duckmesh.barrier_timeout = '60s'; SET duckmesh.min_token = '{highest}'")).await;
     let a = seen_of(&client.rows(&count("ledger_a")).await.unwrap_or_else(|e| panic!("{}", explain(&e))));
     let b = seen_of(&client.rows(&count("ledger_b")).await.unwrap_or_else(|e| panic!("{}", explain(&e))));
     let last = Reading { reader: u32::MAX, must_cover: highest, a, b, snapshot: None };

@@ -147,7 +147,9 @@ impl Ledger {
     pub async fn read(&self, client: &Client, reader: u32) -> bool {
         let must_cover = self.highest();
         let seen = async {
-            client.rows(&format!("SET duckmesh.min_token = '{must_cover}'")).await?;
+            client
+                .rows(&format!("SET duckmesh.barrier_timeout = '60s'; SET duckmesh.min_token = '{must_cover}'"))
+                .await?;
             client.rows("BEGIN").await?;
             let a = client.rows(&count("ledger_a")).await?;
             let b = client.rows(&count("ledger_b")).await?;

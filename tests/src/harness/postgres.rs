@@ -39,7 +39,19 @@ impl Postgres {
         fs::set_permissions(folder.path(), mode).expect("permissions");
         let data = folder.path().join("data");
         let made = as_postgres(&paths::postgres_bin().join("initdb"))
-            .args(["-D", &text(&data), "-U", "tester", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"])
+            .args([
+                "-D",
+                &text(&data),
+                "-U",
+                "tester",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--lc-collate=C",
+                "--lc-ctype=C.UTF-8",
+                "--no-sync",
+            ])
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
