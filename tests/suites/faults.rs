@@ -248,14 +248,18 @@ async fn co7_faults_a_poison_write_becomes_a_dead_letter() {
     let client = stand.client().await;
     client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1); SELECT * FROM t").await;
     assert!(stand.server.stop().success());
-    stand.server.restart_with_failpoints(Some("encode-poison=1*error"));
+    // Each attempt fails, until the coordinator gives up on the write.
+    stand.server.restart_with_failpoints(Some("encode-poison=error"));
     let client = stand.client().await;
-    client.ok("SET duckmesh.barrier_timeout = '60s'").await;
     client.ok("INSERT INTO t VALUES (2)").await;
     eventually_async("the write is in the dead letters", Duration::from_secs(60), || async {
         (client.value("SELECT count(*) FROM duckmesh.dead_letters").await == "1").then_some(())
     })
     .await;
+    let reason = client.value("SELECT attempts > 1 AND reason <> '' FROM duckmesh.dead_letters").await;
+    assert_eq!(reason, "t", "tried again, and the reason is there");
+    stand.server.restart_with_failpoints(None);
+    let client = stand.client().await;
     client.ok("INSERT INTO t VALUES (3)").await;
     assert_eq!(client.text("SELECT a FROM t ORDER BY a").await, ["1", "3"]);
 }

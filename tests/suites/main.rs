@@ -7,6 +7,7 @@ mod config;
 mod copy;
 mod crash;
 mod differential;
+mod extended;
 mod faults;
 mod flights;
 mod interop;

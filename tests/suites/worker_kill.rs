@@ -73,6 +73,32 @@ async fn rd7_a_long_query_is_cancelled() {
     assert_eq!(client.value("SELECT 1").await, "1");
 }
 
+/// GW6: a client that stops reading a large answer costs neither memory nor processor time, and takes nothing from others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gw6_a_reader_that_stops_costs_no_memory() {
+    let stand = Stand::sqlite();
+    let other = stand.client().await;
+    let mut wire = stand.server.wire();
+    let query = b"SELECT n, n + 1, 'some text to make it wide' FROM generate_series(1, 100000000) AS g(n)\0";
+    wire.send(b'Q', query).unwrap();
+    let worker = eventually("a worker runs the query", Duration::from_secs(30), || {
+        stand.server.workers().into_iter().find(|pid| busy(*pid))
+    });
+    eventually("the worker waits for the client", Duration::from_secs(120), || {
+        (!busy(worker) && !busy(stand.server.pid())).then_some(())
+    });
+    assert_eq!(other.value("SELECT 1").await, "1", "others go on");
+    for (what, pid) in [("server", stand.server.pid()), ("worker", worker)] {
+        let peak = process::peak_memory_kib(pid);
+        assert!(peak < 700 * 1024, "the {what} needed {peak} KiB");
+    }
+    drop(wire);
+    eventually("its query ends with its connection", Duration::from_secs(60), || {
+        (!stand.server.workers().iter().any(|pid| busy(*pid))).then_some(())
+    });
+    assert_eq!(other.value("SELECT 1").await, "1");
+}
+
 /// Whether a process used more than 0.2 s of processor time since this looked last.
 fn busy(pid: u32) -> bool {
     let ticks = || -> Option<u64> {
@@ -86,7 +112,7 @@ fn busy(pid: u32) -> bool {
         if ticks().is_some_and(|now| now >= before + 20) {
             return true;
         }
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(20));
     }
     false
 }
