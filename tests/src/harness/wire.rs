@@ -207,7 +207,11 @@ impl WireClient {
         Ok(false)
     }
 
-    fn receive(&mut self) -> Result<(u8, Vec<u8>), String> {
+    /// Takes one message: its kind and its body.
+    ///
+    /// # Errors
+    /// Of the connection.
+    pub fn receive(&mut self) -> Result<(u8, Vec<u8>), String> {
         let mut head = [0; 5];
         self.stream.read_exact(&mut head).map_err(|e| format!("connection lost: {e}"))?;
         let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
