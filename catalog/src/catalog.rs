@@ -52,11 +52,14 @@ pub(crate) struct Inner {
     books: tokio::sync::Mutex<HashMap<LakeId, Arc<Book>>>,
 }
 
+/// A schema, with the schema version and snapshot it was read at.
+type CachedSchema = ((i64, i64), Arc<LakeSchema>);
+
 /// One lake's part of the catalog.
 pub(crate) struct Book {
     pub(crate) store: Store,
     pub(crate) files: FileCache,
-    schemas: Mutex<Vec<((i64, i64), Arc<LakeSchema>)>>,
+    schemas: Mutex<Vec<CachedSchema>>,
 }
 
 impl Book {

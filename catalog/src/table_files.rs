@@ -26,11 +26,14 @@ const ANSWERS_REMEMBERED: usize = 8;
 
 type Ranges = Arc<HashMap<FileId, FileRange>>;
 
+/// Statistics of a column, extended by one reader at a time.
+type SharedRanges = Arc<AsyncMutex<RangeEntry>>;
+
 /// What is remembered of a lake's files.
 #[derive(Default)]
 pub(crate) struct FileCache {
     tables: Mutex<HashMap<TableId, Arc<AsyncMutex<Entry>>>>,
-    ranges: Mutex<HashMap<(TableId, ColumnId), Arc<AsyncMutex<RangeEntry>>>>,
+    ranges: Mutex<HashMap<(TableId, ColumnId), SharedRanges>>,
 }
 
 /// All files a table ever had, as far as the catalog still has them.

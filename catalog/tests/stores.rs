@@ -191,8 +191,7 @@ mod cases {
     }
 
     pub async fn every_ddl_reads_back_as_it_applies(f: &Fixture) {
-        let mut watermark = 0;
-        for ops in support::every_ddl(f).await {
+        for (watermark, ops) in (0..).zip(support::every_ddl(f).await) {
             let latest = f.catalog.latest(f.lake).await.unwrap();
             let before = f.catalog.schema(f.lake, &latest).await.unwrap();
             let expected = before
@@ -205,7 +204,6 @@ mod cases {
                 .publish(&p)
                 .await
                 .unwrap_or_else(|e| panic!("{ops:?}: {e}"));
-            watermark += 1;
             let latest = f.catalog.latest(f.lake).await.unwrap();
             assert_eq!(latest.schema_version, before.schema_version + 1, "{ops:?}");
             let after = f.catalog.schema(f.lake, &latest).await.unwrap();

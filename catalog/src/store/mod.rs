@@ -192,6 +192,7 @@ pub struct Transaction {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // lives on one stack frame, is never stored
 enum TransactionInner {
     Sqlite(sqlite::SqliteTransaction),
     Postgres(postgres::PostgresTransaction),

@@ -1,6 +1,6 @@
 //! The tables of a query as views on the engine's connection: exact file lists of the pinned snapshot, never a glob.
 
-use std::{collections::HashMap, fmt::Write as _, path::PathBuf, sync::Arc};
+use std::{collections::{HashMap, hash_map::Entry}, fmt::Write as _, path::PathBuf, sync::Arc};
 
 use duckmesh_catalog::{
     ColumnDef, ColumnType, SnapshotId, TableDef,
@@ -195,9 +195,9 @@ async fn pruned(
     for filter in &used.filters {
         let Some(column) = used.table.column_by_id(filter.column) else { continue };
         let Some(test) = test(session, column, filter, params) else { continue };
-        if !ranges.contains_key(&column.id) {
+        if let Entry::Vacant(entry) = ranges.entry(column.id) {
             let known = catalog.ranges(session.lake.info.id, used.table.id, column.id).await;
-            ranges.insert(column.id, known.map_err(failure::catalog)?);
+            entry.insert(known.map_err(failure::catalog)?);
         }
         predicates.push(ColumnPredicate { column: column.id, ty: column.ty.clone(), test });
     }

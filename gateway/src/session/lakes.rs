@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     engine::{Engine, EngineOptions},
     limits::SCRATCH_FILE_PREFIX,
+    pgcatalog,
     sql,
     wire::{PgError, PgResult, SqlState},
 };
@@ -32,6 +33,8 @@ pub struct OpenLake {
     pub engine: Engine,
     /// Folder for Parquet files of open transactions and of system relations.
     pub scratch: PathBuf,
+    /// The files of system relations in it.
+    pub system: pgcatalog::Files,
 }
 
 /// All open lakes.
@@ -157,7 +160,7 @@ impl Lakes {
         options.spill_bytes = self.config.engine_temp_bytes;
         options.setup = sql::macros::MACROS.iter().map(|&sql| sql.to_owned()).collect();
         let engine = Engine::new(options);
-        Ok(OpenLake { info, lake, files, engine, scratch })
+        Ok(OpenLake { info, lake, files, engine, scratch, system: pgcatalog::Files::default() })
     }
 }
 

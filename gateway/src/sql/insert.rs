@@ -35,7 +35,7 @@ pub fn plan(insert: &ast::Insert, text: &str, ctx: &PlanContext) -> PgResult<Pla
             )
             .hint("Insert into the table that the view reads."));
         }
-        Target::System(_, name) => {
+        Target::System(crate::pgcatalog::shapes::Shape { name, .. }) => {
             return Err(PgError::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,
                 format!("permission denied for table {name}"),

@@ -112,7 +112,7 @@ impl VisitorMut for Qualify<'_> {
         let (schema, name) = match self.rewriter.resolve(relation) {
             Ok(Target::Table(table, schema)) => (schema, table.name.clone()),
             Ok(Target::View(view, schema)) => (schema, view.name.clone()),
-            Ok(Target::System(schema, name)) => (schema.to_owned(), name.to_owned()),
+            Ok(Target::System(shape)) => (shape.schema.to_owned(), shape.name.to_owned()),
             // Functions in FROM are visited as relations too; the plan has checked them.
             Ok(Target::Cte(_) | Target::Extra(_)) | Err(_) => return ControlFlow::Continue(()),
         };

@@ -8,11 +8,12 @@ use sqlparser::ast::{
 };
 
 use super::{
-    Ex, Kind, Rewriter,
+    Ex, Rewriter,
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
     signature::{self, Row, shown},
 };
 use crate::{
+    pgcatalog,
     sql::{plan::SessionValue, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -103,8 +104,10 @@ impl Rewriter<'_> {
             if let Some(ex) = self.special_call(&name, &mut values, at)? {
                 return Ok(ex);
             }
-            if SCALARS.iter().any(|r| r.0 == name) {
-                return self.by_table(SCALARS, &name, values, at);
+            for table in [SCALARS, pgcatalog::functions::FUNCTIONS] {
+                if table.iter().any(|r| r.0 == name) {
+                    return self.by_table(table, &name, values, at);
+                }
             }
             if !is_aggregate(&name) {
                 return Err(self.undefined_function(&name, &values, at));
@@ -171,7 +174,8 @@ impl Rewriter<'_> {
                     _ => None,
                 };
                 let Some(setting) = constant(name) else {
-                    return self.refuse("a setting's name that is not a constant", at);
+                    // Looked up among the session's settings, as any function is.
+                    return Ok(None);
                 };
                 let missing_ok = matches!(rest.first(), Some(Expr::Value(v)) if v.value == sqlparser::ast::Value::Boolean(true));
                 let sensitive = [
@@ -197,11 +201,8 @@ impl Rewriter<'_> {
                 }
                 Some((SessionValue::Setting(setting, missing_ok), 't'))
             }
-            ("current_schemas", [flag]) => match flag {
-                Expr::Value(v) => match v.value {
-                    sqlparser::ast::Value::Boolean(all) => Some((SessionValue::Schemas(all), 'X')),
-                    _ => None,
-                },
+            ("current_schemas", [Expr::Value(v)]) => match v.value {
+                sqlparser::ast::Value::Boolean(all) => Some((SessionValue::Schemas(all), 'X')),
                 _ => None,
             },
             _ => None,
@@ -227,7 +228,15 @@ impl Rewriter<'_> {
         let (row, args) = self.choose(table, name, args, at)?;
         let ty = signature::result(row.1, &args);
         let texts: Vec<&str> = args.iter().map(|a| a.sql.as_str()).collect();
-        Ok(Ex::plain(fill(row.2, name, &texts), ty).at(at))
+        Ok(Ex::plain(self.looked_up(row.2, name, &texts), ty).at(at))
+    }
+
+    /// A call's text; what it looks up is then part of the query.
+    pub fn looked_up(&mut self, text: &'static str, name: &str, args: &[&str]) -> String {
+        for relation in pgcatalog::functions::reads(text) {
+            self.use_system(pgcatalog::INTERNAL, relation);
+        }
+        fill(text, name, args)
     }
 
     /// The best row, with the arguments settled to its types.
@@ -631,6 +640,7 @@ impl Rewriter<'_> {
         use ColumnType as T;
         allowed(name).map_err(|e| e.or_position(at))?;
         match name {
+            "pg_listening_channels" => Ok(("(SELECT CAST(NULL AS VARCHAR) WHERE FALSE)".into(), vec![("", Some(T::Text))])),
             "generate_series" => {
                 let ty = self.unify(&mut args, "generate_series")?;
                 let texts: Vec<String> = args.iter().map(|a| a.sql.clone()).collect();

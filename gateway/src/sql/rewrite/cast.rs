@@ -6,10 +6,11 @@ use sqlparser::ast::{DataType, Expr, ObjectName, Spanned};
 use super::{
     Ex, Kind, NUMERIC, Rewriter,
     literal::duckdb,
-    operator::{is_int, is_number, is_text},
+    operator::{is_number, is_text},
     signature::shown,
 };
 use crate::{
+    pgcatalog::{self, functions, oids},
     sql::{quote, types},
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -147,12 +148,12 @@ impl Rewriter<'_> {
             (a, T::Char(n)) if is_text(a) => {
                 origin_free(format!("rtrim(left({}, {n}), ' ')", ex.sql))
             }
-            (_, T::Text | T::Varchar(None)) => origin_free(self.to_text(ex)?.sql),
+            (_, T::Text | T::Varchar(None)) => origin_free(self.text_of(ex)?.sql),
             (_, T::Varchar(Some(n))) => {
-                origin_free(format!("left({}, {n})", self.to_text(ex)?.sql))
+                origin_free(format!("left({}, {n})", self.text_of(ex)?.sql))
             }
             (_, T::Char(n)) => {
-                origin_free(format!("rtrim(left({}, {n}), ' ')", self.to_text(ex)?.sql))
+                origin_free(format!("rtrim(left({}, {n}), ' ')", self.text_of(ex)?.sql))
             }
             // Whole numbers keep their digits; `numeric` alone would show nine zeros.
             (T::Int2, T::Numeric(0, 0)) => {
@@ -188,7 +189,7 @@ impl Rewriter<'_> {
     }
 
     /// A value in Postgres' text form.
-    pub fn to_text(&mut self, ex: Ex) -> PgResult<Ex> {
+    pub fn text_of(&mut self, ex: Ex) -> PgResult<Ex> {
         use ColumnType as T;
         let sql = match &ex.ty {
             Some(t) if is_text(t) => return Ok(ex),
@@ -249,7 +250,7 @@ impl Rewriter<'_> {
         };
         let text = match &ex.ty {
             None => format!("CAST({} AS VARCHAR)", ex.sql),
-            Some(_) => self.to_text(ex)?.sql,
+            Some(_) => self.text_of(ex)?.sql,
         };
         Ok(Ex::of(
             format!(
@@ -268,21 +269,22 @@ impl Rewriter<'_> {
                     Ok(oid) => Ex::plain(oid.to_string(), None),
                     Err(_) => self.regclass(text, at)?,
                 },
-                _ => Ex::plain(format!("pg_regclass_text({})", ex.sql), None),
+                // A name in a column: the relation it finds. An oid: how the relation is called.
+                _ if ex.ty.as_ref().is_some_and(is_text) => {
+                    Ex::plain(self.looked_up(functions::TO_REGCLASS, name, &[&ex.sql]), Some(ColumnType::Int8))
+                }
+                _ => self.looked_up_text(functions::REGCLASS_TEXT, &ex),
             },
             "regtype" => match &ex.kind {
                 Kind::Str(text) if text.parse::<u32>().is_err() => {
                     let ty = types::name_to_type(text).map_err(|e| e.or_position(at))?;
                     Ex::plain(ty.oid().to_string(), None)
                 }
-                Kind::Str(text) => Ex::plain(
-                    format!(
-                        "format_type(CAST({} AS BIGINT), NULL)",
-                        quote::literal(text)?
-                    ),
-                    None,
-                ),
-                _ => Ex::plain(format!("format_type({}, NULL)", ex.sql), None),
+                Kind::Str(text) => Ex::plain(text.clone(), None),
+                _ => {
+                    let text = self.looked_up(functions::FORMAT_TYPE, name, &[&ex.sql, "NULL"]);
+                    Ex::of(text, ColumnType::Text)
+                }
             },
             "oid" | "xid" | "cid" => match &ex.kind {
                 Kind::Str(text) => {
@@ -301,8 +303,15 @@ impl Rewriter<'_> {
                 }
             },
             "regnamespace" | "regproc" | "regrole" | "regprocedure" => match &ex.kind {
-                Kind::Str(_) => return self.refuse(&format!("a constant of type {name}"), at),
-                _ => Ex::plain(format!("pg_{name}_text({})", ex.sql), None),
+                Kind::Str(text) => self.oid_constant(name, text, at)?,
+                _ => self.looked_up_text(
+                    match name {
+                        "regnamespace" => functions::REGNAMESPACE_TEXT,
+                        "regrole" => functions::REGROLE_TEXT,
+                        _ => functions::REGPROC_TEXT,
+                    },
+                    &ex,
+                ),
             },
             // name, "char"
             _ => {
@@ -329,26 +338,39 @@ impl Rewriter<'_> {
             .try_with_sql(text)
             .map_err(|_| missing())?;
         let name: ObjectName = parser.parse_object_name(false).map_err(|_| missing())?;
-        let parts = quote::parts(&name).ok_or_else(missing)?;
-        let (schema, table) = match parts.as_slice() {
-            [table] => (String::new(), table.clone()),
-            [schema, table] => (schema.clone(), table.clone()),
-            _ => return Err(missing()),
-        };
         use super::relations::Target;
-        let schema = match self.resolve(&name).map_err(|_| missing())? {
-            Target::Table(_, schema) | Target::View(_, schema) => schema,
-            Target::System(schema, _) => schema.to_owned(),
-            Target::Cte(_) | Target::Extra(_) => schema,
+        let oid = match self.resolve(&name).map_err(|_| missing())? {
+            Target::Table(table, _) => oids::table(table.id),
+            Target::View(view, _) => oids::view(view.id),
+            Target::System(shape) => shape.oid,
+            Target::Cte(_) | Target::Extra(_) => return Err(missing()),
         };
-        Ok(Ex::plain(
-            format!(
-                "pg_regclass({}, {})",
-                quote::literal(&schema)?,
-                quote::literal(&table)?
-            ),
-            None,
-        ))
+        Ok(Ex::plain(oid.to_string(), None))
+    }
+
+    /// An oid as the name of what it is of.
+    fn looked_up_text(&mut self, text: &'static str, oid: &Ex) -> Ex {
+        Ex::of(self.looked_up(text, "", &[&oid.sql]), ColumnType::Text)
+    }
+
+    /// `'public'::regnamespace`, `'array_in'::regproc`.
+    fn oid_constant(&self, ty: &str, text: &str, at: Option<u32>) -> PgResult<Ex> {
+        if let Ok(oid) = text.parse::<u32>() {
+            return Ok(Ex::plain(oid.to_string(), None));
+        }
+        let plain = text.trim_matches('"');
+        let (oid, what) = match ty {
+            "regnamespace" => (oids::namespace(&self.ctx.schema, plain), "schema"),
+            "regrole" => ((plain == self.ctx.user).then_some(oids::OWNER), "role"),
+            _ => (pgcatalog::procedure(text.split('(').next().unwrap_or_default()), "function"),
+        };
+        let code = match what {
+            "schema" => SqlState::INVALID_SCHEMA_NAME,
+            "role" => SqlState::UNDEFINED_OBJECT,
+            _ => SqlState::UNDEFINED_FUNCTION,
+        };
+        let oid = oid.ok_or_else(|| PgError::new(code, format!("{what} \"{text}\" does not exist")).or_position(at))?;
+        Ok(Ex::plain(oid.to_string(), None))
     }
 }
 

@@ -77,13 +77,12 @@ impl Rewriter<'_> {
             other => other.to_string().to_lowercase(),
         };
         let ex = self.expr(expr)?;
-        let (sql, ty) = self.field(&name, ex, at)?;
-        let _ = ty;
+        let sql = self.field(&name, ex, at)?;
         Ok(Ex::plain(sql, None).at(at))
     }
 
     /// A field as an exact number.
-    fn field(&mut self, name: &str, ex: Ex, at: Option<u32>) -> PgResult<(String, ())> {
+    fn field(&mut self, name: &str, ex: Ex, at: Option<u32>) -> PgResult<String> {
         use ColumnType as T;
         let ex = self.settle(ex, &T::Interval)?;
         match &ex.ty {
@@ -135,7 +134,7 @@ impl Rewriter<'_> {
                 ));
             }
         };
-        Ok((sql, ()))
+        Ok(sql)
     }
 
     /// `date_part('year', x)`: double precision.
@@ -149,7 +148,7 @@ impl Rewriter<'_> {
         let Some(value) = values.pop() else {
             return Ok(None);
         };
-        let (sql, ()) = self.field(&unit.to_lowercase(), value, at)?;
+        let sql = self.field(&unit.to_lowercase(), value, at)?;
         Ok(Some(Ex::of(
             format!("CAST({sql} AS DOUBLE)"),
             ColumnType::Float8,
@@ -234,7 +233,7 @@ impl Rewriter<'_> {
     }
 
     /// `to_char(timestamp, 'YYYY-MM-DD')`, where strftime says exactly the same.
-    pub fn to_char(&mut self, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<Ex>> {
+    pub fn char_of(&mut self, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<Ex>> {
         use ColumnType as T;
         let [_, format] = values.as_slice() else {
             return Ok(None);

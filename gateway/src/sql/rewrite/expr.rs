@@ -10,7 +10,7 @@ use sqlparser::ast::{
 
 use super::{NUMERIC, Rewriter, operator};
 use crate::{
-    sql::{quote, types},
+    sql::quote,
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -409,7 +409,21 @@ impl Rewriter<'_> {
     /// `a[1]`, `a[1:2]`.
     fn access(&mut self, root: &Expr, chain: &[AccessExpr]) -> PgResult<Ex> {
         let at = self.at_expr(root);
-        let mut ex = self.expr(root)?;
+        // `t.a[1]`: the parser sees a value `t` with a field.
+        let mut name = match root {
+            Expr::Identifier(ident) => vec![ident.clone()],
+            _ => Vec::new(),
+        };
+        if !name.is_empty() {
+            name.extend(chain.iter().map_while(|access| match access {
+                AccessExpr::Dot(Expr::Identifier(ident)) => Some(ident.clone()),
+                _ => None,
+            }));
+        }
+        let (mut ex, chain) = match name.len() {
+            0 | 1 => (self.expr(root)?, chain),
+            parts => (self.qualified_column(&name)?, chain.get(parts - 1..).unwrap_or_default()),
+        };
         for access in chain {
             let AccessExpr::Subscript(subscript) = access else {
                 return self.refuse("a field of a composite value", at);

@@ -16,10 +16,11 @@ use sqlparser::{
 use super::{
     Audience, Column, Relation, Rewriter, VIEW_DEPTH_MAX,
     relations::{Target, sql_schema},
-    scope::{Star, column_ex},
+    scope::{HIDDEN_COLUMN, Star, column_ex},
     unique,
 };
 use crate::{
+    pgcatalog::{functions, shapes::Shape},
     sql::{
         parse,
         plan::{SystemUse, TableUse},
@@ -412,7 +413,7 @@ impl Rewriter<'_> {
             schema: if given { None } else { default.1 },
             engine,
             columns,
-            known: known || (renamed && !known && table.is_none()),
+            known: known || (renamed && table.is_none()),
             table,
         };
         self.add_relation(relation, alias.at)?;
@@ -443,30 +444,40 @@ impl Rewriter<'_> {
             ),
             Target::Table(table, schema) => self.table(table, schema, alias),
             Target::View(view, schema) => self.view(&view, schema, alias),
-            Target::System(schema, name) => {
-                self.bounded("subquery")?;
-                if self.audience == Audience::Lake {
-                    return self.refuse("a view over system relations", alias.at);
-                }
-                let view = format!("s_{schema}_{name}");
-                let system = SystemUse {
-                    schema: schema.to_owned(),
-                    name: name.to_owned(),
-                    view: view.clone(),
-                };
-                if !self.system.contains(&system) {
-                    self.system.push(system);
-                }
-                self.place(
-                    quote::name(&view),
-                    alias,
-                    (name, Some(schema.to_owned())),
-                    Vec::new(),
-                    false,
-                    None,
-                )
-            }
+            Target::System(shape) => self.system_relation(shape, alias),
         }
+    }
+
+    fn system_relation(&mut self, shape: &'static Shape, alias: Alias) -> PgResult<String> {
+        self.bounded("subquery")?;
+        if self.audience == Audience::Lake {
+            return self.refuse("a view over system relations", alias.at);
+        }
+        let view = self.use_system(shape.schema, shape.name);
+        let columns = shape.columns.iter().map(|column| Column {
+            name: column.name.to_owned(),
+            engine: column.name.to_owned(),
+            ty: Some(column.engine.clone()),
+            origin: None,
+        });
+        let mut columns: Vec<Column> = columns.collect();
+        if alias.columns.is_empty() {
+            // Behind all others, and not in `*`.
+            let name = HIDDEN_COLUMN.to_owned();
+            columns.push(Column { engine: name.clone(), name, ty: Some(ColumnType::Int8), origin: None });
+        }
+        let place = (shape.name, Some(shape.schema.to_owned()));
+        self.place(quote::name(&view), alias, place, columns, true, None)
+    }
+
+    /// The view of a system relation on the engine's connection, which the query then needs.
+    pub fn use_system(&mut self, schema: &str, name: &str) -> String {
+        let view = functions::view_name(schema, name);
+        let system = SystemUse { schema: schema.to_owned(), name: name.to_owned(), view: view.clone() };
+        if !self.system.contains(&system) {
+            self.system.push(system);
+        }
+        view
     }
 
     fn table(&mut self, table: Arc<TableDef>, schema: String, alias: Alias) -> PgResult<String> {

@@ -6,7 +6,7 @@ use duckmesh_catalog::{
 };
 use sqlparser::ast::Value;
 
-use super::{Ex, Kind, NUMERIC, Rewriter};
+use super::{Ex, Kind, Rewriter};
 use crate::{
     sql::quote,
     value::{self, Param},

@@ -1,7 +1,7 @@
 //! Operators.
 
 use duckmesh_catalog::ColumnType;
-use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr, Spanned};
+use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr};
 
 use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
 use crate::{
@@ -612,7 +612,7 @@ impl Rewriter<'_> {
         }
         let l = self.settle(l, &T::Text)?;
         let r = self.settle(r, &T::Text)?;
-        let (l, r) = (self.to_text(l)?, self.to_text(r)?);
+        let (l, r) = (self.text_of(l)?, self.text_of(r)?);
         Ok(Ex::of(format!("({} || {})", l.sql, r.sql), T::Text))
     }
 

@@ -5,7 +5,7 @@ use duckmesh_catalog::{
     types::{DEFAULT_NUMERIC, oid},
 };
 
-use super::{Ex, Kind, NUMERIC, Rewriter};
+use super::{Ex, Kind, Rewriter};
 use crate::{
     sql::{plan::ParamType, quote::HOLE},
     wire::error::{PgError, PgResult, SqlState},

@@ -11,6 +11,9 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// The system's column that `*` does not show; no column of a table may be called so.
+pub(in crate::sql) const HIDDEN_COLUMN: &str = "tableoid";
+
 /// A column of a relation or of a query's output.
 #[derive(Clone, Debug)]
 pub(in crate::sql) struct Column {
@@ -106,9 +109,8 @@ impl Rewriter<'_> {
         }
         let index = scope.relations.len();
         if relation.known {
-            scope
-                .star
-                .extend((0..relation.columns.len()).map(|c| Star::Column(index, c)));
+            let shown = relation.columns.iter().enumerate().filter(|(_, c)| c.name != HIDDEN_COLUMN);
+            scope.star.extend(shown.map(|(c, _)| Star::Column(index, c)));
         } else {
             scope.star.push(Star::All(index));
         }

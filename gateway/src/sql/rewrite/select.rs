@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, GroupByWithModifier, Ident, NamedWindowDefinition,
+    Distinct, Expr, GroupByExpr, GroupByWithModifier, NamedWindowDefinition,
     NamedWindowExpr, ObjectName, OrderBy, OrderByKind, OrderByOptions, OrderBySort, Select,
     SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
 };
 
-use super::{Column, Ex, Kind, Rewriter, Scope, column_name, scope::column_ex, set::integer};
+use super::{Column, Kind, Rewriter, Scope, column_name, scope::column_ex, set::integer};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -571,15 +571,6 @@ fn star_item((column, sql): (Column, String)) -> Item {
         star: column.name == "*" && column.engine.is_empty(),
         sql,
         column,
-    }
-}
-
-/// A bare name as an expression: what RETURNING asks for most.
-pub(in crate::sql) fn as_ident(expr: &Expr) -> Option<&Ident> {
-    match expr {
-        Expr::Identifier(ident) => Some(ident),
-        Expr::Nested(inner) => as_ident(inner),
-        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
     Cte, Expr, Fetch, LimitClause, OrderBy, OrderByKind, Query, SetExpr, SetOperator,
-    SetQuantifier, Spanned, Value, Values, With,
+    SetQuantifier, Value, Values, With,
 };
 
 use super::{Column, Rewriter, Rows, scope, too_complex, unique};

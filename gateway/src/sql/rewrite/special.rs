@@ -277,7 +277,7 @@ impl Rewriter<'_> {
         match name {
             "extract" | "date_part" => self.date_part(values, at),
             "date_trunc" => self.date_trunc(values, at),
-            "to_char" => self.to_char(values, at),
+            "to_char" => self.char_of(values, at),
             "to_date" => self.parse_time(name, values, at),
             "to_timestamp" if values.len() == 2 => self.parse_time(name, values, at),
             "concat" | "concat_ws" => {
@@ -290,7 +290,7 @@ impl Rewriter<'_> {
                             "(CASE WHEN {v} THEN 't' WHEN NOT {v} THEN 'f' END)",
                             v = value.sql
                         ),
-                        _ => self.to_text(value)?.sql,
+                        _ => self.text_of(value)?.sql,
                     });
                 }
                 Ok(Some(Ex::of(
@@ -441,7 +441,7 @@ impl Rewriter<'_> {
                 ));
             };
             let value = self.settle(value, &T::Text)?;
-            let value = self.to_text(value)?.sql;
+            let value = self.text_of(value)?.sql;
             pieces.push(quote::literal(&std::mem::take(&mut text))?);
             pieces.push(match verb {
                 Some('s') => format!("COALESCE({value}, '')"),
