@@ -16,8 +16,7 @@ use crate::{
     config::Config,
     engine::{Engine, EngineOptions},
     limits::SCRATCH_FILE_PREFIX,
-    pgcatalog,
-    sql,
+    pgcatalog, sql,
     wire::{PgError, PgResult, SqlState},
 };
 
@@ -102,8 +101,9 @@ impl Lakes {
             if others > 0 {
                 let text = format!("database \"{name}\" is being accessed by other users");
                 let sessions = if others == 1 { "is 1 other session" } else { "are other sessions" };
-                return Err(PgError::new(SqlState::OBJECT_IN_USE, text)
-                    .detail(format!("There {sessions} using the database.")));
+                return Err(
+                    PgError::new(SqlState::OBJECT_IN_USE, text).detail(format!("There {sessions} using the database."))
+                );
             }
         }
         if let Some(lake) = open.remove(name) {

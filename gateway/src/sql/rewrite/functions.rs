@@ -50,40 +50,20 @@ pub(super) const SCALARS: &[Row] = &[
     ("to_hex", "l>t", "lower(to_hex($1))"),
     ("quote_literal", "t>t", "pg_quote_literal($1)"),
     ("quote_ident", "t>t", "pg_quote_ident($1)"),
-    (
-        "quote_nullable",
-        "t>t",
-        "COALESCE(pg_quote_literal($1), 'NULL')",
-    ),
+    ("quote_nullable", "t>t", "COALESCE(pg_quote_literal($1), 'NULL')"),
     ("unistr", "t>t", ""),
     ("strip_accents", "t>t", ""),
     ("unaccent", "t>t", "strip_accents($1)"),
     ("string_to_array", "tt>X", "pg_string_to_array($1, $2)"),
     ("array_to_string", "At>t", "pg_array_to_string($1, $2)"),
-    (
-        "array_to_string",
-        "Att>t",
-        "pg_array_to_string_null($1, $2, $3)",
-    ),
+    ("array_to_string", "Att>t", "pg_array_to_string_null($1, $2, $3)"),
     ("regexp_replace", "ttt>t", "regexp_replace($1, $2, $3)"),
     ("regexp_replace", "tttt>t", "regexp_replace($1, $2, $3, $4)"),
     ("regexp_like", "tt>b", "regexp_matches($1, $2)"),
     ("regexp_like", "ttt>b", "regexp_matches($1, $2, $3)"),
-    (
-        "regexp_count",
-        "tt>i",
-        "CAST(len(regexp_extract_all($1, $2)) AS INTEGER)",
-    ),
-    (
-        "regexp_substr",
-        "tt>t",
-        "(CASE WHEN regexp_matches($1, $2) THEN regexp_extract($1, $2) END)",
-    ),
-    (
-        "regexp_split_to_array",
-        "tt>X",
-        "string_split_regex($1, $2)",
-    ),
+    ("regexp_count", "tt>i", "CAST(len(regexp_extract_all($1, $2)) AS INTEGER)"),
+    ("regexp_substr", "tt>t", "(CASE WHEN regexp_matches($1, $2) THEN regexp_extract($1, $2) END)"),
+    ("regexp_split_to_array", "tt>X", "string_split_regex($1, $2)"),
     ("encode", "yt>t", "pg_encode($1, $2)"),
     ("decode", "tt>y", "pg_decode($1, $2)"),
     ("convert_from", "yt>t", "decode($1)"),
@@ -92,11 +72,7 @@ pub(super) const SCALARS: &[Row] = &[
     ("prefix", "tt>b", ""),
     ("suffix", "tt>b", ""),
     ("ends_with", "tt>b", "suffix($1, $2)"),
-    (
-        "levenshtein",
-        "tt>i",
-        "CAST(levenshtein($1, $2) AS INTEGER)",
-    ),
+    ("levenshtein", "tt>i", "CAST(levenshtein($1, $2) AS INTEGER)"),
     ("damerau_levenshtein", "tt>l", ""),
     ("hamming", "tt>l", ""),
     ("jaccard", "tt>d", ""),
@@ -199,11 +175,7 @@ pub(super) const SCALARS: &[Row] = &[
     // dates and times
     ("age", "zz>v", "age($1, $2)"),
     ("age", "ss>v", "age($1, $2)"),
-    (
-        "age",
-        "DD>v",
-        "age(CAST($1 AS TIMESTAMP), CAST($2 AS TIMESTAMP))",
-    ),
+    ("age", "DD>v", "age(CAST($1 AS TIMESTAMP), CAST($2 AS TIMESTAMP))"),
     ("make_date", "iii>D", ""),
     ("make_time", "iid>T", ""),
     ("make_timestamp", "iiiiid>s", "make_timestamp($*)"),
@@ -216,11 +188,7 @@ pub(super) const SCALARS: &[Row] = &[
     ("isfinite", "v>b", "($1 IS NOT NULL)"),
     ("justify_days", "v>v", "pg_justify_days($1)"),
     ("justify_hours", "v>v", "pg_justify_hours($1)"),
-    (
-        "justify_interval",
-        "v>v",
-        "pg_justify_hours(pg_justify_days($1))",
-    ),
+    ("justify_interval", "v>v", "pg_justify_hours(pg_justify_days($1))"),
     ("date_bin", "vss>s", "time_bucket($1, $2, $3)"),
     ("date_bin", "vzz>z", "time_bucket($1, $2, $3)"),
     ("time_bucket", "vD>D", ""),
@@ -280,31 +248,15 @@ pub(super) const SCALARS: &[Row] = &[
     ("array_length", "Ai>i", "pg_array_length($1, $2)"),
     ("array_length", "A>i", "pg_array_length($1, 1)"),
     ("array_upper", "Ai>i", "pg_array_length($1, $2)"),
-    (
-        "array_lower",
-        "Ai>i",
-        "(CASE WHEN $2 = 1 AND len($1) > 0 THEN 1 END)",
-    ),
+    ("array_lower", "Ai>i", "(CASE WHEN $2 = 1 AND len($1) > 0 THEN 1 END)"),
     ("array_ndims", "A>i", "(CASE WHEN len($1) > 0 THEN 1 END)"),
     ("cardinality", "A>i", "CAST(len($1) AS INTEGER)"),
     ("array_append", "Aa>1", "list_append($1, $2)"),
     ("array_prepend", "aA>2", "list_prepend($1, $2)"),
     ("array_cat", "AA>1", "list_concat($1, $2)"),
-    (
-        "array_position",
-        "Aa>i",
-        "CAST(list_position($1, $2) AS INTEGER)",
-    ),
-    (
-        "array_remove",
-        "Aa>1",
-        "list_filter($1, lambda x: x IS DISTINCT FROM $2)",
-    ),
-    (
-        "array_replace",
-        "Aaa>1",
-        "list_transform($1, lambda x: CASE WHEN x IS NOT DISTINCT FROM $2 THEN $3 ELSE x END)",
-    ),
+    ("array_position", "Aa>i", "CAST(list_position($1, $2) AS INTEGER)"),
+    ("array_remove", "Aa>1", "list_filter($1, lambda x: x IS DISTINCT FROM $2)"),
+    ("array_replace", "Aaa>1", "list_transform($1, lambda x: CASE WHEN x IS NOT DISTINCT FROM $2 THEN $3 ELSE x END)"),
     ("trim_array", "Ai>1", "list_slice($1, 1, len($1) - $2)"),
     ("array_reverse", "A>1", "list_reverse($1)"),
     ("len", "t>l", ""),
@@ -348,16 +300,8 @@ pub(super) const SCALARS: &[Row] = &[
     ("to_jsonb", "a>J", "to_json($1)"),
     ("row_to_json", "a>j", "to_json($1)"),
     ("array_to_json", "A>j", "to_json($1)"),
-    (
-        "json_array_length",
-        "j>i",
-        "CAST(json_array_length($1) AS INTEGER)",
-    ),
-    (
-        "jsonb_array_length",
-        "j>i",
-        "CAST(json_array_length($1) AS INTEGER)",
-    ),
+    ("json_array_length", "j>i", "CAST(json_array_length($1) AS INTEGER)"),
+    ("jsonb_array_length", "j>i", "CAST(json_array_length($1) AS INTEGER)"),
     ("json_typeof", "j>t", "pg_json_typeof($1)"),
     ("jsonb_typeof", "j>t", "pg_json_typeof($1)"),
     ("json_build_array", "a*>j", "json_array($*)"),
@@ -491,9 +435,7 @@ pub(super) const WINDOWS: &[Row] = &[
 /// Values of the session.
 pub(super) fn session(name: &str) -> Option<(SessionValue, char)> {
     Some(match name {
-        "now" | "current_timestamp" | "transaction_timestamp" => {
-            (SessionValue::TransactionTime, 'z')
-        }
+        "now" | "current_timestamp" | "transaction_timestamp" => (SessionValue::TransactionTime, 'z'),
         "statement_timestamp" => (SessionValue::StatementTime, 'z'),
         "clock_timestamp" => (SessionValue::ClockTime, 'z'),
         "current_date" => (SessionValue::CurrentDate, 'D'),
@@ -594,8 +536,5 @@ pub(super) fn forbidden(name: &str) -> bool {
         "database_to_xml",
     ];
     PREFIXES.iter().any(|p| name.starts_with(p))
-        || matches!(
-            name,
-            "nextval" | "lastval" | "arrow_scan" | "icu_calendar_names" | "sql_auto_complete"
-        )
+        || matches!(name, "nextval" | "lastval" | "arrow_scan" | "icu_calendar_names" | "sql_auto_complete")
 }

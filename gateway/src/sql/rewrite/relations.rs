@@ -31,20 +31,12 @@ pub(in crate::sql) fn system(schema: &str, name: &str) -> Option<&'static Shape>
 
 /// The lake's name of a schema.
 pub(in crate::sql) fn lake_schema(sql_name: &str) -> &str {
-    if sql_name == "public" {
-        DEFAULT_SCHEMA
-    } else {
-        sql_name
-    }
+    if sql_name == "public" { DEFAULT_SCHEMA } else { sql_name }
 }
 
 /// SQL's name of a lake's schema.
 pub(in crate::sql) fn sql_schema(lake_name: &str) -> &str {
-    if lake_name == DEFAULT_SCHEMA {
-        "public"
-    } else {
-        lake_name
-    }
+    if lake_name == DEFAULT_SCHEMA { "public" } else { lake_name }
 }
 
 fn exists(ctx: &PlanContext, sql_name: &str) -> bool {
@@ -74,10 +66,7 @@ impl Rewriter<'_> {
             [schema, table] => self.qualified(schema, table, at),
             _ => Err(PgError::new(
                 SqlState::SYNTAX_ERROR,
-                format!(
-                    "improper relation name (too many dotted names): {}",
-                    parts.join(".")
-                ),
+                format!("improper relation name (too many dotted names): {}", parts.join(".")),
             )
             .or_position(at)),
         }
@@ -124,10 +113,7 @@ impl Rewriter<'_> {
         if let Some(def) = self.ctx.schema.table(lake, table) {
             return Some(Target::Table(def.clone(), schema.to_owned()));
         }
-        self.ctx
-            .schema
-            .view(lake, table)
-            .map(|v| Target::View(v.clone(), schema.to_owned()))
+        self.ctx.schema.view(lake, table).map(|v| Target::View(v.clone(), schema.to_owned()))
     }
 }
 
@@ -137,16 +123,9 @@ fn missing(shown: &str, table: &str, at: Option<u32>) -> PgError {
             .iter()
             .any(|suffix| table.to_ascii_lowercase().ends_with(suffix));
     if file {
-        return PgError::new(
-            SqlState::INSUFFICIENT_PRIVILEGE,
-            format!("permission denied for file \"{table}\""),
-        )
-        .hint("FROM takes tables and views of this database, never files.")
-        .or_position(at);
+        return PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied for file \"{table}\""))
+            .hint("FROM takes tables and views of this database, never files.")
+            .or_position(at);
     }
-    PgError::new(
-        SqlState::UNDEFINED_TABLE,
-        format!("relation \"{shown}\" does not exist"),
-    )
-    .or_position(at)
+    PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{shown}\" does not exist")).or_position(at)
 }
