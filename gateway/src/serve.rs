@@ -30,6 +30,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         Some(url) => Location::Postgres { url: url.clone() },
     };
     let catalog = Catalog::open(location, Arc::new(SystemClock)).await.context("cannot open the catalog")?;
+    // Before the lakes: what they count must have somewhere to go.
+    let metrics = http::install_metrics()?;
     let lakes = Arc::new(Lakes::new(config.clone(), catalog));
     open_lakes(&lakes).await?;
     let server = Arc::new(Server::new(config.clone(), lakes.clone()));
@@ -38,14 +40,13 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let (stop_sender, shutdown) = wire::Shutdown::new();
-    let metrics = http::install_metrics()?;
     let http = match config.http {
         None => None,
         Some(at) => {
             let listener = TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at} (http)"))?;
             let http_address = listener.local_addr()?;
             eprintln!("http on {http_address} (/health, /ready, /metrics)");
-            Some(tokio::spawn(http::serve(listener, server.clone(), metrics, stop_sender.subscribe())))
+            Some(tokio::spawn(http::serve(listener, server.clone(), metrics)))
         }
     };
     eprintln!("ready: psql \"host={} port={} dbname={FIRST_LAKE}\"", address.ip(), address.port());

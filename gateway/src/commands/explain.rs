@@ -106,9 +106,23 @@ async fn explained(
     Ok(report)
 }
 
-/// The engine names files of the server; clients need not know where they are.
+/// The engine names files of the server and the SQL it was given: clients need not know either.
 fn hide_paths(text: &str) -> String {
-    text.lines().filter(|line| !line.contains(".parquet")).collect::<Vec<_>>().join("\n")
+    let body = match text.find("Total Time") {
+        // What comes before is the frame around the rewritten statement.
+        Some(at) => text.get(text[..at].rfind("\n\n").unwrap_or(0)..).unwrap_or(text),
+        None => text,
+    };
+    let mut kept = Vec::new();
+    let mut in_files = false;
+    for line in body.lines() {
+        let words = line.trim_matches(|c: char| c.is_whitespace() || "│┌┐└┘─┬┴├┤".contains(c));
+        in_files = !words.is_empty() && (in_files || words.starts_with("Filename") || words.starts_with("EXPLAIN "));
+        if !in_files && !words.contains(".parquet") {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
 }
 
 impl Report {

@@ -76,12 +76,12 @@ pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<
         SessionValue::Database => text(session.lake.info.name.as_str()),
         SessionValue::User => text(&session.user),
         SessionValue::Schema => {
-            session.settings.search_path().first().map_or_else(|| "CAST(NULL AS VARCHAR)".to_owned(), |name| text(name))
+            session.search_path().first().map_or_else(|| "CAST(NULL AS VARCHAR)".to_owned(), |name| text(name))
         }
         SessionValue::Schemas(with_system) => {
             let mut list = String::from("CAST([");
             let system = with_system.then(|| "pg_catalog".to_owned());
-            for (index, name) in system.into_iter().chain(session.settings.search_path()).enumerate() {
+            for (index, name) in system.into_iter().chain(session.search_path()).enumerate() {
                 let comma = if index == 0 { "" } else { ", " };
                 let _ = write!(list, "{comma}{}", text(&name));
             }

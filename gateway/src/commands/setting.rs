@@ -60,7 +60,14 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
             session.settings.discard();
             // A pooled connection's next user depends on nothing that this one wrote.
             session.last_write = Offset::ZERO;
+            session.settings.set_internal("duckmesh.last_token", "");
             "DISCARD ALL"
+        }
+        // The wire holds prepared statements: it knows ALL by its tag.
+        SettingPlan::Deallocate(None) => "DEALLOCATE ALL",
+        SettingPlan::Deallocate(Some(name)) => {
+            session.deallocated.push(name.clone());
+            "DEALLOCATE"
         }
         SettingPlan::Discard(tag) => tag,
     };

@@ -7,10 +7,7 @@ use http_body_util::Full;
 use hyper::{Request, Response, StatusCode, body::Bytes, body::Incoming, header, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
-};
+use tokio::{net::TcpListener, sync::Semaphore};
 
 use crate::session::Server;
 
@@ -28,21 +25,12 @@ pub fn install_metrics() -> Result<PrometheusHandle> {
     PrometheusBuilder::new().install_recorder().context("cannot install the metrics recorder")
 }
 
-/// Serves until `stop` is true.
-pub async fn serve(
-    listener: TcpListener,
-    server: Arc<Server>,
-    metrics: PrometheusHandle,
-    mut stop: watch::Receiver<bool>,
-) {
+/// Serves until the task is ended: also while the server drains, when `/ready` says no.
+pub async fn serve(listener: TcpListener, server: Arc<Server>, metrics: PrometheusHandle) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.changed() => return,
-        };
-        let Ok((socket, _)) = accepted else {
+        let Ok((socket, _)) = listener.accept().await else {
             // Out of descriptors, or a connection that died in the queue: give others time to close.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use duckmesh_catalog::{Offset, Token, schema::DEFAULT_SCHEMA};
+use duckmesh_catalog::{LakeSchema, Offset, Token, schema::DEFAULT_SCHEMA};
 
 use super::{MadeFor, OpenLake, Pin, PreparedStatement, Server, Transaction, settings::Settings};
 use crate::{
@@ -51,6 +51,10 @@ pub struct ClientSession {
     pub statement_time: DateTime<Utc>,
     /// Set while a write is on its way to the log: then it is too late to cancel.
     pub shield: Arc<AtomicBool>,
+    /// What existed when a statement was last planned.
+    schema: Option<Arc<LakeSchema>>,
+    /// Prepared statements that SQL freed; the wire forgets them.
+    pub deallocated: Vec<String>,
     transaction_id: u64,
     notices: Vec<PgError>,
     /// Made of the settings, kept while they and the moment stay: every value that is read or written asks for it.
@@ -76,6 +80,8 @@ impl ClientSession {
             client_sql: None,
             statement_time: Utc::now(),
             shield: Arc::default(),
+            schema: None,
+            deallocated: Vec::new(),
             transaction_id: 0,
             notices: Vec::new(),
             values: Mutex::default(),
@@ -131,10 +137,19 @@ impl ClientSession {
     /// # Errors
     /// When the catalog cannot be read.
     pub async fn schema_for_planning(&mut self, reads: bool) -> PgResult<Pin> {
-        if self.transaction.is_some() {
-            return commands::barrier::transaction_pin(self).await;
-        }
-        commands::barrier::planning_pin(self, reads).await
+        let pin = match self.transaction.is_some() {
+            true => commands::barrier::transaction_pin(self).await?,
+            false => commands::barrier::planning_pin(self, reads).await?,
+        };
+        self.schema = Some(pin.schema.clone());
+        Ok(pin)
+    }
+
+    /// `search_path`, without the schemas that do not exist.
+    #[must_use]
+    pub fn search_path(&self) -> Vec<String> {
+        let exists = |name: &String| self.schema.as_ref().is_none_or(|s| s.schema(lake_schema_name(name)).is_some());
+        self.settings.search_path().into_iter().filter(exists).collect()
     }
 
     /// What a plan made now is made for.
@@ -236,8 +251,21 @@ impl ClientSession {
 }
 
 /// Commands that look at nothing in the lake: they must work when the catalog does not, and cost no look at it.
-const WITHOUT_SCHEMA: [&str; 12] =
-    ["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "SET", "RESET", "SHOW", "DISCARD"];
+const WITHOUT_SCHEMA: [&str; 13] = [
+    "DEALLOCATE",
+    "BEGIN",
+    "START",
+    "COMMIT",
+    "END",
+    "ROLLBACK",
+    "ABORT",
+    "SAVEPOINT",
+    "RELEASE",
+    "SET",
+    "RESET",
+    "SHOW",
+    "DISCARD",
+];
 
 /// Commands that time travel applies to.
 const READING: [&str; 6] = ["SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "COPY"];
@@ -330,6 +358,10 @@ impl Session for ClientSession {
 
     fn take_parameter_changes(&mut self) -> Vec<(String, String)> {
         self.settings.take_changes()
+    }
+
+    fn take_deallocated(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.deallocated)
     }
 
     fn value_context(&self) -> Arc<ValueContext> {

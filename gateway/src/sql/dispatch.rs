@@ -81,7 +81,7 @@ fn unsupported(verb: &str) -> PgError {
             format!("{verb} is not supported yet"),
             "Access is by database: every user of a lake may read and write it.",
         ),
-        "PREPARE" | "EXECUTE" | "DEALLOCATE" => (
+        "PREPARE" | "EXECUTE" => (
             format!("{verb} is not supported"),
             "Use the extended protocol's prepared statements: every driver has them.",
         ),

@@ -419,6 +419,8 @@ pub enum SettingPlan {
     Show(String),
     ShowAll,
     DiscardAll,
+    /// DEALLOCATE: the prepared statement's name; none is ALL.
+    Deallocate(Option<String>),
     /// DISCARD PLANS | SEQUENCES | TEMP: the tag.
     Discard(&'static str),
 }
