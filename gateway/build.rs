@@ -14,7 +14,8 @@ fn main() {
     let Some(profile_dir) = out_dir.ancestors().nth(3) else {
         return;
     };
-    let name = if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("macos") { "libduckdb.dylib" } else { "libduckdb.so" };
+    let name =
+        if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("macos") { "libduckdb.dylib" } else { "libduckdb.so" };
     let from = lib_dir.join(name);
     // Also while it is missing, so that fetching it is noticed.
     println!("cargo:rerun-if-changed={}", from.display());
@@ -26,16 +27,8 @@ fn main() {
         let _ = fs::remove_file(&to);
         fs::copy(&from, &to).expect("copy the DuckDB library beside the binary");
     }
-    let origin = if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("macos") {
-        "@loader_path"
-    } else {
-        "$ORIGIN"
-    };
-    for dir in [
-        origin.to_string(),
-        format!("{origin}/.."),
-        format!("{origin}/../lib"),
-    ] {
+    let origin = if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("macos") { "@loader_path" } else { "$ORIGIN" };
+    for dir in [origin.to_string(), format!("{origin}/.."), format!("{origin}/../lib")] {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{dir}");
     }
 }

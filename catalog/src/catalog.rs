@@ -52,19 +52,20 @@ pub(crate) struct Inner {
     books: tokio::sync::Mutex<HashMap<LakeId, Arc<Book>>>,
 }
 
+/// A schema, with the schema version and snapshot it was read at.
+type CachedSchema = ((i64, i64), Arc<LakeSchema>);
+
 /// One lake's part of the catalog.
 pub(crate) struct Book {
     pub(crate) store: Store,
     pub(crate) files: FileCache,
-    schemas: Mutex<Vec<((i64, i64), Arc<LakeSchema>)>>,
+    schemas: Mutex<Vec<CachedSchema>>,
 }
 
 impl Book {
     pub(crate) fn schema(&self, version: i64, ddl_offset: i64) -> Option<Arc<LakeSchema>> {
         let mut schemas = lock(&self.schemas);
-        let at = schemas
-            .iter()
-            .position(|(key, _)| *key == (version, ddl_offset))?;
+        let at = schemas.iter().position(|(key, _)| *key == (version, ddl_offset))?;
         let entry = schemas.remove(at);
         let schema = Arc::clone(&entry.1);
         schemas.push(entry);
@@ -100,12 +101,7 @@ impl Catalog {
         };
         migrate::migrate(&registry, REGISTRY_SCHEMA, "registry", migrate::REGISTRY).await?;
         let catalog = Self {
-            inner: Arc::new(Inner {
-                location,
-                clock,
-                registry,
-                books: tokio::sync::Mutex::new(HashMap::new()),
-            }),
+            inner: Arc::new(Inner { location, clock, registry, books: tokio::sync::Mutex::new(HashMap::new()) }),
         };
         catalog.finish_interrupted().await?;
         for lake in catalog.lakes().await? {
@@ -146,22 +142,13 @@ impl Catalog {
         let row = self
             .inner
             .registry
-            .query_opt(
-                "SELECT place FROM @lake WHERE lake_id = $1 AND state = 'ready'",
-                vec![lake.into()],
-            )
+            .query_opt("SELECT place FROM @lake WHERE lake_id = $1 AND state = 'ready'", vec![lake.into()])
             .await?
-            .ok_or_else(|| {
-                Error::new(ErrorKind::NotFound, format!("lake {lake} does not exist"))
-            })?;
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("lake {lake} does not exist")))?;
         let place = row.text(0)?;
         let store = self.open_place(&place).await?;
         migrate::migrate(&store, &place, "lake", migrate::LAKE).await?;
-        let book = Arc::new(Book {
-            store,
-            files: FileCache::default(),
-            schemas: Mutex::default(),
-        });
+        let book = Arc::new(Book { store, files: FileCache::default(), schemas: Mutex::default() });
         books.insert(lake, Arc::clone(&book));
         Ok(book)
     }

@@ -3,10 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::{
-    ColumnDef, ColumnId, ColumnType, DefaultValue, ErrorKind, catalog::Result, error::Error,
-    tables::COMMENT,
-};
+use crate::{ColumnDef, ColumnId, ColumnType, DefaultValue, ErrorKind, catalog::Result, error::Error, tables::COMMENT};
 
 /// Tag of the declared type, where DuckLake's loses something of it.
 pub(crate) const TYPE: &str = "duckmesh.type";
@@ -16,12 +13,7 @@ pub(crate) const DEFAULT: &str = "duckmesh.default";
 const DEPTH_MAX: usize = 64;
 
 /// Expressions that mean the same in DuckDB, so that other writers of the lake may evaluate them.
-const SHARED_EXPRESSIONS: &[&str] = &[
-    "now()",
-    "gen_random_uuid()",
-    "current_timestamp",
-    "CURRENT_TIMESTAMP",
-];
+const SHARED_EXPRESSIONS: &[&str] = &["now()", "gen_random_uuid()", "current_timestamp", "CURRENT_TIMESTAMP"];
 
 /// A row of `ducklake_column`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +29,7 @@ pub(crate) struct ColumnRow {
 }
 
 /// The top-level columns of a table from its rows in order, and its column tags.
-pub(crate) fn read(
-    rows: &[ColumnRow],
-    tags: &HashMap<(i64, String), String>,
-) -> Result<Vec<ColumnDef>> {
+pub(crate) fn read(rows: &[ColumnRow], tags: &HashMap<(i64, String), String>) -> Result<Vec<ColumnDef>> {
     let mut children: HashMap<i64, Vec<&ColumnRow>> = HashMap::new();
     for row in rows {
         if let Some(parent) = row.parent {
@@ -52,12 +41,9 @@ pub(crate) fn read(
         .filter(|row| row.parent.is_none())
         .map(|row| {
             let (plain, element_id) = column_type(row, &children)?;
-            let declared =
-                tag(row.id, TYPE).and_then(|json| serde_json::from_str::<ColumnType>(&json).ok());
+            let declared = tag(row.id, TYPE).and_then(|json| serde_json::from_str::<ColumnType>(&json).ok());
             // Another writer may have changed the type since: then the tag speaks of what is gone.
-            let ty = declared
-                .filter(|d| forget_declared(d) == plain)
-                .unwrap_or(plain);
+            let ty = declared.filter(|d| forget_declared(d) == plain).unwrap_or(plain);
             let expression = tag(row.id, DEFAULT);
             Ok(ColumnDef {
                 id: ColumnId::new(row.id),
@@ -65,10 +51,7 @@ pub(crate) fn read(
                 name: row.name.clone(),
                 nullable: row.nullable,
                 default: read_default(row, &ty, expression),
-                initial_default: row
-                    .initial_default
-                    .as_ref()
-                    .map(|text| from_lake_text(&ty, text)),
+                initial_default: row.initial_default.as_ref().map(|text| from_lake_text(&ty, text)),
                 comment: tag(row.id, COMMENT),
                 ty,
             })
@@ -85,10 +68,7 @@ pub(crate) fn write(column: &ColumnDef) -> Vec<ColumnRow> {
         ty: column.ty.ducklake(),
         nullable: column.nullable,
         parent: None,
-        initial_default: column
-            .initial_default
-            .as_ref()
-            .map(|text| to_lake_text(&column.ty, text)),
+        initial_default: column.initial_default.as_ref().map(|text| to_lake_text(&column.ty, text)),
         default_value: Some(default_value),
         default_type: Some(default_type),
     }];
@@ -133,32 +113,21 @@ fn forget_declared(ty: &ColumnType) -> ColumnType {
     }
 }
 
-fn column_type(
-    row: &ColumnRow,
-    children: &HashMap<i64, Vec<&ColumnRow>>,
-) -> Result<(ColumnType, Option<ColumnId>)> {
+fn column_type(row: &ColumnRow, children: &HashMap<i64, Vec<&ColumnRow>>) -> Result<(ColumnType, Option<ColumnId>)> {
     let below = children.get(&row.id).map_or(&[][..], Vec::as_slice);
     match (row.ty.as_str(), below) {
-        ("list", [element]) if !children.contains_key(&element.id) => Ok((
-            ColumnType::Array(Box::new(ColumnType::from_ducklake(&element.ty))),
-            Some(ColumnId::new(element.id)),
-        )),
+        ("list", [element]) if !children.contains_key(&element.id) => {
+            Ok((ColumnType::Array(Box::new(ColumnType::from_ducklake(&element.ty))), Some(ColumnId::new(element.id))))
+        }
         (_, []) => Ok((ColumnType::from_ducklake(&row.ty), None)),
         _ => Ok((ColumnType::Other(nested(row, children, 0)?), None)),
     }
 }
 
 /// A nested type as DuckDB writes it.
-fn nested(
-    row: &ColumnRow,
-    children: &HashMap<i64, Vec<&ColumnRow>>,
-    depth: usize,
-) -> Result<String> {
+fn nested(row: &ColumnRow, children: &HashMap<i64, Vec<&ColumnRow>>, depth: usize) -> Result<String> {
     if depth > DEPTH_MAX {
-        return Err(Error::new(
-            ErrorKind::Corrupt,
-            format!("column {} is nested too deep", row.name),
-        ));
+        return Err(Error::new(ErrorKind::Corrupt, format!("column {} is nested too deep", row.name)));
     }
     let below = children.get(&row.id).map_or(&[][..], Vec::as_slice);
     let inner = |row: &ColumnRow| nested(row, children, depth + 1);
@@ -182,9 +151,7 @@ fn write_default(column: &ColumnDef) -> (String, String) {
         None if matches!(column.ty, ColumnType::Array(_)) => ("NULL".into(), String::new()),
         None => ("NULL".into(), "literal".into()),
         // The word alone would be no default at all.
-        Some(DefaultValue::Literal(text)) if text == "NULL" => {
-            ("'NULL'".into(), "expression".into())
-        }
+        Some(DefaultValue::Literal(text)) if text == "NULL" => ("'NULL'".into(), "expression".into()),
         Some(DefaultValue::Literal(text)) => (to_lake_text(&column.ty, text), "literal".into()),
         Some(DefaultValue::Expression(text)) if SHARED_EXPRESSIONS.contains(&text.as_str()) => {
             (text.clone(), "expression".into())
@@ -193,18 +160,13 @@ fn write_default(column: &ColumnDef) -> (String, String) {
     }
 }
 
-fn read_default(
-    row: &ColumnRow,
-    ty: &ColumnType,
-    expression: Option<String>,
-) -> Option<DefaultValue> {
+fn read_default(row: &ColumnRow, ty: &ColumnType, expression: Option<String>) -> Option<DefaultValue> {
     let value = row.default_value.as_deref().filter(|v| *v != "NULL");
     let is_expression = row.default_type.as_deref() == Some("expression");
     if let Some(text) = expression {
         // The tag holds while the column still has what we wrote beside it.
         let shared = SHARED_EXPRESSIONS.contains(&text.as_str());
-        if (shared && is_expression && value == Some(text.as_str())) || (!shared && value.is_none())
-        {
+        if (shared && is_expression && value == Some(text.as_str())) || (!shared && value.is_none()) {
             return Some(DefaultValue::Expression(text));
         }
     }
@@ -265,10 +227,7 @@ mod tests {
     #[test]
     fn blobs_change_their_text_form_and_nothing_else_does() {
         assert_eq!(to_lake_text(&ColumnType::Bytea, "aa00"), "\\xAA\\x00");
-        assert_eq!(
-            from_lake_text(&ColumnType::Bytea, "a\\xAA\\x00é"),
-            "61AA00C3A9"
-        );
+        assert_eq!(from_lake_text(&ColumnType::Bytea, "a\\xAA\\x00é"), "61AA00C3A9");
         assert_eq!(to_lake_text(&ColumnType::Text, "\\xAA"), "\\xAA");
     }
 }

@@ -24,13 +24,7 @@ pub enum DdlOp {
     /// `DROP SCHEMA`; what is in it must have been dropped by operations before this one.
     DropSchema { uuid: Uuid },
     /// `CREATE TABLE`. Column ids count from 1 in order; an array takes two.
-    CreateTable {
-        uuid: Uuid,
-        schema: Uuid,
-        name: String,
-        columns: Vec<ColumnDef>,
-        constraints: Vec<Constraint>,
-    },
+    CreateTable { uuid: Uuid, schema: Uuid, name: String, columns: Vec<ColumnDef>, constraints: Vec<Constraint> },
     /// `DROP TABLE`.
     DropTable { uuid: Uuid },
     /// `ALTER TABLE … RENAME TO`.
@@ -40,24 +34,11 @@ pub enum DdlOp {
     /// `ALTER TABLE … DROP COLUMN`; constraints that name it go too.
     DropColumn { table: Uuid, column: ColumnId },
     /// `ALTER TABLE … RENAME COLUMN`. CHECK expressions that name it are given rewritten in `checks`.
-    RenameColumn {
-        table: Uuid,
-        column: ColumnId,
-        name: String,
-        checks: Vec<Constraint>,
-    },
+    RenameColumn { table: Uuid, column: ColumnId, name: String, checks: Vec<Constraint> },
     /// `ALTER COLUMN … SET DEFAULT` or `DROP DEFAULT`.
-    SetDefault {
-        table: Uuid,
-        column: ColumnId,
-        default: Option<DefaultValue>,
-    },
+    SetDefault { table: Uuid, column: ColumnId, default: Option<DefaultValue> },
     /// `ALTER COLUMN … SET NOT NULL` or `DROP NOT NULL`.
-    SetNullable {
-        table: Uuid,
-        column: ColumnId,
-        nullable: bool,
-    },
+    SetNullable { table: Uuid, column: ColumnId, nullable: bool },
     /// `ALTER TABLE … ADD CONSTRAINT`.
     AddConstraint { table: Uuid, constraint: Constraint },
     /// `ALTER TABLE … DROP CONSTRAINT`.
@@ -76,10 +57,7 @@ pub enum DdlOp {
     /// `ALTER VIEW … RENAME TO`.
     RenameView { uuid: Uuid, name: String },
     /// `COMMENT ON`; none removes it.
-    Comment {
-        on: CommentTarget,
-        comment: Option<String>,
-    },
+    Comment { on: CommentTarget, comment: Option<String> },
 }
 
 /// What a comment is on.

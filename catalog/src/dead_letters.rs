@@ -24,14 +24,7 @@ impl Catalog {
                 vec![],
             )
             .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(DeadLetter {
-                    rejection: read(row)?,
-                    time: row.time(4)?,
-                })
-            })
-            .collect()
+        rows.iter().map(|row| Ok(DeadLetter { rejection: read(row)?, time: row.time(4)? })).collect()
     }
 
     /// Why an offset was rejected; none: it was not.

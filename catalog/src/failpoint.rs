@@ -88,14 +88,7 @@ fn parse(text: &str) -> HashMap<String, Armed> {
                 "error" => Action::Error,
                 _ => return None,
             };
-            Some((
-                name.trim().to_owned(),
-                Armed {
-                    action,
-                    nth,
-                    hits: AtomicU64::new(0),
-                },
-            ))
+            Some((name.trim().to_owned(), Armed { action, nth, hits: AtomicU64::new(0) }))
         })
         .collect()
 }

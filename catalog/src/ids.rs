@@ -90,8 +90,7 @@ impl LakeName {
     /// Takes a name that is fit for a lake, else `None`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        (!name.is_empty() && name.len() <= 63 && !name.contains('\0'))
-            .then(|| Self(name.to_owned()))
+        (!name.is_empty() && name.len() <= 63 && !name.contains('\0')).then(|| Self(name.to_owned()))
     }
 
     /// The name as text.

@@ -44,16 +44,10 @@ impl Catalog {
             data_path.push('/');
         }
         // A folder without a lake is somebody's data until a person says otherwise.
-        if let Some(folder) = self
-            .lake_folder(name)
-            .filter(|folder| folder.join("catalog.sqlite").exists())
-        {
+        if let Some(folder) = self.lake_folder(name).filter(|folder| folder.join("catalog.sqlite").exists()) {
             return Err(Error::new(
                 ErrorKind::Invalid,
-                format!(
-                    "folder {} already holds a lake: move it away first",
-                    folder.display()
-                ),
+                format!("folder {} already holds a lake: move it away first", folder.display()),
             ));
         }
         let lake = self.register(name, &data_path).await?;
@@ -77,16 +71,10 @@ impl Catalog {
         let rows = self
             .inner
             .registry
-            .execute(
-                "UPDATE @lake SET state = 'dropping' WHERE lake_id = $1 AND state = 'ready'",
-                params![lake],
-            )
+            .execute("UPDATE @lake SET state = 'dropping' WHERE lake_id = $1 AND state = 'ready'", params![lake])
             .await?;
         if rows == 0 {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                format!("lake {lake} does not exist"),
-            ));
+            return Err(Error::new(ErrorKind::NotFound, format!("lake {lake} does not exist")));
         }
         self.forget(lake).await;
         self.remove(lake).await
@@ -97,10 +85,7 @@ impl Catalog {
         let rows = self
             .inner
             .registry
-            .query(
-                "SELECT lake_id, name, data_path, created_at FROM @lake WHERE state = 'ready' ORDER BY name",
-                vec![],
-            )
+            .query("SELECT lake_id, name, data_path, created_at FROM @lake WHERE state = 'ready' ORDER BY name", vec![])
             .await?;
         rows.iter().map(info).collect()
     }
@@ -129,34 +114,18 @@ impl Catalog {
 
     /// Ends what a crash interrupted: lakes half made or half dropped go.
     pub(crate) async fn finish_interrupted(&self) -> Result<()> {
-        let rows = self
-            .inner
-            .registry
-            .query(
-                "SELECT lake_id, name, state FROM @lake WHERE state <> 'ready'",
-                vec![],
-            )
-            .await?;
+        let rows =
+            self.inner.registry.query("SELECT lake_id, name, state FROM @lake WHERE state <> 'ready'", vec![]).await?;
         for row in rows {
-            tracing::warn!(
-                lake = row.text(1)?,
-                state = row.text(2)?,
-                "ending what was interrupted"
-            );
+            tracing::warn!(lake = row.text(1)?, state = row.text(2)?, "ending what was interrupted");
             self.remove(LakeId::new(row.int(0)?)).await?;
         }
         Ok(())
     }
 
     async fn place_of(&self, name: &LakeName) -> Result<Option<String>> {
-        let row = self
-            .inner
-            .registry
-            .query_opt(
-                "SELECT place FROM @lake WHERE name = $1",
-                params![name.as_str()],
-            )
-            .await?;
+        let row =
+            self.inner.registry.query_opt("SELECT place FROM @lake WHERE name = $1", params![name.as_str()]).await?;
         row.map(|r| r.text(0)).transpose()
     }
 
@@ -184,18 +153,9 @@ impl Catalog {
             Location::Sqlite { .. } => folder_name(name),
             Location::Postgres { .. } => schema_name(name, id),
         };
-        tx.execute(
-            "UPDATE @lake SET place = $1 WHERE lake_id = $2",
-            params![place, id],
-        )
-        .await?;
+        tx.execute("UPDATE @lake SET place = $1 WHERE lake_id = $2", params![place, id]).await?;
         tx.commit().await?;
-        Ok(LakeInfo {
-            id,
-            name: name.clone(),
-            data_path: data_path.to_owned(),
-            created,
-        })
+        Ok(LakeInfo { id, name: name.clone(), data_path: data_path.to_owned(), created })
     }
 
     async fn make_in_folder(&self, lake: &LakeInfo) -> Result<()> {
@@ -227,42 +187,25 @@ impl Catalog {
 
     async fn ready(&self, lake: LakeId) -> Result<()> {
         let sql = "UPDATE @lake SET state = 'ready' WHERE lake_id = $1 AND state = 'making'";
-        self.inner
-            .registry
-            .execute(sql, params![lake])
-            .await
-            .map(drop)
+        self.inner.registry.execute(sql, params![lake]).await.map(drop)
     }
 
     async fn unregister(&self, lake: LakeId) -> Result<()> {
         let sql = "DELETE FROM @lake WHERE lake_id = $1";
-        self.inner
-            .registry
-            .execute(sql, params![lake])
-            .await
-            .map(drop)
+        self.inner.registry.execute(sql, params![lake]).await.map(drop)
     }
 
     /// Removes what a registered lake has, then its row.
     async fn remove(&self, lake: LakeId) -> Result<()> {
-        let row = self
-            .inner
-            .registry
-            .query_one("SELECT place FROM @lake WHERE lake_id = $1", params![lake])
-            .await?;
+        let row = self.inner.registry.query_one("SELECT place FROM @lake WHERE lake_id = $1", params![lake]).await?;
         let place = row.text(0)?;
         match &self.inner.location {
             Location::Sqlite { data_dir } if !place.is_empty() => {
                 remove_folder(data_dir.join("lakes").join(place)).await?;
             }
             Location::Postgres { .. } if !place.is_empty() => {
-                let mut tx = self
-                    .inner
-                    .registry
-                    .begin_with(Isolation::ReadCommitted)
-                    .await?;
-                tx.script(&format!("DROP SCHEMA IF EXISTS {} CASCADE", quote(&place)))
-                    .await?;
+                let mut tx = self.inner.registry.begin_with(Isolation::ReadCommitted).await?;
+                tx.script(&format!("DROP SCHEMA IF EXISTS {} CASCADE", quote(&place))).await?;
                 tx.commit().await?;
             }
             _ => {}
@@ -298,10 +241,7 @@ fn first_rows(lake: &LakeInfo) -> Vec<Statement> {
             "INSERT INTO @duckmesh_state(lake_id, watermark, ddl_offset, epoch, lease_until_ms) VALUES ($1, 0, 0, 0, 0)",
             params![lake.id],
         ),
-        Statement::new(
-            "INSERT INTO @duckmesh_snapshot(snapshot_id, watermark, ddl_offset) VALUES (0, 0, 0)",
-            vec![],
-        ),
+        Statement::new("INSERT INTO @duckmesh_snapshot(snapshot_id, watermark, ddl_offset) VALUES (0, 0, 0)", vec![]),
     ]
 }
 
@@ -309,22 +249,15 @@ fn info(row: &Row) -> Result<LakeInfo> {
     let name = row.text(1)?;
     Ok(LakeInfo {
         id: LakeId::new(row.int(0)?),
-        name: LakeName::parse(&name).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Corrupt,
-                "the registry holds a lake without a fit name",
-            )
-        })?,
+        name: LakeName::parse(&name)
+            .ok_or_else(|| Error::new(ErrorKind::Corrupt, "the registry holds a lake without a fit name"))?,
         data_path: row.text(2)?,
         created: row.time(3)?,
     })
 }
 
 fn exists(name: &LakeName) -> Error {
-    Error::new(
-        ErrorKind::AlreadyExists,
-        format!("database \"{name}\" already exists"),
-    )
+    Error::new(ErrorKind::AlreadyExists, format!("database \"{name}\" already exists"))
 }
 
 /// A lake's name as a folder: what is not a small letter, digit, `-` or `_` is percent-encoded, so that names that differ
@@ -368,16 +301,11 @@ async fn remove_folder(path: PathBuf) -> Result<()> {
     .await
 }
 
-async fn on_disk(
-    path: PathBuf,
-    work: impl FnOnce(&PathBuf) -> std::io::Result<()> + Send + 'static,
-) -> Result<()> {
+async fn on_disk(path: PathBuf, work: impl FnOnce(&PathBuf) -> std::io::Result<()> + Send + 'static) -> Result<()> {
     tokio::task::spawn_blocking(move || {
         work(&path).map_err(|e| {
             let kind = match e.kind() {
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    ErrorKind::Full
-                }
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Full,
                 _ => ErrorKind::Store,
             };
             Error::caused(kind, format!("folder {}: {e}", path.display()), e)
@@ -398,9 +326,6 @@ mod tests {
         assert_eq!(folder_name(&name("../A b")), "%2E%2E%2F%41%20b");
         assert_eq!(schema_name(&name("sales"), LakeId::new(1)), "lake_sales");
         let long = schema_name(&name(&"ä".repeat(31)), LakeId::new(7));
-        assert!(
-            long.len() <= SCHEMA_NAME_MAX && long.ends_with("_7"),
-            "{long}"
-        );
+        assert!(long.len() <= SCHEMA_NAME_MAX && long.ends_with("_7"), "{long}");
     }
 }

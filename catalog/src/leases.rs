@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Catalog, Epoch, ErrorKind, LakeId, Offset, catalog::Result, error::Error, failpoint, params,
-    store::Isolation,
+    Catalog, Epoch, ErrorKind, LakeId, Offset, catalog::Result, error::Error, failpoint, params, store::Isolation,
 };
 
 /// The right to publish.
@@ -22,21 +21,13 @@ impl Catalog {
     /// The watermark and the epoch that may move it.
     pub async fn watermark(&self, lake: LakeId) -> Result<(Offset, Epoch)> {
         let book = self.book(lake).await?;
-        let row = book
-            .store
-            .query_one("SELECT watermark, epoch FROM @duckmesh_state", vec![])
-            .await?;
+        let row = book.store.query_one("SELECT watermark, epoch FROM @duckmesh_state", vec![]).await?;
         Ok((Offset::new(row.int(0)?), Epoch::new(row.int(1)?)))
     }
 
     /// Takes the lease with a higher epoch; none while another owner holds it. The same owner takes it anew, fencing its
     /// former self.
-    pub async fn acquire_lease(
-        &self,
-        lake: LakeId,
-        owner: &str,
-        ttl: Duration,
-    ) -> Result<Option<Lease>> {
+    pub async fn acquire_lease(&self, lake: LakeId, owner: &str, ttl: Duration) -> Result<Option<Lease>> {
         let book = self.book(lake).await?;
         let mut tx = book.store.begin_with(Isolation::ReadCommitted).await?;
         let row = tx
@@ -54,11 +45,7 @@ impl Catalog {
         };
         let epoch = Epoch::new(row.int(0)?);
         tx.commit().await?;
-        Ok(Some(Lease {
-            lake,
-            epoch,
-            owner: owner.to_owned(),
-        }))
+        Ok(Some(Lease { lake, epoch, owner: owner.to_owned() }))
     }
 
     /// Holds the lease longer; [`ErrorKind::Fenced`] where another epoch has begun. A lease that ran out while nobody took
@@ -75,10 +62,7 @@ impl Catalog {
             .await?;
         if rows != 1 {
             tx.rollback().await;
-            return Err(Error::new(
-                ErrorKind::Fenced,
-                format!("epoch {} no longer holds the lease", lease.epoch),
-            ));
+            return Err(Error::new(ErrorKind::Fenced, format!("epoch {} no longer holds the lease", lease.epoch)));
         }
         tx.commit().await
     }

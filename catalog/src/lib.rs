@@ -30,15 +30,11 @@ pub use catalog::{Catalog, Location};
 pub use dead_letters::DeadLetter;
 pub use error::{Error, ErrorKind};
 pub use files::{DataFile, DeleteFile, FileRange, InlinedRows, NewFile, TableFiles};
-pub use ids::{
-    ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SnapshotId, TableId, ViewId,
-};
+pub use ids::{ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SnapshotId, TableId, ViewId};
 pub use lakes::{LakeInfo, folder_name};
 pub use leases::Lease;
 pub use publish::{Publication, Published, Rejection};
-pub use schema::{
-    ColumnDef, Constraint, ConstraintKind, DefaultValue, LakeSchema, SchemaDef, TableDef, ViewDef,
-};
+pub use schema::{ColumnDef, Constraint, ConstraintKind, DefaultValue, LakeSchema, SchemaDef, TableDef, ViewDef};
 pub use snapshots::{SnapshotInfo, SnapshotRow};
 pub use token::Token;
 pub use types::ColumnType;

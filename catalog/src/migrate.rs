@@ -39,12 +39,7 @@ pub(crate) const LAKE: &[Migration] = &[migration!(1, "0001_lake")];
 const LOCK: i64 = 0x6475_636b_6d65_7368;
 
 /// Applies what is missing of a set of tables. Sets of different names live in one store without knowing each other.
-pub async fn migrate(
-    store: &Store,
-    schema: &str,
-    set: &str,
-    migrations: &[Migration],
-) -> Result<()> {
+pub async fn migrate(store: &Store, schema: &str, set: &str, migrations: &[Migration]) -> Result<()> {
     let mut tx = begin(store, schema).await?;
     apply(&mut tx, store.dialect(), set, migrations).await?;
     failpoint::hit("migrate-mid")?;
@@ -56,36 +51,22 @@ pub(crate) async fn begin(store: &Store, schema: &str) -> Result<Transaction> {
     // Read committed: what another process made while we waited for the lock must be seen.
     let mut tx = store.begin_with(Isolation::ReadCommitted).await?;
     if store.dialect() == Dialect::Postgres {
-        tx.query(
-            "SELECT 1 FROM (SELECT pg_advisory_xact_lock($1)) AS held",
-            vec![LOCK.into()],
-        )
-        .await?;
-        tx.script(&format!("CREATE SCHEMA IF NOT EXISTS {}", quote(schema)))
-            .await?;
+        tx.query("SELECT 1 FROM (SELECT pg_advisory_xact_lock($1)) AS held", vec![LOCK.into()]).await?;
+        tx.script(&format!("CREATE SCHEMA IF NOT EXISTS {}", quote(schema))).await?;
     }
     Ok(tx)
 }
 
 /// Applies what is missing, inside a transaction of [`begin`].
-pub(crate) async fn apply(
-    tx: &mut Transaction,
-    dialect: Dialect,
-    set: &str,
-    migrations: &[Migration],
-) -> Result<()> {
+pub(crate) async fn apply(tx: &mut Transaction, dialect: Dialect, set: &str, migrations: &[Migration]) -> Result<()> {
     tx.script(
         "CREATE TABLE IF NOT EXISTS @duckmesh_migration(
             migration_set TEXT NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL,
             PRIMARY KEY (migration_set, version))",
     )
     .await?;
-    let row = tx
-        .query_one(
-            "SELECT max(version) FROM @duckmesh_migration WHERE migration_set = $1",
-            vec![set.into()],
-        )
-        .await?;
+    let row =
+        tx.query_one("SELECT max(version) FROM @duckmesh_migration WHERE migration_set = $1", vec![set.into()]).await?;
     let have = row.opt_int(0)?.unwrap_or(0);
     let known = migrations.last().map_or(0, |m| m.version);
     if have > known {

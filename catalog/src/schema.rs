@@ -170,19 +170,14 @@ impl LakeSchema {
     /// The name of a schema.
     #[must_use]
     pub fn schema_name(&self, id: SchemaId) -> Option<&str> {
-        self.schemas
-            .values()
-            .find(|s| s.id == id)
-            .map(|s| s.name.as_str())
+        self.schemas.values().find(|s| s.id == id).map(|s| s.name.as_str())
     }
 
     /// The table of that name in that schema.
     #[must_use]
     pub fn table(&self, schema: &str, name: &str) -> Option<&Arc<TableDef>> {
         let schema = self.schemas.get(schema)?.id;
-        self.tables
-            .values()
-            .find(|t| t.schema_id == schema && t.name == name)
+        self.tables.values().find(|t| t.schema_id == schema && t.name == name)
     }
 
     /// The table with that identity.
@@ -195,9 +190,7 @@ impl LakeSchema {
     #[must_use]
     pub fn view(&self, schema: &str, name: &str) -> Option<&Arc<ViewDef>> {
         let schema = self.schemas.get(schema)?.id;
-        self.views
-            .values()
-            .find(|v| v.schema_id == schema && v.name == name)
+        self.views.values().find(|v| v.schema_id == schema && v.name == name)
     }
 }
 

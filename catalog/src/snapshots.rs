@@ -57,8 +57,7 @@ pub(crate) const LATEST: &str =
     snapshot_where!("s.snapshot_id = (SELECT max(n.snapshot_id) FROM @ducklake_snapshot n)");
 const BY_ID: &str = snapshot_where!("s.snapshot_id = $1");
 const BEFORE: &str = snapshot_where!("s.snapshot_id < $1 ORDER BY s.snapshot_id DESC LIMIT $2");
-const ALL: &str =
-    "SELECT s.snapshot_id, s.snapshot_time, s.schema_version, d.watermark, d.ddl_offset,
+const ALL: &str = "SELECT s.snapshot_id, s.snapshot_time, s.schema_version, d.watermark, d.ddl_offset,
         h.changes_made, h.author, h.commit_message
     FROM @ducklake_snapshot s
     JOIN @duckmesh_snapshot d ON d.snapshot_id =
@@ -78,10 +77,7 @@ impl Catalog {
         let book = self.book(lake).await?;
         match book.store.query_opt(BY_ID, params![id]).await? {
             Some(row) => info(&row),
-            None => Err(Error::new(
-                ErrorKind::SnapshotExpired,
-                format!("snapshot {id} is not there"),
-            )),
+            None => Err(Error::new(ErrorKind::SnapshotExpired, format!("snapshot {id} is not there"))),
         }
     }
 
@@ -102,10 +98,7 @@ impl Catalog {
                 None => {
                     return Err(Error::new(
                         ErrorKind::SnapshotExpired,
-                        format!(
-                            "no snapshot is as old as {}",
-                            at.format("%Y-%m-%d %H:%M:%S%.6f+00")
-                        ),
+                        format!("no snapshot is as old as {}", at.format("%Y-%m-%d %H:%M:%S%.6f+00")),
                     ));
                 }
             }

@@ -26,11 +26,14 @@ const ANSWERS_REMEMBERED: usize = 8;
 
 type Ranges = Arc<HashMap<FileId, FileRange>>;
 
+/// Statistics of a column, extended by one reader at a time.
+type SharedRanges = Arc<AsyncMutex<RangeEntry>>;
+
 /// What is remembered of a lake's files.
 #[derive(Default)]
 pub(crate) struct FileCache {
     tables: Mutex<HashMap<TableId, Arc<AsyncMutex<Entry>>>>,
-    ranges: Mutex<HashMap<(TableId, ColumnId), Arc<AsyncMutex<RangeEntry>>>>,
+    ranges: Mutex<HashMap<(TableId, ColumnId), SharedRanges>>,
 }
 
 /// All files a table ever had, as far as the catalog still has them.
@@ -77,12 +80,7 @@ struct RangeEntry {
 
 impl Catalog {
     /// The files of a table at a snapshot.
-    pub async fn files(
-        &self,
-        lake: LakeId,
-        snapshot: SnapshotId,
-        table: TableId,
-    ) -> Result<Arc<TableFiles>> {
+    pub async fn files(&self, lake: LakeId, snapshot: SnapshotId, table: TableId) -> Result<Arc<TableFiles>> {
         let book = self.book(lake).await?;
         let entry = Arc::clone(lock(&book.files.tables).entry(table).or_default());
         let mut entry = entry.lock().await;
@@ -104,12 +102,7 @@ impl Catalog {
         let entry = Arc::clone(
             lock(&book.files.ranges)
                 .entry((table, column))
-                .or_insert_with(|| {
-                    Arc::new(AsyncMutex::new(RangeEntry {
-                        upto_file: -1,
-                        ranges: Ranges::default(),
-                    }))
-                }),
+                .or_insert_with(|| Arc::new(AsyncMutex::new(RangeEntry { upto_file: -1, ranges: Ranges::default() }))),
         );
         let mut entry = entry.lock().await;
         if newest.is_none_or(|newest| newest > entry.upto_file) {
@@ -178,17 +171,11 @@ impl Entry {
             rows.last().map_or(Ok(since), |row| row.int(0))?
         } else {
             effect.rewritten = true;
-            store
-                .query_one("SELECT max(snapshot_id) FROM @ducklake_snapshot", vec![])
-                .await?
-                .int(0)?
+            store.query_one("SELECT max(snapshot_id) FROM @ducklake_snapshot", vec![]).await?.int(0)?
         };
         if effect.rewritten {
             // History itself may be other now (merged files, flushed rows): begin anew.
-            *self = Self {
-                folder: folder(store, table).await?,
-                ..Self::default()
-            };
+            *self = Self { folder: folder(store, table).await?, ..Self::default() };
             self.read_files(store, table, -1).await?;
             self.inlined = Inlined::read(store, table).await?;
             self.steps.extend(self.inlined.steps());
@@ -219,9 +206,7 @@ impl Entry {
             let file = file_row(&row, &self.folder)?;
             self.steps.insert(file.file.begin_snapshot.get());
             self.steps.extend(file.end);
-            self.partial_max = self
-                .partial_max
-                .max(file.file.partial_max.map(SnapshotId::get));
+            self.partial_max = self.partial_max.max(file.file.partial_max.map(SnapshotId::get));
             self.files.insert(file.file.id.get(), file);
         }
         let rows = store
@@ -241,27 +226,16 @@ impl Entry {
         Ok(())
     }
 
-    async fn answer(
-        &mut self,
-        store: &Store,
-        table: TableId,
-        at: SnapshotId,
-    ) -> Result<Arc<TableFiles>> {
+    async fn answer(&mut self, store: &Store, table: TableId, at: SnapshotId) -> Result<Arc<TableFiles>> {
         let step = match self.partial_max {
             Some(max) if at.get() < max => at.get(),
-            _ => self
-                .steps
-                .range(..=at.get())
-                .next_back()
-                .copied()
-                .unwrap_or(-1),
+            _ => self.steps.range(..=at.get()).next_back().copied().unwrap_or(-1),
         };
         if let Some((_, answer)) = self.answers.iter().find(|(known, _)| *known == step) {
             return Ok(Arc::clone(answer));
         }
         let at_id = at.get();
-        let visible =
-            |begin: i64, end: Option<i64>| begin <= at_id && end.is_none_or(|end| end > at_id);
+        let visible = |begin: i64, end: Option<i64>| begin <= at_id && end.is_none_or(|end| end > at_id);
         let mut deletes: HashMap<i64, &DeleteFile> = HashMap::new();
         for delete in self.deletes.values().filter(|d| visible(d.begin, d.end)) {
             deletes.insert(delete.data_file, &delete.file);
@@ -270,10 +244,7 @@ impl Entry {
             .files
             .values()
             .filter(|row| visible(row.file.begin_snapshot.get(), row.end))
-            .map(|row| DataFile {
-                deletes: deletes.get(&row.file.id.get()).copied().cloned(),
-                ..row.file.clone()
-            })
+            .map(|row| DataFile { deletes: deletes.get(&row.file.id.get()).copied().cloned(), ..row.file.clone() })
             .collect();
         let inlined_deletes = self.inlined.deletes_at(at_id, &files);
         let answer = Arc::new(TableFiles {
@@ -301,15 +272,8 @@ async fn folder(store: &Store, table: TableId) -> Result<Folder> {
         )
         .await?
         .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("table {table} does not exist")))?;
-    let schema = Folder {
-        path: row.opt_text(0)?.unwrap_or_default(),
-        is_relative: row.opt_bool(1)?.unwrap_or(true),
-    };
-    let (path, is_relative) = below(
-        &schema,
-        row.opt_text(2)?.unwrap_or_default(),
-        row.opt_bool(3)?,
-    );
+    let schema = Folder { path: row.opt_text(0)?.unwrap_or_default(), is_relative: row.opt_bool(1)?.unwrap_or(true) };
+    let (path, is_relative) = below(&schema, row.opt_text(2)?.unwrap_or_default(), row.opt_bool(3)?);
     Ok(Folder { path, is_relative })
 }
 

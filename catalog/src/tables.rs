@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    Catalog, ColumnDef, ColumnId, ColumnType, Constraint, ErrorKind, LakeId, LakeSchema, SchemaDef,
-    SchemaId, SnapshotId, TableDef, TableId, ViewDef, ViewId,
+    Catalog, ColumnDef, ColumnId, ColumnType, Constraint, ErrorKind, LakeId, LakeSchema, SchemaDef, SchemaId,
+    SnapshotId, TableDef, TableId, ViewDef, ViewId,
     catalog::Result,
     columns::{self, ColumnRow},
     error::Error,
@@ -43,16 +43,8 @@ const OBJECT_TAGS: &str = concat!(
     visible!("object_id, key, value", "@duckmesh_tag", "")
 );
 const COLUMN_TAGS: &str = concat!(
-    visible!(
-        "table_id, column_id, key, value",
-        "@ducklake_column_tag",
-        "UNION ALL "
-    ),
-    visible!(
-        "table_id, column_id, key, value",
-        "@duckmesh_column_tag",
-        ""
-    )
+    visible!("table_id, column_id, key, value", "@ducklake_column_tag", "UNION ALL "),
+    visible!("table_id, column_id, key, value", "@duckmesh_column_tag", "")
 );
 
 impl Catalog {
@@ -86,33 +78,16 @@ impl Source<'_> {
 /// Reads the schema at a snapshot. Rows of one snapshot do not change, so that several statements see one state.
 pub(crate) async fn load(source: &mut Source<'_>, at: &SnapshotInfo) -> Result<LakeSchema> {
     let snapshot = || params![at.id];
-    let next = source
-        .query(
-            "SELECT next_catalog_id FROM @ducklake_snapshot WHERE snapshot_id = $1",
-            snapshot(),
-        )
-        .await?;
+    let next =
+        source.query("SELECT next_catalog_id FROM @ducklake_snapshot WHERE snapshot_id = $1", snapshot()).await?;
     let next_catalog_id = next
         .first()
-        .ok_or_else(|| {
-            Error::new(
-                ErrorKind::SnapshotExpired,
-                format!("snapshot {} is not there", at.id),
-            )
-        })?
+        .ok_or_else(|| Error::new(ErrorKind::SnapshotExpired, format!("snapshot {} is not there", at.id)))?
         .int(0)?;
     let mut tags = tags(source, at.id).await?;
     let mut schemas = BTreeMap::new();
-    let rows = source
-        .query(
-            visible!(
-                "schema_id, schema_uuid, schema_name, path",
-                "@ducklake_schema",
-                ""
-            ),
-            snapshot(),
-        )
-        .await?;
+    let rows =
+        source.query(visible!("schema_id, schema_uuid, schema_name, path", "@ducklake_schema", ""), snapshot()).await?;
     for row in rows {
         let id = row.int(0)?;
         let schema = SchemaDef {
@@ -127,14 +102,7 @@ pub(crate) async fn load(source: &mut Source<'_>, at: &SnapshotInfo) -> Result<L
     let tables = tables(source, at.id, &mut tags).await?;
     let mut views = BTreeMap::new();
     let rows = source
-        .query(
-            visible!(
-                "view_id, view_uuid, schema_id, view_name, sql",
-                "@ducklake_view",
-                ""
-            ),
-            snapshot(),
-        )
+        .query(visible!("view_id, view_uuid, schema_id, view_name, sql", "@ducklake_view", ""), snapshot())
         .await?;
     for row in rows {
         let view = view(&row, &mut tags)?;
@@ -190,23 +158,12 @@ fn view(row: &Row, tags: &mut Tags) -> Result<ViewDef> {
     })
 }
 
-async fn tables(
-    source: &mut Source<'_>,
-    at: SnapshotId,
-    tags: &mut Tags,
-) -> Result<BTreeMap<TableId, Arc<TableDef>>> {
+async fn tables(source: &mut Source<'_>, at: SnapshotId, tags: &mut Tags) -> Result<BTreeMap<TableId, Arc<TableDef>>> {
     let mut columns = table_columns(source, at).await?;
     let mut constraints = constraints(source, at).await?;
     let high = highest_columns(source, at).await?;
     let rows = source
-        .query(
-            visible!(
-                "table_id, table_uuid, schema_id, table_name, path",
-                "@ducklake_table",
-                ""
-            ),
-            params![at],
-        )
+        .query(visible!("table_id, table_uuid, schema_id, table_name, path", "@ducklake_table", ""), params![at])
         .await?;
     let mut tables = BTreeMap::new();
     for row in rows {
@@ -244,27 +201,15 @@ async fn highest_columns(source: &mut Source<'_>, at: SnapshotId) -> Result<Hash
         .await?;
     let mut high = HashMap::new();
     for row in rows {
-        high.insert(
-            row.int(0)?,
-            row.opt_int(1)?
-                .unwrap_or(0)
-                .max(row.opt_int(2)?.unwrap_or(0)),
-        );
+        high.insert(row.int(0)?, row.opt_int(1)?.unwrap_or(0).max(row.opt_int(2)?.unwrap_or(0)));
     }
     Ok(high)
 }
 
-async fn constraints(
-    source: &mut Source<'_>,
-    at: SnapshotId,
-) -> Result<HashMap<i64, Vec<Constraint>>> {
+async fn constraints(source: &mut Source<'_>, at: SnapshotId) -> Result<HashMap<i64, Vec<Constraint>>> {
     let rows = source
         .query(
-            visible!(
-                "table_id, name, definition",
-                "@duckmesh_constraint",
-                "ORDER BY table_id, position"
-            ),
+            visible!("table_id, name, definition", "@duckmesh_constraint", "ORDER BY table_id, position"),
             params![at],
         )
         .await?;
@@ -272,28 +217,17 @@ async fn constraints(
     for row in rows {
         let kind = serde_json::from_str(&row.text(2)?)
             .map_err(|e| Error::caused(ErrorKind::Corrupt, "a constraint cannot be read", e))?;
-        constraints
-            .entry(row.int(0)?)
-            .or_default()
-            .push(Constraint {
-                name: row.text(1)?,
-                kind,
-            });
+        constraints.entry(row.int(0)?).or_default().push(Constraint { name: row.text(1)?, kind });
     }
     Ok(constraints)
 }
 
-async fn table_columns(
-    source: &mut Source<'_>,
-    at: SnapshotId,
-) -> Result<HashMap<i64, Vec<ColumnDef>>> {
+async fn table_columns(source: &mut Source<'_>, at: SnapshotId) -> Result<HashMap<i64, Vec<ColumnDef>>> {
     let rows = source.query(COLUMN_TAGS, params![at]).await?;
     let mut tags: HashMap<i64, HashMap<(i64, String), String>> = HashMap::new();
     for row in rows {
         if let Some(value) = row.opt_text(3)? {
-            tags.entry(row.int(0)?)
-                .or_default()
-                .insert((row.int(1)?, row.text(2)?), value);
+            tags.entry(row.int(0)?).or_default().insert((row.int(1)?, row.text(2)?), value);
         }
     }
     let rows = source

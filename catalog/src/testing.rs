@@ -26,40 +26,13 @@ impl PostgresServer {
         if let Some((user, group)) = run_as {
             chown(folder.path(), Some(user), Some(group))?;
         }
-        let server = Self {
-            folder,
-            programs: programs()?,
-            run_as,
-            databases: AtomicU32::new(0),
-        };
+        let server = Self { folder, programs: programs()?, run_as, databases: AtomicU32::new(0) };
         let data = server.data();
-        server.run(
-            "initdb",
-            &[
-                "-D",
-                &data,
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "-N",
-            ],
-        )?;
-        let settings = format!(
-            "-c listen_addresses= -c unix_socket_directories={}",
-            server.socket().display()
-        );
+        server.run("initdb", &["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"])?;
+        let settings = format!("-c listen_addresses= -c unix_socket_directories={}", server.socket().display());
         let log = server.socket().join("log");
         let log = log.to_string_lossy();
-        server.run(
-            "pg_ctl",
-            &[
-                "-D", &data, "-w", "-t", "60", "-l", &log, "-o", &settings, "start",
-            ],
-        )?;
+        server.run("pg_ctl", &["-D", &data, "-w", "-t", "60", "-l", &log, "-o", &settings, "start"])?;
         Ok(server)
     }
 
@@ -79,59 +52,28 @@ impl PostgresServer {
 
     /// Stops the server as a crash would.
     pub fn stop_immediately(&self) -> io::Result<()> {
-        self.run(
-            "pg_ctl",
-            &["-D", &self.data(), "-w", "-m", "immediate", "stop"],
-        )
+        self.run("pg_ctl", &["-D", &self.data(), "-w", "-m", "immediate", "stop"])
     }
 
     /// Starts it again after [`Self::stop_immediately`].
     pub fn start_again(&self) -> io::Result<()> {
-        let settings = format!(
-            "-c listen_addresses= -c unix_socket_directories={}",
-            self.socket().display()
-        );
+        let settings = format!("-c listen_addresses= -c unix_socket_directories={}", self.socket().display());
         let log = self.socket().join("log");
-        self.run(
-            "pg_ctl",
-            &[
-                "-D",
-                &self.data(),
-                "-w",
-                "-l",
-                &log.to_string_lossy(),
-                "-o",
-                &settings,
-                "start",
-            ],
-        )
+        self.run("pg_ctl", &["-D", &self.data(), "-w", "-l", &log.to_string_lossy(), "-o", &settings, "start"])
     }
 
     fn data(&self) -> String {
-        self.folder
-            .path()
-            .join("data")
-            .to_string_lossy()
-            .into_owned()
+        self.folder.path().join("data").to_string_lossy().into_owned()
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> io::Result<()> {
         let mut command = Command::new(self.programs.join(program));
-        command
-            .args(arguments)
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if let Some((user, group)) = self.run_as {
             command.uid(user).gid(group);
         }
         let status = command.status()?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(io::Error::other(format!("{program}: {status}")))
-        }
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("{program}: {status}"))) }
     }
 }
 
@@ -151,13 +93,9 @@ fn programs() -> io::Result<PathBuf> {
         .filter(|path| path.join("initdb").exists())
         .collect();
     found.sort();
-    let on_path = std::env::var_os("PATH").and_then(|path| {
-        std::env::split_paths(&path).find(|folder| folder.join("initdb").exists())
-    });
-    found
-        .pop()
-        .or(on_path)
-        .ok_or_else(|| io::Error::other("PostgreSQL's server programs are not installed"))
+    let on_path = std::env::var_os("PATH")
+        .and_then(|path| std::env::split_paths(&path).find(|folder| folder.join("initdb").exists()));
+    found.pop().or(on_path).ok_or_else(|| io::Error::other("PostgreSQL's server programs are not installed"))
 }
 
 /// The user `postgres`, where this process is root. A new folder belongs to whoever made it.

@@ -26,10 +26,7 @@ impl Token {
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        Some(Self {
-            lake,
-            offset: Offset::new(digits.parse().ok()?),
-        })
+        Some(Self { lake, offset: Offset::new(digits.parse().ok()?) })
     }
 }
 
@@ -47,8 +44,7 @@ mod tests {
     fn tokens_parse_as_documented() {
         let here = LakeName::parse("sales").unwrap();
         let check = |text: &str, expect: Option<(&str, i64)>| {
-            let got =
-                Token::parse(text, &here).map(|t| (t.lake.as_str().to_owned(), t.offset.get()));
+            let got = Token::parse(text, &here).map(|t| (t.lake.as_str().to_owned(), t.offset.get()));
             assert_eq!(got, expect.map(|(l, o)| (l.to_owned(), o)), "{text:?}");
         };
         check("sales/42", Some(("sales", 42)));

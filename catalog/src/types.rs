@@ -220,12 +220,7 @@ impl ColumnType {
             Self::Float4 => DataType::Float32,
             Self::Float8 => DataType::Float64,
             Self::Numeric(p, s) => DataType::Decimal128(*p, *s),
-            Self::Text
-            | Self::Varchar(_)
-            | Self::Char(_)
-            | Self::Json
-            | Self::Jsonb
-            | Self::Other(_) => DataType::Utf8,
+            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Json | Self::Jsonb | Self::Other(_) => DataType::Utf8,
             Self::Bytea => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
@@ -233,9 +228,7 @@ impl ColumnType {
             Self::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Self::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             Self::Uuid => DataType::FixedSizeBinary(16),
-            Self::Array(element) => {
-                DataType::List(Field::new("element", element.arrow(), true).into())
-            }
+            Self::Array(element) => DataType::List(Field::new("element", element.arrow(), true).into()),
         }
     }
 
@@ -325,10 +318,7 @@ impl ColumnType {
 
 /// `decimal(p,s)` as DuckLake writes it.
 fn decimal(name: &str) -> Option<ColumnType> {
-    let (p, s) = name
-        .strip_prefix("decimal(")?
-        .strip_suffix(')')?
-        .split_once(',')?;
+    let (p, s) = name.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
     let (p, s) = (p.trim().parse().ok()?, s.trim().parse().ok()?);
     ((1..=38).contains(&p) && (0..=38).contains(&s)).then_some(ColumnType::Numeric(p, s))
 }

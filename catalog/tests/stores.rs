@@ -58,21 +58,12 @@ mod cases {
         assert_eq!(again.kind(), ErrorKind::AlreadyExists);
         assert_eq!(again.to_string(), "database \"Sales/2024\" already exists");
         let latest = f.catalog.latest(made.id).await.unwrap();
-        assert_eq!(
-            (latest.id.get(), latest.schema_version, latest.watermark),
-            (0, 0, Offset::ZERO)
-        );
+        assert_eq!((latest.id.get(), latest.schema_version, latest.watermark), (0, 0, Offset::ZERO));
         let schema = f.catalog.schema(made.id, &latest).await.unwrap();
         assert_eq!(schema.schemas.keys().collect::<Vec<_>>(), ["main"]);
         f.catalog.drop_lake(made.id).await.unwrap();
-        assert_eq!(
-            f.catalog.drop_lake(made.id).await.unwrap_err().kind(),
-            ErrorKind::NotFound
-        );
-        assert_eq!(
-            f.catalog.latest(made.id).await.unwrap_err().kind(),
-            ErrorKind::NotFound
-        );
+        assert_eq!(f.catalog.drop_lake(made.id).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(f.catalog.latest(made.id).await.unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(f.catalog.lakes().await.unwrap().len(), 1);
         let next = f.catalog.create_lake(&name, "/srv/x").await.unwrap();
         assert!(next.id > made.id, "ids are never given twice");
@@ -84,10 +75,7 @@ mod cases {
         p.ddl_offset = Some(Offset::new(2));
         p.files = vec![(uuid(1), vec![file("a.parquet", 10, "1", "5")])];
         let published = f.catalog.publish(&p).await.unwrap();
-        assert_eq!(
-            (published.snapshot.get(), published.watermark.get()),
-            (1, 3)
-        );
+        assert_eq!((published.snapshot.get(), published.watermark.get()), (1, 3));
         let latest = f.catalog.latest(f.lake).await.unwrap();
         assert_eq!((latest.id.get(), latest.schema_version), (1, 1));
         assert_eq!((latest.watermark.get(), latest.ddl_offset.get()), (3, 2));
@@ -96,26 +84,15 @@ mod cases {
         let files = f.catalog.files(f.lake, latest.id, table.id).await.unwrap();
         assert_eq!(files.files.len(), 1);
         assert_eq!(files.files[0].path, "main/t/a.parquet");
-        assert_eq!(
-            (files.files[0].row_id_start, files.files[0].record_count),
-            (Some(0), 10)
-        );
+        assert_eq!((files.files[0].row_id_start, files.files[0].record_count), (Some(0), 10));
         let rows = f.catalog.snapshots(f.lake).await.unwrap();
-        assert_eq!(
-            rows[0].changes_made.as_deref(),
-            Some("created_schema:\"main\"")
-        );
-        assert_eq!(
-            rows[1].changes_made.as_deref(),
-            Some("created_table:\"main\".\"t\",inserted_into_table:1")
-        );
+        assert_eq!(rows[0].changes_made.as_deref(), Some("created_schema:\"main\""));
+        assert_eq!(rows[1].changes_made.as_deref(), Some("created_table:\"main\".\"t\",inserted_into_table:1"));
 
         // A part that cannot be applied leaves nothing of the others, and names the table.
         let mut p = publication(f, 3, 5);
-        p.files = vec![
-            (uuid(1), vec![file("b.parquet", 10, "1", "5")]),
-            (uuid(9), vec![file("c.parquet", 10, "1", "5")]),
-        ];
+        p.files =
+            vec![(uuid(1), vec![file("b.parquet", 10, "1", "5")]), (uuid(9), vec![file("c.parquet", 10, "1", "5")])];
         let error = f.catalog.publish(&p).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains(&uuid(9).to_string()), "{error}");
@@ -124,88 +101,44 @@ mod cases {
     }
 
     pub async fn epochs_fence_and_watermarks_are_compared(f: &Fixture) {
-        let lease = f
-            .catalog
-            .acquire_lease(f.lake, "a", Duration::from_secs(60))
-            .await
-            .unwrap()
-            .unwrap();
+        let lease = f.catalog.acquire_lease(f.lake, "a", Duration::from_secs(60)).await.unwrap().unwrap();
         let kind = |r: std::result::Result<Published, Error>| r.map_err(|e| e.kind());
         let old = publication(f, 0, 1);
         assert_eq!(kind(f.catalog.publish(&old).await), Err(ErrorKind::Fenced));
         let mut p = publication(f, 0, 2);
         p.epoch = lease.epoch;
         f.catalog.publish(&p).await.unwrap();
-        assert_eq!(
-            kind(f.catalog.publish(&p).await),
-            Err(ErrorKind::WatermarkMoved)
-        );
+        assert_eq!(kind(f.catalog.publish(&p).await), Err(ErrorKind::WatermarkMoved));
         p.expected_watermark = Offset::new(2);
         p.new_watermark = Offset::new(1);
         assert_eq!(kind(f.catalog.publish(&p).await), Err(ErrorKind::Invalid));
-        assert_eq!(
-            f.catalog.watermark(f.lake).await.unwrap(),
-            (Offset::new(2), lease.epoch)
-        );
+        assert_eq!(f.catalog.watermark(f.lake).await.unwrap(), (Offset::new(2), lease.epoch));
     }
 
     pub async fn leases_pass_on(f: &Fixture) {
         let ttl = Duration::from_secs(60);
-        let a = f
-            .catalog
-            .acquire_lease(f.lake, "a", ttl)
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!(
-            f.catalog.acquire_lease(f.lake, "b", ttl).await.unwrap(),
-            None
-        );
+        let a = f.catalog.acquire_lease(f.lake, "a", ttl).await.unwrap().unwrap();
+        assert_eq!(f.catalog.acquire_lease(f.lake, "b", ttl).await.unwrap(), None);
         f.catalog.renew_lease(&a, ttl).await.unwrap();
         f.catalog.renew_lease(&a, Duration::ZERO).await.unwrap();
-        let b = f
-            .catalog
-            .acquire_lease(f.lake, "b", ttl)
-            .await
-            .unwrap()
-            .unwrap();
+        let b = f.catalog.acquire_lease(f.lake, "b", ttl).await.unwrap().unwrap();
         assert!(b.epoch > a.epoch);
-        assert_eq!(
-            f.catalog.renew_lease(&a, ttl).await.unwrap_err().kind(),
-            ErrorKind::Fenced
-        );
+        assert_eq!(f.catalog.renew_lease(&a, ttl).await.unwrap_err().kind(), ErrorKind::Fenced);
         f.catalog.release_lease(&a).await.unwrap();
-        assert_eq!(
-            f.catalog.acquire_lease(f.lake, "a", ttl).await.unwrap(),
-            None,
-            "only the holder releases"
-        );
+        assert_eq!(f.catalog.acquire_lease(f.lake, "a", ttl).await.unwrap(), None, "only the holder releases");
         f.catalog.release_lease(&b).await.unwrap();
-        assert!(
-            f.catalog
-                .acquire_lease(f.lake, "a", ttl)
-                .await
-                .unwrap()
-                .is_some()
-        );
+        assert!(f.catalog.acquire_lease(f.lake, "a", ttl).await.unwrap().is_some());
     }
 
     pub async fn every_ddl_reads_back_as_it_applies(f: &Fixture) {
-        let mut watermark = 0;
-        for ops in support::every_ddl(f).await {
+        for (watermark, ops) in (0..).zip(support::every_ddl(f).await) {
             let latest = f.catalog.latest(f.lake).await.unwrap();
             let before = f.catalog.schema(f.lake, &latest).await.unwrap();
-            let expected = before
-                .apply(&ops)
-                .unwrap_or_else(|e| panic!("{ops:?}: {e}"));
+            let expected = before.apply(&ops).unwrap_or_else(|e| panic!("{ops:?}: {e}"));
             let mut p = publication(f, watermark, watermark + 1);
             p.ddl = ops.clone();
             p.ddl_offset = Some(p.new_watermark);
-            f.catalog
-                .publish(&p)
-                .await
-                .unwrap_or_else(|e| panic!("{ops:?}: {e}"));
-            watermark += 1;
+            f.catalog.publish(&p).await.unwrap_or_else(|e| panic!("{ops:?}: {e}"));
             let latest = f.catalog.latest(f.lake).await.unwrap();
             assert_eq!(latest.schema_version, before.schema_version + 1, "{ops:?}");
             let after = f.catalog.schema(f.lake, &latest).await.unwrap();
@@ -227,14 +160,8 @@ mod cases {
         }
         let mut p = publication(f, 4, 5);
         p.ddl = vec![
-            DdlOp::RenameTable {
-                uuid: uuid(1),
-                name: "u".into(),
-            },
-            DdlOp::DropColumn {
-                table: uuid(1),
-                column: ColumnId::new(2),
-            },
+            DdlOp::RenameTable { uuid: uuid(1), name: "u".into() },
+            DdlOp::DropColumn { table: uuid(1), column: ColumnId::new(2) },
         ];
         p.ddl_offset = Some(Offset::new(5));
         let renamed = f.catalog.publish(&p).await.unwrap().snapshot;
@@ -243,14 +170,7 @@ mod cases {
         p.ddl_offset = Some(Offset::new(6));
         let dropped = f.catalog.publish(&p).await.unwrap().snapshot;
         let table = TableId::new(1);
-        let count = async |at: SnapshotId| {
-            f.catalog
-                .files(f.lake, at, table)
-                .await
-                .unwrap()
-                .files
-                .len()
-        };
+        let count = async |at: SnapshotId| f.catalog.files(f.lake, at, table).await.unwrap().files.len();
         for (n, id) in ids.iter().enumerate() {
             assert_eq!(count(*id).await, n + 1);
             let at = f.catalog.snapshot(f.lake, *id).await.unwrap();
@@ -263,29 +183,14 @@ mod cases {
         let schema = f.catalog.schema(f.lake, &at).await.unwrap();
         assert_eq!(schema.table("main", "u").unwrap().columns.len(), 1);
         assert_eq!(schema.table("main", "u").unwrap().path, "t/");
-        let first = f
-            .catalog
-            .snapshot(f.lake, SnapshotId::new(0))
-            .await
-            .unwrap();
-        let early = f
-            .catalog
-            .snapshot_as_of(f.lake, first.time - Duration::from_secs(1))
-            .await;
+        let first = f.catalog.snapshot(f.lake, SnapshotId::new(0)).await.unwrap();
+        let early = f.catalog.snapshot_as_of(f.lake, first.time - Duration::from_secs(1)).await;
         assert_eq!(early.unwrap_err().kind(), ErrorKind::SnapshotExpired);
         let future = f.catalog.snapshot(f.lake, SnapshotId::new(99)).await;
         assert_eq!(future.unwrap_err().kind(), ErrorKind::SnapshotExpired);
         // What was asked while it was new is the same for who comes later.
         let fresh = f.reopen().await;
-        assert_eq!(
-            fresh
-                .files(f.lake, ids[1], table)
-                .await
-                .unwrap()
-                .files
-                .len(),
-            2
-        );
+        assert_eq!(fresh.files(f.lake, ids[1], table).await.unwrap().files.len(), 2);
         fresh.close().await;
     }
 
@@ -302,10 +207,7 @@ mod cases {
                     return won;
                 }
                 let mut p = publication(f, watermark.get(), watermark.get() + 1);
-                p.files = vec![(
-                    uuid(1),
-                    vec![file(&format!("{who}-{watermark}.parquet"), 1, "1", "1")],
-                )];
+                p.files = vec![(uuid(1), vec![file(&format!("{who}-{watermark}.parquet"), 1, "1", "1")])];
                 match f.catalog.publish(&p).await {
                     Ok(_) => won += 1,
                     Err(e) => assert_eq!(e.kind(), ErrorKind::WatermarkMoved, "{e}"),
@@ -316,21 +218,9 @@ mod cases {
         assert_eq!(won.0 + won.1 + won.2 + won.3, 40);
         let latest = f.catalog.latest(f.lake).await.unwrap();
         assert_eq!((latest.id.get(), latest.watermark.get()), (41, 41));
-        let files = f
-            .catalog
-            .files(f.lake, latest.id, TableId::new(1))
-            .await
-            .unwrap();
-        let rows: Vec<_> = files
-            .files
-            .iter()
-            .map(|f| f.row_id_start.unwrap())
-            .collect();
-        assert_eq!(
-            rows,
-            (0..40).collect::<Vec<_>>(),
-            "row ids are dense and given once"
-        );
+        let files = f.catalog.files(f.lake, latest.id, TableId::new(1)).await.unwrap();
+        let rows: Vec<_> = files.files.iter().map(|f| f.row_id_start.unwrap()).collect();
+        assert_eq!(rows, (0..40).collect::<Vec<_>>(), "row ids are dense and given once");
     }
 
     pub async fn foreign_snapshots_are_part_of_history(f: &Fixture) {
@@ -339,43 +229,17 @@ mod cases {
         p.ddl_offset = Some(Offset::new(1));
         f.catalog.publish(&p).await.unwrap();
         let table = TableId::new(1);
-        f.catalog
-            .files(f.lake, SnapshotId::new(1), table)
-            .await
-            .unwrap();
+        f.catalog.files(f.lake, SnapshotId::new(1), table).await.unwrap();
         f.foreign_insert(2).await;
         let latest = f.catalog.latest(f.lake).await.unwrap();
-        assert_eq!(
-            (
-                latest.id.get(),
-                latest.watermark.get(),
-                latest.ddl_offset.get()
-            ),
-            (2, 1, 1)
-        );
+        assert_eq!((latest.id.get(), latest.watermark.get(), latest.ddl_offset.get()), (2, 1, 1));
         let mut p = publication(f, 1, 2);
         p.files = vec![(uuid(1), vec![file("b.parquet", 1, "1", "1")])];
         assert_eq!(f.catalog.publish(&p).await.unwrap().snapshot.get(), 3);
-        let files = f
-            .catalog
-            .files(f.lake, SnapshotId::new(3), table)
-            .await
-            .unwrap();
-        let got: Vec<_> = files
-            .files
-            .iter()
-            .map(|f| (f.id.get(), f.row_id_start))
-            .collect();
+        let files = f.catalog.files(f.lake, SnapshotId::new(3), table).await.unwrap();
+        let got: Vec<_> = files.files.iter().map(|f| (f.id.get(), f.row_id_start)).collect();
         assert_eq!(got, [(0, Some(0)), (1, Some(7))]);
-        assert_eq!(
-            f.catalog
-                .files(f.lake, SnapshotId::new(2), table)
-                .await
-                .unwrap()
-                .files
-                .len(),
-            1
-        );
+        assert_eq!(f.catalog.files(f.lake, SnapshotId::new(2), table).await.unwrap().files.len(), 1);
 
         // A foreign writer that takes the next id in the middle of a publication only delays it.
         let racing = async {
@@ -393,65 +257,22 @@ mod cases {
         tokio::join!(racing, publishing);
         let latest = f.catalog.latest(f.lake).await.unwrap();
         assert_eq!(latest.watermark.get(), 10);
-        assert_eq!(
-            f.catalog
-                .files(f.lake, latest.id, table)
-                .await
-                .unwrap()
-                .files
-                .len(),
-            10
-        );
+        assert_eq!(f.catalog.files(f.lake, latest.id, table).await.unwrap().files.len(), 10);
     }
 
     pub async fn rejections_move_the_watermark(f: &Fixture) {
         let mut p = publication(f, 0, 4);
-        let rejection = Rejection {
-            offset: Offset::new(3),
-            reason: "broken".into(),
-            attempts: 5,
-            frame: vec![0, 255],
-        };
+        let rejection = Rejection { offset: Offset::new(3), reason: "broken".into(), attempts: 5, frame: vec![0, 255] };
         p.rejected = vec![rejection.clone()];
         p.ddl_offset = Some(Offset::new(3));
         let published = f.catalog.publish(&p).await.unwrap();
-        assert_eq!(
-            published,
-            Published {
-                snapshot: SnapshotId::new(0),
-                watermark: Offset::new(4)
-            }
-        );
+        assert_eq!(published, Published { snapshot: SnapshotId::new(0), watermark: Offset::new(4) });
         let latest = f.catalog.latest(f.lake).await.unwrap();
-        assert_eq!(
-            (
-                latest.id.get(),
-                latest.watermark.get(),
-                latest.ddl_offset.get()
-            ),
-            (0, 4, 3)
-        );
-        assert_eq!(
-            f.catalog
-                .schema(f.lake, &latest)
-                .await
-                .unwrap()
-                .ddl_offset
-                .get(),
-            3
-        );
-        assert_eq!(
-            f.catalog.dead_letters(f.lake).await.unwrap()[0].rejection,
-            rejection
-        );
-        assert_eq!(
-            f.catalog.rejection(f.lake, Offset::new(3)).await.unwrap(),
-            Some(rejection)
-        );
-        assert_eq!(
-            f.catalog.rejection(f.lake, Offset::new(4)).await.unwrap(),
-            None
-        );
+        assert_eq!((latest.id.get(), latest.watermark.get(), latest.ddl_offset.get()), (0, 4, 3));
+        assert_eq!(f.catalog.schema(f.lake, &latest).await.unwrap().ddl_offset.get(), 3);
+        assert_eq!(f.catalog.dead_letters(f.lake).await.unwrap()[0].rejection, rejection);
+        assert_eq!(f.catalog.rejection(f.lake, Offset::new(3)).await.unwrap(), Some(rejection));
+        assert_eq!(f.catalog.rejection(f.lake, Offset::new(4)).await.unwrap(), None);
     }
 
     pub async fn ranges_and_table_statistics_grow(f: &Fixture) {
@@ -467,28 +288,14 @@ mod cases {
         f.catalog.publish(&p).await.unwrap();
         let ranges = f.catalog.ranges(f.lake, table, a).await.unwrap();
         let range = &ranges[&FileId::new(1)];
-        assert_eq!(
-            (range.min.as_deref(), range.max.as_deref()),
-            (Some("-3"), Some("100"))
-        );
+        assert_eq!((range.min.as_deref(), range.max.as_deref()), (Some("-3"), Some("100")));
         let store = f.store().await;
-        let sql =
-            "SELECT min_value, max_value FROM @ducklake_table_column_stats WHERE column_id = 1";
+        let sql = "SELECT min_value, max_value FROM @ducklake_table_column_stats WHERE column_id = 1";
         let row = store.query_one(sql, vec![]).await.unwrap();
-        assert_eq!(
-            (row.text(0).unwrap(), row.text(1).unwrap()),
-            ("-3".into(), "100".into())
-        );
+        assert_eq!((row.text(0).unwrap(), row.text(1).unwrap()), ("-3".into(), "100".into()));
         let sql = "SELECT record_count, next_row_id, file_size_bytes FROM @ducklake_table_stats";
         let row = store.query_one(sql, vec![]).await.unwrap();
-        assert_eq!(
-            (
-                row.int(0).unwrap(),
-                row.int(1).unwrap(),
-                row.int(2).unwrap()
-            ),
-            (4, 4, 2000)
-        );
+        assert_eq!((row.int(0).unwrap(), row.int(1).unwrap(), row.int(2).unwrap()), (4, 4, 2000));
     }
 
     pub async fn newer_tables_are_refused(f: &Fixture) {

@@ -59,7 +59,11 @@ fn serve_command(file: Option<PathBuf>, options: Options) -> anyhow::Result<()> 
     let config = options.or(from_file).resolve()?;
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log)?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    if config.log_json { subscriber.json().init() } else { subscriber.init() }
+    if config.log_json {
+        subscriber.json().init()
+    } else {
+        subscriber.init()
+    }
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("duckmesh")

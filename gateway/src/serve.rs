@@ -34,7 +34,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     open_lakes(&lakes).await?;
     let server = Arc::new(Server::new(config.clone(), lakes.clone()));
 
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let listener =
+        TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let (stop_sender, shutdown) = wire::Shutdown::new();
     let metrics = http::install_metrics()?;

@@ -44,19 +44,14 @@ fn lake_with(change: impl FnOnce(&mut EngineOptions)) -> Lake {
     options.memory_bytes = 512 * MIB;
     options.spill_bytes = 200 * MIB;
     change(&mut options);
-    Lake {
-        folder,
-        engine: Engine::new(options),
-    }
+    Lake { folder, engine: Engine::new(options) }
 }
 
 fn write_parquet(path: &Path) {
     let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false)]));
     let ids = Arc::new(Int64Array::from_iter_values(0..1000));
     let batch = RecordBatch::try_new(Arc::clone(&schema), vec![ids]).unwrap();
-    let mut writer =
-        parquet::arrow::ArrowWriter::try_new(fs::File::create(path).unwrap(), schema, None)
-            .unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(fs::File::create(path).unwrap(), schema, None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }
@@ -65,18 +60,12 @@ impl Lake {
     fn request(&self, sql: &str) -> QueryRequest {
         let file = self.file();
         let mut request = QueryRequest::new(sql);
-        request.prelude = vec![format!(
-            "CREATE TEMP VIEW t_1 AS SELECT * FROM read_parquet(['{file}'])"
-        )];
+        request.prelude = vec![format!("CREATE TEMP VIEW t_1 AS SELECT * FROM read_parquet(['{file}'])")];
         request
     }
 
     fn file(&self) -> String {
-        self.folder
-            .path()
-            .join("files/a.parquet")
-            .display()
-            .to_string()
+        self.folder.path().join("files/a.parquet").display().to_string()
     }
 
     async fn rows(&self, sql: &str) -> PgResult<Vec<Vec<String>>> {
@@ -84,13 +73,7 @@ impl Lake {
     }
 
     async fn value(&self, sql: &str) -> String {
-        self.rows(sql)
-            .await
-            .unwrap()
-            .into_iter()
-            .flatten()
-            .next()
-            .unwrap()
+        self.rows(sql).await.unwrap().into_iter().flatten().next().unwrap()
     }
 
     async fn error(&self, sql: &str) -> PgError {
@@ -116,23 +99,14 @@ async fn rows(mut stream: ResultStream) -> PgResult<Vec<Vec<String>>> {
     let mut out = Vec::new();
     while let Some(batch) = stream.next().await? {
         for row in 0..batch.num_rows() {
-            out.push(
-                batch
-                    .columns()
-                    .iter()
-                    .map(|c| array_value_to_string(c, row).unwrap())
-                    .collect(),
-            );
+            out.push(batch.columns().iter().map(|c| array_value_to_string(c, row).unwrap()).collect());
         }
     }
     Ok(out)
 }
 
 fn kill(pid: u32) {
-    let status = std::process::Command::new("kill")
-        .args(["-9", &pid.to_string()])
-        .status()
-        .unwrap();
+    let status = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
     assert!(status.success());
 }
 
@@ -142,27 +116,14 @@ fn alive(pid: u32) -> bool {
 
 fn resident_bytes(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
-    line.split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse::<u64>()
-        .unwrap()
-        * 1024
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
 /// User and system time, in ticks.
 fn processor_ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat
-        .rsplit_once(')')
-        .unwrap()
-        .1
-        .split_whitespace()
-        .collect();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
@@ -185,12 +146,8 @@ async fn all_walls_stand_and_the_worker_has_nothing_of_ours() {
     assert_eq!(status.walls.len(), 7);
     let environment = fs::read(format!("/proc/{}/environ", status.pid)).unwrap();
     for variable in environment.split(|b| *b == 0).filter(|v| !v.is_empty()) {
-        let name =
-            String::from_utf8_lossy(variable.split(|b| *b == b'=').next().unwrap()).into_owned();
-        assert!(
-            ["TZ", "LC_ALL", "MALLOC_ARENA_MAX", "LD_LIBRARY_PATH"].contains(&name.as_str()),
-            "{name}"
-        );
+        let name = String::from_utf8_lossy(variable.split(|b| *b == b'=').next().unwrap()).into_owned();
+        assert!(["TZ", "LC_ALL", "MALLOC_ARENA_MAX", "LD_LIBRARY_PATH"].contains(&name.as_str()), "{name}");
     }
 }
 
@@ -209,11 +166,7 @@ async fn rows_types_and_columns() {
         ),
         ("SELECT 1.50::decimal(18,3)", "DECIMAL(18,3)", "1.500"),
         ("SELECT '{\"a\": 1}'::json", "JSON", "{\"a\": 1}"),
-        (
-            "SELECT '10:00:00.5-02:30'::timetz",
-            "TIME WITH TIME ZONE",
-            "10:00:00.5-02:30",
-        ),
+        ("SELECT '10:00:00.5-02:30'::timetz", "TIME WITH TIME ZONE", "10:00:00.5-02:30"),
         ("SELECT '0101'::bit", "BIT", "0101"),
         ("SELECT 'b'::enum('a', 'b')", "ENUM('a', 'b')", "b"),
         (
@@ -222,33 +175,13 @@ async fn rows_types_and_columns() {
             "340282366920938463463374607431768211455",
         ),
         ("SELECT [true, NULL]", "BOOLEAN[]", "[true, ]"),
-        (
-            "SELECT {'a': 1, 'B b': [false]}",
-            "STRUCT(a INTEGER, \"B b\" BOOLEAN[])",
-            "{a: 1, B b: [false]}",
-        ),
-        (
-            "SELECT map {'k': true}",
-            "MAP(VARCHAR, BOOLEAN)",
-            "{k: true}",
-        ),
-        (
-            "SELECT uuid '00000000-0000-0000-0000-0000000000ff'",
-            "UUID",
-            "000000000000000000000000000000ff",
-        ),
+        ("SELECT {'a': 1, 'B b': [false]}", "STRUCT(a INTEGER, \"B b\" BOOLEAN[])", "{a: 1, B b: [false]}"),
+        ("SELECT map {'k': true}", "MAP(VARCHAR, BOOLEAN)", "{k: true}"),
+        ("SELECT uuid '00000000-0000-0000-0000-0000000000ff'", "UUID", "000000000000000000000000000000ff"),
         // Postgres' meaning.
         ("SELECT 7 / 2", "INTEGER", "3"),
-        (
-            "SELECT x FROM (VALUES (1), (NULL)) v(x) ORDER BY x LIMIT 1",
-            "INTEGER",
-            "1",
-        ),
-        (
-            "SELECT coalesce(x, -1) FROM (VALUES (1), (NULL)) v(x) ORDER BY x DESC LIMIT 1",
-            "INTEGER",
-            "-1",
-        ),
+        ("SELECT x FROM (VALUES (1), (NULL)) v(x) ORDER BY x LIMIT 1", "INTEGER", "1"),
+        ("SELECT coalesce(x, -1) FROM (VALUES (1), (NULL)) v(x) ORDER BY x DESC LIMIT 1", "INTEGER", "-1"),
     ];
     for (sql, duckdb_type, value) in cases {
         let stream = lake.engine.query(QueryRequest::new(sql)).await.unwrap();
@@ -258,11 +191,7 @@ async fn rows_types_and_columns() {
     // More than one batch of chunks, in order.
     let all = lake.rows("SELECT range FROM range(200000)").await.unwrap();
     assert_eq!(all.len(), 200_000);
-    assert!(
-        all.iter()
-            .enumerate()
-            .all(|(at, row)| row[0] == at.to_string())
-    );
+    assert!(all.iter().enumerate().all(|(at, row)| row[0] == at.to_string()));
     assert!(lake.rows("SELECT 1 WHERE false").await.unwrap().is_empty());
 }
 
@@ -277,13 +206,7 @@ async fn each_statement_has_its_own_time_zone_and_views() {
     ] {
         let mut request = QueryRequest::new(sql);
         request.time_zone = zone.to_owned();
-        assert_eq!(
-            rows(lake.engine.query(request).await.unwrap())
-                .await
-                .unwrap(),
-            [[expected]],
-            "{zone}"
-        );
+        assert_eq!(rows(lake.engine.query(request).await.unwrap()).await.unwrap(), [[expected]], "{zone}");
     }
     for zone in ["nope/nope", "UTC'; SET threads = 1; --", ""] {
         let mut request = QueryRequest::new(sql);
@@ -292,12 +215,7 @@ async fn each_statement_has_its_own_time_zone_and_views() {
         assert_eq!(error.code().0, "22023", "{zone}: {error}");
     }
     lake.value("SELECT count(*) FROM t_1").await;
-    let error = lake
-        .engine
-        .query(QueryRequest::new("SELECT * FROM t_1"))
-        .await
-        .map(|_| ())
-        .unwrap_err();
+    let error = lake.engine.query(QueryRequest::new("SELECT * FROM t_1")).await.map(|_| ()).unwrap_err();
     assert_eq!(error.code().0, "XX000", "{error}");
 }
 
@@ -305,10 +223,7 @@ async fn each_statement_has_its_own_time_zone_and_views() {
 #[tokio::test]
 async fn nothing_leads_out() {
     let lake = lake();
-    let (file, spill) = (
-        lake.file(),
-        lake.folder.path().join("spill").display().to_string(),
-    );
+    let (file, spill) = (lake.file(), lake.folder.path().join("spill").display().to_string());
     let before = fs::read(&file).unwrap();
     let refused = [
         // files
@@ -401,29 +316,15 @@ async fn nothing_leads_out() {
         let sql = sql.replace("FILE", &file).replace("SPILL", &spill);
         let error = lake.error(&sql).await;
         let code = error.code().0;
-        assert!(
-            ["42501", "0A000", "42601", "42P01", "42883"].contains(&code),
-            "{sql}: {error}"
-        );
+        assert!(["42501", "0A000", "42601", "42P01", "42883"].contains(&code), "{sql}: {error}");
         let shown = format!("{:?}", error.fields());
-        assert!(
-            !shown.contains("worker-") && !shown.contains("t_1\""),
-            "{sql}: {shown}"
-        );
+        assert!(!shown.contains("worker-") && !shown.contains("t_1\""), "{sql}: {shown}");
     }
     assert_eq!(fs::read(&file).unwrap(), before);
     assert!(!Path::new("/tmp/x.csv").exists());
     // Words that are only suspicious.
-    assert_eq!(
-        lake.value("SELECT query FROM (SELECT 'enable_logging()' AS query)")
-            .await,
-        "enable_logging()"
-    );
-    assert_eq!(
-        lake.value("SELECT histogram(x)::varchar FROM (VALUES (1)) v(x)")
-            .await,
-        "{1=1}"
-    );
+    assert_eq!(lake.value("SELECT query FROM (SELECT 'enable_logging()' AS query)").await, "enable_logging()");
+    assert_eq!(lake.value("SELECT histogram(x)::varchar FROM (VALUES (1)) v(x)").await, "{1=1}");
 }
 
 /// Wall 3: DuckDB itself would overwrite an allowed file (D1); the kernel does not let it.
@@ -441,18 +342,10 @@ async fn the_kernel_keeps_files_read_only() {
         let mut request = lake.request("SELECT 1");
         request.prelude = vec![sql.clone()];
         let error = lake.engine.query(request).await.map(|_| ()).unwrap_err();
-        assert!(
-            ["42501", "58030"].contains(&error.code().0),
-            "{sql}: {error}"
-        );
+        assert!(["42501", "58030"].contains(&error.code().0), "{sql}: {error}");
     }
     assert_eq!(fs::read(&file).unwrap(), before);
-    assert_eq!(
-        fs::read_dir(lake.folder.path().join("files"))
-            .unwrap()
-            .count(),
-        1
-    );
+    assert_eq!(fs::read_dir(lake.folder.path().join("files")).unwrap().count(), 1);
 }
 
 #[tokio::test]
@@ -468,10 +361,7 @@ async fn setup_makes_macros_that_statements_may_call() {
     assert_eq!(lake.value("SELECT current_setting('x')").await, "trusted x");
     assert_eq!(lake.value("SELECT div(7, 2)").await, "3");
     let error = lake.error("SELECT div(id, 0) FROM t_1").await;
-    assert_eq!(
-        (error.code().0, error.fields().message.as_str()),
-        ("22012", "division by zero")
-    );
+    assert_eq!((error.code().0, error.fields().message.as_str()), ("22012", "division by zero"));
 }
 
 #[tokio::test]
@@ -480,49 +370,25 @@ async fn describe_does_not_run() {
     let start = Instant::now();
     let sql = format!("SELECT x AS total, 'a' AS b, [1.5] AS c FROM ({ENDLESS}) v(x)");
     let columns = lake.engine.describe(lake.request(&sql)).await.unwrap();
-    let shown: Vec<String> = columns
-        .iter()
-        .map(|c| format!("{} {}", c.name, c.duckdb_type))
-        .collect();
+    let shown: Vec<String> = columns.iter().map(|c| format!("{} {}", c.name, c.duckdb_type)).collect();
     assert_eq!(shown, ["total HUGEINT", "b VARCHAR", "c DECIMAL(2,1)[]"]);
     assert!(start.elapsed() < PATIENCE);
-    let error = lake
-        .engine
-        .describe(lake.request("SELECT nope FROM t_1"))
-        .await
-        .unwrap_err();
+    let error = lake.engine.describe(lake.request("SELECT nope FROM t_1")).await.unwrap_err();
     assert_eq!(error.code().0, "42703");
 }
 
 #[tokio::test]
 async fn explain_shows_a_plan() {
     let lake = lake();
-    for (verb, expected) in [
-        (Verb::Explain, "READ_PARQUET"),
-        (Verb::ExplainAnalyze, "Total Time"),
-    ] {
+    for (verb, expected) in [(Verb::Explain, "READ_PARQUET"), (Verb::ExplainAnalyze, "Total Time")] {
         let mut request = lake.request("SELECT count(id) FROM t_1 WHERE id > 10");
         request.verb = verb;
-        let plan = rows(lake.engine.query(request).await.unwrap())
-            .await
-            .unwrap();
-        assert!(
-            plan.iter().flatten().any(|text| text.contains(expected)),
-            "{plan:?}"
-        );
+        let plan = rows(lake.engine.query(request).await.unwrap()).await.unwrap();
+        assert!(plan.iter().flatten().any(|text| text.contains(expected)), "{plan:?}");
     }
     let mut request = lake.request("SELECT * FROM enable_logging('QueryLog')");
     request.verb = Verb::Explain;
-    assert_eq!(
-        lake.engine
-            .query(request)
-            .await
-            .map(|_| ())
-            .unwrap_err()
-            .code()
-            .0,
-        "42501"
-    );
+    assert_eq!(lake.engine.query(request).await.map(|_| ()).unwrap_err().code().0, "42501");
 }
 
 /// GW6, G10: a reader that stops costs no memory, and dropping it frees the worker.
@@ -530,11 +396,8 @@ async fn explain_shows_a_plan() {
 async fn a_reader_that_stops_costs_no_memory() {
     let lake = lake();
     let pid = lake.pid().await;
-    let mut stream = lake
-        .engine
-        .query(lake.request("SELECT range a, range * 2 b FROM range(100000000)"))
-        .await
-        .unwrap();
+    let mut stream =
+        lake.engine.query(lake.request("SELECT range a, range * 2 b FROM range(100000000)")).await.unwrap();
     assert!(stream.next().await.unwrap().is_some());
     let mut last = (0, Instant::now());
     until("the worker pauses", || {
@@ -580,16 +443,7 @@ async fn cancel_is_prompt_and_spares_the_worker() {
     let request = lake.request("SELECT 1");
     request.cancel.cancel();
     let running = lake.endless().await;
-    assert_eq!(
-        lake.engine
-            .query(request)
-            .await
-            .map(|_| ())
-            .unwrap_err()
-            .code()
-            .0,
-        "57014"
-    );
+    assert_eq!(lake.engine.query(request).await.map(|_| ()).unwrap_err().code().0, "57014");
     drop(running);
     assert_eq!(lake.value("SELECT 1").await, "1");
     assert_eq!(lake.pid().await, pid);
@@ -602,24 +456,10 @@ async fn a_deadline_stops_a_statement() {
     let mut request = lake.request(ENDLESS);
     request.deadline = Some(tokio::time::Instant::now() + PROMPT);
     let start = Instant::now();
-    let error = lake
-        .engine
-        .query(request)
-        .await
-        .unwrap()
-        .next()
-        .await
-        .unwrap_err();
+    let error = lake.engine.query(request).await.unwrap().next().await.unwrap_err();
     assert_eq!(error.code().0, "57014");
-    assert_eq!(
-        error.fields().message,
-        "canceling statement due to statement timeout"
-    );
-    assert!(
-        start.elapsed() >= PROMPT && start.elapsed() < SOON,
-        "{:?}",
-        start.elapsed()
-    );
+    assert_eq!(error.fields().message, "canceling statement due to statement timeout");
+    assert!(start.elapsed() >= PROMPT && start.elapsed() < SOON, "{:?}", start.elapsed());
     assert_eq!(lake.value("SELECT 1").await, "1");
     assert_eq!(lake.pid().await, pid);
 }
@@ -629,13 +469,10 @@ async fn a_deadline_stops_a_statement() {
 async fn a_worker_that_ignores_the_interrupt_is_ended() {
     let lake = lake_with(|options| options.interrupt_grace = PROMPT);
     let pid = lake.pid().await;
-    let mut request = lake.request(
-        "SELECT levenshtein(repeat('a', 200000), repeat('b', 200000) || id) FROM t_1 LIMIT 1",
-    );
+    let mut request =
+        lake.request("SELECT levenshtein(repeat('a', 200000), repeat('b', 200000) || id) FROM t_1 LIMIT 1");
     request.deadline = Some(tokio::time::Instant::now() + PROMPT);
-    let error = rows(lake.engine.query(request).await.unwrap())
-        .await
-        .unwrap_err();
+    let error = rows(lake.engine.query(request).await.unwrap()).await.unwrap_err();
     assert_eq!(error.code().0, "57014");
     until("the worker ends", || !alive(pid)).await;
     assert_eq!(lake.value("SELECT 1").await, "1");
@@ -670,12 +507,7 @@ async fn a_statement_that_crashes_again_and_again_is_refused() {
         kill(lake.pid().await);
         assert_eq!(stream.next().await.unwrap_err().code().0, "57P02");
     }
-    let error = lake
-        .engine
-        .query(lake.request(ENDLESS))
-        .await
-        .map(|_| ())
-        .unwrap_err();
+    let error = lake.engine.query(lake.request(ENDLESS)).await.map(|_| ()).unwrap_err();
     assert_eq!(error.code().0, "55000", "{error}");
     assert_eq!(lake.value("SELECT 1").await, "1");
 }
@@ -686,14 +518,8 @@ async fn memory_bombs_are_errors() {
     let lake = lake_with(|options| options.address_space_bytes = Some(1200 * MIB));
     let pid = lake.pid().await;
     let bombs = [
-        (
-            "SELECT length(array_to_string(range(100000000), ','))",
-            &["53200"][..],
-        ),
-        (
-            "SELECT length(repeat('x', 4000000000))",
-            &["53200", "54000"],
-        ),
+        ("SELECT length(array_to_string(range(100000000), ','))", &["53200"][..]),
+        ("SELECT length(repeat('x', 4000000000))", &["53200", "54000"]),
         ("SELECT len(list_distinct(range(100000000)))", &["53200"]),
         (
             "SELECT count(*) FROM (SELECT range, range::varchar || repeat('x', 1000) y FROM range(10000000) ORDER BY y DESC)",
@@ -714,24 +540,12 @@ async fn memory_bombs_are_errors() {
 async fn deep_statements_are_answered_or_refused() {
     let lake = lake();
     let pid = lake.pid().await;
-    let ctes: Vec<String> = (1..900)
-        .map(|i| format!("c{i} AS (SELECT * FROM c{})", i - 1))
-        .collect();
-    let recursive = (0..300).fold("SELECT 1 AS a".to_owned(), |inner, i| {
-        format!("WITH RECURSIVE r{i} AS ({inner}) SELECT * FROM r{i}")
-    });
+    let ctes: Vec<String> = (1..900).map(|i| format!("c{i} AS (SELECT * FROM c{})", i - 1)).collect();
+    let recursive = (0..300)
+        .fold("SELECT 1 AS a".to_owned(), |inner, i| format!("WITH RECURSIVE r{i} AS ({inner}) SELECT * FROM r{i}"));
     let statements = [
-        format!(
-            "WITH c0 AS (SELECT 1 AS a), {} SELECT * FROM c899",
-            ctes.join(", ")
-        ),
-        format!(
-            "SELECT count(*) FROM {}",
-            (0..900)
-                .map(|i| format!("(SELECT 1) a{i}"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
+        format!("WITH c0 AS (SELECT 1 AS a), {} SELECT * FROM c899", ctes.join(", ")),
+        format!("SELECT count(*) FROM {}", (0..900).map(|i| format!("(SELECT 1) a{i}")).collect::<Vec<_>>().join(", ")),
         recursive,
         format!("SELECT {}1{}", "(".repeat(2000), ")".repeat(2000)),
         format!("SELECT {}", vec!["1"; 20_000].join("+")),
@@ -742,11 +556,7 @@ async fn deep_statements_are_answered_or_refused() {
         match lake.rows(&sql).await {
             Ok(rows) => assert_eq!(rows.len(), 1),
             Err(error) => {
-                assert!(
-                    ["54001", "42601", "53200", "0A000"].contains(&error.code().0),
-                    "{:.60}: {error}",
-                    sql
-                );
+                assert!(["54001", "42601", "53200", "0A000"].contains(&error.code().0), "{:.60}: {error}", sql);
             }
         }
     }
@@ -775,12 +585,7 @@ async fn shutdown_leaves_nothing() {
     lake.engine.shutdown().await;
     assert_eq!(running.next().await.unwrap_err().code().0, "57P02");
     assert!(!alive(pid));
-    assert_eq!(
-        fs::read_dir(lake.folder.path().join("spill"))
-            .unwrap()
-            .count(),
-        0
-    );
+    assert_eq!(fs::read_dir(lake.folder.path().join("spill")).unwrap().count(), 0);
     assert!(lake.rows("SELECT 1").await.is_err());
 }
 
@@ -789,10 +594,7 @@ async fn what_a_dead_gateway_left_is_swept() {
     let lake = lake();
     let spill = lake.folder.path().join("spill");
     // No process has this number: it is above the kernel's largest.
-    let (left, other) = (
-        spill.join("worker-2000000000-x"),
-        spill.join("something-else"),
-    );
+    let (left, other) = (spill.join("worker-2000000000-x"), spill.join("something-else"));
     fs::create_dir_all(left.join("spill")).unwrap();
     fs::create_dir_all(&other).unwrap();
     assert_eq!(lake.value("SELECT 1").await, "1");
@@ -823,39 +625,20 @@ async fn measure() {
     lake.value("SELECT 1").await;
     let start = Instant::now();
     for _ in 0..1000 {
-        rows(
-            lake.engine
-                .query(QueryRequest::new("SELECT 1"))
-                .await
-                .unwrap(),
-        )
-        .await
-        .unwrap();
+        rows(lake.engine.query(QueryRequest::new("SELECT 1")).await.unwrap()).await.unwrap();
     }
     println!("SELECT 1: {:?}", start.elapsed() / 1000);
     let start = Instant::now();
     for _ in 0..1000 {
         lake.value("SELECT count(*) FROM t_1").await;
     }
-    println!(
-        "count(*) with a view over Parquet: {:?}",
-        start.elapsed() / 1000
-    );
+    println!("count(*) with a view over Parquet: {:?}", start.elapsed() / 1000);
     let start = Instant::now();
-    let mut stream = lake
-        .engine
-        .query(QueryRequest::new(
-            "SELECT range a, range * 2 b FROM range(100000000)",
-        ))
-        .await
-        .unwrap();
+    let mut stream =
+        lake.engine.query(QueryRequest::new("SELECT range a, range * 2 b FROM range(100000000)")).await.unwrap();
     let mut count = 0;
     while let Some(batch) = stream.next().await.unwrap() {
         count += batch.num_rows();
     }
-    println!(
-        "{count} rows of two bigints: {:?}; worker {} MiB",
-        start.elapsed(),
-        resident_bytes(pid) / MIB
-    );
+    println!("{count} rows of two bigints: {:?}; worker {} MiB", start.elapsed(), resident_bytes(pid) / MIB);
 }

@@ -28,9 +28,7 @@ async fn main() {
         None => World::open(Path::new(&folder)).await,
     };
     let lake = world.lake(LakeOptions::default()).await;
-    let table = world
-        .table(&lake, &format!("t{}", std::process::id()))
-        .await;
+    let table = world.table(&lake, &format!("t{}", std::process::id())).await;
 
     let mut fresh = Vec::new();
     for n in 0..FRESH {

@@ -45,10 +45,7 @@ pub enum AppendErrorKind {
 impl AppendError {
     /// An error of that kind.
     pub(crate) fn new(kind: AppendErrorKind, message: impl Into<Arc<str>>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-        }
+        Self { kind, message: message.into() }
     }
 
     pub(crate) fn closed() -> Self {
@@ -104,9 +101,7 @@ pub enum OpenError {
     #[error("could not open the lake's log: {0}")]
     Bus(#[from] BusError),
     /// The log ends before what is published already: it was lost or replaced.
-    #[error(
-        "the log ends at offset {head}, but offsets up to {watermark} are published: writes may be lost"
-    )]
+    #[error("the log ends at offset {head}, but offsets up to {watermark} are published: writes may be lost")]
     LogLost {
         /// The log's head.
         head: Offset,
@@ -141,11 +136,7 @@ pub enum BusErrorKind {
 impl BusError {
     /// An error that started here.
     pub fn new(kind: BusErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, message: message.into(), source: None }
     }
 
     /// An error that another one caused.
@@ -155,11 +146,7 @@ impl BusError {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         let source = source.into();
-        Self {
-            kind,
-            message: format!("could not {doing}: {source}"),
-            source: Some(source),
-        }
+        Self { kind, message: format!("could not {doing}: {source}"), source: Some(source) }
     }
 
     /// What the caller must do.

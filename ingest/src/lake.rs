@@ -78,10 +78,7 @@ impl Lake {
         let (watermark, _) = catalog.watermark(info.id).await?;
         if lane.head < watermark {
             // Appends would get offsets that are "published" already, and be lost: the loss must be loud.
-            return Err(OpenError::LogLost {
-                head: lane.head,
-                watermark,
-            });
+            return Err(OpenError::LogLost { head: lane.head, watermark });
         }
         let shared = Arc::new(Shared {
             progress: Progress::new(lane, watermark),
@@ -96,13 +93,7 @@ impl Lake {
         let (publisher, groups) = Publisher::start(Arc::clone(&shared), stopped);
         let (stop, stopped) = watch::channel(Stop::No);
         let commits = tokio::spawn(coordinate(Arc::clone(&shared), stopped));
-        Ok(Arc::new(Self {
-            shared,
-            publisher,
-            stop_writes,
-            stop,
-            tasks: Mutex::new(vec![groups, commits]),
-        }))
+        Ok(Arc::new(Self { shared, publisher, stop_writes, stop, tasks: Mutex::new(vec![groups, commits]) }))
     }
 
     /// Which lake this is.
@@ -137,10 +128,7 @@ impl Lake {
             return Ok(());
         }
         if offset > self.shared.progress.lane().head {
-            let head = self
-                .head()
-                .await
-                .map_err(|e| WaitError::Unavailable(e.to_string().into()))?;
+            let head = self.head().await.map_err(|e| WaitError::Unavailable(e.to_string().into()))?;
             if offset > head {
                 return Err(WaitError::AboveHead { offset, head });
             }
@@ -183,14 +171,8 @@ impl Lake {
     }
 
     /// What became of an offset, once [`Lake::wait_for`] returned: none is published, else why it was rejected.
-    pub async fn outcome(
-        &self,
-        offset: Offset,
-    ) -> duckmesh_catalog::catalog::Result<Option<Rejection>> {
-        self.shared
-            .catalog
-            .rejection(self.shared.info.id, offset)
-            .await
+    pub async fn outcome(&self, offset: Offset) -> duckmesh_catalog::catalog::Result<Option<Rejection>> {
+        self.shared.catalog.rejection(self.shared.info.id, offset).await
     }
 
     /// The watermark as it moves.
@@ -206,9 +188,7 @@ impl Lake {
         let mut tasks = self.tasks.lock().await;
         let mut stops = [&self.stop_writes, &self.stop].into_iter();
         for mut task in tasks.drain(..) {
-            stops
-                .next()
-                .map(|stop| stop.send_replace(Stop::Drain(until)));
+            stops.next().map(|stop| stop.send_replace(Stop::Drain(until)));
             if timeout_at(until + RELEASE_WAIT, &mut task).await.is_err() {
                 tracing::warn!(lake = %self.shared.info.name, "a task of the lake did not end in time");
                 task.abort();
@@ -258,10 +238,7 @@ impl Drop for AbortOnDrop {
 
 /// Ends when the drain's time is over.
 async fn ended(stop: &mut watch::Receiver<Stop>) {
-    let stopped = stop
-        .wait_for(|stop| *stop != Stop::No)
-        .await
-        .map(|stop| *stop);
+    let stopped = stop.wait_for(|stop| *stop != Stop::No).await.map(|stop| *stop);
     if let Ok(Stop::Drain(until)) = stopped {
         tokio::time::sleep_until(until).await;
     }

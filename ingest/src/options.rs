@@ -46,11 +46,7 @@ pub struct LakeOptions {
 impl Default for LakeOptions {
     fn default() -> Self {
         Self {
-            owner: format!(
-                "pid-{}-{}",
-                std::process::id(),
-                uuid::Uuid::new_v4().simple()
-            ),
+            owner: format!("pid-{}-{}", std::process::id(), uuid::Uuid::new_v4().simple()),
             commit_interval: Duration::from_secs(1),
             commit_bytes: 32 << 20,
             read_bytes_max: 16 << 20,

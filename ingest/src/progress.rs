@@ -35,10 +35,7 @@ impl Progress {
     pub(crate) fn lane(&self) -> LaneState {
         // The DDL offset is read first and written last: it is never above the head that goes with it.
         let ddl_offset = Offset::new(self.ddl_offset.load(Ordering::Acquire));
-        LaneState {
-            head: Offset::new(self.head.load(Ordering::Acquire)),
-            ddl_offset,
-        }
+        LaneState { head: Offset::new(self.head.load(Ordering::Acquire)), ddl_offset }
     }
 
     pub(crate) fn watermark(&self) -> Offset {
@@ -50,17 +47,8 @@ impl Progress {
     }
 
     /// Records in the log, before their writers are told: an acknowledged offset is never above the head.
-    pub(crate) fn appended(
-        &self,
-        head: Offset,
-        ddl: Option<Offset>,
-        bytes: u64,
-        commit_bytes: u64,
-    ) {
-        let before = self.observe(LaneState {
-            head,
-            ddl_offset: ddl.unwrap_or(Offset::ZERO),
-        });
+    pub(crate) fn appended(&self, head: Offset, ddl: Option<Offset>, bytes: u64, commit_bytes: u64) {
+        let before = self.observe(LaneState { head, ddl_offset: ddl.unwrap_or(Offset::ZERO) });
         let pending = self.pending_bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
         if let Some(ddl) = ddl {
             // A schema change is waited for by all who write: it is published at once.
@@ -75,8 +63,7 @@ impl Progress {
     /// Takes over what was read from the lane; gives the head that was known before.
     pub(crate) fn observe(&self, lane: LaneState) -> Offset {
         let before = self.head.fetch_max(lane.head.get(), Ordering::AcqRel);
-        self.ddl_offset
-            .fetch_max(lane.ddl_offset.get(), Ordering::AcqRel);
+        self.ddl_offset.fetch_max(lane.ddl_offset.get(), Ordering::AcqRel);
         Offset::new(before)
     }
 

@@ -28,37 +28,20 @@ async fn a_waiter_wakes_the_coordinator_and_is_woken() {
     assert_eq!(lake.watermark(), offset);
     let above = Offset::new(offset.get() + 1);
     let error = lake.wait_for(above).await.unwrap_err();
-    assert_eq!(
-        error,
-        WaitError::AboveHead {
-            offset: above,
-            head: offset
-        }
-    );
+    assert_eq!(error, WaitError::AboveHead { offset: above, head: offset });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_interval_publishes_without_a_waiter_and_size_does_too() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::open(folder.path()).await;
-    for (commit_interval, commit_bytes) in
-        [(Duration::from_millis(5), u64::MAX), (PATIENCE * 100, 1)]
-    {
-        let lake = world
-            .lake(LakeOptions {
-                commit_interval,
-                commit_bytes,
-                ..options()
-            })
-            .await;
+    for (commit_interval, commit_bytes) in [(Duration::from_millis(5), u64::MAX), (PATIENCE * 100, 1)] {
+        let lake = world.lake(LakeOptions { commit_interval, commit_bytes, ..options() }).await;
         let table = world.table(&lake, &format!("t{commit_bytes}")).await;
         let mut watermark = lake.subscribe();
         let offset = append(&lake, vec![rows(table, &[1])]).await.offset;
         let reached = watermark.wait_for(|w| *w >= offset);
-        tokio::time::timeout(PATIENCE, reached)
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::time::timeout(PATIENCE, reached).await.unwrap().unwrap();
         assert_eq!(world.rows(table).await, [1]);
         lake.shutdown(PATIENCE).await;
     }
@@ -72,35 +55,16 @@ async fn a_transaction_is_one_snapshot_with_its_ddl_and_all_its_tables() {
     let (a, make_a) = world.create_table("a").await;
     let (b, make_b) = world.create_table("b").await;
     let before = world.catalog.snapshots(world.info.id).await.unwrap().len();
-    let transaction = vec![
-        Part::Ddl(vec![make_a, make_b]),
-        rows(a, &[1]),
-        rows(b, &[2]),
-        rows(a, &[3]),
-    ];
+    let transaction = vec![Part::Ddl(vec![make_a, make_b]), rows(a, &[1]), rows(b, &[2]), rows(a, &[3])];
     let offset = append(&lake, transaction).await.offset;
     wait(&lake, offset).await;
-    assert_eq!(
-        world.catalog.snapshots(world.info.id).await.unwrap().len(),
-        before + 1
-    );
-    assert_eq!(
-        (world.rows(a).await, world.rows(b).await),
-        (vec![1, 3], vec![2])
-    );
+    assert_eq!(world.catalog.snapshots(world.info.id).await.unwrap().len(), before + 1);
+    assert_eq!((world.rows(a).await, world.rows(b).await), (vec![1, 3], vec![2]));
     // CO9: without DDL too.
-    let offset = append(&lake, vec![rows(a, &[4]), rows(b, &[5])])
-        .await
-        .offset;
+    let offset = append(&lake, vec![rows(a, &[4]), rows(b, &[5])]).await.offset;
     wait(&lake, offset).await;
-    assert_eq!(
-        world.catalog.snapshots(world.info.id).await.unwrap().len(),
-        before + 2
-    );
-    assert_eq!(
-        (world.rows(a).await, world.rows(b).await),
-        (vec![1, 3, 4], vec![2, 5])
-    );
+    assert_eq!(world.catalog.snapshots(world.info.id).await.unwrap().len(), before + 2);
+    assert_eq!((world.rows(a).await, world.rows(b).await), (vec![1, 3, 4], vec![2, 5]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,34 +74,16 @@ async fn refused_ddl_is_rejected_and_the_lane_goes_on() {
     let lake = world.lake(options()).await;
     let table = world.table(&lake, "t").await;
     let (_, same_name) = world.create_table("t").await;
-    let refused = append(&lake, vec![Part::Ddl(vec![same_name]), rows(table, &[9])])
-        .await
-        .offset;
+    let refused = append(&lake, vec![Part::Ddl(vec![same_name]), rows(table, &[9])]).await.offset;
     wait(&lake, refused).await;
     let rejection = lake.outcome(refused).await.unwrap().expect("a rejection");
-    assert!(
-        rejection.reason.contains("already exists"),
-        "{}",
-        rejection.reason
-    );
+    assert!(rejection.reason.contains("already exists"), "{}", rejection.reason);
     // Later writes are made for the refused DDL's offset, and are not stale.
     let at = world.catalog.latest(world.info.id).await.unwrap();
-    assert_eq!(
-        world
-            .catalog
-            .schema(world.info.id, &at)
-            .await
-            .unwrap()
-            .ddl_offset,
-        refused
-    );
+    assert_eq!(world.catalog.schema(world.info.id, &at).await.unwrap().ddl_offset, refused);
     let offset = append(&lake, vec![rows(table, &[1])]).await.offset;
     wait(&lake, offset).await;
-    assert_eq!(
-        world.rows(table).await,
-        [1],
-        "nothing of the refused transaction"
-    );
+    assert_eq!(world.rows(table).await, [1], "nothing of the refused transaction");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,40 +98,17 @@ async fn a_poison_write_is_set_aside_and_its_neighbours_are_not() {
         let array = || Arc::new(StringArray::from(vec![text]));
         append(&lake, vec![rows_of(table, array(), array())])
     });
-    let offsets: Vec<_> = Box::pin(join_all(writes))
-        .await
-        .into_iter()
-        .map(|a| a.offset)
-        .collect();
-    let records = world
-        .bus
-        .read(world.info.id, lake.watermark(), 1 << 30)
-        .await
-        .unwrap();
-    assert!(
-        records.iter().any(|r| r.last > r.first),
-        "some share a record"
-    );
+    let offsets: Vec<_> = Box::pin(join_all(writes)).await.into_iter().map(|a| a.offset).collect();
+    let records = world.bus.read(world.info.id, lake.watermark(), 1 << 30).await.unwrap();
+    assert!(records.iter().any(|r| r.last > r.first), "some share a record");
     wait(&lake, *offsets.iter().max().unwrap()).await;
     assert_eq!(world.rows(table).await, [1, 2, 4, 5, 7]);
     for (text, offset) in texts.iter().zip(offsets) {
         let rejected = lake.outcome(offset).await.unwrap();
-        assert_eq!(
-            rejected.is_some(),
-            text.parse::<i64>().is_err(),
-            "{text}: {rejected:?}"
-        );
+        assert_eq!(rejected.is_some(), text.parse::<i64>().is_err(), "{text}: {rejected:?}");
         assert!(rejected.is_none_or(|r| r.attempts == 3));
     }
-    assert_eq!(
-        world
-            .catalog
-            .dead_letters(world.info.id)
-            .await
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(world.catalog.dead_letters(world.info.id).await.unwrap().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -195,18 +118,12 @@ async fn rows_of_a_table_that_is_gone_and_unreadable_bytes_are_rejected() {
     let lake = world.lake(options()).await;
     let table = world.table(&lake, "t").await;
     let gone = append(&lake, vec![rows(Uuid::new_v4(), &[1])]).await.offset;
-    let both = append(&lake, vec![rows(table, &[2]), rows(Uuid::new_v4(), &[3])])
-        .await
-        .offset;
+    let both = append(&lake, vec![rows(table, &[2]), rows(Uuid::new_v4(), &[3])]).await.offset;
     let good = append(&lake, vec![rows(table, &[4])]).await.offset;
     wait(&lake, good).await;
     for offset in [gone, both] {
         let rejection = lake.outcome(offset).await.unwrap().expect("a rejection");
-        assert!(
-            rejection.reason.contains("does not exist"),
-            "{}",
-            rejection.reason
-        );
+        assert!(rejection.reason.contains("does not exist"), "{}", rejection.reason);
     }
     assert_eq!(lake.outcome(good).await.unwrap(), None);
     assert_eq!(world.rows(table).await, [4], "all or nothing");
@@ -228,15 +145,9 @@ async fn records_made_before_a_column_came_or_went_still_land() {
     let lake = world.lake(options()).await;
     let table = world.table(&lake, "t").await;
     append(&lake, vec![rows(table, &[1])]).await;
-    let add = DdlOp::AddColumn {
-        table,
-        column: column(3, "x", ColumnType::Int4),
-    };
+    let add = DdlOp::AddColumn { table, column: column(3, "x", ColumnType::Int4) };
     append(&lake, vec![Part::Ddl(vec![add])]).await;
-    let drop = DdlOp::DropColumn {
-        table,
-        column: ColumnId::new(2),
-    };
+    let drop = DdlOp::DropColumn { table, column: ColumnId::new(2) };
     let dropped = append(&lake, vec![Part::Ddl(vec![drop])]).await.offset;
     // The batch still has the column that is gone, as a foreign writer's DROP COLUMN would leave it.
     let offset = append(&lake, vec![rows(table, &[2])]).await.offset;
@@ -253,11 +164,7 @@ async fn a_backlog_is_read_in_pieces() {
     let lake = world.lake(options()).await;
     let table = world.table(&lake, "t").await;
     lake.shutdown(PATIENCE).await;
-    let pieces = LakeOptions {
-        read_bytes_max: 1000,
-        publication_bytes_max: 500,
-        ..options()
-    };
+    let pieces = LakeOptions { read_bytes_max: 1000, publication_bytes_max: 500, ..options() };
     let lake = world.lake(pieces).await;
     let mut last = Offset::ZERO;
     for n in 0..50 {
@@ -271,12 +178,7 @@ async fn a_backlog_is_read_in_pieces() {
 async fn a_fenced_coordinator_stops_and_its_waiters_follow_the_other() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::open(folder.path()).await;
-    let lake = world
-        .lake(LakeOptions {
-            owner: "a".into(),
-            ..options()
-        })
-        .await;
+    let lake = world.lake(LakeOptions { owner: "a".into(), ..options() }).await;
     let table = world.table(&lake, "t").await;
     let (catalog, id) = (&world.catalog, world.info.id);
     // Its own owner's name takes the lease from it; given back, another one may have it.
@@ -303,26 +205,11 @@ async fn a_fenced_coordinator_stops_and_its_waiters_follow_the_other() {
         ddl: Vec::new(),
         ddl_offset: None,
         files: Vec::new(),
-        rejected: vec![Rejection {
-            offset,
-            reason: "by the other".into(),
-            attempts: 1,
-            frame: Vec::new(),
-        }],
+        rejected: vec![Rejection { offset, reason: "by the other".into(), attempts: 1, frame: Vec::new() }],
     };
-    catalog
-        .publish(&publication)
-        .await
-        .expect("the fenced one did not publish");
-    tokio::time::timeout(PATIENCE, waiter)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        lake.outcome(offset).await.unwrap().unwrap().reason,
-        "by the other"
-    );
+    catalog.publish(&publication).await.expect("the fenced one did not publish");
+    tokio::time::timeout(PATIENCE, waiter).await.unwrap().unwrap().unwrap();
+    assert_eq!(lake.outcome(offset).await.unwrap().unwrap().reason, "by the other");
     assert_eq!(world.rows(table).await, [0_i64; 0]);
     assert_eq!(catalog.watermark(id).await.unwrap(), (offset, thief.epoch));
 }
@@ -334,44 +221,24 @@ async fn a_lost_log_is_loud() {
     let lake = world.lake(options()).await;
     world.table(&lake, "t").await;
     lake.shutdown(PATIENCE).await;
-    let bus =
-        Arc::new(duckmesh_ingest::SqliteBus::open(&folder.path().join("other.sqlite")).unwrap());
-    let opened = duckmesh_ingest::Lake::open(
-        world.catalog.clone(),
-        world.info.clone(),
-        bus,
-        world.files.clone(),
-        options(),
-    );
-    assert!(
-        opened
-            .await
-            .is_err_and(|e| e.to_string().contains("may be lost"))
-    );
+    let bus = Arc::new(duckmesh_ingest::SqliteBus::open(&folder.path().join("other.sqlite")).unwrap());
+    let opened =
+        duckmesh_ingest::Lake::open(world.catalog.clone(), world.info.clone(), bus, world.files.clone(), options());
+    assert!(opened.await.is_err_and(|e| e.to_string().contains("may be lost")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_is_trimmed_behind_the_watermark() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::open(folder.path()).await;
-    let lake = world
-        .lake(LakeOptions {
-            trim_interval: Duration::ZERO,
-            keep_offsets: 1,
-            ..options()
-        })
-        .await;
+    let lake = world.lake(LakeOptions { trim_interval: Duration::ZERO, keep_offsets: 1, ..options() }).await;
     let table = world.table(&lake, "t").await;
     for n in 0..5 {
         let offset = append(&lake, vec![rows(table, &[n])]).await.offset;
         wait(&lake, offset).await;
     }
     lake.shutdown(PATIENCE).await;
-    let left = world
-        .bus
-        .read(world.info.id, Offset::ZERO, 1 << 30)
-        .await
-        .unwrap();
+    let left = world.bus.read(world.info.id, Offset::ZERO, 1 << 30).await.unwrap();
     assert!(left.len() <= 2, "{} records are left", left.len());
     assert_eq!(world.rows(table).await, [0, 1, 2, 3, 4]);
     let _ = write(&lake, Vec::new()).await;
@@ -396,14 +263,8 @@ async fn staged_files_and_rows_of_one_write_are_visible_together() {
         staged.write(batch).await.unwrap();
     }
     let files = staged.finish().await.unwrap();
-    assert_eq!(
-        world.rows(table).await,
-        [0_i64; 0],
-        "no frame names them yet"
-    );
-    let offset = append(&lake, vec![Part::Files { table, files }, rows(table, &[6])])
-        .await
-        .offset;
+    assert_eq!(world.rows(table).await, [0_i64; 0], "no frame names them yet");
+    let offset = append(&lake, vec![Part::Files { table, files }, rows(table, &[6])]).await.offset;
     wait(&lake, offset).await;
     assert_eq!(world.rows(table).await, [0, 1, 2, 3, 4, 5, 6]);
 }
@@ -417,13 +278,8 @@ async fn a_transaction_may_drop_what_it_wrote_to() {
     let old = world.table(&lake, "old").await;
     let (brief, make) = world.create_table("brief").await;
     let drops = [brief, old].map(|uuid| DdlOp::DropTable { uuid });
-    let transaction = vec![
-        Part::Ddl(vec![make]),
-        rows(brief, &[1]),
-        rows(old, &[2]),
-        rows(kept, &[3]),
-        Part::Ddl(drops.to_vec()),
-    ];
+    let transaction =
+        vec![Part::Ddl(vec![make]), rows(brief, &[1]), rows(old, &[2]), rows(kept, &[3]), Part::Ddl(drops.to_vec())];
     let offset = append(&lake, transaction).await.offset;
     wait(&lake, offset).await;
     assert_eq!(lake.outcome(offset).await.unwrap(), None);

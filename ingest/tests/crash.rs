@@ -29,19 +29,14 @@ const FAILPOINTS: &[&str] = &[
 ];
 
 fn child_options() -> LakeOptions {
-    LakeOptions {
-        lease_ttl: Duration::from_millis(60),
-        trim_interval: Duration::ZERO,
-        ..options()
-    }
+    LakeOptions { lease_ttl: Duration::from_millis(60), trim_interval: Duration::ZERO, ..options() }
 }
 
 /// Not a test: the process that the others start. Writes keyed rows, and says which were acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "started by the other tests"]
 async fn child() {
-    let (Ok(folder), Ok(table)) = (std::env::var("CRASH_FOLDER"), std::env::var("CRASH_TABLE"))
-    else {
+    let (Ok(folder), Ok(table)) = (std::env::var("CRASH_FOLDER"), std::env::var("CRASH_TABLE")) else {
         return;
     };
     let table: Uuid = table.parse().unwrap();
@@ -58,20 +53,11 @@ async fn child() {
         let mut answer = lake.append(write().await).await;
         while let Err(e) = &answer {
             // Unknown: the same key finds out. Unavailable: nothing happened.
-            assert!(
-                matches!(
-                    e.kind(),
-                    AppendErrorKind::Unknown | AppendErrorKind::Unavailable
-                ),
-                "{e}"
-            );
+            assert!(matches!(e.kind(), AppendErrorKind::Unknown | AppendErrorKind::Unavailable), "{e}");
             answer = lake.append(write().await).await;
         }
         println!("acknowledged {n} {}", answer.unwrap().offset);
-        tokio::time::timeout(PATIENCE, lake.wait_for(lake.head().await.unwrap()))
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::time::timeout(PATIENCE, lake.wait_for(lake.head().await.unwrap())).await.unwrap().unwrap();
     }
     // The lease is renewed at least twice.
     tokio::time::sleep(child_options().lease_ttl).await;
@@ -89,10 +75,7 @@ fn run_child(folder: &Path, table: Uuid, failpoint: &str) -> (BTreeMap<i64, i64>
         .output()
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        stderr.contains("failpoint-reached"),
-        "{failpoint} was not reached: {stderr}"
-    );
+    assert!(stderr.contains("failpoint-reached"), "{failpoint} was not reached: {stderr}");
     let stdout = String::from_utf8_lossy(&output.stdout);
     let acknowledged = stdout.lines().filter_map(|line| {
         let (n, offset) = line.split_once("acknowledged ")?.1.split_once(' ')?;
@@ -117,17 +100,10 @@ async fn check(name: &str, action: &str, lives: bool) {
     let world = World::open(folder.path()).await;
     let lake = world.lake(options()).await;
     let head = lake.head().await.unwrap();
-    tokio::time::timeout(PATIENCE, lake.wait_for(head))
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::time::timeout(PATIENCE, lake.wait_for(head)).await.unwrap().unwrap();
     let visible = world.rows(table).await;
     for (n, offset) in &acknowledged {
-        assert_eq!(
-            visible.iter().filter(|v| *v == n).count(),
-            1,
-            "{failpoint}: row {n} at {offset}"
-        );
+        assert_eq!(visible.iter().filter(|v| *v == n).count(), 1, "{failpoint}: row {n} at {offset}");
     }
     // Everything again with the same keys: the same tokens, and each row once.
     for n in 0..ROWS {
@@ -138,30 +114,13 @@ async fn check(name: &str, action: &str, lives: bool) {
         };
         let again = lake.append(write).await.unwrap();
         if let Some(offset) = acknowledged.get(&n) {
-            assert!(
-                again.duplicate && again.offset.get() == *offset,
-                "{failpoint}: {again:?}"
-            );
+            assert!(again.duplicate && again.offset.get() == *offset, "{failpoint}: {again:?}");
         }
     }
     let head = lake.head().await.unwrap();
-    tokio::time::timeout(PATIENCE, lake.wait_for(head))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        world.rows(table).await,
-        (0..ROWS).collect::<Vec<_>>(),
-        "{failpoint}"
-    );
-    assert!(
-        world
-            .catalog
-            .dead_letters(world.info.id)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    tokio::time::timeout(PATIENCE, lake.wait_for(head)).await.unwrap().unwrap();
+    assert_eq!(world.rows(table).await, (0..ROWS).collect::<Vec<_>>(), "{failpoint}");
+    assert!(world.catalog.dead_letters(world.info.id).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

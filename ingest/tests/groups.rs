@@ -30,16 +30,8 @@ async fn writers_get_dense_distinct_offsets_and_a_bad_neighbour_harms_nobody() {
             for n in 0..WRITES {
                 let table = if writer % 3 == 0 { other } else { table };
                 // One writer names a schema that never was.
-                let made_for = if writer == 5 {
-                    Offset::new(999)
-                } else {
-                    made_for
-                };
-                let write = Write {
-                    parts: vec![rows(table, &[writer * 1000 + n])],
-                    made_for,
-                    key: None,
-                };
+                let made_for = if writer == 5 { Offset::new(999) } else { made_for };
+                let write = Write { parts: vec![rows(table, &[writer * 1000 + n])], made_for, key: None };
                 match lake.append(write).await {
                     Ok(appended) => got.push((appended.offset.get(), writer * 1000 + n)),
                     Err(e) => {
@@ -56,28 +48,14 @@ async fn writers_get_dense_distinct_offsets_and_a_bad_neighbour_harms_nobody() {
     for task in join_all(tasks).await {
         let (writer, got) = task.unwrap();
         assert_eq!(got.len() as i64, if writer == 5 { 0 } else { WRITES });
-        assert!(
-            got.is_sorted(),
-            "a writer's later write has the higher offset"
-        );
+        assert!(got.is_sorted(), "a writer's later write has the higher offset");
         offsets.extend(got.iter().map(|g| g.0));
         values.extend(got.iter().map(|g| g.1));
     }
     let count = (WRITERS - 1) * WRITES;
-    assert_eq!(
-        offsets.into_iter().collect::<Vec<_>>(),
-        (base + 1..=base + count).collect::<Vec<_>>()
-    );
-    let records = world
-        .bus
-        .read(world.info.id, Offset::new(base), 1 << 30)
-        .await
-        .unwrap();
-    assert!(
-        (records.len() as i64) < count / 4,
-        "writes share records: {}",
-        records.len()
-    );
+    assert_eq!(offsets.into_iter().collect::<Vec<_>>(), (base + 1..=base + count).collect::<Vec<_>>());
+    let records = world.bus.read(world.info.id, Offset::new(base), 1 << 30).await.unwrap();
+    assert!((records.len() as i64) < count / 4, "writes share records: {}", records.len());
     wait(&lake, lake.head().await.unwrap()).await;
     let mut visible = world.rows(table).await;
     visible.extend(world.rows(other).await);
@@ -93,34 +71,17 @@ async fn a_repeated_key_has_one_effect_also_in_one_group() {
     let lake = world.lake(options()).await;
     let table = world.table(&lake, "t").await;
     let made_for = lake.ddl_offset().await.unwrap();
-    let keyed = |n: i64, name: &str| Write {
-        parts: vec![rows(table, &[n])],
-        made_for,
-        key: Some(key(name)),
-    };
+    let keyed = |n: i64, name: &str| Write { parts: vec![rows(table, &[n])], made_for, key: Some(key(name)) };
     let first = lake.append(keyed(1, "a")).await.unwrap();
     assert!(!first.duplicate);
-    let group = [
-        keyed(1, "a"),
-        keyed(2, "b"),
-        keyed(2, "b"),
-        keyed(3, "c"),
-        keyed(1, "a"),
-    ];
-    let got: Vec<_> = join_all(group.map(|w| lake.append(w)))
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+    let group = [keyed(1, "a"), keyed(2, "b"), keyed(2, "b"), keyed(3, "c"), keyed(1, "a")];
+    let got: Vec<_> = join_all(group.map(|w| lake.append(w))).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(got.iter().map(|g| g.duplicate).filter(|d| *d).count(), 3);
     assert_eq!((got[0].offset, got[4].offset), (first.offset, first.offset));
     assert_eq!(got[1].offset, got[2].offset);
     let mut reused = keyed(1, "a");
     reused.key.as_mut().unwrap().payload_sha256 = [8; 32];
-    assert_eq!(
-        lake.append(reused).await.unwrap_err().kind(),
-        AppendErrorKind::KeyReused
-    );
+    assert_eq!(lake.append(reused).await.unwrap_err().kind(), AppendErrorKind::KeyReused);
     wait(&lake, lake.head().await.unwrap()).await;
     assert_eq!(world.rows(table).await, [1, 2, 3]);
 }
@@ -129,10 +90,7 @@ async fn a_repeated_key_has_one_effect_also_in_one_group() {
 async fn what_a_caller_does_wrong_is_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::open(folder.path()).await;
-    let small = LakeOptions {
-        write_bytes_max: 4096,
-        ..options()
-    };
+    let small = LakeOptions { write_bytes_max: 4096, ..options() };
     let lake = world.lake(small).await;
     let table = world.table(&lake, "t").await;
     let kind = async |write| lake.append(write).await.unwrap_err().kind();
@@ -157,18 +115,12 @@ async fn shutdown_publishes_what_was_acknowledged() {
     let lake = world.lake(options()).await;
     let table = world.table(&lake, "t").await;
     let offset = append(&lake, vec![rows(table, &[1, 2])]).await.offset;
-    assert!(
-        lake.watermark() < offset,
-        "nobody waited, and the interval is an hour"
-    );
+    assert!(lake.watermark() < offset, "nobody waited, and the interval is an hour");
     lake.shutdown(Duration::from_secs(20)).await;
     assert_eq!(lake.watermark(), offset);
     assert_eq!(world.rows(table).await, [1, 2]);
     // The lease is given back: another owner has it at once.
-    let lease = world
-        .catalog
-        .acquire_lease(world.info.id, "other", Duration::from_secs(1))
-        .await;
+    let lease = world.catalog.acquire_lease(world.info.id, "other", Duration::from_secs(1)).await;
     assert!(lease.unwrap().is_some());
 }
 
@@ -186,29 +138,19 @@ async fn while_one_append_is_in_flight_the_next_group_gathers_and_the_queue_is_b
     let mut world = World::open(folder.path()).await;
     let bus = GatedBus::new(Arc::clone(&world.bus));
     world.bus = Arc::clone(&bus) as Arc<dyn Bus>;
-    let narrow = LakeOptions {
-        queue_writes_max: QUEUE,
-        queue_wait_max: Duration::from_millis(30),
-        ..options()
-    };
+    let narrow = LakeOptions { queue_writes_max: QUEUE, queue_wait_max: Duration::from_millis(30), ..options() };
     let lake = world.lake(narrow).await;
     let table = uuid::Uuid::new_v4();
     let spawn = |n: i64| {
         let lake = Arc::clone(&lake);
-        tokio::spawn(async move {
-            lake.append(write(&lake, vec![rows(table, &[n])]).await)
-                .await
-        })
+        tokio::spawn(async move { lake.append(write(&lake, vec![rows(table, &[n])]).await).await })
     };
     let first = spawn(0);
     groups_seen(&bus, 1).await;
     let queued: Vec<_> = (1..=QUEUE as i64).map(spawn).collect();
     let late = spawn(99);
     // No place came free within the limit: told so, and not in the log.
-    assert_eq!(
-        late.await.unwrap().unwrap_err().kind(),
-        AppendErrorKind::QueueFull
-    );
+    assert_eq!(late.await.unwrap().unwrap_err().kind(), AppendErrorKind::QueueFull);
     bus.open();
     assert_eq!(first.await.unwrap().unwrap().offset, Offset::new(1));
     let mut offsets = BTreeSet::new();
@@ -216,11 +158,7 @@ async fn while_one_append_is_in_flight_the_next_group_gathers_and_the_queue_is_b
         offsets.insert(write.await.unwrap().unwrap().offset.get());
     }
     assert_eq!(offsets, (2..=QUEUE as i64 + 1).collect());
-    assert_eq!(
-        *bus.groups.lock().unwrap(),
-        [1, QUEUE as u32],
-        "one commit for all that waited"
-    );
+    assert_eq!(*bus.groups.lock().unwrap(), [1, QUEUE as u32], "one commit for all that waited");
     assert_eq!(lake.head().await.unwrap(), Offset::new(QUEUE as i64 + 1));
 }
 

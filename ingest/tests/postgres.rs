@@ -31,10 +31,7 @@ async fn two_processes_share_a_lake() {
     };
     let here = World::open_postgres(folder.path(), &server.url()).await;
     let there = World::open_postgres(folder.path(), &server.url()).await;
-    let (one, two) = (
-        here.lake(options("one")).await,
-        there.lake(options("two")).await,
-    );
+    let (one, two) = (here.lake(options("one")).await, there.lake(options("two")).await);
     let table = here.table(&one, "t").await;
     // Whoever leads, both learn the schema, write, and see their own and the other's writes.
     let mut tasks = Vec::new();
@@ -43,9 +40,7 @@ async fn two_processes_share_a_lake() {
             let lake = Arc::clone(lake);
             tasks.push(tokio::spawn(async move {
                 for n in 0..10 {
-                    let offset = append(&lake, vec![rows(table, &[base + writer * 10 + n])])
-                        .await
-                        .offset;
+                    let offset = append(&lake, vec![rows(table, &[base + writer * 10 + n])]).await.offset;
                     wait(&lake, offset).await;
                     assert!(lake.watermark() >= offset);
                 }
@@ -62,13 +57,7 @@ async fn two_processes_share_a_lake() {
     let offset = append(&two, vec![rows(table, &[5000])]).await.offset;
     wait(&two, offset).await;
     assert!(there.rows(table).await.ends_with(&[5000]));
-    assert!(
-        here.catalog
-            .dead_letters(here.info.id)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(here.catalog.dead_letters(here.info.id).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -93,20 +82,13 @@ async fn a_crash_of_postgres_loses_no_acknowledged_write() {
                 let value = writer * WRITES + n;
                 // The same key until it is acknowledged: an unknown outcome is found out by it (PG2).
                 loop {
-                    let write = Write {
-                        parts: vec![rows(table, &[value])],
-                        made_for,
-                        key: Some(key(&value.to_string())),
-                    };
+                    let write =
+                        Write { parts: vec![rows(table, &[value])], made_for, key: Some(key(&value.to_string())) };
                     match lake.append(write).await {
                         Ok(_) => break,
-                        Err(e) => assert!(
-                            matches!(
-                                e.kind(),
-                                AppendErrorKind::Unknown | AppendErrorKind::Unavailable
-                            ),
-                            "{e}"
-                        ),
+                        Err(e) => {
+                            assert!(matches!(e.kind(), AppendErrorKind::Unknown | AppendErrorKind::Unavailable), "{e}")
+                        }
                     }
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
@@ -126,12 +108,5 @@ async fn a_crash_of_postgres_loses_no_acknowledged_write() {
     wait(&lake, lake.head().await.unwrap()).await;
     let expected: Vec<i64> = (0..WRITERS * WRITES).collect();
     assert_eq!(world.rows(table).await, expected, "each once");
-    assert!(
-        world
-            .catalog
-            .dead_letters(world.info.id)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(world.catalog.dead_letters(world.info.id).await.unwrap().is_empty());
 }

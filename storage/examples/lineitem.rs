@@ -3,9 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use arrow::{
-    array::{
-        ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    },
+    array::{ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray},
     datatypes::{Field, Schema},
 };
 use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, SchemaId, TableDef, TableId};
@@ -17,16 +15,12 @@ const BATCH_ROWS: usize = 8_192;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = std::env::args()
-        .nth(1)
-        .ok_or("usage: lineitem <absolute folder>")?;
+    let folder = std::env::args().nth(1).ok_or("usage: lineitem <absolute folder>")?;
     let files = LakeFiles::open(&folder)?;
     let table = Arc::new(lineitem());
     let ids = table.columns.iter().map(|c| c.id).collect();
     let mut random = Random(42);
-    let batches = (0..16)
-        .map(|_| batch(&table, &mut random))
-        .collect::<Result<Vec<_>, _>>()?;
+    let batches = (0..16).map(|_| batch(&table, &mut random)).collect::<Result<Vec<_>, _>>()?;
     let start = Instant::now();
     let mut writer = files.stage(table, "main/".into(), ids);
     let mut left = ROWS;
@@ -40,11 +34,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let written = writer.finish().await?;
     let bytes: u64 = written.iter().map(|f| f.size_bytes).sum();
-    println!(
-        "{ROWS} rows, {} files, {bytes} bytes in {:?}",
-        written.len(),
-        start.elapsed()
-    );
+    println!("{ROWS} rows, {} files, {bytes} bytes in {:?}", written.len(), start.elapsed());
     Ok(())
 }
 
@@ -68,19 +58,16 @@ fn lineitem() -> TableDef {
         ("l_shipmode", ColumnType::Char(10)),
         ("l_comment", ColumnType::Varchar(Some(44))),
     ];
-    let columns = columns
-        .into_iter()
-        .zip(1..)
-        .map(|((name, ty), id)| ColumnDef {
-            id: ColumnId::new(id),
-            element_id: None,
-            name: name.into(),
-            ty,
-            nullable: false,
-            default: None,
-            initial_default: None,
-            comment: None,
-        });
+    let columns = columns.into_iter().zip(1..).map(|((name, ty), id)| ColumnDef {
+        id: ColumnId::new(id),
+        element_id: None,
+        name: name.into(),
+        ty,
+        nullable: false,
+        default: None,
+        initial_default: None,
+        comment: None,
+    });
     TableDef {
         id: TableId::new(1),
         uuid: Uuid::nil(),
@@ -97,43 +84,27 @@ fn lineitem() -> TableDef {
 fn batch(table: &TableDef, random: &mut Random) -> Result<RecordBatch, arrow::error::ArrowError> {
     let columns = table.columns.iter().map(|column| {
         Ok(match (&column.ty, column.name.as_str()) {
-            (ColumnType::Int8, _) => {
-                Arc::new(Int64Array::from_iter_values(random.take(6_000_000))) as ArrayRef
-            }
-            (ColumnType::Int4, _) => Arc::new(Int32Array::from_iter_values(
-                random.take(7).map(|v| v as i32),
-            )),
+            (ColumnType::Int8, _) => Arc::new(Int64Array::from_iter_values(random.take(6_000_000))) as ArrayRef,
+            (ColumnType::Int4, _) => Arc::new(Int32Array::from_iter_values(random.take(7).map(|v| v as i32))),
             (ColumnType::Numeric(p, s), name) => {
-                let most = if name == "l_extendedprice" {
-                    10_000_000
-                } else {
-                    50
-                };
+                let most = if name == "l_extendedprice" { 10_000_000 } else { 50 };
                 let values = Decimal128Array::from_iter_values(random.take(most).map(i128::from));
                 Arc::new(values.with_precision_and_scale(*p, *s)?)
             }
-            (ColumnType::Date, _) => Arc::new(Date32Array::from_iter_values(
-                random.take(2_500).map(|v| v as i32 + 8_000),
-            )),
+            (ColumnType::Date, _) => {
+                Arc::new(Date32Array::from_iter_values(random.take(2_500).map(|v| v as i32 + 8_000)))
+            }
             (_, "l_comment") => {
-                let texts = random
-                    .take(i64::MAX)
-                    .map(|v| format!("{v:x} carefully {}", v % 1_000));
+                let texts = random.take(i64::MAX).map(|v| format!("{v:x} carefully {}", v % 1_000));
                 Arc::new(StringArray::from_iter_values(texts))
             }
             _ => Arc::new(StringArray::from_iter_values(
-                random
-                    .take(4)
-                    .map(|v| ["AIR", "RAIL", "SHIP", "TRUCK"][v as usize]),
+                random.take(4).map(|v| ["AIR", "RAIL", "SHIP", "TRUCK"][v as usize]),
             )),
         })
     });
     let columns = columns.collect::<Result<_, arrow::error::ArrowError>>()?;
-    let fields: Vec<_> = table
-        .columns
-        .iter()
-        .map(|c| Field::new(&c.name, c.ty.arrow(), true))
-        .collect();
+    let fields: Vec<_> = table.columns.iter().map(|c| Field::new(&c.name, c.ty.arrow(), true)).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 

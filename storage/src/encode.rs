@@ -24,12 +24,7 @@ pub struct EncodedFile {
 
 /// Makes one file of batches. The same input gives the same bytes and the same name.
 /// Blocks: not for a runtime's workers.
-pub fn encode(
-    table: &TableDef,
-    columns: &[ColumnId],
-    batches: &[RecordBatch],
-    seed: &NameSeed,
-) -> Result<EncodedFile> {
+pub fn encode(table: &TableDef, columns: &[ColumnId], batches: &[RecordBatch], seed: &NameSeed) -> Result<EncodedFile> {
     let layout = Arc::new(Layout::new(table, columns, Others::Refused)?);
     let mut encoder = FileEncoder::new(layout)?;
     for batch in batches {
@@ -37,19 +32,11 @@ pub fn encode(
     }
     let (bytes, mut file) = encoder.finish()?;
     file.path = seed.name(&file.sha256);
-    Ok(EncodedFile {
-        file,
-        bytes: bytes.into(),
-    })
+    Ok(EncodedFile { file, bytes: bytes.into() })
 }
 
 /// Writes batches to a short-lived local Parquet file, replacing what is there; no statistics, no fsync. Blocks.
-pub fn write_scratch(
-    table: &TableDef,
-    columns: &[ColumnId],
-    batches: &[RecordBatch],
-    path: &Path,
-) -> Result<()> {
+pub fn write_scratch(table: &TableDef, columns: &[ColumnId], batches: &[RecordBatch], path: &Path) -> Result<()> {
     write_local(Layout::new(table, columns, Others::AsText)?, batches, path)
 }
 

@@ -38,11 +38,7 @@ pub enum ErrorKind {
 impl Error {
     /// An error that started here.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, message: message.into(), source: None }
     }
 
     /// An error that another one caused.
@@ -51,11 +47,7 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: Some(source.into()),
-        }
+        Self { kind, message: message.into(), source: Some(source.into()) }
     }
 
     /// What the caller must do.
@@ -72,11 +64,7 @@ impl Error {
 
     /// An error of the Parquet writer or reader.
     pub(crate) fn parquet(doing: &str, source: parquet::errors::ParquetError) -> Self {
-        Self::caused(
-            ErrorKind::Io,
-            format!("could not {doing}: {source}"),
-            source,
-        )
+        Self::caused(ErrorKind::Io, format!("could not {doing}: {source}"), source)
     }
 
     /// An error of the object store while `doing` something.
@@ -84,8 +72,9 @@ impl Error {
         let kind = match &source {
             object_store::Error::NotFound { .. } => ErrorKind::NotFound,
             object_store::Error::AlreadyExists { .. } => ErrorKind::AlreadyExists,
-            object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. } => ErrorKind::ReadOnly,
+            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+                ErrorKind::ReadOnly
+            }
             other => caused_by_io(other).map_or(ErrorKind::Io, io_kind),
         };
         Self::caused(kind, format!("could not {doing}: {source}"), source)
@@ -120,22 +109,12 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_seen_through_the_object_store() {
-        for (errno, expect) in [
-            (28, ErrorKind::Full),
-            (122, ErrorKind::Full),
-            (30, ErrorKind::ReadOnly),
-            (5, ErrorKind::Io),
-        ] {
+        for (errno, expect) in
+            [(28, ErrorKind::Full), (122, ErrorKind::Full), (30, ErrorKind::ReadOnly), (5, ErrorKind::Io)]
+        {
             let source = Box::new(std::io::Error::from_raw_os_error(errno));
-            let error = object_store::Error::Generic {
-                store: "local",
-                source,
-            };
-            assert_eq!(
-                Error::store("store a file", error).kind(),
-                expect,
-                "errno {errno}"
-            );
+            let error = object_store::Error::Generic { store: "local", source };
+            assert_eq!(Error::store("store a file", error).kind(), expect, "errno {errno}");
         }
     }
 }

@@ -9,8 +9,7 @@ use arrow::{
 use duckmesh_catalog::files::NewFile;
 use parquet::{
     arrow::arrow_writer::{
-        ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions,
-        compute_leaves,
+        ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions, compute_leaves,
     },
     basic::{Compression, ZstdLevel},
     file::{
@@ -59,19 +58,11 @@ impl FileEncoder {
             .with_properties(properties()?)
             .with_skip_arrow_metadata(true)
             .with_parquet_schema(layout.parquet.clone());
-        let (file, factory) =
-            ArrowWriter::try_new_with_options(Sink::default(), layout.arrow.clone(), options)
-                .and_then(ArrowWriter::into_serialized_writer)
-                .map_err(|e| Error::parquet("begin a Parquet file", e))?;
+        let (file, factory) = ArrowWriter::try_new_with_options(Sink::default(), layout.arrow.clone(), options)
+            .and_then(ArrowWriter::into_serialized_writer)
+            .map_err(|e| Error::parquet("begin a Parquet file", e))?;
         let stats = layout.leaves.iter().map(|_| LeafStats::default()).collect();
-        Ok(Self {
-            layout,
-            file,
-            factory,
-            group: None,
-            stats,
-            rows: 0,
-        })
+        Ok(Self { layout, file, factory, group: None, stats, rows: 0 })
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -114,9 +105,7 @@ impl FileEncoder {
     /// Ends the file. Returns its last bytes, and what it is; the name is left empty.
     pub(crate) fn finish(mut self) -> Result<(Vec<u8>, NewFile)> {
         self.end_group()?;
-        self.file
-            .finish()
-            .map_err(|e| Error::parquet("end a Parquet file", e))?;
+        self.file.finish().map_err(|e| Error::parquet("end a Parquet file", e))?;
         let sink = mem::take(self.file.inner_mut());
         let footer = sink
             .pending
@@ -143,9 +132,7 @@ impl FileEncoder {
         let failed = |e| Error::parquet("end a row group", e);
         let mut out = self.file.next_row_group().map_err(failed)?;
         let columns = group.columns.into_iter().zip(group.nan);
-        for ((column, nan), (leaf, stats)) in
-            columns.zip(self.layout.leaves.iter().zip(&mut self.stats))
-        {
+        for ((column, nan), (leaf, stats)) in columns.zip(self.layout.leaves.iter().zip(&mut self.stats)) {
             let mut chunk = column.close().map_err(failed)?;
             stats.add(leaf, &chunk.close().metadata, nan);
             stats::correct_bounds(chunk.close_mut(), nan).map_err(failed)?;
@@ -158,14 +145,8 @@ impl FileEncoder {
 
 impl RowGroup {
     fn new(factory: &ArrowRowGroupWriterFactory, index: usize) -> Result<Self> {
-        let columns = factory
-            .create_column_writers(index)
-            .map_err(|e| Error::parquet("begin a row group", e))?;
-        Ok(Self {
-            nan: vec![false; columns.len()],
-            columns,
-            rows: 0,
-        })
+        let columns = factory.create_column_writers(index).map_err(|e| Error::parquet("begin a row group", e))?;
+        Ok(Self { nan: vec![false; columns.len()], columns, rows: 0 })
     }
 
     fn write(&mut self, layout: &Layout, batch: &RecordBatch) -> Result<()> {
@@ -176,9 +157,7 @@ impl RowGroup {
             *nan = *nan || has_nan(array);
             let leaves = compute_leaves(field, array);
             for leaf in leaves.map_err(|e| Error::parquet("encode rows", e))? {
-                writer
-                    .write(&leaf)
-                    .map_err(|e| Error::parquet("encode rows", e))?;
+                writer.write(&leaf).map_err(|e| Error::parquet("encode rows", e))?;
             }
         }
         self.rows += batch.num_rows();
@@ -186,10 +165,7 @@ impl RowGroup {
     }
 
     fn size_bytes(&self) -> usize {
-        self.columns
-            .iter()
-            .map(ArrowColumnWriter::get_estimated_total_bytes)
-            .sum()
+        self.columns.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum()
     }
 }
 

@@ -33,9 +33,8 @@ pub(crate) fn stored(array: &ArrayRef) -> Result<ArrayRef> {
             let (_, offsets, values, nulls) = list.clone().into_parts();
             let item = Field::new("element", stored_type(field.data_type()), true);
             let values = stored(&values)?;
-            let list = ListArray::try_new(Arc::new(item), offsets, values, nulls).map_err(|e| {
-                Error::caused(ErrorKind::Invalid, format!("a list does not fit: {e}"), e)
-            })?;
+            let list = ListArray::try_new(Arc::new(item), offsets, values, nulls)
+                .map_err(|e| Error::caused(ErrorKind::Invalid, format!("a list does not fit: {e}"), e))?;
             Ok(Arc::new(list))
         }
         _ => Ok(array.clone()),
@@ -60,12 +59,7 @@ pub fn check(value: IntervalMonthDayNano) -> Result<()> {
 fn intervals(array: &ArrayRef) -> Result<ArrayRef> {
     let array = array
         .as_primitive_opt::<IntervalMonthDayNanoType>()
-        .ok_or_else(|| {
-            Error::new(
-                ErrorKind::Invalid,
-                "intervals must be months, days and nanoseconds",
-            )
-        })?;
+        .ok_or_else(|| Error::new(ErrorKind::Invalid, "intervals must be months, days and nanoseconds"))?;
     let mut builder = FixedSizeBinaryBuilder::with_capacity(array.len(), WIDTH);
     for value in array {
         let Some(value) = value else {
@@ -76,13 +70,9 @@ fn intervals(array: &ArrayRef) -> Result<ArrayRef> {
         bytes[..4].copy_from_slice(&value.months.to_le_bytes());
         bytes[4..8].copy_from_slice(&value.days.to_le_bytes());
         bytes[8..].copy_from_slice(&millis(value)?.to_le_bytes());
-        builder.append_value(bytes).map_err(|e| {
-            Error::caused(
-                ErrorKind::Invalid,
-                format!("an interval does not fit: {e}"),
-                e,
-            )
-        })?;
+        builder
+            .append_value(bytes)
+            .map_err(|e| Error::caused(ErrorKind::Invalid, format!("an interval does not fit: {e}"), e))?;
     }
     Ok(Arc::new(builder.finish()))
 }
@@ -93,8 +83,7 @@ fn millis(value: IntervalMonthDayNano) -> Result<u32> {
         return Err(Error::new(ErrorKind::Invalid, message));
     }
     u32::try_from(value.nanoseconds / NANOS_PER_MILLI).map_err(|_| {
-        let message =
-            "interval out of range: a lake stores time parts from 00:00:00 to 1193:02:47.295";
+        let message = "interval out of range: a lake stores time parts from 00:00:00 to 1193:02:47.295";
         Error::new(ErrorKind::Invalid, message)
     })
 }

@@ -55,32 +55,20 @@ impl Layout {
         let mut stored = Vec::with_capacity(columns.len());
         for id in columns {
             let column = table.column_by_id(*id).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Invalid,
-                    format!("table \"{}\" has no column with id {id}", table.name),
-                )
+                Error::new(ErrorKind::Invalid, format!("table \"{}\" has no column with id {id}", table.name))
             })?;
             if others == Others::Refused && !column.ty.is_writable() {
-                let message = format!(
-                    "column \"{}\" has type {}, which cannot be written",
-                    column.name, column.ty
-                );
+                let message = format!("column \"{}\" has type {}, which cannot be written", column.name, column.ty);
                 return Err(Error::new(ErrorKind::Invalid, message));
             }
             let (field, leaf) = column_type(column)?;
             fields.push(field);
             leaves.push(leaf);
-            stored.push(Field::new(
-                &column.name,
-                stored_type(&column.ty.arrow()),
-                true,
-            ));
+            stored.push(Field::new(&column.name, stored_type(&column.ty.arrow()), true));
             types.push(column.ty.clone());
         }
         let root = Type::group_type_builder("duckdb_schema").with_fields(fields);
-        let root = root
-            .build()
-            .map_err(|e| Error::parquet("build a file's schema", e))?;
+        let root = root.build().map_err(|e| Error::parquet("build a file's schema", e))?;
         Ok(Self {
             arrow: Arc::new(Schema::new(stored)),
             parquet: SchemaDescriptor::new(Arc::new(root)),
@@ -101,34 +89,19 @@ impl Layout {
     /// A caller's batch in the types of the file. Refuses one that was not made for these columns.
     pub(crate) fn stored(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         if batch.num_columns() != self.columns.len() {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                "a batch has another number of columns than its table",
-            ));
+            return Err(Error::new(ErrorKind::Invalid, "a batch has another number of columns than its table"));
         }
-        let columns = batch
-            .columns()
-            .iter()
-            .zip(&self.columns)
-            .map(|(array, ty)| {
-                if !array.data_type().equals_datatype(&ty.arrow()) {
-                    let message = format!(
-                        "a batch has {} where the column has type {ty}",
-                        array.data_type()
-                    );
-                    return Err(Error::new(ErrorKind::Invalid, message));
-                }
-                interval::stored(array)
-            });
+        let columns = batch.columns().iter().zip(&self.columns).map(|(array, ty)| {
+            if !array.data_type().equals_datatype(&ty.arrow()) {
+                let message = format!("a batch has {} where the column has type {ty}", array.data_type());
+                return Err(Error::new(ErrorKind::Invalid, message));
+            }
+            interval::stored(array)
+        });
         let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(self.arrow.clone(), columns, &options).map_err(|e| {
-            Error::caused(
-                ErrorKind::Invalid,
-                format!("a batch does not fit its table: {e}"),
-                e,
-            )
-        })
+        RecordBatch::try_new_with_options(self.arrow.clone(), columns, &options)
+            .map_err(|e| Error::caused(ErrorKind::Invalid, format!("a batch does not fit its table: {e}"), e))
     }
 }
 
@@ -136,9 +109,7 @@ impl Layout {
 pub(crate) fn stored_type(ty: &DataType) -> DataType {
     match ty {
         DataType::Interval(_) => DataType::FixedSizeBinary(interval::WIDTH),
-        DataType::List(field) => {
-            DataType::List(Field::new(field.name(), stored_type(field.data_type()), true).into())
-        }
+        DataType::List(field) => DataType::List(Field::new(field.name(), stored_type(field.data_type()), true).into()),
         other => other.clone(),
     }
 }
@@ -146,18 +117,12 @@ pub(crate) fn stored_type(ty: &DataType) -> DataType {
 /// A column's Parquet type, and its leaf.
 fn column_type(column: &ColumnDef) -> Result<(TypePtr, Leaf)> {
     let ColumnType::Array(element) = &column.ty else {
-        let leaf = Leaf {
-            id: column.id,
-            ty: column.ty.clone(),
-        };
+        let leaf = Leaf { id: column.id, ty: column.ty.clone() };
         return Ok((scalar(&column.name, &column.ty, column.id)?, leaf));
     };
-    let element_id = column.element_id.ok_or_else(|| {
-        Error::new(
-            ErrorKind::Corrupt,
-            format!("array column \"{}\" has no element id", column.name),
-        )
-    })?;
+    let element_id = column
+        .element_id
+        .ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("array column \"{}\" has no element id", column.name)))?;
     let item = scalar("element", element, element_id)?;
     let group = |name: &str, child: TypePtr, repetition, logical, id| {
         Type::group_type_builder(name)
@@ -171,34 +136,16 @@ fn column_type(column: &ColumnDef) -> Result<(TypePtr, Leaf)> {
     };
     let repeated = group("list", item, Repetition::REPEATED, None, None)?;
     let id = Some(field_id(column.id)?);
-    let list = group(
-        &column.name,
-        repeated,
-        Repetition::OPTIONAL,
-        Some(LogicalType::List),
-        id,
-    )?;
-    let leaf = Leaf {
-        id: element_id,
-        ty: (**element).clone(),
-    };
+    let list = group(&column.name, repeated, Repetition::OPTIONAL, Some(LogicalType::List), id)?;
+    let leaf = Leaf { id: element_id, ty: (**element).clone() };
     Ok((list, leaf))
 }
 
 /// A scalar's Parquet type. Always OPTIONAL, as DuckLake's own writer does: NOT NULL may be dropped later.
 fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
-    let int = |bit_width| {
-        Some(LogicalType::Integer {
-            bit_width,
-            is_signed: true,
-        })
-    };
-    let timestamp = |is_adjusted_to_u_t_c| {
-        Some(LogicalType::Timestamp {
-            is_adjusted_to_u_t_c,
-            unit: TimeUnit::MICROS,
-        })
-    };
+    let int = |bit_width| Some(LogicalType::Integer { bit_width, is_signed: true });
+    let timestamp =
+        |is_adjusted_to_u_t_c| Some(LogicalType::Timestamp { is_adjusted_to_u_t_c, unit: TimeUnit::MICROS });
     let (physical, logical) = match ty {
         ColumnType::Bool => (Physical::BOOLEAN, None),
         ColumnType::Int2 => (Physical::INT32, int(16)),
@@ -214,10 +161,7 @@ fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
         ColumnType::Bytea => (Physical::BYTE_ARRAY, None),
         ColumnType::Date => (Physical::INT32, Some(LogicalType::Date)),
         ColumnType::Time => {
-            let time = LogicalType::Time {
-                is_adjusted_to_u_t_c: false,
-                unit: TimeUnit::MICROS,
-            };
+            let time = LogicalType::Time { is_adjusted_to_u_t_c: false, unit: TimeUnit::MICROS };
             (Physical::INT64, Some(time))
         }
         ColumnType::Timestamp => (Physical::INT64, timestamp(false)),
@@ -232,11 +176,7 @@ fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
     let builder = Type::primitive_type_builder(name, physical)
         .with_repetition(Repetition::OPTIONAL)
         .with_logical_type(logical)
-        .with_length(if physical == Physical::FIXED_LEN_BYTE_ARRAY {
-            16
-        } else {
-            -1
-        })
+        .with_length(if physical == Physical::FIXED_LEN_BYTE_ARRAY { 16 } else { -1 })
         .with_id(Some(field_id(id)?));
     built(builder.build())
 }
@@ -267,16 +207,10 @@ fn decimal_bytes(precision: u8) -> i32 {
 
 /// A column id as Parquet holds it: 32 bits.
 fn field_id(id: ColumnId) -> Result<i32> {
-    i32::try_from(id.get()).map_err(|_| {
-        Error::new(
-            ErrorKind::Corrupt,
-            format!("column id {id} does not fit a Parquet field id"),
-        )
-    })
+    i32::try_from(id.get())
+        .map_err(|_| Error::new(ErrorKind::Corrupt, format!("column id {id} does not fit a Parquet field id")))
 }
 
 pub(crate) fn built(built: parquet::errors::Result<Type>) -> Result<TypePtr> {
-    built
-        .map(Arc::new)
-        .map_err(|e| Error::parquet("build a column's schema", e))
+    built.map(Arc::new).map_err(|e| Error::parquet("build a column's schema", e))
 }

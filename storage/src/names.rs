@@ -28,11 +28,7 @@ impl NameSeed {
     /// The name of a file with this content.
     pub(crate) fn name(self, sha256: &str) -> String {
         let hash = sha256.get(..HASH_DIGITS).unwrap_or(sha256);
-        format!(
-            "{PREFIX}{:012}-{}-{hash}.parquet",
-            self.first.get(),
-            self.part
-        )
+        format!("{PREFIX}{:012}-{}-{hash}.parquet", self.first.get(), self.part)
     }
 }
 
@@ -45,21 +41,14 @@ pub(crate) fn staged() -> String {
 /// (`….parquet#1`).
 pub(crate) fn is_ours(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let ending = name
-        .strip_prefix(PREFIX)
-        .and_then(|rest| rest.split_once(".parquet"));
+    let ending = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once(".parquet"));
     ending.is_some_and(|(_, ending)| ending.is_empty() || ending.starts_with('#'))
 }
 
 /// A path that came from the catalog, as an object's path. `..`, absolute and empty parts are refused: a foreign writer
 /// of the catalog must not lead reads or writes out of the lake's folder.
 pub(crate) fn object_path(relative: &str) -> Result<Path> {
-    let refuse = || {
-        Error::new(
-            ErrorKind::Corrupt,
-            format!("unsafe path in the catalog: {relative:?}"),
-        )
-    };
+    let refuse = || Error::new(ErrorKind::Corrupt, format!("unsafe path in the catalog: {relative:?}"));
     let mut parts = Vec::new();
     for part in relative.split('/') {
         parts.push(PathPart::parse(part).map_err(|_| refuse())?);

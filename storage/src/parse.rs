@@ -87,11 +87,7 @@ impl Number {
         let whole = whole.trim_start_matches('0').to_owned();
         let fraction = fraction.trim_end_matches('0').to_owned();
         let negative = negative && whole.len() + fraction.len() > 0;
-        Some(Self {
-            negative,
-            whole,
-            fraction,
-        })
+        Some(Self { negative, whole, fraction })
     }
 
     fn order(&self, other: &Self) -> Ordering {
@@ -106,9 +102,7 @@ impl Number {
     fn size(&self, other: &Self) -> Ordering {
         let whole = self.whole.len().cmp(&other.whole.len());
         // Fractions have no zeros behind: a longer one with the same beginning is larger.
-        whole
-            .then_with(|| self.whole.cmp(&other.whole))
-            .then_with(|| self.fraction.cmp(&other.fraction))
+        whole.then_with(|| self.whole.cmp(&other.whole)).then_with(|| self.fraction.cmp(&other.fraction))
     }
 }
 
@@ -172,11 +166,7 @@ fn time(text: &str) -> Option<i64> {
     if parts.next().is_some() || fraction.len() > 6 {
         return None;
     }
-    let micros = if fraction.is_empty() {
-        0
-    } else {
-        small(&format!("{fraction:0<6}"), 999_999)?
-    };
+    let micros = if fraction.is_empty() { 0 } else { small(&format!("{fraction:0<6}"), 999_999)? };
     Some(((hours * 60 + minutes) * 60 + seconds) * MICROS_PER_SECOND + micros)
 }
 
@@ -223,17 +213,7 @@ mod tests {
 
     #[test]
     fn dates_and_timestamps_read_back() {
-        for days in [
-            0,
-            19_724,
-            -735_160,
-            2_932_897,
-            -719_469,
-            200_000_000,
-            -900_000_000,
-            i32::MAX,
-            -i32::MAX,
-        ] {
+        for days in [0, 19_724, -735_160, 2_932_897, -719_469, 200_000_000, -900_000_000, i32::MAX, -i32::MAX] {
             let parsed = moment(&text::date(days), false);
             let expect = match days {
                 i32::MAX => i128::MAX,
@@ -242,24 +222,14 @@ mod tests {
             };
             assert_eq!(parsed, Some(expect), "{}", text::date(days));
         }
-        for micros in [
-            0,
-            -1,
-            1,
-            1_704_164_645_123_400,
-            -62_135_596_800_000_001,
-            -99_999_999_999_999_999,
-        ] {
+        for micros in [0, -1, 1, 1_704_164_645_123_400, -62_135_596_800_000_001, -99_999_999_999_999_999] {
             for zone in [false, true] {
                 let text = text::timestamp(micros, zone);
                 assert_eq!(moment(&text, zone), Some(i128::from(micros)), "{text}");
                 assert_eq!(moment(&text, !zone), None, "{text}");
             }
         }
-        assert_eq!(
-            moment("2024-01-02 03:04:05-05:30", true),
-            Some(1_704_184_445_000_000)
-        );
+        assert_eq!(moment("2024-01-02 03:04:05-05:30", true), Some(1_704_184_445_000_000));
         assert_eq!(time("24:00:00"), Some(MICROS_PER_DAY));
     }
 

@@ -55,14 +55,9 @@ pub enum Comparison {
 /// The files that may hold a row for which all predicates are true, in their order.
 #[must_use]
 pub fn prune(files: &[DataFile], ranges: &Ranges, predicates: &[ColumnPredicate]) -> Vec<DataFile> {
-    let tests: Vec<_> = predicates
-        .iter()
-        .filter_map(|p| Some((ranges.get(&p.column)?, Compiled::new(p))))
-        .collect();
+    let tests: Vec<_> = predicates.iter().filter_map(|p| Some((ranges.get(&p.column)?, Compiled::new(p)))).collect();
     let may_match = |file: &&DataFile| {
-        let mut known = tests
-            .iter()
-            .filter_map(|(ranges, test)| Some((ranges.get(&file.id)?, test)));
+        let mut known = tests.iter().filter_map(|(ranges, test)| Some((ranges.get(&file.id)?, test)));
         known.all(|(range, test)| test.may_match(range))
     };
     files.iter().filter(may_match).cloned().collect()
@@ -93,25 +88,19 @@ impl<'a> Compiled<'a> {
                 values.map_or(CompiledTest::NotNull, CompiledTest::In)
             }
             // Blanks behind a char(n) count for its order in ways its stored form does not show.
-            Test::Compare(comparison, _)
-                if matches!(ty, ColumnType::Char(_)) && *comparison != Comparison::Eq =>
-            {
+            Test::Compare(comparison, _) if matches!(ty, ColumnType::Char(_)) && *comparison != Comparison::Eq => {
                 CompiledTest::NotNull
             }
-            Test::Compare(comparison, value) => constant(value, ty)
-                .map_or(CompiledTest::NotNull, |v| {
-                    CompiledTest::Compare(*comparison, v)
-                }),
+            Test::Compare(comparison, value) => {
+                constant(value, ty).map_or(CompiledTest::NotNull, |v| CompiledTest::Compare(*comparison, v))
+            }
         };
         Self { ty, test }
     }
 
     fn may_match(&self, range: &FileRange) -> bool {
         // Both counts are 0 where DuckLake has no statistics at all, as for intervals.
-        let counted = (
-            range.value_count.unwrap_or(0),
-            range.null_count.unwrap_or(0),
-        ) != (0, 0);
+        let counted = (range.value_count.unwrap_or(0), range.null_count.unwrap_or(0)) != (0, 0);
         let only_nulls = counted && range.value_count == Some(0);
         let no_nulls = counted && range.null_count == Some(0);
         let within = |comparison, value: &Scalar| self.within(range, comparison, value);
@@ -119,27 +108,19 @@ impl<'a> Compiled<'a> {
             CompiledTest::Null => !no_nulls,
             CompiledTest::NotNull => !only_nulls,
             CompiledTest::Compare(comparison, value) => !only_nulls && within(*comparison, value),
-            CompiledTest::In(values) => {
-                !only_nulls && values.iter().any(|v| within(Comparison::Eq, v))
-            }
+            CompiledTest::In(values) => !only_nulls && values.iter().any(|v| within(Comparison::Eq, v)),
         }
     }
 
     /// Whether a value between the file's bounds may compare so. Each bound counts for itself; none is unknown.
     fn within(&self, range: &FileRange, comparison: Comparison, value: &Scalar) -> bool {
         let min_is = |allowed: fn(Ordering) -> bool| {
-            let min = range
-                .min
-                .as_deref()
-                .and_then(|text| Scalar::parse(text, self.ty));
+            let min = range.min.as_deref().and_then(|text| Scalar::parse(text, self.ty));
             let order = min.and_then(|min| slack(min, -1.0).order(value));
             order.is_none_or(allowed)
         };
         let max_is = |allowed: fn(Ordering) -> bool| {
-            let max = range
-                .max
-                .as_deref()
-                .and_then(|text| Scalar::parse(text, self.ty));
+            let max = range.max.as_deref().and_then(|text| Scalar::parse(text, self.ty));
             let order = max.and_then(|max| slack(max, 1.0).order(value));
             order.is_none_or(allowed)
         };
@@ -157,11 +138,7 @@ impl<'a> Compiled<'a> {
 
 /// A predicate's constant as the column's files hold it.
 fn constant(text: &str, ty: &ColumnType) -> Option<Scalar> {
-    let text = if matches!(ty, ColumnType::Char(_)) {
-        text.trim_end_matches(' ')
-    } else {
-        text
-    };
+    let text = if matches!(ty, ColumnType::Char(_)) { text.trim_end_matches(' ') } else { text };
     Scalar::parse(text, ty)
 }
 
@@ -171,11 +148,7 @@ fn slack(bound: Scalar, direction: f64) -> Scalar {
     match bound {
         Scalar::Float(v) => {
             let distance = v.abs() * f64::from(f32::EPSILON) + f64::from(f32::MIN_POSITIVE);
-            Scalar::Float(if v.is_finite() {
-                v + direction * distance
-            } else {
-                v
-            })
+            Scalar::Float(if v.is_finite() { v + direction * distance } else { v })
         }
         other => other,
     }

@@ -21,18 +21,10 @@ use crate::{
 /// Values are as the stores print them: booleans `1` or `t`, text and json as themselves (Postgres holds them as bytes:
 /// the catalog decodes them), blobs as `\x` and hex, intervals as DuckDB or Postgres write them, lists and structs as
 /// DuckDB writes them.
-pub fn write_rows(
-    table: &TableDef,
-    columns: &[ColumnId],
-    rows: &[Vec<Option<String>>],
-    path: &Path,
-) -> Result<()> {
+pub fn write_rows(table: &TableDef, columns: &[ColumnId], rows: &[Vec<Option<String>>], path: &Path) -> Result<()> {
     let layout = Layout::text(table, columns)?;
     if rows.iter().any(|row| row.len() != columns.len()) {
-        return Err(Error::new(
-            ErrorKind::Corrupt,
-            "an inlined row has another number of values than columns",
-        ));
+        return Err(Error::new(ErrorKind::Corrupt, "an inlined row has another number of values than columns"));
     }
     let arrays = columns.iter().enumerate().map(|(index, id)| {
         let ty = table.column_by_id(*id).map_or(&ColumnType::Text, |c| &c.ty);
@@ -45,14 +37,8 @@ pub fn write_rows(
     });
     let arrays = arrays.collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    let batch =
-        RecordBatch::try_new_with_options(layout.arrow.clone(), arrays, &options).map_err(|e| {
-            Error::caused(
-                ErrorKind::Corrupt,
-                format!("inlined rows do not fit: {e}"),
-                e,
-            )
-        })?;
+    let batch = RecordBatch::try_new_with_options(layout.arrow.clone(), arrays, &options)
+        .map_err(|e| Error::caused(ErrorKind::Corrupt, format!("inlined rows do not fit: {e}"), e))?;
     write_local(layout, &[batch], path)
 }
 

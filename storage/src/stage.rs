@@ -51,12 +51,7 @@ struct OpenFile {
 }
 
 impl StagedWriter {
-    pub(crate) fn new(
-        files: LakeFiles,
-        table: Arc<TableDef>,
-        schema_path: &str,
-        columns: Vec<ColumnId>,
-    ) -> Self {
+    pub(crate) fn new(files: LakeFiles, table: Arc<TableDef>, schema_path: &str, columns: Vec<ColumnId>) -> Self {
         let folder = format!("{schema_path}{}", table.path);
         Self {
             files,
@@ -127,13 +122,7 @@ impl StagedWriter {
 
     /// Deletes everything that was written.
     pub async fn abort(mut self) {
-        discard(
-            self.files.clone(),
-            self.folder.clone(),
-            self.open.take(),
-            mem::take(&mut self.done),
-        )
-        .await;
+        discard(self.files.clone(), self.folder.clone(), self.open.take(), mem::take(&mut self.done)).await;
     }
 
     /// Rows taken so far.
@@ -155,9 +144,7 @@ impl StagedWriter {
         let upload = self.files.store.put_multipart(&path);
         Ok(OpenFile {
             name,
-            upload: upload
-                .await
-                .map_err(|e| Error::store("begin a staged file", e))?,
+            upload: upload.await.map_err(|e| Error::store("begin a staged file", e))?,
             idle: Some(FileEncoder::new(layout)?),
             encoding: None,
             uploading: None,
@@ -173,10 +160,7 @@ impl StagedWriter {
         let (bytes, mut file) = blocking(move || encoder.finish()).await?;
         open.send(bytes).await?;
         open.sent().await?;
-        open.upload
-            .complete()
-            .await
-            .map_err(|e| Error::store("end a staged file", e))?;
+        open.upload.complete().await.map_err(|e| Error::store("end a staged file", e))?;
         file.path = mem::take(&mut open.name);
         let relative = format!("{}{}", self.folder, file.path);
         self.open = None;
@@ -192,12 +176,7 @@ impl Drop for StagedWriter {
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let (open, done) = (self.open.take(), mem::take(&mut self.done));
-            runtime.spawn(discard(
-                self.files.clone(),
-                mem::take(&mut self.folder),
-                open,
-                done,
-            ));
+            runtime.spawn(discard(self.files.clone(), mem::take(&mut self.folder), open, done));
         }
     }
 }
@@ -208,8 +187,7 @@ impl OpenFile {
         if let Some(encoding) = &mut self.encoding {
             let encoded = encoding.await;
             self.encoding = None;
-            return encoded
-                .map_err(|e| Error::caused(ErrorKind::Io, "an encoding task ended early", e))?;
+            return encoded.map_err(|e| Error::caused(ErrorKind::Io, "an encoding task ended early", e))?;
         }
         self.idle.take().ok_or_else(broken)
     }

@@ -28,10 +28,7 @@ impl LeafStats {
     pub(crate) fn add(&mut self, leaf: &Leaf, chunk: &ColumnChunkMetaData, nan: bool) {
         let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
         let levels = unsigned(chunk.num_values());
-        let nulls = chunk
-            .statistics()
-            .and_then(Statistics::null_count_opt)
-            .unwrap_or(0);
+        let nulls = chunk.statistics().and_then(Statistics::null_count_opt).unwrap_or(0);
         self.size_bytes += unsigned(chunk.compressed_size());
         self.levels += levels;
         self.nulls += nulls;
@@ -66,31 +63,16 @@ impl LeafStats {
 /// Makes the bounds of floats in the file itself such that DuckDB, which believes them, is right: none where there are
 /// NaNs, which they leave out (`max(x)` was wrong, and `x > 1` skipped the row group); and 0 where Parquet's writer
 /// says -0 to be safe (`min(x)` was shown as `-0`).
-pub(crate) fn correct_bounds(
-    chunk: &mut ColumnCloseResult,
-    nan: bool,
-) -> parquet::errors::Result<()> {
+pub(crate) fn correct_bounds(chunk: &mut ColumnCloseResult, nan: bool) -> parquet::errors::Result<()> {
     // -0 + 0 is 0, and any other number is itself.
     let corrected = match chunk.metadata.statistics() {
         Some(Statistics::Float(v)) => {
             let bound = |bound: Option<&f32>| bound.filter(|_| !nan).map(|b| b + 0.0);
-            Statistics::float(
-                bound(v.min_opt()),
-                bound(v.max_opt()),
-                None,
-                v.null_count_opt(),
-                false,
-            )
+            Statistics::float(bound(v.min_opt()), bound(v.max_opt()), None, v.null_count_opt(), false)
         }
         Some(Statistics::Double(v)) => {
             let bound = |bound: Option<&f64>| bound.filter(|_| !nan).map(|b| b + 0.0);
-            Statistics::double(
-                bound(v.min_opt()),
-                bound(v.max_opt()),
-                None,
-                v.null_count_opt(),
-                false,
-            )
+            Statistics::double(bound(v.min_opt()), bound(v.max_opt()), None, v.null_count_opt(), false)
         }
         _ => return Ok(()),
     };
@@ -116,10 +98,9 @@ impl Range {
         match (self, next) {
             (Self::Unknown, _) | (_, None) => Self::Unknown,
             (Self::Empty, Some((min, max))) => Self::Known(min, max),
-            (Self::Known(min, max), Some((next_min, next_max))) => Self::Known(
-                min.outer(next_min, Ordering::Less),
-                max.outer(next_max, Ordering::Greater),
-            ),
+            (Self::Known(min, max), Some((next_min, next_max))) => {
+                Self::Known(min.outer(next_min, Ordering::Less), max.outer(next_max, Ordering::Greater))
+            }
         }
     }
 }
@@ -157,12 +138,8 @@ impl Bound {
             (Self::Int(v), ColumnType::Numeric(_, scale)) => text::decimal(*v, *scale),
             (Self::Int(v), ColumnType::Date) => text::date(i32::try_from(*v).ok()?),
             (Self::Int(v), ColumnType::Time) => text::time(i64::try_from(*v).ok()?),
-            (Self::Int(v), ColumnType::Timestamp) => {
-                text::timestamp(i64::try_from(*v).ok()?, false)
-            }
-            (Self::Int(v), ColumnType::Timestamptz) => {
-                text::timestamp(i64::try_from(*v).ok()?, true)
-            }
+            (Self::Int(v), ColumnType::Timestamp) => text::timestamp(i64::try_from(*v).ok()?, false),
+            (Self::Int(v), ColumnType::Timestamptz) => text::timestamp(i64::try_from(*v).ok()?, true),
             (Self::Int(v), _) => v.to_string(),
             // It was a real before it was widened to be compared: nothing is lost on the way back.
             #[allow(clippy::cast_possible_truncation)]
@@ -203,12 +180,6 @@ fn pair<T>(statistics: &ValueStatistics<T>, bound: impl Fn(&T) -> Bound) -> Opti
 
 /// A decimal of up to 16 bytes.
 fn big_endian(bytes: &[u8]) -> i128 {
-    let sign = if bytes.first().is_some_and(|b| b & 0x80 != 0) {
-        -1
-    } else {
-        0
-    };
-    bytes
-        .iter()
-        .fold(sign, |value, byte| (value << 8) | i128::from(*byte))
+    let sign = if bytes.first().is_some_and(|b| b & 0x80 != 0) { -1 } else { 0 };
+    bytes.iter().fold(sign, |value, byte| (value << 8) | i128::from(*byte))
 }

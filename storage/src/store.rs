@@ -10,9 +10,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use duckmesh_catalog::{ColumnId, TableDef, files::NewFile};
 use futures::{StreamExt, TryStreamExt};
-use object_store::{
-    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, local::LocalFileSystem,
-};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, local::LocalFileSystem};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -46,19 +44,13 @@ impl LakeFiles {
     pub fn open(data_path: &str) -> Result<Self> {
         let folder = PathBuf::from(data_path);
         if !folder.is_absolute() {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                format!("not an absolute folder: {data_path}"),
-            ));
+            return Err(Error::new(ErrorKind::Invalid, format!("not an absolute folder: {data_path}")));
         }
         create_durably(&folder).map_err(|e| Error::io("create the data folder", e))?;
         let store = LocalFileSystem::new_with_prefix(&folder)
             .map_err(|e| Error::store("open the data folder", e))?
             .with_fsync(true);
-        Ok(Self {
-            store: Arc::new(store),
-            folder: Some(folder),
-        })
+        Ok(Self { store: Arc::new(store), folder: Some(folder) })
     }
 
     /// Where a file below the data path is on this machine; none if it is not, or if the path is unsafe.
@@ -70,12 +62,7 @@ impl LakeFiles {
 
     /// Stores a part below `schema_path` and `table_path` (with slashes at their ends). Durable on return.
     /// The same content again is success.
-    pub async fn put(
-        &self,
-        schema_path: &str,
-        table_path: &str,
-        file: EncodedFile,
-    ) -> Result<NewFile> {
+    pub async fn put(&self, schema_path: &str, table_path: &str, file: EncodedFile) -> Result<NewFile> {
         let EncodedFile { file, bytes } = file;
         let relative = format!("{schema_path}{table_path}{}", file.path);
         let path = names::object_path(&relative)?;
@@ -84,16 +71,14 @@ impl LakeFiles {
             Ok(_) => self.seal(&relative).await?,
             // An earlier try of the same work succeeded: its answer was lost, or its process died behind it.
             Err(object_store::Error::AlreadyExists { .. }) => {
-                self.verify(schema_path, table_path, &file)
-                    .await
-                    .map_err(|e| match e.kind() {
-                        ErrorKind::Corrupt => Error::caused(
-                            ErrorKind::AlreadyExists,
-                            format!("{relative} is there already with other content"),
-                            e,
-                        ),
-                        _ => e,
-                    })?;
+                self.verify(schema_path, table_path, &file).await.map_err(|e| match e.kind() {
+                    ErrorKind::Corrupt => Error::caused(
+                        ErrorKind::AlreadyExists,
+                        format!("{relative} is there already with other content"),
+                        e,
+                    ),
+                    _ => e,
+                })?;
                 self.sync(&relative).await?;
                 self.seal(&relative).await?;
             }
@@ -104,12 +89,7 @@ impl LakeFiles {
 
     /// A writer of staged files for a table.
     #[must_use]
-    pub fn stage(
-        &self,
-        table: Arc<TableDef>,
-        schema_path: String,
-        columns: Vec<ColumnId>,
-    ) -> StagedWriter {
+    pub fn stage(&self, table: Arc<TableDef>, schema_path: String, columns: Vec<ColumnId>) -> StagedWriter {
         StagedWriter::new(self.clone(), table, &schema_path, columns)
     }
 
@@ -134,17 +114,9 @@ impl LakeFiles {
     pub async fn verify(&self, schema_path: &str, table_path: &str, file: &NewFile) -> Result<()> {
         let relative = format!("{schema_path}{table_path}{}", file.path);
         let path = names::object_path(&relative)?;
-        let corrupt = |what: &str| {
-            Error::new(
-                ErrorKind::Corrupt,
-                format!("{relative}: {what} is not what was written"),
-            )
-        };
-        let found = self
-            .store
-            .get(&path)
-            .await
-            .map_err(|e| Error::store("read a file", e))?;
+        let corrupt =
+            |what: &str| Error::new(ErrorKind::Corrupt, format!("{relative}: {what} is not what was written"));
+        let found = self.store.get(&path).await.map_err(|e| Error::store("read a file", e))?;
         if found.meta.size != file.size_bytes {
             return Err(corrupt("the size"));
         }
@@ -162,12 +134,8 @@ impl LakeFiles {
     /// All files below the data path, those of unfinished uploads too.
     pub async fn list(&self) -> Result<Vec<StoredFile>> {
         let Some(folder) = self.folder.clone() else {
-            let listed: Vec<_> = self
-                .store
-                .list(None)
-                .try_collect()
-                .await
-                .map_err(|e| Error::store("list files", e))?;
+            let listed: Vec<_> =
+                self.store.list(None).try_collect().await.map_err(|e| Error::store("list files", e))?;
             return Ok(listed.into_iter().map(StoredFile::from).collect());
         };
         // Not by object_store: it leaves out what a killed process had not finished.
@@ -201,9 +169,7 @@ impl LakeFiles {
             return self.delete(relative).await;
         };
         blocking(move || match std::fs::remove_file(path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("delete a file", e))
-            }
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("delete a file", e)),
             _ => Ok(()),
         })
         .await
@@ -215,9 +181,7 @@ impl LakeFiles {
             return Ok(());
         };
         blocking(move || {
-            let mut permissions = std::fs::metadata(&path)
-                .map_err(|e| Error::io("look at a file", e))?
-                .permissions();
+            let mut permissions = std::fs::metadata(&path).map_err(|e| Error::io("look at a file", e))?.permissions();
             permissions.set_readonly(true);
             std::fs::set_permissions(&path, permissions).map_err(|e| Error::io("seal a file", e))
         })
@@ -242,11 +206,7 @@ impl LakeFiles {
 
 impl From<ObjectMeta> for StoredFile {
     fn from(object: ObjectMeta) -> Self {
-        Self {
-            path: object.location.to_string(),
-            size_bytes: object.size,
-            modified: object.last_modified,
-        }
+        Self { path: object.location.to_string(), size_bytes: object.size, modified: object.last_modified }
     }
 }
 
@@ -266,9 +226,7 @@ fn create_durably(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Runs blocking work beside the runtime's workers.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|e| Error::caused(ErrorKind::Io, "a storage task ended early", e))?
@@ -292,9 +250,7 @@ fn walk(top: &Path) -> Result<Vec<StoredFile>> {
             if meta.is_dir() {
                 folders.push((entry.path(), format!("{prefix}{name}/")));
             } else if meta.is_file() {
-                let modified = meta
-                    .modified()
-                    .map_err(|e| Error::io("look at a file", e))?;
+                let modified = meta.modified().map_err(|e| Error::io("look at a file", e))?;
                 files.push(StoredFile {
                     path: format!("{prefix}{name}"),
                     size_bytes: meta.len(),

@@ -11,11 +11,7 @@ pub fn decimal(value: i128, scale: i8) -> String {
     let digits = format!("{:0width$}", value.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
     let sign = if value < 0 { "-" } else { "" };
-    if scale == 0 {
-        format!("{sign}{whole}")
-    } else {
-        format!("{sign}{whole}.{fraction}")
-    }
+    if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 /// Bytes as upper-case hex.
@@ -56,10 +52,7 @@ pub fn timestamp(micros: i64, with_zone: bool) -> String {
     if micros <= -i64::MAX {
         return "-infinity".into();
     }
-    let (days, rest) = (
-        micros.div_euclid(MICROS_PER_DAY),
-        micros.rem_euclid(MICROS_PER_DAY),
-    );
+    let (days, rest) = (micros.div_euclid(MICROS_PER_DAY), micros.rem_euclid(MICROS_PER_DAY));
     let zone = if with_zone { "+00" } else { "" };
     format!("{} {}{zone}", civil(days), time(rest))
 }
@@ -163,10 +156,7 @@ mod tests {
         assert_eq!(time(MICROS_PER_DAY), "24:00:00");
         assert_eq!(time(1), "00:00:00.000001");
         assert_eq!(timestamp(-1, false), "1969-12-31 23:59:59.999999");
-        assert_eq!(
-            timestamp(1_704_164_645_000_000, true),
-            "2024-01-02 03:04:05+00"
-        );
+        assert_eq!(timestamp(1_704_164_645_000_000, true), "2024-01-02 03:04:05+00");
         assert_eq!(timestamp(i64::MAX, true), "infinity");
         assert_eq!(timestamp(-i64::MAX, false), "-infinity");
     }

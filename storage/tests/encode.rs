@@ -19,22 +19,12 @@ const SEED: NameSeed = NameSeed::new(Offset::new(7), 0);
 #[test]
 fn every_type_comes_back() {
     let (table, batch) = common::every_type();
-    let file = encode(
-        &table,
-        &common::ids(&table),
-        std::slice::from_ref(&batch),
-        &SEED,
-    )
-    .unwrap();
+    let file = encode(&table, &common::ids(&table), std::slice::from_ref(&batch), &SEED).unwrap();
     assert_eq!(file.file.size_bytes, file.bytes.len() as u64);
     let reader = ParquetRecordBatchReaderBuilder::try_new(file.bytes.clone()).unwrap();
     let read: Vec<_> = reader.build().unwrap().collect::<Result<_, _>>().unwrap();
     let read = concat_batches(&read[0].schema(), &read).unwrap();
-    for (column, (expect, found)) in table
-        .columns
-        .iter()
-        .zip(batch.columns().iter().zip(read.columns()))
-    {
+    for (column, (expect, found)) in table.columns.iter().zip(batch.columns().iter().zip(read.columns())) {
         if column.name.ends_with("iv") {
             continue; // Arrow's reader takes its 12 bytes for days and milliseconds: it has its own test.
         }
@@ -47,29 +37,17 @@ fn every_type_comes_back() {
 fn intervals_are_stored_as_duckdb_reads_them() {
     let table = common::table(&[("x", ColumnType::Interval)]);
     let value = IntervalMonthDayNano::new(-2, 3, 4_294_967_295_000_000);
-    let batch = common::batch(
-        &table,
-        vec![Arc::new(IntervalMonthDayNanoArray::from(vec![value]))],
-    );
+    let batch = common::batch(&table, vec![Arc::new(IntervalMonthDayNanoArray::from(vec![value]))]);
     let file = encode(&table, &common::ids(&table), &[batch], &SEED).unwrap();
     let reader = SerializedFileReader::new(file.bytes).unwrap();
-    let column = reader
-        .get_row_group(0)
-        .unwrap()
-        .get_column_reader(0)
-        .unwrap();
+    let column = reader.get_row_group(0).unwrap().get_column_reader(0).unwrap();
     let ColumnReader::FixedLenByteArrayColumnReader(mut column) = column else {
         panic!("fixed bytes");
     };
     let mut values = Vec::new();
-    column
-        .read_records(1, Some(&mut Vec::new()), None, &mut values)
-        .unwrap();
+    column.read_records(1, Some(&mut Vec::new()), None, &mut values).unwrap();
     let bytes = values[0].data();
-    assert_eq!(
-        bytes,
-        [0xfe, 0xff, 0xff, 0xff, 3, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]
-    );
+    assert_eq!(bytes, [0xfe, 0xff, 0xff, 0xff, 3, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
 }
 
 /// DuckDB answers `max(x)` from the file's own statistics and skips row groups by them: with a NaN there must be none.
@@ -81,10 +59,7 @@ fn a_row_group_with_nan_has_no_bounds_in_the_file() {
     let y = (0..rows).map(|i| if i < 122_880 { f32::NAN } else { 1.5 });
     let batch = common::batch(
         &table,
-        vec![
-            Arc::new(Float64Array::from_iter_values(x)),
-            Arc::new(Float32Array::from_iter_values(y)),
-        ],
+        vec![Arc::new(Float64Array::from_iter_values(x)), Arc::new(Float32Array::from_iter_values(y))],
     );
     let file = encode(&table, &common::ids(&table), &[batch], &SEED).unwrap();
     let reader = SerializedFileReader::new(file.bytes.clone()).unwrap();
@@ -94,25 +69,11 @@ fn a_row_group_with_nan_has_no_bounds_in_the_file() {
         .map(|column| column.statistics().unwrap().min_bytes_opt().is_some())
         .collect();
     assert_eq!(bounded, [true, false, false, true]);
-    let zero = reader
-        .metadata()
-        .row_group(0)
-        .column(0)
-        .statistics()
-        .unwrap()
-        .min_bytes_opt();
+    let zero = reader.metadata().row_group(0).column(0).statistics().unwrap().min_bytes_opt();
     assert_eq!(zero, Some(&0.0_f64.to_le_bytes()[..]), "not -0");
-    let [x, y] = &file.file.stats[..] else {
-        panic!("two columns")
-    };
-    assert_eq!(
-        (x.min.as_deref(), x.max.as_deref(), x.contains_nan),
-        (Some("0.0"), Some("199999.0"), Some(true))
-    );
-    assert_eq!(
-        (y.min.as_deref(), y.max.as_deref(), y.contains_nan),
-        (Some("1.5"), Some("1.5"), Some(true))
-    );
+    let [x, y] = &file.file.stats[..] else { panic!("two columns") };
+    assert_eq!((x.min.as_deref(), x.max.as_deref(), x.contains_nan), (Some("0.0"), Some("199999.0"), Some(true)));
+    assert_eq!((y.min.as_deref(), y.max.as_deref(), y.contains_nan), (Some("1.5"), Some("1.5"), Some(true)));
     assert_eq!((y.value_count, y.null_count), (200_000, 0));
 }
 
@@ -122,50 +83,28 @@ fn fields_are_what_ducklake_reads() {
     let file = encode(&table, &common::ids(&table), &[batch], &SEED).unwrap();
     let reader = SerializedFileReader::new(file.bytes.clone()).unwrap();
     let metadata = reader.metadata().file_metadata();
-    assert!(
-        metadata.key_value_metadata().is_none(),
-        "no Arrow schema beside the Parquet one"
-    );
+    assert!(metadata.key_value_metadata().is_none(), "no Arrow schema beside the Parquet one");
     let root = metadata.schema_descr().root_schema().get_fields().to_vec();
     for (column, field) in table.columns.iter().zip(&root) {
-        assert_eq!(
-            i64::from(field.get_basic_info().id()),
-            column.id.get(),
-            "{}",
-            column.name
-        );
+        assert_eq!(i64::from(field.get_basic_info().id()), column.id.get(), "{}", column.name);
         assert!(field.is_optional(), "{}", column.name);
         if let Some(element) = column.element_id {
             let item = &field.get_fields()[0].get_fields()[0];
-            assert_eq!(
-                (item.name(), i64::from(item.get_basic_info().id())),
-                ("element", element.get())
-            );
+            assert_eq!((item.name(), i64::from(item.get_basic_info().id())), ("element", element.get()));
         }
     }
-    let field = |name: &str| {
-        root.iter()
-            .find(|f| f.name() == name)
-            .unwrap()
-            .get_basic_info()
-            .clone()
-    };
+    let field = |name: &str| root.iter().find(|f| f.name() == name).unwrap().get_basic_info().clone();
     assert_eq!(field("iv").converted_type(), ConvertedType::INTERVAL);
     assert_eq!(field("u").logical_type_ref(), Some(&LogicalType::Uuid));
     assert_eq!(field("jb").logical_type_ref(), Some(&LogicalType::Json));
     assert_eq!(field("i2").converted_type(), ConvertedType::INT_16);
-    assert_eq!(
-        field("tz").converted_type(),
-        ConvertedType::TIMESTAMP_MICROS
-    );
+    assert_eq!(field("tz").converted_type(), ConvertedType::TIMESTAMP_MICROS);
 }
 
 #[test]
 fn statistics_are_ducklakes_text() {
     let (table, batch) = common::every_type();
-    let file = encode(&table, &common::ids(&table), &[batch], &SEED)
-        .unwrap()
-        .file;
+    let file = encode(&table, &common::ids(&table), &[batch], &SEED).unwrap().file;
     let nines = "9".repeat(29);
     let (min38, max38) = (format!("-{nines}.999999999"), format!("{nines}.999999999"));
     let (zero, ones) = (uuid::Uuid::nil().to_string(), uuid::Uuid::max().to_string());
@@ -173,11 +112,7 @@ fn statistics_are_ducklakes_text() {
         ("b", Some("0"), Some("1")),
         ("i2", Some("-32768"), Some("32767")),
         ("i4", Some("-2147483648"), Some("2147483647")),
-        (
-            "i8",
-            Some("-9223372036854775808"),
-            Some("9223372036854775807"),
-        ),
+        ("i8", Some("-9223372036854775808"), Some("9223372036854775807")),
         ("f4", Some("0.1"), Some("0.1")),
         ("f8", Some("-inf"), Some("1e+300")),
         ("n4", Some("-999.9"), Some("999.9")),
@@ -191,11 +126,7 @@ fn statistics_are_ducklakes_text() {
         ("d", Some("0044-03-15 (BC)"), Some("infinity")),
         ("t", Some("00:00:00.5"), Some("24:00:00")),
         ("ts", Some("-infinity"), Some("2024-01-02 03:04:05.1234")),
-        (
-            "tz",
-            Some("0044-03-15 (BC) 01:02:03.5+00"),
-            Some("infinity"),
-        ),
+        ("tz", Some("0044-03-15 (BC) 01:02:03.5+00"), Some("infinity")),
         ("iv", None, None),
         ("u", Some(&zero), Some(&ones)),
         ("j", Some("[]"), Some("{\"a\":1}")),
@@ -207,26 +138,12 @@ fn statistics_are_ducklakes_text() {
         ("au", Some(&zero), Some(&ones)),
     ];
     assert_eq!(file.stats.len(), expect.len());
-    for (column, (stats, (name, min, max))) in
-        table.columns.iter().zip(file.stats.iter().zip(expect))
-    {
+    for (column, (stats, (name, min, max))) in table.columns.iter().zip(file.stats.iter().zip(expect)) {
         assert_eq!(column.name, *name);
-        assert_eq!(
-            (stats.min.as_deref(), stats.max.as_deref()),
-            (*min, *max),
-            "{name}"
-        );
-        assert_eq!(
-            stats.column,
-            column.element_id.unwrap_or(column.id),
-            "{name}"
-        );
+        assert_eq!((stats.min.as_deref(), stats.max.as_deref()), (*min, *max), "{name}");
+        assert_eq!(stats.column, column.element_id.unwrap_or(column.id), "{name}");
         // An empty list and a NULL list have one NULL leaf each, as DuckLake counts.
-        let counts = if column.element_id.is_some() {
-            (2, 3)
-        } else {
-            (2, 1)
-        };
+        let counts = if column.element_id.is_some() { (2, 3) } else { (2, 1) };
         assert_eq!((stats.value_count, stats.null_count), counts, "{name}");
         let nan = match *name {
             "f4" => Some(true),
@@ -240,11 +157,7 @@ fn statistics_are_ducklakes_text() {
 
 #[test]
 fn statistics_span_row_groups() {
-    let table = common::table(&[
-        ("i", ColumnType::Int8),
-        ("s", ColumnType::Text),
-        ("n", ColumnType::Int4),
-    ]);
+    let table = common::table(&[("i", ColumnType::Int8), ("s", ColumnType::Text), ("n", ColumnType::Int4)]);
     let rows = 300_000;
     let long = "z".repeat(300);
     let batch = common::batch(
@@ -269,13 +182,7 @@ fn statistics_span_row_groups() {
     assert_eq!(stats(0), (Some("-298999"), Some("1000")));
     assert_eq!(stats(1), (Some("0"), None));
     assert_eq!(stats(2), (None, None));
-    assert_eq!(
-        (
-            file.file.stats[2].value_count,
-            file.file.stats[2].null_count
-        ),
-        (0, 300_000)
-    );
+    assert_eq!((file.file.stats[2].value_count, file.file.stats[2].null_count), (0, 300_000));
     assert_eq!(file.file.record_count, 300_000);
 }
 
@@ -289,27 +196,16 @@ fn equal_rows_are_equal_bytes() {
     assert_eq!(first.file, again.file);
     let later = encode(&table, &ids, &[batch], &NameSeed::new(Offset::new(8), 0)).unwrap();
     assert_ne!(first.file.path, later.file.path);
-    assert!(
-        first.file.path.starts_with("duckmesh-000000000007-0-"),
-        "{}",
-        first.file.path
-    );
+    assert!(first.file.path.starts_with("duckmesh-000000000007-0-"), "{}", first.file.path);
 }
 
 #[test]
 fn some_columns_only_and_no_rows() {
-    let table = common::table(&[
-        ("a", ColumnType::Int4),
-        ("b", ColumnType::Text),
-        ("c", ColumnType::Bool),
-    ]);
+    let table = common::table(&[("a", ColumnType::Int4), ("b", ColumnType::Text), ("c", ColumnType::Bool)]);
     let columns = [ColumnId::new(3), ColumnId::new(1)];
     let empty = encode(&table, &columns, &[], &SEED).unwrap().file;
     assert_eq!(empty.record_count, 0);
-    assert_eq!(
-        empty.stats.iter().map(|s| s.column).collect::<Vec<_>>(),
-        columns
-    );
+    assert_eq!(empty.stats.iter().map(|s| s.column).collect::<Vec<_>>(), columns);
 }
 
 #[test]
@@ -321,10 +217,7 @@ fn what_a_lake_cannot_hold_is_refused() {
         (iv(0, 0, -1_000_000), "out of range"),
         (iv(0, 0, 4_294_967_296_000_000), "out of range"),
     ] {
-        let batch = common::batch(
-            &table,
-            vec![Arc::new(IntervalMonthDayNanoArray::from(vec![value]))],
-        );
+        let batch = common::batch(&table, vec![Arc::new(IntervalMonthDayNanoArray::from(vec![value]))]);
         let error = encode(&table, &common::ids(&table), &[batch], &SEED).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().contains(message), "{error}");
@@ -332,10 +225,7 @@ fn what_a_lake_cannot_hold_is_refused() {
     let foreign = common::table(&[("x", ColumnType::Other("uint8".into()))]);
     let error = encode(&foreign, &common::ids(&foreign), &[], &SEED).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    let wrong = common::batch(
-        &common::table(&[("x", ColumnType::Int4)]),
-        vec![Arc::new(Int32Array::from(vec![1]))],
-    );
+    let wrong = common::batch(&common::table(&[("x", ColumnType::Int4)]), vec![Arc::new(Int32Array::from(vec![1]))]);
     let error = encode(&table, &common::ids(&table), &[wrong], &SEED).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
@@ -363,31 +253,15 @@ fn inlined_rows_are_text_in_duckdbs_form() {
     ]);
     let row = |values: [Option<&str>; 5]| values.map(|v| v.map(str::to_owned)).to_vec();
     let rows = [
-        row([
-            Some("1"),
-            Some("\\x00ab41"),
-            Some("-1 mons +2 days -00:00:03.5"),
-            Some("[NULL, b]"),
-            Some("{'a': 1}"),
-        ]),
+        row([Some("1"), Some("\\x00ab41"), Some("-1 mons +2 days -00:00:03.5"), Some("[NULL, b]"), Some("{'a': 1}")]),
         row([None; 5]),
     ];
     write_rows(&table, &common::ids(&table), &rows, &path).unwrap();
-    let reader =
-        ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&path).unwrap()).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&path).unwrap()).unwrap();
     let batch = reader.build().unwrap().next().unwrap().unwrap();
-    let expect = [
-        "1",
-        "\\x00\\xAB\\x41",
-        "-1 months 2 days -00:00:03.5",
-        "[NULL, b]",
-        "{'a': 1}",
-    ];
+    let expect = ["1", "\\x00\\xAB\\x41", "-1 months 2 days -00:00:03.5", "[NULL, b]", "{'a': 1}"];
     for (column, expect) in batch.columns().iter().zip(expect) {
-        assert_eq!(
-            column.as_string::<i32>().iter().collect::<Vec<_>>(),
-            [Some(expect), None]
-        );
+        assert_eq!(column.as_string::<i32>().iter().collect::<Vec<_>>(), [Some(expect), None]);
     }
     let short = [vec![None]];
     let error = write_rows(&table, &common::ids(&table), &short, &path).unwrap_err();

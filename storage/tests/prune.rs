@@ -4,9 +4,7 @@ mod common;
 
 use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
-use arrow::array::{
-    ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
-};
+use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use duckmesh_catalog::{
     ColumnId, ColumnType, FileId, Offset, SnapshotId,
     files::{DataFile, FileRange},
@@ -33,11 +31,7 @@ fn file() -> DataFile {
 
 fn is_kept(range: FileRange, ty: ColumnType, test: Test) -> bool {
     let ranges: Ranges = HashMap::from([(COLUMN, Arc::new(HashMap::from([(FILE, range)])))]);
-    let predicate = ColumnPredicate {
-        column: COLUMN,
-        ty,
-        test,
-    };
+    let predicate = ColumnPredicate { column: COLUMN, ty, test };
     !prune(&[file()], &ranges, &[predicate]).is_empty()
 }
 
@@ -63,14 +57,7 @@ fn compare(op: &str, value: &str) -> Test {
 }
 
 /// Type, minimum, maximum, operator, constant, whether the file stays.
-type Case<'a> = (
-    &'a ColumnType,
-    Option<&'a str>,
-    Option<&'a str>,
-    &'a str,
-    &'a str,
-    bool,
-);
+type Case<'a> = (&'a ColumnType, Option<&'a str>, Option<&'a str>, &'a str, &'a str, bool);
 
 #[test]
 fn comparisons() {
@@ -145,11 +132,7 @@ fn comparisons() {
 
 #[test]
 fn lists_and_nulls() {
-    let counts = |null_count, value_count| FileRange {
-        null_count,
-        value_count,
-        ..range(Some("1"), Some("5"))
-    };
+    let counts = |null_count, value_count| FileRange { null_count, value_count, ..range(Some("1"), Some("5")) };
     let ty = || ColumnType::Int4;
     let list = |values: &[&str]| Test::In(values.iter().map(|v| (*v).to_owned()).collect());
     assert!(is_kept(counts(None, None), ty(), list(&["0", "5"])));
@@ -166,35 +149,16 @@ fn lists_and_nulls() {
         (Some(0), Some(0), true, true),
     ] {
         let counts = || counts(null_count, value_count);
-        assert_eq!(
-            is_kept(counts(), ty(), Test::IsNull),
-            may_be_null,
-            "{null_count:?} {value_count:?}"
-        );
-        assert_eq!(
-            is_kept(counts(), ty(), Test::IsNotNull),
-            may_be_value,
-            "{null_count:?} {value_count:?}"
-        );
-        assert_eq!(
-            is_kept(counts(), ty(), compare("=", "3")),
-            may_be_value,
-            "{null_count:?} {value_count:?}"
-        );
-        assert_eq!(
-            is_kept(counts(), ColumnType::Json, compare("=", "3")),
-            may_be_value
-        );
+        assert_eq!(is_kept(counts(), ty(), Test::IsNull), may_be_null, "{null_count:?} {value_count:?}");
+        assert_eq!(is_kept(counts(), ty(), Test::IsNotNull), may_be_value, "{null_count:?} {value_count:?}");
+        assert_eq!(is_kept(counts(), ty(), compare("=", "3")), may_be_value, "{null_count:?} {value_count:?}");
+        assert_eq!(is_kept(counts(), ColumnType::Json, compare("=", "3")), may_be_value);
     }
 }
 
 #[test]
 fn without_statistics_everything_stays() {
-    let predicate = |column| ColumnPredicate {
-        column,
-        ty: ColumnType::Int4,
-        test: compare("=", "7"),
-    };
+    let predicate = |column| ColumnPredicate { column, ty: ColumnType::Int4, test: compare("=", "7") };
     let ranges: Ranges = HashMap::from([(COLUMN, Arc::new(HashMap::new()))]);
     let predicates = [predicate(COLUMN), predicate(ColumnId::new(2))];
     assert_eq!(prune(&[file(), file()], &ranges, &predicates).len(), 2);
@@ -204,14 +168,7 @@ fn without_statistics_everything_stays() {
 fn encoded(ty: &ColumnType, array: ArrayRef) -> FileRange {
     let table = common::table(&[("x", ty.clone())]);
     let batch = common::batch(&table, vec![array]);
-    let file = encode(
-        &table,
-        &[COLUMN],
-        &[batch],
-        &NameSeed::new(Offset::new(1), 0),
-    )
-    .unwrap()
-    .file;
+    let file = encode(&table, &[COLUMN], &[batch], &NameSeed::new(Offset::new(1), 0)).unwrap().file;
     let stats = file.stats[0].clone();
     FileRange {
         file: FILE,

@@ -20,8 +20,7 @@ fn numbers() -> TableDef {
 }
 
 fn rows(from: i64, count: i64) -> RecordBatch {
-    let texts = (from..from + count)
-        .map(|i| format!("{:x}", i.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64)));
+    let texts = (from..from + count).map(|i| format!("{:x}", i.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64)));
     common::batch(
         &numbers(),
         vec![
@@ -33,13 +32,7 @@ fn rows(from: i64, count: i64) -> RecordBatch {
 
 fn part(from: i64) -> EncodedFile {
     let table = numbers();
-    encode(
-        &table,
-        &common::ids(&table),
-        &[rows(from, 10)],
-        &NameSeed::new(Offset::new(1), 0),
-    )
-    .unwrap()
+    encode(&table, &common::ids(&table), &[rows(from, 10)], &NameSeed::new(Offset::new(1), 0)).unwrap()
 }
 
 #[tokio::test]
@@ -89,45 +82,18 @@ async fn a_changed_file_is_found_out() {
 #[tokio::test]
 async fn paths_stay_in_the_folder() {
     let (_folder, files) = lake();
-    for path in [
-        "../x",
-        "a/../../x",
-        "/etc/passwd",
-        "a//b",
-        "",
-        ".",
-        "a/./b",
-        "a\0b",
-    ] {
+    for path in ["../x", "a/../../x", "/etc/passwd", "a//b", "", ".", "a/./b", "a\0b"] {
         assert_eq!(files.local_path(path), None, "{path:?}");
-        assert_eq!(
-            files.exists(path).await.unwrap_err().kind(),
-            ErrorKind::Corrupt,
-            "{path:?}"
-        );
-        assert_eq!(
-            files.delete(path).await.unwrap_err().kind(),
-            ErrorKind::Corrupt,
-            "{path:?}"
-        );
+        assert_eq!(files.exists(path).await.unwrap_err().kind(), ErrorKind::Corrupt, "{path:?}");
+        assert_eq!(files.delete(path).await.unwrap_err().kind(), ErrorKind::Corrupt, "{path:?}");
     }
     let error = files.put("../", "t/", part(0)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    for table in [
-        "a b/", "é%20#1/", "a%2Fb/", "q?x=[1]/", "\"t\"/", "a\\b/", "ta~ble*/",
-    ] {
+    for table in ["a b/", "é%20#1/", "a%2Fb/", "q?x=[1]/", "\"t\"/", "a\\b/", "ta~ble*/"] {
         let file = files.put("main/", table, part(0)).await.unwrap();
         let relative = format!("main/{table}{}", file.path);
         assert!(files.local_path(&relative).unwrap().is_file(), "{table}");
-        assert!(
-            files
-                .list()
-                .await
-                .unwrap()
-                .iter()
-                .any(|f| f.path == relative),
-            "{table}"
-        );
+        assert!(files.list().await.unwrap().iter().any(|f| f.path == relative), "{table}");
         files.verify("main/", table, &file).await.unwrap();
     }
 }
@@ -146,10 +112,7 @@ async fn staged_files_hold_all_rows() {
     assert!(written.len() > 1, "rolled over: {}", written.len());
     assert_eq!(written.iter().map(|f| f.record_count).sum::<u64>(), 400_000);
     assert_eq!(written[0].stats[0].min.as_deref(), Some("0"));
-    assert_eq!(
-        written.last().unwrap().stats[0].max.as_deref(),
-        Some("399999")
-    );
+    assert_eq!(written.last().unwrap().stats[0].max.as_deref(), Some("399999"));
     for file in &written {
         files.verify("main/", "t/", file).await.unwrap();
     }
@@ -174,10 +137,7 @@ async fn nothing_stays_of_an_aborted_or_dropped_writer() {
         }
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while !files.list().await.unwrap().is_empty() {
-            assert!(
-                drop_it && std::time::Instant::now() < deadline,
-                "files stay"
-            );
+            assert!(drop_it && std::time::Instant::now() < deadline, "files stay");
             tokio::task::yield_now().await;
         }
     }
@@ -202,10 +162,7 @@ async fn a_writer_stays_broken_after_an_error() {
     writer.write(wrong).await.unwrap();
     let error = writer.write(rows(0, 10)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert_eq!(
-        writer.write(rows(0, 10)).await.unwrap_err().kind(),
-        ErrorKind::Io
-    );
+    assert_eq!(writer.write(rows(0, 10)).await.unwrap_err().kind(), ErrorKind::Io);
     writer.abort().await;
     assert_eq!(files.list().await.unwrap(), []);
 }
@@ -215,27 +172,14 @@ async fn the_sweep_takes_only_old_unreferenced_files_of_ours() {
     let (_folder, files) = lake();
     let kept = files.put("main/", "t/", part(0)).await.unwrap();
     let orphan = files.put("main/", "t/", part(1)).await.unwrap();
-    let (kept, orphan) = (
-        format!("main/t/{}", kept.path),
-        format!("main/t/{}", orphan.path),
-    );
+    let (kept, orphan) = (format!("main/t/{}", kept.path), format!("main/t/{}", orphan.path));
     let unfinished = format!("{orphan}#1");
-    std::fs::write(
-        files
-            .local_path(&orphan)
-            .unwrap()
-            .with_file_name("ducklake-foreign.parquet"),
-        b"x",
-    )
-    .unwrap();
+    std::fs::write(files.local_path(&orphan).unwrap().with_file_name("ducklake-foreign.parquet"), b"x").unwrap();
     let folder = files.local_path(&orphan).unwrap();
     std::fs::write(format!("{}#1", folder.display()), b"x").unwrap();
     let grace = Duration::from_secs(3600);
     let referenced = |path: &str| path == kept;
-    assert_eq!(
-        files.sweep(Utc::now(), grace, referenced).await.unwrap(),
-        Vec::<String>::new()
-    );
+    assert_eq!(files.sweep(Utc::now(), grace, referenced).await.unwrap(), Vec::<String>::new());
     let later = Utc::now() + TimeDelta::hours(2);
     let mut expect = vec![orphan.clone(), unfinished];
     expect.sort();
@@ -246,8 +190,5 @@ async fn the_sweep_takes_only_old_unreferenced_files_of_ours() {
 
 #[test]
 fn a_data_path_is_an_absolute_folder() {
-    assert_eq!(
-        LakeFiles::open("files/").unwrap_err().kind(),
-        ErrorKind::Invalid
-    );
+    assert_eq!(LakeFiles::open("files/").unwrap_err().kind(), ErrorKind::Invalid);
 }

@@ -1,1 +1,7 @@
-//! TODO
+//! Suites that run the real server as a process and look at it from outside: over the wire, on disk, and with other software.
+
+pub mod checker;
+pub mod differential;
+pub mod harness;
+pub mod ledger;
+pub mod slt;

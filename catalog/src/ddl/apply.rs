@@ -6,9 +6,8 @@ use uuid::Uuid;
 
 use super::{CommentTarget, DdlOp};
 use crate::{
-    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, ErrorKind, LakeSchema, SchemaDef,
-    SchemaId, TableDef, TableId, ViewDef, ViewId, catalog::Result, error::Error,
-    schema::DEFAULT_SCHEMA,
+    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, ErrorKind, LakeSchema, SchemaDef, SchemaId, TableDef,
+    TableId, ViewDef, ViewId, catalog::Result, error::Error, schema::DEFAULT_SCHEMA,
 };
 
 impl LakeSchema {
@@ -27,13 +26,9 @@ impl LakeSchema {
         match op {
             DdlOp::CreateSchema { uuid, name } => self.create_schema(*uuid, name),
             DdlOp::DropSchema { uuid } => self.drop_schema(*uuid),
-            DdlOp::CreateTable {
-                uuid,
-                schema,
-                name,
-                columns,
-                constraints,
-            } => self.create_table(*uuid, *schema, name, columns, constraints),
+            DdlOp::CreateTable { uuid, schema, name, columns, constraints } => {
+                self.create_table(*uuid, *schema, name, columns, constraints)
+            }
             DdlOp::DropTable { uuid } => {
                 let id = self.table_mut(*uuid)?.id;
                 self.tables.remove(&id);
@@ -47,43 +42,22 @@ impl LakeSchema {
             }
             DdlOp::AddColumn { table, column } => self.table_mut(*table)?.add_column(column),
             DdlOp::DropColumn { table, column } => self.table_mut(*table)?.drop_column(*column),
-            DdlOp::RenameColumn {
-                table,
-                column,
-                name,
-                checks,
-            } => self.table_mut(*table)?.rename_column(*column, name, checks),
-            DdlOp::SetDefault {
-                table,
-                column,
-                default,
-            } => {
-                self.table_mut(*table)?
-                    .column_mut(*column)?
-                    .default
-                    .clone_from(default);
+            DdlOp::RenameColumn { table, column, name, checks } => {
+                self.table_mut(*table)?.rename_column(*column, name, checks)
+            }
+            DdlOp::SetDefault { table, column, default } => {
+                self.table_mut(*table)?.column_mut(*column)?.default.clone_from(default);
                 Ok(())
             }
-            DdlOp::SetNullable {
-                table,
-                column,
-                nullable,
-            } => {
+            DdlOp::SetNullable { table, column, nullable } => {
                 self.table_mut(*table)?.column_mut(*column)?.nullable = *nullable;
                 Ok(())
             }
-            DdlOp::AddConstraint { table, constraint } => {
-                self.table_mut(*table)?.add_constraint(constraint)
-            }
+            DdlOp::AddConstraint { table, constraint } => self.table_mut(*table)?.add_constraint(constraint),
             DdlOp::DropConstraint { table, name } => self.table_mut(*table)?.drop_constraint(name),
-            DdlOp::CreateView {
-                uuid,
-                schema,
-                name,
-                duckdb_sql,
-                postgres_sql,
-                columns,
-            } => self.create_view(*uuid, *schema, name, duckdb_sql, postgres_sql, columns),
+            DdlOp::CreateView { uuid, schema, name, duckdb_sql, postgres_sql, columns } => {
+                self.create_view(*uuid, *schema, name, duckdb_sql, postgres_sql, columns)
+            }
             DdlOp::DropView { uuid } => {
                 let id = self.view_mut(*uuid)?.id;
                 self.views.remove(&id);
@@ -101,10 +75,7 @@ impl LakeSchema {
 
     fn create_schema(&mut self, uuid: Uuid, name: &str) -> Result<()> {
         if self.schemas.contains_key(name) {
-            return Err(Error::new(
-                ErrorKind::AlreadyExists,
-                format!("schema \"{name}\" already exists"),
-            ));
+            return Err(Error::new(ErrorKind::AlreadyExists, format!("schema \"{name}\" already exists")));
         }
         let schema = SchemaDef {
             id: SchemaId::new(self.next_id()),
@@ -124,17 +95,11 @@ impl LakeSchema {
         if used {
             return Err(Error::new(
                 ErrorKind::Invalid,
-                format!(
-                    "cannot drop schema {} because other objects depend on it",
-                    schema.name
-                ),
+                format!("cannot drop schema {} because other objects depend on it", schema.name),
             ));
         }
         if schema.name == DEFAULT_SCHEMA {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                "cannot drop schema public: every lake has it",
-            ));
+            return Err(Error::new(ErrorKind::Invalid, "cannot drop schema public: every lake has it"));
         }
         self.schemas.remove(&schema.name);
         Ok(())
@@ -151,10 +116,7 @@ impl LakeSchema {
         let schema_id = self.schema_by_uuid(schema)?.id;
         self.check_free(schema_id, name)?;
         if self.table_by_uuid(uuid).is_some() {
-            return Err(Error::new(
-                ErrorKind::AlreadyExists,
-                format!("relation \"{name}\" already exists"),
-            ));
+            return Err(Error::new(ErrorKind::AlreadyExists, format!("relation \"{name}\" already exists")));
         }
         let mut table = TableDef {
             id: TableId::new(self.next_id()),
@@ -238,19 +200,10 @@ impl LakeSchema {
 
     /// Tables and views share their names.
     fn check_free(&self, schema: SchemaId, name: &str) -> Result<()> {
-        let taken = self
-            .tables
-            .values()
-            .any(|t| t.schema_id == schema && t.name == name)
-            || self
-                .views
-                .values()
-                .any(|v| v.schema_id == schema && v.name == name);
+        let taken = self.tables.values().any(|t| t.schema_id == schema && t.name == name)
+            || self.views.values().any(|v| v.schema_id == schema && v.name == name);
         if taken {
-            return Err(Error::new(
-                ErrorKind::AlreadyExists,
-                format!("relation \"{name}\" already exists"),
-            ));
+            return Err(Error::new(ErrorKind::AlreadyExists, format!("relation \"{name}\" already exists")));
         }
         Ok(())
     }
@@ -284,10 +237,7 @@ impl TableDef {
         if self.column(&column.name).is_some() {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
-                format!(
-                    "column \"{}\" of relation \"{}\" already exists",
-                    column.name, self.name
-                ),
+                format!("column \"{}\" of relation \"{}\" already exists", column.name, self.name),
             ));
         }
         self.push_column(column)
@@ -295,15 +245,10 @@ impl TableDef {
 
     fn push_column(&mut self, column: &ColumnDef) -> Result<()> {
         let is_array = matches!(column.ty, ColumnType::Array(_));
-        if column.id != self.next_column_id
-            || column.element_id != is_array.then(|| column.id.next())
-        {
+        if column.id != self.next_column_id || column.element_id != is_array.then(|| column.id.next()) {
             return Err(Error::new(
                 ErrorKind::Invalid,
-                format!(
-                    "column \"{}\" of relation \"{}\" was numbered for another table",
-                    column.name, self.name
-                ),
+                format!("column \"{}\" of relation \"{}\" was numbered for another table", column.name, self.name),
             ));
         }
         self.next_column_id = column.element_id.unwrap_or(column.id).next();
@@ -317,10 +262,7 @@ impl TableDef {
             // Postgres allows a table without columns; a lake's files need one.
             return Err(Error::new(
                 ErrorKind::Invalid,
-                format!(
-                    "cannot drop column \"{name}\": it is the last one of table \"{}\"",
-                    self.name
-                ),
+                format!("cannot drop column \"{name}\": it is the last one of table \"{}\"", self.name),
             ));
         }
         self.columns.retain(|c| c.id != column);
@@ -335,17 +277,10 @@ impl TableDef {
     }
 
     fn rename_column(&mut self, column: ColumnId, name: &str, checks: &[Constraint]) -> Result<()> {
-        if self
-            .columns
-            .iter()
-            .any(|c| c.id != column && c.name == name)
-        {
+        if self.columns.iter().any(|c| c.id != column && c.name == name) {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
-                format!(
-                    "column \"{name}\" of relation \"{}\" already exists",
-                    self.name
-                ),
+                format!("column \"{name}\" of relation \"{}\" already exists", self.name),
             ));
         }
         name.clone_into(&mut self.column_mut(column)?.name);
@@ -361,20 +296,14 @@ impl TableDef {
         if self.constraints.iter().any(|c| c.name == constraint.name) {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
-                format!(
-                    "constraint \"{}\" for relation \"{}\" already exists",
-                    constraint.name, self.name
-                ),
+                format!("constraint \"{}\" for relation \"{}\" already exists", constraint.name, self.name),
             ));
         }
         let is_key = |c: &Constraint| matches!(c.kind, ConstraintKind::PrimaryKey { .. });
         if is_key(constraint) && self.constraints.iter().any(is_key) {
             return Err(Error::new(
                 ErrorKind::Invalid,
-                format!(
-                    "multiple primary keys for table \"{}\" are not allowed",
-                    self.name
-                ),
+                format!("multiple primary keys for table \"{}\" are not allowed", self.name),
             ));
         }
         self.constraints.push(constraint.clone());
@@ -387,10 +316,7 @@ impl TableDef {
         if self.constraints.len() == before {
             return Err(Error::new(
                 ErrorKind::NotFound,
-                format!(
-                    "constraint \"{name}\" of relation \"{}\" does not exist",
-                    self.name
-                ),
+                format!("constraint \"{name}\" of relation \"{}\" does not exist", self.name),
             ));
         }
         Ok(())
@@ -399,22 +325,13 @@ impl TableDef {
     fn column_mut(&mut self, id: ColumnId) -> Result<&mut ColumnDef> {
         let name = self.name.clone();
         self.columns.iter_mut().find(|c| c.id == id).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                format!("column {id} of relation \"{name}\" does not exist"),
-            )
+            Error::new(ErrorKind::NotFound, format!("column {id} of relation \"{name}\" does not exist"))
         })
     }
 }
 
 /// The folder of a schema or table: its name where every file system and URL takes it, else its uuid.
 fn folder(name: &str, uuid: Uuid) -> String {
-    let plain = name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if plain && name.len() <= 63 {
-        format!("{name}/")
-    } else {
-        format!("{uuid}/")
-    }
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if plain && name.len() <= 63 { format!("{name}/") } else { format!("{uuid}/") }
 }

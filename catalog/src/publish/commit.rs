@@ -41,11 +41,7 @@ impl Catalog {
                     tracing::debug!(lake = %publication.lake, attempt, error = %e, "publishing again");
                 }
                 Err(e) if is_store_conflict(&e) => {
-                    return Err(Error::caused(
-                        ErrorKind::Retry,
-                        "other writers keep taking the next snapshot",
-                        e,
-                    ));
+                    return Err(Error::caused(ErrorKind::Retry, "other writers keep taking the next snapshot", e));
                 }
                 other => return other,
             }
@@ -68,12 +64,7 @@ impl Catalog {
         }
     }
 
-    async fn write(
-        &self,
-        tx: &mut Transaction,
-        book: &Book,
-        publication: &Publication,
-    ) -> Result<Published> {
+    async fn write(&self, tx: &mut Transaction, book: &Book, publication: &Publication) -> Result<Published> {
         move_watermark(tx, publication).await?;
         let latest = snapshots::info(&tx.query_one(snapshots::LATEST, vec![]).await?)?;
         let ddl_offset = publication.ddl_offset.unwrap_or(latest.ddl_offset);
@@ -84,20 +75,14 @@ impl Catalog {
                 Some(schema) => schema,
                 None => Arc::new(tables::load(&mut Source::Transaction(tx), &latest).await?),
             };
-            if let Some(made) = self
-                .snapshot_of(tx, book.store.dialect(), &latest, &old, publication)
-                .await?
-            {
+            if let Some(made) = self.snapshot_of(tx, book.store.dialect(), &latest, &old, publication).await? {
                 snapshot = made.0;
                 statements.extend(made.1);
             }
         }
         statements.push(cover(snapshot, publication.new_watermark, ddl_offset));
         tx.batch(statements).await?;
-        Ok(Published {
-            snapshot,
-            watermark: publication.new_watermark,
-        })
+        Ok(Published { snapshot, watermark: publication.new_watermark })
     }
 
     /// The new snapshot and the statements that make it; none where there is nothing to show.
@@ -118,10 +103,7 @@ impl Catalog {
         let snapshot = latest.id.next();
         let mut next_file_id = row.int(1)?;
         // A snapshot without schema changes can raise it, too (other writers' macros).
-        let old = LakeSchema {
-            next_catalog_id: row.int(0)?,
-            ..old.clone()
-        };
+        let old = LakeSchema { next_catalog_id: row.int(0)?, ..old.clone() };
         let new = old.apply(&publication.ddl)?;
         let mut diff = diff::diff(&old, &new, snapshot)?;
         let schema_version = latest.schema_version + i64::from(!diff.is_empty());
@@ -135,26 +117,14 @@ impl Catalog {
         statements.extend(inlined::follow(tx, dialect, &old, &new, &diff, schema_version).await?);
         let mut changes = diff.changes;
         for (table, new_files) in by_table(&old, &new, publication)? {
-            files::insert(
-                tx,
-                &mut statements,
-                snapshot,
-                &table,
-                &new_files,
-                &mut next_file_id,
-            )
-            .await?;
+            files::insert(tx, &mut statements, snapshot, &table, &new_files, &mut next_file_id).await?;
             changes.push(format!("inserted_into_table:{}", table.id));
         }
         if changes.is_empty() {
             return Ok(None);
         }
         // Time travel by time needs times in the order of ids, whatever this machine's clock does.
-        let time = self
-            .inner
-            .clock
-            .now()
-            .max(latest.time + chrono::Duration::microseconds(1));
+        let time = self.inner.clock.now().max(latest.time + chrono::Duration::microseconds(1));
         let mut all = vec![
             Statement::new(
                 "INSERT INTO @ducklake_snapshot(snapshot_id, snapshot_time, schema_version, next_catalog_id, next_file_id)
@@ -174,10 +144,7 @@ impl Catalog {
 /// The compare-and-set that everything hangs on: one row, or the reason why not.
 async fn move_watermark(tx: &mut Transaction, publication: &Publication) -> Result<()> {
     if publication.new_watermark < publication.expected_watermark {
-        return Err(Error::new(
-            ErrorKind::Invalid,
-            "a watermark does not go back",
-        ));
+        return Err(Error::new(ErrorKind::Invalid, "a watermark does not go back"));
     }
     let rows = tx
         .execute(
@@ -194,23 +161,15 @@ async fn move_watermark(tx: &mut Transaction, publication: &Publication) -> Resu
     if rows == 1 {
         return Ok(());
     }
-    let row = tx
-        .query_one("SELECT watermark, epoch FROM @duckmesh_state", vec![])
-        .await?;
+    let row = tx.query_one("SELECT watermark, epoch FROM @duckmesh_state", vec![]).await?;
     let (watermark, epoch) = (row.int(0)?, row.int(1)?);
     Err(if epoch == publication.epoch.get() {
         Error::new(
             ErrorKind::WatermarkMoved,
-            format!(
-                "the watermark is {watermark}, not {}",
-                publication.expected_watermark
-            ),
+            format!("the watermark is {watermark}, not {}", publication.expected_watermark),
         )
     } else {
-        Error::new(
-            ErrorKind::Fenced,
-            format!("epoch {epoch} publishes now, not {}", publication.epoch),
-        )
+        Error::new(ErrorKind::Fenced, format!("epoch {epoch} publishes now, not {}", publication.epoch))
     })
 }
 
@@ -253,11 +212,7 @@ fn by_table(
     publication: &Publication,
 ) -> Result<Vec<(Arc<TableDef>, Vec<NewFile>)>> {
     let mut tables: Vec<(Uuid, Vec<NewFile>)> = Vec::new();
-    for (uuid, files) in publication
-        .files
-        .iter()
-        .filter(|(_, files)| !files.is_empty())
-    {
+    for (uuid, files) in publication.files.iter().filter(|(_, files)| !files.is_empty()) {
         match tables.iter_mut().find(|(known, _)| known == uuid) {
             Some((_, known)) => known.extend(files.iter().cloned()),
             None => tables.push((*uuid, files.clone())),
@@ -269,10 +224,7 @@ fn by_table(
             Some(table) => out.push((Arc::clone(table), files)),
             None if old.table_by_uuid(uuid).is_some() => {}
             None => {
-                return Err(Error::new(
-                    ErrorKind::NotFound,
-                    format!("table {uuid} does not exist"),
-                ));
+                return Err(Error::new(ErrorKind::NotFound, format!("table {uuid} does not exist")));
             }
         }
     }

@@ -48,14 +48,7 @@ pub(super) fn diff(old: &LakeSchema, new: &LakeSchema, at: SnapshotId) -> Result
         match old_schemas.get(id) {
             None => create_schema(&mut out, schema, at),
             Some(before) if before.comment != schema.comment => {
-                set_tag(
-                    &mut out,
-                    id.get(),
-                    COMMENT,
-                    before.comment.as_ref(),
-                    schema.comment.as_ref(),
-                    at,
-                );
+                set_tag(&mut out, id.get(), COMMENT, before.comment.as_ref(), schema.comment.as_ref(), at);
                 out.changes.push(format!("altered_schema:{id}"));
             }
             Some(_) => {}
@@ -88,10 +81,7 @@ pub(super) fn diff(old: &LakeSchema, new: &LakeSchema, at: SnapshotId) -> Result
         close_tags(&mut out, id.get(), at);
         out.changes.push(format!("dropped_view:{id}"));
     }
-    for id in old_schemas
-        .keys()
-        .filter(|id| !new_schemas.contains_key(id))
-    {
+    for id in old_schemas.keys().filter(|id| !new_schemas.contains_key(id)) {
         out.push_one(
             "UPDATE @ducklake_schema SET end_snapshot = $1 WHERE schema_id = $2 AND end_snapshot IS NULL",
             params![at, *id],
@@ -103,12 +93,7 @@ pub(super) fn diff(old: &LakeSchema, new: &LakeSchema, at: SnapshotId) -> Result
 }
 
 fn schema_name(schema: &LakeSchema, id: crate::SchemaId) -> Result<&str> {
-    schema.schema_name(id).ok_or_else(|| {
-        Error::new(
-            ErrorKind::Corrupt,
-            format!("schema {id} of a table is not there"),
-        )
-    })
+    schema.schema_name(id).ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("schema {id} of a table is not there")))
 }
 
 fn create_schema(out: &mut Diff, schema: &SchemaDef, at: SnapshotId) {
@@ -117,16 +102,8 @@ fn create_schema(out: &mut Diff, schema: &SchemaDef, at: SnapshotId) {
          VALUES ($1, $2, $3, $4, $5, $6)",
         params![schema.id, schema.uuid, at, &schema.name, &schema.path, true],
     );
-    set_tag(
-        out,
-        schema.id.get(),
-        COMMENT,
-        None,
-        schema.comment.as_ref(),
-        at,
-    );
-    out.changes
-        .push(format!("created_schema:{}", quote(&schema.name)));
+    set_tag(out, schema.id.get(), COMMENT, None, schema.comment.as_ref(), at);
+    out.changes.push(format!("created_schema:{}", quote(&schema.name)));
 }
 
 fn create_table(out: &mut Diff, table: &TableDef, schema: &str, at: SnapshotId) -> Result<()> {
@@ -138,19 +115,8 @@ fn create_table(out: &mut Diff, table: &TableDef, schema: &str, at: SnapshotId) 
         }
     }
     insert_constraints(out, table, at)?;
-    set_tag(
-        out,
-        table.id.get(),
-        COMMENT,
-        None,
-        table.comment.as_ref(),
-        at,
-    );
-    out.changes.push(format!(
-        "created_table:{}.{}",
-        quote(schema),
-        quote(&table.name)
-    ));
+    set_tag(out, table.id.get(), COMMENT, None, table.comment.as_ref(), at);
+    out.changes.push(format!("created_table:{}.{}", quote(schema), quote(&table.name)));
     out.versioned.push(table.id.get());
     Ok(())
 }
@@ -185,13 +151,7 @@ fn insert_column(out: &mut Diff, table: &TableDef, column: &ColumnDef, at: Snaps
     }
 }
 
-fn alter_table(
-    out: &mut Diff,
-    old: &TableDef,
-    new: &TableDef,
-    schema: &str,
-    at: SnapshotId,
-) -> Result<()> {
+fn alter_table(out: &mut Diff, old: &TableDef, new: &TableDef, schema: &str, at: SnapshotId) -> Result<()> {
     let renamed = old.name != new.name;
     if renamed {
         out.push_one(
@@ -214,14 +174,7 @@ fn alter_table(
         );
         insert_constraints(out, new, at)?;
     }
-    set_tag(
-        out,
-        new.id.get(),
-        COMMENT,
-        old.comment.as_ref(),
-        new.comment.as_ref(),
-        at,
-    );
+    set_tag(out, new.id.get(), COMMENT, old.comment.as_ref(), new.comment.as_ref(), at);
     // As the official extension writes it: a renamed table is a table created under its new name.
     out.changes.push(if renamed {
         format!("created_table:{}.{}", quote(schema), quote(&new.name))
@@ -252,38 +205,18 @@ fn alter_columns(out: &mut Diff, old: &TableDef, new: &TableDef, at: SnapshotId)
         changed |= alter_column(out, new, before, column, at);
         let (was, is) = (columns::tags(before), columns::tags(column));
         for key in [columns::TYPE, columns::DEFAULT, COMMENT] {
-            let find = |tags: &[(&str, String)]| {
-                tags.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone())
-            };
-            set_column_tag(
-                out,
-                new,
-                column,
-                key,
-                find(&was).as_ref(),
-                find(&is).as_ref(),
-                at,
-            );
+            let find = |tags: &[(&str, String)]| tags.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
+            set_column_tag(out, new, column, key, find(&was).as_ref(), find(&is).as_ref(), at);
         }
     }
-    for column in old
-        .columns
-        .iter()
-        .filter(|c| new.column_by_id(c.id).is_none())
-    {
+    for column in old.columns.iter().filter(|c| new.column_by_id(c.id).is_none()) {
         drop_column(out, new, column, at);
         changed = true;
     }
     changed
 }
 
-fn alter_column(
-    out: &mut Diff,
-    table: &TableDef,
-    old: &ColumnDef,
-    new: &ColumnDef,
-    at: SnapshotId,
-) -> bool {
+fn alter_column(out: &mut Diff, table: &TableDef, old: &ColumnDef, new: &ColumnDef, at: SnapshotId) -> bool {
     let default_changed = old.default != new.default;
     if old.name == new.name && old.nullable == new.nullable && !default_changed {
         return false;
@@ -359,21 +292,11 @@ fn create_view(out: &mut Diff, view: &ViewDef, schema: &str, at: SnapshotId) -> 
     for (key, value) in view_tags(view)? {
         set_tag(out, view.id.get(), key, None, Some(&value), at);
     }
-    out.changes.push(format!(
-        "created_view:{}.{}",
-        quote(schema),
-        quote(&view.name)
-    ));
+    out.changes.push(format!("created_view:{}.{}", quote(schema), quote(&view.name)));
     Ok(())
 }
 
-fn alter_view(
-    out: &mut Diff,
-    old: &ViewDef,
-    new: &ViewDef,
-    schema: &str,
-    at: SnapshotId,
-) -> Result<()> {
+fn alter_view(out: &mut Diff, old: &ViewDef, new: &ViewDef, schema: &str, at: SnapshotId) -> Result<()> {
     if old.name != new.name || old.duckdb_sql != new.duckdb_sql {
         out.push_one(
             "UPDATE @ducklake_view SET end_snapshot = $1 WHERE view_id = $2 AND end_snapshot IS NULL",
@@ -393,16 +316,8 @@ fn alter_view(
     }
     let (was, is) = (view_tags(old)?, view_tags(new)?);
     for key in [VIEW_SQL, VIEW_COLUMNS, COMMENT] {
-        let find =
-            |tags: &[(&str, String)]| tags.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
-        set_tag(
-            out,
-            new.id.get(),
-            key,
-            find(&was).as_ref(),
-            find(&is).as_ref(),
-            at,
-        );
+        let find = |tags: &[(&str, String)]| tags.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
+        set_tag(out, new.id.get(), key, find(&was).as_ref(), find(&is).as_ref(), at);
     }
     out.changes.push(if old.name == new.name {
         format!("altered_view:{}", new.id)
@@ -426,9 +341,8 @@ fn view_tags(view: &ViewDef) -> Result<Vec<(&'static str, String)>> {
         tags.push((VIEW_SQL, sql.clone()));
     }
     if !view.columns.is_empty() {
-        let json = serde_json::to_string(&view.columns).map_err(|e| {
-            Error::caused(ErrorKind::Store, "a view's columns cannot be written", e)
-        })?;
+        let json = serde_json::to_string(&view.columns)
+            .map_err(|e| Error::caused(ErrorKind::Store, "a view's columns cannot be written", e))?;
         tags.push((VIEW_COLUMNS, json));
     }
     if let Some(comment) = &view.comment {
@@ -450,14 +364,7 @@ fn insert_constraints(out: &mut Diff, table: &TableDef, at: SnapshotId) -> Resul
     Ok(())
 }
 
-fn set_tag(
-    out: &mut Diff,
-    object: i64,
-    key: &str,
-    old: Option<&String>,
-    new: Option<&String>,
-    at: SnapshotId,
-) {
+fn set_tag(out: &mut Diff, object: i64, key: &str, old: Option<&String>, new: Option<&String>, at: SnapshotId) {
     if old == new {
         return;
     }

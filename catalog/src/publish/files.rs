@@ -21,16 +21,10 @@ pub(super) async fn insert(
     next_file_id: &mut i64,
 ) -> Result<()> {
     let known = tx
-        .query_opt(
-            "SELECT record_count, next_row_id FROM @ducklake_table_stats WHERE table_id = $1",
-            params![table.id],
-        )
+        .query_opt("SELECT record_count, next_row_id FROM @ducklake_table_stats WHERE table_id = $1", params![table.id])
         .await?;
     let (had_rows, first_row) = match &known {
-        Some(row) => (
-            row.opt_int(0)?.unwrap_or(0) > 0,
-            row.opt_int(1)?.unwrap_or(0),
-        ),
+        Some(row) => (row.opt_int(0)?.unwrap_or(0) > 0, row.opt_int(1)?.unwrap_or(0)),
         None => (false, 0),
     };
     let mut row_id = first_row;
@@ -121,28 +115,20 @@ async fn merge_stats(
             (Some(min), Some(max)) => Range::Known(min, max),
             _ => Range::Unknown,
         };
-        let stats = TableStats {
-            contains_null: row.opt_bool(1)?,
-            contains_nan: row.opt_bool(2)?,
-            range,
-        };
+        let stats = TableStats { contains_null: row.opt_bool(1)?, contains_nan: row.opt_bool(2)?, range };
         known.insert(ColumnId::new(row.int(0)?), stats);
     }
     for (column, ty, initial_default) in leaves(table) {
         let before = known.remove(&column);
-        let start = before
-            .clone()
-            .unwrap_or_else(|| TableStats::before_first_file(had_rows, initial_default));
+        let start = before.clone().unwrap_or_else(|| TableStats::before_first_file(had_rows, initial_default));
         let mut after = start;
         for file in files {
             after = match file.stats.iter().find(|s| s.column == column) {
                 Some(stats) => after.merge(ty, stats),
                 // A file that says nothing of a column may hold anything of it.
-                None => TableStats {
-                    contains_null: Some(true),
-                    contains_nan: after.contains_nan,
-                    range: Range::Unknown,
-                },
+                None => {
+                    TableStats { contains_null: Some(true), contains_nan: after.contains_nan, range: Range::Unknown }
+                }
             };
         }
         // Most files of a growing table stay within its ranges.
@@ -158,23 +144,11 @@ async fn merge_stats(
             "INSERT INTO @ducklake_table_column_stats(table_id, column_id, contains_null, contains_nan, min_value, max_value)
              VALUES ($1, $2, $3, $4, $5, $6)"
         };
-        statements.push(Statement::new(
-            sql,
-            params![
-                table.id,
-                column,
-                after.contains_null,
-                after.contains_nan,
-                min,
-                max
-            ],
-        ));
+        statements
+            .push(Statement::new(sql, params![table.id, column, after.contains_null, after.contains_nan, min, max]));
     }
     // What is left is nested in columns of other writers: in rows of ours they are NULL.
-    for (column, _) in known
-        .iter()
-        .filter(|(_, stats)| stats.contains_null != Some(true))
-    {
+    for (column, _) in known.iter().filter(|(_, stats)| stats.contains_null != Some(true)) {
         statements.push(Statement::new(
             "UPDATE @ducklake_table_column_stats SET contains_null = $3 WHERE table_id = $1 AND column_id = $2",
             params![table.id, *column, true],
@@ -185,15 +159,12 @@ async fn merge_stats(
 
 /// Leaf columns with their types: an array's element stands for the array.
 fn leaves(table: &TableDef) -> impl Iterator<Item = (ColumnId, &ColumnType, Option<&str>)> {
-    table
-        .columns
-        .iter()
-        .filter_map(|column| match (&column.ty, column.element_id) {
-            (ColumnType::Array(element), Some(id)) => Some((id, element.as_ref(), None)),
-            // Nested columns of other writers: their leaves are not known here, and no file of ours has values for them.
-            (ColumnType::Other(name), _) if name.contains(['(', '[']) => None,
-            (ty, _) => Some((column.id, ty, column.initial_default.as_deref())),
-        })
+    table.columns.iter().filter_map(|column| match (&column.ty, column.element_id) {
+        (ColumnType::Array(element), Some(id)) => Some((id, element.as_ref(), None)),
+        // Nested columns of other writers: their leaves are not known here, and no file of ours has values for them.
+        (ColumnType::Other(name), _) if name.contains(['(', '[']) => None,
+        (ty, _) => Some((column.id, ty, column.initial_default.as_deref())),
+    })
 }
 
 fn count(value: u64) -> i64 {

@@ -25,10 +25,7 @@ pub(super) async fn follow(
             continue;
         };
         let known = tx
-            .query_opt(
-                "SELECT 1 FROM @ducklake_inlined_data_tables WHERE table_id = $1 LIMIT 1",
-                params![id],
-            )
+            .query_opt("SELECT 1 FROM @ducklake_inlined_data_tables WHERE table_id = $1 LIMIT 1", params![id])
             .await?;
         if known.is_some() {
             statements.extend(next_table(dialect, table, schema_version));
@@ -41,11 +38,7 @@ fn next_table(dialect: Dialect, table: &TableDef, schema_version: i64) -> [State
     let name = format!("ducklake_inlined_data_{}_{schema_version}", table.id);
     let mut columns = String::from("row_id BIGINT, begin_snapshot BIGINT, end_snapshot BIGINT");
     for column in &table.columns {
-        columns.push_str(&format!(
-            ", {} {}",
-            quote(&column.name),
-            store_type(dialect, &column.ty)
-        ));
+        columns.push_str(&format!(", {} {}", quote(&column.name), store_type(dialect, &column.ty)));
     }
     [
         Statement::new(format!("CREATE TABLE @{}({columns})", quote(&name)), vec![]),
@@ -86,10 +79,7 @@ fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
             ColumnType::Time => "TIME",
             ColumnType::Interval => "INTERVAL",
             ColumnType::Uuid => "UUID",
-            ColumnType::Date
-            | ColumnType::Timestamp
-            | ColumnType::Timestamptz
-            | ColumnType::Array(_) => "VARCHAR",
+            ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz | ColumnType::Array(_) => "VARCHAR",
             ColumnType::Other(_) => match other {
                 "int8" => "SMALLINT",
                 "uint8" | "uint16" => "INTEGER",

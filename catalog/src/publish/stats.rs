@@ -31,16 +31,8 @@ impl TableStats {
     /// Of a column whose rows so far all show `initial_default` (it was added after them), or that has no rows yet.
     pub fn before_first_file(has_rows: bool, initial_default: Option<&str>) -> Self {
         match (has_rows, initial_default) {
-            (false, _) => Self {
-                contains_null: Some(false),
-                contains_nan: None,
-                range: Range::Empty,
-            },
-            (true, None) => Self {
-                contains_null: Some(true),
-                contains_nan: None,
-                range: Range::Empty,
-            },
+            (false, _) => Self { contains_null: Some(false), contains_nan: None, range: Range::Empty },
+            (true, None) => Self { contains_null: Some(true), contains_nan: None, range: Range::Empty },
             (true, Some(value)) => Self {
                 contains_null: Some(false),
                 contains_nan: None,
@@ -84,17 +76,11 @@ impl Range {
         match (self, other) {
             (Self::Empty, range) | (range, Self::Empty) => range,
             (Self::Known(a_min, a_max), Self::Known(b_min, b_max)) => {
-                let (Some(low), Some(high)) =
-                    (compare(ty, &a_min, &b_min), compare(ty, &a_max, &b_max))
-                else {
+                let (Some(low), Some(high)) = (compare(ty, &a_min, &b_min), compare(ty, &a_max, &b_max)) else {
                     return Self::Unknown;
                 };
                 Self::Known(
-                    if low == Ordering::Greater {
-                        b_min
-                    } else {
-                        a_min
-                    },
+                    if low == Ordering::Greater { b_min } else { a_min },
                     if high == Ordering::Less { b_max } else { a_max },
                 )
             }
@@ -109,9 +95,7 @@ pub(crate) fn compare(ty: &ColumnType, a: &str, b: &str) -> Option<Ordering> {
         ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 => {
             Some(a.parse::<i128>().ok()?.cmp(&b.parse::<i128>().ok()?))
         }
-        ColumnType::Float4 | ColumnType::Float8 => {
-            a.parse::<f64>().ok()?.partial_cmp(&b.parse::<f64>().ok()?)
-        }
+        ColumnType::Float4 | ColumnType::Float8 => a.parse::<f64>().ok()?.partial_cmp(&b.parse::<f64>().ok()?),
         ColumnType::Numeric(..) => decimal(a, b),
         ColumnType::Bool => Some(boolean(a)?.cmp(&boolean(b)?)),
         ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz => moment(a, b),
@@ -167,11 +151,7 @@ fn digits(text: &str) -> Option<(bool, &str, &str)> {
     }
     let whole = whole.trim_start_matches('0');
     let fraction = fraction.trim_end_matches('0');
-    Some((
-        negative && !(whole.is_empty() && fraction.is_empty()),
-        whole,
-        fraction,
-    ))
+    Some((negative && !(whole.is_empty() && fraction.is_empty()), whole, fraction))
 }
 
 /// Dates and timestamps: ISO text compares as text while years have the same number of digits. Timestamps with time zone
@@ -201,67 +181,23 @@ mod tests {
     fn values_compare_by_their_type() {
         let check = |ty: ColumnType, a: &str, b: &str, expect: Option<Ordering>| {
             assert_eq!(compare(&ty, a, b), expect, "{ty:?} {a} {b}");
-            assert_eq!(
-                compare(&ty, b, a),
-                expect.map(Ordering::reverse),
-                "{ty:?} {b} {a}"
-            );
+            assert_eq!(compare(&ty, b, a), expect.map(Ordering::reverse), "{ty:?} {b} {a}");
         };
         check(ColumnType::Int4, "9", "10", Some(Ordering::Less));
         check(ColumnType::Int8, "-9", "-10", Some(Ordering::Greater));
-        check(
-            ColumnType::Numeric(10, 2),
-            "9.50",
-            "10.00",
-            Some(Ordering::Less),
-        );
-        check(
-            ColumnType::Numeric(10, 2),
-            "-9.50",
-            "-10.00",
-            Some(Ordering::Greater),
-        );
-        check(
-            ColumnType::Numeric(10, 2),
-            "-0.00",
-            "0.00",
-            Some(Ordering::Equal),
-        );
-        check(
-            ColumnType::Numeric(10, 2),
-            "1.5",
-            "1.50",
-            Some(Ordering::Equal),
-        );
+        check(ColumnType::Numeric(10, 2), "9.50", "10.00", Some(Ordering::Less));
+        check(ColumnType::Numeric(10, 2), "-9.50", "-10.00", Some(Ordering::Greater));
+        check(ColumnType::Numeric(10, 2), "-0.00", "0.00", Some(Ordering::Equal));
+        check(ColumnType::Numeric(10, 2), "1.5", "1.50", Some(Ordering::Equal));
         check(ColumnType::Float8, "1e10", "9", Some(Ordering::Greater));
         check(ColumnType::Float8, "-inf", "0", Some(Ordering::Less));
         check(ColumnType::Bool, "true", "0", Some(Ordering::Greater));
-        check(
-            ColumnType::Date,
-            "2024-01-02",
-            "2024-01-10",
-            Some(Ordering::Less),
-        );
+        check(ColumnType::Date, "2024-01-02", "2024-01-10", Some(Ordering::Less));
         check(ColumnType::Date, "10000-01-02", "2024-01-10", None);
-        check(
-            ColumnType::Timestamptz,
-            "2024-01-02 03:04:05+00",
-            "2024-01-02 03:04:05.5+00",
-            Some(Ordering::Less),
-        );
-        check(
-            ColumnType::Timestamptz,
-            "2024-01-02 03:04:05+02",
-            "2024-01-02 03:04:05+00",
-            None,
-        );
+        check(ColumnType::Timestamptz, "2024-01-02 03:04:05+00", "2024-01-02 03:04:05.5+00", Some(Ordering::Less));
+        check(ColumnType::Timestamptz, "2024-01-02 03:04:05+02", "2024-01-02 03:04:05+00", None);
         check(ColumnType::Text, "9", "10", Some(Ordering::Greater));
-        check(
-            ColumnType::Array(Box::new(ColumnType::Int4)),
-            "9",
-            "10",
-            Some(Ordering::Less),
-        );
+        check(ColumnType::Array(Box::new(ColumnType::Int4)), "9", "10", Some(Ordering::Less));
         check(ColumnType::Other("int128".into()), "1", "2", None);
     }
 
@@ -285,8 +221,8 @@ mod tests {
         assert_eq!(nulls.contains_null, Some(true));
         let unknown = nulls.merge(&ColumnType::Int4, &file(None, None, 3, 0));
         assert_eq!(unknown.bounds(), (None, None));
-        let added = TableStats::before_first_file(true, Some("7"))
-            .merge(&ColumnType::Int4, &file(Some("8"), Some("9"), 2, 0));
+        let added =
+            TableStats::before_first_file(true, Some("7")).merge(&ColumnType::Int4, &file(Some("8"), Some("9"), 2, 0));
         assert_eq!(added.bounds(), (Some("7"), Some("9")));
     }
 }

@@ -45,11 +45,7 @@ pub struct Statement {
 impl Statement {
     /// A statement that may change any number of rows.
     pub fn new(sql: impl Into<std::borrow::Cow<'static, str>>, params: Vec<Value>) -> Self {
-        Self {
-            sql: sql.into(),
-            params,
-            rows: None,
-        }
+        Self { sql: sql.into(), params, rows: None }
     }
 
     /// The same with the number of rows it must change.
@@ -76,17 +72,13 @@ impl Store {
     /// Opens a SQLite file, and makes it where it is missing.
     pub async fn open_sqlite(path: &Path) -> Result<Self> {
         let sqlite = sqlite::Sqlite::open(path.to_owned()).await?;
-        Ok(Self {
-            inner: Inner::Sqlite(Arc::new(sqlite)),
-        })
+        Ok(Self { inner: Inner::Sqlite(Arc::new(sqlite)) })
     }
 
     /// Connects to a Postgres database (`postgres://…`, or key=value with a socket folder as host); tables are in `schema`.
     pub async fn open_postgres(url: &str, schema: &str) -> Result<Self> {
         let postgres = postgres::Postgres::open(url, schema).await?;
-        Ok(Self {
-            inner: Inner::Postgres(Arc::new(postgres)),
-        })
+        Ok(Self { inner: Inner::Postgres(Arc::new(postgres)) })
     }
 
     /// The same Postgres connections with the tables of another schema; a SQLite store is itself.
@@ -94,9 +86,7 @@ impl Store {
     pub fn in_schema(&self, schema: &str) -> Self {
         match &self.inner {
             Inner::Sqlite(_) => self.clone(),
-            Inner::Postgres(pg) => Self {
-                inner: Inner::Postgres(Arc::new(pg.in_schema(schema))),
-            },
+            Inner::Postgres(pg) => Self { inner: Inner::Postgres(Arc::new(pg.in_schema(schema))) },
         }
     }
 
@@ -192,6 +182,7 @@ pub struct Transaction {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // lives on one stack frame, is never stored
 enum TransactionInner {
     Sqlite(sqlite::SqliteTransaction),
     Postgres(postgres::PostgresTransaction),
@@ -218,9 +209,7 @@ impl Transaction {
 
     /// Writes; gives the number of rows it changed.
     pub async fn execute(&mut self, sql: &str, params: Vec<Value>) -> Result<u64> {
-        let counts = self
-            .batch(vec![Statement::new(sql.to_owned(), params)])
-            .await?;
+        let counts = self.batch(vec![Statement::new(sql.to_owned(), params)]).await?;
         Ok(counts.first().copied().unwrap_or(0))
     }
 
@@ -258,10 +247,7 @@ impl Transaction {
 }
 
 fn missing_row() -> Error {
-    Error::new(
-        ErrorKind::Corrupt,
-        "a row that must be in the store is missing",
-    )
+    Error::new(ErrorKind::Corrupt, "a row that must be in the store is missing")
 }
 
 /// The text of a statement as a store wants it: `@table` qualified, `$n` as its own placeholder, `@@now_ms` as its clock.
@@ -282,10 +268,7 @@ fn render(sql: &str, schema: Option<&str>) -> String {
             }
             // A comment may hold an apostrophe; it is left out.
             '-' if !quoted && rest.starts_with('-') => {
-                rest = rest
-                    .find('\n')
-                    .and_then(|end| rest.get(end..))
-                    .unwrap_or_default();
+                rest = rest.find('\n').and_then(|end| rest.get(end..)).unwrap_or_default();
             }
             '@' if !quoted && rest.starts_with("@now_ms") => {
                 rest = rest.strip_prefix("@now_ms").unwrap_or_default();
@@ -298,12 +281,7 @@ fn render(sql: &str, schema: Option<&str>) -> String {
                 }
             }
             // SQLite numbers `$name` by first appearance; `?n` is the n-th parameter.
-            '$' if !quoted
-                && schema.is_none()
-                && rest.starts_with(|n: char| n.is_ascii_digit()) =>
-            {
-                out.push('?')
-            }
+            '$' if !quoted && schema.is_none() && rest.starts_with(|n: char| n.is_ascii_digit()) => out.push('?'),
             c => out.push(c),
         }
     }
@@ -321,10 +299,7 @@ fn check_rows(statement: &Statement, rows: u64) -> Result<()> {
     match statement.rows {
         Some(expected) if expected != rows => Err(Error::new(
             ErrorKind::Corrupt,
-            format!(
-                "a statement changed {rows} rows instead of {expected}: {}",
-                statement.sql
-            ),
+            format!("a statement changed {rows} rows instead of {expected}: {}", statement.sql),
         )),
         _ => Ok(()),
     }
@@ -337,13 +312,7 @@ mod tests {
     #[test]
     fn statements_are_rendered_for_each_store() {
         let sql = "-- it's @x\nSELECT '@a $1' FROM @t WHERE a = $2 AND b = $1";
-        assert_eq!(
-            render(sql, None),
-            "\nSELECT '@a $1' FROM t WHERE a = ?2 AND b = ?1"
-        );
-        assert_eq!(
-            render(sql, Some("lake_\"x")),
-            "\nSELECT '@a $1' FROM \"lake_\"\"x\".t WHERE a = $2 AND b = $1"
-        );
+        assert_eq!(render(sql, None), "\nSELECT '@a $1' FROM t WHERE a = ?2 AND b = ?1");
+        assert_eq!(render(sql, Some("lake_\"x")), "\nSELECT '@a $1' FROM \"lake_\"\"x\".t WHERE a = $2 AND b = $1");
     }
 }

@@ -2,9 +2,7 @@
 
 use std::{task::Poll, time::Duration};
 
-use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
-};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
 use futures::StreamExt;
 use tokio_postgres::{
     Config, NoTls,
@@ -20,7 +18,8 @@ const CONNECTIONS: usize = 16;
 /// How long a caller waits for a free connection, and for a new one.
 const POOL_WAIT: Duration = Duration::from_secs(10);
 /// Bounds that the server itself keeps, so that a lost client cannot hold locks for ever.
-const SERVER_LIMITS: &str = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC";
+const SERVER_LIMITS: &str =
+    "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC";
 /// Seconds between 1970 and 2000, where Postgres counts from.
 const EPOCH_2000_US: i64 = 946_684_800_000_000;
 
@@ -33,13 +32,9 @@ pub(super) struct Postgres {
 
 impl Postgres {
     pub(super) async fn open(url: &str, schema: &str) -> Result<Self> {
-        let mut config: Config = url.parse().map_err(|e| {
-            Error::caused(
-                ErrorKind::Invalid,
-                "the catalog's Postgres URL cannot be read",
-                e,
-            )
-        })?;
+        let mut config: Config = url
+            .parse()
+            .map_err(|e| Error::caused(ErrorKind::Invalid, "the catalog's Postgres URL cannot be read", e))?;
         let options = match config.get_options() {
             Some(own) => format!("{SERVER_LIMITS} {own}"),
             None => SERVER_LIMITS.to_owned(),
@@ -48,29 +43,14 @@ impl Postgres {
         if config.get_application_name().is_none() {
             config.application_name("duckmesh");
         }
-        let manager = Manager::from_config(
-            config,
-            NoTls,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
-        );
+        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts {
-                wait: Some(POOL_WAIT),
-                create: Some(POOL_WAIT),
-                recycle: Some(POOL_WAIT),
-            })
+            .timeouts(Timeouts { wait: Some(POOL_WAIT), create: Some(POOL_WAIT), recycle: Some(POOL_WAIT) })
             .build()
-            .map_err(|e| {
-                Error::caused(ErrorKind::Store, "the connection pool cannot be made", e)
-            })?;
-        let postgres = Self {
-            pool,
-            schema: schema.to_owned(),
-        };
+            .map_err(|e| Error::caused(ErrorKind::Store, "the connection pool cannot be made", e))?;
+        let postgres = Self { pool, schema: schema.to_owned() };
         drop(postgres.connection().await?);
         Ok(postgres)
     }
@@ -80,10 +60,7 @@ impl Postgres {
     }
 
     pub(super) fn in_schema(&self, schema: &str) -> Self {
-        Self {
-            pool: self.pool.clone(),
-            schema: schema.to_owned(),
-        }
+        Self { pool: self.pool.clone(), schema: schema.to_owned() }
     }
 
     pub(super) async fn query(&self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>> {
@@ -93,18 +70,12 @@ impl Postgres {
 
     pub(super) async fn begin(&self, isolation: Isolation) -> Result<PostgresTransaction> {
         let client = self.connection().await?;
-        let tx = PostgresTransaction {
-            client: Some(client),
-            schema: self.schema.clone(),
-        };
+        let tx = PostgresTransaction { client: Some(client), schema: self.schema.clone() };
         let begin = match isolation {
             Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED",
             Isolation::RepeatableRead => "BEGIN ISOLATION LEVEL REPEATABLE READ",
         };
-        tx.client()?
-            .batch_execute(begin)
-            .await
-            .map_err(|e| error("begin", e))?;
+        tx.client()?.batch_execute(begin).await.map_err(|e| error("begin", e))?;
         Ok(tx)
     }
 
@@ -115,9 +86,7 @@ impl Postgres {
     async fn connection(&self) -> Result<Object> {
         self.pool.get().await.map_err(|e| match e {
             PoolError::Backend(e) => error("connect", e),
-            PoolError::Timeout(_) => {
-                Error::caused(ErrorKind::Retry, "Postgres: no connection in time", e)
-            }
+            PoolError::Timeout(_) => Error::caused(ErrorKind::Retry, "Postgres: no connection in time", e),
             other => Error::caused(ErrorKind::Store, format!("Postgres: {other}"), other),
         })
     }
@@ -132,16 +101,13 @@ pub(super) struct PostgresTransaction {
 
 impl std::fmt::Debug for PostgresTransaction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PostgresTransaction")
-            .finish_non_exhaustive()
+        f.debug_struct("PostgresTransaction").finish_non_exhaustive()
     }
 }
 
 impl PostgresTransaction {
     fn client(&self) -> Result<&Object> {
-        self.client
-            .as_ref()
-            .ok_or_else(|| Error::new(ErrorKind::Store, "the transaction has ended"))
+        self.client.as_ref().ok_or_else(|| Error::new(ErrorKind::Store, "the transaction has ended"))
     }
 
     pub(super) async fn query(&mut self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>> {
@@ -154,20 +120,13 @@ impl PostgresTransaction {
         let mut prepared = Vec::with_capacity(statements.len());
         for statement in &statements {
             let sql = render(&statement.sql, Some(&self.schema));
-            prepared.push(
-                client
-                    .prepare_cached(&sql)
-                    .await
-                    .map_err(|e| error(&sql, e))?,
-            );
+            prepared.push(client.prepare_cached(&sql).await.map_err(|e| error(&sql, e))?);
         }
         // The first poll of each puts its message on the connection: in this order, and without a wait between.
         let mut answers: Vec<_> = prepared
             .iter()
             .zip(&statements)
-            .map(|(prepared, statement)| {
-                Box::pin(client.execute_raw(prepared, binds(&statement.params)))
-            })
+            .map(|(prepared, statement)| Box::pin(client.execute_raw(prepared, binds(&statement.params))))
             .collect();
         let mut early = Vec::with_capacity(answers.len());
         for answer in &mut answers {
@@ -188,25 +147,15 @@ impl PostgresTransaction {
 
     pub(super) async fn script(&mut self, sql: &str) -> Result<()> {
         let sql = render(sql, Some(&self.schema));
-        self.client()?
-            .batch_execute(&sql)
-            .await
-            .map_err(|e| error("script", e))
+        self.client()?.batch_execute(&sql).await.map_err(|e| error("script", e))
     }
 
     pub(super) async fn commit(mut self) -> Result<()> {
-        let client = self
-            .client
-            .take()
-            .ok_or_else(|| Error::new(ErrorKind::Store, "the transaction has ended"))?;
+        let client = self.client.take().ok_or_else(|| Error::new(ErrorKind::Store, "the transaction has ended"))?;
         client.batch_execute("COMMIT").await.map_err(|e| {
             // Without a word of the server the commit may have happened.
             if e.as_db_error().is_none() {
-                Error::caused(
-                    ErrorKind::Unknown,
-                    "Postgres: the answer to COMMIT was lost",
-                    e,
-                )
+                Error::caused(ErrorKind::Unknown, "Postgres: the answer to COMMIT was lost", e)
             } else {
                 error("commit", e)
             }
@@ -313,9 +262,7 @@ impl<'a> FromSql<'a> for Got {
             Type::UUID => Value::Text(uuid::Uuid::from_slice(raw)?.to_string()),
             Type::TIMESTAMPTZ => {
                 let us = i64::from_sql(&Type::INT8, raw)?;
-                let time = us
-                    .checked_add(EPOCH_2000_US)
-                    .and_then(chrono::DateTime::from_timestamp_micros);
+                let time = us.checked_add(EPOCH_2000_US).and_then(chrono::DateTime::from_timestamp_micros);
                 Value::Text(value::time_text(time.ok_or("a timestamp out of range")?))
             }
             _ => Value::Text(<&str>::from_sql(ty, raw)?.to_owned()),
@@ -344,32 +291,19 @@ impl<'a> FromSql<'a> for Got {
 
 fn error(what: &str, error: tokio_postgres::Error) -> Error {
     let kind = match error.code() {
-        Some(code)
-            if *code == SqlState::T_R_SERIALIZATION_FAILURE
-                || *code == SqlState::T_R_DEADLOCK_DETECTED =>
-        {
+        Some(code) if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED => {
             ErrorKind::Retry
         }
-        Some(code)
-            if *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::QUERY_CANCELED =>
-        {
-            ErrorKind::Retry
-        }
+        Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::QUERY_CANCELED => ErrorKind::Retry,
         Some(code) if *code == SqlState::UNIQUE_VIOLATION => ErrorKind::AlreadyExists,
         Some(code) if *code == SqlState::DISK_FULL => ErrorKind::Full,
-        Some(code) if *code == SqlState::DATA_CORRUPTED || *code == SqlState::INDEX_CORRUPTED => {
-            ErrorKind::Corrupt
-        }
+        Some(code) if *code == SqlState::DATA_CORRUPTED || *code == SqlState::INDEX_CORRUPTED => ErrorKind::Corrupt,
         // The server goes down or comes up, or has no more connections.
-        Some(code) if code.code().starts_with("57P") || code.code().starts_with("53") => {
-            ErrorKind::Retry
-        }
+        Some(code) if code.code().starts_with("57P") || code.code().starts_with("53") => ErrorKind::Retry,
         Some(code) if code.code().starts_with("08") => ErrorKind::Retry,
         Some(_) => ErrorKind::Store,
         // No word of the server: the connection is gone, and with it the transaction, whose COMMIT was not sent.
-        None if error.is_closed()
-            || std::error::Error::source(&error).is_some_and(|s| s.is::<std::io::Error>()) =>
-        {
+        None if error.is_closed() || std::error::Error::source(&error).is_some_and(|s| s.is::<std::io::Error>()) => {
             ErrorKind::Retry
         }
         None => ErrorKind::Store,

@@ -37,9 +37,7 @@ impl Sqlite {
         blocking(move || {
             // The writer makes the file, and switches it to WAL, before the readers open it.
             let writer = connect(&path)?;
-            let readers = (0..READERS)
-                .map(|_| connect(&path))
-                .collect::<Result<Vec<_>>>()?;
+            let readers = (0..READERS).map(|_| connect(&path)).collect::<Result<Vec<_>>>()?;
             let mut threads = Vec::with_capacity(READERS + 1);
             let (write_queue, jobs) = mpsc::unbounded_channel();
             threads.push(spawn("sqlite-writer", writer, Arc::new(Mutex::new(jobs)))?);
@@ -66,16 +64,8 @@ impl Sqlite {
     pub(super) async fn begin(&self) -> Result<SqliteTransaction> {
         let guard = Arc::clone(&self.writer).lock_owned().await;
         let queue = guard.as_ref().ok_or_else(closed)?.clone();
-        let tx = SqliteTransaction {
-            queue: queue.clone(),
-            open: true,
-            _guard: guard,
-        };
-        run(&queue, |db| {
-            db.execute_batch("BEGIN IMMEDIATE")
-                .map_err(|e| error("begin", e))
-        })
-        .await?;
+        let tx = SqliteTransaction { queue: queue.clone(), open: true, _guard: guard };
+        run(&queue, |db| db.execute_batch("BEGIN IMMEDIATE").map_err(|e| error("begin", e))).await?;
         Ok(tx)
     }
 
@@ -124,17 +114,11 @@ impl SqliteTransaction {
 
     pub(super) async fn script(&mut self, sql: &str) -> Result<()> {
         let sql = render(sql, None);
-        run(&self.queue, move |db| {
-            db.execute_batch(&sql).map_err(|e| error("script", e))
-        })
-        .await
+        run(&self.queue, move |db| db.execute_batch(&sql).map_err(|e| error("script", e))).await
     }
 
     pub(super) async fn commit(mut self) -> Result<()> {
-        let result = run(&self.queue, |db| {
-            db.execute_batch("COMMIT").map_err(commit_error)
-        })
-        .await;
+        let result = run(&self.queue, |db| db.execute_batch("COMMIT").map_err(commit_error)).await;
         if result.is_ok() {
             self.open = false;
         }
@@ -211,9 +195,7 @@ async fn run<T: Send + 'static>(
     answer.await.map_err(|_| closed())?
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|e| Error::caused(ErrorKind::Store, "work on a SQLite file ended early", e))?
@@ -236,8 +218,7 @@ fn select(db: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Row>> {
 
 fn change(db: &Connection, sql: &str, params: &[Value]) -> Result<u64> {
     let run = || -> rusqlite::Result<usize> {
-        db.prepare_cached(sql)?
-            .execute(rusqlite::params_from_iter(params.iter().map(Bind)))
+        db.prepare_cached(sql)?.execute(rusqlite::params_from_iter(params.iter().map(Bind)))
     };
     run().map(|n| n as u64).map_err(|e| error(sql, e))
 }
@@ -276,9 +257,7 @@ fn error(what: &str, error: rusqlite::Error) -> Error {
             (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => ErrorKind::Retry,
             (ErrorCode::DiskFull, _) => ErrorKind::Full,
             (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => ErrorKind::Corrupt,
-            (_, ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE) => {
-                ErrorKind::AlreadyExists
-            }
+            (_, ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE) => ErrorKind::AlreadyExists,
             _ => ErrorKind::Store,
         },
         _ => ErrorKind::Store,
@@ -289,9 +268,7 @@ fn error(what: &str, error: rusqlite::Error) -> Error {
 /// After an input or output error of COMMIT nobody knows what the disk has.
 fn commit_error(e: rusqlite::Error) -> Error {
     match e.sqlite_error_code() {
-        Some(ErrorCode::SystemIoFailure) => {
-            Error::caused(ErrorKind::Unknown, format!("SQLite: {e} (commit)"), e)
-        }
+        Some(ErrorCode::SystemIoFailure) => Error::caused(ErrorKind::Unknown, format!("SQLite: {e} (commit)"), e),
         _ => error("commit", e),
     }
 }

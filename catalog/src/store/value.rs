@@ -82,10 +82,7 @@ impl Row {
             Value::Int(v) => Ok(Some(*v)),
             Value::Bool(v) => Ok(Some(i64::from(*v))),
             // SQLite keeps what it was given; a foreign writer may have given digits.
-            Value::Text(text) => text
-                .parse()
-                .map(Some)
-                .map_err(|_| wrong(at, "a number", self.0.get(at))),
+            Value::Text(text) => text.parse().map(Some).map_err(|_| wrong(at, "a number", self.0.get(at))),
             other => Err(wrong(at, "a number", Some(other))),
         }
     }
@@ -99,16 +96,13 @@ impl Row {
     pub fn opt_count(&self, at: usize) -> Result<Option<u64>> {
         match self.opt_int(at)? {
             None => Ok(None),
-            Some(v) => u64::try_from(v)
-                .map(Some)
-                .map_err(|_| wrong(at, "a count", self.0.get(at))),
+            Some(v) => u64::try_from(v).map(Some).map_err(|_| wrong(at, "a count", self.0.get(at))),
         }
     }
 
     /// A boolean.
     pub fn bool(&self, at: usize) -> Result<bool> {
-        self.opt_bool(at)?
-            .ok_or_else(|| wrong(at, "a boolean", None))
+        self.opt_bool(at)?.ok_or_else(|| wrong(at, "a boolean", None))
     }
 
     /// A boolean or NULL.
@@ -139,9 +133,7 @@ impl Row {
             Value::Int(v) => Some(v.to_string()),
             Value::Float(v) => Some(v.to_string()),
             Value::Bool(v) => Some(v.to_string()),
-            Value::Blob(v) => {
-                Some(String::from_utf8(v.clone()).map_err(|_| wrong(at, "text", self.0.get(at)))?)
-            }
+            Value::Blob(v) => Some(String::from_utf8(v.clone()).map_err(|_| wrong(at, "text", self.0.get(at)))?),
         })
     }
 
@@ -183,9 +175,7 @@ pub(crate) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
         [b'+' | b'-', a, b] if a.is_ascii_digit() && b.is_ascii_digit() => format!("{text}:00"),
         _ => text.to_owned(),
     };
-    DateTime::parse_from_str(&full, "%Y-%m-%d %H:%M:%S%.f%:z")
-        .ok()
-        .map(|t| t.with_timezone(&Utc))
+    DateTime::parse_from_str(&full, "%Y-%m-%d %H:%M:%S%.f%:z").ok().map(|t| t.with_timezone(&Utc))
 }
 
 fn wrong(at: usize, expected: &str, got: Option<&Value>) -> Error {
@@ -197,10 +187,7 @@ fn wrong(at: usize, expected: &str, got: Option<&Value>) -> Error {
         Some(Value::Bool(_)) => "a boolean",
         Some(Value::Float(_)) => "a floating point number",
     };
-    Error::new(
-        ErrorKind::Corrupt,
-        format!("the store gave {kind} at position {at} where {expected} must be"),
-    )
+    Error::new(ErrorKind::Corrupt, format!("the store gave {kind} at position {at} where {expected} must be"))
 }
 
 #[cfg(test)]
@@ -212,22 +199,10 @@ mod tests {
         let check = |text: &str, expect: Option<&str>| {
             assert_eq!(parse_time(text).map(time_text).as_deref(), expect, "{text}");
         };
-        check(
-            "2026-11-20 16:50:10.931943+00",
-            Some("2026-11-20 16:50:10.931943+00"),
-        );
-        check(
-            "2026-11-20 16:50:10+00",
-            Some("2026-11-20 16:50:10.000000+00"),
-        );
-        check(
-            "2026-11-20 18:20:10.5+01:30",
-            Some("2026-11-20 16:50:10.500000+00"),
-        );
-        check(
-            "2026-11-20 08:50:10.25-08",
-            Some("2026-11-20 16:50:10.250000+00"),
-        );
+        check("2026-11-20 16:50:10.931943+00", Some("2026-11-20 16:50:10.931943+00"));
+        check("2026-11-20 16:50:10+00", Some("2026-11-20 16:50:10.000000+00"));
+        check("2026-11-20 18:20:10.5+01:30", Some("2026-11-20 16:50:10.500000+00"));
+        check("2026-11-20 08:50:10.25-08", Some("2026-11-20 16:50:10.250000+00"));
         check("yesterday", None);
         check("", None);
     }

@@ -19,11 +19,7 @@ impl Effect {
     /// Adds the effect of a snapshot.
     pub fn add(&mut self, changes: Option<&str>, table: TableId) {
         // A comma inside a name cuts it in two; the second half is then a change we do not know: safe.
-        for change in changes
-            .unwrap_or_default()
-            .split(',')
-            .filter(|c| !c.is_empty())
-        {
+        for change in changes.unwrap_or_default().split(',').filter(|c| !c.is_empty()) {
             let (kind, object) = change.split_once(':').unwrap_or((change, ""));
             let own = object.parse() == Ok(table.get());
             match kind {
@@ -32,8 +28,8 @@ impl Effect {
                 "altered_table" => self.altered |= own,
                 // Also a table under a new name; the name says nothing of the id.
                 "created_table" => self.altered = true,
-                "created_schema" | "dropped_schema" | "altered_schema" | "created_view"
-                | "dropped_view" | "altered_view" => {}
+                "created_schema" | "dropped_schema" | "altered_schema" | "created_view" | "dropped_view"
+                | "altered_view" => {}
                 _ => self.rewritten = true,
             }
         }
@@ -50,12 +46,9 @@ mod tests {
             let mut effect = Effect::default();
             effect.add(Some(changes), TableId::new(1));
             let mut got = String::new();
-            for (on, letter) in [
-                (effect.files, 'f'),
-                (effect.inlined, 'i'),
-                (effect.altered, 'a'),
-                (effect.rewritten, 'r'),
-            ] {
+            for (on, letter) in
+                [(effect.files, 'f'), (effect.inlined, 'i'), (effect.altered, 'a'), (effect.rewritten, 'r')]
+            {
                 if on {
                     got.push(letter);
                 }

@@ -56,14 +56,9 @@ impl Inlined {
         }
         let name = format!("ducklake_inlined_delete_{table}");
         if !store.columns_of(&name).await?.is_empty() {
-            let sql = format!(
-                "SELECT file_id, row_id, begin_snapshot FROM @{}",
-                quote(&name)
-            );
+            let sql = format!("SELECT file_id, row_id, begin_snapshot FROM @{}", quote(&name));
             for row in store.query(&sql, vec![]).await? {
-                inlined
-                    .deletes
-                    .push((row.int(0)?, row.count(1)?, row.int(2)?));
+                inlined.deletes.push((row.int(0)?, row.count(1)?, row.int(2)?));
             }
         }
         Ok(inlined)
@@ -72,10 +67,7 @@ impl Inlined {
     /// The snapshots at which they change.
     pub fn steps(&self) -> Vec<i64> {
         let rows = self.batches.iter().flat_map(|b| &b.rows);
-        rows.flat_map(|r| [Some(r.begin), r.end])
-            .flatten()
-            .chain(self.deletes.iter().map(|d| d.2))
-            .collect()
+        rows.flat_map(|r| [Some(r.begin), r.end]).flatten().chain(self.deletes.iter().map(|d| d.2)).collect()
     }
 
     /// Positions hidden in files at a snapshot.
@@ -87,35 +79,21 @@ impl Inlined {
                 hidden.entry(file).or_default().push(*position);
             }
         }
-        hidden
-            .values_mut()
-            .for_each(|positions| positions.sort_unstable());
+        hidden.values_mut().for_each(|positions| positions.sort_unstable());
         hidden
     }
 
     /// The rows at a snapshot, with the table's columns as they are there.
-    pub async fn rows_at(
-        &self,
-        store: &Store,
-        table: TableId,
-        at: SnapshotId,
-    ) -> Result<Option<InlinedRows>> {
-        let visible =
-            |row: &&InlinedRow| row.begin <= at.get() && row.end.is_none_or(|end| end > at.get());
-        if !self
-            .batches
-            .iter()
-            .any(|b| b.rows.iter().any(|r| visible(&r)))
-        {
+    pub async fn rows_at(&self, store: &Store, table: TableId, at: SnapshotId) -> Result<Option<InlinedRows>> {
+        let visible = |row: &&InlinedRow| row.begin <= at.get() && row.end.is_none_or(|end| end > at.get());
+        if !self.batches.iter().any(|b| b.rows.iter().any(|r| visible(&r))) {
             return Ok(None);
         }
         let columns = columns_at(store, table, at.get()).await?;
         let mut rows = Vec::new();
         for batch in &self.batches {
-            let from: Vec<Option<usize>> = columns
-                .iter()
-                .map(|c| batch.columns.iter().position(|id| *id == c.id))
-                .collect();
+            let from: Vec<Option<usize>> =
+                columns.iter().map(|c| batch.columns.iter().position(|id| *id == c.id)).collect();
             for row in batch.rows.iter().filter(visible) {
                 let values = columns.iter().zip(&from).map(|(column, from)| match from {
                     Some(position) => row.values.get(*position).cloned().flatten(),
@@ -125,38 +103,22 @@ impl Inlined {
             }
         }
         let columns = columns.into_iter().map(|c| c.name).collect();
-        Ok(Some(InlinedRows {
-            table,
-            columns,
-            rows,
-        }))
+        Ok(Some(InlinedRows { table, columns, rows }))
     }
 }
 
-async fn batch(
-    store: &Store,
-    table: TableId,
-    name: &str,
-    begin: Option<i64>,
-) -> Result<Option<Batch>> {
+async fn batch(store: &Store, table: TableId, name: &str, begin: Option<i64>) -> Result<Option<Batch>> {
     let names = store.columns_of(name).await?;
     // Its columns have the names that the table's had when it was made.
     let known: HashMap<String, (i64, Kind)> = match begin {
-        Some(begin) => columns_at(store, table, begin)
-            .await?
-            .into_iter()
-            .map(|c| (c.name, (c.id, c.kind)))
-            .collect(),
+        Some(begin) => columns_at(store, table, begin).await?.into_iter().map(|c| (c.name, (c.id, c.kind))).collect(),
         None => HashMap::new(),
     };
     let own = names.get(OWN_COLUMNS..).unwrap_or_default();
     if own.is_empty() {
         return Ok(None);
     }
-    let columns: Vec<(i64, Kind)> = own
-        .iter()
-        .map(|n| known.get(n).copied().unwrap_or((-1, Kind::Other)))
-        .collect();
+    let columns: Vec<(i64, Kind)> = own.iter().map(|n| known.get(n).copied().unwrap_or((-1, Kind::Other))).collect();
     let select: Vec<String> = own
         .iter()
         .map(|name| match store.dialect() {
@@ -171,35 +133,19 @@ async fn batch(
     );
     let mut rows = Vec::new();
     for row in store.query(&sql, vec![]).await? {
-        let values = columns
-            .iter()
-            .enumerate()
-            .map(|(at, (_, kind))| value(&row, at + 2, *kind, store.dialect()));
-        rows.push(InlinedRow {
-            begin: row.int(0)?,
-            end: row.opt_int(1)?,
-            values: values.collect::<Result<_>>()?,
-        });
+        let values = columns.iter().enumerate().map(|(at, (_, kind))| value(&row, at + 2, *kind, store.dialect()));
+        rows.push(InlinedRow { begin: row.int(0)?, end: row.opt_int(1)?, values: values.collect::<Result<_>>()? });
     }
-    Ok(Some(Batch {
-        columns: columns.into_iter().map(|(id, _)| id).collect(),
-        rows,
-    }))
+    Ok(Some(Batch { columns: columns.into_iter().map(|(id, _)| id).collect(), rows }))
 }
 
 /// A value as text that DuckDB casts to the column's type.
 fn value(row: &Row, at: usize, kind: Kind, dialect: Dialect) -> Result<Option<String>> {
     use crate::store::Value;
     // Postgres' own text of bytes: one `\x`, then all digits.
-    let hex = |text: &str| {
-        (dialect == Dialect::Postgres)
-            .then(|| text.strip_prefix("\\x").and_then(unhex))
-            .flatten()
-    };
+    let hex = |text: &str| (dialect == Dialect::Postgres).then(|| text.strip_prefix("\\x").and_then(unhex)).flatten();
     Ok(match (row.get(at)?, kind) {
-        (Value::Text(text), Kind::Blob) => Some(escape(
-            &hex(text).unwrap_or_else(|| text.clone().into_bytes()),
-        )),
+        (Value::Text(text), Kind::Blob) => Some(escape(&hex(text).unwrap_or_else(|| text.clone().into_bytes()))),
         (Value::Text(text), Kind::Text) => Some(match hex(text) {
             Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             None => text.clone(),
@@ -214,16 +160,8 @@ fn escape(bytes: &[u8]) -> String {
 }
 
 fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|d| u8::try_from(d).ok())
-    };
-    digits
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?))
-        .collect()
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    digits.as_bytes().chunks(2).map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?)).collect()
 }
 
 struct Column {

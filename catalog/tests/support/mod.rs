@@ -23,35 +23,20 @@ pub struct Fixture {
 impl Fixture {
     pub async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let location = Location::Sqlite {
-            data_dir: folder.path().to_owned(),
-        };
+        let location = Location::Sqlite { data_dir: folder.path().to_owned() };
         Self::new(location, folder).await
     }
 
     pub async fn postgres(server: &PostgresServer) -> Self {
-        let location = Location::Postgres {
-            url: server.database().unwrap(),
-        };
+        let location = Location::Postgres { url: server.database().unwrap() };
         Self::new(location, tempfile::tempdir().unwrap()).await
     }
 
     async fn new(location: Location, folder: tempfile::TempDir) -> Self {
-        let catalog = Catalog::open(location.clone(), Arc::new(SystemClock))
-            .await
-            .unwrap();
+        let catalog = Catalog::open(location.clone(), Arc::new(SystemClock)).await.unwrap();
         let path = folder.path().join("files").to_string_lossy().into_owned();
-        let lake = catalog
-            .create_lake(&LakeName::parse("l").unwrap(), &path)
-            .await
-            .unwrap()
-            .id;
-        Self {
-            catalog,
-            lake,
-            location,
-            _folder: folder,
-        }
+        let lake = catalog.create_lake(&LakeName::parse("l").unwrap(), &path).await.unwrap().id;
+        Self { catalog, lake, location, _folder: folder }
     }
 
     pub async fn try_reopen(&self) -> Result<Catalog, Error> {
@@ -63,12 +48,7 @@ impl Fixture {
     }
 
     pub async fn store(&self) -> Store {
-        let lake = self
-            .catalog
-            .lake(&LakeName::parse("l").unwrap())
-            .await
-            .unwrap()
-            .unwrap();
+        let lake = self.catalog.lake(&LakeName::parse("l").unwrap()).await.unwrap().unwrap();
         self.catalog.lake_store(&lake).await.unwrap()
     }
 
@@ -154,13 +134,7 @@ pub fn column(id: i64, name: &str, ty: ColumnType) -> ColumnDef {
 
 pub async fn main_schema(f: &Fixture) -> Uuid {
     let latest = f.catalog.latest(f.lake).await.unwrap();
-    f.catalog
-        .schema(f.lake, &latest)
-        .await
-        .unwrap()
-        .schema("main")
-        .unwrap()
-        .uuid
+    f.catalog.schema(f.lake, &latest).await.unwrap().schema("main").unwrap().uuid
 }
 
 /// A table `name(a integer, b text)` in main.
@@ -169,10 +143,7 @@ pub async fn table_op(f: &Fixture, n: u128, name: &str) -> DdlOp {
         uuid: uuid(n),
         schema: main_schema(f).await,
         name: name.into(),
-        columns: vec![
-            column(1, "a", ColumnType::Int4),
-            column(2, "b", ColumnType::Text),
-        ],
+        columns: vec![column(1, "a", ColumnType::Int4), column(2, "b", ColumnType::Text)],
         constraints: vec![],
     }
 }
@@ -224,16 +195,10 @@ pub async fn every_ddl(f: &Fixture) -> Vec<Vec<DdlOp>> {
     columns[8].comment = Some("a comment".into());
     let check = |name: &str, expression: &str| Constraint {
         name: name.into(),
-        kind: ConstraintKind::Check {
-            expression: expression.into(),
-        },
+        kind: ConstraintKind::Check { expression: expression.into() },
     };
-    let key = Constraint {
-        name: "t_pkey".into(),
-        kind: ConstraintKind::PrimaryKey {
-            columns: vec![ColumnId::new(1)],
-        },
-    };
+    let key =
+        Constraint { name: "t_pkey".into(), kind: ConstraintKind::PrimaryKey { columns: vec![ColumnId::new(1)] } };
     let mut added = column(13, "added", ColumnType::Int4);
     added.default = literal("7");
     added.initial_default = Some("7".into());
@@ -248,109 +213,45 @@ pub async fn every_ddl(f: &Fixture) -> Vec<Vec<DdlOp>> {
         postgres_sql: format!("SELECT {sql} FROM public.t"),
         columns: vec![("x".into(), ColumnType::Varchar(Some(9)))],
     };
-    let on = |on, comment: Option<&str>| DdlOp::Comment {
-        on,
-        comment: comment.map(str::to_owned),
-    };
+    let on = |on, comment: Option<&str>| DdlOp::Comment { on, comment: comment.map(str::to_owned) };
     let constraints = vec![check("c1", "plain > 0"), key.clone()];
     vec![
-        vec![DdlOp::CreateSchema {
-            uuid: s,
-            name: "S 1".into(),
-        }],
-        vec![DdlOp::CreateTable {
-            uuid: t,
-            schema: s,
-            name: "t".into(),
-            columns,
-            constraints,
-        }],
-        vec![
-            DdlOp::AddColumn {
-                table: t,
-                column: added,
-            },
-            DdlOp::AddColumn {
-                table: t,
-                column: blob,
-            },
-        ],
+        vec![DdlOp::CreateSchema { uuid: s, name: "S 1".into() }],
+        vec![DdlOp::CreateTable { uuid: t, schema: s, name: "t".into(), columns, constraints }],
+        vec![DdlOp::AddColumn { table: t, column: added }, DdlOp::AddColumn { table: t, column: blob }],
         vec![DdlOp::RenameColumn {
             table: t,
             column: id(1),
             name: "fresh".into(),
             checks: vec![check("c1", "fresh > 0")],
         }],
-        vec![DdlOp::DropColumn {
-            table: t,
-            column: id(5),
-        }],
+        vec![DdlOp::DropColumn { table: t, column: id(5) }],
         vec![DdlOp::SetDefault {
             table: t,
             column: id(13),
             default: Some(DefaultValue::Expression("gen_random_uuid()".into())),
         }],
-        vec![DdlOp::SetDefault {
-            table: t,
-            column: id(13),
-            default: literal("9"),
-        }],
-        vec![DdlOp::SetDefault {
-            table: t,
-            column: id(13),
-            default: None,
-        }],
-        vec![DdlOp::SetNullable {
-            table: t,
-            column: id(1),
-            nullable: true,
-        }],
-        vec![DdlOp::SetNullable {
-            table: t,
-            column: id(1),
-            nullable: false,
-        }],
-        vec![DdlOp::AddConstraint {
-            table: t,
-            constraint: check("c2", "money > 0"),
-        }],
-        vec![DdlOp::DropConstraint {
-            table: t,
-            name: "c1".into(),
-        }],
+        vec![DdlOp::SetDefault { table: t, column: id(13), default: literal("9") }],
+        vec![DdlOp::SetDefault { table: t, column: id(13), default: None }],
+        vec![DdlOp::SetNullable { table: t, column: id(1), nullable: true }],
+        vec![DdlOp::SetNullable { table: t, column: id(1), nullable: false }],
+        vec![DdlOp::AddConstraint { table: t, constraint: check("c2", "money > 0") }],
+        vec![DdlOp::DropConstraint { table: t, name: "c1".into() }],
         vec![view("fresh")],
         vec![view("padded")],
-        vec![DdlOp::RenameView {
-            uuid: v,
-            name: "w".into(),
-        }],
+        vec![DdlOp::RenameView { uuid: v, name: "w".into() }],
         vec![
             on(CommentTarget::Schema(s), Some("on s")),
             on(CommentTarget::Table(t), Some("on t")),
             on(CommentTarget::Column(t, id(2)), Some("it's")),
             on(CommentTarget::View(v), Some("on v")),
         ],
-        vec![
-            on(CommentTarget::Table(t), Some("other")),
-            on(CommentTarget::View(v), None),
-        ],
-        vec![DdlOp::RenameTable {
-            uuid: t,
-            name: "T 2".into(),
-        }],
+        vec![on(CommentTarget::Table(t), Some("other")), on(CommentTarget::View(v), None)],
+        vec![DdlOp::RenameTable { uuid: t, name: "T 2".into() }],
         // A column dropped with its key, and its id never used again.
-        vec![DdlOp::DropColumn {
-            table: t,
-            column: id(1),
-        }],
-        vec![DdlOp::DropColumn {
-            table: t,
-            column: id(14),
-        }],
-        vec![DdlOp::AddColumn {
-            table: t,
-            column: column(15, "last", ColumnType::Bool),
-        }],
+        vec![DdlOp::DropColumn { table: t, column: id(1) }],
+        vec![DdlOp::DropColumn { table: t, column: id(14) }],
+        vec![DdlOp::AddColumn { table: t, column: column(15, "last", ColumnType::Bool) }],
         vec![DdlOp::DropView { uuid: v }],
         vec![DdlOp::DropTable { uuid: t }, DdlOp::DropSchema { uuid: s }],
         vec![
@@ -361,14 +262,8 @@ pub async fn every_ddl(f: &Fixture) -> Vec<Vec<DdlOp>> {
                 columns: vec![column(1, "a", ColumnType::Date)],
                 constraints: vec![],
             },
-            DdlOp::AddColumn {
-                table: uuid(4),
-                column: column(2, "b", ColumnType::Uuid),
-            },
-            DdlOp::RenameTable {
-                uuid: uuid(4),
-                name: "done".into(),
-            },
+            DdlOp::AddColumn { table: uuid(4), column: column(2, "b", ColumnType::Uuid) },
+            DdlOp::RenameTable { uuid: uuid(4), name: "done".into() },
         ],
     ]
 }
@@ -383,13 +278,8 @@ pub fn same_schema(got: &LakeSchema, expected: &LakeSchema, what: &str) {
 /// Operations that cannot be made, with Postgres' words.
 pub fn ddl_errors() {
     let main = uuid(100);
-    let schema = SchemaDef {
-        id: SchemaId::new(0),
-        uuid: main,
-        name: "main".into(),
-        path: "main/".into(),
-        comment: None,
-    };
+    let schema =
+        SchemaDef { id: SchemaId::new(0), uuid: main, name: "main".into(), path: "main/".into(), comment: None };
     let empty = LakeSchema {
         snapshot: SnapshotId::new(0),
         schema_version: 0,
@@ -406,21 +296,10 @@ pub fn ddl_errors() {
         columns,
         constraints: vec![],
     };
-    let a = || {
-        vec![
-            column(1, "a", ColumnType::Int4),
-            column(2, "b", ColumnType::Int4),
-        ]
-    };
+    let a = || vec![column(1, "a", ColumnType::Int4), column(2, "b", ColumnType::Int4)];
     let base = empty.apply(&[table(1, "t", a())]).unwrap();
-    let key = Constraint {
-        name: "k".into(),
-        kind: ConstraintKind::PrimaryKey { columns: vec![] },
-    };
-    let key2 = Constraint {
-        name: "k2".into(),
-        ..key.clone()
-    };
+    let key = Constraint { name: "k".into(), kind: ConstraintKind::PrimaryKey { columns: vec![] } };
+    let key2 = Constraint { name: "k2".into(), ..key.clone() };
     let check = |ops: &[DdlOp], kind: ErrorKind, message: &str| {
         let error = base.apply(ops).unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (kind, message));
@@ -428,103 +307,49 @@ pub fn ddl_errors() {
     use ErrorKind::{AlreadyExists, Invalid, NotFound};
     let t = uuid(1);
     check(
-        &[DdlOp::CreateSchema {
-            uuid: uuid(5),
-            name: "main".into(),
-        }],
+        &[DdlOp::CreateSchema { uuid: uuid(5), name: "main".into() }],
         AlreadyExists,
         "schema \"main\" already exists",
     );
+    check(&[table(2, "t", a())], AlreadyExists, "relation \"t\" already exists");
     check(
-        &[table(2, "t", a())],
-        AlreadyExists,
-        "relation \"t\" already exists",
-    );
-    check(
-        &[table(
-            2,
-            "u",
-            vec![
-                column(1, "a", ColumnType::Int4),
-                column(2, "a", ColumnType::Int4),
-            ],
-        )],
+        &[table(2, "u", vec![column(1, "a", ColumnType::Int4), column(2, "a", ColumnType::Int4)])],
         Invalid,
         "column \"a\" specified more than once",
     );
     check(
-        &[
-            table(2, "u", a()),
-            DdlOp::RenameTable {
-                uuid: uuid(2),
-                name: "t".into(),
-            },
-        ],
+        &[table(2, "u", a()), DdlOp::RenameTable { uuid: uuid(2), name: "t".into() }],
         AlreadyExists,
         "relation \"t\" already exists",
     );
     check(
-        &[DdlOp::AddColumn {
-            table: t,
-            column: column(3, "a", ColumnType::Int4),
-        }],
+        &[DdlOp::AddColumn { table: t, column: column(3, "a", ColumnType::Int4) }],
         AlreadyExists,
         "column \"a\" of relation \"t\" already exists",
     );
     check(
-        &[DdlOp::RenameColumn {
-            table: t,
-            column: ColumnId::new(2),
-            name: "a".into(),
-            checks: vec![],
-        }],
+        &[DdlOp::RenameColumn { table: t, column: ColumnId::new(2), name: "a".into(), checks: vec![] }],
         AlreadyExists,
         "column \"a\" of relation \"t\" already exists",
     );
     check(
         &[
-            DdlOp::AddConstraint {
-                table: t,
-                constraint: key.clone(),
-            },
-            DdlOp::AddConstraint {
-                table: t,
-                constraint: key.clone(),
-            },
+            DdlOp::AddConstraint { table: t, constraint: key.clone() },
+            DdlOp::AddConstraint { table: t, constraint: key.clone() },
         ],
         AlreadyExists,
         "constraint \"k\" for relation \"t\" already exists",
     );
     check(
-        &[
-            DdlOp::AddConstraint {
-                table: t,
-                constraint: key,
-            },
-            DdlOp::AddConstraint {
-                table: t,
-                constraint: key2,
-            },
-        ],
+        &[DdlOp::AddConstraint { table: t, constraint: key }, DdlOp::AddConstraint { table: t, constraint: key2 }],
         Invalid,
         "multiple primary keys for table \"t\" are not allowed",
     );
     check(
-        &[DdlOp::DropConstraint {
-            table: t,
-            name: "x".into(),
-        }],
+        &[DdlOp::DropConstraint { table: t, name: "x".into() }],
         NotFound,
         "constraint \"x\" of relation \"t\" does not exist",
     );
-    check(
-        &[DdlOp::DropSchema { uuid: main }],
-        Invalid,
-        "cannot drop schema main because other objects depend on it",
-    );
-    check(
-        &[DdlOp::DropTable { uuid: uuid(7) }],
-        NotFound,
-        &format!("table {} does not exist", uuid(7)),
-    );
+    check(&[DdlOp::DropSchema { uuid: main }], Invalid, "cannot drop schema main because other objects depend on it");
+    check(&[DdlOp::DropTable { uuid: uuid(7) }], NotFound, &format!("table {} does not exist", uuid(7)));
 }

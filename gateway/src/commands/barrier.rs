@@ -121,12 +121,9 @@ async fn timed_out(session: &ClientSession, offset: Offset, timeout: Duration) -
     let token = session.token(offset);
     let head = session.lake.lake.head().await.map_or_else(|_| "unknown".to_owned(), |head| head.to_string());
     let watermark = session.lake.lake.watermark();
-    PgError::new(
-        SqlState::BARRIER_TIMEOUT,
-        format!("token {token} is not visible after {} ms", timeout.as_millis()),
-    )
-    .detail(format!("Token offset {offset}, head {head}, watermark {watermark}."))
-    .hint("Retry, raise duckmesh.barrier_timeout, or read without waiting: SET duckmesh.consistency = 'eventual'.")
+    PgError::new(SqlState::BARRIER_TIMEOUT, format!("token {token} is not visible after {} ms", timeout.as_millis()))
+        .detail(format!("Token offset {offset}, head {head}, watermark {watermark}."))
+        .hint("Retry, raise duckmesh.barrier_timeout, or read without waiting: SET duckmesh.consistency = 'eventual'.")
 }
 
 /// The tokens of `duckmesh.min_token`.

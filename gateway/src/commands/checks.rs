@@ -20,12 +20,7 @@ const CHECKED_VIEW: &str = "checked_rows";
 ///
 /// # Errors
 /// 23502.
-pub fn not_null(
-    ctx: &Arc<ValueContext>,
-    table: &TableDef,
-    columns: &[ColumnId],
-    batch: &RecordBatch,
-) -> PgResult<()> {
+pub fn not_null(ctx: &Arc<ValueContext>, table: &TableDef, columns: &[ColumnId], batch: &RecordBatch) -> PgResult<()> {
     for column in table.columns.iter().filter(|c| !c.nullable) {
         let index = columns.iter().position(|id| *id == column.id);
         let Some(array) = index.and_then(|index| batch.columns().get(index)) else { continue };
@@ -91,7 +86,11 @@ async fn failing(
     files: &[PathBuf],
     condition: &str,
 ) -> PgResult<Option<RecordBatch>> {
-    let request = select::request(session, vec![tables::view_over(CHECKED_VIEW, table, files)], format!("SELECT * FROM \"{CHECKED_VIEW}\" WHERE NOT ({condition}) LIMIT 1"));
+    let request = select::request(
+        session,
+        vec![tables::view_over(CHECKED_VIEW, table, files)],
+        format!("SELECT * FROM \"{CHECKED_VIEW}\" WHERE NOT ({condition}) LIMIT 1"),
+    );
     let mut stream = session.lake.engine.query(request).await?;
     while let Some(batch) = stream.next().await? {
         if batch.num_rows() > 0 {

@@ -48,8 +48,7 @@ pub fn array(array: &ArrayRef, ty: &ColumnType, ctx: &Arc<ValueContext>) -> PgRe
             return Ok(array.clone());
         }
         if is_relabelling(array.data_type(), &target) {
-            return cast(array, &target)
-                .map_err(|e| PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, e.to_string()));
+            return cast(array, &target).map_err(|e| PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, e.to_string()));
         }
     }
     through_text(array, ty, ctx)

@@ -58,9 +58,8 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
         given.push(if named { None } else { Some(defaults::column(session, column, 1).await?) });
     }
     let named = plan.columns.iter().filter_map(|id| table.column_by_id(*id));
-    let sink_columns: Vec<SinkColumn> = named
-        .map(|c| SinkColumn { name: c.name.clone(), ty: c.ty.clone(), not_null: !c.nullable })
-        .collect();
+    let sink_columns: Vec<SinkColumn> =
+        named.map(|c| SinkColumn { name: c.name.clone(), ty: c.ty.clone(), not_null: !c.nullable }).collect();
     let limits = BatchLimits { rows: COPY_BATCH_ROWS, bytes: COPY_BATCH_BYTES };
     let mut payload = Payload::new(session);
     payload.add(table.name.as_bytes());

@@ -21,7 +21,11 @@ use crate::{
 ///
 /// # Errors
 /// As a query's.
-pub async fn run(session: &mut ClientSession, prepared: &PreparedStatement, params: Params) -> PgResult<Outcome<CopyIn>> {
+pub async fn run(
+    session: &mut ClientSession,
+    prepared: &PreparedStatement,
+    params: Params,
+) -> PgResult<Outcome<CopyIn>> {
     let pin = select::pin(session).await?;
     let (prepared, pin) = current(session, prepared, pin).await?;
     let Plan::CopyOut(plan) = prepared.plan() else { return Err(wrong_plan()) };
@@ -34,9 +38,7 @@ pub async fn run(session: &mut ClientSession, prepared: &PreparedStatement, para
     let ctx = session.value_context();
     let engine = running.stream.schema.fields().iter().zip(columns.iter());
     let encoders = engine
-        .map(|(field, column)| {
-            Encoder::new(field.data_type(), &column.duckdb_type, column.declared.as_ref(), &ctx)
-        })
+        .map(|(field, column)| Encoder::new(field.data_type(), &column.duckdb_type, column.declared.as_ref(), &ctx))
         .collect::<PgResult<Vec<_>>>()?;
     let options = match plan.columns.is_empty() {
         true => {
@@ -112,4 +114,3 @@ impl Source {
         Ok(())
     }
 }
-

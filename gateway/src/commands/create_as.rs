@@ -37,11 +37,8 @@ pub async fn run(
         return Ok(Outcome::Complete("CREATE TABLE AS".to_owned()));
     }
     let in_transaction = session.transaction_for_writes(place).is_some();
-    let pin = if in_transaction {
-        barrier::transaction_pin(session).await?
-    } else {
-        barrier::writing_pin(session).await?
-    };
+    let pin =
+        if in_transaction { barrier::transaction_pin(session).await? } else { barrier::writing_pin(session).await? };
     let uuid = Uuid::now_v7();
     let described = describe::query_columns(session, &plan.query).await?;
     let columns = columns(plan, &described)?;

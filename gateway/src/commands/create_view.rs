@@ -4,9 +4,9 @@ use duckmesh_catalog::{ColumnType, ddl::DdlOp};
 use duckmesh_ingest::Part;
 
 use super::{
-    barrier, create_as,
+    barrier,
     copy_in::CopyIn,
-    current, ddl, describe,
+    create_as, current, ddl, describe,
     write::{self, Fate, Payload},
     wrong_plan,
 };

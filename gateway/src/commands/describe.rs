@@ -12,7 +12,10 @@ use crate::{
     session::{ClientSession, PreparedStatement},
     sql::plan::{InsertPlan, OutputColumn, Plan, QueryPlan, Returning, SettingPlan},
     value::Encoder,
-    wire::{PgResult, backend::{ResultColumn, Session as _}},
+    wire::{
+        PgResult,
+        backend::{ResultColumn, Session as _},
+    },
 };
 
 /// The result columns of a planned statement; none for one without rows.
@@ -76,9 +79,7 @@ async fn described(
     columns
         .iter()
         .enumerate()
-        .map(|(index, column)| {
-            result_column(session, column, &arrow_of(&column.duckdb_type), plan.columns.get(index))
-        })
+        .map(|(index, column)| result_column(session, column, &arrow_of(&column.duckdb_type), plan.columns.get(index)))
         .collect()
 }
 
@@ -168,10 +169,7 @@ fn result_column(
 
 /// Columns of RETURNING that are columns of the table.
 #[must_use]
-pub fn returned_columns(
-    plan: &InsertPlan,
-    columns: &[(String, duckmesh_catalog::ColumnId)],
-) -> Arc<[ResultColumn]> {
+pub fn returned_columns(plan: &InsertPlan, columns: &[(String, duckmesh_catalog::ColumnId)]) -> Arc<[ResultColumn]> {
     let found = columns.iter().filter_map(|(name, id)| Some((name, plan.table.column_by_id(*id)?)));
     found.map(|(name, column)| table_column(&plan.table, column, name)).collect()
 }

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use super::{
-    barrier, copy_in::CopyIn, current, render, select,
+    barrier,
+    copy_in::CopyIn,
+    current, render, select,
     tables::{self, Scan},
     wrong_plan,
 };
@@ -27,7 +29,11 @@ struct Report {
 ///
 /// # Errors
 /// As the explained statement's.
-pub async fn run(session: &mut ClientSession, prepared: &PreparedStatement, params: Params) -> PgResult<Outcome<CopyIn>> {
+pub async fn run(
+    session: &mut ClientSession,
+    prepared: &PreparedStatement,
+    params: Params,
+) -> PgResult<Outcome<CopyIn>> {
     let pin = match prepared.plan().reads() || session.transaction.is_some() {
         true => select::pin(session).await?,
         false => barrier::writing_pin(session).await?,
@@ -36,9 +42,7 @@ pub async fn run(session: &mut ClientSession, prepared: &PreparedStatement, para
     let Plan::Explain(plan) = prepared.plan() else { return Err(wrong_plan()) };
     let report = match plan.inner.as_ref() {
         Plan::Query(query) => explained(session, &pin, plan, query, &params).await?,
-        Plan::CreateTableAs(create) if !plan.analyze => {
-            explained(session, &pin, plan, &create.query, &params).await?
-        }
+        Plan::CreateTableAs(create) if !plan.analyze => explained(session, &pin, plan, &create.query, &params).await?,
         Plan::Insert(insert) if !plan.analyze => {
             let mut report = Report { lines: Vec::new(), json: serde_json::Map::new() };
             report.add("Append to the log", format!("table {}", insert.table.name));

@@ -54,11 +54,10 @@ pub fn append(error: AppendError) -> PgError {
             PgError::new(SqlState::SERIALIZATION_FAILURE, "could not serialize access due to concurrent schema change")
                 .hint("Retry the transaction.")
         }
-        AppendErrorKind::KeyReused => PgError::new(
-            SqlState::UNIQUE_VIOLATION,
-            "the idempotency key was used before for another write",
-        )
-        .hint("Use a new key for a new write, and the same statement for a repeated one."),
+        AppendErrorKind::KeyReused => {
+            PgError::new(SqlState::UNIQUE_VIOLATION, "the idempotency key was used before for another write")
+                .hint("Use a new key for a new write, and the same statement for a repeated one.")
+        }
         AppendErrorKind::QueueFull => {
             PgError::new(SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many writes are waiting for the log")
                 .hint("Nothing was written. Retry later, or write more rows in one statement.")

@@ -309,11 +309,7 @@ async fn query_rows(
 }
 
 /// Columns of a row part, for RETURNING.
-fn projected(
-    table: &TableDef,
-    part: &duckmesh_ingest::Part,
-    columns: &[(String, ColumnId)],
-) -> Option<RecordBatch> {
+fn projected(table: &TableDef, part: &duckmesh_ingest::Part, columns: &[(String, ColumnId)]) -> Option<RecordBatch> {
     let duckmesh_ingest::Part::Rows { columns: stored, batch, .. } = part else { return None };
     let mut arrays = Vec::with_capacity(columns.len());
     for (position, (_, id)) in columns.iter().enumerate() {

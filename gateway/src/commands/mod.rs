@@ -4,14 +4,14 @@ pub mod barrier;
 pub mod failure;
 
 pub mod describe;
-pub mod select;
 mod render;
+pub mod select;
 mod tables;
 
+mod checks;
+mod conform;
 pub mod copy_in;
 pub mod copy_out;
-mod conform;
-mod checks;
 mod defaults;
 mod insert;
 mod row_buffer;

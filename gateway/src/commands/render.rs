@@ -36,12 +36,7 @@ pub fn sql(
     Ok(text)
 }
 
-fn parameter(
-    session: &ClientSession,
-    index: usize,
-    types: &[ParamType],
-    params: Option<&Params>,
-) -> PgResult<String> {
+fn parameter(session: &ClientSession, index: usize, types: &[ParamType], params: Option<&Params>) -> PgResult<String> {
     let missing = || PgError::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${}", index + 1));
     let ty = types.get(index).ok_or_else(missing)?;
     // Describing needs the type only.
@@ -80,11 +75,9 @@ pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<
         SessionValue::LocalTimestamp => format!("CAST('{}' AS TIMESTAMP)", local.format("%Y-%m-%d %H:%M:%S%.6f")),
         SessionValue::Database => text(session.lake.info.name.as_str()),
         SessionValue::User => text(&session.user),
-        SessionValue::Schema => session
-            .settings
-            .search_path()
-            .first()
-            .map_or_else(|| "CAST(NULL AS VARCHAR)".to_owned(), |name| text(name)),
+        SessionValue::Schema => {
+            session.settings.search_path().first().map_or_else(|| "CAST(NULL AS VARCHAR)".to_owned(), |name| text(name))
+        }
         SessionValue::Schemas(with_system) => {
             let mut list = String::from("CAST([");
             let system = with_system.then(|| "pg_catalog".to_owned());

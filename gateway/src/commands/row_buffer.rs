@@ -133,4 +133,3 @@ impl Drop for Scratch {
         let _ = std::fs::remove_file(&self.0);
     }
 }
-

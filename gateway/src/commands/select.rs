@@ -20,7 +20,11 @@ use crate::{
 ///
 /// # Errors
 /// Barrier, pin, parameter and engine errors.
-pub async fn run(session: &mut ClientSession, prepared: &PreparedStatement, params: Params) -> PgResult<Outcome<CopyIn>> {
+pub async fn run(
+    session: &mut ClientSession,
+    prepared: &PreparedStatement,
+    params: Params,
+) -> PgResult<Outcome<CopyIn>> {
     let pin = pin(session).await?;
     let (prepared, pin) = current(session, prepared, pin).await?;
     let Plan::Query(plan) = prepared.plan() else { return Err(wrong_plan()) };

@@ -1,6 +1,11 @@
 //! The tables of a query as views on the engine's connection: exact file lists of the pinned snapshot, never a glob.
 
-use std::{collections::HashMap, fmt::Write as _, path::PathBuf, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt::Write as _,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use duckmesh_catalog::{
     ColumnDef, ColumnType, SnapshotId, TableDef,
@@ -14,7 +19,10 @@ use crate::{
     session::{ClientSession, Pin, scratch_path},
     sql::plan::{ColumnFilter, FilterOp, FilterValue, QueryPlan, TableUse},
     value::{self, ColumnBuilder},
-    wire::{PgError, PgResult, backend::{Params, Session as _}},
+    wire::{
+        PgError, PgResult,
+        backend::{Params, Session as _},
+    },
 };
 
 /// What a query needs on its connection before it runs.
@@ -195,9 +203,9 @@ async fn pruned(
     for filter in &used.filters {
         let Some(column) = used.table.column_by_id(filter.column) else { continue };
         let Some(test) = test(session, column, filter, params) else { continue };
-        if !ranges.contains_key(&column.id) {
+        if let Entry::Vacant(entry) = ranges.entry(column.id) {
             let known = catalog.ranges(session.lake.info.id, used.table.id, column.id).await;
-            ranges.insert(column.id, known.map_err(failure::catalog)?);
+            entry.insert(known.map_err(failure::catalog)?);
         }
         predicates.push(ColumnPredicate { column: column.id, ty: column.ty.clone(), test });
     }
@@ -224,12 +232,7 @@ fn test(session: &ClientSession, column: &ColumnDef, filter: &ColumnFilter, para
 }
 
 /// A constant in the lake's text form; the inner none is NULL.
-fn lake_text(
-    session: &ClientSession,
-    ty: &ColumnType,
-    value: &FilterValue,
-    params: &Params,
-) -> Option<Option<String>> {
+fn lake_text(session: &ClientSession, ty: &ColumnType, value: &FilterValue, params: &Params) -> Option<Option<String>> {
     let ctx = session.value_context();
     let mut builder = ColumnBuilder::new(ty, 1).ok()?;
     match value {
@@ -319,4 +322,3 @@ pub fn quote(name: &str) -> String {
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
-

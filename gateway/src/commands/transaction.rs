@@ -37,7 +37,11 @@ pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResul
                 apply_mode(session, *read_only);
                 noted_isolation(session, isolation.as_deref());
             } else {
-                warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
+                warn(
+                    session,
+                    SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                    "SET TRANSACTION can only be used in transaction blocks",
+                );
             }
             "SET"
         }

@@ -26,7 +26,12 @@ pub enum Fate {
 ///
 /// # Errors
 /// Of the log. Never after the write became durable, but for `write_visibility = visible`, where the wait itself may fail.
-pub async fn append(session: &mut ClientSession, parts: Vec<Part>, made_for: Offset, payload: &Payload) -> PgResult<Fate> {
+pub async fn append(
+    session: &mut ClientSession,
+    parts: Vec<Part>,
+    made_for: Offset,
+    payload: &Payload,
+) -> PgResult<Fate> {
     let key = payload.key(session);
     let lake = session.lake.lake.clone();
     failpoint::hit("insert-before-append").map_err(failure::catalog)?;

@@ -64,11 +64,7 @@ impl Fields {
                 None => line.len(),
             };
             let field = line.get(start..end).unwrap_or_default();
-            self.places.push(if field == options.null {
-                Place::Null
-            } else {
-                Place::Line(start, end)
-            });
+            self.places.push(if field == options.null { Place::Null } else { Place::Line(start, end) });
             if end == line.len() {
                 return Ok(());
             }
@@ -77,16 +73,9 @@ impl Fields {
     }
 
     /// A field with a backslash at `at`; answers where the next field begins, beyond the line for none.
-    fn escaped(
-        &mut self,
-        line: &[u8],
-        start: usize,
-        mut at: usize,
-        options: &CopyOptions,
-    ) -> PgResult<usize> {
+    fn escaped(&mut self, line: &[u8], start: usize, mut at: usize, options: &CopyOptions) -> PgResult<usize> {
         let begin = self.scratch.len();
-        self.scratch
-            .extend_from_slice(line.get(start..at).unwrap_or_default());
+        self.scratch.extend_from_slice(line.get(start..at).unwrap_or_default());
         // Bytes written as numbers may make what is no text.
         let mut numbered = false;
         let (end, next) = loop {
@@ -138,11 +127,7 @@ impl Fields {
                 None => line.len(),
             };
             let field = line.get(start..end).unwrap_or_default();
-            self.places.push(if field == options.null {
-                Place::Null
-            } else {
-                Place::Line(start, end)
-            });
+            self.places.push(if field == options.null { Place::Null } else { Place::Line(start, end) });
             if end == line.len() {
                 return Ok(());
             }
@@ -151,29 +136,17 @@ impl Fields {
     }
 
     /// A field with a quote at `at`; answers where the next field begins, beyond the line for none.
-    fn quoted(
-        &mut self,
-        line: &[u8],
-        start: usize,
-        at: usize,
-        options: &CopyOptions,
-    ) -> PgResult<usize> {
+    fn quoted(&mut self, line: &[u8], start: usize, at: usize, options: &CopyOptions) -> PgResult<usize> {
         let (delimiter, quote, escape) = (options.delimiter, options.quote, options.escape);
         let begin = self.scratch.len();
-        self.scratch
-            .extend_from_slice(line.get(start..at).unwrap_or_default());
+        self.scratch.extend_from_slice(line.get(start..at).unwrap_or_default());
         let mut at = at;
         let mut in_quote = false;
         loop {
             let rest = line.get(at..).unwrap_or_default();
-            let stop = if in_quote {
-                memchr2(quote, escape, rest)
-            } else {
-                memchr2(quote, delimiter, rest)
-            };
+            let stop = if in_quote { memchr2(quote, escape, rest) } else { memchr2(quote, delimiter, rest) };
             let plain = stop.unwrap_or(rest.len());
-            self.scratch
-                .extend_from_slice(rest.get(..plain).unwrap_or_default());
+            self.scratch.extend_from_slice(rest.get(..plain).unwrap_or_default());
             at += plain;
             let Some(&byte) = line.get(at) else {
                 if in_quote {
@@ -192,10 +165,7 @@ impl Fields {
                 continue;
             }
             if byte == escape
-                && let Some(next) = line
-                    .get(at)
-                    .copied()
-                    .filter(|n| *n == escape || *n == quote)
+                && let Some(next) = line.get(at).copied().filter(|n| *n == escape || *n == quote)
             {
                 self.scratch.push(next);
                 at += 1;
@@ -211,10 +181,7 @@ impl Fields {
 /// What follows a backslash: the byte it means, and how many bytes of `mark` and `tail` it takes.
 fn unescape(mark: u8, tail: &[u8]) -> (u8, usize) {
     let digits = |radix: u32, most: usize| {
-        let digits = tail
-            .iter()
-            .take(most)
-            .map_while(|b| char::from(*b).to_digit(radix));
+        let digits = tail.iter().take(most).map_while(|b| char::from(*b).to_digit(radix));
         digits.fold((0_u32, 0_usize), |(value, n), d| (value * radix + d, n + 1))
     };
     #[allow(clippy::cast_possible_truncation)]

@@ -106,19 +106,13 @@ impl LineFinder {
         let rest = buffer.get(self.at..)?;
         let offset = if !self.csv {
             memchr3(b'\n', b'\r', b'\\', rest)
-        } else if self.at == 0 && rest.first() == Some(&b'\\')
-            || self.after_escape && !rest.is_empty()
-        {
+        } else if self.at == 0 && rest.first() == Some(&b'\\') || self.after_escape && !rest.is_empty() {
             Some(0)
         } else if self.in_quote {
             let ends = memchr2(self.quote, self.escape.unwrap_or(self.quote), rest);
             // Line ends within quotes only count.
             let upto = rest.get(..ends.unwrap_or(rest.len())).unwrap_or_default();
-            let counted = if self.end == LineEnd::Lf {
-                b'\n'
-            } else {
-                b'\r'
-            };
+            let counted = if self.end == LineEnd::Lf { b'\n' } else { b'\r' };
             match (memchr2(counted, counted, upto), ends) {
                 (None, ends) => ends,
                 (inner, _) => inner,
@@ -141,11 +135,7 @@ impl LineFinder {
         if self.escape != Some(byte) {
             self.after_escape = false;
         }
-        let counted = if self.end == LineEnd::Lf {
-            b'\n'
-        } else {
-            b'\r'
-        };
+        let counted = if self.end == LineEnd::Lf { b'\n' } else { b'\r' };
         if self.in_quote && byte == counted {
             self.inner_lines += 1;
         }
@@ -157,10 +147,7 @@ impl LineFinder {
             LineEnd::Unknown | LineEnd::CrLf => {
                 if buffer.get(at + 1) == Some(&b'\n') {
                     self.end = LineEnd::CrLf;
-                    return Ok(Found::Line {
-                        end: at,
-                        next: at + 2,
-                    });
+                    return Ok(Found::Line { end: at, next: at + 2 });
                 }
                 if self.end == LineEnd::CrLf {
                     return Err(self.stray("carriage return", "\\r"));
@@ -170,10 +157,7 @@ impl LineFinder {
             LineEnd::Lf => return Err(self.stray("carriage return", "\\r")),
             LineEnd::Cr => {}
         }
-        Ok(Found::Line {
-            end: at,
-            next: at + 1,
-        })
+        Ok(Found::Line { end: at, next: at + 1 })
     }
 
     fn newline(&mut self, at: usize) -> Result<Found, PgError> {
@@ -181,10 +165,7 @@ impl LineFinder {
             return Err(self.stray("newline", "\\n"));
         }
         self.end = LineEnd::Lf;
-        Ok(Found::Line {
-            end: at,
-            next: at + 1,
-        })
+        Ok(Found::Line { end: at, next: at + 1 })
     }
 
     fn backslash(&mut self, buffer: &[u8], at: usize, last: bool) -> Result<Step, PgError> {
@@ -207,9 +188,7 @@ impl LineFinder {
         match (buffer.get(after), self.end) {
             (None, _) if !last => Ok(Step::Wait),
             (Some(b'\n'), LineEnd::Lf | LineEnd::CrLf | LineEnd::Unknown)
-            | (Some(b'\r'), LineEnd::Cr | LineEnd::Unknown) => {
-                Ok(Step::Found(Found::EndOfCopy { end: at }))
-            }
+            | (Some(b'\r'), LineEnd::Cr | LineEnd::Unknown) => Ok(Step::Found(Found::EndOfCopy { end: at })),
             (Some(b'\n' | b'\r'), _) => Err(other_style()),
             _ if self.csv => Ok(Step::Skip(at + 1)),
             _ => Err(corrupt()),
@@ -218,10 +197,7 @@ impl LineFinder {
 
     fn stray(&self, what: &str, escape: &str) -> PgError {
         let (kind, hint) = if self.csv {
-            (
-                "unquoted",
-                format!("Use quoted CSV field to represent {what}."),
-            )
+            ("unquoted", format!("Use quoted CSV field to represent {what}."))
         } else {
             ("literal", format!("Use \"{escape}\" to represent {what}."))
         };

@@ -13,9 +13,7 @@ mod sink;
 
 mod writer;
 
-pub use options::{
-    CopyFormat, CopyOptions, CopyTarget, Direction, ForceColumns, Header, RawCopyOptions,
-};
+pub use options::{CopyFormat, CopyOptions, CopyTarget, Direction, ForceColumns, Header, RawCopyOptions};
 pub use parser::{CopyParser, LINE_BYTES_MAX};
 pub use sink::{BatchLimits, RowSink, SinkColumn};
 pub use writer::CopyWriter;

@@ -112,18 +112,12 @@ fn invalid(message: impl Into<String>) -> PgError {
 
 impl CopyOptions {
     /// Checks as Postgres does, in its order.
-    pub fn new(
-        raw: &RawCopyOptions,
-        direction: Direction,
-        target: &CopyTarget<'_>,
-    ) -> PgResult<Self> {
+    pub fn new(raw: &RawCopyOptions, direction: Direction, target: &CopyTarget<'_>) -> PgResult<Self> {
         let format = match raw.format.as_deref() {
             None | Some("text") => CopyFormat::Text,
             Some("csv") => CopyFormat::Csv,
             Some("binary") => {
-                return Err(PgError::unsupported(
-                    "COPY format \"binary\" is not supported",
-                ));
+                return Err(PgError::unsupported("COPY format \"binary\" is not supported"));
             }
             Some(other) => return Err(invalid(format!("COPY format \"{other}\" not recognized"))),
         };
@@ -132,39 +126,25 @@ impl CopyOptions {
         if let Some(encoding) = &raw.encoding {
             check_encoding(encoding)?;
         }
-        let delimiter = raw
-            .delimiter
-            .as_deref()
-            .unwrap_or(if csv { "," } else { "\t" });
+        let delimiter = raw.delimiter.as_deref().unwrap_or(if csv { "," } else { "\t" });
         let null = raw.null.as_deref().unwrap_or(if csv { "" } else { "\\N" });
         let delimiter = one_byte(delimiter, "delimiter")?;
         if matches!(delimiter, b'\n' | b'\r') {
-            return Err(invalid(
-                "COPY delimiter cannot be newline or carriage return",
-            ));
+            return Err(invalid("COPY delimiter cannot be newline or carriage return"));
         }
         if null.contains(['\n', '\r']) {
-            return Err(invalid(
-                "COPY null representation cannot use newline or carriage return",
-            ));
+            return Err(invalid("COPY null representation cannot use newline or carriage return"));
         }
         if !csv && TEXT_DELIMITERS_REFUSED.contains(char::from(delimiter)) {
-            return Err(invalid(format!(
-                "COPY delimiter cannot be \"{}\"",
-                char::from(delimiter)
-            )));
+            return Err(invalid(format!("COPY delimiter cannot be \"{}\"", char::from(delimiter))));
         }
         let (quote, escape) = quoting(raw, csv, delimiter)?;
         check_force(raw, csv, direction)?;
         if null.as_bytes().contains(&delimiter) {
-            return Err(PgError::unsupported(
-                "COPY delimiter must not appear in the NULL specification",
-            ));
+            return Err(PgError::unsupported("COPY delimiter must not appear in the NULL specification"));
         }
         if csv && null.as_bytes().contains(&quote) {
-            return Err(PgError::unsupported(
-                "CSV quote character must not appear in the NULL specification",
-            ));
+            return Err(PgError::unsupported("CSV quote character must not appear in the NULL specification"));
         }
         Ok(Self {
             format,
@@ -187,14 +167,11 @@ fn header(raw: Option<&str>, direction: Direction) -> PgResult<Header> {
     match word.to_ascii_lowercase().as_str() {
         "" | "true" | "on" | "1" => Ok(Header::True),
         "false" | "off" | "0" => Ok(Header::False),
-        "match" if direction == Direction::To => Err(PgError::unsupported(
-            "cannot use \"match\" with HEADER in COPY TO",
-        )),
+        "match" if direction == Direction::To => {
+            Err(PgError::unsupported("cannot use \"match\" with HEADER in COPY TO"))
+        }
         "match" => Ok(Header::Match),
-        _ => Err(PgError::new(
-            SqlState::SYNTAX_ERROR,
-            "header requires a Boolean value or \"match\"",
-        )),
+        _ => Err(PgError::new(SqlState::SYNTAX_ERROR, "header requires a Boolean value or \"match\"")),
     }
 }
 
@@ -220,60 +197,39 @@ const OTHER_ENCODINGS: &[&str] = &[
 ];
 
 fn check_encoding(name: &str) -> PgResult<()> {
-    let plain: String = name
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     if plain == "utf8" || plain == "unicode" {
         return Ok(());
     }
     if OTHER_ENCODINGS.iter().any(|known| plain.starts_with(known)) {
-        return Err(
-            PgError::unsupported(format!("COPY encoding \"{name}\" is not supported"))
-                .hint("Convert the data to UTF8."),
-        );
+        return Err(PgError::unsupported(format!("COPY encoding \"{name}\" is not supported"))
+            .hint("Convert the data to UTF8."));
     }
-    Err(invalid(
-        "argument to option \"encoding\" must be a valid encoding name",
-    ))
+    Err(invalid("argument to option \"encoding\" must be a valid encoding name"))
 }
 
 fn one_byte(text: &str, what: &str) -> PgResult<u8> {
     match text.as_bytes() {
         [byte] => Ok(*byte),
         _ => {
-            let one = if what == "delimiter" || what == "quote" || what == "escape" {
-                what
-            } else {
-                "option"
-            };
-            Err(PgError::unsupported(format!(
-                "COPY {one} must be a single one-byte character"
-            )))
+            let one = if what == "delimiter" || what == "quote" || what == "escape" { what } else { "option" };
+            Err(PgError::unsupported(format!("COPY {one} must be a single one-byte character")))
         }
     }
 }
 
 fn quoting(raw: &RawCopyOptions, csv: bool, delimiter: u8) -> PgResult<(u8, u8)> {
     if !csv && raw.quote.is_some() {
-        return Err(PgError::unsupported(
-            "COPY quote available only in CSV mode",
-        ));
+        return Err(PgError::unsupported("COPY quote available only in CSV mode"));
     }
     let quote = one_byte(raw.quote.as_deref().unwrap_or("\""), "quote")?;
     if csv && quote == delimiter {
         return Err(invalid("COPY delimiter and quote must be different"));
     }
     if !csv && raw.escape.is_some() {
-        return Err(PgError::unsupported(
-            "COPY escape available only in CSV mode",
-        ));
+        return Err(PgError::unsupported("COPY escape available only in CSV mode"));
     }
-    let escape = raw
-        .escape
-        .as_deref()
-        .map_or(Ok(quote), |text| one_byte(text, "escape"))?;
+    let escape = raw.escape.as_deref().map_or(Ok(quote), |text| one_byte(text, "escape"))?;
     Ok((quote, escape))
 }
 
@@ -287,25 +243,17 @@ fn check_force(raw: &RawCopyOptions, csv: bool, direction: Direction) -> PgResul
             continue;
         }
         if !csv {
-            return Err(PgError::unsupported(format!(
-                "COPY {name} available only in CSV mode"
-            )));
+            return Err(PgError::unsupported(format!("COPY {name} available only in CSV mode")));
         }
         if direction != only {
             let other = if only == Direction::To { "TO" } else { "FROM" };
-            return Err(PgError::unsupported(format!(
-                "COPY {name} only available using COPY {other}"
-            )));
+            return Err(PgError::unsupported(format!("COPY {name} only available using COPY {other}")));
         }
     }
     Ok(())
 }
 
-fn flags(
-    option: Option<&ForceColumns>,
-    name: &str,
-    target: &CopyTarget<'_>,
-) -> PgResult<Vec<bool>> {
+fn flags(option: Option<&ForceColumns>, name: &str, target: &CopyTarget<'_>) -> PgResult<Vec<bool>> {
     let columns = target.columns;
     let names = match option {
         None => return Ok(vec![false; columns.len()]),
@@ -327,8 +275,5 @@ fn flags(
             return Err(PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message));
         }
     }
-    Ok(columns
-        .iter()
-        .map(|column| names.contains(column))
-        .collect())
+    Ok(columns.iter().map(|column| names.contains(column)).collect())
 }

@@ -48,8 +48,7 @@ impl CopyParser {
             }
             if self.buffer.is_empty() {
                 let used = self.lines(piece, false, sink)?;
-                self.buffer
-                    .extend_from_slice(piece.get(used..).unwrap_or_default());
+                self.buffer.extend_from_slice(piece.get(used..).unwrap_or_default());
             } else {
                 let mut buffer = std::mem::take(&mut self.buffer);
                 buffer.extend_from_slice(piece);
@@ -62,10 +61,7 @@ impl CopyParser {
             }
             if self.buffer.len() > LINE_BYTES_MAX {
                 let detail = format!("A line of COPY data may have {LINE_BYTES_MAX} bytes.");
-                let error = PgError::new(
-                    SqlState::PROGRAM_LIMIT_EXCEEDED,
-                    "line of COPY data is too long",
-                );
+                let error = PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "line of COPY data is too long");
                 return Err(self.in_unread_line(error.detail(detail), sink));
             }
         }
@@ -127,15 +123,9 @@ impl CopyParser {
     fn row(&mut self, line: &[u8], sink: &mut RowSink) -> PgResult<()> {
         let columns = sink.width();
         if columns == 0 {
-            return if line.is_empty() {
-                sink.end_row(0)
-            } else {
-                Err(self.in_line(too_many(), line, sink))
-            };
+            return if line.is_empty() { sink.end_row(0) } else { Err(self.in_line(too_many(), line, sink)) };
         }
-        self.fields
-            .split(line, &self.options)
-            .map_err(|error| self.in_line(error, line, sink))?;
+        self.fields.split(line, &self.options).map_err(|error| self.in_line(error, line, sink))?;
         if self.fields.len() > columns {
             return Err(self.in_line(too_many(), line, sink));
         }
@@ -149,17 +139,14 @@ impl CopyParser {
                 if self.options.force_not_null.get(i) == Some(&true) {
                     value = Some(&self.options.null);
                 }
-            } else if self.options.force_null.get(i) == Some(&true)
-                && value == Some(&self.options.null)
-            {
+            } else if self.options.force_null.get(i) == Some(&true) && value == Some(&self.options.null) {
                 value = None;
             }
             if let Err(error) = sink.append(i, value) {
                 return Err(self.in_column(error, i, value.unwrap_or_default(), sink));
             }
         }
-        sink.check_row(|i| self.fields.get(i, line))
-            .map_err(|error| self.in_line(error, line, sink))?;
+        sink.check_row(|i| self.fields.get(i, line)).map_err(|error| self.in_line(error, line, sink))?;
         sink.end_row(line.len())
     }
 
@@ -167,16 +154,14 @@ impl CopyParser {
         if self.options.header != Header::Match {
             return Ok(());
         }
-        self.check_header(line, sink)
-            .map_err(|error| self.in_line(error, line, sink))
+        self.check_header(line, sink).map_err(|error| self.in_line(error, line, sink))
     }
 
     fn check_header(&mut self, line: &[u8], sink: &RowSink) -> PgResult<()> {
         self.fields.split(line, &self.options)?;
         let (got, expected) = (self.fields.len(), sink.width());
         if got != expected {
-            let message =
-                format!("wrong number of fields in header line: got {got}, expected {expected}");
+            let message = format!("wrong number of fields in header line: got {got}, expected {expected}");
             return Err(bad_format(message));
         }
         for i in 0..expected {
@@ -206,10 +191,7 @@ impl CopyParser {
     #[cold]
     fn in_line(&self, error: PgError, line: &[u8], sink: &RowSink) -> PgError {
         let (relation, number) = (sink.relation(), self.line_number);
-        with_context(
-            error,
-            format!("COPY {relation}, line {number}: \"{}\"", shorten(line)),
-        )
+        with_context(error, format!("COPY {relation}, line {number}: \"{}\"", shorten(line)))
     }
 
     /// The context of an error of one value.
@@ -217,10 +199,7 @@ impl CopyParser {
     fn in_column(&self, error: PgError, i: usize, value: &[u8], sink: &RowSink) -> PgError {
         let (relation, number, name) = (sink.relation(), self.line_number, sink.name(i));
         let shown = shorten(value);
-        with_context(
-            error,
-            format!("COPY {relation}, line {number}, column {name}: \"{shown}\""),
-        )
+        with_context(error, format!("COPY {relation}, line {number}, column {name}: \"{shown}\""))
     }
 
     /// The context of an error in finding a line's end.
@@ -249,8 +228,5 @@ fn shorten(bytes: &[u8]) -> String {
     while end > 0 && bytes.get(end).is_some_and(|b| b & 0xC0 == 0x80) {
         end -= 1;
     }
-    format!(
-        "{}...",
-        String::from_utf8_lossy(bytes.get(..end).unwrap_or_default())
-    )
+    format!("{}...", String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()))
 }

@@ -52,21 +52,12 @@ pub struct RowSink {
 
 impl RowSink {
     /// `relation` is the table's name as errors say it.
-    pub fn new(
-        relation: &str,
-        columns: &[SinkColumn],
-        limits: BatchLimits,
-        ctx: Arc<ValueContext>,
-    ) -> PgResult<Self> {
+    pub fn new(relation: &str, columns: &[SinkColumn], limits: BatchLimits, ctx: Arc<ValueContext>) -> PgResult<Self> {
         let capacity = limits.rows.min(CAPACITY_MAX);
-        let builders = columns
-            .iter()
-            .map(|column| ColumnBuilder::new(&column.ty, capacity))
-            .collect::<PgResult<Vec<_>>>()?;
-        let fields: Vec<Field> = columns
-            .iter()
-            .map(|column| Field::new(&column.name, column.ty.arrow(), true))
-            .collect();
+        let builders =
+            columns.iter().map(|column| ColumnBuilder::new(&column.ty, capacity)).collect::<PgResult<Vec<_>>>()?;
+        let fields: Vec<Field> =
+            columns.iter().map(|column| Field::new(&column.name, column.ty.arrow(), true)).collect();
         Ok(Self {
             relation: relation.to_owned(),
             columns: columns.to_vec(),
@@ -104,17 +95,8 @@ impl RowSink {
     /// About how many bytes are held.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        let ready: usize = self
-            .ready
-            .iter()
-            .map(RecordBatch::get_array_memory_size)
-            .sum();
-        ready
-            + self
-                .builders
-                .iter()
-                .map(ColumnBuilder::size_bytes)
-                .sum::<usize>()
+        let ready: usize = self.ready.iter().map(RecordBatch::get_array_memory_size).sum();
+        ready + self.builders.iter().map(ColumnBuilder::size_bytes).sum::<usize>()
     }
 
     pub(super) fn relation(&self) -> &str {
@@ -153,17 +135,11 @@ impl RowSink {
             return Ok(());
         };
         let shown: Vec<String> = (0..self.columns.len())
-            .map(|i| {
-                field(i).map_or_else(
-                    || "null".to_owned(),
-                    |text| String::from_utf8_lossy(text).into_owned(),
-                )
-            })
+            .map(|i| field(i).map_or_else(|| "null".to_owned(), |text| String::from_utf8_lossy(text).into_owned()))
             .collect();
         let (column, relation) = (self.name(i), &self.relation);
-        let message = format!(
-            "null value in column \"{column}\" of relation \"{relation}\" violates not-null constraint"
-        );
+        let message =
+            format!("null value in column \"{column}\" of relation \"{relation}\" violates not-null constraint");
         Err(PgError::new(SqlState::NOT_NULL_VIOLATION, message)
             .detail(format!("Failing row contains ({}).", shown.join(", ")))
             .table(relation.clone())
@@ -185,11 +161,7 @@ impl RowSink {
         if self.batch_rows == 0 {
             return Ok(());
         }
-        let columns = self
-            .builders
-            .iter_mut()
-            .map(ColumnBuilder::finish)
-            .collect();
+        let columns = self.builders.iter_mut().map(ColumnBuilder::finish).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.batch_rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(PgError::internal)?;

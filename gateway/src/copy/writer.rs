@@ -23,9 +23,7 @@ impl CopyWriter {
     #[must_use]
     pub fn new(options: CopyOptions, encoders: Vec<Encoder>) -> Self {
         let csv = options.format == CopyFormat::Csv;
-        let special = |b: &u8| {
-            *b == options.delimiter || csv && (*b == options.quote || *b == options.escape)
-        };
+        let special = |b: &u8| *b == options.delimiter || csv && (*b == options.quote || *b == options.escape);
         let plain = encoders
             .iter()
             .enumerate()
@@ -33,16 +31,11 @@ impl CopyWriter {
                 let forced = csv && options.force_quote.get(i) == Some(&true);
                 let alphabet = encoder.alphabet();
                 // A NULL that could be a value makes CSV quote that value.
-                let null_apart =
-                    options.null.is_empty() || options.null.iter().any(|b| !alphabet.contains(b));
+                let null_apart = options.null.is_empty() || options.null.iter().any(|b| !alphabet.contains(b));
                 !forced && !alphabet.is_empty() && null_apart && !alphabet.iter().any(special)
             })
             .collect();
-        Self {
-            options,
-            encoders,
-            plain,
-        }
+        Self { options, encoders, plain }
     }
 
     /// The header line, if the options ask for one.
@@ -62,12 +55,7 @@ impl CopyWriter {
     }
 
     /// Appends rows, one line each.
-    pub fn write(
-        &self,
-        batch: &RecordBatch,
-        rows: Range<usize>,
-        out: &mut BytesMut,
-    ) -> PgResult<()> {
+    pub fn write(&self, batch: &RecordBatch, rows: Range<usize>, out: &mut BytesMut) -> PgResult<()> {
         let bound = self.bind(batch)?;
         for row in rows.start..rows.end.min(batch.num_rows()) {
             self.line(&bound, row, out)?;
@@ -76,12 +64,7 @@ impl CopyWriter {
     }
 
     /// Appends rows as CopyData messages, one per row, as Postgres sends them.
-    pub fn write_messages(
-        &self,
-        batch: &RecordBatch,
-        rows: Range<usize>,
-        out: &mut BytesMut,
-    ) -> PgResult<()> {
+    pub fn write_messages(&self, batch: &RecordBatch, rows: Range<usize>, out: &mut BytesMut) -> PgResult<()> {
         let bound = self.bind(batch)?;
         for row in rows.start..rows.end.min(batch.num_rows()) {
             out.put_u8(b'd');
@@ -98,15 +81,9 @@ impl CopyWriter {
 
     fn bind<'a>(&'a self, batch: &'a RecordBatch) -> PgResult<Vec<BoundEncoder<'a>>> {
         if batch.num_columns() != self.encoders.len() {
-            return Err(PgError::internal(
-                "a result's columns are not those that were described",
-            ));
+            return Err(PgError::internal("a result's columns are not those that were described"));
         }
-        self.encoders
-            .iter()
-            .zip(batch.columns())
-            .map(|(encoder, array)| encoder.bind(array))
-            .collect()
+        self.encoders.iter().zip(batch.columns()).map(|(encoder, array)| encoder.bind(array)).collect()
     }
 
     #[inline]
@@ -150,9 +127,7 @@ impl CopyWriter {
     }
 
     fn needs_escape(&self, value: &[u8]) -> bool {
-        value
-            .iter()
-            .any(|b| *b == self.options.delimiter || *b == b'\\' || matches!(b, 8..=13))
+        value.iter().any(|b| *b == self.options.delimiter || *b == b'\\' || matches!(b, 8..=13))
     }
 
     fn escape(&self, value: &[u8], out: &mut BytesMut) {

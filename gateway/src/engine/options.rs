@@ -78,8 +78,7 @@ impl EngineOptions {
     #[must_use]
     pub fn address_space(&self) -> u64 {
         let stacks = (self.concurrent_max as u64 + 2) * CONNECTION_STACK_BYTES;
-        self.address_space_bytes
-            .unwrap_or(self.memory_bytes * 2 + GIB + stacks)
+        self.address_space_bytes.unwrap_or(self.memory_bytes * 2 + GIB + stacks)
     }
 }
 

@@ -83,9 +83,7 @@ impl Engine {
     /// Starts the worker where none runs, and tells about it. The error is for operators, not for clients.
     pub async fn status(&self) -> Result<EngineStatus, String> {
         let worker = self.0.worker().await?;
-        let WorkerHello {
-            pid, duckdb, walls, ..
-        } = worker.process.hello.clone();
+        let WorkerHello { pid, duckdb, walls, .. } = worker.process.hello.clone();
         Ok(EngineStatus { pid, duckdb, walls })
     }
 
@@ -106,22 +104,8 @@ impl Engine {
         }
         let permit = self.0.permit(&request).await?;
         let (slot, connection, id) = self.0.send(&request, fingerprint).await?;
-        let QueryRequest {
-            client_sql,
-            deadline,
-            cancel,
-            ..
-        } = request;
-        follow(Running {
-            slot,
-            connection,
-            id,
-            client_sql,
-            deadline,
-            cancel,
-            permit,
-        })
-        .await
+        let QueryRequest { client_sql, deadline, cancel, .. } = request;
+        follow(Running { slot, connection, id, client_sql, deadline, cancel, permit }).await
     }
 }
 
@@ -149,11 +133,7 @@ impl Inner {
     }
 
     /// Sends the request to a worker that lives.
-    async fn send(
-        &self,
-        request: &QueryRequest,
-        fingerprint: Fingerprint,
-    ) -> PgResult<(Slot, Connection, u64)> {
+    async fn send(&self, request: &QueryRequest, fingerprint: Fingerprint) -> PgResult<(Slot, Connection, u64)> {
         let message = Request {
             id: 0,
             verb: request.verb,
@@ -171,11 +151,7 @@ impl Inner {
             };
             match sent.await {
                 Ok((connection, id)) => {
-                    let slot = Slot {
-                        worker,
-                        fingerprint,
-                        quarantine: Arc::clone(&self.quarantine),
-                    };
+                    let slot = Slot { worker, fingerprint, quarantine: Arc::clone(&self.quarantine) };
                     return Ok((slot, connection, id));
                 }
                 // It ended while nothing ran on this connection: another one can take the statement.
@@ -185,9 +161,7 @@ impl Inner {
                 }
             }
         }
-        Err(PgError::internal(format!(
-            "no engine takes the statement: {last:?}"
-        )))
+        Err(PgError::internal(format!("no engine takes the statement: {last:?}")))
     }
 
     /// The worker that takes new statements; started where there is none.
@@ -236,10 +210,7 @@ impl Worker {
         self.ended.store(true, Ordering::SeqCst);
         self.retire(why);
         self.process.signal(libc::SIGTERM);
-        if timeout(self.options.term_grace, self.process.exited())
-            .await
-            .is_err()
-        {
+        if timeout(self.options.term_grace, self.process.exited()).await.is_err() {
             self.process.signal(libc::SIGKILL);
             self.process.exited().await;
         }
@@ -250,10 +221,7 @@ impl Worker {
         self.ended.store(true, Ordering::SeqCst);
         self.retire("shutdown");
         self.process.close();
-        if timeout(self.options.term_grace, self.process.exited())
-            .await
-            .is_err()
-        {
+        if timeout(self.options.term_grace, self.process.exited()).await.is_err() {
             self.process.signal(libc::SIGKILL);
             self.process.exited().await;
         }
@@ -269,11 +237,7 @@ impl Worker {
     }
 
     async fn connection(&self) -> std::io::Result<Connection> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
             Some(connection) => Ok(connection),
             None => Connection::open(&self.process.hello.socket).await,
@@ -291,11 +255,7 @@ pub(super) struct Slot {
 impl Slot {
     /// Keeps a connection for the next statement. Their number is bounded by the statements that run at once.
     pub fn give_back(&self, connection: Connection) {
-        self.worker
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(connection);
+        self.worker.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
 
     /// The worker ended under this statement.
@@ -332,8 +292,5 @@ fn quarantined(left: Duration) -> PgError {
         SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
         "this statement is refused because it ended the query engine several times",
     )
-    .hint(format!(
-        "It is accepted again in {} seconds.",
-        left.as_secs() + 1
-    ))
+    .hint(format!("It is accepted again in {} seconds.", left.as_secs() + 1))
 }

@@ -21,11 +21,7 @@ use super::{
 };
 
 /// Environment that a worker gets from the gateway's: where its library is, and the failpoints of tests.
-const ENVIRONMENT_KEPT: [&str; 3] = [
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "DUCKMESH_FAILPOINTS",
-];
+const ENVIRONMENT_KEPT: [&str; 3] = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DUCKMESH_FAILPOINTS"];
 /// `RLIMIT_NOFILE` of a worker.
 const OPEN_FILES_MAX: u64 = 4096;
 
@@ -64,9 +60,7 @@ impl Process {
             .name("engine-worker".to_owned())
             .spawn(move || run(&options, started))
             .map_err(|e| format!("no thread: {e}"))?;
-        ready
-            .await
-            .map_err(|_| "the thread that starts it ended".to_owned())?
+        ready.await.map_err(|_| "the thread that starts it ended".to_owned())?
     }
 
     /// Sends a signal, unless it has ended.
@@ -115,12 +109,7 @@ fn run(options: &EngineOptions, started: oneshot::Sender<Result<Process, String>
         Ok((mut child, control, hello)) => {
             let pid = Arc::new(Mutex::new(Some(child.id())));
             let (ended, exited) = watch::channel(false);
-            let process = Process {
-                pid: Arc::clone(&pid),
-                control: Mutex::new(Some(control)),
-                exited,
-                hello,
-            };
+            let process = Process { pid: Arc::clone(&pid), control: Mutex::new(Some(control)), exited, hello };
             // Where nobody takes it, it is dropped, and killed by that.
             let _ = started.send(Ok(process));
             wait(&mut child, &pid);
@@ -140,14 +129,7 @@ fn wait(child: &mut Child, pid: &Mutex<Option<u32>>) {
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     loop {
         // SAFETY: out pointer to a local; WNOWAIT leaves the child to be reaped below.
-        let done = unsafe {
-            libc::waitid(
-                libc::P_PID,
-                child.id(),
-                &raw mut info,
-                libc::WEXITED | libc::WNOWAIT,
-            )
-        };
+        let done = unsafe { libc::waitid(libc::P_PID, child.id(), &raw mut info, libc::WEXITED | libc::WNOWAIT) };
         if done == 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
             break;
         }
@@ -162,17 +144,10 @@ fn wait(child: &mut Child, pid: &Mutex<Option<u32>>) {
     }
 }
 
-fn spawn(
-    options: &EngineOptions,
-    folders: &Folders,
-) -> Result<(Child, UnixStream, WorkerHello), String> {
+fn spawn(options: &EngineOptions, folders: &Folders) -> Result<(Child, UnixStream, WorkerHello), String> {
     let (ours, theirs) = UnixStream::pair().map_err(|e| format!("no socket pair: {e}"))?;
     let mut command = Command::new(&options.program);
-    command
-        .arg("engine")
-        .env_clear()
-        .env("TZ", "UTC")
-        .env("LC_ALL", "C.UTF-8");
+    command.arg("engine").env_clear().env("TZ", "UTC").env("LC_ALL", "C.UTF-8");
     // Each arena of malloc takes 64 MiB of the address space that the worker may have.
     command.env("MALLOC_ARENA_MAX", "4");
     for name in ENVIRONMENT_KEPT {
@@ -180,14 +155,8 @@ fn spawn(
             command.env(name, value);
         }
     }
-    command
-        .current_dir(&folders.spill)
-        .stdin(OwnedFd::from(theirs))
-        .stdout(Stdio::null())
-        .stderr(Stdio::inherit());
-    let mut child = command
-        .spawn()
-        .map_err(|e| format!("cannot start {}: {e}", options.program.display()))?;
+    command.current_dir(&folders.spill).stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::inherit());
+    let mut child = command.spawn().map_err(|e| format!("cannot start {}: {e}", options.program.display()))?;
     // It holds the worker's end of the pair open otherwise, and the worker's death would not be seen here.
     drop(command);
     match greet(options, folders, &ours, child.id()) {
@@ -200,16 +169,9 @@ fn spawn(
     }
 }
 
-fn greet(
-    options: &EngineOptions,
-    folders: &Folders,
-    control: &UnixStream,
-    pid: u32,
-) -> Result<WorkerHello, String> {
+fn greet(options: &EngineOptions, folders: &Folders, control: &UnixStream, pid: u32) -> Result<WorkerHello, String> {
     let say = |e: io::Error| format!("no answer from it: {e}");
-    control
-        .set_read_timeout(Some(options.start_timeout))
-        .map_err(say)?;
+    control.set_read_timeout(Some(options.start_timeout)).map_err(say)?;
     let config = WorkerConfig {
         socket: folders.socket(),
         parent_pid: std::process::id(),
@@ -228,26 +190,14 @@ fn greet(
     line.push(b'\n');
     (&mut &*control).write_all(&line).map_err(say)?;
     let mut answer = String::new();
-    BufReader::new(control)
-        .read_line(&mut answer)
-        .map_err(say)?;
+    BufReader::new(control).read_line(&mut answer).map_err(say)?;
     match serde_json::from_str(&answer) {
         Ok(Hello::Ready { duckdb, walls }) => {
             for wall in walls.iter().filter(|wall| !wall.stands) {
-                tracing::warn!(
-                    pid,
-                    wall = wall.name,
-                    why = wall.detail,
-                    "a wall around the engine does not stand"
-                );
+                tracing::warn!(pid, wall = wall.name, why = wall.detail, "a wall around the engine does not stand");
             }
             tracing::info!(pid, duckdb, "engine worker started");
-            Ok(WorkerHello {
-                pid,
-                duckdb,
-                walls,
-                socket: folders.socket(),
-            })
+            Ok(WorkerHello { pid, duckdb, walls, socket: folders.socket() })
         }
         Ok(Hello::Failed(why)) => Err(why),
         Err(_) => Err("it ended while starting".to_owned()),
@@ -280,11 +230,7 @@ impl Folders {
         let home = root.join(format!("{FOLDER_PREFIX}{}-{name}", std::process::id()));
         let short = (home.as_os_str().len() + "/engine".len() > SOCKET_PATH_BYTES_MAX)
             .then(|| std::env::temp_dir().join(format!("duckmesh-{name}")));
-        let folders = Self {
-            spill: home.join("spill"),
-            home,
-            short,
-        };
+        let folders = Self { spill: home.join("spill"), home, short };
         private_folder(&folders.home)?;
         private_folder(&folders.spill)?;
         if let Some(short) = &folders.short {
@@ -322,19 +268,12 @@ fn sweep(root: &Path) {
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let gateway = name
-            .to_str()
-            .and_then(|n| n.strip_prefix(FOLDER_PREFIX))
-            .and_then(|n| n.split_once('-'));
-        let Some(pid) = gateway
-            .and_then(|(pid, _)| pid.parse::<i32>().ok())
-            .filter(|pid| *pid > 0)
-        else {
+        let gateway = name.to_str().and_then(|n| n.strip_prefix(FOLDER_PREFIX)).and_then(|n| n.split_once('-'));
+        let Some(pid) = gateway.and_then(|(pid, _)| pid.parse::<i32>().ok()).filter(|pid| *pid > 0) else {
             continue;
         };
         // SAFETY: signal 0 only asks whether the process exists.
-        let gone = unsafe { libc::kill(pid, 0) } != 0
-            && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
+        let gone = unsafe { libc::kill(pid, 0) } != 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
         if gone {
             remove(&entry.path());
         }

@@ -56,17 +56,9 @@ impl FrameKind {
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
-        [
-            Self::Request,
-            Self::Cancel,
-            Self::Schema,
-            Self::Batch,
-            Self::Done,
-            Self::Failed,
-            Self::Described,
-        ]
-        .into_iter()
-        .find(|kind| kind.byte() == byte)
+        [Self::Request, Self::Cancel, Self::Schema, Self::Batch, Self::Done, Self::Failed, Self::Described]
+            .into_iter()
+            .find(|kind| kind.byte() == byte)
     }
 }
 
@@ -85,10 +77,7 @@ impl Prefix {
     /// As bytes; an error where a length is over its limit.
     pub fn encode(kind: FrameKind, head: &[u8], body: &[u8]) -> io::Result<[u8; PREFIX_BYTES]> {
         let length = |bytes: &[u8], max: u32| {
-            u32::try_from(bytes.len())
-                .ok()
-                .filter(|n| *n <= max)
-                .ok_or_else(|| invalid("frame too large"))
+            u32::try_from(bytes.len()).ok().filter(|n| *n <= max).ok_or_else(|| invalid("frame too large"))
         };
         let mut out = [0; PREFIX_BYTES];
         out[0] = kind.byte();
@@ -101,18 +90,11 @@ impl Prefix {
     pub fn decode(bytes: [u8; PREFIX_BYTES]) -> io::Result<Self> {
         let [kind, h0, h1, h2, h3, b0, b1, b2, b3] = bytes;
         let kind = FrameKind::from_byte(kind).ok_or_else(|| invalid("unknown frame"))?;
-        let (head, body) = (
-            u32::from_le_bytes([h0, h1, h2, h3]),
-            u32::from_le_bytes([b0, b1, b2, b3]),
-        );
+        let (head, body) = (u32::from_le_bytes([h0, h1, h2, h3]), u32::from_le_bytes([b0, b1, b2, b3]));
         if head > HEAD_BYTES_MAX || body > BODY_BYTES_MAX {
             return Err(invalid("frame too large"));
         }
-        Ok(Self {
-            kind,
-            head_bytes: head as usize,
-            body_bytes: body as usize,
-        })
+        Ok(Self { kind, head_bytes: head as usize, body_bytes: body as usize })
     }
 }
 
@@ -124,20 +106,11 @@ pub fn read_frame(from: &mut impl Read) -> io::Result<(FrameKind, Vec<u8>)> {
     let mut head = vec![0; prefix.head_bytes];
     from.read_exact(&mut head)?;
     let skipped = io::copy(&mut from.take(prefix.body_bytes as u64), &mut io::sink())?;
-    if skipped == prefix.body_bytes as u64 {
-        Ok((prefix.kind, head))
-    } else {
-        Err(invalid("frame cut short"))
-    }
+    if skipped == prefix.body_bytes as u64 { Ok((prefix.kind, head)) } else { Err(invalid("frame cut short")) }
 }
 
 /// Writes a frame.
-pub fn write_frame(
-    to: &mut impl Write,
-    kind: FrameKind,
-    head: &[u8],
-    body: &[u8],
-) -> io::Result<()> {
+pub fn write_frame(to: &mut impl Write, kind: FrameKind, head: &[u8], body: &[u8]) -> io::Result<()> {
     let prefix = Prefix::encode(kind, head, body)?;
     // One write for prefix and head: small answers are one packet, and one wake-up of the reader.
     let mut start = Vec::with_capacity(PREFIX_BYTES + head.len());
@@ -217,11 +190,7 @@ impl EngineError {
     /// An error of a type.
     #[must_use]
     pub fn new(exception_type: &str, message: impl Into<String>) -> Self {
-        Self {
-            exception_type: exception_type.to_owned(),
-            message: message.into(),
-            extra: BTreeMap::new(),
-        }
+        Self { exception_type: exception_type.to_owned(), message: message.into(), extra: BTreeMap::new() }
     }
 
     /// What should not happen.
@@ -273,24 +242,11 @@ impl EngineError {
         if let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(text) {
             let mut extra: BTreeMap<String, String> = fields
                 .into_iter()
-                .map(|(key, value)| {
-                    (
-                        key,
-                        value
-                            .as_str()
-                            .map_or_else(|| value.to_string(), str::to_owned),
-                    )
-                })
+                .map(|(key, value)| (key, value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
                 .collect();
-            let exception_type = extra
-                .remove("exception_type")
-                .unwrap_or_else(|| "Unknown".to_owned());
+            let exception_type = extra.remove("exception_type").unwrap_or_else(|| "Unknown".to_owned());
             let message = extra.remove("exception_message").unwrap_or_default();
-            return Self {
-                exception_type,
-                message,
-                extra,
-            };
+            return Self { exception_type, message, extra };
         }
         match text.split_once(" Error: ") {
             // Errors of the parser are JSON behind a prefix.
@@ -303,10 +259,7 @@ impl EngineError {
     /// Whether the database that raised it must not be used again.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
-        matches!(
-            self.exception_type.to_ascii_uppercase().as_str(),
-            "INTERNAL" | "FATAL"
-        )
+        matches!(self.exception_type.to_ascii_uppercase().as_str(), "INTERNAL" | "FATAL")
     }
 }
 

@@ -65,9 +65,7 @@ impl Quarantine {
         if of.count < CRASHES_MAX {
             None
         } else {
-            WINDOW
-                .checked_sub(now.duration_since(of.last))
-                .filter(|d| !d.is_zero())
+            WINDOW.checked_sub(now.duration_since(of.last)).filter(|d| !d.is_zero())
         }
     }
 
@@ -76,16 +74,10 @@ impl Quarantine {
         let mut crashes = self.lock();
         crashes.retain(|_, of| now.duration_since(of.last) < WINDOW);
         if crashes.len() >= REMEMBERED_MAX {
-            let oldest = crashes
-                .iter()
-                .min_by_key(|(_, of)| of.last)
-                .map(|(key, _)| *key);
+            let oldest = crashes.iter().min_by_key(|(_, of)| of.last).map(|(key, _)| *key);
             oldest.and_then(|key| crashes.remove(&key));
         }
-        let of = crashes.entry(fingerprint).or_insert(Crashes {
-            count: 0,
-            last: now,
-        });
+        let of = crashes.entry(fingerprint).or_insert(Crashes { count: 0, last: now });
         of.count += 1;
         of.last = now;
     }

@@ -42,30 +42,19 @@ struct CancelState {
 impl CancelHandle {
     /// Stops it, as by the user's request.
     pub fn cancel(&self) {
-        self.cancel_with(PgError::new(
-            SqlState::QUERY_CANCELED,
-            "canceling statement due to user request",
-        ));
+        self.cancel_with(PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to user request"));
     }
 
     /// Stops it with an error of the caller's. The first error stays.
     pub fn cancel_with(&self, error: PgError) {
-        self.0
-            .error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(error);
+        self.0.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.0.told.notify_waiters();
     }
 
     /// The error that it was stopped with.
     #[must_use]
     pub fn error(&self) -> Option<PgError> {
-        self.0
-            .error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until it is stopped.
@@ -91,10 +80,7 @@ impl std::fmt::Debug for CancelHandle {
 
 /// The error of a statement that ran out of time.
 pub(super) fn timed_out() -> PgError {
-    PgError::new(
-        SqlState::QUERY_CANCELED,
-        "canceling statement due to statement timeout",
-    )
+    PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to statement timeout")
 }
 
 /// The rows of a statement. Dropping it stops the statement.
@@ -130,23 +116,12 @@ struct Outcome(Arc<Mutex<Option<PgResult<()>>>>);
 
 impl Outcome {
     fn set(&self, outcome: PgResult<()>) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(outcome);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(outcome);
     }
 
     fn take(&self) -> PgResult<()> {
-        let set = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        set.unwrap_or_else(|| {
-            Err(PgError::internal(
-                "the task of a statement ended without outcome",
-            ))
-        })
+        let set = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        set.unwrap_or_else(|| Err(PgError::internal("the task of a statement ended without outcome")))
     }
 }
 
@@ -168,20 +143,11 @@ pub(super) async fn follow(running: Running) -> PgResult<ResultStream> {
     tokio::spawn(drive(running, sender, outcome.clone()));
     match items.recv().await {
         Some(Item::Columns(columns, schema)) => {
-            let schema =
-                schema.unwrap_or_else(|| SchemaRef::new(arrow::datatypes::Schema::empty()));
-            Ok(ResultStream {
-                columns,
-                schema,
-                items,
-                outcome,
-            })
+            let schema = schema.unwrap_or_else(|| SchemaRef::new(arrow::datatypes::Schema::empty()));
+            Ok(ResultStream { columns, schema, items, outcome })
         }
         Some(Item::Rows(_)) => Err(PgError::internal("the engine sent rows before columns")),
-        None => Err(outcome
-            .take()
-            .err()
-            .unwrap_or_else(|| PgError::internal("the engine sent no columns"))),
+        None => Err(outcome.take().err().unwrap_or_else(|| PgError::internal("the engine sent no columns"))),
     }
 }
 
@@ -213,14 +179,7 @@ async fn drive(mut running: Running, sender: mpsc::Sender<Item>, outcome: Outcom
             end = forward(&mut running.connection, &sender) => end,
         }
     };
-    let Running {
-        slot,
-        connection,
-        id,
-        client_sql,
-        permit,
-        ..
-    } = running;
+    let Running { slot, connection, id, client_sql, permit, .. } = running;
     match end {
         End::Told(told) => {
             if told.as_ref().is_err_and(EngineError::is_fatal) {
@@ -252,11 +211,7 @@ async fn drive(mut running: Running, sender: mpsc::Sender<Item>, outcome: Outcom
     }
 }
 
-async fn stop_wanted(
-    cancel: CancelHandle,
-    deadline: Option<Instant>,
-    sender: mpsc::Sender<Item>,
-) -> Stop {
+async fn stop_wanted(cancel: CancelHandle, deadline: Option<Instant>, sender: mpsc::Sender<Item>) -> Stop {
     let late = async {
         match deadline {
             Some(at) => sleep_until(at).await,
@@ -277,10 +232,7 @@ impl Stop {
             Self::Cancelled(error) => error,
             Self::Deadline => timed_out(),
             // Nobody is there to read it.
-            Self::Dropped => PgError::new(
-                SqlState::QUERY_CANCELED,
-                "canceling statement due to user request",
-            ),
+            Self::Dropped => PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to user request"),
         }
     }
 
@@ -320,10 +272,7 @@ async fn forward(connection: &mut Connection, sender: &mpsc::Sender<Item>) -> En
                 }
                 Err(what) => return End::Garbled(what),
             },
-            FrameKind::Batch => match schema
-                .as_ref()
-                .map(|schema| transport::batch(&frame, schema))
-            {
+            FrameKind::Batch => match schema.as_ref().map(|schema| transport::batch(&frame, schema)) {
                 Some(Ok(batch)) => Item::Rows(batch),
                 Some(Err(error)) => return End::Garbled(error.to_string()),
                 None => return End::Garbled("a batch before its schema".to_owned()),
@@ -339,9 +288,7 @@ async fn forward(connection: &mut Connection, sender: &mpsc::Sender<Item>) -> En
 }
 
 fn columns(frame: &Frame) -> Result<Vec<EngineColumn>, String> {
-    serde_json::from_slice::<Columns>(&frame.head)
-        .map(|c| c.columns)
-        .map_err(|e| e.to_string())
+    serde_json::from_slice::<Columns>(&frame.head).map(|c| c.columns).map_err(|e| e.to_string())
 }
 
 fn failed(frame: &Frame) -> End {
@@ -378,8 +325,7 @@ async fn drain(connection: &mut Connection) -> io::Result<Result<(), EngineError
         match frame.kind {
             FrameKind::Done | FrameKind::Described => return Ok(Ok(())),
             FrameKind::Failed => {
-                return Ok(Err(serde_json::from_slice(&frame.head)
-                    .unwrap_or_else(|_| EngineError::interrupted())));
+                return Ok(Err(serde_json::from_slice(&frame.head).unwrap_or_else(|_| EngineError::interrupted())));
             }
             _ => {}
         }
@@ -390,10 +336,7 @@ impl Slot {
     /// The connection closed under a statement: nearly always the end of the process.
     async fn lost(&self, error: &io::Error) -> PgError {
         self.worker.retire("a connection to it closed");
-        if timeout(DEATH_SEEN_WITHIN, self.worker.process.exited())
-            .await
-            .is_err()
-        {
+        if timeout(DEATH_SEEN_WITHIN, self.worker.process.exited()).await.is_err() {
             return PgError::internal(format!("the engine closed the connection: {error}"));
         }
         // Not its fault where the watchdog ended the worker for another statement.

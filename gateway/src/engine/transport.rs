@@ -40,14 +40,7 @@ impl Connection {
     /// Connects.
     pub async fn open(socket: &Path) -> io::Result<Self> {
         let (read, writer) = UnixStream::connect(socket).await?.into_split();
-        Ok(Self {
-            reader: FrameReader {
-                read,
-                state: State::default(),
-            },
-            writer,
-            next_id: 1,
-        })
+        Ok(Self { reader: FrameReader { read, state: State::default() }, writer, next_id: 1 })
     }
 
     /// Sends a request; gives the id that cancels it.
@@ -55,15 +48,13 @@ impl Connection {
         let id = self.next_id;
         self.next_id += 1;
         request.id = id;
-        self.write(FrameKind::Request, &serde_json::to_vec(&request)?)
-            .await?;
+        self.write(FrameKind::Request, &serde_json::to_vec(&request)?).await?;
         Ok(id)
     }
 
     /// Asks to stop a request.
     pub async fn cancel(&mut self, id: u64) -> io::Result<()> {
-        self.write(FrameKind::Cancel, &serde_json::to_vec(&Cancel { id })?)
-            .await
+        self.write(FrameKind::Cancel, &serde_json::to_vec(&Cancel { id })?).await
     }
 
     /// The next frame. Dropping the future loses nothing.
@@ -97,45 +88,23 @@ impl FrameReader {
         if state.parsed.is_none() {
             fill(&mut self.read, &mut state.prefix, &mut state.filled, 0).await?;
             let prefix = Prefix::decode(state.prefix)?;
-            let parts = (
-                prefix,
-                vec![0; prefix.head_bytes],
-                MutableBuffer::from_len_zeroed(prefix.body_bytes),
-            );
+            let parts = (prefix, vec![0; prefix.head_bytes], MutableBuffer::from_len_zeroed(prefix.body_bytes));
             state.parsed = Some(parts);
             state.filled = 0;
         }
         if let Some((prefix, head, body)) = &mut state.parsed {
             fill(&mut self.read, head, &mut state.filled, 0).await?;
-            fill(
-                &mut self.read,
-                body.as_slice_mut(),
-                &mut state.filled,
-                prefix.head_bytes,
-            )
-            .await?;
+            fill(&mut self.read, body.as_slice_mut(), &mut state.filled, prefix.head_bytes).await?;
         }
         let state = std::mem::take(state);
         let (prefix, head, body) = state.parsed.ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Frame {
-            kind: prefix.kind,
-            head,
-            body: body.into(),
-        })
+        Ok(Frame { kind: prefix.kind, head, body: body.into() })
     }
 }
 
 /// Reads until `into` is full. `filled` counts from `offset` before it.
-async fn fill(
-    read: &mut OwnedReadHalf,
-    into: &mut [u8],
-    filled: &mut usize,
-    offset: usize,
-) -> io::Result<()> {
-    while let Some(rest) = into
-        .get_mut(filled.saturating_sub(offset)..)
-        .filter(|rest| !rest.is_empty())
-    {
+async fn fill(read: &mut OwnedReadHalf, into: &mut [u8], filled: &mut usize, offset: usize) -> io::Result<()> {
+    while let Some(rest) = into.get_mut(filled.saturating_sub(offset)..).filter(|rest| !rest.is_empty()) {
         match read.read(rest).await? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             n => *filled += n,
@@ -147,24 +116,13 @@ async fn fill(
 /// The schema in a schema frame's body.
 pub fn schema(body: &[u8]) -> Result<SchemaRef, ArrowError> {
     let message = root_as_message(body).map_err(|e| ArrowError::IpcError(e.to_string()))?;
-    let schema = message
-        .header_as_schema()
-        .ok_or_else(|| ArrowError::IpcError("not a schema".to_owned()))?;
+    let schema = message.header_as_schema().ok_or_else(|| ArrowError::IpcError("not a schema".to_owned()))?;
     Ok(SchemaRef::new(fb_to_schema(schema)))
 }
 
 /// The batch in a batch frame. It is validated: the gateway's memory must not depend on the worker's honesty.
 pub fn batch(frame: &Frame, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let message = root_as_message(&frame.head).map_err(|e| ArrowError::IpcError(e.to_string()))?;
-    let batch = message
-        .header_as_record_batch()
-        .ok_or_else(|| ArrowError::IpcError("not a batch".to_owned()))?;
-    read_record_batch(
-        &frame.body,
-        batch,
-        SchemaRef::clone(schema),
-        &Default::default(),
-        None,
-        &message.version(),
-    )
+    let batch = message.header_as_record_batch().ok_or_else(|| ArrowError::IpcError("not a batch".to_owned()))?;
+    read_record_batch(&frame.body, batch, SchemaRef::clone(schema), &Default::default(), None, &message.version())
 }

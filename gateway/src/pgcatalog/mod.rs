@@ -1,17 +1,48 @@
 //! System relations: `pg_catalog`, `information_schema` and `duckmesh`.
+//!
+//! Relations are data: every one of PostgreSQL 15 has its columns (`shapes`), some have rows that never change (`rows`), some
+//! have rows made from the lake's schema or the server (`relations`). No data file is touched.
 
+pub mod functions;
+
+pub mod shapes;
+
+mod relations;
+
+mod book;
+mod definitions;
+mod names;
+
+mod content;
+mod files;
+mod rows;
+
+pub mod oids;
+pub mod types;
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
 use duckmesh_catalog::TableId;
 
+use self::{book::Book, content::Content, relations::Source, shapes::Shape};
+pub use self::{files::Files, rows::procedure};
 use crate::{
     session::{ClientSession, Pin},
     sql::plan::SystemUse,
     wire::{PgError, PgResult},
 };
 
+/// More rows than these are read from a file: the engine reads that faster than it parses text.
+const TEXT_ROWS_MAX: usize = 64;
+
+/// The schema of what only our functions read; no statement can name it.
+pub const INTERNAL: &str = "internal";
+
 /// The oid of a table: the same on every gateway, and for the life of the table.
 #[must_use]
 pub fn table_oid(id: TableId) -> u32 {
-    16_384 + u32::try_from(id.get()).unwrap_or(0)
+    oids::table(id)
 }
 
 /// The statement that makes the view of a system relation on the engine's connection.
@@ -19,6 +50,96 @@ pub fn table_oid(id: TableId) -> u32 {
 /// # Errors
 /// When the catalog cannot be read.
 pub async fn view(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgResult<String> {
-    let _ = (session, pin);
-    Err(PgError::unsupported(format!("{}.{} is not there yet", system.schema, system.name)))
+    let shape = match system.schema.as_str() {
+        INTERNAL => shapes::internal(&system.name),
+        schema => shapes::find(schema, &system.name),
+    };
+    let shape = shape.ok_or_else(|| PgError::internal(format!("no relation {}.{}", system.schema, system.name)))?;
+    let exists = |name: &String| pin.schema.schemas.values().any(|s| book::sql_schema(&s.name) == name);
+    let system_schema = |name: &String| ["pg_catalog", "information_schema", "duckmesh"].contains(&name.as_str());
+    let search_path =
+        session.settings.search_path().into_iter().filter(|name| exists(name) || system_schema(name)).collect();
+    let source = Source { session, pin, search_path };
+    let mut arms = Vec::new();
+    arms.extend(fixed(session, shape).await?);
+    match own_file(&source, shape) {
+        Some(path) => arms.push(read(&path)),
+        None => {
+            if let Some(content) = relations::of_server(shape.schema, shape.name, &source).await? {
+                arms.push(served(&source, shape, &content, None).await?);
+            } else {
+                // The schema's content borrows it, so it is made and rendered in one step.
+                arms.extend(of_schema(&source, shape).await?);
+            }
+        }
+    }
+    if arms.is_empty() {
+        arms.push(content::values_sql(shape, &Content::default()));
+    }
+    let (name, rows) = (names::identifier(&system.view), arms.join(" UNION ALL "));
+    let oid = shape.oid;
+    Ok(format!("CREATE OR REPLACE TEMP VIEW {name} AS SELECT *, CAST({oid} AS BIGINT) AS tableoid FROM ({rows})"))
+}
+
+fn read(path: &std::path::Path) -> String {
+    format!("SELECT * FROM read_parquet([{}])", names::literal(&path.display().to_string()))
+}
+
+/// What else than the schema the rows depend on.
+fn key(source: &Source<'_>, shape: &Shape) -> String {
+    let session = source.session;
+    // No name holds a NUL.
+    format!("{}.{}\0{}\0{}", shape.schema, shape.name, session.user, source.search_path.join("\0"))
+}
+
+fn own_file(source: &Source<'_>, shape: &Shape) -> Option<std::path::PathBuf> {
+    source.session.lake.system.find(&key(source, shape), &source.pin.schema)
+}
+
+async fn of_schema(source: &Source<'_>, shape: &'static Shape) -> PgResult<Option<String>> {
+    let schema = Arc::clone(&source.pin.schema);
+    let book = Book::new(&schema);
+    let Some(content) = relations::of_schema(shape.schema, shape.name, &book, source) else { return Ok(None) };
+    served(source, shape, &content, Some(key(source, shape))).await.map(Some)
+}
+
+/// Rows as a query: text for few, a file for many. `key`: where the file serves later statements too.
+async fn served(
+    source: &Source<'_>,
+    shape: &'static Shape,
+    content: &Content<'_>,
+    key: Option<String>,
+) -> PgResult<String> {
+    if content.rows.len() <= TEXT_ROWS_MAX {
+        return Ok(content::values_sql(shape, content));
+    }
+    let path = written(source.session, content::batch(shape, content)?).await?;
+    let files = &source.session.lake.system;
+    match key {
+        Some(key) => files.keep(key, &source.pin.schema, path.clone()),
+        None => files.keep_no_longer(path.clone()),
+    }
+    Ok(read(&path))
+}
+
+/// The rows that are the same in every lake.
+async fn fixed(session: &ClientSession, shape: &'static Shape) -> PgResult<Option<String>> {
+    let relation = (shape.schema, shape.name);
+    if let Some(path) = session.lake.system.fixed(relation) {
+        return Ok(Some(read(&path)));
+    }
+    let batch = match relations::fixed(shape.schema, shape.name) {
+        Some(content) if content.rows.len() <= TEXT_ROWS_MAX => return Ok(Some(content::values_sql(shape, &content))),
+        Some(content) => Some(content::batch(shape, &content)?),
+        None => rows::batch(shape)?,
+    };
+    let Some(batch) = batch else { return Ok(None) };
+    let path = written(session, batch).await?;
+    session.lake.system.keep_fixed(relation, path.clone());
+    Ok(Some(read(&path)))
+}
+
+async fn written(session: &ClientSession, batch: RecordBatch) -> PgResult<std::path::PathBuf> {
+    let scratch = session.lake.scratch.clone();
+    tokio::task::spawn_blocking(move || files::write(&scratch, &batch)).await.map_err(PgError::internal)?
 }

@@ -236,9 +236,8 @@ impl ClientSession {
 }
 
 /// Commands that look at nothing in the lake: they must work when the catalog does not, and cost no look at it.
-const WITHOUT_SCHEMA: [&str; 12] = [
-    "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "SET", "RESET", "SHOW", "DISCARD",
-];
+const WITHOUT_SCHEMA: [&str; 12] =
+    ["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "SET", "RESET", "SHOW", "DISCARD"];
 
 /// Commands that time travel applies to.
 const READING: [&str; 6] = ["SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "COPY"];

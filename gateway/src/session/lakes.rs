@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     engine::{Engine, EngineOptions},
     limits::SCRATCH_FILE_PREFIX,
-    sql,
+    pgcatalog, sql,
     wire::{PgError, PgResult, SqlState},
 };
 
@@ -32,6 +32,8 @@ pub struct OpenLake {
     pub engine: Engine,
     /// Folder for Parquet files of open transactions and of system relations.
     pub scratch: PathBuf,
+    /// The files of system relations in it.
+    pub system: pgcatalog::Files,
 }
 
 /// All open lakes.
@@ -99,8 +101,9 @@ impl Lakes {
             if others > 0 {
                 let text = format!("database \"{name}\" is being accessed by other users");
                 let sessions = if others == 1 { "is 1 other session" } else { "are other sessions" };
-                return Err(PgError::new(SqlState::OBJECT_IN_USE, text)
-                    .detail(format!("There {sessions} using the database.")));
+                return Err(
+                    PgError::new(SqlState::OBJECT_IN_USE, text).detail(format!("There {sessions} using the database."))
+                );
             }
         }
         if let Some(lake) = open.remove(name) {
@@ -157,7 +160,7 @@ impl Lakes {
         options.spill_bytes = self.config.engine_temp_bytes;
         options.setup = sql::macros::MACROS.iter().map(|&sql| sql.to_owned()).collect();
         let engine = Engine::new(options);
-        Ok(OpenLake { info, lake, files, engine, scratch })
+        Ok(OpenLake { info, lake, files, engine, scratch, system: pgcatalog::Files::default() })
     }
 }
 

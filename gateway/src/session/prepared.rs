@@ -38,7 +38,13 @@ pub struct MadeFor {
 impl PreparedStatement {
     /// A plan of that statement.
     #[must_use]
-    pub fn new(statement: sql::Statement, plan: Plan, made_for: MadeFor, schema: Arc<LakeSchema>, given_types: Vec<u32>) -> Self {
+    pub fn new(
+        statement: sql::Statement,
+        plan: Plan,
+        made_for: MadeFor,
+        schema: Arc<LakeSchema>,
+        given_types: Vec<u32>,
+    ) -> Self {
         let param_types = plan.params().iter().map(|param| param.oid).collect();
         Self(Arc::new(Inner { statement, plan, made_for, schema, given_types, param_types, columns: OnceLock::new() }))
     }

@@ -1,10 +1,8 @@
 //! What all sessions share, and how a session begins.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use async_trait::async_trait;
@@ -61,8 +59,9 @@ impl Connector for SessionConnector {
     type Session = ClientSession;
 
     async fn connect(&self, startup: Startup, cancel: Cancel) -> PgResult<ClientSession> {
-        let unknown =
-            || PgError::fatal(SqlState::INVALID_CATALOG_NAME, format!("database \"{}\" does not exist", startup.database));
+        let unknown = || {
+            PgError::fatal(SqlState::INVALID_CATALOG_NAME, format!("database \"{}\" does not exist", startup.database))
+        };
         let name = LakeName::parse(&startup.database).ok_or_else(unknown)?;
         failpoint::hit("startup-after-auth").map_err(failure::catalog)?;
         let lake = self.0.lakes.open(&name).await?.ok_or_else(unknown)?;

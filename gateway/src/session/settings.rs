@@ -107,19 +107,11 @@ impl Settings {
 
     /// `SET name TO value`; none is `TO DEFAULT`. SET LOCAL outside a transaction is checked and does nothing: the caller
     /// adds [`Settings::local_outside_transaction`] to its notices.
-    pub fn set(
-        &mut self,
-        name: &str,
-        value: Option<&str>,
-        local: bool,
-        in_transaction: bool,
-    ) -> PgResult<()> {
+    pub fn set(&mut self, name: &str, value: Option<&str>, local: bool, in_transaction: bool) -> PgResult<()> {
         let (key, value) = self.checked(name, value, false)?;
         self.version += 1;
         let placeholders = self.values.keys().filter(|k| registry::find(k).is_none());
-        if registry::find(&key).is_none()
-            && !self.values.contains_key(&key)
-            && placeholders.count() >= PLACEHOLDERS_MAX
+        if registry::find(&key).is_none() && !self.values.contains_key(&key) && placeholders.count() >= PLACEHOLDERS_MAX
         {
             return Err(PgError::new(
                 SqlState::CONFIGURATION_LIMIT_EXCEEDED,
@@ -133,13 +125,7 @@ impl Settings {
             }
         } else {
             let session = Some(value);
-            self.values.insert(
-                key,
-                Value {
-                    session,
-                    local: None,
-                },
-            );
+            self.values.insert(key, Value { session, local: None });
         }
         Ok(())
     }
@@ -147,10 +133,7 @@ impl Settings {
     /// The warning for SET LOCAL outside a transaction.
     #[must_use]
     pub fn local_outside_transaction() -> PgError {
-        PgError::warning(
-            SqlState::NO_ACTIVE_SQL_TRANSACTION,
-            "SET LOCAL can only be used in transaction blocks",
-        )
+        PgError::warning(SqlState::NO_ACTIVE_SQL_TRANSACTION, "SET LOCAL can only be used in transaction blocks")
     }
 
     /// `RESET name`.
@@ -161,10 +144,7 @@ impl Settings {
             self.values.remove(&key);
         } else if let Some(value) = self.values.get_mut(&key) {
             // A setting that was made by SET stays, empty.
-            *value = Value {
-                session: Some(String::new()),
-                local: None,
-            };
+            *value = Value { session: Some(String::new()), local: None };
         }
         Ok(())
     }
@@ -181,10 +161,7 @@ impl Settings {
         ];
         self.values.retain(|name, value| {
             if registry::find(name).is_none() {
-                *value = Value {
-                    session: Some(String::new()),
-                    local: None,
-                };
+                *value = Value { session: Some(String::new()), local: None };
                 return true;
             }
             KEPT.contains(&name.as_str()) || name == "role"
@@ -201,10 +178,7 @@ impl Settings {
     /// Sets what clients may not: `duckmesh.last_token`, `transaction_isolation`, … Not undone by a rollback.
     pub fn set_internal(&mut self, name: &str, value: &str) {
         let key = registry::find(name).map_or(name, |d| d.name).to_owned();
-        let value = Value {
-            session: Some(value.to_owned()),
-            local: None,
-        };
+        let value = Value { session: Some(value.to_owned()), local: None };
         for mark in &mut self.marks {
             mark.insert(key.clone(), value.clone());
         }
@@ -250,11 +224,7 @@ impl Settings {
         });
         let mut all: Vec<_> = known.collect();
         for name in self.values.keys().filter(|n| registry::find(n).is_none()) {
-            all.push(Shown {
-                name: name.clone(),
-                setting: self.get(name).unwrap_or_default(),
-                description: "",
-            });
+            all.push(Shown { name: name.clone(), setting: self.get(name).unwrap_or_default(), description: "" });
         }
         all.sort_by_key(|shown| shown.name.to_ascii_lowercase());
         all
@@ -320,12 +290,7 @@ impl Settings {
     }
 
     /// The key and the value in normal form; no value is the default.
-    fn checked(
-        &self,
-        name: &str,
-        value: Option<&str>,
-        startup: bool,
-    ) -> PgResult<(String, Option<String>)> {
+    fn checked(&self, name: &str, value: Option<&str>, startup: bool) -> PgResult<(String, Option<String>)> {
         let Some(definition) = registry::find(name) else {
             let key = name.to_ascii_lowercase();
             text::check_placeholder(&key)?;
@@ -353,10 +318,7 @@ impl Settings {
             Context::Sighup => "cannot be changed now",
             Context::Backend => "cannot be set after connection start",
         };
-        Err(PgError::new(
-            SqlState::CANT_CHANGE_RUNTIME_PARAM,
-            format!("parameter \"{}\" {what}", definition.name),
-        ))
+        Err(PgError::new(SqlState::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{}\" {what}", definition.name)))
     }
 
     /// There are no roles yet but the session's own.
@@ -364,10 +326,7 @@ impl Settings {
         if value == self.user || (name == "role" && value == "none") {
             return Ok(value.to_owned());
         }
-        Err(PgError::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("role \"{value}\" does not exist"),
-        ))
+        Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, format!("role \"{value}\" does not exist")))
     }
 
     fn default(&self, key: &str) -> String {
@@ -420,11 +379,7 @@ impl Settings {
     pub fn search_path(&self) -> Vec<String> {
         let names = text::split_identifiers(&self.text("search_path")).unwrap_or_default();
         let own = |name: String| {
-            if name == "$user" {
-                self.user.clone()
-            } else {
-                name
-            }
+            if name == "$user" { self.user.clone() } else { name }
         };
         names.into_iter().map(own).collect()
     }
@@ -510,20 +465,11 @@ impl Settings {
     /// Whether `client_min_messages` lets a message through. Errors always pass.
     #[must_use]
     pub fn sends(&self, severity: Severity) -> bool {
-        const LEVELS: [&str; 8] = [
-            "debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning",
-        ];
+        const LEVELS: [&str; 8] = ["debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning"];
         let setting = self.text("client_min_messages");
         // `info` is below `notice`; messages of that level are always sent.
-        let setting = if setting == "info" {
-            "notice"
-        } else {
-            setting.as_str()
-        };
-        let least = LEVELS
-            .iter()
-            .position(|l| *l == setting)
-            .unwrap_or(LEVELS.len());
+        let setting = if setting == "info" { "notice" } else { setting.as_str() };
+        let least = LEVELS.iter().position(|l| *l == setting).unwrap_or(LEVELS.len());
         match severity {
             Severity::Error | Severity::Fatal | Severity::Info => true,
             Severity::Notice => least <= 6,

@@ -15,21 +15,14 @@ pub fn compile(table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<CompiledChec
     let mut checks = Vec::new();
     for constraint in &table.constraints {
         if let ConstraintKind::Check { expression } = &constraint.kind {
-            checks.push(CompiledCheck {
-                constraint: constraint.clone(),
-                sql: compile_one(expression, table, ctx)?,
-            });
+            checks.push(CompiledCheck { constraint: constraint.clone(), sql: compile_one(expression, table, ctx)? });
         }
     }
     Ok(checks)
 }
 
 /// Compiles one CHECK expression over a table's columns, named without a qualifier; also how CREATE TABLE validates it.
-pub fn compile_one(
-    expression: &str,
-    table: &TableDef,
-    ctx: &PlanContext,
-) -> PgResult<Vec<SqlPart>> {
+pub fn compile_one(expression: &str, table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<SqlPart>> {
     let expr = parse::expression(expression)?;
     let mut rewriter = Rewriter::new(ctx, expression);
     rewriter.bounds = Some("check constraint");
@@ -43,9 +36,7 @@ pub fn compile_one(
             origin: None,
         };
         // Merged columns are written without a qualifier: the rows to check have no table's name.
-        scope
-            .star
-            .push(Star::Merged(column.clone(), quote::name(&column.engine)));
+        scope.star.push(Star::Merged(column.clone(), quote::name(&column.engine)));
         columns.push(column);
         let _ = n;
     }

@@ -93,16 +93,9 @@ fn statement<'a>(scan: &mut Scan<'a>) -> PgResult<CopyStatement<'a>> {
             .or_position(scan.position()));
     }
     if raw.format.as_deref() == Some("binary") {
-        return Err(
-            PgError::unsupported("COPY in binary format is not supported yet")
-                .hint("Use FORMAT csv or text."),
-        );
+        return Err(PgError::unsupported("COPY in binary format is not supported yet").hint("Use FORMAT csv or text."));
     }
-    scan.done(CopyStatement {
-        source,
-        direction,
-        raw,
-    })
+    scan.done(CopyStatement { source, direction, raw })
 }
 
 /// The text within the parentheses.
@@ -123,10 +116,7 @@ fn query_source<'a>(scan: &mut Scan<'a>) -> PgResult<Source<'a>> {
     }
     let sql = scan.text().get(start..scan.byte()).unwrap_or_default();
     scan.expect(&Token::RParen)?;
-    Ok(Source::Query {
-        sql,
-        before: from.unwrap_or(1) - 1,
-    })
+    Ok(Source::Query { sql, before: from.unwrap_or(1) - 1 })
 }
 
 /// Names up to a closing parenthesis.
@@ -145,10 +135,7 @@ fn target(scan: &mut Scan<'_>, direction: Direction) -> PgResult<()> {
         return Ok(());
     }
     if scan.word(&["program"]) {
-        return Err(denied(
-            "pg_execute_server_program",
-            "to or from an external program",
-        ));
+        return Err(denied("pg_execute_server_program", "to or from an external program"));
     }
     scan.string()?;
     Err(match direction {
@@ -183,34 +170,16 @@ fn copy_query(statement: &CopyStatement<'_>, ctx: &PlanContext) -> PgResult<Plan
     if columns.is_empty() {
         raw.force_quote = raw.force_quote.map(|_| ForceColumns::All);
     }
-    let target = CopyTarget {
-        relation: None,
-        all: &columns,
-        columns: &columns,
-    };
+    let target = CopyTarget { relation: None, all: &columns, columns: &columns };
     let options = CopyOptions::new(&raw, Direction::To, &target)?;
-    Ok(Plan::CopyOut(CopyOutPlan {
-        query,
-        columns,
-        options,
-        raw: statement.raw.clone(),
-    }))
+    Ok(Plan::CopyOut(CopyOutPlan { query, columns, options, raw: statement.raw.clone() }))
 }
 
-fn copy_table(
-    statement: &CopyStatement<'_>,
-    name: &[String],
-    columns: &[String],
-    ctx: &PlanContext,
-) -> PgResult<Plan> {
+fn copy_table(statement: &CopyStatement<'_>, name: &[String], columns: &[String], ctx: &PlanContext) -> PgResult<Plan> {
     let found = find(name, statement.direction, ctx)?;
     let (ids, names) = chosen(&found.table, columns)?;
     let all: Vec<_> = found.table.columns.iter().map(|c| c.name.clone()).collect();
-    let target = CopyTarget {
-        relation: Some(&found.table.name),
-        all: &all,
-        columns: &names,
-    };
+    let target = CopyTarget { relation: Some(&found.table.name), all: &all, columns: &names };
     let options = CopyOptions::new(&statement.raw, statement.direction, &target)?;
     if statement.direction == Direction::From {
         return Ok(Plan::CopyIn(CopyInPlan {
@@ -221,19 +190,9 @@ fn copy_table(
         }));
     }
     let list: Vec<_> = names.iter().map(|n| quoted(n)).collect();
-    let sql = format!(
-        "SELECT {} FROM {}.{}",
-        list.join(", "),
-        quoted(&found.schema_name),
-        quoted(&found.table.name)
-    );
+    let sql = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(&found.schema_name), quoted(&found.table.name));
     let query = query::plan_query(&parse::query(&sql)?, &sql, ctx)?;
-    Ok(Plan::CopyOut(CopyOutPlan {
-        query,
-        columns: names,
-        options,
-        raw: statement.raw.clone(),
-    }))
+    Ok(Plan::CopyOut(CopyOutPlan { query, columns: names, options, raw: statement.raw.clone() }))
 }
 
 struct Found {
@@ -256,19 +215,13 @@ fn find(name: &[String], direction: Direction, ctx: &PlanContext) -> PgResult<Fo
         _ => {
             return Err(PgError::new(
                 SqlState::SYNTAX_ERROR,
-                format!(
-                    "improper qualified name (too many dotted names): {}",
-                    name.join(".")
-                ),
+                format!("improper qualified name (too many dotted names): {}", name.join(".")),
             ));
         }
     };
     if said.is_some_and(|s| is_system_schema(s)) {
-        return Err(PgError::unsupported(format!(
-            "COPY of \"{}\" is not supported",
-            name.join(".")
-        ))
-        .hint("Try the COPY (SELECT ...) TO variant."));
+        return Err(PgError::unsupported(format!("COPY of \"{}\" is not supported", name.join(".")))
+            .hint("Try the COPY (SELECT ...) TO variant."));
     }
     let path = match said {
         Some(schema) => std::slice::from_ref(schema),
@@ -276,10 +229,7 @@ fn find(name: &[String], direction: Direction, ctx: &PlanContext) -> PgResult<Fo
     };
     for schema in path.iter().filter_map(|s| schema_in_lake(s)) {
         if let Some(table) = ctx.schema.table(schema, relation) {
-            return Ok(Found {
-                table: Arc::clone(table),
-                schema_name: schema_in_sql(schema).to_owned(),
-            });
+            return Ok(Found { table: Arc::clone(table), schema_name: schema_in_sql(schema).to_owned() });
         }
         if ctx.schema.view(schema, relation).is_some() {
             return Err(of_view(relation, direction));
@@ -289,17 +239,10 @@ fn find(name: &[String], direction: Direction, ctx: &PlanContext) -> PgResult<Fo
 }
 
 fn of_view(name: &str, direction: Direction) -> PgError {
-    let error =
-        |message: String, hint: &str| PgError::new(SqlState::WRONG_OBJECT_TYPE, message).hint(hint);
+    let error = |message: String, hint: &str| PgError::new(SqlState::WRONG_OBJECT_TYPE, message).hint(hint);
     match direction {
-        Direction::From => error(
-            format!("cannot copy to view \"{name}\""),
-            "COPY into the table that the view reads.",
-        ),
-        Direction::To => error(
-            format!("cannot copy from view \"{name}\""),
-            "Try the COPY (SELECT ...) TO variant.",
-        ),
+        Direction::From => error(format!("cannot copy to view \"{name}\""), "COPY into the table that the view reads."),
+        Direction::To => error(format!("cannot copy from view \"{name}\""), "Try the COPY (SELECT ...) TO variant."),
     }
 }
 

@@ -21,10 +21,7 @@ pub fn compile(expression: &str, ty: &ColumnType, ctx: &PlanContext) -> PgResult
         // Checked as a value; the text is the lake's own where both agree.
         Kind::Str(text) => {
             rewriter.constant(text, ty, None)?;
-            if matches!(
-                ty,
-                ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Uuid
-            ) {
+            if matches!(ty, ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Uuid) {
                 return Ok(DefaultProgram::Constant(text.clone()));
             }
         }
@@ -38,10 +35,7 @@ pub fn compile(expression: &str, ty: &ColumnType, ctx: &PlanContext) -> PgResult
         return Ok(DefaultProgram::RandomUuid);
     }
     let bare = ex.ty.as_ref() == Some(ty)
-        || matches!(
-            ex.ty,
-            Some(ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date)
-        );
+        || matches!(ex.ty, Some(ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date));
     let parts = rewriter.parts(&ex.sql)?;
     let ex = assigned(&mut rewriter, ex, ty)?;
     if let [SqlPart::Session(value)] = parts.as_slice()
@@ -80,10 +74,8 @@ pub(super) fn value(rewriter: &mut Rewriter<'_>, column: &ColumnDef) -> PgResult
 
 fn compiled(rewriter: &mut Rewriter<'_>, expr: &Expr) -> PgResult<Ex> {
     rewriter.expr(expr).map_err(|error| match error.code() {
-        SqlState::UNDEFINED_COLUMN => {
-            PgError::unsupported("cannot use column reference in DEFAULT expression")
-                .or_position(error.fields().position)
-        }
+        SqlState::UNDEFINED_COLUMN => PgError::unsupported("cannot use column reference in DEFAULT expression")
+            .or_position(error.fields().position),
         _ => error,
     })
 }
@@ -92,10 +84,7 @@ fn compiled(rewriter: &mut Rewriter<'_>, expr: &Expr) -> PgResult<Ex> {
 fn assigned(rewriter: &mut Rewriter<'_>, ex: Ex, ty: &ColumnType) -> PgResult<Ex> {
     rewriter.assign(ex, ty, "", None).map_err(|error| {
         let message = error.fields().message.clone();
-        match (
-            error.code(),
-            message.rsplit_once(" but expression is of type "),
-        ) {
+        match (error.code(), message.rsplit_once(" but expression is of type ")) {
             (SqlState::DATATYPE_MISMATCH, Some((_, given))) => PgError::new(
                 SqlState::DATATYPE_MISMATCH,
                 format!("column is of type {ty} but default expression is of type {given}"),

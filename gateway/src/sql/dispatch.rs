@@ -30,11 +30,7 @@ pub(super) fn plan_here(statement: &Statement, ctx: &PlanContext) -> PgResult<Pl
 }
 
 /// Plans a tree: none where it must be read from its text.
-pub(super) fn plan_tree(
-    tree: &ast::Statement,
-    text: &str,
-    ctx: &PlanContext,
-) -> PgResult<Option<Plan>> {
+pub(super) fn plan_tree(tree: &ast::Statement, text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     match tree {
         ast::Statement::Query(query) => query::plan_statement(query, text, ctx).map(Some),
         ast::Statement::Insert(insert) => insert::plan(insert, text, ctx).map(Some),
@@ -89,26 +85,17 @@ fn unsupported(verb: &str) -> PgError {
             format!("{verb} is not supported"),
             "Use the extended protocol's prepared statements: every driver has them.",
         ),
-        "DECLARE" | "FETCH" | "MOVE" | "CLOSE" => (
-            format!("{verb} is not supported"),
-            "Read with a portal: drivers call it fetch size.",
-        ),
-        "LOCK" => (
-            "LOCK is not supported".into(),
-            "Readers have a fixed snapshot, and writers never wait for each other.",
-        ),
-        "INSTALL" | "LOAD" | "ATTACH" | "DETACH" | "PRAGMA" | "EXPORT" | "IMPORT" | "FORCE" => (
-            format!("{verb} is not supported"),
-            "The engine's configuration is fixed.",
-        ),
-        "" => (
-            "this statement is not supported".into(),
-            "See docs/sql.md for what is.",
-        ),
-        _ => (
-            format!("{verb} is not supported"),
-            "See docs/sql.md for what is.",
-        ),
+        "DECLARE" | "FETCH" | "MOVE" | "CLOSE" => {
+            (format!("{verb} is not supported"), "Read with a portal: drivers call it fetch size.")
+        }
+        "LOCK" => {
+            ("LOCK is not supported".into(), "Readers have a fixed snapshot, and writers never wait for each other.")
+        }
+        "INSTALL" | "LOAD" | "ATTACH" | "DETACH" | "PRAGMA" | "EXPORT" | "IMPORT" | "FORCE" => {
+            (format!("{verb} is not supported"), "The engine's configuration is fixed.")
+        }
+        "" => ("this statement is not supported".into(), "See docs/sql.md for what is."),
+        _ => (format!("{verb} is not supported"), "See docs/sql.md for what is."),
     };
     PgError::unsupported(message).hint(hint)
 }

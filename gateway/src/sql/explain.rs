@@ -21,9 +21,7 @@ pub fn plan(statement: &ast::Statement, text: &str, ctx: &PlanContext) -> PgResu
         options,
     } = statement
     else {
-        return Err(PgError::unsupported(
-            "this form of EXPLAIN is not supported",
-        ));
+        return Err(PgError::unsupported("this form of EXPLAIN is not supported"));
     };
     let mut plan = ExplainPlan {
         analyze: *analyze,
@@ -32,24 +30,15 @@ pub fn plan(statement: &ast::Statement, text: &str, ctx: &PlanContext) -> PgResu
             None => false,
             Some(format) => is_json(&format.to_string())?,
         },
-        inner: Box::new(Plan::NoOp {
-            tag: String::new(),
-            notice: None,
-        }),
+        inner: Box::new(Plan::NoOp { tag: String::new(), notice: None }),
     };
     for option in options.iter().flatten() {
         let name = option.name.value.to_ascii_lowercase();
-        let value = option
-            .arg
-            .as_ref()
-            .map(|a| a.to_string().trim_matches('\'').to_ascii_lowercase());
+        let value = option.arg.as_ref().map(|a| a.to_string().trim_matches('\'').to_ascii_lowercase());
         let on = || match value.as_deref() {
             None | Some("true" | "on" | "1") => Ok(true),
             Some("false" | "off" | "0") => Ok(false),
-            Some(_) => Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                format!("{name} requires a Boolean value"),
-            )),
+            Some(_) => Err(PgError::new(SqlState::SYNTAX_ERROR, format!("{name} requires a Boolean value"))),
         };
         match name.as_str() {
             "analyze" => plan.analyze = on()?,
@@ -59,10 +48,7 @@ pub fn plan(statement: &ast::Statement, text: &str, ctx: &PlanContext) -> PgResu
             }
             "format" => plan.json = is_json(value.as_deref().unwrap_or_default())?,
             _ => {
-                return Err(PgError::new(
-                    SqlState::SYNTAX_ERROR,
-                    format!("unrecognized EXPLAIN option \"{name}\""),
-                ));
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("unrecognized EXPLAIN option \"{name}\"")));
             }
         }
     }
@@ -77,9 +63,7 @@ fn is_json(format: &str) -> PgResult<bool> {
     match format.to_ascii_lowercase().as_str() {
         "text" => Ok(false),
         "json" => Ok(true),
-        "xml" | "yaml" => Err(PgError::unsupported(format!(
-            "EXPLAIN format {format} is not supported"
-        ))),
+        "xml" | "yaml" => Err(PgError::unsupported(format!("EXPLAIN format {format} is not supported"))),
         _ => Err(PgError::new(
             SqlState::INVALID_PARAMETER_VALUE,
             format!("unrecognized value for EXPLAIN option \"format\": \"{format}\""),

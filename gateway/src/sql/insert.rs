@@ -8,9 +8,7 @@ use sqlparser::ast::{self, Expr, SelectItem, SetExpr, Spanned, Value};
 use super::{
     plan::{Cell, InsertPlan, InsertSource, Plan, PlanContext, Returning},
     quote,
-    rewrite::{
-        Column, Relation, Rewriter, Scope, Target, assignable, of_oid, shown, table_columns,
-    },
+    rewrite::{Column, Relation, Rewriter, Scope, Target, assignable, of_oid, shown, table_columns},
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -22,9 +20,7 @@ pub fn plan(insert: &ast::Insert, text: &str, ctx: &PlanContext) -> PgResult<Pla
     plain(insert)?;
     let mut rewriter = Rewriter::new(ctx, text);
     let ast::TableObject::TableName(name) = &insert.table else {
-        return Err(PgError::unsupported(
-            "INSERT INTO this target is not supported",
-        ));
+        return Err(PgError::unsupported("INSERT INTO this target is not supported"));
     };
     let (table, schema_name) = match rewriter.resolve(name)? {
         Target::Table(table, schema) => (table, schema),
@@ -35,16 +31,11 @@ pub fn plan(insert: &ast::Insert, text: &str, ctx: &PlanContext) -> PgResult<Pla
             )
             .hint("Insert into the table that the view reads."));
         }
-        Target::System(_, name) => {
-            return Err(PgError::new(
-                SqlState::INSUFFICIENT_PRIVILEGE,
-                format!("permission denied for table {name}"),
-            ));
+        Target::System(crate::pgcatalog::shapes::Shape { name, .. }) => {
+            return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied for table {name}")));
         }
         Target::Cte(_) | Target::Extra(_) => {
-            return Err(PgError::unsupported(
-                "INSERT INTO this target is not supported",
-            ));
+            return Err(PgError::unsupported("INSERT INTO this target is not supported"));
         }
     };
     let given = targets(&mut rewriter, insert, &table)?;
@@ -64,14 +55,7 @@ pub fn plan(insert: &ast::Insert, text: &str, ctx: &PlanContext) -> PgResult<Pla
         }
     };
     let columns = columns.iter().map(|c| c.id).collect();
-    Ok(Plan::Insert(InsertPlan {
-        table: table.clone(),
-        schema_name,
-        columns,
-        source,
-        returning,
-        params,
-    }))
+    Ok(Plan::Insert(InsertPlan { table: table.clone(), schema_name, columns, source, returning, params }))
 }
 
 /// The source, before all parameters' types are known.
@@ -131,11 +115,7 @@ fn plain(insert: &ast::Insert) -> PgResult<()> {
         && multi_table_into_clauses.is_empty()
         && multi_table_when_clauses.is_empty()
         && multi_table_else_clause.is_none();
-    if fine {
-        Ok(())
-    } else {
-        Err(PgError::unsupported("this form of INSERT is not supported"))
-    }
+    if fine { Ok(()) } else { Err(PgError::unsupported("this form of INSERT is not supported")) }
 }
 
 /// The columns that were named; none when no list was given.
@@ -152,18 +132,12 @@ fn targets<'t>(
         let at = rewriter.at(name.span());
         let parts = quote::parts(name).unwrap_or_default();
         let [name] = parts.as_slice() else {
-            return Err(
-                PgError::unsupported("INSERT into a part of a column is not supported")
-                    .or_position(at),
-            );
+            return Err(PgError::unsupported("INSERT into a part of a column is not supported").or_position(at));
         };
         let column = table.column(name).ok_or_else(|| {
             PgError::new(
                 SqlState::UNDEFINED_COLUMN,
-                format!(
-                    "column \"{name}\" of relation \"{}\" does not exist",
-                    table.name
-                ),
+                format!("column \"{name}\" of relation \"{}\" does not exist", table.name),
             )
             .or_position(at)
         })?;
@@ -203,11 +177,9 @@ fn source<'t>(
     let rows = rewriter.query(query, Some(&hints))?;
     let at = rewriter.at_query(query);
     if !rows.known {
-        return Err(PgError::unsupported(
-            "INSERT from a query whose columns are not known is not supported",
-        )
-        .hint("Name the columns instead of *.")
-        .or_position(at));
+        return Err(PgError::unsupported("INSERT from a query whose columns are not known is not supported")
+            .hint("Name the columns instead of *.")
+            .or_position(at));
     }
     check_width(rows.columns.len(), columns.len(), named, at, None)?;
     columns.truncate(rows.columns.len());
@@ -217,18 +189,10 @@ fn source<'t>(
         let source = format!("\"source\".{}", quote::name(&shown.engine));
         let ex = super::rewrite::Ex::plain(source, shown.ty.clone());
         let ex = rewriter.assign(ex, &column.ty, &column.name, at)?;
-        list.push(format!(
-            "{} AS {}",
-            ex.sql,
-            quote::name(&format!("a{}", list.len()))
-        ));
+        list.push(format!("{} AS {}", ex.sql, quote::name(&format!("a{}", list.len()))));
     }
     let rows = super::rewrite::Rows {
-        sql: format!(
-            "SELECT {} FROM ({}) AS \"source\"",
-            list.join(", "),
-            rows.sql
-        ),
+        sql: format!("SELECT {} FROM ({}) AS \"source\"", list.join(", "), rows.sql),
         columns: Vec::new(),
         known: false,
     };
@@ -247,10 +211,7 @@ fn check_width(
         return Err(error("INSERT has more expressions than target columns", at));
     }
     if expressions < targets && named {
-        return Err(error(
-            "INSERT has more target columns than expressions",
-            at_target,
-        ));
+        return Err(error("INSERT has more target columns than expressions", at_target));
     }
     Ok(())
 }
@@ -259,10 +220,7 @@ fn writable(column: &ColumnDef) -> PgResult<()> {
     if column.ty.is_writable() {
         Ok(())
     } else {
-        Err(PgError::unsupported(format!(
-            "column \"{}\" has type {}, which can only be read",
-            column.name, column.ty
-        )))
+        Err(PgError::unsupported(format!("column \"{}\" has type {}, which can only be read", column.name, column.ty)))
     }
 }
 
@@ -280,11 +238,9 @@ fn rows_of_values<'t>(
         let cells = &row.content;
         if cells.len() != width {
             let at = cells.first().and_then(|e| rewriter.at_expr(e));
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                "VALUES lists must all be the same length",
-            )
-            .or_position(at));
+            return Err(
+                PgError::new(SqlState::SYNTAX_ERROR, "VALUES lists must all be the same length").or_position(at)
+            );
         }
         if cells.len() > columns.len() {
             let at = cells.get(columns.len()).and_then(|e| rewriter.at_expr(e));
@@ -326,10 +282,7 @@ fn cell(rewriter: &mut Rewriter<'_>, expr: &Expr, column: &ColumnDef) -> PgResul
             Value::Number(n, false) => number(rewriter, n, column, value.span)?,
             other => super::rewrite::string_of(other).map(Cell::Text),
         },
-        Expr::UnaryOp {
-            op: ast::UnaryOperator::Minus,
-            expr,
-        } => match expr.as_ref() {
+        Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => match expr.as_ref() {
             Expr::Value(v) => match &v.value {
                 Value::Number(n, false) => number(rewriter, &format!("-{n}"), column, v.span)?,
                 _ => None,
@@ -358,19 +311,12 @@ fn number(
     }
     let whole = matches!(ty, ColumnType::Int4 | ColumnType::Int8);
     Ok(match &column.ty {
-        ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 if whole => {
-            Some(Cell::Text(n.to_owned()))
-        }
+        ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 if whole => Some(Cell::Text(n.to_owned())),
         // A fraction is rounded by the assignment.
         ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 => None,
-        ColumnType::Float4 | ColumnType::Float8 | ColumnType::Numeric(..) => {
-            Some(Cell::Text(n.to_owned()))
-        }
+        ColumnType::Float4 | ColumnType::Float8 | ColumnType::Numeric(..) => Some(Cell::Text(n.to_owned())),
         ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_) if whole => {
-            Some(Cell::Text(
-                n.parse::<i64>()
-                    .map_or_else(|_| n.to_owned(), |n| n.to_string()),
-            ))
+            Some(Cell::Text(n.parse::<i64>().map_or_else(|_| n.to_owned(), |n| n.to_string())))
         }
         _ => None,
     })
@@ -384,11 +330,7 @@ fn param(
 ) -> PgResult<Option<Cell>> {
     let at = rewriter.at(span);
     let ex = rewriter.param(name, at)?;
-    let index = name
-        .strip_prefix('$')
-        .and_then(|n| n.parse::<usize>().ok())
-        .unwrap_or(1)
-        - 1;
+    let index = name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()).unwrap_or(1) - 1;
     let given = rewriter
         .ctx
         .param_types
@@ -407,12 +349,7 @@ fn param(
             if !assignable(&ty, &column.ty) {
                 return Err(mismatch(column, &shown(&ty), ex.position));
             }
-            let is_text = |t: &ColumnType| {
-                matches!(
-                    t,
-                    ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_)
-                )
-            };
+            let is_text = |t: &ColumnType| matches!(t, ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_));
             Ok((is_text(&ty) && is_text(&column.ty)).then_some(Cell::Param(index)))
         }
     }
@@ -421,11 +358,7 @@ fn param(
 fn mismatch(column: &ColumnDef, given: &str, at: Option<u32>) -> PgError {
     PgError::new(
         SqlState::DATATYPE_MISMATCH,
-        format!(
-            "column \"{}\" is of type {} but expression is of type {given}",
-            column.name,
-            shown(&column.ty)
-        ),
+        format!("column \"{}\" is of type {} but expression is of type {given}", column.name, shown(&column.ty)),
     )
     .hint("You will need to rewrite or cast the expression.")
     .or_position(at)
@@ -443,9 +376,7 @@ fn computed<'t>(
         for (expr, column) in row.content.iter().zip(&columns) {
             let at = rewriter.at_expr(expr);
             let ex = match expr {
-                Expr::Identifier(ident) if is_default(ident) => {
-                    super::default::value(rewriter, column)?
-                }
+                Expr::Identifier(ident) if is_default(ident) => super::default::value(rewriter, column)?,
                 other => rewriter.expr(other)?,
             };
             let ex = rewriter.assign(ex, &column.ty, &column.name, at)?;
@@ -453,15 +384,9 @@ fn computed<'t>(
         }
         rows.push(format!("({})", cells.join(", ")));
     }
-    let names: Vec<String> = (0..columns.len())
-        .map(|n| quote::name(&format!("a{n}")))
-        .collect();
+    let names: Vec<String> = (0..columns.len()).map(|n| quote::name(&format!("a{n}"))).collect();
     let rows = super::rewrite::Rows {
-        sql: format!(
-            "SELECT * FROM (VALUES {}) AS \"source\"({})",
-            rows.join(", "),
-            names.join(", ")
-        ),
+        sql: format!("SELECT * FROM (VALUES {}) AS \"source\"({})", rows.join(", "), names.join(", ")),
         columns: Vec::new(),
         known: false,
     };
@@ -482,9 +407,7 @@ fn returning(
     let mut inner = Rewriter::new(rewriter.ctx, rewriter.text);
     let mut scope = Scope::default();
     let columns: Vec<Column> = table_columns(table);
-    scope
-        .star
-        .extend((0..columns.len()).map(|n| super::rewrite::Star::Column(0, n)));
+    scope.star.extend((0..columns.len()).map(|n| super::rewrite::Star::Column(0, n)));
     scope.relations.push(Relation {
         name: alias.unwrap_or_else(|| table.name.clone()),
         schema: None,
@@ -497,11 +420,7 @@ fn returning(
     inner.scopes.push(scope);
     let mut rows = inner.returning(items)?;
     inner.scopes.pop();
-    rows.sql = format!(
-        "SELECT {} FROM {name} AS {name}",
-        rows.sql,
-        name = quote::name(RETURNING_ROWS)
-    );
+    rows.sql = format!("SELECT {} FROM {name} AS {name}", rows.sql, name = quote::name(RETURNING_ROWS));
     rewriter.params.clone_from(&inner.params);
     Ok(Returning::Query(inner.finish(rows)?))
 }

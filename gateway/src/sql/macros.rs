@@ -1,10 +1,4 @@
 //! Macros that the engine must have before the first query: Postgres' functions written in DuckDB's SQL.
-//!
-//! Besides these, queries call macros that belong to the system's relations: `pg_regclass(schema, name)`,
-//! `pg_to_regclass(text)`, `pg_regclass_text(oid)`, `pg_regnamespace_text`, `pg_regproc_text`, `pg_regrole_text`,
-//! `format_type`, `pg_get_expr`, `pg_table_is_visible`, `pg_get_userbyid`, `pg_encoding_to_char`, `obj_description`,
-//! `col_description`, `shobj_description`, `pg_get_viewdef`, `pg_get_constraintdef`, `pg_get_indexdef`,
-//! `pg_relation_size`, `pg_table_size`, `pg_total_relation_size`, `pg_database_size`.
 
 /// `CREATE MACRO` statements, in order; for the trusted connection of each worker, once at start.
 pub const MACROS: &[&str] = &[

@@ -78,12 +78,7 @@ const UNSUPPORTED: [&str; 33] = [
     "truncate",
 ];
 /// Commands with forms that the parser does not know.
-const DDL_COMMANDS: [Keyword; 4] = [
-    Keyword::CREATE,
-    Keyword::ALTER,
-    Keyword::DROP,
-    Keyword::COMMENT,
-];
+const DDL_COMMANDS: [Keyword; 4] = [Keyword::CREATE, Keyword::ALTER, Keyword::DROP, Keyword::COMMENT];
 
 /// Parses a text of any number of statements. All of them must be right, as in Postgres.
 pub async fn parse(text: Arc<str>) -> PgResult<Vec<Statement>> {
@@ -101,9 +96,8 @@ pub(super) fn parse_here(text: &Arc<str>) -> PgResult<Vec<Statement>> {
             "invalid byte sequence for encoding \"UTF8\": 0x00",
         ));
     }
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text)
-        .tokenize_with_location()
-        .map_err(|e| unterminated(text, &e))?;
+    let tokens =
+        Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().map_err(|e| unterminated(text, &e))?;
     let mut statements = Vec::new();
     let mut line_starts = LineStarts::default();
     for tokens in split(tokens) {
@@ -118,9 +112,7 @@ pub fn query(text: &str) -> PgResult<ast::Query> {
         .with_recursion_limit(NESTING_MAX)
         .try_with_sql(text)
         .map_err(|e| syntax_error(text, &e, None, text.len()))?;
-    let query = parser
-        .parse_query()
-        .map_err(|e| syntax_error(text, &e, None, text.len()))?;
+    let query = parser.parse_query().map_err(|e| syntax_error(text, &e, None, text.len()))?;
     match &parser.peek_token_ref().token {
         Token::EOF => Ok(*query),
         _ => Err(near(text, Some(parser.peek_token_ref()), text.len())),
@@ -133,9 +125,7 @@ pub fn expression(text: &str) -> PgResult<ast::Expr> {
         .with_recursion_limit(NESTING_MAX)
         .try_with_sql(text)
         .map_err(|e| syntax_error(text, &e, None, text.len()))?;
-    let expr = parser
-        .parse_expr()
-        .map_err(|e| syntax_error(text, &e, None, text.len()))?;
+    let expr = parser.parse_expr().map_err(|e| syntax_error(text, &e, None, text.len()))?;
     match &parser.peek_token_ref().token {
         Token::EOF => Ok(expr),
         _ => Err(near(text, Some(parser.peek_token_ref()), text.len())),
@@ -168,20 +158,11 @@ fn split(tokens: Vec<TokenWithSpan>) -> Vec<Vec<TokenWithSpan>> {
 }
 
 /// Parses one statement's tokens.
-fn one(
-    text: &Arc<str>,
-    mut tokens: Vec<TokenWithSpan>,
-    lines: &mut LineStarts,
-) -> PgResult<Statement> {
+fn one(text: &Arc<str>, mut tokens: Vec<TokenWithSpan>, lines: &mut LineStarts) -> PgResult<Statement> {
     let semicolon = tokens.pop_if(|t| t.token == Token::SemiColon);
-    while tokens
-        .pop_if(|t| matches!(t.token, Token::Whitespace(_)))
-        .is_some()
-    {}
+    while tokens.pop_if(|t| matches!(t.token, Token::Whitespace(_))).is_some() {}
     let start = tokens.first().map_or(0, |t| lines.byte(text, t.span.start));
-    let end = tokens
-        .last()
-        .map_or(start, |t| lines.byte(text, t.span.end));
+    let end = tokens.last().map_or(start, |t| lines.byte(text, t.span.end));
     let first = tokens.first().and_then(|t| keyword(&t.token));
     if end - start > STATEMENT_BYTES_MAX && first != Some(Keyword::INSERT) {
         return Err(too_long(STATEMENT_BYTES_MAX));
@@ -193,45 +174,29 @@ fn one(
         without_overriding(&mut tokens);
     }
     let end_of_input = semicolon.as_ref().map(|t| t.span.start);
-    let mut parser = Parser::new(&PostgreSqlDialect {})
-        .with_recursion_limit(NESTING_MAX)
-        .with_tokens_with_locations(tokens);
-    let tree = parser
-        .parse_statement()
-        .map_err(|e| syntax_error(text, &e, end_of_input, end))
-        .and_then(|tree| match parser.peek_token_ref() {
+    let mut parser =
+        Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
+    let tree = parser.parse_statement().map_err(|e| syntax_error(text, &e, end_of_input, end)).and_then(|tree| {
+        match parser.peek_token_ref() {
             rest if rest.token == Token::EOF => Ok(tree),
             rest => Err(near(text, Some(rest), end)),
-        });
+        }
+    });
     let tree = match tree {
         Ok(tree) => tree,
         // Commands that are not supported anyway: the client learns that, not that the parser lacks them.
-        Err(_)
-            if UNSUPPORTED
-                .iter()
-                .any(|verb| starts_with_word(text, start, verb)) =>
-        {
+        Err(_) if UNSUPPORTED.iter().any(|verb| starts_with_word(text, start, verb)) => {
             return Ok(Statement::new(text.clone(), start, end, Tree::Text));
         }
         Err(error) if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) => {
-            return Ok(Statement::new(
-                text.clone(),
-                start,
-                end,
-                Tree::Failed(error),
-            ));
+            return Ok(Statement::new(text.clone(), start, end, Tree::Failed(error)));
         }
         Err(error) => return Err(error),
     };
     if end - start > STATEMENT_BYTES_MAX && !is_insert_values(&tree) {
         return Err(too_long(STATEMENT_BYTES_MAX));
     }
-    Ok(Statement::new(
-        text.clone(),
-        start,
-        end,
-        Tree::Ast(Box::new(tree)),
-    ))
+    Ok(Statement::new(text.clone(), start, end, Tree::Ast(Box::new(tree))))
 }
 
 fn is_insert_values(tree: &ast::Statement) -> bool {
@@ -246,17 +211,11 @@ fn without_overriding(tokens: &mut Vec<TokenWithSpan>) {
         if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(what))
     };
     // It stands before VALUES or SELECT: never deep in the text.
-    let Some(at) = tokens
-        .iter()
-        .take(10_000)
-        .position(|t| word(t, "overriding"))
-    else {
+    let Some(at) = tokens.iter().take(10_000).position(|t| word(t, "overriding")) else {
         return;
     };
-    let words: Vec<usize> = (at..tokens.len())
-        .filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_)))
-        .take(3)
-        .collect();
+    let words: Vec<usize> =
+        (at..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).take(3).collect();
     if let [_, kind, value] = words[..]
         && (word(&tokens[kind], "system") || word(&tokens[kind], "user"))
         && word(&tokens[value], "value")
@@ -266,8 +225,7 @@ fn without_overriding(tokens: &mut Vec<TokenWithSpan>) {
 }
 
 fn starts_with_word(text: &str, start: usize, word: &str) -> bool {
-    text.get(start..start + word.len())
-        .is_some_and(|t| t.eq_ignore_ascii_case(word))
+    text.get(start..start + word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word))
         && !text
             .get(start + word.len()..)
             .is_some_and(|rest| rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
@@ -293,10 +251,7 @@ impl LineStarts {
             (self.line, self.start) = (1, 0);
         }
         while self.line < location.line {
-            match text
-                .get(self.start..)
-                .and_then(|rest| memchr::memchr(b'\n', rest.as_bytes()))
-            {
+            match text.get(self.start..).and_then(|rest| memchr::memchr(b'\n', rest.as_bytes())) {
                 Some(at) => self.start += at + 1,
                 None => return text.len(),
             }
@@ -308,18 +263,13 @@ impl LineStarts {
         if rest.as_bytes().get(..column).is_some_and(<[u8]>::is_ascii) {
             return self.start + column;
         }
-        rest.char_indices()
-            .nth(column)
-            .map_or(text.len(), |(at, _)| self.start + at)
+        rest.char_indices().nth(column).map_or(text.len(), |(at, _)| self.start + at)
     }
 }
 
 fn too_long(max: usize) -> PgError {
-    PgError::new(
-        SqlState::PROGRAM_LIMIT_EXCEEDED,
-        format!("statement is longer than {max} bytes"),
-    )
-    .hint("Load many rows with COPY … FROM STDIN.")
+    PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, format!("statement is longer than {max} bytes"))
+        .hint("Load many rows with COPY … FROM STDIN.")
 }
 
 /// The error of a text that ends inside a literal, identifier or comment.
@@ -343,28 +293,17 @@ fn unterminated(text: &str, error: &TokenizerError) -> PgError {
         at = text.find(opening).unwrap_or(at);
     }
     let lexeme = text.get(at..).unwrap_or_default();
-    let message = if lexeme.is_empty() {
-        format!("{what} at end of input")
-    } else {
-        format!("{what} at or near \"{lexeme}\"")
-    };
+    let message =
+        if lexeme.is_empty() { format!("{what} at end of input") } else { format!("{what} at or near \"{lexeme}\"") };
     PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, at))
 }
 
 /// Postgres' words for the parser's error. `end_of_input`: where the semicolon stands that ended the statement.
-fn syntax_error(
-    text: &str,
-    error: &ParserError,
-    end_of_input: Option<Location>,
-    end: usize,
-) -> PgError {
+fn syntax_error(text: &str, error: &ParserError, end_of_input: Option<Location>, end: usize) -> PgError {
     let message = match error {
         ParserError::RecursionLimitExceeded => {
-            return PgError::new(
-                SqlState::STATEMENT_TOO_COMPLEX,
-                "stack depth limit exceeded",
-            )
-            .hint("The statement nests too deeply.");
+            return PgError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                .hint("The statement nests too deeply.");
         }
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
     };
@@ -379,10 +318,7 @@ fn location_in(message: &str) -> Option<Location> {
     let (_, tail) = message.rsplit_once("Line: ")?;
     let (line, column) = tail.split_once(", Column: ")?;
     let column: String = column.chars().take_while(char::is_ascii_digit).collect();
-    let location = Location {
-        line: line.parse().ok()?,
-        column: column.parse().ok()?,
-    };
+    let location = Location { line: line.parse().ok()?, column: column.parse().ok()? };
     (location.line > 0).then_some(location)
 }
 
@@ -396,24 +332,16 @@ fn near(text: &str, token: Option<&TokenWithSpan>, end: usize) -> PgError {
 /// `syntax error at or near "x"`, x being the token that begins there.
 fn near_byte(text: &str, at: usize) -> PgError {
     let rest = text.get(at..).unwrap_or_default();
-    let error = |message: String| {
-        PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, at))
-    };
+    let error = |message: String| PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, at));
     let token = Tokenizer::new(&PostgreSqlDialect {}, rest)
         .with_unescape(false)
         .tokenize_with_location()
         .ok()
-        .and_then(|tokens| {
-            tokens
-                .into_iter()
-                .find(|t| !matches!(t.token, Token::Whitespace(_)))
-        });
+        .and_then(|tokens| tokens.into_iter().find(|t| !matches!(t.token, Token::Whitespace(_))));
     match token {
         Some(token) => {
             let start = position::byte(rest, token.span.start);
-            let lexeme = rest
-                .get(start..position::byte(rest, token.span.end))
-                .unwrap_or_default();
+            let lexeme = rest.get(start..position::byte(rest, token.span.end)).unwrap_or_default();
             error(format!("syntax error at or near \"{lexeme}\""))
         }
         None => error("syntax error at end of input".into()),
@@ -425,11 +353,7 @@ mod tests {
     use super::*;
 
     fn texts(sql: &str) -> Vec<String> {
-        parse_here(&Arc::from(sql))
-            .expect("parses")
-            .iter()
-            .map(|s| s.text().to_owned())
-            .collect()
+        parse_here(&Arc::from(sql)).expect("parses").iter().map(|s| s.text().to_owned()).collect()
     }
 
     #[track_caller]
@@ -445,23 +369,12 @@ mod tests {
         assert_eq!(texts(""), Vec::<String>::new());
         assert_eq!(texts(" ; ;; "), Vec::<String>::new());
         assert_eq!(
-            texts(
-                "select 1 ;\n insert into t values ('ü;x') -- c ; d\n; /* a; /* b */ */ select 2 "
-            ),
+            texts("select 1 ;\n insert into t values ('ü;x') -- c ; d\n; /* a; /* b */ */ select 2 "),
             ["select 1", "insert into t values ('ü;x')", "select 2"]
         );
-        assert_eq!(
-            texts("copy t from stdin; select 1"),
-            ["copy t from stdin", "select 1"]
-        );
-        assert_eq!(
-            texts("insert into t (a) overriding system value values (1)").len(),
-            1
-        );
-        assert_eq!(
-            texts("select $tag$ ; $x$ $tag$, e'\\'; ', $1::int").len(),
-            1
-        );
+        assert_eq!(texts("copy t from stdin; select 1"), ["copy t from stdin", "select 1"]);
+        assert_eq!(texts("insert into t (a) overriding system value values (1)").len(), 1);
+        assert_eq!(texts("select $tag$ ; $x$ $tag$, e'\\'; ', $1::int").len(), 1);
     }
 
     #[test]
@@ -470,26 +383,10 @@ mod tests {
         check_error("select 1 from", "syntax error at end of input", 14);
         check_error("select 1 from;", "syntax error at or near \";\"", 14);
         check_error("select 'ü' 1 2", "syntax error at or near \"1\"", 12);
-        check_error(
-            "select 'abc",
-            "unterminated quoted string at or near \"'abc\"",
-            8,
-        );
-        check_error(
-            "select \"abc",
-            "unterminated quoted identifier at or near \"\"abc\"",
-            8,
-        );
-        check_error(
-            "select 1 /* x",
-            "unterminated /* comment at or near \"/* x\"",
-            10,
-        );
-        check_error(
-            "select $$x",
-            "unterminated dollar-quoted string at or near \"$$x\"",
-            8,
-        );
+        check_error("select 'abc", "unterminated quoted string at or near \"'abc\"", 8);
+        check_error("select \"abc", "unterminated quoted identifier at or near \"\"abc\"", 8);
+        check_error("select 1 /* x", "unterminated /* comment at or near \"/* x\"", 10);
+        check_error("select $$x", "unterminated dollar-quoted string at or near \"$$x\"", 8);
         check_error("select 1; selec 2", "syntax error at or near \"selec\"", 11);
         check_error("select (1", "syntax error at end of input", 10);
     }
@@ -502,10 +399,7 @@ mod tests {
         let long = format!("select '{}'", "x".repeat(STATEMENT_BYTES_MAX));
         let error = parse_here(&Arc::from(long.as_str())).expect_err("too long");
         assert_eq!(error.code(), SqlState::PROGRAM_LIMIT_EXCEEDED);
-        let insert = format!(
-            "insert into t values ('{}')",
-            "x".repeat(STATEMENT_BYTES_MAX)
-        );
+        let insert = format!("insert into t values ('{}')", "x".repeat(STATEMENT_BYTES_MAX));
         assert!(parse_here(&Arc::from(insert.as_str())).is_ok());
     }
 }

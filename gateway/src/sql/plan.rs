@@ -4,9 +4,7 @@
 
 use std::sync::Arc;
 
-use duckmesh_catalog::{
-    ColumnId, ColumnType, Constraint, LakeName, LakeSchema, TableDef, ddl::DdlOp,
-};
+use duckmesh_catalog::{ColumnId, ColumnType, Constraint, LakeName, LakeSchema, TableDef, ddl::DdlOp};
 use uuid::Uuid;
 
 use crate::{
@@ -81,10 +79,7 @@ impl Plan {
     /// Whether it writes to the log.
     #[must_use]
     pub fn writes(&self) -> bool {
-        matches!(
-            self,
-            Self::Insert(_) | Self::CopyIn(_) | Self::Ddl(_) | Self::CreateTableAs(_) | Self::CreateView(_)
-        )
+        matches!(self, Self::Insert(_) | Self::CopyIn(_) | Self::Ddl(_) | Self::CreateTableAs(_) | Self::CreateView(_))
     }
 
     /// Whether it only reads, so that time travel applies to it.
@@ -366,15 +361,8 @@ pub struct CreateViewPlan {
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub enum DatabasePlan {
-    Create {
-        name: String,
-        notices: Vec<PgError>,
-    },
-    Drop {
-        name: String,
-        if_exists: bool,
-        force: bool,
-    },
+    Create { name: String, notices: Vec<PgError> },
+    Drop { name: String, if_exists: bool, force: bool },
 }
 
 impl DatabasePlan {

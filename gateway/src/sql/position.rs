@@ -14,9 +14,7 @@ pub(super) fn byte(text: &str, location: Location) -> usize {
         line += 1;
     }
     let column = usize::try_from(location.column.saturating_sub(1)).unwrap_or(usize::MAX);
-    text.get(start..)
-        .and_then(|rest| rest.char_indices().nth(column))
-        .map_or(text.len(), |(at, _)| start + at)
+    text.get(start..).and_then(|rest| rest.char_indices().nth(column)).map_or(text.len(), |(at, _)| start + at)
 }
 
 /// Position of a byte as errors tell it: 1-based, in characters.
@@ -39,12 +37,7 @@ impl Cursor {
     /// The position of a location, 1-based, in characters.
     pub(super) fn seek(&mut self, text: &str, to: Location) -> u32 {
         if self.line == 0 || (to.line, to.column) < (self.line, self.column) {
-            *self = Self {
-                line: 1,
-                column: 1,
-                byte: 0,
-                characters: 0,
-            };
+            *self = Self { line: 1, column: 1, byte: 0, characters: 0 };
         }
         for c in text.get(self.byte..).unwrap_or_default().chars() {
             if (self.line, self.column) >= (to.line, to.column) {
@@ -71,14 +64,7 @@ mod tests {
     fn places_forward_and_back() {
         let text = "añb\nçd\n\nx";
         let mut cursor = Cursor::default();
-        for (line, column, expect) in [
-            (1, 1, 1),
-            (1, 3, 3),
-            (2, 2, 6),
-            (4, 1, 9),
-            (1, 2, 2),
-            (2, 1, 5),
-        ] {
+        for (line, column, expect) in [(1, 1, 1), (1, 3, 3), (2, 2, 6), (4, 1, 9), (1, 2, 2), (2, 1, 5)] {
             let location = Location { line, column };
             assert_eq!(cursor.seek(text, location), expect, "{line}:{column}");
             assert_eq!(of_byte(text, byte(text, location)), expect);

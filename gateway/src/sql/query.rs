@@ -14,8 +14,7 @@ pub(super) fn plan_statement(query: &ast::Query, text: &str, ctx: &PlanContext) 
     if let ast::SetExpr::Select(select) = query.body.as_ref()
         && select.into.is_some()
     {
-        return Err(PgError::unsupported("SELECT INTO is not supported")
-            .hint("Use CREATE TABLE … AS SELECT."));
+        return Err(PgError::unsupported("SELECT INTO is not supported").hint("Use CREATE TABLE … AS SELECT."));
     }
     plan_query(query, text, ctx).map(Plan::Query)
 }

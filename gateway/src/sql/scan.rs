@@ -34,9 +34,7 @@ fn first_word(text: &str) -> &str {
         } else if let Some(comment) = rest.strip_prefix("/*") {
             rest = after_comment(comment);
         } else {
-            let end = rest
-                .find(|c: char| !c.is_ascii_alphabetic())
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
             return rest.get(..end).unwrap_or_default();
         }
     }
@@ -67,18 +65,12 @@ impl<'a> Scan<'a> {
             return None;
         }
         let dialect = PostgreSqlDialect {};
-        let mut tokens = Tokenizer::new(&dialect, text)
-            .tokenize_with_location()
-            .ok()?;
+        let mut tokens = Tokenizer::new(&dialect, text).tokenize_with_location().ok()?;
         tokens.retain(|t| !matches!(t.token, Token::Whitespace(_)));
         if tokens.last().is_some_and(|t| t.token == Token::SemiColon) {
             tokens.pop();
         }
-        (!tokens.is_empty()).then_some(Self {
-            text,
-            tokens,
-            at: 0,
-        })
+        (!tokens.is_empty()).then_some(Self { text, tokens, at: 0 })
     }
 
     /// The statement's text.
@@ -115,20 +107,13 @@ impl<'a> Scan<'a> {
 
     /// Takes a token that must be this one.
     pub fn expect(&mut self, token: &Token) -> PgResult<()> {
-        if self.take(token) {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
+        if self.take(token) { Ok(()) } else { Err(self.unexpected()) }
     }
 
     /// Whether these unquoted words are next.
     #[must_use]
     pub fn sees(&self, words: &[&str]) -> bool {
-        words
-            .iter()
-            .enumerate()
-            .all(|(i, word)| self.ahead(i).is_some_and(|t| is_word(t, word)))
+        words.iter().enumerate().all(|(i, word)| self.ahead(i).is_some_and(|t| is_word(t, word)))
     }
 
     /// Takes these unquoted words, if all are next.
@@ -158,11 +143,7 @@ impl<'a> Scan<'a> {
 
     /// The value, if nothing follows.
     pub fn done<T>(&self, value: T) -> PgResult<T> {
-        if self.is_done() {
-            Ok(value)
-        } else {
-            Err(self.unexpected())
-        }
+        if self.is_done() { Ok(value) } else { Err(self.unexpected()) }
     }
 
     /// Takes an identifier, folded unless quoted.
@@ -205,15 +186,11 @@ impl<'a> Scan<'a> {
     pub fn unexpected(&self) -> PgError {
         let Some(token) = self.tokens.get(self.at) else {
             let end = u32::try_from(self.text.chars().count() + 1).ok();
-            return PgError::new(SqlState::SYNTAX_ERROR, "syntax error at end of input")
-                .or_position(end);
+            return PgError::new(SqlState::SYNTAX_ERROR, "syntax error at end of input").or_position(end);
         };
         let source = self.source(self.at, self.at + 1);
-        PgError::new(
-            SqlState::SYNTAX_ERROR,
-            format!("syntax error at or near \"{source}\""),
-        )
-        .or_position(place::of_span(self.text, token.span))
+        PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{source}\""))
+            .or_position(place::of_span(self.text, token.span))
     }
 
     /// The 1-based position of the token at this place, in characters.
@@ -233,15 +210,11 @@ impl<'a> Scan<'a> {
     #[must_use]
     pub fn source(&self, from: usize, to: usize) -> &'a str {
         let start = self.tokens.get(from).map(|t| t.span.start);
-        let end = to
-            .checked_sub(1)
-            .and_then(|last| self.tokens.get(last))
-            .map(|t| t.span.end);
+        let end = to.checked_sub(1).and_then(|last| self.tokens.get(last)).map(|t| t.span.end);
         match (start, end) {
-            (Some(start), Some(end)) => self
-                .text
-                .get(byte_of(self.text, start)..byte_of(self.text, end))
-                .unwrap_or_default(),
+            (Some(start), Some(end)) => {
+                self.text.get(byte_of(self.text, start)..byte_of(self.text, end)).unwrap_or_default()
+            }
             _ => "",
         }
     }
@@ -249,9 +222,7 @@ impl<'a> Scan<'a> {
     /// The byte where the token at this place begins; the text's length at the end.
     #[must_use]
     pub fn byte(&self) -> usize {
-        self.tokens
-            .get(self.at)
-            .map_or(self.text.len(), |t| byte_of(self.text, t.span.start))
+        self.tokens.get(self.at).map_or(self.text.len(), |t| byte_of(self.text, t.span.start))
     }
 }
 
@@ -259,9 +230,9 @@ impl<'a> Scan<'a> {
 #[must_use]
 pub fn string_of(token: &Token) -> Option<String> {
     match token {
-        Token::SingleQuotedString(s)
-        | Token::EscapedStringLiteral(s)
-        | Token::UnicodeStringLiteral(s) => Some(s.clone()),
+        Token::SingleQuotedString(s) | Token::EscapedStringLiteral(s) | Token::UnicodeStringLiteral(s) => {
+            Some(s.clone())
+        }
         Token::DollarQuotedString(s) => Some(s.value.clone()),
         _ => None,
     }
@@ -275,7 +246,5 @@ fn byte_of(text: &str, location: Location) -> usize {
     let Some(position) = place::of_location(text, location) else {
         return text.len();
     };
-    text.char_indices()
-        .nth(position as usize - 1)
-        .map_or(text.len(), |(byte, _)| byte)
+    text.char_indices().nth(position as usize - 1).map_or(text.len(), |(byte, _)| byte)
 }

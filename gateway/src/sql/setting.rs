@@ -54,13 +54,9 @@ fn set(scan: &mut Scan<'_>) -> PgResult<Plan> {
         return time_zone(scan).map(|value| set_one("timezone", value, local));
     }
     if scan.word(&["session", "authorization"]) {
-        return identity(scan, "default")
-            .map(|value| set_one("session_authorization", value, local));
+        return identity(scan, "default").map(|value| set_one("session_authorization", value, local));
     }
-    if scan.sees(&["role"])
-        && !scan.sees(&["role", "to"])
-        && !matches!(scan.ahead(1), Some(Token::Eq))
-    {
+    if scan.sees(&["role"]) && !scan.sees(&["role", "to"]) && !matches!(scan.ahead(1), Some(Token::Eq)) {
         scan.word(&["role"]);
         return identity(scan, "\0").map(|value| set_one("role", value, local));
     }
@@ -81,9 +77,7 @@ fn set(scan: &mut Scan<'_>) -> PgResult<Plan> {
     }
     if scan.sees(&["catalog"]) && scan.ahead(1).is_some_and(|t| string_of(t).is_some()) {
         scan.advance();
-        return Err(
-            PgError::unsupported("current database cannot be changed").or_position(scan.position())
-        );
+        return Err(PgError::unsupported("current database cannot be changed").or_position(scan.position()));
     }
     assignment(scan, local)
 }
@@ -117,33 +111,19 @@ fn values(scan: &mut Scan<'_>, name: &str) -> PgResult<String> {
     let lower = name.to_ascii_lowercase();
     let list_of_names = matches!(
         lower.as_str(),
-        "search_path"
-            | "temp_tablespaces"
-            | "local_preload_libraries"
-            | "session_preload_libraries"
+        "search_path" | "temp_tablespaces" | "local_preload_libraries" | "session_preload_libraries"
     );
-    let list = list_of_names
-        || matches!(
-            lower.as_str(),
-            "datestyle" | "wal_consistency_checking" | "log_destination"
-        );
+    let list = list_of_names || matches!(lower.as_str(), "datestyle" | "wal_consistency_checking" | "log_destination");
     let mut values = Vec::new();
     loop {
         let (value, is_number) = value(scan)?;
-        values.push(if list_of_names && !is_number {
-            quoted(&value)
-        } else {
-            value
-        });
+        values.push(if list_of_names && !is_number { quoted(&value) } else { value });
         if !scan.take(&Token::Comma) {
             break;
         }
     }
     if values.len() > 1 && !list {
-        return Err(PgError::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("SET {name} takes only one argument"),
-        ));
+        return Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, format!("SET {name} takes only one argument")));
     }
     Ok(values.join(", "))
 }
@@ -195,9 +175,7 @@ fn time_zone(scan: &mut Scan<'_>) -> PgResult<Option<String>> {
         )
         .hint("Give hours and minutes, as in INTERVAL '+02:00'.")
     })?;
-    Ok(Some(
-        crate::value::TimeZone::fixed(seconds).name().to_owned(),
-    ))
+    Ok(Some(crate::value::TimeZone::fixed(seconds).name().to_owned()))
 }
 
 /// Seconds of `+02:00`, `-5`, `1:30:00`, `2 hours`.
@@ -209,9 +187,7 @@ fn offset_seconds(text: &str) -> Option<i32> {
         None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
     let lower = rest.to_ascii_lowercase();
-    let hours = ["hours", "hour", "h"]
-        .iter()
-        .find_map(|unit| lower.strip_suffix(unit));
+    let hours = ["hours", "hour", "h"].iter().find_map(|unit| lower.strip_suffix(unit));
     let mut seconds: i32 = 0;
     let mut unit = 3600;
     for part in hours.unwrap_or(&lower).trim().split(':') {
@@ -242,15 +218,10 @@ fn characteristics(scan: &mut Scan<'_>) -> PgResult<Plan> {
     let assignments = [
         ("default_transaction_isolation", modes.isolation),
         ("default_transaction_read_only", modes.read_only.map(on_off)),
-        (
-            "default_transaction_deferrable",
-            modes.deferrable.map(on_off),
-        ),
+        ("default_transaction_deferrable", modes.deferrable.map(on_off)),
     ];
-    let assignments: Vec<_> = assignments
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|v| (name.to_owned(), v)))
-        .collect();
+    let assignments: Vec<_> =
+        assignments.into_iter().filter_map(|(name, value)| value.map(|v| (name.to_owned(), v))).collect();
     Ok(Plan::Setting(SettingPlan::SetMany(assignments)))
 }
 
@@ -259,19 +230,11 @@ fn on_off(value: bool) -> String {
 }
 
 fn reset(scan: &mut Scan<'_>) -> PgResult<Plan> {
-    Ok(Plan::Setting(if scan.word(&["all"]) {
-        SettingPlan::ResetAll
-    } else {
-        SettingPlan::Reset(setting_name(scan)?)
-    }))
+    Ok(Plan::Setting(if scan.word(&["all"]) { SettingPlan::ResetAll } else { SettingPlan::Reset(setting_name(scan)?) }))
 }
 
 fn show(scan: &mut Scan<'_>) -> PgResult<Plan> {
-    Ok(Plan::Setting(if scan.word(&["all"]) {
-        SettingPlan::ShowAll
-    } else {
-        SettingPlan::Show(setting_name(scan)?)
-    }))
+    Ok(Plan::Setting(if scan.word(&["all"]) { SettingPlan::ShowAll } else { SettingPlan::Show(setting_name(scan)?) }))
 }
 
 /// A setting's name as RESET and SHOW take it: some have names of several words.
@@ -308,10 +271,7 @@ fn set_one(name: &str, value: Option<String>, local: bool) -> Plan {
 }
 
 fn no_op(tag: &str) -> Plan {
-    Plan::NoOp {
-        tag: tag.to_owned(),
-        notice: None,
-    }
+    Plan::NoOp { tag: tag.to_owned(), notice: None }
 }
 
 #[cfg(test)]
@@ -337,17 +297,11 @@ mod tests {
         for (text, expected) in [
             ("SET statement_timeout = '9s'", "statement_timeout = 9s"),
             ("set local work_mem to 1", "local work_mem = 1"),
-            (
-                "set session search_path = a,\"B c\", 'd e',public",
-                "search_path = a, \"B c\", \"d e\", public",
-            ),
+            ("set session search_path = a,\"B c\", 'd e',public", "search_path = a, \"B c\", \"d e\", public"),
             ("set search_path=''", "search_path = \"\""),
             ("set search_path to default", "search_path = DEFAULT"),
             ("set DateStyle = ISO, DMY", "datestyle = iso, dmy"),
-            (
-                "set work_mem=1,2",
-                "22023: SET work_mem takes only one argument @0",
-            ),
+            ("set work_mem=1,2", "22023: SET work_mem takes only one argument @0"),
             ("set extra_float_digits = -3", "extra_float_digits = -3"),
             ("set time zone 'UTC'", "timezone = UTC"),
             ("set time zone local", "timezone = DEFAULT"),
@@ -359,10 +313,7 @@ mod tests {
             ("set app.user to 'x y'", "app.user = x y"),
             ("set role none", "role = none"),
             ("set role = none", "role = none"),
-            (
-                "set session authorization default",
-                "session_authorization = DEFAULT",
-            ),
+            ("set session authorization default", "session_authorization = DEFAULT"),
             ("set x", "42601: syntax error at end of input @6"),
             ("set x =", "42601: syntax error at end of input @8"),
             ("set x = 1 2", "42601: syntax error at or near \"2\" @11"),
@@ -373,10 +324,7 @@ mod tests {
             ),
             ("reset all", "ResetAll"),
             ("RESET TIME ZONE", "Reset(\"timezone\")"),
-            (
-                "show transaction isolation level",
-                "Show(\"transaction_isolation\")",
-            ),
+            ("show transaction isolation level", "Show(\"transaction_isolation\")"),
             ("SHOW duckmesh.last_token", "Show(\"duckmesh.last_token\")"),
             ("show all", "ShowAll"),
             ("show all foo", "42601: syntax error at or near \"foo\" @10"),

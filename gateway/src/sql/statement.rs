@@ -44,23 +44,13 @@ impl Drop for Inner {
 
 impl Statement {
     pub(super) fn new(source: Arc<str>, start: usize, end: usize, tree: Tree) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                source,
-                start,
-                end,
-                tree,
-            }),
-        }
+        Self { inner: Arc::new(Inner { source, start, end, tree }) }
     }
 
     /// Its own text, without the semicolon.
     #[must_use]
     pub fn text(&self) -> &str {
-        self.inner
-            .source
-            .get(self.inner.start..self.inner.end)
-            .unwrap_or_default()
+        self.inner.source.get(self.inner.start..self.inner.end).unwrap_or_default()
     }
 
     /// The whole text it came in: positions of errors count from its start.
@@ -83,22 +73,15 @@ impl Statement {
     /// The first word, upper case.
     #[must_use]
     pub fn verb(&self) -> String {
-        let text = self
-            .text()
-            .trim_start_matches(|c: char| c == '(' || c.is_whitespace());
-        let end = text
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(text.len());
+        let text = self.text().trim_start_matches(|c: char| c == '(' || c.is_whitespace());
+        let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
         text.get(..end).unwrap_or_default().to_ascii_uppercase()
     }
 
     /// Whether a failed transaction block may still run it.
     #[must_use]
     pub fn ends_failed_transaction(&self) -> bool {
-        matches!(
-            self.verb().as_str(),
-            "COMMIT" | "END" | "ROLLBACK" | "ABORT"
-        )
+        matches!(self.verb().as_str(), "COMMIT" | "END" | "ROLLBACK" | "ABORT")
     }
 
     /// Whether it is COPY.

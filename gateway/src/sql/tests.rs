@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::DateTime;
 use duckmesh_catalog::{
-    ColumnDef, ColumnId, ColumnType, LakeName, LakeSchema, Offset, SchemaId, SnapshotId, TableDef,
-    TableId, schema::SchemaDef,
+    ColumnDef, ColumnId, ColumnType, LakeName, LakeSchema, Offset, SchemaId, SnapshotId, TableDef, TableId,
+    schema::SchemaDef,
 };
 use uuid::Uuid;
 
@@ -73,9 +73,7 @@ fn context() -> PlanContext {
         }),
         search_path: vec!["public".into()],
         param_types: Vec::new(),
-        values: Arc::new(ValueContext::new(
-            DateTime::from_timestamp(1_700_000_000, 0).expect("a time"),
-        )),
+        values: Arc::new(ValueContext::new(DateTime::from_timestamp(1_700_000_000, 0).expect("a time"))),
         user: "duck".into(),
     }
 }
@@ -205,31 +203,10 @@ fn what_tries_to_leave_is_refused() {
 #[test]
 fn chains_and_nests_end_in_an_error_or_an_answer_never_in_a_crash() {
     refused(&format!("select 1{}", " + 1".repeat(100_000)), "54001");
-    refused(
-        &format!("select {}1{}", "(".repeat(5000), ")".repeat(5000)),
-        "54001",
-    );
-    assert!(
-        plan(&format!(
-            "select * from t where id = 1{}",
-            " or id = 2".repeat(9_000)
-        ))
-        .is_ok()
-    );
-    refused(
-        &format!(
-            "select * from t where id = 1{}",
-            " and id = 2".repeat(50_000)
-        ),
-        "54001",
-    );
-    assert!(
-        plan(&format!(
-            "select * from t where id in (1{})",
-            ", 2".repeat(100_000)
-        ))
-        .is_ok()
-    );
+    refused(&format!("select {}1{}", "(".repeat(5000), ")".repeat(5000)), "54001");
+    assert!(plan(&format!("select * from t where id = 1{}", " or id = 2".repeat(9_000))).is_ok());
+    refused(&format!("select * from t where id = 1{}", " and id = 2".repeat(50_000)), "54001");
+    assert!(plan(&format!("select * from t where id in (1{})", ", 2".repeat(100_000))).is_ok());
 }
 
 #[test]
@@ -243,26 +220,15 @@ fn names_parameters_and_filters() {
     assert_eq!(plan.params[0].ty, ColumnType::Int4);
     assert_eq!(plan.tables.len(), 1);
     let ops: Vec<FilterOp> = plan.tables[0].filters.iter().map(|f| f.op).collect();
-    assert!(
-        ops.contains(&FilterOp::Eq) && ops.contains(&FilterOp::GtEq),
-        "{ops:?}"
-    );
-    assert!(
-        rendered(&plan.sql).contains("FROM \"t_7\" AS \"t\""),
-        "{}",
-        rendered(&plan.sql)
-    );
+    assert!(ops.contains(&FilterOp::Eq) && ops.contains(&FilterOp::GtEq), "{ops:?}");
+    assert!(rendered(&plan.sql).contains("FROM \"t_7\" AS \"t\""), "{}", rendered(&plan.sql));
     // A condition on one use of a table says nothing about the other.
     let plan = query("select 1 from t a join t b on a.id = b.id where a.id = 5");
     assert_eq!(plan.tables.len(), 2);
     assert!(plan.tables[1].filters.is_empty());
     // A literal is quoted again, a comment never passes.
     let plan = query("select E'it''s \\n' /* x */ -- y\n, $$a'b$$");
-    assert!(
-        rendered(&plan.sql).contains("'it''s \n'"),
-        "{}",
-        rendered(&plan.sql)
-    );
+    assert!(rendered(&plan.sql).contains("'it''s \n'"), "{}", rendered(&plan.sql));
 }
 
 #[test]
@@ -275,15 +241,7 @@ fn insert_of_constants_needs_no_engine() {
     let InsertSource::Values(rows) = insert.source else {
         panic!("not cells");
     };
-    assert_eq!(
-        rows[0],
-        [
-            Cell::Param(0),
-            Cell::Text("x".into()),
-            Cell::Text("-1.5".into()),
-            Cell::Text("2".into())
-        ]
-    );
+    assert_eq!(rows[0], [Cell::Param(0), Cell::Text("x".into()), Cell::Text("-1.5".into()), Cell::Text("2".into())]);
     assert_eq!(rows[1][0], Cell::Default);
     assert_eq!(insert.params[0].ty, ColumnType::Int4);
     assert_eq!(insert.params[1].ty, ColumnType::Float8);
@@ -294,23 +252,19 @@ fn insert_of_constants_needs_no_engine() {
         "insert into t (id) values (1) returning id + 1 as x, lower(name)",
         "insert into t (v) values (upper('x'))",
     ] {
-        assert!(
-            matches!(plan(sql), Ok(Plan::Insert(_))),
-            "{sql}: {:?}",
-            plan(sql)
-        );
+        assert!(matches!(plan(sql), Ok(Plan::Insert(_))), "{sql}: {:?}", plan(sql));
     }
 }
 
 fn engine() -> duckdb::Connection {
     let connection = duckdb::Connection::open_in_memory().expect("opens");
     connection
-        .execute_batch("SET default_null_order='nulls_last_on_asc_first_on_desc'; SET integer_division=true; SET TimeZone='UTC'")
+        .execute_batch(
+            "SET default_null_order='nulls_last_on_asc_first_on_desc'; SET integer_division=true; SET TimeZone='UTC'",
+        )
         .expect("settings");
     for sql in macros::MACROS {
-        connection
-            .execute_batch(sql)
-            .unwrap_or_else(|e| panic!("{sql}: {e}"));
+        connection.execute_batch(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
     }
     connection
 }
@@ -322,10 +276,7 @@ fn expressions_mean_what_postgres_says() {
     let connection = engine();
     let mut wrong = Vec::new();
     let mut count = 0;
-    for line in include_str!("tests/expressions.tsv")
-        .lines()
-        .filter(|l| !l.is_empty())
-    {
+    for line in include_str!("tests/expressions.tsv").lines().filter(|l| !l.is_empty()) {
         let (known, line) = match line.strip_prefix('?') {
             Some(rest) => (true, rest),
             None => (false, line),
@@ -346,15 +297,8 @@ fn expressions_mean_what_postgres_says() {
         };
         let same = got == expect || (expect.starts_with('!') && got.starts_with('!'));
         if !same && !known {
-            wrong.push(format!(
-                "{expression}\n   postgres {expect}\n   here     {got}"
-            ));
+            wrong.push(format!("{expression}\n   postgres {expect}\n   here     {got}"));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {count} differ:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} of {count} differ:\n{}", wrong.len(), wrong.join("\n"));
 }

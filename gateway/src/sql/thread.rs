@@ -26,30 +26,22 @@ thread_local! {
 }
 
 /// Runs `work` on a thread with a large stack. A panic in it is an internal error, nothing more.
-pub async fn run<T: Send + 'static>(
-    work: impl FnOnce() -> PgResult<T> + Send + 'static,
-) -> PgResult<T> {
+pub async fn run<T: Send + 'static>(work: impl FnOnce() -> PgResult<T> + Send + 'static) -> PgResult<T> {
     let (reply, answer) = oneshot::channel();
     send(Box::new(move || {
         // The receiver is gone when the client is: nobody needs the answer then.
         let _ = reply.send(guarded(work));
     }))?;
-    answer
-        .await
-        .map_err(|_| PgError::internal("a SQL thread dropped its work"))?
+    answer.await.map_err(|_| PgError::internal("a SQL thread dropped its work"))?
 }
 
 /// The same for callers that may block (tests, start-up).
-pub fn run_blocking<T: Send + 'static>(
-    work: impl FnOnce() -> PgResult<T> + Send + 'static,
-) -> PgResult<T> {
+pub fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> PgResult<T> + Send + 'static) -> PgResult<T> {
     let (reply, answer) = mpsc::sync_channel(1);
     send(Box::new(move || {
         let _ = reply.send(guarded(work));
     }))?;
-    answer
-        .recv()
-        .map_err(|_| PgError::internal("a SQL thread dropped its work"))?
+    answer.recv().map_err(|_| PgError::internal("a SQL thread dropped its work"))?
 }
 
 /// Drops a value where its depth does no harm.

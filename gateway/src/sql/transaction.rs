@@ -8,19 +8,8 @@ use super::{
 };
 use crate::wire::error::{PgError, PgResult};
 
-const VERBS: [&str; 11] = [
-    "begin",
-    "start",
-    "commit",
-    "end",
-    "rollback",
-    "abort",
-    "savepoint",
-    "release",
-    "prepare",
-    "set",
-    "lock",
-];
+const VERBS: [&str; 11] =
+    ["begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release", "prepare", "set", "lock"];
 
 /// Modes of a transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,16 +71,8 @@ fn command(scan: &mut Scan<'_>) -> PgResult<Option<TransactionPlan>> {
 }
 
 fn begin(scan: &mut Scan<'_>, tag: &'static str) -> PgResult<TransactionPlan> {
-    let Modes {
-        read_only,
-        isolation,
-        ..
-    } = modes(scan)?;
-    scan.done(TransactionPlan::Begin {
-        tag,
-        read_only,
-        isolation,
-    })
+    let Modes { read_only, isolation, .. } = modes(scan)?;
+    scan.done(TransactionPlan::Begin { tag, read_only, isolation })
 }
 
 fn set(scan: &mut Scan<'_>) -> PgResult<TransactionPlan> {
@@ -99,23 +80,14 @@ fn set(scan: &mut Scan<'_>) -> PgResult<TransactionPlan> {
     scan.word(&["local"]);
     scan.word(&["transaction"]);
     if scan.sees(&["snapshot"]) {
-        return Err(
-            PgError::unsupported("SET TRANSACTION SNAPSHOT is not supported")
-                .hint("SET duckmesh.snapshot reads the lake at a snapshot."),
-        );
+        return Err(PgError::unsupported("SET TRANSACTION SNAPSHOT is not supported")
+            .hint("SET duckmesh.snapshot reads the lake at a snapshot."));
     }
     if scan.is_done() {
         return Err(scan.unexpected());
     }
-    let Modes {
-        read_only,
-        isolation,
-        ..
-    } = modes(scan)?;
-    scan.done(TransactionPlan::Set {
-        read_only,
-        isolation,
-    })
+    let Modes { read_only, isolation, .. } = modes(scan)?;
+    scan.done(TransactionPlan::Set { read_only, isolation })
 }
 
 fn rollback(scan: &mut Scan<'_>) -> PgResult<TransactionPlan> {
@@ -173,11 +145,7 @@ fn level(scan: &mut Scan<'_>) -> PgResult<&'static str> {
         (&["read", "committed"], "read committed"),
         (&["read", "uncommitted"], "read uncommitted"),
     ];
-    LEVELS
-        .into_iter()
-        .find(|(words, _)| scan.word(words))
-        .map(|(_, level)| level)
-        .ok_or_else(|| scan.unexpected())
+    LEVELS.into_iter().find(|(words, _)| scan.word(words)).map(|(_, level)| level).ok_or_else(|| scan.unexpected())
 }
 
 fn two_phase() -> PgError {
@@ -203,10 +171,7 @@ mod tests {
     #[test]
     fn commands() {
         for (text, expected) in [
-            (
-                "BEGIN",
-                r#"Begin { tag: "BEGIN", read_only: None, isolation: None }"#,
-            ),
+            ("BEGIN", r#"Begin { tag: "BEGIN", read_only: None, isolation: None }"#),
             (
                 "/* a /* b */ */ begin -- x\n work isolation level repeatable read, read only;",
                 r#"Begin { tag: "BEGIN", read_only: Some(true), isolation: Some("repeatable read") }"#,
@@ -215,14 +180,8 @@ mod tests {
                 "start transaction read write not deferrable",
                 r#"Begin { tag: "START TRANSACTION", read_only: Some(false), isolation: None }"#,
             ),
-            (
-                "begin isolation level foo",
-                "42601: syntax error at or near \"foo\" @23",
-            ),
-            (
-                "begin read only,",
-                "42601: syntax error at end of input @17",
-            ),
+            ("begin isolation level foo", "42601: syntax error at or near \"foo\" @23"),
+            ("begin read only,", "42601: syntax error at end of input @17"),
             ("COMMIT AND NO CHAIN", "Commit { and_chain: false }"),
             ("end transaction and chain", "Commit { and_chain: true }"),
             ("abort work", "Rollback { and_chain: false }"),
@@ -230,14 +189,8 @@ mod tests {
             ("ROLLBACK TO Foo", "RollbackTo(\"foo\")"),
             ("release savepoint x", "Release(\"x\")"),
             ("savepoint", "42601: syntax error at end of input @10"),
-            (
-                "set transaction read only",
-                "Set { read_only: Some(true), isolation: None }",
-            ),
-            (
-                "prepare transaction 'x'",
-                "0A000: two-phase commit is not supported @0",
-            ),
+            ("set transaction read only", "Set { read_only: Some(true), isolation: None }"),
+            ("prepare transaction 'x'", "0A000: two-phase commit is not supported @0"),
             ("set x = 1", "None"),
             ("select 1", "None"),
             ("beginx", "None"),

@@ -40,9 +40,7 @@ pub fn resolve_at(ty: &DataType, text: &str) -> PgResult<ColumnType> {
 pub fn name_to_type(name: &str) -> PgResult<ColumnType> {
     let undefined = || undefined(name.trim());
     let dialect = PostgreSqlDialect {};
-    let mut parser = Parser::new(&dialect)
-        .try_with_sql(name)
-        .map_err(|_| undefined())?;
+    let mut parser = Parser::new(&dialect).try_with_sql(name).map_err(|_| undefined())?;
     let ty = parser.parse_data_type().map_err(|_| undefined())?;
     match parser.peek_token().token {
         sqlparser::tokenizer::Token::EOF => resolve(&ty),
@@ -58,9 +56,9 @@ pub fn is_plain_numeric(ty: &DataType) -> bool {
         | DataType::Decimal(ExactNumberInfo::None)
         | DataType::Dec(ExactNumberInfo::None) => true,
         DataType::Custom(name, modifiers) => modifiers.is_empty() && builtin(name) == "numeric",
-        DataType::Array(
-            ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::Qualified(element, _),
-        ) => is_plain_numeric(element),
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::Qualified(element, _)) => {
+            is_plain_numeric(element)
+        }
         _ => false,
     }
 }
@@ -68,10 +66,7 @@ pub fn is_plain_numeric(ty: &DataType) -> bool {
 /// `type "x" does not exist`.
 #[must_use]
 pub fn undefined(name: &str) -> PgError {
-    PgError::new(
-        SqlState::UNDEFINED_OBJECT,
-        format!("type \"{name}\" does not exist"),
-    )
+    PgError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist"))
 }
 
 fn resolve_nested(ty: &DataType, depth: usize) -> PgResult<ColumnType> {
@@ -85,13 +80,10 @@ fn resolve_nested(ty: &DataType, depth: usize) -> PgResult<ColumnType> {
         DataType::Float(info) => float(info)?,
         DataType::Numeric(info) | DataType::Decimal(info) | DataType::Dec(info) => numeric(info)?,
         DataType::Text => ColumnType::Text,
-        DataType::Varchar(n)
-        | DataType::CharVarying(n)
-        | DataType::CharacterVarying(n)
-        | DataType::Nvarchar(n) => ColumnType::Varchar(length(n.as_ref(), "varchar")?),
-        DataType::Char(n) | DataType::Character(n) => {
-            ColumnType::Char(length(n.as_ref(), "char")?.unwrap_or(1))
+        DataType::Varchar(n) | DataType::CharVarying(n) | DataType::CharacterVarying(n) | DataType::Nvarchar(n) => {
+            ColumnType::Varchar(length(n.as_ref(), "varchar")?)
         }
+        DataType::Char(n) | DataType::Character(n) => ColumnType::Char(length(n.as_ref(), "char")?.unwrap_or(1)),
         DataType::Bytea => ColumnType::Bytea,
         DataType::Date => ColumnType::Date,
         DataType::Time(n, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
@@ -104,10 +96,7 @@ fn resolve_nested(ty: &DataType, depth: usize) -> PgResult<ColumnType> {
         DataType::Timestamp(n, zone) => timestamp(*n, zone)?,
         DataType::Interval { fields, precision } => {
             if let Some(fields) = fields {
-                return Err(unsupported(
-                    &format!("interval {fields}").to_lowercase(),
-                    "interval",
-                ));
+                return Err(unsupported(&format!("interval {fields}").to_lowercase(), "interval"));
             }
             sub_second(*precision, "interval")?;
             ColumnType::Interval
@@ -115,9 +104,9 @@ fn resolve_nested(ty: &DataType, depth: usize) -> PgResult<ColumnType> {
         DataType::Uuid => ColumnType::Uuid,
         DataType::JSON => ColumnType::Json,
         DataType::JSONB => ColumnType::Jsonb,
-        DataType::Array(
-            ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::Qualified(element, _),
-        ) => array(element, depth)?,
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::Qualified(element, _)) => {
+            array(element, depth)?
+        }
         DataType::Custom(name, modifiers) => custom(name, modifiers)?,
         other => return Err(foreign(other)),
     })
@@ -128,10 +117,7 @@ fn array(element: &DataType, depth: usize) -> PgResult<ColumnType> {
     if depth >= DIMENSIONS_MAX {
         return Err(PgError::new(
             SqlState::PROGRAM_LIMIT_EXCEEDED,
-            format!(
-                "number of array dimensions ({}) exceeds the maximum allowed ({DIMENSIONS_MAX})",
-                depth + 1
-            ),
+            format!("number of array dimensions ({}) exceeds the maximum allowed ({DIMENSIONS_MAX})", depth + 1),
         ));
     }
     Ok(match resolve_nested(element, depth + 1)? {
@@ -144,18 +130,13 @@ fn float(info: &ExactNumberInfo) -> PgResult<ColumnType> {
     let invalid = |message: &str| PgError::new(SqlState::INVALID_PARAMETER_VALUE, message);
     match info {
         ExactNumberInfo::None => Ok(ColumnType::Float8),
-        ExactNumberInfo::Precision(0) => {
-            Err(invalid("precision for type float must be at least 1 bit"))
-        }
+        ExactNumberInfo::Precision(0) => Err(invalid("precision for type float must be at least 1 bit")),
         ExactNumberInfo::Precision(1..=24) => Ok(ColumnType::Float4),
         ExactNumberInfo::Precision(25..=53) => Ok(ColumnType::Float8),
-        ExactNumberInfo::Precision(_) => Err(invalid(
-            "precision for type float must be less than 54 bits",
-        )),
-        ExactNumberInfo::PrecisionAndScale(..) => Err(PgError::new(
-            SqlState::SYNTAX_ERROR,
-            "syntax error at or near \",\"",
-        )),
+        ExactNumberInfo::Precision(_) => Err(invalid("precision for type float must be less than 54 bits")),
+        ExactNumberInfo::PrecisionAndScale(..) => {
+            Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \",\""))
+        }
     }
 }
 
@@ -170,9 +151,7 @@ fn numeric(info: &ExactNumberInfo) -> PgResult<ColumnType> {
     if !(1..=POSTGRES_NUMERIC_PRECISION_MAX).contains(&precision) {
         return Err(PgError::new(
             SqlState::INVALID_PARAMETER_VALUE,
-            format!(
-                "NUMERIC precision {precision} must be between 1 and {POSTGRES_NUMERIC_PRECISION_MAX}"
-            ),
+            format!("NUMERIC precision {precision} must be between 1 and {POSTGRES_NUMERIC_PRECISION_MAX}"),
         ));
     }
     if !(-1000..=1000).contains(&scale) {
@@ -181,12 +160,8 @@ fn numeric(info: &ExactNumberInfo) -> PgResult<ColumnType> {
             format!("NUMERIC scale {scale} must be between -1000 and 1000"),
         ));
     }
-    let refused = |hint: &str| {
-        Err(
-            PgError::unsupported(format!("a lake cannot hold numeric({precision},{scale})"))
-                .hint(hint),
-        )
-    };
+    let refused =
+        |hint: &str| Err(PgError::unsupported(format!("a lake cannot hold numeric({precision},{scale})")).hint(hint));
     if precision > LAKE_NUMERIC_PRECISION_MAX {
         return refused("Use a precision of at most 38, double precision, or text.");
     }
@@ -202,17 +177,10 @@ fn numeric(info: &ExactNumberInfo) -> PgResult<ColumnType> {
 fn length(n: Option<&CharacterLength>, name: &str) -> PgResult<Option<u32>> {
     let Some(n) = n else { return Ok(None) };
     let CharacterLength::IntegerLength { length, unit: None } = n else {
-        return Err(PgError::new(
-            SqlState::SYNTAX_ERROR,
-            format!("syntax error at or near \"{n}\""),
-        ));
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{n}\"")));
     };
-    let invalid = |what: String| {
-        PgError::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("length for type {name} {what}"),
-        )
-    };
+    let invalid =
+        |what: String| PgError::new(SqlState::INVALID_PARAMETER_VALUE, format!("length for type {name} {what}"));
     match *length {
         0 => Err(invalid("must be at least 1".into())),
         n if n > LENGTH_MAX => Err(invalid(format!("cannot exceed {LENGTH_MAX}"))),
@@ -234,12 +202,8 @@ fn sub_second(precision: Option<u64>, name: &str) -> PgResult<()> {
     match precision {
         // Postgres reduces more than 6 to 6, with a warning.
         None | Some(6..) => Ok(()),
-        Some(n) => Err(PgError::unsupported(format!(
-            "{name}({n}) is not supported: a lake's times have microseconds"
-        ))
-        .hint(format!(
-            "Use {name} without a precision, and round with date_trunc()."
-        ))),
+        Some(n) => Err(PgError::unsupported(format!("{name}({n}) is not supported: a lake's times have microseconds"))
+            .hint(format!("Use {name} without a precision, and round with date_trunc()."))),
     }
 }
 
@@ -321,10 +285,7 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> PgResult<ColumnType> {
     if modifiers.is_empty() {
         Ok(plain)
     } else {
-        Err(PgError::new(
-            SqlState::SYNTAX_ERROR,
-            format!("type modifier is not allowed for type \"{base}\""),
-        ))
+        Err(PgError::new(SqlState::SYNTAX_ERROR, format!("type modifier is not allowed for type \"{base}\"")))
     }
 }
 
@@ -390,48 +351,38 @@ fn substitute(name: &str) -> &'static str {
         "money" => "numeric(19,2)",
         "oid" | "xid" | "xid8" | "cid" | "pg_lsn" => "bigint",
         "timetz" => "time or timestamptz",
-        "point" | "line" | "lseg" | "box" | "path" | "polygon" | "circle" => {
-            "double precision columns or text"
-        }
+        "point" | "line" | "lseg" | "box" | "path" | "polygon" | "circle" => "double precision columns or text",
         "bit" | "varbit" => "bytea or text",
         _ => "text",
     }
 }
 
 fn unsupported(name: &str, instead: &str) -> PgError {
-    PgError::unsupported(format!("type {name} is not supported in a lake"))
-        .hint(format!("Use {instead}."))
+    PgError::unsupported(format!("type {name} is not supported in a lake")).hint(format!("Use {instead}."))
 }
 
 fn serial(name: &str) -> PgError {
-    PgError::unsupported(format!(
-        "type {name} is not supported yet: a lake has no sequences"
-    ))
-    .hint("Use bigint with values from the writer, or uuid DEFAULT gen_random_uuid().")
+    PgError::unsupported(format!("type {name} is not supported yet: a lake has no sequences"))
+        .hint("Use bigint with values from the writer, or uuid DEFAULT gen_random_uuid().")
 }
 
 /// A type of sqlparser's that is not among a lake's: Postgres' own, or another database's.
 fn foreign(ty: &DataType) -> PgError {
     match ty {
-        DataType::Bit(_) | DataType::BitVarying(_) | DataType::VarBit(_) => {
-            unsupported("bit", "bytea or text")
-        }
+        DataType::Bit(_) | DataType::BitVarying(_) | DataType::VarBit(_) => unsupported("bit", "bytea or text"),
         DataType::Regclass => unsupported("regclass", "text"),
         DataType::TsVector => unsupported("tsvector", "text"),
         DataType::TsQuery => unsupported("tsquery", "text"),
-        DataType::GeometricType(kind) => unsupported(
-            &kind.to_string().to_lowercase(),
-            "double precision columns or text",
-        ),
+        DataType::GeometricType(kind) => {
+            unsupported(&kind.to_string().to_lowercase(), "double precision columns or text")
+        }
         DataType::Int(Some(_))
         | DataType::Int2(Some(_))
         | DataType::Int4(Some(_))
         | DataType::Int8(Some(_))
         | DataType::Integer(Some(_))
         | DataType::SmallInt(Some(_))
-        | DataType::BigInt(Some(_)) => {
-            PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \"(\"")
-        }
+        | DataType::BigInt(Some(_)) => PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \"(\""),
         other => {
             let text = other.to_string().to_lowercase();
             let word = text.split(['(', '<', ' ']).next().unwrap_or_default();
@@ -447,9 +398,7 @@ fn builtin(name: &ObjectName) -> String {
         [only] => fold(only),
         [schema, last] if fold(schema) == "pg_catalog" => match fold(last).as_str() {
             // Not names of types, but grammar: `pg_catalog.integer` does not exist.
-            "int" | "integer" | "bigint" | "smallint" | "real" | "decimal" | "boolean" => {
-                String::new()
-            }
+            "int" | "integer" | "bigint" | "smallint" | "real" | "decimal" | "boolean" => String::new(),
             folded => folded.to_owned(),
         },
         _ => String::new(),
@@ -457,12 +406,7 @@ fn builtin(name: &ObjectName) -> String {
 }
 
 fn undefined_object(name: &ObjectName) -> PgError {
-    let parts: Vec<_> = name
-        .0
-        .iter()
-        .filter_map(|p| p.as_ident())
-        .map(fold)
-        .collect();
+    let parts: Vec<_> = name.0.iter().filter_map(|p| p.as_ident()).map(fold).collect();
     undefined(&parts.join("."))
 }
 

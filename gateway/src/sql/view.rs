@@ -2,9 +2,7 @@
 
 use std::{collections::HashSet, ops::ControlFlow};
 
-use sqlparser::ast::{
-    self, Ident, ObjectName, ObjectNamePart, Visit, VisitMut, Visitor, VisitorMut,
-};
+use sqlparser::ast::{self, Ident, ObjectName, ObjectNamePart, Visit, VisitMut, Visitor, VisitorMut};
 
 use super::{
     plan::{PlanContext, QueryPlan, SessionValue},
@@ -28,26 +26,16 @@ pub struct ViewQuery {
 pub fn qualify(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<ViewQuery> {
     let plan = super::query::plan_query(query, text, ctx)?;
     if !plan.params.is_empty() {
-        return Err(PgError::new(
-            SqlState::UNDEFINED_PARAMETER,
-            "there is no parameter $1",
-        ));
+        return Err(PgError::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
     }
     let mut names = CteNames::default();
     let _ = query.visit(&mut names);
     let mut qualified = query.clone();
-    let mut visitor = Qualify {
-        rewriter: Rewriter::new(ctx, text),
-        ctes: names.0,
-    };
+    let mut visitor = Qualify { rewriter: Rewriter::new(ctx, text), ctes: names.0 };
     if let ControlFlow::Break(error) = VisitMut::visit(&mut qualified, &mut visitor) {
         return Err(error);
     }
-    Ok(ViewQuery {
-        query: plan,
-        postgres_sql: qualified.to_string(),
-        duckdb_sql: for_lake(query, text, ctx)?,
-    })
+    Ok(ViewQuery { query: plan, postgres_sql: qualified.to_string(), duckdb_sql: for_lake(query, text, ctx)? })
 }
 
 /// The query for any DuckDB with the lake attached.
@@ -61,17 +49,13 @@ fn for_lake(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<Strin
             super::plan::SqlPart::Text(text) => sql.push_str(&text),
             super::plan::SqlPart::Param(_) => {}
             super::plan::SqlPart::Session(value) => sql.push_str(match value {
-                SessionValue::TransactionTime
-                | SessionValue::StatementTime
-                | SessionValue::ClockTime => "now()",
+                SessionValue::TransactionTime | SessionValue::StatementTime | SessionValue::ClockTime => "now()",
                 SessionValue::CurrentDate => "current_date",
                 SessionValue::LocalTime => "CAST(now() AS TIME)",
                 SessionValue::LocalTimestamp => "CAST(now() AS TIMESTAMP)",
                 SessionValue::Database => "current_database()",
                 _ => {
-                    return Err(PgError::unsupported(
-                        "a view that reads the session's settings is not supported",
-                    ));
+                    return Err(PgError::unsupported("a view that reads the session's settings is not supported"));
                 }
             }),
         }
@@ -112,7 +96,7 @@ impl VisitorMut for Qualify<'_> {
         let (schema, name) = match self.rewriter.resolve(relation) {
             Ok(Target::Table(table, schema)) => (schema, table.name.clone()),
             Ok(Target::View(view, schema)) => (schema, view.name.clone()),
-            Ok(Target::System(schema, name)) => (schema.to_owned(), name.to_owned()),
+            Ok(Target::System(shape)) => (shape.schema.to_owned(), shape.name.to_owned()),
             // Functions in FROM are visited as relations too; the plan has checked them.
             Ok(Target::Cte(_) | Target::Extra(_)) | Err(_) => return ControlFlow::Continue(()),
         };

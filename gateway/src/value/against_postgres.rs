@@ -28,21 +28,9 @@ struct Corpus {
 }
 
 fn corpus() -> Vec<Corpus> {
-    let lines = |text: &str| {
-        text.lines()
-            .map(|l| l.replace("␣", " ").replace("␤", "\n"))
-            .collect::<Vec<_>>()
-    };
-    let plain = |ty: ColumnType, text: &str| Corpus {
-        settings: &[],
-        ty,
-        texts: lines(text),
-    };
-    let with = |settings, ty: ColumnType, text: &str| Corpus {
-        settings,
-        ty,
-        texts: lines(text),
-    };
+    let lines = |text: &str| text.lines().map(|l| l.replace("␣", " ").replace("␤", "\n")).collect::<Vec<_>>();
+    let plain = |ty: ColumnType, text: &str| Corpus { settings: &[], ty, texts: lines(text) };
+    let with = |settings, ty: ColumnType, text: &str| Corpus { settings, ty, texts: lines(text) };
     let list = |ty: ColumnType| ColumnType::Array(Box::new(ty));
     let dates = include_str!("corpus/dates.txt");
     let times = include_str!("corpus/times.txt");
@@ -82,59 +70,19 @@ fn corpus() -> Vec<Corpus> {
         plain(ColumnType::Timestamp, dates),
         plain(ColumnType::Timestamp, times),
         with(&[("datestyle", "SQL, DMY")], ColumnType::Timestamp, stamps),
-        with(
-            &[("datestyle", "Postgres, MDY")],
-            ColumnType::Timestamp,
-            stamps,
-        ),
+        with(&[("datestyle", "Postgres, MDY")], ColumnType::Timestamp, stamps),
         plain(ColumnType::Timestamptz, stamps),
         plain(ColumnType::Timestamptz, dates),
-        with(
-            &[("timezone", "Europe/Paris")],
-            ColumnType::Timestamptz,
-            stamps,
-        ),
-        with(
-            &[("timezone", "America/St_Johns")],
-            ColumnType::Timestamptz,
-            stamps,
-        ),
-        with(
-            &[("timezone", "<+05:30>-05:30")],
-            ColumnType::Timestamptz,
-            stamps,
-        ),
-        with(
-            &[("timezone", "Europe/Paris"), ("datestyle", "Postgres, DMY")],
-            ColumnType::Timestamptz,
-            stamps,
-        ),
-        with(
-            &[("timezone", "America/New_York"), ("datestyle", "SQL, MDY")],
-            ColumnType::Timestamptz,
-            stamps,
-        ),
-        with(
-            &[("timezone", "Asia/Kolkata"), ("datestyle", "German")],
-            ColumnType::Timestamptz,
-            stamps,
-        ),
+        with(&[("timezone", "Europe/Paris")], ColumnType::Timestamptz, stamps),
+        with(&[("timezone", "America/St_Johns")], ColumnType::Timestamptz, stamps),
+        with(&[("timezone", "<+05:30>-05:30")], ColumnType::Timestamptz, stamps),
+        with(&[("timezone", "Europe/Paris"), ("datestyle", "Postgres, DMY")], ColumnType::Timestamptz, stamps),
+        with(&[("timezone", "America/New_York"), ("datestyle", "SQL, MDY")], ColumnType::Timestamptz, stamps),
+        with(&[("timezone", "Asia/Kolkata"), ("datestyle", "German")], ColumnType::Timestamptz, stamps),
         plain(ColumnType::Interval, intervals),
-        with(
-            &[("intervalstyle", "postgres_verbose")],
-            ColumnType::Interval,
-            intervals,
-        ),
-        with(
-            &[("intervalstyle", "sql_standard")],
-            ColumnType::Interval,
-            intervals,
-        ),
-        with(
-            &[("intervalstyle", "iso_8601")],
-            ColumnType::Interval,
-            intervals,
-        ),
+        with(&[("intervalstyle", "postgres_verbose")], ColumnType::Interval, intervals),
+        with(&[("intervalstyle", "sql_standard")], ColumnType::Interval, intervals),
+        with(&[("intervalstyle", "iso_8601")], ColumnType::Interval, intervals),
         plain(ColumnType::Json, json),
         plain(ColumnType::Jsonb, json),
         plain(list(ColumnType::Int4), arrays),
@@ -184,10 +132,8 @@ fn ours(ty: &ColumnType, text: &str, ctx: &Arc<ValueContext>) -> String {
             // What a lake cannot hold is refused later than what Postgres refuses.
             let value = interval::parse(text.as_bytes(), ctx)?;
             let nanos = value.micros.saturating_mul(1000);
-            let value =
-                arrow::datatypes::IntervalMonthDayNano::new(value.months, value.days, nanos);
-            Arc::new(arrow::array::IntervalMonthDayNanoArray::from(vec![value]))
-                as arrow::array::ArrayRef
+            let value = arrow::datatypes::IntervalMonthDayNano::new(value.months, value.days, nanos);
+            Arc::new(arrow::array::IntervalMonthDayNanoArray::from(vec![value])) as arrow::array::ArrayRef
         } else {
             // The judge is asked with a cast.
             let mut column = ColumnBuilder::new(ty, 1)?.explicit_cast();
@@ -249,13 +195,8 @@ fn run(command: &str) -> std::process::Output {
 
 impl Server {
     fn start() -> Self {
-        let binaries = BINARIES
-            .iter()
-            .map(Path::new)
-            .find(|p| p.join("initdb").exists());
-        let binaries = binaries
-            .expect("PostgreSQL 15 is needed for this test")
-            .to_owned();
+        let binaries = BINARIES.iter().map(Path::new).find(|p| p.join("initdb").exists());
+        let binaries = binaries.expect("PostgreSQL 15 is needed for this test").to_owned();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
         std::fs::set_permissions(folder.path(), open).expect("permissions");
@@ -264,11 +205,7 @@ impl Server {
             "{bin}/initdb -D {at}/data -E UTF8 --locale=C -A trust -U judge >/dev/null && \
              {bin}/pg_ctl -D {at}/data -w -l {at}/log -o \"-k {at} -c listen_addresses= -c fsync=off\" start >/dev/null"
         ));
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Self { folder, binaries }
     }
 
@@ -281,20 +218,10 @@ impl Server {
         let path = self.folder.path().join("script.sql");
         std::fs::write(&path, script).expect("the script");
         let at = self.folder.path().display();
-        let output = run(&format!(
-            "{}/psql -h {at} -U judge -d postgres -XAtq -f {}",
-            self.binaries.display(),
-            path.display()
-        ));
-        assert!(
-            output.stderr.is_empty(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .map(unhex)
-            .collect()
+        let output =
+            run(&format!("{}/psql -h {at} -U judge -d postgres -XAtq -f {}", self.binaries.display(), path.display()));
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().map(unhex).collect()
     }
 }
 
@@ -324,29 +251,18 @@ fn ask(corpus: &Corpus, script: &mut String) {
     }
     for text in &corpus.texts {
         let (text, ty) = (quote(text), quote(&corpus.ty.to_string()));
-        let _ = writeln!(
-            script,
-            "SELECT encode(convert_to(pg_temp.say({text}, {ty}), 'UTF8'), 'hex');"
-        );
+        let _ = writeln!(script, "SELECT encode(convert_to(pg_temp.say({text}, {ty}), 'UTF8'), 'hex');");
     }
 }
 
 /// `'ISO, DMY'` is a list of words for SET.
 fn quote_list(value: &str) -> String {
-    if value.contains(", ") {
-        value.to_owned()
-    } else {
-        format!("'{value}'")
-    }
+    if value.contains(", ") { value.to_owned() } else { format!("'{value}'") }
 }
 
 fn unhex(text: &str) -> String {
     let digit = |b: u8| u8::try_from(char::from(b).to_digit(16).unwrap_or(0)).unwrap_or(0);
-    let bytes: Vec<u8> = text
-        .as_bytes()
-        .chunks(2)
-        .map(|p| digit(p[0]) << 4 | digit(p[1]))
-        .collect();
+    let bytes: Vec<u8> = text.as_bytes().chunks(2).map(|p| digit(p[0]) << 4 | digit(p[1])).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -400,9 +316,7 @@ fn oid_name(ty: &ColumnType) -> &'static str {
 impl Drop for Server {
     fn drop(&mut self) {
         let (bin, at) = (self.binaries.display(), self.folder.path().display());
-        run(&format!(
-            "{bin}/pg_ctl -D {at}/data -m immediate stop; rm -rf {at}/data"
-        ));
+        run(&format!("{bin}/pg_ctl -D {at}/data -m immediate stop; rm -rf {at}/data"));
     }
 }
 

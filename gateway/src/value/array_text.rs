@@ -11,11 +11,7 @@ pub(super) type Element<'a> = Option<&'a [u8]>;
 #[cold]
 fn malformed(text: &[u8], detail: &str) -> PgError {
     let text = String::from_utf8_lossy(text);
-    PgError::new(
-        SqlState::INVALID_TEXT_REPRESENTATION,
-        format!("malformed array literal: \"{text}\""),
-    )
-    .detail(detail)
+    PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, format!("malformed array literal: \"{text}\"")).detail(detail)
 }
 
 fn many_dimensions() -> PgError {
@@ -24,10 +20,7 @@ fn many_dimensions() -> PgError {
 }
 
 /// Calls `each` for every element of `array_in`'s text.
-pub(super) fn parse(
-    text: &[u8],
-    mut each: impl FnMut(Element<'_>) -> PgResult<()>,
-) -> PgResult<()> {
+pub(super) fn parse(text: &[u8], mut each: impl FnMut(Element<'_>) -> PgResult<()>) -> PgResult<()> {
     let mut rest = skip_space(text);
     let mut wanted = None;
     if rest.first() == Some(&b'[') {
@@ -39,10 +32,7 @@ pub(super) fn parse(
     };
     let count = check_shape(text, rest)?;
     if wanted.is_some_and(|wanted| wanted != count) {
-        return Err(malformed(
-            text,
-            "Specified array dimensions do not match array contents.",
-        ));
+        return Err(malformed(text, "Specified array dimensions do not match array contents."));
     }
     let mut scratch = Vec::new();
     rest = skip_space(rest.get(1..).unwrap_or_default());
@@ -79,20 +69,11 @@ fn dimensions<'a>(text: &[u8], start: &'a [u8]) -> PgResult<(Option<i64>, &'a [u
             .count();
         let (digits, behind) = rest.split_at(len);
         *rest = behind;
-        std::str::from_utf8(digits)
-            .ok()
-            .and_then(|d| d.parse().ok())
-            .ok_or_else(missing)
+        std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()).ok_or_else(missing)
     };
     let mut low = 1;
-    if !rest
-        .first()
-        .is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+'))
-    {
-        return Err(malformed(
-            text,
-            "\"[\" must introduce explicitly-specified array dimensions.",
-        ));
+    if !rest.first().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+')) {
+        return Err(malformed(text, "\"[\" must introduce explicitly-specified array dimensions."));
     }
     let mut high = number(&mut rest)?;
     if let [b':', behind @ ..] = rest {
@@ -115,10 +96,8 @@ fn dimensions<'a>(text: &[u8], start: &'a [u8]) -> PgResult<(Option<i64>, &'a [u
         return Err(PgError::new(SqlState::ARRAY_SUBSCRIPT_ERROR, message));
     }
     if low != 1 {
-        return Err(
-            PgError::unsupported("arrays that do not begin at index 1 are not supported")
-                .hint("A lake's list always begins at 1."),
-        );
+        return Err(PgError::unsupported("arrays that do not begin at index 1 are not supported")
+            .hint("A lake's list always begins at 1."));
     }
     Ok((Some(high), skip_space(behind)))
 }
@@ -281,11 +260,7 @@ pub(super) fn split_lake_list(text: &str) -> Option<Vec<Option<String>>> {
             element.push_str(rest.get(..end)?.trim_end());
             rest = rest.get(end..)?;
         }
-        elements.push(if !quoted && element.eq_ignore_ascii_case("null") {
-            None
-        } else {
-            Some(element)
-        });
+        elements.push(if !quoted && element.eq_ignore_ascii_case("null") { None } else { Some(element) });
         if rest.is_empty() {
             break;
         }

@@ -39,10 +39,7 @@ fn hex_digit(text: &[u8]) -> PgResult<u8> {
         Some(b @ b'a'..=b'f') => Ok(b - b'a' + 10),
         Some(b @ b'A'..=b'F') => Ok(b - b'A' + 10),
         _ => {
-            let shown = String::from_utf8_lossy(text)
-                .chars()
-                .next()
-                .unwrap_or_default();
+            let shown = String::from_utf8_lossy(text).chars().next().unwrap_or_default();
             let message = format!("invalid hexadecimal digit: \"{shown}\"");
             Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, message))
         }
@@ -57,13 +54,7 @@ fn parse_escape(mut text: &[u8], out: &mut Vec<u8>) -> PgResult<()> {
                 out.push(b'\\');
                 text = rest;
             }
-            [
-                b'\\',
-                a @ b'0'..=b'3',
-                b @ b'0'..=b'7',
-                c @ b'0'..=b'7',
-                rest @ ..,
-            ] => {
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', rest @ ..] => {
                 out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
                 text = rest;
             }
@@ -93,12 +84,7 @@ pub(super) fn write(bytes: &[u8], form: ByteaOutput, out: &mut BytesMut) {
                     b'\\' => out.put_slice(b"\\\\"),
                     0x20..=0x7e => out.put_u8(*byte),
                     _ => {
-                        let octal = [
-                            b'\\',
-                            b'0' + (byte >> 6),
-                            b'0' + (byte >> 3 & 7),
-                            b'0' + (byte & 7),
-                        ];
+                        let octal = [b'\\', b'0' + (byte >> 6), b'0' + (byte >> 3 & 7), b'0' + (byte & 7)];
                         out.put_slice(&octal);
                     }
                 }

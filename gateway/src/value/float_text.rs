@@ -15,10 +15,7 @@ struct Scientific {
 impl Write for Scientific {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         let end = self.len + text.len();
-        self.bytes
-            .get_mut(self.len..end)
-            .ok_or(std::fmt::Error)?
-            .copy_from_slice(text.as_bytes());
+        self.bytes.get_mut(self.len..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
         self.len = end;
         Ok(())
     }
@@ -26,28 +23,19 @@ impl Write for Scientific {
 
 impl Scientific {
     fn shortest(value: impl LowerExp) -> Self {
-        let mut text = Self {
-            bytes: [0; 40],
-            len: 0,
-        };
+        let mut text = Self { bytes: [0; 40], len: 0 };
         let _ = write!(text, "{value:e}");
         text
     }
 
     fn rounded(value: impl LowerExp, digits: usize) -> Self {
-        let mut text = Self {
-            bytes: [0; 40],
-            len: 0,
-        };
+        let mut text = Self { bytes: [0; 40], len: 0 };
         let _ = write!(text, "{value:.*e}", digits.saturating_sub(1));
         text
     }
 
     fn text(&self) -> &str {
-        self.bytes
-            .get(..self.len)
-            .and_then(|b| std::str::from_utf8(b).ok())
-            .unwrap_or_default()
+        self.bytes.get(..self.len).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default()
     }
 }
 
@@ -58,12 +46,7 @@ pub(super) fn write_f64(value: f64, extra_digits: i32, out: &mut BytesMut) {
     }
     if extra_digits <= 0 {
         let digits = usize::try_from((15 + extra_digits).max(1)).unwrap_or(1);
-        return general(
-            &Scientific::rounded(value, digits),
-            i32::try_from(digits).unwrap_or(15),
-            true,
-            out,
-        );
+        return general(&Scientific::rounded(value, digits), i32::try_from(digits).unwrap_or(15), true, out);
     }
     let mut shortest = Scientific::shortest(value);
     // Whole numbers beyond 53 bits may lie in the middle between two: Postgres does not take those digits.
@@ -74,9 +57,7 @@ pub(super) fn write_f64(value: f64, extra_digits: i32, out: &mut BytesMut) {
         let above = f64::from_bits(value.abs().to_bits() + 1);
         #[allow(clippy::cast_possible_truncation)]
         let gaps = (exact - below as i128, above as i128 - exact);
-        shortest = not_between(shortest, exact, gaps, |digits| {
-            Scientific::rounded(value, digits)
-        });
+        shortest = not_between(shortest, exact, gaps, |digits| Scientific::rounded(value, digits));
     }
     general(&shortest, 15, false, out);
 }
@@ -88,12 +69,7 @@ pub(super) fn write_f32(value: f32, extra_digits: i32, out: &mut BytesMut) {
     }
     if extra_digits <= 0 {
         let digits = usize::try_from((6 + extra_digits).max(1)).unwrap_or(1);
-        return general(
-            &Scientific::rounded(value, digits),
-            i32::try_from(digits).unwrap_or(6),
-            true,
-            out,
-        );
+        return general(&Scientific::rounded(value, digits), i32::try_from(digits).unwrap_or(6), true, out);
     }
     let mut shortest = Scientific::shortest(value);
     if value.abs() >= 16_777_216.0 && value.abs() < 1e38 {
@@ -103,9 +79,7 @@ pub(super) fn write_f32(value: f32, extra_digits: i32, out: &mut BytesMut) {
         let above = f32::from_bits(value.abs().to_bits() + 1);
         #[allow(clippy::cast_possible_truncation)]
         let gaps = (exact - below as i128, above as i128 - exact);
-        shortest = not_between(shortest, exact, gaps, |digits| {
-            Scientific::rounded(value, digits)
-        });
+        shortest = not_between(shortest, exact, gaps, |digits| Scientific::rounded(value, digits));
     }
     general(&shortest, 6, false, out);
 }
@@ -146,10 +120,7 @@ fn whole(text: &str) -> Option<i128> {
     let (digits, exponent) = text.trim_start_matches('-').split_once('e')?;
     let exponent: usize = exponent.parse().ok()?;
     let fraction = digits.len().saturating_sub(2);
-    let value: i128 = digits
-        .bytes()
-        .filter(u8::is_ascii_digit)
-        .fold(0, |v, b| v * 10 + i128::from(b - b'0'));
+    let value: i128 = digits.bytes().filter(u8::is_ascii_digit).fold(0, |v, b| v * 10 + i128::from(b - b'0'));
     value.checked_mul(10_i128.checked_pow(u32::try_from(exponent.checked_sub(fraction)?).ok()?)?)
 }
 
@@ -164,10 +135,7 @@ fn general(number: &Scientific, precision: i32, trim: bool, out: &mut BytesMut) 
     };
     let mut digits = [0_u8; 40];
     let mut count = 0;
-    for (slot, byte) in digits
-        .iter_mut()
-        .zip(mantissa.bytes().filter(u8::is_ascii_digit))
-    {
+    for (slot, byte) in digits.iter_mut().zip(mantissa.bytes().filter(u8::is_ascii_digit)) {
         *slot = byte;
         count += 1;
     }

@@ -43,11 +43,7 @@ fn take(text: &[u8], order: DateOrder, zone: &str, style: DateStyle) {
             let Ok(mut column) = ColumnBuilder::new(&ty, 1) else {
                 continue;
             };
-            let taken = if binary {
-                column.append_binary(text, &ctx)
-            } else {
-                column.append_text(text, &ctx)
-            };
+            let taken = if binary { column.append_binary(text, &ctx) } else { column.append_text(text, &ctx) };
             if taken.is_err() {
                 continue;
             }
@@ -71,29 +67,15 @@ fn take(text: &[u8], order: DateOrder, zone: &str, style: DateStyle) {
 }
 
 fn order() -> impl Strategy<Value = DateOrder> {
-    prop_oneof![
-        Just(DateOrder::Mdy),
-        Just(DateOrder::Dmy),
-        Just(DateOrder::Ymd)
-    ]
+    prop_oneof![Just(DateOrder::Mdy), Just(DateOrder::Dmy), Just(DateOrder::Ymd)]
 }
 
 fn style() -> impl Strategy<Value = DateStyle> {
-    prop_oneof![
-        Just(DateStyle::Iso),
-        Just(DateStyle::Sql),
-        Just(DateStyle::Postgres),
-        Just(DateStyle::German)
-    ]
+    prop_oneof![Just(DateStyle::Iso), Just(DateStyle::Sql), Just(DateStyle::Postgres), Just(DateStyle::German)]
 }
 
 fn zone() -> impl Strategy<Value = &'static str> {
-    prop_oneof![
-        Just("UTC"),
-        Just("Europe/Paris"),
-        Just("-3.5"),
-        Just("Asia/Kolkata")
-    ]
+    prop_oneof![Just("UTC"), Just("Europe/Paris"), Just("-3.5"), Just("Asia/Kolkata")]
 }
 
 /// Pieces that dates, numbers, arrays and JSON are made of.
@@ -168,21 +150,9 @@ fn zones_as_set_takes_them() {
         ("Zulu", "Zulu", 0),
     ] {
         let zone = TimeZone::parse(text).unwrap();
-        assert_eq!(
-            (zone.name(), zone.offset_at(1_704_153_600_000_000)),
-            (name, east),
-            "{text}"
-        );
+        assert_eq!((zone.name(), zone.offset_at(1_704_153_600_000_000)), (name, east), "{text}");
     }
-    for text in [
-        "bogus",
-        "default",
-        "",
-        "170",
-        "ACDT",
-        "interval 3 hours",
-        "NaN",
-    ] {
+    for text in ["bogus", "default", "", "170", "ACDT", "interval 3 hours", "NaN"] {
         assert_eq!(TimeZone::parse(text), None, "{text}");
     }
 }

@@ -84,16 +84,11 @@ pub fn literal(oid: u32, param: Param<'_>, ctx: &ValueContext) -> PgResult<Strin
             let mut wire = WireBytes(bytes);
             let (micros, days, months) = (wire.i64()?, wire.i32()?, wire.i32()?);
             wire.end()?;
-            Ok(interval_literal(Interval {
-                months,
-                days,
-                micros,
-            }))
+            Ok(interval_literal(Interval { months, days, micros }))
         }
         _ => {
-            let ty = type_of_oid(oid, -1).ok_or_else(|| {
-                PgError::unsupported(format!("parameters of type {oid} are not supported"))
-            })?;
+            let ty = type_of_oid(oid, -1)
+                .ok_or_else(|| PgError::unsupported(format!("parameters of type {oid} are not supported")))?;
             literal_as(&ty, param, ctx)
         }
     }
@@ -143,9 +138,7 @@ fn decimal(parsed: Parsed) -> PgResult<String> {
             return Err(overflow("NaN is not supported as numeric").hint("Use double precision."));
         }
         Parsed::Infinity => {
-            return Err(
-                overflow("infinity is not supported as numeric").hint("Use double precision.")
-            );
+            return Err(overflow("infinity is not supported as numeric").hint("Use double precision."));
         }
     };
     let digits = (number.point.max(0) + number.scale).max(1);
@@ -154,18 +147,12 @@ fn decimal(parsed: Parsed) -> PgResult<String> {
     }
     let mut text = String::new();
     numeric::write_decimal(&number, &mut text);
-    Ok(format!(
-        "CAST('{text}' AS DECIMAL({digits},{}))",
-        number.scale
-    ))
+    Ok(format!("CAST('{text}' AS DECIMAL({digits},{}))", number.scale))
 }
 
 /// In parts: the engine reads fewer forms of intervals than Postgres.
 fn interval_literal(value: Interval) -> String {
-    format!(
-        "(to_months({}) + to_days({}) + to_microseconds({}))",
-        value.months, value.days, value.micros
-    )
+    format!("(to_months({}) + to_days({}) + to_microseconds({}))", value.months, value.days, value.micros)
 }
 
 /// A value of a column as a DuckDB literal.
@@ -189,11 +176,7 @@ pub fn sql_literal(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<St
             .map(|values| values.value(row))
             .ok_or_else(|| PgError::internal("an interval of unexpected type"))?;
         let micros = value.nanoseconds / 1000;
-        return Ok(interval_literal(Interval {
-            months: value.months,
-            days: value.days,
-            micros,
-        }));
+        return Ok(interval_literal(Interval { months: value.months, days: value.days, micros }));
     }
     let text = plain_text(ty, array, row)?;
     Ok(match ty {
@@ -206,9 +189,7 @@ pub fn sql_literal(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<St
 }
 
 fn list_at(array: &ArrayRef, row: usize) -> PgResult<ArrayRef> {
-    let list = array
-        .as_list_opt::<i32>()
-        .ok_or_else(|| PgError::internal("a list of unexpected type"))?;
+    let list = array.as_list_opt::<i32>().ok_or_else(|| PgError::internal("a list of unexpected type"))?;
     Ok(list.value(row))
 }
 
@@ -240,10 +221,7 @@ pub fn lake_text(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<Opti
 /// Whether a list's element needs no quotes.
 fn is_plain(text: &str) -> bool {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '+' | ':' | '_' | ' ');
-    !text.is_empty()
-        && !text.eq_ignore_ascii_case("null")
-        && text.trim() == text
-        && text.chars().all(plain)
+    !text.is_empty() && !text.eq_ignore_ascii_case("null") && text.trim() == text && text.chars().all(plain)
 }
 
 /// A scalar as DuckDB writes and reads it.
@@ -269,15 +247,13 @@ fn plain_text(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<String>
                 blob
             })
         }
-        ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz => {
-            match text.strip_suffix(" BC") {
-                Some(date) => match date.split_once(' ') {
-                    Some((day, time)) => format!("{day} (BC) {time}"),
-                    None => format!("{date} (BC)"),
-                },
-                None => text,
-            }
-        }
+        ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz => match text.strip_suffix(" BC") {
+            Some(date) => match date.split_once(' ') {
+                Some((day, time)) => format!("{day} (BC) {time}"),
+                None => format!("{date} (BC)"),
+            },
+            None => text,
+        },
         _ => text,
     })
 }
@@ -296,62 +272,26 @@ mod tests {
             (oid::INT8, "-42", "CAST(-42 AS BIGINT)"),
             (oid::BOOL, "yes", "true"),
             (oid::DATE, "jan 2 2024", "CAST('2024-01-02' AS DATE)"),
-            (
-                oid::DATE,
-                "0044-03-15 BC",
-                "CAST('0044-03-15 (BC)' AS DATE)",
-            ),
-            (
-                oid::TIMESTAMP,
-                "0044-03-15 12:00 BC",
-                "CAST('0044-03-15 (BC) 12:00:00' AS TIMESTAMP)",
-            ),
-            (
-                oid::TIMESTAMPTZ,
-                "2024-01-02 03:04+02",
-                "CAST('2024-01-02 01:04:00+00' AS TIMESTAMPTZ)",
-            ),
+            (oid::DATE, "0044-03-15 BC", "CAST('0044-03-15 (BC)' AS DATE)"),
+            (oid::TIMESTAMP, "0044-03-15 12:00 BC", "CAST('0044-03-15 (BC) 12:00:00' AS TIMESTAMP)"),
+            (oid::TIMESTAMPTZ, "2024-01-02 03:04+02", "CAST('2024-01-02 01:04:00+00' AS TIMESTAMPTZ)"),
             (oid::TEXT, "it's", "CAST('it''s' AS VARCHAR)"),
             (oid::UNKNOWN, "it's", "'it''s'"),
             (oid::NUMERIC, "1.50", "CAST('1.50' AS DECIMAL(3,2))"),
             (oid::NUMERIC, "-1e3", "CAST('-1000' AS DECIMAL(4,0))"),
             (oid::NUMERIC, "0.001", "CAST('0.001' AS DECIMAL(3,3))"),
-            (
-                oid::INTERVAL,
-                "-1 day 0.5 us",
-                "(to_months(0) + to_days(-1) + to_microseconds(0))",
-            ),
+            (oid::INTERVAL, "-1 day 0.5 us", "(to_months(0) + to_days(-1) + to_microseconds(0))"),
             (oid::BYTEA, "\\x00ff", "CAST('\\x00\\xFF' AS BLOB)"),
-            (
-                1007,
-                "{1,NULL}",
-                "CAST([CAST(1 AS INTEGER), CAST(NULL AS INTEGER)] AS INTEGER[])",
-            ),
-            (
-                oid::JSONB,
-                "{\"b\":1,\"a\":2}",
-                "CAST('{\"a\": 2, \"b\": 1}' AS JSON)",
-            ),
+            (1007, "{1,NULL}", "CAST([CAST(1 AS INTEGER), CAST(NULL AS INTEGER)] AS INTEGER[])"),
+            (oid::JSONB, "{\"b\":1,\"a\":2}", "CAST('{\"a\": 2, \"b\": 1}' AS JSON)"),
             (oid::OID, "16385", "CAST(16385 AS BIGINT)"),
         ] {
-            assert_eq!(
-                literal(oid, Param::Text(text.as_bytes()), &ctx()).unwrap(),
-                expected
-            );
+            assert_eq!(literal(oid, Param::Text(text.as_bytes()), &ctx()).unwrap(), expected);
         }
-        assert_eq!(
-            literal(oid::DATE, Param::Null, &ctx()).unwrap(),
-            "CAST(NULL AS DATE)"
-        );
-        assert_eq!(
-            literal(oid::INT4, Param::Binary(&[0, 0, 0, 7]), &ctx()).unwrap(),
-            "CAST(7 AS INTEGER)"
-        );
+        assert_eq!(literal(oid::DATE, Param::Null, &ctx()).unwrap(), "CAST(NULL AS DATE)");
+        assert_eq!(literal(oid::INT4, Param::Binary(&[0, 0, 0, 7]), &ctx()).unwrap(), "CAST(7 AS INTEGER)");
         let error = literal(oid::INT4, Param::Binary(&[0, 0, 7]), &ctx()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "08P01: insufficient data left in message"
-        );
+        assert_eq!(error.to_string(), "08P01: insufficient data left in message");
     }
 
     #[test]
@@ -363,28 +303,12 @@ mod tests {
             (ColumnType::Char(5), "ab   ", "ab"),
             (ColumnType::Bytea, "\\x00ff41", "\\x00\\xFF\\x41"),
             (ColumnType::Date, "0044-03-15 BC", "0044-03-15 (BC)"),
-            (
-                ColumnType::Timestamptz,
-                "2024-01-02 03:04:05.5+02",
-                "2024-01-02 01:04:05.5+00",
-            ),
-            (
-                ColumnType::Timestamp,
-                "0044-03-15 12:00 BC",
-                "0044-03-15 (BC) 12:00:00",
-            ),
+            (ColumnType::Timestamptz, "2024-01-02 03:04:05.5+02", "2024-01-02 01:04:05.5+00"),
+            (ColumnType::Timestamp, "0044-03-15 12:00 BC", "0044-03-15 (BC) 12:00:00"),
             (ColumnType::Timestamp, "-infinity", "-infinity"),
-            (
-                ColumnType::Interval,
-                "1 year 2 days 3:04",
-                "1 year 2 days 03:04:00",
-            ),
+            (ColumnType::Interval, "1 year 2 days 3:04", "1 year 2 days 03:04:00"),
             (ColumnType::Json, "{\"a\": [1]}", "{\"a\": [1]}"),
-            (
-                list(ColumnType::Text),
-                "{a,NULL,\"it's, \\\\ \",\"null\"}",
-                "[a, NULL, 'it\\'s, \\\\ ', 'null']",
-            ),
+            (list(ColumnType::Text), "{a,NULL,\"it's, \\\\ \",\"null\"}", "[a, NULL, 'it\\'s, \\\\ ', 'null']"),
             (list(ColumnType::Int4), "{1,NULL,3}", "[1, NULL, 3]"),
             (list(ColumnType::Int4), "{}", "[]"),
         ] {
@@ -392,14 +316,8 @@ mod tests {
             column.append_text(input.as_bytes(), &ctx()).unwrap();
             column.append_lake_text(expected).unwrap();
             let array = column.finish();
-            assert_eq!(
-                lake_text(&ty, &array, 0).unwrap().as_deref(),
-                Some(expected)
-            );
-            assert_eq!(
-                lake_text(&ty, &array, 1).unwrap().as_deref(),
-                Some(expected)
-            );
+            assert_eq!(lake_text(&ty, &array, 0).unwrap().as_deref(), Some(expected));
+            assert_eq!(lake_text(&ty, &array, 1).unwrap().as_deref(), Some(expected));
         }
     }
 }

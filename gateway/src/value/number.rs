@@ -7,11 +7,7 @@ use crate::wire::error::{PgError, PgResult, SqlState};
 pub(super) fn parse_bool(text: &[u8]) -> PgResult<bool> {
     let word = trim(text);
     let begins = |full: &str, least: usize| {
-        word.len() >= least
-            && full
-                .as_bytes()
-                .get(..word.len())
-                .is_some_and(|head| head.eq_ignore_ascii_case(word))
+        word.len() >= least && full.as_bytes().get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
     };
     if begins("true", 1) || begins("yes", 1) || begins("on", 2) || word == b"1" {
         Ok(true)
@@ -78,10 +74,7 @@ fn parse_integer_slowly(text: &[u8], min: i64, max: i64, type_name: &str) -> PgR
     if negative {
         return Ok(value);
     }
-    value
-        .checked_neg()
-        .filter(|v| *v <= max)
-        .ok_or_else(|| out_of_range(type_name, text))
+    value.checked_neg().filter(|v| *v <= max).ok_or_else(|| out_of_range(type_name, text))
 }
 
 /// A floating point type as its input function knows it.
@@ -124,26 +117,15 @@ pub(super) fn parse_float<F: Float>(text: &[u8]) -> PgResult<F> {
     let word = trim(text);
     let value: F = std::str::from_utf8(word)
         .ok()
-        .and_then(|word| {
-            word.parse()
-                .ok()
-                .or_else(|| hexadecimal(word).map(F::from_f64))
-        })
+        .and_then(|word| word.parse().ok().or_else(|| hexadecimal(word).map(F::from_f64)))
         .ok_or_else(|| invalid_syntax(F::TYPE_NAME, text))?;
     let named = word.iter().any(|b| matches!(b, b'n' | b'N'));
-    let mantissa = word
-        .split(|b| matches!(b, b'e' | b'E'))
-        .next()
-        .unwrap_or_default();
+    let mantissa = word.split(|b| matches!(b, b'e' | b'E')).next().unwrap_or_default();
     let underflow = value.is_zero() && mantissa.iter().any(|b| matches!(b, b'1'..=b'9'));
     if (value.is_infinite() && !named) || underflow {
         return Err(PgError::new(
             SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-            format!(
-                "\"{}\" is out of range for type {}",
-                String::from_utf8_lossy(word),
-                F::TYPE_NAME
-            ),
+            format!("\"{}\" is out of range for type {}", String::from_utf8_lossy(word), F::TYPE_NAME),
         ));
     }
     Ok(value)
@@ -155,9 +137,7 @@ fn hexadecimal(word: &str) -> Option<f64> {
         Some(rest) => (true, rest),
         None => (false, word.strip_prefix('+').unwrap_or(word)),
     };
-    let rest = rest
-        .strip_prefix("0x")
-        .or_else(|| rest.strip_prefix("0X"))?;
+    let rest = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X"))?;
     let (digits, exponent) = rest.split_once(['p', 'P']).unwrap_or((rest, "0"));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     if whole.is_empty() && fraction.is_empty() || whole.len() + fraction.len() > 13 {
@@ -179,32 +159,16 @@ mod tests {
 
     #[test]
     fn integers() {
-        let int4 =
-            |s: &str| parse_integer(s.as_bytes(), i32::MIN.into(), i32::MAX.into(), "integer");
-        for (text, value) in [
-            ("0", 0),
-            (" 12 ", 12),
-            ("+5", 5),
-            ("-0", 0),
-            ("-2147483648", -2_147_483_648),
-        ] {
+        let int4 = |s: &str| parse_integer(s.as_bytes(), i32::MIN.into(), i32::MAX.into(), "integer");
+        for (text, value) in [("0", 0), (" 12 ", 12), ("+5", 5), ("-0", 0), ("-2147483648", -2_147_483_648)] {
             assert_eq!(int4(text).ok(), Some(value), "{text}");
         }
         for (text, message) in [
             ("", "22P02: invalid input syntax for type integer: \"\""),
-            (
-                "1 2",
-                "22P02: invalid input syntax for type integer: \"1 2\"",
-            ),
+            ("1 2", "22P02: invalid input syntax for type integer: \"1 2\""),
             ("-", "22P02: invalid input syntax for type integer: \"-\""),
-            (
-                "2147483648",
-                "22003: value \"2147483648\" is out of range for type integer",
-            ),
-            (
-                "99999999999x",
-                "22003: value \"99999999999x\" is out of range for type integer",
-            ),
+            ("2147483648", "22003: value \"2147483648\" is out of range for type integer"),
+            ("99999999999x", "22003: value \"99999999999x\" is out of range for type integer"),
         ] {
             assert_eq!(int4(text).unwrap_err().to_string(), message);
         }
@@ -216,14 +180,7 @@ mod tests {
 
     #[test]
     fn booleans() {
-        for (text, value) in [
-            ("t", true),
-            ("YES ", true),
-            ("on", true),
-            ("1", true),
-            ("of", false),
-            ("n", false),
-        ] {
+        for (text, value) in [("t", true), ("YES ", true), ("on", true), ("1", true), ("of", false), ("n", false)] {
             assert_eq!(parse_bool(text.as_bytes()).ok(), Some(value), "{text}");
         }
         for text in ["", "o", "10", "truee"] {
@@ -237,27 +194,12 @@ mod tests {
         assert_eq!(parse_float::<f64>(b"-inf").ok(), Some(f64::NEG_INFINITY));
         assert!(parse_float::<f64>(b"NaN").is_ok_and(f64::is_nan));
         for (text, message) in [
-            (
-                "1e400",
-                "22003: \"1e400\" is out of range for type double precision",
-            ),
-            (
-                "1e-400",
-                "22003: \"1e-400\" is out of range for type double precision",
-            ),
-            (
-                " 1.5x",
-                "22P02: invalid input syntax for type double precision: \" 1.5x\"",
-            ),
-            (
-                "",
-                "22P02: invalid input syntax for type double precision: \"\"",
-            ),
+            ("1e400", "22003: \"1e400\" is out of range for type double precision"),
+            ("1e-400", "22003: \"1e-400\" is out of range for type double precision"),
+            (" 1.5x", "22P02: invalid input syntax for type double precision: \" 1.5x\""),
+            ("", "22P02: invalid input syntax for type double precision: \"\""),
         ] {
-            assert_eq!(
-                parse_float::<f64>(text.as_bytes()).unwrap_err().to_string(),
-                message
-            );
+            assert_eq!(parse_float::<f64>(text.as_bytes()).unwrap_err().to_string(), message);
         }
     }
 }

@@ -96,21 +96,13 @@ fn parse_slowly(text: &[u8], precision: u8, scale: i8) -> PgResult<i128> {
 }
 
 fn nan() -> PgError {
-    PgError::new(
-        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-        "a lake cannot hold NaN as numeric",
-    )
-    .hint("Use double precision, or NULL.")
+    PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "a lake cannot hold NaN as numeric")
+        .hint("Use double precision, or NULL.")
 }
 
 fn infinity(precision: u8, scale: i8) -> PgError {
-    let detail =
-        format!("A field with precision {precision}, scale {scale} cannot hold an infinite value.");
-    PgError::new(
-        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-        "numeric field overflow",
-    )
-    .detail(detail)
+    let detail = format!("A field with precision {precision}, scale {scale} cannot hold an infinite value.");
+    PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow").detail(detail)
 }
 
 /// Reads any number that Postgres takes as numeric.
@@ -124,22 +116,14 @@ pub(super) fn read(text: &[u8]) -> PgResult<Parsed> {
         signed = true;
         rest = tail;
     }
-    if !rest
-        .first()
-        .is_some_and(|b| b.is_ascii_digit() || *b == b'.')
-    {
+    if !rest.first().is_some_and(|b| b.is_ascii_digit() || *b == b'.') {
         return match rest.to_ascii_lowercase().as_slice() {
             b"nan" if !signed => Ok(Parsed::NaN),
             b"infinity" | b"inf" => Ok(Parsed::Infinity),
             _ => Err(fail()),
         };
     }
-    let mut decimal = Decimal {
-        negative,
-        digits: Vec::with_capacity(rest.len()),
-        point: 0,
-        scale: 0,
-    };
+    let mut decimal = Decimal { negative, digits: Vec::with_capacity(rest.len()), point: 0, scale: 0 };
     let (mut seen, mut after_point) = (false, false);
     while let [byte, tail @ ..] = rest {
         match byte {
@@ -203,10 +187,7 @@ fn read_exponent(text: &[u8]) -> Option<i64> {
 }
 
 fn format_overflow() -> PgError {
-    PgError::new(
-        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-        "value overflows numeric format",
-    )
+    PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value overflows numeric format")
 }
 
 /// Rounds half away from zero to `scale`, checks against `precision`.
@@ -229,9 +210,7 @@ pub(super) fn round(decimal: &Decimal, precision: u8, scale: i8) -> PgResult<i12
     }
     if value != 0 && position < kept {
         let factor = usize::try_from(kept - position).ok().filter(|n| *n <= 38);
-        value = factor
-            .and_then(|n| value.checked_mul(pow10(n)))
-            .ok_or_else(|| overflow(precision, scale))?;
+        value = factor.and_then(|n| value.checked_mul(pow10(n))).ok_or_else(|| overflow(precision, scale))?;
     }
     if value >= pow10(precision.into()) {
         return Err(overflow(precision, scale));
@@ -243,11 +222,7 @@ pub(super) fn round(decimal: &Decimal, precision: u8, scale: i8) -> PgResult<i12
 #[cold]
 pub(super) fn overflow(precision: u8, scale: i8) -> PgError {
     let whole = i16::from(precision) - i16::from(scale);
-    let below = if whole == 0 {
-        "1".to_owned()
-    } else {
-        format!("10^{whole}")
-    };
+    let below = if whole == 0 { "1".to_owned() } else { format!("10^{whole}") };
     PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow").detail(format!(
         "A field with precision {precision}, scale {scale} must round to an absolute value less than {below}."
     ))
@@ -256,10 +231,7 @@ pub(super) fn overflow(precision: u8, scale: i8) -> PgError {
 /// `numeric_recv`.
 pub(super) fn receive(bytes: &[u8]) -> PgResult<Parsed> {
     let bad = |what: &str| {
-        PgError::new(
-            SqlState::INVALID_BINARY_REPRESENTATION,
-            format!("invalid {what} in external \"numeric\" value"),
-        )
+        PgError::new(SqlState::INVALID_BINARY_REPRESENTATION, format!("invalid {what} in external \"numeric\" value"))
     };
     let mut wire = WireBytes(bytes);
     let count = wire.u16()?;
@@ -293,12 +265,7 @@ pub(super) fn receive(bytes: &[u8]) -> PgResult<Parsed> {
     let shown = usize::try_from(point + i64::from(dscale)).unwrap_or(0);
     digits.truncate(shown);
     let point = if digits.is_empty() { 0 } else { point };
-    Ok(Parsed::Finite(Decimal {
-        negative: sign == SIGN_NEGATIVE,
-        digits,
-        point,
-        scale: dscale.into(),
-    }))
+    Ok(Parsed::Finite(Decimal { negative: sign == SIGN_NEGATIVE, digits, point, scale: dscale.into() }))
 }
 
 /// `numeric_recv` with precision and scale.
@@ -322,11 +289,7 @@ pub(super) fn send(value: i128, scale: i8, out: &mut BytesMut) {
     let low = 10_u128.pow(u32::from(4 - padding));
     let factor = 10_u128.pow(padding.into());
     while rest != 0 || used == 0 {
-        let (modulus, shift) = if used == 0 {
-            (low, factor)
-        } else {
-            (10_000, 1)
-        };
+        let (modulus, shift) = if used == 0 { (low, factor) } else { (10_000, 1) };
         if let Some(group) = groups.get_mut(used) {
             *group = u16::try_from(rest % modulus * shift).unwrap_or(0);
         }
@@ -397,11 +360,7 @@ pub(super) fn write_decimal(decimal: &Decimal, out: &mut String) {
         out.push('-');
     }
     let digit = |i: i64| {
-        let d = usize::try_from(i)
-            .ok()
-            .and_then(|i| decimal.digits.get(i))
-            .copied()
-            .unwrap_or(0);
+        let d = usize::try_from(i).ok().and_then(|i| decimal.digits.get(i)).copied().unwrap_or(0);
         char::from(b'0' + d)
     };
     if decimal.point <= 0 {
@@ -440,89 +399,36 @@ mod tests {
             ("-0.0049", 8, 2, "0.00"),
             ("12.3456e-1", 8, 2, "1.23"),
             ("0.5", 5, 0, "1"),
-            (
-                "99999999999999999999999999999999999999",
-                38,
-                0,
-                "99999999999999999999999999999999999999",
-            ),
+            ("99999999999999999999999999999999999999", 38, 0, "99999999999999999999999999999999999999"),
             ("1e-400", 8, 2, "0.00"),
-            (
-                "0.000000000000000000000000000000000000001",
-                38,
-                38,
-                "0.00000000000000000000000000000000000000",
-            ),
-            (
-                "-12345678901234567890.123456789",
-                38,
-                9,
-                "-12345678901234567890.123456789",
-            ),
+            ("0.000000000000000000000000000000000000001", 38, 38, "0.00000000000000000000000000000000000000"),
+            ("-12345678901234567890.123456789", 38, 9, "-12345678901234567890.123456789"),
         ] {
-            assert_eq!(
-                shown(parse(text.as_bytes(), precision, scale).unwrap(), scale),
-                value,
-                "{text}"
-            );
+            assert_eq!(shown(parse(text.as_bytes(), precision, scale).unwrap(), scale), value, "{text}");
         }
     }
 
     #[test]
     fn wrong_numbers() {
         for (text, precision, scale, message, detail) in [
-            (
-                "1e",
-                8,
-                2,
-                "22P02: invalid input syntax for type numeric: \"1e\"",
-                None,
-            ),
-            (
-                ".",
-                8,
-                2,
-                "22P02: invalid input syntax for type numeric: \".\"",
-                None,
-            ),
-            (
-                "",
-                8,
-                2,
-                "22P02: invalid input syntax for type numeric: \"\"",
-                None,
-            ),
-            (
-                "1.2.3",
-                8,
-                2,
-                "22P02: invalid input syntax for type numeric: \"1.2.3\"",
-                None,
-            ),
-            (
-                "1e131072",
-                8,
-                2,
-                "22003: value overflows numeric format",
-                None,
-            ),
+            ("1e", 8, 2, "22P02: invalid input syntax for type numeric: \"1e\"", None),
+            (".", 8, 2, "22P02: invalid input syntax for type numeric: \".\"", None),
+            ("", 8, 2, "22P02: invalid input syntax for type numeric: \"\"", None),
+            ("1.2.3", 8, 2, "22P02: invalid input syntax for type numeric: \"1.2.3\"", None),
+            ("1e131072", 8, 2, "22003: value overflows numeric format", None),
             (
                 "999.995",
                 5,
                 2,
                 "22003: numeric field overflow",
-                Some(
-                    "A field with precision 5, scale 2 must round to an absolute value less than 10^3.",
-                ),
+                Some("A field with precision 5, scale 2 must round to an absolute value less than 10^3."),
             ),
             (
                 "12",
                 2,
                 2,
                 "22003: numeric field overflow",
-                Some(
-                    "A field with precision 2, scale 2 must round to an absolute value less than 1.",
-                ),
+                Some("A field with precision 2, scale 2 must round to an absolute value less than 1."),
             ),
             (
                 "inf",
@@ -553,11 +459,7 @@ mod tests {
         ] {
             let mut out = BytesMut::new();
             send(value, scale, &mut out);
-            assert_eq!(
-                receive_scaled(&out, 38, scale).unwrap(),
-                value,
-                "{value} {scale} {out:?}"
-            );
+            assert_eq!(receive_scaled(&out, 38, scale).unwrap(), value, "{value} {scale} {out:?}");
         }
         let mut out = BytesMut::new();
         send(1_234_500, 2, &mut out); // 12345.00

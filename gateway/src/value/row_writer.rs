@@ -32,16 +32,9 @@ impl DataRowWriter {
 
     /// Appends one DataRow message for each row of `rows`. After an error the bytes from the start of the broken
     /// row on are taken back: whole rows stay.
-    pub fn write(
-        &self,
-        batch: &RecordBatch,
-        rows: Range<usize>,
-        out: &mut BytesMut,
-    ) -> PgResult<()> {
+    pub fn write(&self, batch: &RecordBatch, rows: Range<usize>, out: &mut BytesMut) -> PgResult<()> {
         if batch.num_columns() != self.columns.len() {
-            return Err(PgError::internal(
-                "a result's columns are not those that were described",
-            ));
+            return Err(PgError::internal("a result's columns are not those that were described"));
         }
         let bound = self
             .columns
@@ -49,12 +42,8 @@ impl DataRowWriter {
             .zip(batch.columns())
             .map(|((encoder, format), array)| Ok((encoder.bind(array)?, *format)))
             .collect::<PgResult<Vec<_>>>()?;
-        let count = i16::try_from(bound.len()).map_err(|_| {
-            PgError::new(
-                SqlState::TOO_MANY_COLUMNS,
-                "target lists can have at most 1664 entries",
-            )
-        })?;
+        let count = i16::try_from(bound.len())
+            .map_err(|_| PgError::new(SqlState::TOO_MANY_COLUMNS, "target lists can have at most 1664 entries"))?;
         for row in rows.start..rows.end.min(batch.num_rows()) {
             let start = out.len();
             if let Err(error) = write_row(&bound, count, row, out) {
@@ -67,12 +56,7 @@ impl DataRowWriter {
 }
 
 #[inline]
-fn write_row(
-    columns: &[(BoundEncoder<'_>, Format)],
-    count: i16,
-    row: usize,
-    out: &mut BytesMut,
-) -> PgResult<()> {
+fn write_row(columns: &[(BoundEncoder<'_>, Format)], count: i16, row: usize, out: &mut BytesMut) -> PgResult<()> {
     out.put_u8(b'D');
     let length_at = out.len();
     out.put_i32(0);
@@ -95,12 +79,8 @@ fn write_row(
 
 /// Writes a length into the four bytes that were kept for it.
 fn patch(out: &mut BytesMut, at: usize, length: usize) -> PgResult<()> {
-    let length = i32::try_from(length).map_err(|_| {
-        PgError::new(
-            SqlState::PROGRAM_LIMIT_EXCEEDED,
-            "a row is too long to be sent",
-        )
-    })?;
+    let length = i32::try_from(length)
+        .map_err(|_| PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "a row is too long to be sent"))?;
     if let Some(slot) = out.get_mut(at..at + 4) {
         slot.copy_from_slice(&length.to_be_bytes());
     }

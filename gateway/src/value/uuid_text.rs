@@ -19,11 +19,7 @@ fn read(text: &[u8]) -> Option<[u8; 16]> {
     let mut bytes = [0; 16];
     for (i, byte) in bytes.iter_mut().enumerate() {
         let (digits, behind) = rest.split_first_chunk::<2>()?;
-        let digit = |b: u8| {
-            char::from(b)
-                .to_digit(16)
-                .and_then(|d| u8::try_from(d).ok())
-        };
+        let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
         *byte = digit(digits[0])? << 4 | digit(digits[1])?;
         rest = behind;
         if i % 2 == 1 && i < 15 {

@@ -45,10 +45,6 @@ impl<'a> WireBytes<'a> {
 
     /// Nothing may be left.
     pub fn end(&self) -> PgResult<()> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(too_long())
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(too_long()) }
     }
 }

@@ -26,10 +26,7 @@ enum Rule {
 
 impl TimeZone {
     /// `UTC`
-    pub const UTC: TimeZone = TimeZone {
-        rule: Rule::Fixed(0),
-        name: String::new(),
-    };
+    pub const UTC: TimeZone = TimeZone { rule: Rule::Fixed(0), name: String::new() };
 
     /// The zone that `SET TimeZone TO 'text'` means; none where Postgres says
     /// `invalid value for parameter "TimeZone"`.
@@ -52,20 +49,12 @@ impl TimeZone {
         if text.eq_ignore_ascii_case("utc") {
             return Some(Self::UTC);
         }
-        let iana = chrono_tz::TZ_VARIANTS
-            .iter()
-            .find(|tz| tz.name().eq_ignore_ascii_case(text));
+        let iana = chrono_tz::TZ_VARIANTS.iter().find(|tz| tz.name().eq_ignore_ascii_case(text));
         if let Some(tz) = iana {
-            return Some(TimeZone {
-                rule: Rule::Iana(*tz),
-                name: tz.name().to_owned(),
-            });
+            return Some(TimeZone { rule: Rule::Iana(*tz), name: tz.name().to_owned() });
         }
         let seconds_west = posix_offset(text)?;
-        Some(TimeZone {
-            rule: Rule::Fixed(-seconds_west),
-            name: text.to_owned(),
-        })
+        Some(TimeZone { rule: Rule::Fixed(-seconds_west), name: text.to_owned() })
     }
 
     /// A zone of a fixed offset: `SET TIME ZONE INTERVAL '+02:00' HOUR TO MINUTE`.
@@ -73,26 +62,15 @@ impl TimeZone {
     pub fn fixed(seconds_east: i32) -> TimeZone {
         let magnitude = offset_text(seconds_east.unsigned_abs());
         // POSIX counts westwards.
-        let (east, west) = if seconds_east < 0 {
-            ('-', '+')
-        } else {
-            ('+', '-')
-        };
+        let (east, west) = if seconds_east < 0 { ('-', '+') } else { ('+', '-') };
         let name = format!("<{east}{magnitude}>{west}{magnitude}");
-        TimeZone {
-            rule: Rule::Fixed(seconds_east),
-            name,
-        }
+        TimeZone { rule: Rule::Fixed(seconds_east), name }
     }
 
     /// What `SHOW TimeZone` says.
     #[must_use]
     pub fn name(&self) -> &str {
-        if self.name.is_empty() {
-            "UTC"
-        } else {
-            &self.name
-        }
+        if self.name.is_empty() { "UTC" } else { &self.name }
     }
 
     /// Seconds east of UTC at a time in microseconds since 1970.
@@ -114,12 +92,8 @@ impl TimeZone {
             Rule::Fixed(_) if self.name.is_empty() => "UTC".to_owned(),
             Rule::Fixed(_) => {
                 let name = self.name.trim_start_matches('<');
-                let end = name
-                    .find(['>'])
-                    .or_else(|| name.find(|c: char| !c.is_ascii_alphabetic()));
-                name.get(..end.unwrap_or(name.len()))
-                    .unwrap_or_default()
-                    .to_owned()
+                let end = name.find(['>']).or_else(|| name.find(|c: char| !c.is_ascii_alphabetic()));
+                name.get(..end.unwrap_or(name.len())).unwrap_or_default().to_owned()
             }
             Rule::Iana(tz) => {
                 let offset = tz.offset_from_utc_datetime(&moment(utc_micros));
@@ -127,10 +101,7 @@ impl TimeZone {
                     || {
                         let east = offset.fix().local_minus_utc();
                         let sign = if east < 0 { '-' } else { '+' };
-                        format!(
-                            "{sign}{}",
-                            offset_text(east.unsigned_abs()).replace(':', "")
-                        )
+                        format!("{sign}{}", offset_text(east.unsigned_abs()).replace(':', ""))
                     },
                     str::to_owned,
                 )
@@ -188,15 +159,12 @@ fn moment(utc_micros: i64) -> NaiveDateTime {
     } else {
         // A year of the same shape: the same weekdays, leap or not. One is found in any 28 years without a century.
         let january = weekday(days_from_civil(year, 1, 1));
-        let like = (RULES_END..RULES_END + 28).find(|y| {
-            is_leap(*y) == is_leap(year) && weekday(days_from_civil(*y, 1, 1)) == january
-        });
+        let like = (RULES_END..RULES_END + 28)
+            .find(|y| is_leap(*y) == is_leap(year) && weekday(days_from_civil(*y, 1, 1)) == january);
         days_from_civil(like.unwrap_or(RULES_END), month.into(), day.into())
     };
     let seconds = days.saturating_mul(86_400).saturating_add(rest / 1_000_000);
-    chrono::DateTime::from_timestamp(seconds, 0)
-        .unwrap_or(chrono::DateTime::UNIX_EPOCH)
-        .naive_utc()
+    chrono::DateTime::from_timestamp(seconds, 0).unwrap_or(chrono::DateTime::UNIX_EPOCH).naive_utc()
 }
 
 /// `05:30`, `02`.
@@ -224,11 +192,7 @@ fn posix_offset(text: &str) -> Option<i32> {
     let mut seconds = 0;
     let mut unit = 3600;
     for part in digits.split(':') {
-        if unit == 0
-            || part.is_empty()
-            || part.len() > 3
-            || !part.bytes().all(|b| b.is_ascii_digit())
-        {
+        if unit == 0 || part.is_empty() || part.len() > 3 || !part.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
         let value: i32 = part.parse().ok()?;

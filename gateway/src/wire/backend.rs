@@ -64,11 +64,7 @@ pub trait Session: Send + 'static {
     /// Plans a statement: names, parameter types, result columns. Executes nothing.
     /// `param_types`: oids given by the client, 0 for "find out". Fails with 25P02 in a failed transaction,
     /// except for COMMIT and ROLLBACK.
-    async fn prepare(
-        &mut self,
-        statement: &Self::Statement,
-        param_types: &[u32],
-    ) -> PgResult<Self::Prepared>;
+    async fn prepare(&mut self, statement: &Self::Statement, param_types: &[u32]) -> PgResult<Self::Prepared>;
 
     /// The result columns of a planned statement, found out without executing it; none for a statement without rows.
     async fn describe(&mut self, prepared: &Self::Prepared) -> PgResult<Option<Arc<[ResultColumn]>>>;

@@ -29,17 +29,11 @@ impl Reason {
     #[must_use]
     pub fn error(self) -> PgError {
         match self {
-            Self::User => PgError::new(
-                SqlState::QUERY_CANCELED,
-                "canceling statement due to user request",
-            ),
-            Self::ClientGone => {
-                PgError::fatal(SqlState::CONNECTION_FAILURE, "connection to client lost")
+            Self::User => PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to user request"),
+            Self::ClientGone => PgError::fatal(SqlState::CONNECTION_FAILURE, "connection to client lost"),
+            Self::Shutdown => {
+                PgError::fatal(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
             }
-            Self::Shutdown => PgError::fatal(
-                SqlState::ADMIN_SHUTDOWN,
-                "terminating connection due to administrator command",
-            ),
         }
     }
 }
@@ -128,11 +122,7 @@ pub struct Registration {
 impl CancelRegistry {
     /// A new connection, which nobody can cancel until it was given a key.
     pub fn register(self: &Arc<Self>) -> Registration {
-        let entry = Arc::new(Entry {
-            key: Mutex::default(),
-            cancel: Cancel::default(),
-            running: Mutex::default(),
-        });
+        let entry = Arc::new(Entry { key: Mutex::default(), cancel: Cancel::default(), running: Mutex::default() });
         let mut entries = lock(&self.0);
         let mut id = entries.last_id;
         loop {
@@ -143,11 +133,7 @@ impl CancelRegistry {
         }
         entries.last_id = id;
         entries.by_id.insert(id, Arc::clone(&entry));
-        Registration {
-            registry: Arc::clone(self),
-            id,
-            entry,
-        }
+        Registration { registry: Arc::clone(self), id, entry }
     }
 
     /// A CancelRequest. It has no answer, and takes the same time for a wrong key as for a right one.

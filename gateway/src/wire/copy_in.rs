@@ -47,10 +47,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                     return Err(PgError::new(SqlState::QUERY_CANCELED, message).into());
                 }
                 // As Postgres does, for clients that send a Sync right behind Execute.
-                Cut::Frame {
-                    kind: b'H' | b'S',
-                    body,
-                } => message::nothing(&body)?,
+                Cut::Frame { kind: b'H' | b'S', body } => message::nothing(&body)?,
                 Cut::Frame { kind, .. } => return Err(self.not_in_copy(kind)),
             }
         }
@@ -95,10 +92,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     /// Postgres tells the statement's error first, and then ends the connection, since it read no further.
     fn not_in_copy(&mut self, kind: u8) -> Fault {
         let message = format!("unexpected message type 0x{kind:02X} during COPY from stdin");
-        reply::error(
-            &mut self.pipe.output,
-            &PgError::new(SqlState::PROTOCOL_VIOLATION, message),
-        );
+        reply::error(&mut self.pipe.output, &PgError::new(SqlState::PROTOCOL_VIOLATION, message));
         let message = "terminating connection because protocol synchronization was lost";
         Fault::Fatal(PgError::fatal(SqlState::PROTOCOL_VIOLATION, message))
     }

@@ -221,9 +221,7 @@ impl PgError {
         }))
     }
 
-    setters!(
-        detail, hint, context, schema, table, column, data_type, constraint
-    );
+    setters!(detail, hint, context, schema, table, column, data_type, constraint);
 
     /// Sets the SQLSTATE: some notices have one.
     #[must_use]

@@ -68,24 +68,17 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 return Err(PgError::new(SqlState::SYNTAX_ERROR, message).into());
             }
         };
-        self.statements
-            .insert(parse.name, Stored { prepared, bytes });
+        self.statements.insert(parse.name, Stored { prepared, bytes });
         reply::parse_complete(&mut self.pipe.output);
         Ok(())
     }
 
     pub(super) async fn bind(&mut self, body: &Bytes) -> Result<(), Fault> {
         let mut bind = Bind::read(body)?;
-        let stored = self
-            .statements
-            .get(bind.statement)
-            .ok_or_else(|| no_statement(bind.statement))?;
+        let stored = self.statements.get(bind.statement).ok_or_else(|| no_statement(bind.statement))?;
         let prepared = stored.prepared.clone();
         let params = self.check_params(&mut bind, prepared.as_ref())?;
-        if !prepared
-            .as_ref()
-            .is_some_and(|prepared| prepared.ends_failed_block())
-        {
+        if !prepared.as_ref().is_some_and(|prepared| prepared.ends_failed_block()) {
             self.check_not_failed()?;
         }
         self.check_portal_room(bind.portal, body.len())?;
@@ -93,15 +86,9 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         let codes = bind.result_formats.len();
         // A statement without rows ignores the formats of its result.
         if columns > 0 && codes > 1 && codes != columns {
-            return Err(mismatch(format!(
-                "bind message has {codes} result formats but query has {columns} columns"
-            )));
+            return Err(mismatch(format!("bind message has {codes} result formats but query has {columns} columns")));
         }
-        let formats = if columns > 0 {
-            message::formats(&bind.result_formats, columns)?
-        } else {
-            Vec::new()
-        };
+        let formats = if columns > 0 { message::formats(&bind.result_formats, columns)? } else { Vec::new() };
         let portal = Portal {
             prepared,
             formats,
@@ -121,16 +108,10 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         Ok(watched(self.pipe, self.registration, describing).await?)
     }
 
-    fn check_params(
-        &self,
-        bind: &mut Bind<'_>,
-        prepared: Option<&B::Prepared>,
-    ) -> Result<Params, Fault> {
+    fn check_params(&self, bind: &mut Bind<'_>, prepared: Option<&B::Prepared>) -> Result<Params, Fault> {
         let (codes, given) = (bind.param_formats.len(), bind.params.len());
         if codes > 1 && codes != given {
-            return Err(mismatch(format!(
-                "bind message has {codes} parameter formats but {given} parameters"
-            )));
+            return Err(mismatch(format!("bind message has {codes} parameter formats but {given} parameters")));
         }
         let wanted = prepared.map_or(0, |prepared| prepared.param_types().len());
         if given != wanted {
@@ -139,15 +120,8 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 bind.statement
             )));
         }
-        let formats = if given > 0 {
-            message::formats(&bind.param_formats, given)?
-        } else {
-            Vec::new()
-        };
-        Ok(Params {
-            values: mem::take(&mut bind.params),
-            formats,
-        })
+        let formats = if given > 0 { message::formats(&bind.param_formats, given)? } else { Vec::new() };
+        Ok(Params { values: mem::take(&mut bind.params), formats })
     }
 
     fn check_portal_room(&mut self, name: &str, bytes: usize) -> PgResult<()> {
@@ -168,11 +142,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     /// A portal of the transaction that is open now.
     fn portal(&mut self, name: &str) -> Option<&mut Portal<B::Prepared>> {
         let transaction = self.session.transaction_id();
-        if self
-            .portals
-            .get(name)
-            .is_some_and(|portal| portal.transaction != transaction)
-        {
+        if self.portals.get(name).is_some_and(|portal| portal.transaction != transaction) {
             self.portals.remove(name);
         }
         self.portals.get_mut(name)
@@ -183,16 +153,11 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         let failed = self.session.status() == Status::Failed;
         let (prepared, formats) = match target.kind {
             b'S' => {
-                let stored = self
-                    .statements
-                    .get(target.name)
-                    .ok_or_else(|| no_statement(target.name))?;
+                let stored = self.statements.get(target.name).ok_or_else(|| no_statement(target.name))?;
                 (stored.prepared.clone(), Vec::new())
             }
             b'P' => {
-                let portal = self
-                    .portal(target.name)
-                    .ok_or_else(|| no_portal(target.name))?;
+                let portal = self.portal(target.name).ok_or_else(|| no_portal(target.name))?;
                 (portal.prepared.clone(), portal.formats.clone())
             }
             other => {
@@ -206,12 +171,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         let columns = self.columns(prepared.as_ref()).await?;
         let out = &mut self.pipe.output;
         if target.kind == b'S' {
-            reply::parameter_description(
-                out,
-                prepared
-                    .as_ref()
-                    .map_or(&[], |prepared| prepared.param_types()),
-            );
+            reply::parameter_description(out, prepared.as_ref().map_or(&[], |prepared| prepared.param_types()));
         }
         match columns {
             Some(columns) => reply::row_description(out, &columns, &formats),
@@ -236,9 +196,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
 
     pub(super) async fn execute(&mut self, body: &Bytes) -> Result<(), Fault> {
         let execute = Execute::read(body)?;
-        let portal = self
-            .portal(execute.portal)
-            .ok_or_else(|| no_portal(execute.portal))?;
+        let portal = self.portal(execute.portal).ok_or_else(|| no_portal(execute.portal))?;
         let Some(prepared) = portal.prepared.clone() else {
             reply::empty_query(&mut self.pipe.output);
             return Ok(());
@@ -276,21 +234,12 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         let described = self.columns(Some(&prepared)).await?;
         check_shape(described.as_deref(), &rows.columns)?;
         self.settle(&before, RowStream::writes(rows.tag));
-        let formats = self
-            .portals
-            .get(execute.portal)
-            .map(|portal| portal.formats.clone())
-            .unwrap_or_default();
-        self.portal_rows(execute, Box::new(RowStream::new(rows, formats)))
-            .await
+        let formats = self.portals.get(execute.portal).map(|portal| portal.formats.clone()).unwrap_or_default();
+        self.portal_rows(execute, Box::new(RowStream::new(rows, formats))).await
     }
 
     /// Sends rows, and keeps what is left for the portal's next Execute.
-    async fn portal_rows(
-        &mut self,
-        execute: &Execute<'_>,
-        mut stream: Box<RowStream>,
-    ) -> Result<(), Fault> {
+    async fn portal_rows(&mut self, execute: &Execute<'_>, mut stream: Box<RowStream>) -> Result<(), Fault> {
         let sent = self.send_rows(&mut stream, execute.rows_max).await?;
         self.asides();
         if sent.finished {
@@ -315,10 +264,7 @@ fn no_statement(name: &str) -> PgError {
 }
 
 fn no_portal(name: &str) -> PgError {
-    PgError::new(
-        SqlState::INVALID_CURSOR_NAME,
-        format!("portal \"{name}\" does not exist"),
-    )
+    PgError::new(SqlState::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
 }
 
 fn mismatch(message: String) -> Fault {
@@ -327,6 +273,5 @@ fn mismatch(message: String) -> Fault {
 
 fn too_many(what: &str, how: &str) -> PgError {
     let message = format!("too many {what} in this session");
-    PgError::new(SqlState::CONFIGURATION_LIMIT_EXCEEDED, message)
-        .hint(format!("Free some with {how}."))
+    PgError::new(SqlState::CONFIGURATION_LIMIT_EXCEEDED, message).hint(format!("Free some with {how}."))
 }

@@ -20,9 +20,7 @@ pub(super) enum Cut {
 /// Takes the next message off the input.
 pub(super) fn cut(input: &mut BytesMut, limits: &WireLimits) -> PgResult<Cut> {
     let Some((kind, body)) = header(input, limits)? else {
-        return Ok(Cut::Missing(
-            HEADER_BYTES.saturating_sub(input.len()).max(1),
-        ));
+        return Ok(Cut::Missing(HEADER_BYTES.saturating_sub(input.len()).max(1)));
     };
     if kind == b'd' {
         input.advance(HEADER_BYTES);
@@ -60,13 +58,9 @@ fn header(input: &[u8], limits: &WireLimits) -> PgResult<Option<(u8, usize)>> {
     let Some(length) = rest.first_chunk::<4>() else {
         return Ok(None);
     };
-    let body = u32::from_be_bytes(*length)
-        .checked_sub(4)
-        .ok_or_else(bad_length)? as usize;
+    let body = u32::from_be_bytes(*length).checked_sub(4).ok_or_else(bad_length)? as usize;
     if body > max {
-        return Err(bad_length().detail(format!(
-            "A message of this type may have at most {max} bytes."
-        )));
+        return Err(bad_length().detail(format!("A message of this type may have at most {max} bytes.")));
     }
     Ok(Some((kind, body)))
 }
@@ -76,10 +70,7 @@ fn body_bytes_max(kind: u8, limits: &WireLimits) -> PgResult<usize> {
         b'Q' | b'P' | b'B' => Ok(limits.query_bytes_max),
         b'd' => Ok(limits.copy_data_bytes_max),
         b'C' | b'D' | b'E' | b'H' | b'S' | b'X' | b'c' | b'f' | b'F' => Ok(limits.small_bytes_max),
-        other => Err(PgError::fatal(
-            SqlState::PROTOCOL_VIOLATION,
-            format!("invalid frontend message type {other}"),
-        )),
+        other => Err(PgError::fatal(SqlState::PROTOCOL_VIOLATION, format!("invalid frontend message type {other}"))),
     }
 }
 

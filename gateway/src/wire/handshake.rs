@@ -21,12 +21,7 @@ pub(super) async fn greet<S: Socket>(
     registry: &CancelRegistry,
     limits: &WireLimits,
 ) -> Result<Greeting, Fault> {
-    match timeout(
-        limits.startup_deadline,
-        openings(pipe, peer, registry, limits),
-    )
-    .await
-    {
+    match timeout(limits.startup_deadline, openings(pipe, peer, registry, limits)).await {
         Ok(greeting) => greeting,
         Err(_) => Err(Fault::Gone),
     }
@@ -53,10 +48,7 @@ async fn openings<S: Socket>(
                 registry.request(id, key);
                 return Err(Fault::Gone);
             }
-            Opening::Startup {
-                version,
-                parameters,
-            } => return Ok(Greeting::read(version, parameters, peer)?),
+            Opening::Startup { version, parameters } => return Ok(Greeting::read(version, parameters, peer)?),
         }
         pipe.output.extend_from_slice(b"N");
         pipe.flush().await?;
@@ -66,10 +58,7 @@ async fn openings<S: Socket>(
 /// The packet's length with the length itself. It is checked before one more byte is read.
 async fn packet_length<S: Socket>(pipe: &mut Pipe<S>, limits: &WireLimits) -> Result<usize, Fault> {
     pipe.read_exactly(LENGTH_BYTES).await?;
-    let length = pipe
-        .input
-        .first_chunk::<LENGTH_BYTES>()
-        .map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    let length = pipe.input.first_chunk::<LENGTH_BYTES>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
     check_length(length as usize, limits).map_err(Fault::from)
 }
 

@@ -94,9 +94,7 @@ impl Admission {
 
     /// Lets a socket in that has not said yet who it is.
     pub fn enter(self: &Arc<Self>, peer: SocketAddr) -> Result<Ticket, PgError> {
-        let unauthenticated = Arc::clone(&self.unauthenticated)
-            .try_acquire_owned()
-            .map_err(|_| too_many())?;
+        let unauthenticated = Arc::clone(&self.unauthenticated).try_acquire_owned().map_err(|_| too_many())?;
         let ip = peer.ip();
         if !ip.is_loopback() {
             let mut by_ip = self.by_ip.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,10 +129,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let (Some(admission), Some(ip)) = (&self.admission, self.ip) {
-            let mut by_ip = admission
-                .by_ip
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut by_ip = admission.by_ip.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(count) = by_ip.get_mut(&ip) {
                 *count -= 1;
                 if *count == 0 {
@@ -172,15 +167,7 @@ pub async fn listen<C: Connector>(
                 };
                 let (connector, registry) = (Arc::clone(&connector), Arc::clone(&registry));
                 let (limits, shutdown) = (Arc::clone(&limits), stop.clone());
-                connections.spawn(serve_connection(
-                    socket,
-                    Some(peer),
-                    connector,
-                    registry,
-                    limits,
-                    shutdown,
-                    ticket,
-                ));
+                connections.spawn(serve_connection(socket, Some(peer), connector, registry, limits, shutdown, ticket));
             }
             Err(error) if is_about_one_client(&error) => {}
             Err(error) => {
@@ -196,27 +183,18 @@ pub async fn listen<C: Connector>(
 }
 
 async fn see_off(connections: &mut JoinSet<()>, registry: &CancelRegistry, drain: Duration) {
-    let all_gone =
-        async |connections: &mut JoinSet<()>| while connections.join_next().await.is_some() {};
+    let all_gone = async |connections: &mut JoinSet<()>| while connections.join_next().await.is_some() {};
     if timeout(drain, all_gone(connections)).await.is_ok() {
         return;
     }
     registry.cancel_all(Reason::Shutdown);
     if timeout(CANCEL_GRACE, all_gone(connections)).await.is_err() {
-        tracing::warn!(
-            connections = connections.len(),
-            "connections did not end in time"
-        );
+        tracing::warn!(connections = connections.len(), "connections did not end in time");
         connections.shutdown().await;
     }
 }
 
-fn let_in(
-    admission: &Arc<Admission>,
-    socket: &TcpStream,
-    peer: SocketAddr,
-    limits: &WireLimits,
-) -> Option<Ticket> {
+fn let_in(admission: &Arc<Admission>, socket: &TcpStream, peer: SocketAddr, limits: &WireLimits) -> Option<Ticket> {
     if let Err(error) = prepare_socket(socket, limits) {
         tracing::debug!(%error, %peer, "cannot set socket options");
     }
@@ -234,10 +212,8 @@ fn let_in(
 
 fn prepare_socket(socket: &TcpStream, limits: &WireLimits) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_COUNT);
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_COUNT);
     let options = SockRef::from(socket);
     options.set_tcp_keepalive(&keepalive)?;
     // Linux counts the time of a closed window too: anything shorter would cut off slow readers before their deadline.
@@ -259,8 +235,5 @@ fn is_about_one_client(error: &io::Error) -> bool {
 }
 
 fn too_many() -> PgError {
-    PgError::fatal(
-        SqlState::TOO_MANY_CONNECTIONS,
-        "sorry, too many clients already",
-    )
+    PgError::fatal(SqlState::TOO_MANY_CONNECTIONS, "sorry, too many clients already")
 }

@@ -63,11 +63,7 @@ impl<'a> Parse<'a> {
         let param_types = body.many(count, 4, |body| body.i32().map(i32::cast_unsigned))?;
         body.end()?;
         // Encoding is looked at last: it is an error of the statement, the others end the connection.
-        Ok(Self {
-            name: utf8(name)?,
-            sql: utf8(sql)?,
-            param_types,
-        })
+        Ok(Self { name: utf8(name)?, sql: utf8(sql)?, param_types })
     }
 }
 
@@ -82,13 +78,7 @@ impl<'a> Bind<'a> {
         let count = body.u16()?;
         let result_formats = body.many(count, 2, Body::i16)?;
         body.end()?;
-        Ok(Self {
-            portal: utf8(portal)?,
-            statement: utf8(statement)?,
-            param_formats,
-            params,
-            result_formats,
-        })
+        Ok(Self { portal: utf8(portal)?, statement: utf8(statement)?, param_formats, params, result_formats })
     }
 }
 
@@ -98,10 +88,7 @@ impl<'a> Target<'a> {
         let [kind] = body.array::<1>()?;
         let name = body.raw_text()?;
         body.end()?;
-        Ok(Self {
-            kind,
-            name: utf8(name)?,
-        })
+        Ok(Self { kind, name: utf8(name)? })
     }
 }
 
@@ -112,10 +99,7 @@ impl<'a> Execute<'a> {
         let rows = body.i32()?;
         body.end()?;
         let rows_max = u64::try_from(rows).ok().filter(|rows| *rows > 0);
-        Ok(Self {
-            portal: utf8(portal)?,
-            rows_max,
-        })
+        Ok(Self { portal: utf8(portal)?, rows_max })
     }
 }
 
@@ -150,15 +134,8 @@ pub(super) fn utf8(bytes: &[u8]) -> PgResult<&str> {
             Some(first) if first & 0xf8 == 0xf0 => 4,
             _ => 1,
         };
-        let shown: Vec<String> = rest
-            .iter()
-            .take(length)
-            .map(|byte| format!("0x{byte:02x}"))
-            .collect();
-        let message = format!(
-            "invalid byte sequence for encoding \"UTF8\": {}",
-            shown.join(" ")
-        );
+        let shown: Vec<String> = rest.iter().take(length).map(|byte| format!("0x{byte:02x}")).collect();
+        let message = format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" "));
         PgError::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, message)
     })
 }
@@ -202,12 +179,7 @@ impl<'a> Body<'a> {
     }
 
     /// `count` things of at least `size` bytes each: room is made only for as many as can really be there.
-    fn many<T>(
-        &mut self,
-        count: usize,
-        size: usize,
-        read: impl Fn(&mut Self) -> PgResult<T>,
-    ) -> PgResult<Vec<T>> {
+    fn many<T>(&mut self, count: usize, size: usize, read: impl Fn(&mut Self) -> PgResult<T>) -> PgResult<Vec<T>> {
         if count * size > self.rest().len() {
             return Err(short());
         }
@@ -233,11 +205,7 @@ impl<'a> Body<'a> {
     }
 
     fn end(&self) -> PgResult<()> {
-        if self.rest().is_empty() {
-            Ok(())
-        } else {
-            Err(violation("invalid message format"))
-        }
+        if self.rest().is_empty() { Ok(()) } else { Err(violation("invalid message format")) }
     }
 }
 

@@ -86,10 +86,7 @@ impl<S: Socket> Pipe<S> {
         while self.input.len() < total {
             let missing = total - self.input.len();
             self.input.reserve(missing);
-            let n = (&mut self.stream)
-                .take(missing as u64)
-                .read_buf(&mut self.input)
-                .await?;
+            let n = (&mut self.stream).take(missing as u64).read_buf(&mut self.input).await?;
             if n == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

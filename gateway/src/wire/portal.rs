@@ -59,48 +59,28 @@ pub(super) struct Slots<T> {
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Self {
-            unnamed: None,
-            named: HashMap::new(),
-            bytes: 0,
-        }
+        Self { unnamed: None, named: HashMap::new(), bytes: 0 }
     }
 }
 
 impl<T: Weighed> Slots<T> {
     pub fn get(&self, name: &str) -> Option<&T> {
-        if name.is_empty() {
-            self.unnamed.as_ref()
-        } else {
-            self.named.get(name)
-        }
+        if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) }
     }
 
     pub fn get_mut(&mut self, name: &str) -> Option<&mut T> {
-        if name.is_empty() {
-            self.unnamed.as_mut()
-        } else {
-            self.named.get_mut(name)
-        }
+        if name.is_empty() { self.unnamed.as_mut() } else { self.named.get_mut(name) }
     }
 
     /// Puts it in place of what has its name.
     pub fn insert(&mut self, name: &str, thing: T) {
         self.bytes += thing.bytes();
-        let old = if name.is_empty() {
-            self.unnamed.replace(thing)
-        } else {
-            self.named.insert(name.into(), thing)
-        };
+        let old = if name.is_empty() { self.unnamed.replace(thing) } else { self.named.insert(name.into(), thing) };
         self.bytes -= old.map_or(0, |old| old.bytes());
     }
 
     pub fn remove(&mut self, name: &str) {
-        let old = if name.is_empty() {
-            self.unnamed.take()
-        } else {
-            self.named.remove(name)
-        };
+        let old = if name.is_empty() { self.unnamed.take() } else { self.named.remove(name) };
         self.bytes -= old.map_or(0, |old| old.bytes());
     }
 

@@ -6,9 +6,7 @@ use pgwire::messages::{
     copy::{CopyInResponse, CopyOutResponse},
     data::{FieldDescription, ParameterDescription, RowDescription},
     response::{ErrorResponse, NoticeResponse},
-    startup::{
-        Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey,
-    },
+    startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey},
 };
 
 use super::{
@@ -97,18 +95,12 @@ pub(super) fn copy_data(out: &mut BytesMut, piece: &[u8]) {
 
 pub(super) fn copy_in(out: &mut BytesMut, format: Format, columns: usize) {
     let (code, columns) = (code(format), columns as i16);
-    put(
-        out,
-        &CopyInResponse::new(code as i8, columns, vec![code; columns as usize]),
-    );
+    put(out, &CopyInResponse::new(code as i8, columns, vec![code; columns as usize]));
 }
 
 pub(super) fn copy_out(out: &mut BytesMut, format: Format, columns: usize) {
     let (code, columns) = (code(format), columns as i16);
-    put(
-        out,
-        &CopyOutResponse::new(code as i8, columns, vec![code; columns as usize]),
-    );
+    put(out, &CopyOutResponse::new(code as i8, columns, vec![code; columns as usize]));
 }
 
 pub(super) fn parameter_description(out: &mut BytesMut, types: &[u32]) {
@@ -128,10 +120,7 @@ pub(super) fn row_description(out: &mut BytesMut, columns: &[ResultColumn], form
             formats.get(at).map_or(0, |format| code(*format)),
         )
     };
-    put(
-        out,
-        &RowDescription::new(columns.iter().enumerate().map(field).collect()),
-    );
+    put(out, &RowDescription::new(columns.iter().enumerate().map(field).collect()));
 }
 
 /// ErrorResponse or NoticeResponse, by severity.
@@ -139,9 +128,7 @@ pub(super) fn error(out: &mut BytesMut, error: &PgError) {
     let fields = error_fields(error);
     match error.fields().severity {
         Severity::Error | Severity::Fatal => put(out, &ErrorResponse::new(fields)),
-        Severity::Notice | Severity::Warning | Severity::Info => {
-            put(out, &NoticeResponse::new(fields))
-        }
+        Severity::Notice | Severity::Warning | Severity::Info => put(out, &NoticeResponse::new(fields)),
     }
 }
 
@@ -172,11 +159,7 @@ fn error_fields(error: &PgError) -> Vec<(u8, String)> {
         (b'd', &from.data_type),
         (b'n', &from.constraint),
     ];
-    fields.extend(
-        optional
-            .into_iter()
-            .filter_map(|(code, value)| Some((code, clean(value.clone()?)))),
-    );
+    fields.extend(optional.into_iter().filter_map(|(code, value)| Some((code, clean(value.clone()?)))));
     fields
 }
 
@@ -193,11 +176,7 @@ fn bare(out: &mut BytesMut, kind: u8) {
 
 /// A zero byte would end the string for the client, and the rest would be read as the next field.
 fn clean(text: String) -> String {
-    if text.contains('\0') {
-        text.replace('\0', "\u{fffd}")
-    } else {
-        text
-    }
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 fn put<M: Message>(out: &mut BytesMut, message: &M) {

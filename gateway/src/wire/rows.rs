@@ -37,14 +37,7 @@ pub(super) struct Sent {
 
 impl RowStream {
     pub fn new(rows: Rows, formats: Vec<Format>) -> Self {
-        Self {
-            rows,
-            formats,
-            writer: None,
-            batch: None,
-            piece_rows: FIRST_ROWS,
-            finished: false,
-        }
+        Self { rows, formats, writer: None, batch: None, piece_rows: FIRST_ROWS, finished: false }
     }
 
     pub fn tag(&self) -> RowTag {
@@ -59,11 +52,7 @@ impl RowStream {
 
 impl<S: Socket, B: Session> Conversation<'_, S, B> {
     /// Sends rows, all or at most `rows_max`.
-    pub(super) async fn send_rows(
-        &mut self,
-        stream: &mut RowStream,
-        rows_max: Option<u64>,
-    ) -> Result<Sent, Fault> {
+    pub(super) async fn send_rows(&mut self, stream: &mut RowStream, rows_max: Option<u64>) -> Result<Sent, Fault> {
         let mut sent = 0;
         while !stream.finished && rows_max.is_none_or(|max| sent < max) {
             if stream.batch.is_none() {
@@ -82,10 +71,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             sent += self.send_piece(stream, left)?;
             self.flush_some().await?;
         }
-        Ok(Sent {
-            rows: sent,
-            finished: stream.finished,
-        })
+        Ok(Sent { rows: sent, finished: stream.finished })
     }
 
     /// Writes some rows of the current batch to the output.
@@ -97,10 +83,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             Some(writer) => writer,
             none => none.insert(self.writer(&batch, &stream.rows.columns, &stream.formats)?),
         };
-        let rows = stream
-            .piece_rows
-            .min(batch.num_rows() - from)
-            .min(usize::try_from(left).unwrap_or(usize::MAX));
+        let rows = stream.piece_rows.min(batch.num_rows() - from).min(usize::try_from(left).unwrap_or(usize::MAX));
         let mark = self.pipe.output.len();
         self.pipe.unfinished = Some(mark);
         let written = writer.write(&batch, from..from + rows, &mut self.pipe.output);
@@ -118,12 +101,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         Ok(rows as u64)
     }
 
-    fn writer(
-        &self,
-        batch: &RecordBatch,
-        columns: &[ResultColumn],
-        formats: &[Format],
-    ) -> PgResult<DataRowWriter> {
+    fn writer(&self, batch: &RecordBatch, columns: &[ResultColumn], formats: &[Format]) -> PgResult<DataRowWriter> {
         if batch.num_columns() != columns.len() {
             return Err(PgError::internal(format!(
                 "{} columns in a batch, {} described",
@@ -138,12 +116,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 Some(Format::Binary) => value::Format::Binary,
                 Some(Format::Text) | None => value::Format::Text,
             };
-            let encoder = Encoder::new(
-                field.data_type(),
-                &column.duckdb_type,
-                column.declared.as_ref(),
-                &context,
-            )?;
+            let encoder = Encoder::new(field.data_type(), &column.duckdb_type, column.declared.as_ref(), &context)?;
             encoders.push((encoder, format));
         }
         Ok(DataRowWriter::new(encoders))
@@ -153,16 +126,9 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
 /// Refuses rows of another shape than the client was told: it would read them wrongly.
 pub(super) fn check_shape(told: Option<&[ResultColumn]>, given: &[ResultColumn]) -> PgResult<()> {
     let told = told.unwrap_or_default();
-    let same = told.len() == given.len()
-        && told
-            .iter()
-            .zip(given)
-            .all(|(a, b)| a.type_oid == b.type_oid);
+    let same = told.len() == given.len() && told.iter().zip(given).all(|(a, b)| a.type_oid == b.type_oid);
     if same {
         return Ok(());
     }
-    Err(PgError::new(
-        SqlState::FEATURE_NOT_SUPPORTED,
-        "cached plan must not change result type",
-    ))
+    Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"))
 }

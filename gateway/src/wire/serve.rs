@@ -43,23 +43,11 @@ pub async fn serve_connection<S: Socket, C: Connector>(
             () = stop.requested() => return Err(Fault::Fatal(closing())),
         };
         ticket.admit()?;
-        let (user, database) = (
-            greeting.startup.user.clone(),
-            greeting.startup.database.clone(),
-        );
+        let (user, database) = (greeting.startup.user.clone(), greeting.startup.database.clone());
         let registration = registry.register();
-        let session = connect(&mut pipe, greeting, &*connector, &registration, &limits)
-            .await
-            .map_err(before_ready)?;
-        tracing::info!(
-            id = registration.id(),
-            ?peer,
-            user,
-            database,
-            "session opened"
-        );
-        let mut conversation =
-            Conversation::new(&mut pipe, session, &registration, &limits, shutdown);
+        let session = connect(&mut pipe, greeting, &*connector, &registration, &limits).await.map_err(before_ready)?;
+        tracing::info!(id = registration.id(), ?peer, user, database, "session opened");
+        let mut conversation = Conversation::new(&mut pipe, session, &registration, &limits, shutdown);
         let ended = conversation.run().await;
         conversation.close().await;
         tracing::info!(id = registration.id(), ?peer, "session closed");
@@ -73,10 +61,7 @@ pub async fn serve_connection<S: Socket, C: Connector>(
             if let Some(at) = pipe.unfinished.take() {
                 pipe.output.truncate(at);
             }
-            Some(PgError::internal(format!(
-                "panic: {}",
-                panic_text(panic.as_ref())
-            )))
+            Some(PgError::internal(format!("panic: {}", panic_text(panic.as_ref()))))
         }
     };
     if let Some(error) = ended {
@@ -104,12 +89,7 @@ async fn connect<S: Socket, C: Connector>(
     let opening = connector.connect(greeting.startup, registration.cancel().clone());
     let mut session = timeout(limits.startup_deadline, opening)
         .await
-        .map_err(|_| {
-            PgError::fatal(
-                SqlState::CANNOT_CONNECT_NOW,
-                "the session could not be opened in time",
-            )
-        })??;
+        .map_err(|_| PgError::fatal(SqlState::CANNOT_CONNECT_NOW, "the session could not be opened in time"))??;
     reply::authentication_ok(&mut pipe.output);
     for (name, value) in session.take_parameter_changes() {
         reply::parameter_status(&mut pipe.output, name, value);
@@ -118,11 +98,7 @@ async fn connect<S: Socket, C: Connector>(
         0 => SHORT_KEY_BYTES,
         _ => LONG_KEY_BYTES,
     };
-    reply::backend_key(
-        &mut pipe.output,
-        registration.id(),
-        registration.make_key(key)?,
-    );
+    reply::backend_key(&mut pipe.output, registration.id(), registration.make_key(key)?);
     for notice in session.take_notices() {
         reply::error(&mut pipe.output, &notice);
     }
@@ -143,14 +119,10 @@ fn before_ready(fault: Fault) -> Fault {
 }
 
 fn closing() -> PgError {
-    PgError::fatal(
-        SqlState::CANNOT_CONNECT_NOW,
-        "the database system is shutting down",
-    )
+    PgError::fatal(SqlState::CANNOT_CONNECT_NOW, "the database system is shutting down")
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&'static str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no text")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }

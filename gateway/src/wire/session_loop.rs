@@ -82,12 +82,7 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
 
     /// The conversation is over: portals first, their row sources may borrow the session's worker.
     pub async fn close(self) {
-        let Self {
-            session,
-            portals,
-            statements,
-            ..
-        } = self;
+        let Self { session, portals, statements, .. } = self;
         drop((portals, statements));
         session.close().await;
     }
@@ -151,12 +146,7 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
     /// After the last message of a batch: ends its implicit transaction, sends what was kept back for it, and says
     /// ready.
     pub async fn end_batch(&mut self, failed: bool) -> Result<(), Fault> {
-        let ended = watched(
-            self.pipe,
-            self.registration,
-            self.session.end_implicit(failed),
-        )
-        .await;
+        let ended = watched(self.pipe, self.registration, self.session.end_implicit(failed)).await;
         match ended {
             Ok(()) => self.pipe.release(),
             Err(error) => {
@@ -166,9 +156,7 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
             }
         }
         self.asides();
-        if self.session.status() == Status::Idle
-            || self.session.transaction_id() != self.transaction
-        {
+        if self.session.status() == Status::Idle || self.session.transaction_id() != self.transaction {
             self.portals.clear();
         }
         self.transaction = self.session.transaction_id();
@@ -236,8 +224,7 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
         if self.session.status() != Status::Failed {
             return Ok(());
         }
-        let message =
-            "current transaction is aborted, commands ignored until end of transaction block";
+        let message = "current transaction is aborted, commands ignored until end of transaction block";
         Err(PgError::new(SqlState::IN_FAILED_SQL_TRANSACTION, message))
     }
 
@@ -281,10 +268,9 @@ async fn maybe_sleep(time: Option<Duration>) {
 
 fn idle_error(status: Status) -> PgError {
     match status {
-        Status::Idle => PgError::fatal(
-            SqlState::IDLE_SESSION_TIMEOUT,
-            "terminating connection due to idle-session timeout",
-        ),
+        Status::Idle => {
+            PgError::fatal(SqlState::IDLE_SESSION_TIMEOUT, "terminating connection due to idle-session timeout")
+        }
         Status::InTransaction | Status::Failed => PgError::fatal(
             SqlState::IDLE_IN_TRANSACTION_TIMEOUT,
             "terminating connection due to idle-in-transaction timeout",

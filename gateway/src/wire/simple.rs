@@ -35,11 +35,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         }
         let last = statements.len().saturating_sub(1);
         for (at, statement) in statements.iter().enumerate() {
-            let place = if at == last {
-                Place::Last
-            } else {
-                Place::MoreMayFollow
-            };
+            let place = if at == last { Place::Last } else { Place::MoreMayFollow };
             self.simple_statement(statement, place).await?;
             if self.pipe.sendable() > self.limits.flush_bytes {
                 self.pipe.flush().await?;
@@ -48,17 +44,8 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         Ok(())
     }
 
-    async fn simple_statement(
-        &mut self,
-        statement: &B::Statement,
-        place: Place,
-    ) -> Result<(), Fault> {
-        let prepared = watched(
-            self.pipe,
-            self.registration,
-            self.session.prepare(statement, &[]),
-        )
-        .await?;
+    async fn simple_statement(&mut self, statement: &B::Statement, place: Place) -> Result<(), Fault> {
+        let prepared = watched(self.pipe, self.registration, self.session.prepare(statement, &[])).await?;
         let before = self.before_statement()?;
         let execution = self.session.execute(&prepared, Params::default(), place);
         let outcome = watched(self.pipe, self.registration, execution).await?;
@@ -91,10 +78,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             }
             Outcome::CopyIn(sink) => {
                 let tag = self.copy_in(sink).await?;
-                let before = Before {
-                    mark: self.pipe.output.len(),
-                    ..*before
-                };
+                let before = Before { mark: self.pipe.output.len(), ..*before };
                 self.settle(&before, true);
                 self.asides();
                 reply::complete(&mut self.pipe.output, &tag);
@@ -112,10 +96,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     /// Where things stand before a statement is executed.
     pub(super) fn before_statement(&self) -> PgResult<Before> {
         self.check_held()?;
-        Ok(Before {
-            mark: self.pipe.output.len(),
-            transaction: self.session.transaction_id(),
-        })
+        Ok(Before { mark: self.pipe.output.len(), transaction: self.session.transaction_id() })
     }
 
     /// After a statement was executed: whether its answers, and those before it, may be sent.

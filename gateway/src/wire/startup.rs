@@ -15,14 +15,8 @@ const NEWEST_MINOR: u16 = 2;
 pub(super) enum Opening<'a> {
     Ssl,
     GssEncryption,
-    Cancel {
-        id: i32,
-        key: &'a [u8],
-    },
-    Startup {
-        version: (u16, u16),
-        parameters: &'a [u8],
-    },
+    Cancel { id: i32, key: &'a [u8] },
+    Startup { version: (u16, u16), parameters: &'a [u8] },
 }
 
 /// A startup packet, understood.
@@ -45,42 +39,23 @@ impl<'a> Opening<'a> {
             GSS_ENCRYPTION if rest.is_empty() => Ok(Self::GssEncryption),
             CANCEL => {
                 let (id, key) = rest.split_first_chunk::<4>().ok_or_else(bad_length)?;
-                Ok(Self::Cancel {
-                    id: i32::from_be_bytes(*id),
-                    key,
-                })
+                Ok(Self::Cancel { id: i32::from_be_bytes(*id), key })
             }
-            _ => Ok(Self::Startup {
-                version: ((code >> 16) as u16, code as u16),
-                parameters: rest,
-            }),
+            _ => Ok(Self::Startup { version: ((code >> 16) as u16, code as u16), parameters: rest }),
         }
     }
 }
 
 impl Greeting {
-    pub fn read(
-        version: (u16, u16),
-        parameters: &[u8],
-        peer: Option<SocketAddr>,
-    ) -> PgResult<Self> {
+    pub fn read(version: (u16, u16), parameters: &[u8], peer: Option<SocketAddr>) -> PgResult<Self> {
         let (major, minor) = version;
         if major != 3 {
-            let message = format!(
-                "unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.0"
-            );
+            let message = format!("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.0");
             return Err(PgError::fatal(SqlState::FEATURE_NOT_SUPPORTED, message));
         }
-        let spoken = if minor < NEWEST_MINOR {
-            0
-        } else {
-            NEWEST_MINOR
-        };
+        let spoken = if minor < NEWEST_MINOR { 0 } else { NEWEST_MINOR };
         let mut greeting = Self {
-            startup: Startup {
-                peer,
-                ..Startup::default()
-            },
+            startup: Startup { peer, ..Startup::default() },
             minor: spoken,
             unknown_options: Vec::new(),
             lowered: spoken != minor,
@@ -138,11 +113,7 @@ fn pairs(packet: &[u8]) -> PgResult<Vec<(&str, &str)>> {
         let name;
         (name, rest) = text(rest).ok_or_else(layout)?;
         if name.is_empty() {
-            return if rest.is_empty() {
-                Ok(pairs)
-            } else {
-                Err(layout())
-            };
+            return if rest.is_empty() { Ok(pairs) } else { Err(layout()) };
         }
         let value;
         (value, rest) = text(rest).ok_or_else(layout)?;
@@ -171,15 +142,8 @@ fn options(text: &str) -> PgResult<Vec<(String, String)>> {
             return Err(PgError::fatal(SqlState::SYNTAX_ERROR, message));
         };
         let Some((name, value)) = assignment.split_once('=') else {
-            let shown = if word.starts_with("--") {
-                word
-            } else {
-                format!("-c {assignment}")
-            };
-            return Err(PgError::fatal(
-                SqlState::SYNTAX_ERROR,
-                format!("{shown} requires a value"),
-            ));
+            let shown = if word.starts_with("--") { word } else { format!("-c {assignment}") };
+            return Err(PgError::fatal(SqlState::SYNTAX_ERROR, format!("{shown} requires a value")));
         };
         settings.push((name.replace('-', "_"), value.to_owned()));
     }
@@ -207,19 +171,15 @@ fn split_options(text: &str) -> Vec<String> {
 
 /// The encoding's name as Postgres would report it. Text is UTF-8 here; SQL_ASCII is a promise to convert nothing.
 fn client_encoding(value: &str) -> PgResult<&'static str> {
-    let plain: String = value
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|character| character.to_ascii_lowercase())
-        .collect();
+    let plain: String =
+        value.chars().filter(char::is_ascii_alphanumeric).map(|character| character.to_ascii_lowercase()).collect();
     match plain.as_str() {
         "utf8" => Ok("UTF8"),
         "unicode" => Ok("UNICODE"),
         "sqlascii" => Ok("SQL_ASCII"),
         _ => {
             let message = format!("invalid value for parameter \"client_encoding\": \"{value}\"");
-            Err(PgError::fatal(SqlState::INVALID_PARAMETER_VALUE, message)
-                .hint("Only UTF8 is supported."))
+            Err(PgError::fatal(SqlState::INVALID_PARAMETER_VALUE, message).hint("Only UTF8 is supported."))
         }
     }
 }
@@ -227,10 +187,9 @@ fn client_encoding(value: &str) -> PgResult<&'static str> {
 fn replication(value: &str) -> PgResult<()> {
     match value.to_ascii_lowercase().as_str() {
         "false" | "off" | "no" | "0" | "f" | "n" => Ok(()),
-        "true" | "on" | "yes" | "1" | "t" | "y" | "database" => Err(PgError::fatal(
-            SqlState::FEATURE_NOT_SUPPORTED,
-            "replication connections are not supported",
-        )),
+        "true" | "on" | "yes" | "1" | "t" | "y" | "database" => {
+            Err(PgError::fatal(SqlState::FEATURE_NOT_SUPPORTED, "replication connections are not supported"))
+        }
         _ => {
             let message = format!("invalid value for parameter \"replication\": \"{value}\"");
             let error = PgError::fatal(SqlState::INVALID_PARAMETER_VALUE, message);
@@ -240,8 +199,5 @@ fn replication(value: &str) -> PgResult<()> {
 }
 
 fn bad_length() -> PgError {
-    PgError::fatal(
-        SqlState::PROTOCOL_VIOLATION,
-        "invalid length of startup packet",
-    )
+    PgError::fatal(SqlState::PROTOCOL_VIOLATION, "invalid length of startup packet")
 }

@@ -31,20 +31,8 @@ pub async fn server(limits: WireLimits) -> Server {
     let fake = Arc::new(Fake::default());
     let ledger = Arc::clone(&fake.ledger);
     let (stop, shutdown) = Shutdown::new();
-    let task = tokio::spawn(listen(
-        listener,
-        fake,
-        Arc::clone(&registry),
-        Arc::new(limits),
-        shutdown,
-    ));
-    Server {
-        address,
-        registry,
-        ledger,
-        stop,
-        task,
-    }
+    let task = tokio::spawn(listen(listener, fake, Arc::clone(&registry), Arc::new(limits), shutdown));
+    Server { address, registry, ledger, stop, task }
 }
 
 pub struct Client {
@@ -56,26 +44,13 @@ pub struct Client {
 impl Client {
     pub async fn raw(server: &Server) -> Self {
         let socket = TcpStream::connect(server.address).await.unwrap();
-        Self {
-            socket,
-            id: 0,
-            key: Vec::new(),
-        }
+        Self { socket, id: 0, key: Vec::new() }
     }
 
     pub async fn at(address: SocketAddr, user: &str) -> Self {
         let socket = TcpStream::connect(address).await.unwrap();
-        let mut client = Self {
-            socket,
-            id: 0,
-            key: Vec::new(),
-        };
-        let words = client
-            .ask(&startup(
-                3 << 16,
-                &[("user", user), ("database", "postgres")],
-            ))
-            .await;
+        let mut client = Self { socket, id: 0, key: Vec::new() };
+        let words = client.ask(&startup(3 << 16, &[("user", user), ("database", "postgres")])).await;
         assert!(words.ends_with("Z:I"), "{words}");
         client
     }
@@ -88,10 +63,7 @@ impl Client {
     }
 
     pub async fn send(&mut self, bytes: &[u8]) {
-        timeout(PATIENCE, self.socket.write_all(bytes))
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(PATIENCE, self.socket.write_all(bytes)).await.unwrap().unwrap();
     }
 
     /// Sends and gives all answers up to ReadyForQuery, or to the end of the connection.
@@ -118,9 +90,7 @@ impl Client {
 
     /// The next message as a word.
     pub async fn message(&mut self) -> String {
-        timeout(PATIENCE, self.read_message())
-            .await
-            .expect("an answer in time")
+        timeout(PATIENCE, self.read_message()).await.expect("an answer in time")
     }
 
     async fn read_message(&mut self) -> String {
@@ -139,10 +109,7 @@ impl Client {
     }
 
     pub async fn byte(&mut self) -> u8 {
-        timeout(PATIENCE, self.socket.read_u8())
-            .await
-            .unwrap()
-            .unwrap()
+        timeout(PATIENCE, self.socket.read_u8()).await.unwrap().unwrap()
     }
 
     /// Sends a CancelRequest on another connection, and waits until it was taken.
@@ -167,13 +134,7 @@ fn word(kind: u8, body: &[u8]) -> String {
         'S' => format!("S:{}={}", strings(body)[0], strings(body)[1]),
         'E' | 'N' => {
             let fields = strings(body);
-            let field = |code| {
-                fields
-                    .iter()
-                    .find_map(|field| field.strip_prefix(code))
-                    .unwrap_or("")
-                    .to_owned()
-            };
+            let field = |code| fields.iter().find_map(|field| field.strip_prefix(code)).unwrap_or("").to_owned();
             format!("{kind}:{}/{}/{}", field('S'), field('C'), field('M'))
         }
         'T' => format!("T:{}", strings(&body[2..])[0]),
@@ -207,10 +168,7 @@ pub fn query(sql: &str) -> Vec<u8> {
 }
 
 pub fn parse(name: &str, sql: &str) -> Vec<u8> {
-    message(
-        b'P',
-        &[name.as_bytes(), b"\0", sql.as_bytes(), b"\0\0\0"].concat(),
-    )
+    message(b'P', &[name.as_bytes(), b"\0", sql.as_bytes(), b"\0\0\0"].concat())
 }
 
 /// Bind with text parameters.
@@ -234,10 +192,7 @@ pub fn close(target: &str) -> Vec<u8> {
 }
 
 pub fn execute(portal: &str, rows: i32) -> Vec<u8> {
-    message(
-        b'E',
-        &[portal.as_bytes(), b"\0", &rows.to_be_bytes()].concat(),
-    )
+    message(b'E', &[portal.as_bytes(), b"\0", &rows.to_be_bytes()].concat())
 }
 
 pub fn sync() -> Vec<u8> {

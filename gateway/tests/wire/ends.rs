@@ -15,21 +15,12 @@ async fn only_the_right_key_cancels() {
     client.send(&query("sleep")).await;
     server.ledger.waiting.notified().await;
     let wrong: Vec<u8> = key.iter().map(|byte| !byte).collect();
-    for (id, key) in [
-        (id, &wrong[..]),
-        (id, &[]),
-        (id, &key[..3]),
-        (id + 1, &key),
-        (id, &[&key[..], &[0]].concat()),
-    ] {
+    for (id, key) in [(id, &wrong[..]), (id, &[]), (id, &key[..3]), (id + 1, &key), (id, &[&key[..], &[0]].concat())] {
         client.cancel(&server, id, key).await;
     }
     assert_eq!(server.ledger.gone.load(Ordering::SeqCst), 0);
     client.cancel(&server, id, &key).await;
-    assert_eq!(
-        client.until_ready().await,
-        "E:ERROR/57014/canceling statement due to user request Z:I"
-    );
+    assert_eq!(client.until_ready().await, "E:ERROR/57014/canceling statement due to user request Z:I");
 }
 
 /// GW17: a request that was taken before a statement starts never hits it.
@@ -40,16 +31,10 @@ async fn a_late_cancel_hits_nothing() {
     let (id, key) = (client.id, client.key.clone());
     for _ in 0..300 {
         client.send(&query("insert")).await;
-        let (_, answer) = tokio::join!(
-            async { server.registry.request(id, &key) },
-            client.until_ready(),
-        );
+        let (_, answer) = tokio::join!(async { server.registry.request(id, &key) }, client.until_ready(),);
         assert_eq!(answer, "C:INSERT 0 1 Z:I");
         server.registry.request(id, &key);
-        assert_eq!(
-            client.ask(&query("select 1")).await,
-            "T:n D:0 C:SELECT 1 Z:I"
-        );
+        assert_eq!(client.ask(&query("select 1")).await, "T:n D:0 C:SELECT 1 Z:I");
     }
 }
 
@@ -63,8 +48,7 @@ async fn a_client_that_leaves_is_noticed_while_its_statement_runs() {
     // What comes meanwhile is kept.
     client.send(&query("insert")).await;
     drop(client);
-    until(|| server.ledger.sessions.load(Ordering::SeqCst) == 0 && server.registry.is_empty())
-        .await;
+    until(|| server.ledger.sessions.load(Ordering::SeqCst) == 0 && server.registry.is_empty()).await;
     assert_eq!(server.ledger.gone.load(Ordering::SeqCst), 1);
     assert_eq!(server.ledger.durable.load(Ordering::SeqCst), 0);
 }
@@ -89,10 +73,7 @@ async fn a_panic_ends_one_connection() {
     let mut other = Client::connect(&server).await;
     let mut client = Client::connect(&server).await;
     let answer = client.ask(&query("insert;panic")).await;
-    assert!(
-        answer.starts_with("E:FATAL/XX000/internal error ") && answer.ends_with("EOF"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("E:FATAL/XX000/internal error ") && answer.ends_with("EOF"), "{answer}");
     assert_eq!(other.ask(&query("insert")).await, "C:INSERT 0 1 Z:I");
     assert_eq!(server.registry.len(), 1);
 }
@@ -100,10 +81,7 @@ async fn a_panic_ends_one_connection() {
 /// GW4
 #[tokio::test]
 async fn shutdown() {
-    let limits = WireLimits {
-        drain: Duration::from_millis(300),
-        ..WireLimits::default()
-    };
+    let limits = WireLimits { drain: Duration::from_millis(300), ..WireLimits::default() };
     let server = server(limits).await;
     let mut idle = Client::connect(&server).await;
     let mut busy = Client::connect(&server).await;
@@ -121,34 +99,20 @@ async fn shutdown() {
 async fn idle_sessions_end() {
     let server = server(WireLimits::default()).await;
     let mut client = Client::raw(&server).await;
-    client
-        .ask(&startup(3 << 16, &[("user", "a"), ("idle", "1")]))
-        .await;
+    client.ask(&startup(3 << 16, &[("user", "a"), ("idle", "1")])).await;
     let answer = client.until_ready().await;
-    assert_eq!(
-        answer,
-        "E:FATAL/57P05/terminating connection due to idle-session timeout EOF"
-    );
+    assert_eq!(answer, "E:FATAL/57P05/terminating connection due to idle-session timeout EOF");
     let mut client = Client::raw(&server).await;
-    client
-        .ask(&startup(3 << 16, &[("user", "a"), ("idle", "1")]))
-        .await;
+    client.ask(&startup(3 << 16, &[("user", "a"), ("idle", "1")])).await;
     client.ask(&query("begin")).await;
     let answer = client.until_ready().await;
-    assert_eq!(
-        answer,
-        "E:FATAL/25P03/terminating connection due to idle-in-transaction timeout EOF"
-    );
+    assert_eq!(answer, "E:FATAL/25P03/terminating connection due to idle-in-transaction timeout EOF");
 }
 
 /// GW6
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_dropped() {
-    let server = server(WireLimits {
-        write_deadline: Duration::from_millis(200),
-        ..WireLimits::default()
-    })
-    .await;
+    let server = server(WireLimits { write_deadline: Duration::from_millis(200), ..WireLimits::default() }).await;
     let mut client = Client::connect(&server).await;
     client.send(&query("copyendless")).await;
     until(|| server.registry.is_empty()).await;
@@ -160,7 +124,5 @@ async fn until(condition: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), polled)
-        .await
-        .expect("the condition in time");
+    tokio::time::timeout(Duration::from_secs(20), polled).await.expect("the condition in time");
 }

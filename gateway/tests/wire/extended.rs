@@ -11,12 +11,7 @@ async fn check(table: &[(Vec<Vec<u8>>, &str)]) {
     let mut client = Client::connect(&server).await;
     for (messages, expected) in table {
         let bytes = [messages.concat(), sync()].concat();
-        assert_eq!(
-            &client.ask(&bytes).await,
-            expected,
-            "{}",
-            bytes.escape_ascii()
-        );
+        assert_eq!(&client.ask(&bytes).await, expected, "{}", bytes.escape_ascii());
     }
 }
 
@@ -27,12 +22,7 @@ fn bind_formats(param_formats: &[u8], params: &[&str], result_formats: &[u8]) ->
         all.extend(codes.iter().flat_map(|code| [0, *code]));
         all
     };
-    let mut body = [
-        &b"\0\0"[..],
-        &codes(param_formats),
-        &[0, params.len() as u8],
-    ]
-    .concat();
+    let mut body = [&b"\0\0"[..], &codes(param_formats), &[0, params.len() as u8]].concat();
     for param in params {
         body.extend((param.len() as u32).to_be_bytes());
         body.extend(param.as_bytes());
@@ -78,10 +68,7 @@ async fn verbs_and_their_errors() {
             vec![parse("", "select 1"), bind_formats(&[], &[], &[0, 0])],
             "1 E:ERROR/08P01/bind message has 2 result formats but query has 1 columns Z:I",
         ),
-        (
-            vec![run("insert"), execute("", 0)],
-            r#"1 2 C:INSERT 0 1 E:ERROR/55000/portal "" cannot be run Z:I"#,
-        ),
+        (vec![run("insert"), execute("", 0)], r#"1 2 C:INSERT 0 1 E:ERROR/55000/portal "" cannot be run Z:I"#),
         // Skipped until Sync, simple queries too.
         (vec![parse("", "syntax"), run("insert"), query("insert")], "E:ERROR/42601/syntax error Z:I"),
         (
@@ -128,23 +115,12 @@ async fn transactions() {
 #[tokio::test]
 async fn rows_in_portions() {
     check(&[
-        (
-            vec![
-                run("begin"),
-                parse("", "select 4"),
-                bind("", "", &[]),
-                describe("P"),
-            ],
-            "1 2 C:BEGIN 1 2 T:n Z:T",
-        ),
+        (vec![run("begin"), parse("", "select 4"), bind("", "", &[]), describe("P")], "1 2 C:BEGIN 1 2 T:n Z:T"),
         (vec![execute("", 2)], "D:0 D:1 s Z:T"),
         (vec![execute("", 2)], "D:2 D:3 s Z:T"),
         (vec![execute("", 2)], "C:SELECT 0 Z:T"),
         (vec![execute("", 0)], "C:SELECT 0 Z:T"),
-        (
-            vec![bind("", "", &[]), execute("", 3), execute("", 0)],
-            "2 D:0 D:1 D:2 s D:3 C:SELECT 1 Z:T",
-        ),
+        (vec![bind("", "", &[]), execute("", 3), execute("", 0)], "2 D:0 D:1 D:2 s D:3 C:SELECT 1 Z:T"),
     ])
     .await;
 }
@@ -155,84 +131,42 @@ async fn answers_wait_for_the_commit() {
     let server = server(WireLimits::default()).await;
     let mut client = Client::connect(&server).await;
     client.send(&run("insert")).await;
-    assert_eq!(
-        (client.message().await, client.message().await),
-        ("1".into(), "2".into())
-    );
+    assert_eq!((client.message().await, client.message().await), ("1".into(), "2".into()));
     assert_eq!(server.ledger.durable.load(Ordering::SeqCst), 0);
     assert_eq!(client.ask(&sync()).await, "C:INSERT 0 1 Z:I");
     assert_eq!(server.ledger.durable.load(Ordering::SeqCst), 1);
 
-    client
-        .send(&[run("insert"), message(b'H', b"")].concat())
-        .await;
+    client.send(&[run("insert"), message(b'H', b"")].concat()).await;
     assert_eq!(client.until('C').await, "1 2 C:INSERT 0 1");
     assert_eq!(client.ask(&sync()).await, "Z:I");
 
     // A Sync that is already here, also behind a Close, makes the write durable at once.
-    assert_eq!(
-        client
-            .ask(&[run("insert"), close("P"), sync()].concat())
-            .await,
-        "1 2 C:INSERT 0 1 3 Z:I"
-    );
+    assert_eq!(client.ask(&[run("insert"), close("P"), sync()].concat()).await, "1 2 C:INSERT 0 1 3 Z:I");
 }
 
 #[tokio::test]
 async fn kept_back_answers_are_bounded() {
-    let server = server(WireLimits {
-        held_bytes_max: 1000,
-        ..WireLimits::default()
-    })
-    .await;
+    let server = server(WireLimits { held_bytes_max: 1000, ..WireLimits::default() }).await;
     let mut client = Client::connect(&server).await;
-    let answer = client
-        .ask(&[run("insert").repeat(200), sync()].concat())
-        .await;
-    assert!(
-        answer.ends_with("E:ERROR/54000/too much output before the implicit transaction's end Z:I"),
-        "{answer}"
-    );
+    let answer = client.ask(&[run("insert").repeat(200), sync()].concat()).await;
+    assert!(answer.ends_with("E:ERROR/54000/too much output before the implicit transaction's end Z:I"), "{answer}");
     assert_eq!(server.ledger.durable.load(Ordering::SeqCst), 0);
 }
 
 /// GW13
 #[tokio::test]
 async fn statements_and_portals_are_counted() {
-    let limits = WireLimits {
-        statements_max: 3,
-        portals_max: 2,
-        statement_bytes_max: 100,
-        ..WireLimits::default()
-    };
+    let limits = WireLimits { statements_max: 3, portals_max: 2, statement_bytes_max: 100, ..WireLimits::default() };
     let server = server(limits).await;
     let mut client = Client::connect(&server).await;
-    let all = ["a", "b", "c", "d"]
-        .map(|name| parse(name, "insert"))
-        .concat();
+    let all = ["a", "b", "c", "d"].map(|name| parse(name, "insert")).concat();
     let full = "E:ERROR/53400/too many prepared statements in this session";
-    assert_eq!(
-        client.ask(&[all, sync()].concat()).await,
-        format!("1 1 1 {full} Z:I")
-    );
-    assert_eq!(
-        client
-            .ask(&[close("Sa"), parse("d", "insert"), sync()].concat())
-            .await,
-        "3 1 Z:I"
-    );
+    assert_eq!(client.ask(&[all, sync()].concat()).await, format!("1 1 1 {full} Z:I"));
+    assert_eq!(client.ask(&[close("Sa"), parse("d", "insert"), sync()].concat()).await, "3 1 Z:I");
     let long = "i".repeat(99);
-    assert_eq!(
-        client
-            .ask(&[close("Sd"), parse("e", &long), sync()].concat())
-            .await,
-        format!("3 {full} Z:I")
-    );
+    assert_eq!(client.ask(&[close("Sd"), parse("e", &long), sync()].concat()).await, format!("3 {full} Z:I"));
     let portals = ["a", "b", "c"].map(|name| bind(name, "b", &[])).concat();
-    assert_eq!(
-        client.ask(&[portals, sync()].concat()).await,
-        "2 2 E:ERROR/53400/too many portals in this session Z:I"
-    );
+    assert_eq!(client.ask(&[portals, sync()].concat()).await, "2 2 E:ERROR/53400/too many portals in this session Z:I");
 }
 
 #[tokio::test]
@@ -240,16 +174,10 @@ async fn statements_freed_by_sql() {
     let server = server(WireLimits::default()).await;
     let mut client = Client::connect(&server).await;
     for freed in ["deallocate x", "discard all"] {
-        assert_eq!(
-            client.ask(&[parse("x", "insert"), sync()].concat()).await,
-            "1 Z:I"
-        );
+        assert_eq!(client.ask(&[parse("x", "insert"), sync()].concat()).await, "1 Z:I");
         client.ask(&query(freed)).await;
         let answer = client.ask(&[describe("Sx"), sync()].concat()).await;
-        assert_eq!(
-            answer,
-            r#"E:ERROR/26000/prepared statement "x" does not exist Z:I"#
-        );
+        assert_eq!(answer, r#"E:ERROR/26000/prepared statement "x" does not exist Z:I"#);
     }
 }
 
@@ -263,9 +191,7 @@ async fn a_long_pipeline() {
     let (mut read, mut write) = client.socket.split();
     let sent = async {
         for _ in 0..count {
-            tokio::io::AsyncWriteExt::write_all(&mut write, &one)
-                .await
-                .unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut write, &one).await.unwrap();
         }
     };
     let got = async {
@@ -273,9 +199,7 @@ async fn a_long_pipeline() {
         let mut buffer = vec![0; 65536];
         let all = count * (5 + 5 + 16 + 6);
         while bytes < all {
-            bytes += tokio::io::AsyncReadExt::read(&mut read, &mut buffer)
-                .await
-                .unwrap();
+            bytes += tokio::io::AsyncReadExt::read(&mut read, &mut buffer).await.unwrap();
         }
         assert_eq!(bytes, all);
     };

@@ -20,8 +20,8 @@ use duckmesh::{
     wire::{
         PgError, PgResult, SqlState,
         backend::{
-            Connector, CopySink, CopySource, Format, Outcome, Params, Place, Prepared,
-            ResultColumn, RowSource, RowTag, Rows, Session, Startup, Status,
+            Connector, CopySink, CopySource, Format, Outcome, Params, Place, Prepared, ResultColumn, RowSource, RowTag,
+            Rows, Session, Startup, Status,
         },
         cancel::Cancel,
     },
@@ -68,13 +68,7 @@ impl Connector for Fake {
             return Err(PgError::new(SqlState::INVALID_CATALOG_NAME, message));
         }
         let mut parameters = vec![("server_version".to_owned(), "15.18".to_owned())];
-        parameters.extend(
-            startup
-                .settings
-                .iter()
-                .filter(|(name, _)| name != "idle")
-                .cloned(),
-        );
+        parameters.extend(startup.settings.iter().filter(|(name, _)| name != "idle").cloned());
         let idle = startup.settings.iter().any(|(name, _)| name == "idle");
         self.ledger.sessions.fetch_add(1, Ordering::SeqCst);
         Ok(FakeSession {
@@ -128,10 +122,7 @@ impl FakeSession {
         self.status = Status::Idle;
         self.transaction += 1;
         if commit && bad {
-            return Err(PgError::new(
-                SqlState::SERIALIZATION_FAILURE,
-                "cannot commit",
-            ));
+            return Err(PgError::new(SqlState::SERIALIZATION_FAILURE, "cannot commit"));
         }
         if commit {
             self.ledger.durable.fetch_add(buffered, Ordering::SeqCst);
@@ -181,8 +172,7 @@ impl FakeSession {
             }
             "aside" => {
                 self.notices.push(PgError::notice("token l/1"));
-                self.parameters
-                    .push(("duckmesh.last_token".into(), "l/1".into()));
+                self.parameters.push(("duckmesh.last_token".into(), "l/1".into()));
                 complete("SET")
             }
             "sleep" => {
@@ -192,10 +182,7 @@ impl FakeSession {
                 Err(reason.error())
             }
             "copyin" => {
-                let sink = Sink {
-                    ledger: Arc::clone(&self.ledger),
-                    bytes: 0,
-                };
+                let sink = Sink { ledger: Arc::clone(&self.ledger), bytes: 0 };
                 Ok(Outcome::CopyIn(sink))
             }
             "copyout" => Ok(Outcome::CopyOut(Box::new(Source { left: 2 }))),
@@ -221,21 +208,12 @@ impl Session for FakeSession {
         if sql.contains("syntax") {
             return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error").position(1));
         }
-        Ok(sql
-            .split(';')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(Arc::from)
-            .collect())
+        Ok(sql.split(';').map(str::trim).filter(|part| !part.is_empty()).map(Arc::from).collect())
     }
 
     async fn prepare(&mut self, statement: &Arc<str>, _: &[u32]) -> PgResult<FakePrepared> {
         let prepared = FakePrepared {
-            params: if &**statement == "two" {
-                vec![23, 25]
-            } else {
-                Vec::new()
-            },
+            params: if &**statement == "two" { vec![23, 25] } else { Vec::new() },
             columns: statement.starts_with("select").then(|| vec![column()]),
             sql: Arc::clone(statement),
         };
@@ -254,15 +232,8 @@ impl Session for FakeSession {
         Ok("COPY 1".into())
     }
 
-    async fn execute(
-        &mut self,
-        prepared: &FakePrepared,
-        params: Params,
-        place: Place,
-    ) -> PgResult<Outcome<Sink>> {
-        let outcome = self
-            .statement(&Arc::clone(&prepared.sql), params, place)
-            .await;
+    async fn execute(&mut self, prepared: &FakePrepared, params: Params, place: Place) -> PgResult<Outcome<Sink>> {
+        let outcome = self.statement(&Arc::clone(&prepared.sql), params, place).await;
         if outcome.is_err() {
             self.note_error();
         }
@@ -311,16 +282,8 @@ impl Session for FakeSession {
 const BATCH_ROWS: u64 = 3;
 
 fn rows_of(rows: u64, ledger: &Arc<Ledger>) -> Rows {
-    let batches = Box::new(Numbers {
-        next: 0,
-        rows,
-        ledger: Arc::clone(ledger),
-    });
-    Rows {
-        columns: Arc::from(vec![column()]),
-        batches,
-        tag: RowTag::Select,
-    }
+    let batches = Box::new(Numbers { next: 0, rows, ledger: Arc::clone(ledger) });
+    Rows { columns: Arc::from(vec![column()]), batches, tag: RowTag::Select }
 }
 
 struct Numbers {
@@ -361,14 +324,10 @@ impl CopySink for Sink {
     }
     async fn data(&mut self, piece: Bytes) -> PgResult<()> {
         if piece.starts_with(b"bad") {
-            return Err(
-                PgError::new(SqlState::BAD_COPY_FILE_FORMAT, "bad data").context("COPY t, line 1")
-            );
+            return Err(PgError::new(SqlState::BAD_COPY_FILE_FORMAT, "bad data").context("COPY t, line 1"));
         }
         self.bytes += piece.len();
-        self.ledger
-            .pieces_max
-            .fetch_max(piece.len(), Ordering::SeqCst);
+        self.ledger.pieces_max.fetch_max(piece.len(), Ordering::SeqCst);
         Ok(())
     }
 }

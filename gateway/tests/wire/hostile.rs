@@ -20,14 +20,8 @@ async fn malformed_frames() {
         (b"Q\xff\xff\xff\xff".to_vec(), length),
         (b"Q\x01\x10\0\0".to_vec(), length),
         (b"E\0\x01\0\0".to_vec(), length),
-        (
-            b"?".to_vec(),
-            "E:FATAL/08P01/invalid frontend message type 63 EOF",
-        ),
-        (
-            b"p\0\0\0\x04".to_vec(),
-            "E:FATAL/08P01/invalid frontend message type 112 EOF",
-        ),
+        (b"?".to_vec(), "E:FATAL/08P01/invalid frontend message type 63 EOF"),
+        (b"p\0\0\0\x04".to_vec(), "E:FATAL/08P01/invalid frontend message type 112 EOF"),
         (message(b'Q', b"insert"), no_nul),
         (message(b'Q', b""), no_nul),
         (message(b'Q', b"insert\0x"), more),
@@ -44,10 +38,7 @@ async fn malformed_frames() {
         (message(b'B', b"\0\0\0\0\xff\xff"), short),
         (message(b'B', b"\0\0\0\0\0\x01\x7f\xff\xff\xff"), short),
         (message(b'B', b"\0\0\0\0\0\x01\xff\xff\xff\xfe"), short),
-        (
-            message(b'B', b"\0\0\0\0\0\x01\xff\xff\xff\xff\xff\xff"),
-            short,
-        ),
+        (message(b'B', b"\0\0\0\0\0\x01\xff\xff\xff\xff\xff\xff"), short),
         (message(b'D', b""), short),
         (message(b'D', b"S"), no_nul),
         (message(b'C', b"Sx\0y"), more),
@@ -56,12 +47,7 @@ async fn malformed_frames() {
     ];
     for (bytes, expected) in table {
         let mut client = Client::connect(&server).await;
-        assert_eq!(
-            client.ask(&bytes).await,
-            expected,
-            "{}",
-            bytes.escape_ascii()
-        );
+        assert_eq!(client.ask(&bytes).await, expected, "{}", bytes.escape_ascii());
     }
 }
 
@@ -77,12 +63,8 @@ async fn text_that_is_not_utf8() {
         (b"\xed\xa0\x80", "0xed 0xa0 0x80"),
     ];
     for (sql, shown) in table {
-        let error =
-            format!("E:ERROR/22021/invalid byte sequence for encoding \"UTF8\": {shown} Z:I");
-        assert_eq!(
-            client.ask(&message(b'Q', &[*sql, b"\0"].concat())).await,
-            error
-        );
+        let error = format!("E:ERROR/22021/invalid byte sequence for encoding \"UTF8\": {shown} Z:I");
+        assert_eq!(client.ask(&message(b'Q', &[*sql, b"\0"].concat())).await, error);
         let parse = message(b'P', &[b"\0", *sql, b"\0\0\0"].concat());
         assert_eq!(client.ask(&[parse, sync()].concat()).await, error);
     }
@@ -134,28 +116,14 @@ async fn the_valid_conversation_is_valid() {
 
 /// Writes the bytes, says no more, and reads until the server has had enough.
 fn ends(bytes: &[u8]) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ended = runtime.block_on(async {
         let (near, far) = tokio::io::duplex(1 << 20);
         let (_stop, shutdown) = Shutdown::new();
-        let (fake, registry) = (
-            Arc::new(Fake::default()),
-            Arc::new(CancelRegistry::default()),
-        );
+        let (fake, registry) = (Arc::new(Fake::default()), Arc::new(CancelRegistry::default()));
         let limits = Arc::new(WireLimits::default());
         let ticket = Ticket::default();
-        let server = tokio::spawn(serve_connection(
-            far,
-            None,
-            fake,
-            Arc::clone(&registry),
-            limits,
-            shutdown,
-            ticket,
-        ));
+        let server = tokio::spawn(serve_connection(far, None, fake, Arc::clone(&registry), limits, shutdown, ticket));
         let (mut read, mut write) = tokio::io::split(near);
         let client = async {
             let _ = write.write_all(bytes).await;

@@ -12,84 +12,25 @@ fn conversations() -> Vec<Vec<Vec<u8>>> {
     let one = || run("select 1");
     let fail = || describe("Snone");
     vec![
+        vec![query(""), query(";;"), query("select 1"), query("select 1;select 1"), query("begin;select 1;commit")],
+        vec![[one(), sync()].concat(), [one(), one(), message(b'H', b""), sync()].concat(), sync()],
         vec![
-            query(""),
-            query(";;"),
-            query("select 1"),
-            query("select 1;select 1"),
-            query("begin;select 1;commit"),
+            [parse("", ""), bind("", "", &[]), describe("P"), describe("S"), execute("", 0), execute("", 0), sync()]
+                .concat(),
         ],
-        vec![
-            [one(), sync()].concat(),
-            [one(), one(), message(b'H', b""), sync()].concat(),
-            sync(),
-        ],
-        vec![
-            [
-                parse("", ""),
-                bind("", "", &[]),
-                describe("P"),
-                describe("S"),
-                execute("", 0),
-                execute("", 0),
-                sync(),
-            ]
-            .concat(),
-        ],
-        vec![
-            [
-                parse("a", "select 1"),
-                describe("Sa"),
-                parse("a", "select 1"),
-                parse("b", "select 1"),
-                sync(),
-            ]
-            .concat(),
-        ],
-        vec![
-            [
-                parse("a", "select 1"),
-                bind("p", "a", &[]),
-                bind("p", "a", &[]),
-                sync(),
-            ]
-            .concat(),
-        ],
+        vec![[parse("a", "select 1"), describe("Sa"), parse("a", "select 1"), parse("b", "select 1"), sync()].concat()],
+        vec![[parse("a", "select 1"), bind("p", "a", &[]), bind("p", "a", &[]), sync()].concat()],
         vec![[parse("a", "select 1"), bind("", "a", &["x"]), sync()].concat()],
         vec![[parse("", "select 1; select 1"), sync()].concat()],
-        vec![
-            [fail(), query("select 1"), one(), sync()].concat(),
-            query("select 1"),
-        ],
-        vec![
-            [describe("S"), sync()].concat(),
-            [describe("P"), sync()].concat(),
-            [execute("x", 0), sync()].concat(),
-        ],
-        vec![
-            [describe("X"), sync()].concat(),
-            [close("X"), sync()].concat(),
-            [bind("", "zz", &[]), sync()].concat(),
-        ],
+        vec![[fail(), query("select 1"), one(), sync()].concat(), query("select 1")],
+        vec![[describe("S"), sync()].concat(), [describe("P"), sync()].concat(), [execute("x", 0), sync()].concat()],
+        vec![[describe("X"), sync()].concat(), [close("X"), sync()].concat(), [bind("", "zz", &[]), sync()].concat()],
         vec![[close("Sx"), close("Px"), close("S"), close("P"), sync()].concat()],
-        vec![
-            [one(), sync()].concat(),
-            query("select 1"),
-            [bind("", "", &[]), sync()].concat(),
-        ],
-        vec![
-            [parse("", "select 1"), bind("p", "", &[]), sync()].concat(),
-            [execute("p", 0), sync()].concat(),
-        ],
+        vec![[one(), sync()].concat(), query("select 1"), [bind("", "", &[]), sync()].concat()],
+        vec![[parse("", "select 1"), bind("p", "", &[]), sync()].concat(), [execute("p", 0), sync()].concat()],
         vec![
             query("begin"),
-            [
-                parse("a", "select 1"),
-                parse("c", "commit"),
-                bind("p", "a", &[]),
-                sync(),
-            ]
-            .concat(),
+            [parse("a", "select 1"), parse("c", "commit"), bind("p", "a", &[]), sync()].concat(),
             [execute("p", 1), execute("p", 1), execute("p", 0), sync()].concat(),
             [fail(), sync()].concat(),
             [bind("", "a", &[]), sync()].concat(),
@@ -115,16 +56,8 @@ fn conversations() -> Vec<Vec<Vec<u8>>> {
             .concat(),
         ],
         vec![[run("commit"), execute("", 0), sync()].concat()],
-        vec![
-            message(b'Q', b"select \xe2\x28\xa1\0"),
-            [message(b'P', b"\xff\0select 1\0\0\0"), sync()].concat(),
-        ],
-        vec![
-            message(b'd', b"stray"),
-            message(b'c', b""),
-            message(b'f', b"x\0"),
-            query("select 1"),
-        ],
+        vec![message(b'Q', b"select \xe2\x28\xa1\0"), [message(b'P', b"\xff\0select 1\0\0\0"), sync()].concat()],
+        vec![message(b'd', b"stray"), message(b'c', b""), message(b'f', b"x\0"), query("select 1")],
         vec![message(b'?', b"")],
         vec![message(b'X', b"")],
     ]
@@ -164,10 +97,7 @@ fn shape(words: &str) -> String {
         Some((kind @ ("T" | "D"), _)) => kind.to_owned(),
         _ => word.to_owned(),
     };
-    let kept = words
-        .split(' ')
-        .filter(|word| !word.starts_with("S:"))
-        .map(plain);
+    let kept = words.split(' ').filter(|word| !word.starts_with("S:")).map(plain);
     let text = kept.collect::<Vec<_>>().join(" ");
     text.replace("N:WARNING/25P01/there is no transaction in progress ", "")
 }

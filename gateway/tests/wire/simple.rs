@@ -15,15 +15,9 @@ async fn simple_queries() {
         (" ; ;", "I Z:I"),
         ("insert", "C:INSERT 0 1 Z:I"),
         ("insert;insert", "C:INSERT 0 1 C:INSERT 0 1 Z:I"),
-        (
-            "insert;fail;insert",
-            &format!("C:INSERT 0 1 {division} Z:I"),
-        ),
+        ("insert;fail;insert", &format!("C:INSERT 0 1 {division} Z:I")),
         ("syntax", "E:ERROR/42601/syntax error Z:I"),
-        (
-            "aside",
-            "N:NOTICE/00000/token l/1 S:duckmesh.last_token=l/1 C:SET Z:I",
-        ),
+        ("aside", "N:NOTICE/00000/token l/1 S:duckmesh.last_token=l/1 C:SET Z:I"),
         // A commit that fails takes the place of what it was to confirm.
         ("badcommit", "E:ERROR/40001/cannot commit Z:I"),
         ("insert;badcommit;insert", "E:ERROR/40001/cannot commit Z:I"),
@@ -32,10 +26,7 @@ async fn simple_queries() {
         ("fail", &format!("{division} Z:E")),
         ("insert", "E:ERROR/25P02/aborted Z:E"),
         ("commit", "C:ROLLBACK Z:I"),
-        (
-            "begin;insert;commit;badcommit",
-            "C:BEGIN C:INSERT 0 1 C:COMMIT E:ERROR/40001/cannot commit Z:I",
-        ),
+        ("begin;insert;commit;badcommit", "C:BEGIN C:INSERT 0 1 C:COMMIT E:ERROR/40001/cannot commit Z:I"),
     ];
     let mut client = Client::connect(&server).await;
     for (sql, expected) in table {
@@ -60,10 +51,7 @@ async fn function_calls_are_refused() {
     let server = server(WireLimits::default()).await;
     let mut client = Client::connect(&server).await;
     let answer = client.ask(&message(b'F', &[0; 10])).await;
-    assert_eq!(
-        answer,
-        "E:ERROR/0A000/function calls by message are not supported Z:I"
-    );
+    assert_eq!(answer, "E:ERROR/0A000/function calls by message are not supported Z:I");
     assert_eq!(client.ask(&query("insert")).await, "C:INSERT 0 1 Z:I");
 }
 
@@ -81,10 +69,7 @@ async fn a_slow_client_makes_the_source_wait() {
         before = made().await;
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    assert!(
-        before < 5_000,
-        "{before} batches for a client that reads nothing"
-    );
+    assert!(before < 5_000, "{before} batches for a client that reads nothing");
     let (id, key) = (client.id, client.key.clone());
     client.cancel(&server, id, &key).await;
     let end = loop {

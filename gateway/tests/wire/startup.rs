@@ -15,45 +15,22 @@ async fn first(bytes: &[u8]) -> String {
 async fn startup_answers() {
     let fine = |more: &str| format!("R S:server_version=15.18 {more}K Z:I");
     let user = ("user", "ann");
-    let bad_layout =
-        "E:FATAL/08P01/invalid startup packet layout: expected terminator as last byte EOF"
-            .to_owned();
+    let bad_layout = "E:FATAL/08P01/invalid startup packet layout: expected terminator as last byte EOF".to_owned();
     let table: Vec<(Vec<u8>, String)> = vec![
         (startup(V3, &[user]), fine("")),
         (startup(V3 + 2, &[user]), fine("")),
         (startup(V3 + 1, &[user]), format!("v:3.0: {}", fine(""))),
-        (
-            startup(V3 + 9999, &[user, ("_pq_.a", "b")]),
-            format!("v:3.2:_pq_.a\0 {}", fine("")),
-        ),
-        (
-            startup(V3, &[user, ("_pq_.a", "b")]),
-            format!("v:3.0:_pq_.a\0 {}", fine("")),
-        ),
-        (
-            startup(V3, &[user, ("options", r"-c a=b -cc=d\ e  --work-mem=\\x")]),
-            fine(r"S:a=b S:c=d e S:work_mem=\x "),
-        ),
-        (
-            startup(V3, &[user, ("client_encoding", "'utf-8'")]),
-            fine("S:client_encoding=UTF8 "),
-        ),
-        (
-            startup(V3, &[user, ("client_encoding", "UNICODE")]),
-            fine("S:client_encoding=UNICODE "),
-        ),
-        (
-            startup(V3, &[user, ("client_encoding", "SQL_ASCII")]),
-            fine("S:client_encoding=SQL_ASCII "),
-        ),
+        (startup(V3 + 9999, &[user, ("_pq_.a", "b")]), format!("v:3.2:_pq_.a\0 {}", fine(""))),
+        (startup(V3, &[user, ("_pq_.a", "b")]), format!("v:3.0:_pq_.a\0 {}", fine(""))),
+        (startup(V3, &[user, ("options", r"-c a=b -cc=d\ e  --work-mem=\\x")]), fine(r"S:a=b S:c=d e S:work_mem=\x ")),
+        (startup(V3, &[user, ("client_encoding", "'utf-8'")]), fine("S:client_encoding=UTF8 ")),
+        (startup(V3, &[user, ("client_encoding", "UNICODE")]), fine("S:client_encoding=UNICODE ")),
+        (startup(V3, &[user, ("client_encoding", "SQL_ASCII")]), fine("S:client_encoding=SQL_ASCII ")),
         (
             startup(V3, &[user, ("client_encoding", "latin1")]),
             r#"E:FATAL/22023/invalid value for parameter "client_encoding": "latin1" EOF"#.into(),
         ),
-        (
-            startup(V3, &[user, ("options", "-c a")]),
-            "E:FATAL/42601/-c a requires a value EOF".into(),
-        ),
+        (startup(V3, &[user, ("options", "-c a")]), "E:FATAL/42601/-c a requires a value EOF".into()),
         (
             startup(V3, &[user, ("options", "-c")]),
             "E:FATAL/42601/invalid command-line argument for server process: -c EOF".into(),
@@ -80,42 +57,22 @@ async fn startup_answers() {
         ),
         (
             packet(&(2_u32 << 16).to_be_bytes()),
-            "E:FATAL/0A000/unsupported frontend protocol 2.0: server supports 3.0 to 3.0 EOF"
-                .into(),
+            "E:FATAL/0A000/unsupported frontend protocol 2.0: server supports 3.0 to 3.0 EOF".into(),
         ),
         (
             startup(4 << 16, &[]),
-            "E:FATAL/0A000/unsupported frontend protocol 4.0: server supports 3.0 to 3.0 EOF"
-                .into(),
+            "E:FATAL/0A000/unsupported frontend protocol 4.0: server supports 3.0 to 3.0 EOF".into(),
         ),
-        (
-            packet(&[&V3.to_be_bytes()[..], b"user\x01"].concat()),
-            bad_layout.clone(),
-        ),
-        (
-            packet(&[&V3.to_be_bytes()[..], b"user\0a\0"].concat()),
-            bad_layout.clone(),
-        ),
-        (
-            packet(&[&V3.to_be_bytes()[..], b"user\0a\0\0x"].concat()),
-            bad_layout,
-        ),
+        (packet(&[&V3.to_be_bytes()[..], b"user\x01"].concat()), bad_layout.clone()),
+        (packet(&[&V3.to_be_bytes()[..], b"user\0a\0"].concat()), bad_layout.clone()),
+        (packet(&[&V3.to_be_bytes()[..], b"user\0a\0\0x"].concat()), bad_layout),
         (
             packet(&[&V3.to_be_bytes()[..], b"user\0\xff\0\0"].concat()),
             r#"E:FATAL/22021/invalid byte sequence for encoding "UTF8": 0xff EOF"#.into(),
         ),
-        (
-            10_001_u32.to_be_bytes().to_vec(),
-            "E:FATAL/08P01/invalid length of startup packet EOF".into(),
-        ),
-        (
-            7_u32.to_be_bytes().to_vec(),
-            "E:FATAL/08P01/invalid length of startup packet EOF".into(),
-        ),
-        (
-            u32::MAX.to_be_bytes().to_vec(),
-            "E:FATAL/08P01/invalid length of startup packet EOF".into(),
-        ),
+        (10_001_u32.to_be_bytes().to_vec(), "E:FATAL/08P01/invalid length of startup packet EOF".into()),
+        (7_u32.to_be_bytes().to_vec(), "E:FATAL/08P01/invalid length of startup packet EOF".into()),
+        (u32::MAX.to_be_bytes().to_vec(), "E:FATAL/08P01/invalid length of startup packet EOF".into()),
     ];
     for (bytes, expected) in table {
         assert_eq!(first(&bytes).await, expected, "{}", bytes.escape_ascii());
@@ -132,20 +89,12 @@ async fn encryption_is_declined_once_each() {
         client.send(request).await;
         assert_eq!(client.byte().await, b'N');
     }
-    assert!(
-        client
-            .ask(&startup(V3, &[("user", "a")]))
-            .await
-            .ends_with("Z:I")
-    );
+    assert!(client.ask(&startup(V3, &[("user", "a")])).await.ends_with("Z:I"));
 
     let mut client = Client::raw(&server).await;
     client.send(&ssl).await;
     assert_eq!(client.byte().await, b'N');
-    assert_eq!(
-        client.ask(&ssl).await,
-        "E:FATAL/08P01/encryption was asked for twice EOF"
-    );
+    assert_eq!(client.ask(&ssl).await, "E:FATAL/08P01/encryption was asked for twice EOF");
 }
 
 #[tokio::test]
@@ -162,10 +111,7 @@ async fn keys_are_as_long_as_the_protocol_allows() {
 /// GW7
 #[tokio::test]
 async fn a_startup_that_does_not_end_is_closed() {
-    let limits = WireLimits {
-        startup_deadline: std::time::Duration::from_millis(100),
-        ..WireLimits::default()
-    };
+    let limits = WireLimits { startup_deadline: std::time::Duration::from_millis(100), ..WireLimits::default() };
     let server = server(limits).await;
     for bytes in [&b""[..], b"\0\0", b"\0\0\0\x20\0\x03\0\0user"] {
         let mut client = Client::raw(&server).await;
@@ -177,11 +123,7 @@ async fn a_startup_that_does_not_end_is_closed() {
 /// GW8
 #[tokio::test]
 async fn connections_are_counted() {
-    let limits = WireLimits {
-        connections_max: 2,
-        unauthenticated_max: 1,
-        ..WireLimits::default()
-    };
+    let limits = WireLimits { connections_max: 2, unauthenticated_max: 1, ..WireLimits::default() };
     let server = server(limits).await;
     let full = "E:FATAL/53300/sorry, too many clients already EOF";
     let mut first = Client::connect(&server).await;
@@ -219,10 +161,7 @@ async fn connections_are_counted() {
 /// GW8
 #[test]
 fn sockets_of_one_address_are_counted() {
-    let limits = WireLimits {
-        connections_per_ip_max: 2,
-        ..WireLimits::default()
-    };
+    let limits = WireLimits { connections_per_ip_max: 2, ..WireLimits::default() };
     let admission = duckmesh::wire::Admission::new(&limits);
     let enter = |address: &str| admission.enter(address.parse().unwrap());
     let _one = enter("192.0.2.1:1").unwrap();
@@ -231,8 +170,6 @@ fn sockets_of_one_address_are_counted() {
     assert!(enter("192.0.2.2:3").is_ok());
     drop(two);
     assert!(enter("192.0.2.1:3").is_ok());
-    let local: Vec<_> = (1..10)
-        .map(|port| enter(&format!("127.0.0.1:{port}")).unwrap())
-        .collect();
+    let local: Vec<_> = (1..10).map(|port| enter(&format!("127.0.0.1:{port}")).unwrap()).collect();
     assert_eq!(local.len(), 9);
 }

@@ -46,33 +46,19 @@ fn record(offsets: u32, made_for: i64, body: &[u8]) -> NewRecord {
 }
 
 fn ddl(made_for: i64) -> NewRecord {
-    NewRecord {
-        ddl: true,
-        ..record(1, made_for, b"ddl")
-    }
+    NewRecord { ddl: true, ..record(1, made_for, b"ddl") }
 }
 
 fn key(index: u32, name: &str, payload: u8) -> RecordKey {
-    RecordKey {
-        index,
-        key: IdempotencyKey {
-            key: name.to_owned(),
-            payload_sha256: [payload; 32],
-        },
-    }
+    RecordKey { index, key: IdempotencyKey { key: name.to_owned(), payload_sha256: [payload; 32] } }
 }
 
 fn at(first: i64) -> AppendOutcome {
-    AppendOutcome::Appended {
-        first: Offset::new(first),
-    }
+    AppendOutcome::Appended { first: Offset::new(first) }
 }
 
 fn lane(head: i64, ddl_offset: i64) -> LaneState {
-    LaneState {
-        head: Offset::new(head),
-        ddl_offset: Offset::new(ddl_offset),
-    }
+    LaneState { head: Offset::new(head), ddl_offset: Offset::new(ddl_offset) }
 }
 
 /// Every record's range and body, in order.
@@ -82,9 +68,7 @@ async fn everything(bus: &dyn Bus, lake: LakeId) -> Vec<(i64, i64, Vec<u8>)> {
     records.into_iter().map(row).collect()
 }
 
-async fn an_empty_lane_stands_at_zero<Fut: Future<Output = Arc<dyn Bus>>>(
-    open: &impl Fn(LakeId) -> Fut,
-) {
+async fn an_empty_lane_stands_at_zero<Fut: Future<Output = Arc<dyn Bus>>>(open: &impl Fn(LakeId) -> Fut) {
     let lake = LakeId::new(1);
     let bus = open(lake).await;
     assert!(bus.lane(lake).await.is_err(), "no lane before it is opened");
@@ -94,9 +78,7 @@ async fn an_empty_lane_stands_at_zero<Fut: Future<Output = Arc<dyn Bus>>>(
     assert_eq!(everything(&*bus, lake).await, []);
 }
 
-async fn offsets_are_dense_under_concurrent_writers<Fut: Future<Output = Arc<dyn Bus>>>(
-    open: &impl Fn(LakeId) -> Fut,
-) {
+async fn offsets_are_dense_under_concurrent_writers<Fut: Future<Output = Arc<dyn Bus>>>(open: &impl Fn(LakeId) -> Fut) {
     let lake = LakeId::new(2);
     let bus = open(lake).await;
     bus.open_lane(lake).await.unwrap();
@@ -107,15 +89,9 @@ async fn offsets_are_dense_under_concurrent_writers<Fut: Future<Output = Arc<dyn
             let mut got = Vec::new();
             for n in 0..APPENDS {
                 let offsets = 1 + n % 3;
-                let some = vec![
-                    record(offsets, 0, &[writer]),
-                    record(1, 0, &[writer, writer]),
-                ];
+                let some = vec![record(offsets, 0, &[writer]), record(1, 0, &[writer, writer])];
                 match bus.append(lake, some).await.unwrap().as_slice() {
-                    [
-                        AppendOutcome::Appended { first },
-                        AppendOutcome::Appended { first: second },
-                    ] => {
+                    [AppendOutcome::Appended { first }, AppendOutcome::Appended { first: second }] => {
                         assert_eq!(first.get() + i64::from(offsets), second.get());
                         got.push((first.get(), second.get() - 1, vec![writer]));
                         got.push((second.get(), second.get(), vec![writer, writer]));
@@ -141,10 +117,7 @@ async fn offsets_are_dense_under_concurrent_writers<Fut: Future<Output = Arc<dyn
     appended.sort();
     let records = everything(&*bus, lake).await;
     assert_dense(&records);
-    assert_eq!(
-        records, appended,
-        "every acknowledged record, at its offsets"
-    );
+    assert_eq!(records, appended, "every acknowledged record, at its offsets");
     let head = records.last().unwrap().1;
     assert_eq!(bus.lane(lake).await.unwrap(), lane(head, 0));
 }
@@ -157,9 +130,7 @@ fn assert_dense(records: &[(i64, i64, Vec<u8>)]) {
     }
 }
 
-async fn what_was_appended_is_there_after_reopening<Fut: Future<Output = Arc<dyn Bus>>>(
-    open: &impl Fn(LakeId) -> Fut,
-) {
+async fn what_was_appended_is_there_after_reopening<Fut: Future<Output = Arc<dyn Bus>>>(open: &impl Fn(LakeId) -> Fut) {
     let lake = LakeId::new(3);
     let bus = open(lake).await;
     bus.open_lane(lake).await.unwrap();
@@ -170,14 +141,8 @@ async fn what_was_appended_is_there_after_reopening<Fut: Future<Output = Arc<dyn
     let bus = open(lake).await;
     assert_eq!(bus.open_lane(lake).await.unwrap(), lane(3, 3));
     let records = bus.read(lake, Offset::ZERO, MANY_BYTES).await.unwrap();
-    assert_eq!(
-        records.iter().map(|r| r.ddl).collect::<Vec<_>>(),
-        [false, true]
-    );
-    assert_eq!(
-        everything(&*bus, lake).await,
-        [(1, 2, b"a".to_vec()), (3, 3, b"ddl".to_vec())]
-    );
+    assert_eq!(records.iter().map(|r| r.ddl).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(everything(&*bus, lake).await, [(1, 2, b"a".to_vec()), (3, 3, b"ddl".to_vec())]);
 }
 
 async fn stale_records_are_refused_and_neighbours_are_not<Fut: Future<Output = Arc<dyn Bus>>>(
@@ -186,39 +151,17 @@ async fn stale_records_are_refused_and_neighbours_are_not<Fut: Future<Output = A
     let lake = LakeId::new(4);
     let bus = open(lake).await;
     bus.open_lane(lake).await.unwrap();
-    let stale = |current| AppendOutcome::Stale {
-        current: Offset::new(current),
-    };
+    let stale = |current| AppendOutcome::Stale { current: Offset::new(current) };
     let append = |records| bus.append(lake, records);
     // A DDL makes everything behind it stale, in the same call too.
-    let group = vec![
-        record(1, 0, b"a"),
-        ddl(0),
-        record(1, 0, b"b"),
-        record(3, 2, b"c"),
-        ddl(0),
-    ];
-    assert_eq!(
-        append(group).await.unwrap(),
-        [at(1), at(2), stale(2), at(3), stale(2)]
-    );
+    let group = vec![record(1, 0, b"a"), ddl(0), record(1, 0, b"b"), record(3, 2, b"c"), ddl(0)];
+    assert_eq!(append(group).await.unwrap(), [at(1), at(2), stale(2), at(3), stale(2)]);
     // One statement or several: the same answer.
     assert_eq!(append(vec![record(1, 0, b"d")]).await.unwrap(), [stale(2)]);
-    assert_eq!(
-        append(vec![record(1, 9, b"e")]).await.unwrap(),
-        [stale(2)],
-        "nor for the future"
-    );
+    assert_eq!(append(vec![record(1, 9, b"e")]).await.unwrap(), [stale(2)], "nor for the future");
     assert_eq!(append(vec![record(1, 2, b"f")]).await.unwrap(), [at(6)]);
-    let bodies: Vec<_> = everything(&*bus, lake)
-        .await
-        .into_iter()
-        .map(|r| r.2)
-        .collect();
-    assert_eq!(
-        bodies,
-        [b"a".to_vec(), b"ddl".to_vec(), b"c".to_vec(), b"f".to_vec()]
-    );
+    let bodies: Vec<_> = everything(&*bus, lake).await.into_iter().map(|r| r.2).collect();
+    assert_eq!(bodies, [b"a".to_vec(), b"ddl".to_vec(), b"c".to_vec(), b"f".to_vec()]);
     assert_eq!(bus.lane(lake).await.unwrap(), lane(6, 2));
 }
 
@@ -226,15 +169,8 @@ async fn keys_are_recorded_once<Fut: Future<Output = Arc<dyn Bus>>>(open: &impl 
     let lake = LakeId::new(5);
     let bus = open(lake).await;
     bus.open_lane(lake).await.unwrap();
-    let keyed = |offsets, keys| NewRecord {
-        keys,
-        ..record(offsets, 0, b"k")
-    };
-    let seen = |index, first, same_payload| SeenKey {
-        index,
-        first: Offset::new(first),
-        same_payload,
-    };
+    let keyed = |offsets, keys| NewRecord { keys, ..record(offsets, 0, b"k") };
+    let seen = |index, first, same_payload| SeenKey { index, first: Offset::new(first), same_payload };
     let append = |records| bus.append(lake, records);
     // Each key has the offset of its own frame, not of the record.
     let first = keyed(3, vec![key(0, "a", 1), key(2, "b", 2)]);
@@ -242,47 +178,25 @@ async fn keys_are_recorded_once<Fut: Future<Output = Arc<dyn Bus>>>(open: &impl 
     // A repeat is refused whole, with its neighbours in the call unharmed.
     let again = keyed(2, vec![key(0, "new", 1), key(1, "b", 2)]);
     let outcomes = append(vec![again, record(1, 0, b"n")]).await.unwrap();
-    assert_eq!(
-        outcomes,
-        [AppendOutcome::KeysSeen(vec![seen(1, 3, true)]), at(4)]
-    );
+    assert_eq!(outcomes, [AppendOutcome::KeysSeen(vec![seen(1, 3, true)]), at(4)]);
     // Nothing partially: the new key of the refused record is not recorded.
-    assert_eq!(
-        append(vec![keyed(1, vec![key(0, "new", 1)])])
-            .await
-            .unwrap(),
-        [at(5)]
-    );
+    assert_eq!(append(vec![keyed(1, vec![key(0, "new", 1)])]).await.unwrap(), [at(5)]);
     // Another payload is told apart; a repeat is known also when its schema is stale by now.
     append(vec![ddl(0)]).await.unwrap();
     let outcomes = append(vec![keyed(1, vec![key(0, "a", 9)])]).await.unwrap();
     assert_eq!(outcomes, [AppendOutcome::KeysSeen(vec![seen(0, 1, false)])]);
     // Twice in one call: the second meets the first.
-    let twice = |payload| NewRecord {
-        made_for: Offset::new(6),
-        ..keyed(1, vec![key(0, "twice", payload)])
-    };
+    let twice = |payload| NewRecord { made_for: Offset::new(6), ..keyed(1, vec![key(0, "twice", payload)]) };
     let outcomes = append(vec![twice(1), twice(1)]).await.unwrap();
-    assert_eq!(
-        outcomes,
-        [at(7), AppendOutcome::KeysSeen(vec![seen(0, 7, true)])]
-    );
+    assert_eq!(outcomes, [at(7), AppendOutcome::KeysSeen(vec![seen(0, 7, true)])]);
     // A stale record leaves no key behind.
     let stale = keyed(1, vec![key(0, "stale", 1)]);
-    assert!(matches!(
-        append(vec![stale]).await.unwrap()[..],
-        [AppendOutcome::Stale { .. }]
-    ));
-    let fresh = NewRecord {
-        made_for: Offset::new(6),
-        ..keyed(1, vec![key(0, "stale", 1)])
-    };
+    assert!(matches!(append(vec![stale]).await.unwrap()[..], [AppendOutcome::Stale { .. }]));
+    let fresh = NewRecord { made_for: Offset::new(6), ..keyed(1, vec![key(0, "stale", 1)]) };
     assert_eq!(append(vec![fresh]).await.unwrap(), [at(8)]);
 }
 
-async fn concurrent_repeats_have_one_effect<Fut: Future<Output = Arc<dyn Bus>>>(
-    open: &impl Fn(LakeId) -> Fut,
-) {
+async fn concurrent_repeats_have_one_effect<Fut: Future<Output = Arc<dyn Bus>>>(open: &impl Fn(LakeId) -> Fut) {
     let lake = LakeId::new(6);
     let bus = open(lake).await;
     bus.open_lane(lake).await.unwrap();
@@ -291,19 +205,10 @@ async fn concurrent_repeats_have_one_effect<Fut: Future<Output = Arc<dyn Bus>>>(
         let bus = Arc::clone(&bus);
         writers.push(tokio::spawn(async move {
             // Two keys, in both orders: no deadlock.
-            let one = NewRecord {
-                keys: vec![key(0, "x", 1), key(1, "y", 1)],
-                ..record(2, 0, b"r")
-            };
-            let other = NewRecord {
-                keys: vec![key(0, "y", 1), key(1, "x", 1)],
-                ..record(2, 0, b"r")
-            };
+            let one = NewRecord { keys: vec![key(0, "x", 1), key(1, "y", 1)], ..record(2, 0, b"r") };
+            let other = NewRecord { keys: vec![key(0, "y", 1), key(1, "x", 1)], ..record(2, 0, b"r") };
             let outcomes = bus.append(lake, vec![one, other]).await.unwrap();
-            outcomes
-                .iter()
-                .filter(|o| matches!(o, AppendOutcome::Appended { .. }))
-                .count()
+            outcomes.iter().filter(|o| matches!(o, AppendOutcome::Appended { .. })).count()
         }));
     }
     let mut effects = 0;
@@ -314,9 +219,7 @@ async fn concurrent_repeats_have_one_effect<Fut: Future<Output = Arc<dyn Bus>>>(
     assert_eq!(bus.lane(lake).await.unwrap(), lane(2, 0));
 }
 
-async fn reads_are_bounded_and_resume_anywhere<Fut: Future<Output = Arc<dyn Bus>>>(
-    open: &impl Fn(LakeId) -> Fut,
-) {
+async fn reads_are_bounded_and_resume_anywhere<Fut: Future<Output = Arc<dyn Bus>>>(open: &impl Fn(LakeId) -> Fut) {
     let lake = LakeId::new(7);
     let bus = open(lake).await;
     bus.open_lane(lake).await.unwrap();
@@ -334,48 +237,25 @@ async fn reads_are_bounded_and_resume_anywhere<Fut: Future<Output = Arc<dyn Bus>
     assert_eq!(firsts(30, MANY_BYTES).await, [0_i64; 0]);
 }
 
-async fn trim_stops_at_the_watermark<Fut: Future<Output = Arc<dyn Bus>>>(
-    open: &impl Fn(LakeId) -> Fut,
-) {
+async fn trim_stops_at_the_watermark<Fut: Future<Output = Arc<dyn Bus>>>(open: &impl Fn(LakeId) -> Fut) {
     let lake = LakeId::new(8);
     let bus = open(lake).await;
     bus.open_lane(lake).await.unwrap();
-    bus.append(
-        lake,
-        (0..1000)
-            .map(|n: u32| record(2, 0, &n.to_le_bytes()))
-            .collect(),
-    )
-    .await
-    .unwrap();
+    bus.append(lake, (0..1000).map(|n: u32| record(2, 0, &n.to_le_bytes())).collect()).await.unwrap();
     assert_eq!(bus.trim(lake, Offset::ZERO).await.unwrap(), 0);
-    assert_eq!(
-        bus.trim(lake, Offset::new(1299)).await.unwrap(),
-        649,
-        "1299 is half of a record"
-    );
+    assert_eq!(bus.trim(lake, Offset::new(1299)).await.unwrap(), 649, "1299 is half of a record");
     let firsts: BTreeSet<i64> = everything(&*bus, lake).await.iter().map(|r| r.0).collect();
     assert_eq!(firsts.first(), Some(&1299));
     assert_eq!(bus.trim(lake, Offset::new(9999)).await.unwrap(), 351);
-    assert_eq!(
-        bus.lane(lake).await.unwrap(),
-        lane(2000, 0),
-        "the head stays"
-    );
-    assert_eq!(
-        bus.append(lake, vec![record(1, 0, b"x")]).await.unwrap(),
-        [at(2001)]
-    );
+    assert_eq!(bus.lane(lake).await.unwrap(), lane(2000, 0), "the head stays");
+    assert_eq!(bus.append(lake, vec![record(1, 0, b"x")]).await.unwrap(), [at(2001)]);
 }
 
 async fn old_keys_are_forgotten<Fut: Future<Output = Arc<dyn Bus>>>(open: &impl Fn(LakeId) -> Fut) {
     let lake = LakeId::new(9);
     let bus = open(lake).await;
     bus.open_lane(lake).await.unwrap();
-    let keyed = || NewRecord {
-        keys: vec![key(0, "k", 1)],
-        ..record(1, 0, b"k")
-    };
+    let keyed = || NewRecord { keys: vec![key(0, "k", 1)], ..record(1, 0, b"k") };
     bus.append(lake, vec![keyed()]).await.unwrap();
     let day = Duration::from_secs(24 * 3600);
     assert_eq!(bus.forget_keys(lake, day).await.unwrap(), 0);

@@ -36,20 +36,11 @@ pub trait Bus: Send + Sync + 'static {
     ///
     /// An error means that nothing was appended, except [`crate::BusErrorKind::Unknown`]: then all that would
     /// have been accepted is in the log, or nothing is.
-    async fn append(
-        &self,
-        lake: LakeId,
-        records: Vec<NewRecord>,
-    ) -> Result<Vec<AppendOutcome>, BusError>;
+    async fn append(&self, lake: LakeId, records: Vec<NewRecord>) -> Result<Vec<AppendOutcome>, BusError>;
 
     /// Records that cover offsets above `after`, in order, up to about `bytes_max` of bodies; at least one if
     /// there is one. The first may begin at or below `after`.
-    async fn read(
-        &self,
-        lake: LakeId,
-        after: Offset,
-        bytes_max: usize,
-    ) -> Result<Vec<StoredRecord>, BusError>;
+    async fn read(&self, lake: LakeId, after: Offset, bytes_max: usize) -> Result<Vec<StoredRecord>, BusError>;
 
     /// Where the lane stands: everything acknowledged before the call is at or below `head`.
     async fn lane(&self, lake: LakeId) -> Result<LaneState, BusError>;
@@ -143,6 +134,5 @@ pub struct StoredRecord {
 
 /// Failpoints stand on both sides of a backend's commit; an error injected there is one of a lost connection.
 pub(crate) fn failpoint(name: &'static str, kind: crate::BusErrorKind) -> Result<(), BusError> {
-    duckmesh_catalog::failpoint::hit(name)
-        .map_err(|e| BusError::new(kind, format!("failpoint {name}: {e}")))
+    duckmesh_catalog::failpoint::hit(name).map_err(|e| BusError::new(kind, format!("failpoint {name}: {e}")))
 }

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use deadpool_postgres::{
-    GenericClient, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
-};
+use deadpool_postgres::{GenericClient, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use duckmesh_catalog::{LakeId, Offset};
 use futures::{TryStreamExt, pin_mut};
 use tokio_postgres::{NoTls, Row, error::SqlState};
@@ -20,16 +18,13 @@ use crate::error::{BusError, BusErrorKind};
 
 type Result<T> = std::result::Result<T, BusError>;
 
-const MIGRATIONS: &[&str] = &[include_str!(
-    "../../../migrations/postgres/log_0001_lane.sql"
-)];
+const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/postgres/log_0001_lane.sql")];
 /// Connections: each lake has one append in flight at a time.
 const CONNECTIONS_MAX: usize = 8;
 /// How long a request waits for a connection, and for a new connection.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// A lane that another session holds, or a server that hangs, must end as an error.
-const SETTINGS: &str =
-    "-c lock_timeout=10s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s";
+const SETTINGS: &str = "-c lock_timeout=10s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s";
 /// Advisory lock of migrations ("DMLG").
 const MIGRATION_LOCK: i64 = 0x444d_4c47;
 /// Records removed in one statement: a long trim must end within the statement's timeout.
@@ -59,20 +54,11 @@ pub struct PostgresBus {
 impl PostgresBus {
     /// Connects and migrates.
     pub async fn open(url: &str) -> Result<Self> {
-        let mut config: tokio_postgres::Config = url
-            .parse()
-            .map_err(|e| BusError::caused(BusErrorKind::Unavailable, "read the log's URL", e))?;
-        let options = config
-            .get_options()
-            .map_or(SETTINGS.to_owned(), |o| format!("{SETTINGS} {o}"));
+        let mut config: tokio_postgres::Config =
+            url.parse().map_err(|e| BusError::caused(BusErrorKind::Unavailable, "read the log's URL", e))?;
+        let options = config.get_options().map_or(SETTINGS.to_owned(), |o| format!("{SETTINGS} {o}"));
         config.options(options).application_name("duckmesh log");
-        let manager = Manager::from_config(
-            config,
-            NoTls,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
-        );
+        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS_MAX)
             .runtime(Runtime::Tokio1)
@@ -86,45 +72,31 @@ impl PostgresBus {
     }
 
     async fn client(&self) -> Result<Object> {
-        self.pool
-            .get()
-            .await
-            .map_err(|e| BusError::caused(BusErrorKind::Unavailable, "connect to the log", e))
+        self.pool.get().await.map_err(|e| BusError::caused(BusErrorKind::Unavailable, "connect to the log", e))
     }
 
     async fn migrate(&self) -> Result<()> {
         let failed = |e| postgres("migrate the log", &e);
         let mut client = self.client().await?;
         let t = client.transaction().await.map_err(failed)?;
-        t.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK])
-            .await
-            .map_err(failed)?;
+        t.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await.map_err(failed)?;
         t.batch_execute(
             "CREATE SCHEMA IF NOT EXISTS duckmesh;
              CREATE TABLE IF NOT EXISTS duckmesh.log_version (version integer NOT NULL)",
         )
         .await
         .map_err(failed)?;
-        let row = t
-            .query_one(
-                "SELECT coalesce(max(version), 0) FROM duckmesh.log_version",
-                &[],
-            )
-            .await
-            .map_err(failed)?;
+        let row =
+            t.query_one("SELECT coalesce(max(version), 0) FROM duckmesh.log_version", &[]).await.map_err(failed)?;
         let version: i32 = row.try_get(0).map_err(failed)?;
         let known = MIGRATIONS.len() as i32;
         if version > known {
-            let message = format!(
-                "the log has version {version}, this program knows {known}: use a newer one"
-            );
+            let message = format!("the log has version {version}, this program knows {known}: use a newer one");
             return Err(BusError::new(BusErrorKind::Corrupt, message));
         }
         for (done, sql) in (1_i32..).zip(MIGRATIONS).filter(|(n, _)| *n > version) {
             t.batch_execute(sql).await.map_err(failed)?;
-            t.execute("INSERT INTO duckmesh.log_version VALUES ($1)", &[&done])
-                .await
-                .map_err(failed)?;
+            t.execute("INSERT INTO duckmesh.log_version VALUES ($1)", &[&done]).await.map_err(failed)?;
         }
         t.commit().await.map_err(failed)
     }
@@ -135,17 +107,13 @@ impl Bus for PostgresBus {
     async fn open_lane(&self, lake: LakeId) -> Result<LaneState> {
         let client = self.client().await?;
         let sql = "INSERT INTO duckmesh.lane VALUES ($1, 0, 0) ON CONFLICT DO NOTHING";
-        client
-            .execute(sql, &[&lake.get()])
-            .await
-            .map_err(|e| postgres("open the lane", &e))?;
+        client.execute(sql, &[&lake.get()]).await.map_err(|e| postgres("open the lane", &e))?;
         lane(&client, lake).await
     }
 
     async fn append(&self, lake: LakeId, records: Vec<NewRecord>) -> Result<Vec<AppendOutcome>> {
         let mut client = self.client().await?;
-        let one_statement =
-            records.iter().all(|r| r.keys.is_empty()) && segments(&records).count() == 1;
+        let one_statement = records.iter().all(|r| r.keys.is_empty()) && segments(&records).count() == 1;
         if one_statement {
             // One statement is one transaction: no BEGIN and COMMIT round trips while the lane's row is locked.
             failpoint("bus-append-before-commit", BusErrorKind::Unavailable)?;
@@ -155,17 +123,11 @@ impl Bus for PostgresBus {
                 Some(base) => Ok(appended(base, &records).collect()),
                 None => {
                     let current = lane(&client, lake).await?.ddl_offset;
-                    Ok(records
-                        .iter()
-                        .map(|_| AppendOutcome::Stale { current })
-                        .collect())
+                    Ok(records.iter().map(|_| AppendOutcome::Stale { current }).collect())
                 }
             };
         }
-        let t = client
-            .transaction()
-            .await
-            .map_err(|e| postgres("begin", &e))?;
+        let t = client.transaction().await.map_err(|e| postgres("begin", &e))?;
         let outcomes = append_each(&t, lake, &records).await?;
         failpoint("bus-append-before-commit", BusErrorKind::Unavailable)?;
         t.commit().await.map_err(|e| postgres("commit", &e))?;
@@ -173,12 +135,7 @@ impl Bus for PostgresBus {
         Ok(outcomes)
     }
 
-    async fn read(
-        &self,
-        lake: LakeId,
-        after: Offset,
-        bytes_max: usize,
-    ) -> Result<Vec<StoredRecord>> {
+    async fn read(&self, lake: LakeId, after: Offset, bytes_max: usize) -> Result<Vec<StoredRecord>> {
         let failed = |e| postgres("read the log", &e);
         let client = self.client().await?;
         let sql = "SELECT first_offset, last_offset, ddl, body FROM duckmesh.frame
@@ -186,8 +143,7 @@ impl Bus for PostgresBus {
         let statement = client.prepare_cached(sql).await.map_err(failed)?;
         let (mut records, mut bytes, mut after) = (Vec::new(), 0, after);
         loop {
-            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-                [&lake.get(), &after.get(), &READ_ROWS];
+            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&lake.get(), &after.get(), &READ_ROWS];
             let rows = client.query_raw(&statement, values).await.map_err(failed)?;
             pin_mut!(rows);
             let mut count = 0;
@@ -230,10 +186,7 @@ impl Bus for PostgresBus {
         let sql = "DELETE FROM duckmesh.idempotency
             WHERE lake_id = $1 AND recorded < now() - make_interval(secs => $2)";
         let client = self.client().await?;
-        client
-            .execute(sql, &[&lake.get(), &window.as_secs_f64()])
-            .await
-            .map_err(|e| postgres("forget keys", &e))
+        client.execute(sql, &[&lake.get(), &window.as_secs_f64()]).await.map_err(|e| postgres("forget keys", &e))
     }
 
     async fn drop_lane(&self, lake: LakeId) -> Result<()> {
@@ -258,11 +211,7 @@ fn segments(records: &[NewRecord]) -> impl Iterator<Item = &[NewRecord]> {
 }
 
 /// Appends in a transaction that holds the lane's row from the start, so that keys are checked and recorded under it.
-async fn append_each(
-    t: &impl GenericClient,
-    lake: LakeId,
-    records: &[NewRecord],
-) -> Result<Vec<AppendOutcome>> {
+async fn append_each(t: &impl GenericClient, lake: LakeId, records: &[NewRecord]) -> Result<Vec<AppendOutcome>> {
     let failed = |e| postgres("append", &e);
     // Always the lane first, then the keys: two appends with the same keys cannot wait for each other in a circle.
     let sql = "SELECT ddl_offset FROM duckmesh.lane WHERE lake_id = $1 FOR UPDATE";
@@ -270,9 +219,9 @@ async fn append_each(
     let row = row.ok_or_else(|| no_lane(lake))?;
     let mut current = Offset::new(row.try_get(0).map_err(failed)?);
     let mut outcomes = Vec::with_capacity(records.len());
-    for segment in records.chunk_by(|a, b| {
-        a.made_for == b.made_for && !a.ddl && !b.ddl && a.keys.is_empty() && b.keys.is_empty()
-    }) {
+    for segment in
+        records.chunk_by(|a, b| a.made_for == b.made_for && !a.ddl && !b.ddl && a.keys.is_empty() && b.keys.is_empty())
+    {
         let seen = match segment {
             [one] if !one.keys.is_empty() => seen_keys(t, lake, one).await?,
             _ => Vec::new(),
@@ -297,11 +246,7 @@ async fn append_each(
 }
 
 /// Appends records in one statement; gives the head before them, or nothing if they are stale.
-async fn append_segment(
-    client: &impl GenericClient,
-    lake: LakeId,
-    records: &[NewRecord],
-) -> Result<Option<i64>> {
+async fn append_segment(client: &impl GenericClient, lake: LakeId, records: &[NewRecord]) -> Result<Option<i64>> {
     let failed = |e| postgres("append", &e);
     let (Some(first), total) = (records.first(), total(records)) else {
         return Ok(None);
@@ -316,18 +261,7 @@ async fn append_segment(
     let statement = client.prepare_cached(APPEND).await.map_err(failed)?;
     let made_for = first.made_for.get();
     let row = client
-        .query_opt(
-            &statement,
-            &[
-                &lake.get(),
-                &total,
-                &made_for,
-                &first.ddl,
-                &firsts,
-                &lasts,
-                &bodies,
-            ],
-        )
+        .query_opt(&statement, &[&lake.get(), &total, &made_for, &first.ddl, &firsts, &lasts, &bodies])
         .await
         .map_err(failed)?;
     row.map(|row| row.try_get(0).map_err(failed)).transpose()
@@ -345,67 +279,38 @@ fn appended(base: i64, records: &[NewRecord]) -> impl Iterator<Item = AppendOutc
     })
 }
 
-async fn seen_keys(
-    t: &impl GenericClient,
-    lake: LakeId,
-    record: &NewRecord,
-) -> Result<Vec<SeenKey>> {
+async fn seen_keys(t: &impl GenericClient, lake: LakeId, record: &NewRecord) -> Result<Vec<SeenKey>> {
     let failed = |e| postgres("look up keys", &e);
     let keys: Vec<&str> = record.keys.iter().map(|k| k.key.key.as_str()).collect();
     let sql = "SELECT key, first_offset, payload_sha256 FROM duckmesh.idempotency
         WHERE lake_id = $1 AND key = ANY ($2)";
     let statement = t.prepare_cached(sql).await.map_err(failed)?;
     let mut seen = Vec::new();
-    for row in t
-        .query(&statement, &[&lake.get(), &keys])
-        .await
-        .map_err(failed)?
-    {
+    for row in t.query(&statement, &[&lake.get(), &keys]).await.map_err(failed)? {
         let key: &str = row.try_get(0).map_err(failed)?;
         let first = Offset::new(row.try_get(1).map_err(failed)?);
         let sha256: &[u8] = row.try_get(2).map_err(failed)?;
-        seen.extend(
-            record
-                .keys
-                .iter()
-                .filter(|k| k.key.key == key)
-                .map(|k| SeenKey {
-                    index: k.index,
-                    first,
-                    same_payload: sha256 == k.key.payload_sha256,
-                }),
-        );
+        seen.extend(record.keys.iter().filter(|k| k.key.key == key).map(|k| SeenKey {
+            index: k.index,
+            first,
+            same_payload: sha256 == k.key.payload_sha256,
+        }));
     }
     Ok(seen)
 }
 
-async fn record_keys(
-    t: &impl GenericClient,
-    lake: LakeId,
-    base: i64,
-    record: &NewRecord,
-) -> Result<()> {
+async fn record_keys(t: &impl GenericClient, lake: LakeId, base: i64, record: &NewRecord) -> Result<()> {
     if record.keys.is_empty() {
         return Ok(());
     }
     let failed = |e| postgres("record keys", &e);
     let keys: Vec<&str> = record.keys.iter().map(|k| k.key.key.as_str()).collect();
-    let payloads: Vec<&[u8]> = record
-        .keys
-        .iter()
-        .map(|k| &k.key.payload_sha256[..])
-        .collect();
-    let offsets: Vec<i64> = record
-        .keys
-        .iter()
-        .map(|k| base + 1 + i64::from(k.index))
-        .collect();
+    let payloads: Vec<&[u8]> = record.keys.iter().map(|k| &k.key.payload_sha256[..]).collect();
+    let offsets: Vec<i64> = record.keys.iter().map(|k| base + 1 + i64::from(k.index)).collect();
     let sql = "INSERT INTO duckmesh.idempotency (lake_id, key, payload_sha256, first_offset)
         SELECT $1, k, p, o FROM unnest($2::text[], $3::bytea[], $4::bigint[]) AS r (k, p, o)";
     let statement = t.prepare_cached(sql).await.map_err(failed)?;
-    t.execute(&statement, &[&lake.get(), &keys, &payloads, &offsets])
-        .await
-        .map_err(failed)?;
+    t.execute(&statement, &[&lake.get(), &keys, &payloads, &offsets]).await.map_err(failed)?;
     Ok(())
 }
 
@@ -413,10 +318,7 @@ async fn lane(client: &impl GenericClient, lake: LakeId) -> Result<LaneState> {
     let failed = |e| postgres("read the lane", &e);
     let sql = "SELECT head, ddl_offset FROM duckmesh.lane WHERE lake_id = $1";
     let statement = client.prepare_cached(sql).await.map_err(failed)?;
-    let row = client
-        .query_opt(&statement, &[&lake.get()])
-        .await
-        .map_err(failed)?;
+    let row = client.query_opt(&statement, &[&lake.get()]).await.map_err(failed)?;
     let row = row.ok_or_else(|| no_lane(lake))?;
     Ok(LaneState {
         head: Offset::new(row.try_get(0).map_err(failed)?),
@@ -440,20 +342,12 @@ fn stored(row: &Row) -> std::result::Result<StoredRecord, tokio_postgres::Error>
 /// An error of Postgres by what the caller must do. Without an answer of the server the outcome is not known.
 fn postgres(doing: &str, error: &tokio_postgres::Error) -> BusError {
     let kind = match error.code() {
-        Some(code) if [SqlState::DISK_FULL, SqlState::INSUFFICIENT_RESOURCES].contains(code) => {
-            BusErrorKind::Full
-        }
-        Some(code) if [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code) => {
-            BusErrorKind::Corrupt
-        }
-        Some(code) if *code == SqlState::ADMIN_SHUTDOWN || *code == SqlState::CRASH_SHUTDOWN => {
-            BusErrorKind::Unknown
-        }
+        Some(code) if [SqlState::DISK_FULL, SqlState::INSUFFICIENT_RESOURCES].contains(code) => BusErrorKind::Full,
+        Some(code) if [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code) => BusErrorKind::Corrupt,
+        Some(code) if *code == SqlState::ADMIN_SHUTDOWN || *code == SqlState::CRASH_SHUTDOWN => BusErrorKind::Unknown,
         Some(_) => BusErrorKind::Unavailable,
         None => BusErrorKind::Unknown,
     };
-    let message = error
-        .as_db_error()
-        .map_or_else(|| error.to_string(), ToString::to_string);
+    let message = error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string);
     BusError::caused(kind, doing, message)
 }

@@ -12,9 +12,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use duckmesh_catalog::{LakeId, Offset};
-use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use super::{AppendOutcome, Bus, LaneState, NewRecord, SeenKey, StoredRecord, failpoint};
@@ -56,32 +54,22 @@ impl SqliteBus {
     pub fn open(path: &Path) -> Result<Self> {
         let mut connection = Connection::open(path).map_err(|e| sqlite("open the log", e))?;
         prepare(&mut connection).map_err(|e| sqlite("open the log", e))??;
-        let reader = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .and_then(|reader| {
-            reader.busy_timeout(BUSY_TIMEOUT)?;
-            reader.pragma_update(None, "query_only", true)?;
-            reader.set_prepared_statement_cache_capacity(STATEMENTS);
-            Ok(reader)
-        })
-        .map_err(|e| sqlite("open the log", e))?;
+        let reader =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+                .and_then(|reader| {
+                    reader.busy_timeout(BUSY_TIMEOUT)?;
+                    reader.pragma_update(None, "query_only", true)?;
+                    reader.set_prepared_statement_cache_capacity(STATEMENTS);
+                    Ok(reader)
+                })
+                .map_err(|e| sqlite("open the log", e))?;
         let (requests, jobs) = mpsc::sync_channel::<Job>(REQUESTS_MAX);
-        let mut writer = Writer {
-            connection,
-            broken: None,
-        };
+        let mut writer = Writer { connection, broken: None };
         std::thread::Builder::new()
             .name("log-writer".into())
             .spawn(move || jobs.into_iter().for_each(|job| job(&mut writer)))
-            .map_err(|e| {
-                BusError::caused(BusErrorKind::Unavailable, "start the log's thread", e)
-            })?;
-        Ok(Self {
-            requests,
-            reader: Arc::new(Mutex::new(reader)),
-        })
+            .map_err(|e| BusError::caused(BusErrorKind::Unavailable, "start the log's thread", e))?;
+        Ok(Self { requests, reader: Arc::new(Mutex::new(reader)) })
     }
 
     /// Runs `work` in a transaction on the writing thread; appends pass the failpoints.
@@ -95,12 +83,10 @@ impl SqliteBus {
             let _ = reply.send(writer.transact(failpoints, work));
         });
         // The queue is longer than its users are many, so this does not block; a full one is an error, not a wait.
-        self.requests.try_send(job).map_err(|e| {
-            BusError::new(BusErrorKind::Unavailable, format!("the log is busy: {e}"))
-        })?;
-        answer
-            .await
-            .map_err(|_| BusError::new(BusErrorKind::Unknown, "the log's thread ended"))?
+        self.requests
+            .try_send(job)
+            .map_err(|e| BusError::new(BusErrorKind::Unavailable, format!("the log is busy: {e}")))?;
+        answer.await.map_err(|_| BusError::new(BusErrorKind::Unknown, "the log's thread ended"))?
     }
 
     /// Runs `work` on the reading connection, off the runtime's workers.
@@ -109,20 +95,14 @@ impl SqliteBus {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let reader = Arc::clone(&self.reader);
-        tokio::task::spawn_blocking(move || {
-            work(&reader.lock().unwrap_or_else(PoisonError::into_inner))
-        })
-        .await
-        .map_err(|e| BusError::caused(BusErrorKind::Unavailable, "read the log", e))?
+        tokio::task::spawn_blocking(move || work(&reader.lock().unwrap_or_else(PoisonError::into_inner)))
+            .await
+            .map_err(|e| BusError::caused(BusErrorKind::Unavailable, "read the log", e))?
     }
 }
 
 impl Writer {
-    fn transact<T>(
-        &mut self,
-        failpoints: bool,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T>,
-    ) -> Result<T> {
+    fn transact<T>(&mut self, failpoints: bool, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         if let Some(reason) = &self.broken {
             return Err(BusError::new(BusErrorKind::Unavailable, reason.clone()));
         }
@@ -142,22 +122,17 @@ fn commit<T>(
     failpoints: bool,
     work: impl FnOnce(&Transaction<'_>) -> Result<T>,
 ) -> Result<T> {
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|e| sqlite("begin", e))?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|e| sqlite("begin", e))?;
     // An error up to here rolls back, whatever it is: nothing happened.
     let done = work(&transaction)?;
     if failpoints {
         failpoint("bus-append-before-commit", BusErrorKind::Unavailable)?;
     }
-    transaction
-        .commit()
-        .map_err(|e| match e.sqlite_error_code() {
-            Some(ErrorCode::SystemIoFailure) => {
-                BusError::caused(BusErrorKind::Unknown, "commit", e)
-            }
-            _ => sqlite("commit", e),
-        })?;
+    transaction.commit().map_err(|e| match e.sqlite_error_code() {
+        Some(ErrorCode::SystemIoFailure) => BusError::caused(BusErrorKind::Unknown, "commit", e),
+        _ => sqlite("commit", e),
+    })?;
     if failpoints {
         failpoint("bus-append-after-commit", BusErrorKind::Unknown)?;
     }
@@ -196,15 +171,9 @@ impl Bus for SqliteBus {
         self.write(true, move |t| append(t, lake, &records)).await
     }
 
-    async fn read(
-        &self,
-        lake: LakeId,
-        after: Offset,
-        bytes_max: usize,
-    ) -> Result<Vec<StoredRecord>> {
+    async fn read(&self, lake: LakeId, after: Offset, bytes_max: usize) -> Result<Vec<StoredRecord>> {
         let _ = lake;
-        self.query(move |c| read(c, after, bytes_max).map_err(|e| sqlite("read the log", e)))
-            .await
+        self.query(move |c| read(c, after, bytes_max).map_err(|e| sqlite("read the log", e))).await
     }
 
     async fn lane(&self, lake: LakeId) -> Result<LaneState> {
@@ -236,9 +205,7 @@ impl Bus for SqliteBus {
         let seconds = i64::try_from(window.as_secs()).unwrap_or(i64::MAX);
         self.write(false, move |t| {
             let sql = "DELETE FROM idempotency WHERE recorded_unix_s < unixepoch() - ?1";
-            let removed = t
-                .execute(sql, [seconds])
-                .map_err(|e| sqlite("forget keys", e))?;
+            let removed = t.execute(sql, [seconds]).map_err(|e| sqlite("forget keys", e))?;
             Ok(removed as u64)
         })
         .await
@@ -272,14 +239,10 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<Result<()>> {
     let application: i32 = transaction.pragma_query_value(None, "application_id", |r| r.get(0))?;
     let known = MIGRATIONS.len() as i64;
     if version > known || (version > 0 && application != APPLICATION_ID) {
-        let message =
-            format!("the log has version {version}, this program knows {known}: use a newer one");
+        let message = format!("the log has version {version}, this program knows {known}: use a newer one");
         return Ok(Err(BusError::new(BusErrorKind::Corrupt, message)));
     }
-    for sql in MIGRATIONS
-        .iter()
-        .skip(usize::try_from(version).unwrap_or(0))
-    {
+    for sql in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
         transaction.execute_batch(sql)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -293,10 +256,7 @@ fn lane(connection: &Connection, lake: LakeId) -> Result<LaneState> {
         .prepare_cached("SELECT head, ddl_offset FROM lane WHERE lake_id = ?1")
         .and_then(|mut s| {
             s.query_row([lake.get()], |r| {
-                Ok(LaneState {
-                    head: Offset::new(r.get(0)?),
-                    ddl_offset: Offset::new(r.get(1)?),
-                })
+                Ok(LaneState { head: Offset::new(r.get(0)?), ddl_offset: Offset::new(r.get(1)?) })
             })
             .optional()
         })
@@ -315,9 +275,7 @@ fn append(t: &Transaction<'_>, lake: LakeId, records: &[NewRecord]) -> Result<Ve
             continue;
         }
         if record.made_for != at.ddl_offset {
-            outcomes.push(AppendOutcome::Stale {
-                current: at.ddl_offset,
-            });
+            outcomes.push(AppendOutcome::Stale { current: at.ddl_offset });
             continue;
         }
         let first = at.head.next();
@@ -334,16 +292,10 @@ fn append(t: &Transaction<'_>, lake: LakeId, records: &[NewRecord]) -> Result<Ve
     Ok(outcomes)
 }
 
-fn insert(
-    t: &Transaction<'_>,
-    record: &NewRecord,
-    first: Offset,
-    last: Offset,
-) -> rusqlite::Result<()> {
+fn insert(t: &Transaction<'_>, record: &NewRecord, first: Offset, last: Offset) -> rusqlite::Result<()> {
     let sql = "INSERT INTO frame (last_offset, first_offset, ddl, body) VALUES (?1, ?2, ?3, ?4)";
     let body: &[u8] = &record.body;
-    t.prepare_cached(sql)?
-        .execute(params![last.get(), first.get(), record.ddl, body])?;
+    t.prepare_cached(sql)?.execute(params![last.get(), first.get(), record.ddl, body])?;
     if record.keys.is_empty() {
         return Ok(());
     }
@@ -364,11 +316,8 @@ fn seen_keys(t: &Transaction<'_>, record: &NewRecord) -> rusqlite::Result<Vec<Se
     let sql = "SELECT first_offset, payload_sha256 FROM idempotency WHERE key = ?1";
     let mut statement = t.prepare_cached(sql)?;
     for key in &record.keys {
-        let found = statement
-            .query_row([&key.key.key], |r| {
-                Ok((r.get::<_, i64>(0)?, r.get::<_, Vec<u8>>(1)?))
-            })
-            .optional()?;
+        let found =
+            statement.query_row([&key.key.key], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Vec<u8>>(1)?))).optional()?;
         if let Some((first, sha256)) = found {
             seen.push(SeenKey {
                 index: key.index,

@@ -63,11 +63,7 @@ pub(super) async fn publish(
     failpoint::hit("commit-after-encode")?;
     let mut files: Vec<(Uuid, Vec<NewFile>)> = prepared.staged;
     for (table, schema_path, table_path, part) in prepared.parts {
-        let file = shared
-            .files
-            .put(&schema_path, &table_path, part)
-            .await
-            .map_err(put_failed)?;
+        let file = shared.files.put(&schema_path, &table_path, part).await.map_err(put_failed)?;
         match files.iter_mut().find(|(uuid, _)| *uuid == table) {
             Some((_, of_table)) => of_table.push(file),
             None => files.push((table, vec![file])),
@@ -85,10 +81,7 @@ pub(super) async fn publish(
         files,
         rejected: prepared.rejected,
     };
-    catalog
-        .publish(&publication)
-        .await
-        .map_err(|e| refused_if(is_ddl, e.into()))?;
+    catalog.publish(&publication).await.map_err(|e| refused_if(is_ddl, e.into()))?;
     shared.meters.dead_letters.increment(rejected);
     Ok(())
 }
@@ -103,9 +96,7 @@ fn refused_if(is_ddl: bool, failure: Failure) -> Failure {
 
 fn put_failed(error: duckmesh_storage::Error) -> Failure {
     match error.kind() {
-        StorageErrorKind::Invalid | StorageErrorKind::AlreadyExists => {
-            Failure::Unappliable(error.to_string())
-        }
+        StorageErrorKind::Invalid | StorageErrorKind::AlreadyExists => Failure::Unappliable(error.to_string()),
         // A store that is full, down or read-only is not the record's fault.
         _ => Failure::Wait(error.to_string()),
     }
@@ -148,14 +139,11 @@ fn prepare(schema: &LakeSchema, units: &[Unit], attempt: u32) -> Result<Prepared
     for ((uuid, columns), batches) in groups {
         let table = table(schema, uuid).map_err(Failure::Unappliable)?;
         let folder = schema.schemas.values().find(|s| s.id == table.schema_id);
-        let folder =
-            folder.ok_or_else(|| Failure::Unappliable("the table's schema is gone".into()))?;
+        let folder = folder.ok_or_else(|| Failure::Unappliable("the table's schema is gone".into()))?;
         let (columns, batches) = fit(table, &columns, batches).map_err(Failure::Unappliable)?;
         let file = encode(table, &columns, &batches, &NameSeed::new(first, part))
             .map_err(|e| Failure::Unappliable(e.to_string()))?;
-        prepared
-            .parts
-            .push((uuid, folder.path.clone(), table.path.clone(), file));
+        prepared.parts.push((uuid, folder.path.clone(), table.path.clone(), file));
         part = part.saturating_add(1);
     }
     Ok(prepared)
@@ -186,8 +174,7 @@ fn collect(
         Content::Parts(parts) => {
             for part in parts {
                 match part {
-                    Part::Rows { table, .. } | Part::Files { table, .. }
-                        if dropped.contains(table) => {}
+                    Part::Rows { table, .. } | Part::Files { table, .. } if dropped.contains(table) => {}
                     Part::Rows { table, columns, .. } => writable(schema, *table, Some(columns))?,
                     Part::Files { table, .. } => writable(schema, *table, None)?,
                     Part::Ddl(_) => {}
@@ -195,13 +182,8 @@ fn collect(
             }
             for part in parts {
                 match part {
-                    Part::Rows { table, .. } | Part::Files { table, .. }
-                        if dropped.contains(table) => {}
-                    Part::Rows {
-                        table,
-                        columns,
-                        batch,
-                    } => add_rows(groups, *table, columns, batch),
+                    Part::Rows { table, .. } | Part::Files { table, .. } if dropped.contains(table) => {}
+                    Part::Rows { table, columns, batch } => add_rows(groups, *table, columns, batch),
                     Part::Files { table, files } => staged.push((*table, files.clone())),
                     Part::Ddl(_) => {}
                 }
@@ -213,10 +195,7 @@ fn collect(
 
 fn add_rows(groups: &mut Groups, table: Uuid, columns: &[ColumnId], batch: &RecordBatch) {
     if batch.num_rows() > 0 {
-        groups
-            .entry((table, columns.to_vec()))
-            .or_default()
-            .push(batch.clone());
+        groups.entry((table, columns.to_vec())).or_default().push(batch.clone());
     }
 }
 
@@ -232,9 +211,7 @@ fn writable(schema: &LakeSchema, uuid: Uuid, columns: Option<&[ColumnId]>) -> Re
 }
 
 fn table(schema: &LakeSchema, uuid: Uuid) -> Result<&Arc<TableDef>, String> {
-    schema
-        .table_by_uuid(uuid)
-        .ok_or_else(|| "the table does not exist any more".to_owned())
+    schema.table_by_uuid(uuid).ok_or_else(|| "the table does not exist any more".to_owned())
 }
 
 /// The rows as the table is now: columns that are gone are left out, types that another writer widened are cast.
@@ -250,25 +227,18 @@ fn fit(
         .filter_map(|(index, id)| Some((index, *id, table.column_by_id(*id)?.ty.arrow())))
         .collect();
     let ids = kept.iter().map(|(_, id, _)| *id).collect();
-    let fields: Vec<Field> = kept
-        .iter()
-        .map(|(_, id, ty)| Field::new(id.to_string(), ty.clone(), true))
-        .collect();
+    let fields: Vec<Field> = kept.iter().map(|(_, id, ty)| Field::new(id.to_string(), ty.clone(), true)).collect();
     let schema = Arc::new(Schema::new(fields));
     let batches = batches.iter().map(|batch| {
         let arrays = kept
             .iter()
             .map(|(index, id, ty)| {
-                let array = batch
-                    .columns()
-                    .get(*index)
-                    .ok_or("a column is missing in the batch")?;
+                let array = batch.columns().get(*index).ok_or("a column is missing in the batch")?;
                 cast(array, ty).map_err(|e| format!("column {id}: {e}"))
             })
             .collect::<Result<Vec<ArrayRef>, String>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&schema), arrays, &options)
-            .map_err(|e| e.to_string())
+        RecordBatch::try_new_with_options(Arc::clone(&schema), arrays, &options).map_err(|e| e.to_string())
     });
     Ok((ids, batches.collect::<Result<_, String>>()?))
 }
@@ -277,10 +247,7 @@ fn cast(array: &ArrayRef, ty: &arrow::datatypes::DataType) -> Result<ArrayRef, S
     if array.data_type() == ty {
         return Ok(Arc::clone(array));
     }
-    let exact = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
+    let exact = CastOptions { safe: false, ..CastOptions::default() };
     cast_with_options(array, ty, &exact).map_err(|e| e.to_string())
 }
 
@@ -297,7 +264,5 @@ pub(super) fn rejections(unit: &Unit, why: &str, attempts: u32) -> Vec<Rejection
             Vec::new()
         },
     };
-    (unit.first.get()..=unit.last.get())
-        .map(rejection)
-        .collect()
+    (unit.first.get()..=unit.last.get()).map(rejection).collect()
 }

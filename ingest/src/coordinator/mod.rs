@@ -40,11 +40,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<Stop>) {
     let (lake, options) = (shared.info.id, &shared.options);
     let retry = options.lease_ttl / RENEWALS_PER_TTL;
     while !is_over(&mut stop) {
-        match shared
-            .catalog
-            .acquire_lease(lake, &options.owner, options.lease_ttl)
-            .await
-        {
+        match shared.catalog.acquire_lease(lake, &options.owner, options.lease_ttl).await {
             Ok(Some(lease)) => {
                 tracing::info!(lake = %shared.info.name, epoch = %lease.epoch, "publishing");
                 shared.meters.leader.set(1.0);
@@ -105,11 +101,8 @@ async fn renew(shared: &Shared, lease: &Lease) {
 async fn standby(shared: &Shared, stop: &mut watch::Receiver<Stop>, pause: Duration) {
     let until = Instant::now() + pause;
     loop {
-        let look = if shared.progress.is_wanted() {
-            until.min(Instant::now() + shared.options.poll_interval)
-        } else {
-            until
-        };
+        let look =
+            if shared.progress.is_wanted() { until.min(Instant::now() + shared.options.poll_interval) } else { until };
         tokio::select! {
             () = sleep_until(look) => {}
             () = shared.progress.woken() => continue,

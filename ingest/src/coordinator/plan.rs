@@ -75,13 +75,7 @@ impl Unit {
             content: left,
             body: self.body.clone(),
         };
-        let right = Self {
-            first: middle,
-            last: self.last,
-            ddl: self.ddl,
-            content: right,
-            body: self.body,
-        };
+        let right = Self { first: middle, last: self.last, ddl: self.ddl, content: right, body: self.body };
         (left, right)
     }
 
@@ -105,29 +99,19 @@ fn part_bytes(part: &Part) -> usize {
 fn split_rows(rows: &SharedRows, count: usize) -> (SharedRows, SharedRows) {
     let count = count.min(rows.rows_per_offset.len());
     let (left, right) = rows.rows_per_offset.split_at(count);
-    let middle = left
-        .iter()
-        .map(|n| *n as usize)
-        .sum::<usize>()
-        .min(rows.batch.num_rows());
+    let middle = left.iter().map(|n| *n as usize).sum::<usize>().min(rows.batch.num_rows());
     let piece = |counts: &[u32], from: usize, to: usize| SharedRows {
         table: rows.table,
         columns: rows.columns.clone(),
         rows_per_offset: counts.to_vec(),
         batch: rows.batch.slice(from, to - from),
     };
-    (
-        piece(left, 0, middle),
-        piece(right, middle, rows.batch.num_rows()),
-    )
+    (piece(left, 0, middle), piece(right, middle, rows.batch.num_rows()))
 }
 
 /// Takes records from the front that are about `bytes_max` when decoded; at least one. What a read gives may be
 /// many times its size when decompressed.
-pub(super) fn next_chunk(
-    records: &mut VecDeque<StoredRecord>,
-    bytes_max: usize,
-) -> Vec<StoredRecord> {
+pub(super) fn next_chunk(records: &mut VecDeque<StoredRecord>, bytes_max: usize) -> Vec<StoredRecord> {
     let (mut chunk, mut bytes) = (Vec::new(), 0_usize);
     while let Some(record) = records.front() {
         bytes = bytes.saturating_add(frame::decoded_bytes(&record.body));

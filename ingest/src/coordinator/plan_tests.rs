@@ -40,22 +40,10 @@ fn ddl_is_alone_and_size_divides() {
     let size = unit(1, false).bytes();
     // r is rows, d is DDL; publications are divided by blanks.
     let check = |records: &str, bytes_max: usize, expect: &str| {
-        let units = records
-            .chars()
-            .zip(1..)
-            .map(|(c, n)| unit(n, c == 'd'))
-            .collect();
+        let units = records.chars().zip(1..).map(|(c, n)| unit(n, c == 'd')).collect();
         let steps = plan(units, bytes_max);
-        let step = |s: &Vec<Unit>| {
-            s.iter()
-                .map(|u| if u.ddl { 'd' } else { 'r' })
-                .collect::<String>()
-        };
-        assert_eq!(
-            steps.iter().map(step).collect::<Vec<_>>().join(" "),
-            expect,
-            "{records}"
-        );
+        let step = |s: &Vec<Unit>| s.iter().map(|u| if u.ddl { 'd' } else { 'r' }).collect::<String>();
+        assert_eq!(steps.iter().map(step).collect::<Vec<_>>().join(" "), expect, "{records}");
         let offsets: Vec<i64> = steps.iter().flatten().map(|u| u.first.get()).collect();
         assert_eq!(offsets, (1..=records.len() as i64).collect::<Vec<_>>());
     };

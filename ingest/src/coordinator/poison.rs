@@ -38,15 +38,7 @@ impl Leader<'_> {
     async fn attempts(&mut self, units: &Arc<Vec<Unit>>) -> Result<Option<String>, Failure> {
         let mut attempt = 1;
         loop {
-            let failure = match commit::publish(
-                self.shared,
-                self.lease,
-                self.watermark,
-                units,
-                attempt,
-            )
-            .await
-            {
+            let failure = match commit::publish(self.shared, self.lease, self.watermark, units, attempt).await {
                 Ok(()) => return Ok(None),
                 Err(failure) => failure,
             };
@@ -82,13 +74,7 @@ impl Leader<'_> {
             files: Vec::new(),
             rejected,
         };
-        match self
-            .shared
-            .catalog
-            .publish(&publication)
-            .await
-            .map_err(Failure::from)
-        {
+        match self.shared.catalog.publish(&publication).await.map_err(Failure::from) {
             Ok(_) => {}
             // A rejection cannot be rejected: only an operator can help.
             Err(Failure::Unappliable(why) | Failure::Refused(why)) => {

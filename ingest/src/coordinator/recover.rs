@@ -37,9 +37,7 @@ impl From<duckmesh_catalog::Error> for Failure {
             ErrorKind::Fenced => Self::Fenced,
             // Unknown: our own commit may have succeeded, and only its answer was lost.
             ErrorKind::WatermarkMoved | ErrorKind::Unknown => Self::Reload,
-            ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::Invalid => {
-                Self::Unappliable(error.to_string())
-            }
+            ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::Invalid => Self::Unappliable(error.to_string()),
             _ => Self::Wait(error.to_string()),
         }
     }

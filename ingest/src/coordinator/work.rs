@@ -41,11 +41,7 @@ enum Pass {
 }
 
 /// Publishes until the lake stops or another epoch begins.
-pub(super) async fn run(
-    shared: &Arc<Shared>,
-    lease: &Lease,
-    stop: &mut watch::Receiver<Stop>,
-) -> End {
+pub(super) async fn run(shared: &Arc<Shared>, lease: &Lease, stop: &mut watch::Receiver<Stop>) -> End {
     let mut leader = Leader {
         shared,
         lease,
@@ -93,9 +89,7 @@ fn out_of_time(stop: &watch::Receiver<Stop>) -> bool {
 fn stopped(stop: &watch::Receiver<Stop>, leader: &Leader<'_>) -> bool {
     match *stop.borrow() {
         Stop::No => stop.has_changed().is_err(),
-        Stop::Drain(_) => {
-            out_of_time(stop) || leader.shared.progress.lane().head <= leader.watermark
-        }
+        Stop::Drain(_) => out_of_time(stop) || leader.shared.progress.lane().head <= leader.watermark,
     }
 }
 
@@ -154,15 +148,10 @@ impl Leader<'_> {
         // Asked before the read: what is appended during it is no hole.
         let head = shared.progress.lane().head;
         shared.progress.reading();
-        let records = shared
-            .bus
-            .read(shared.info.id, self.watermark, limit)
-            .await?;
+        let records = shared.bus.read(shared.info.id, self.watermark, limit).await?;
         if records.is_empty() {
             return if head > self.watermark {
-                Err(Failure::Wait(format!(
-                    "the log has a hole: nothing up to its head {head}"
-                )))
+                Err(Failure::Wait(format!("the log has a hole: nothing up to its head {head}")))
             } else {
                 Ok(Pass::Done)
             };
@@ -260,11 +249,7 @@ impl Leader<'_> {
         }
         if self.forgot.elapsed() >= FORGET_INTERVAL {
             self.forgot = Instant::now();
-            if let Err(error) = shared
-                .bus
-                .forget_keys(shared.info.id, shared.options.key_window)
-                .await
-            {
+            if let Err(error) = shared.bus.forget_keys(shared.info.id, shared.options.key_window).await {
                 tracing::warn!(lake = %shared.info.name, %error, "could not forget old keys");
             }
         }

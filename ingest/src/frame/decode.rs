@@ -15,8 +15,8 @@ use uuid::Uuid;
 use super::{
     Body, Content, FrameError, Part, SharedRows,
     layout::{
-        ALIGN, COLUMNS_MAX, FLAG_ZSTD, HEADER_BYTES, KIND_PARTS, KIND_ROWS, MAGIC, OFFSETS_MAX,
-        PART_DDL, PART_FILES, PART_ROWS, PARTS_MAX, PAYLOAD_BYTES_MAX, VERSION,
+        ALIGN, COLUMNS_MAX, FLAG_ZSTD, HEADER_BYTES, KIND_PARTS, KIND_ROWS, MAGIC, OFFSETS_MAX, PART_DDL, PART_FILES,
+        PART_ROWS, PARTS_MAX, PAYLOAD_BYTES_MAX, VERSION,
     },
 };
 
@@ -25,18 +25,13 @@ type Result<T> = std::result::Result<T, FrameError>;
 /// Takes a record apart. `offsets` is how many the log says that it covers.
 pub fn decode(record: &Bytes, offsets: u64) -> Result<Body> {
     let payload = open(record)?;
-    let mut cursor = Cursor {
-        payload: &payload,
-        at: 0,
-    };
+    let mut cursor = Cursor { payload: &payload, at: 0 };
     let made_for = Offset::new(cursor.i64()?);
     let kind = cursor.u8()?;
     cursor.take(3)?;
     let count = cursor.count("offsets", OFFSETS_MAX)?;
     if count as u64 != offsets {
-        return Err(FrameError::new(format!(
-            "the record covers {count} offsets, the log says {offsets}"
-        )));
+        return Err(FrameError::new(format!("the record covers {count} offsets, the log says {offsets}")));
     }
     let content = match kind {
         KIND_ROWS => Content::Rows(shared_rows(&mut cursor, count)?),
@@ -60,27 +55,9 @@ pub fn decoded_bytes(record: &[u8]) -> usize {
 
 /// Checks the header and the checksum, and gives the uncompressed payload.
 fn open(record: &Bytes) -> Result<Buffer> {
-    let header: &[u8; HEADER_BYTES] = record
-        .first_chunk()
-        .ok_or_else(|| FrameError::new("the record is shorter than its header"))?;
-    let [
-        m0,
-        m1,
-        m2,
-        version,
-        c0,
-        c1,
-        c2,
-        c3,
-        flags,
-        _,
-        _,
-        _,
-        l0,
-        l1,
-        l2,
-        l3,
-    ] = *header;
+    let header: &[u8; HEADER_BYTES] =
+        record.first_chunk().ok_or_else(|| FrameError::new("the record is shorter than its header"))?;
+    let [m0, m1, m2, version, c0, c1, c2, c3, flags, _, _, _, l0, l1, l2, l3] = *header;
     if [m0, m1, m2] != MAGIC {
         return Err(FrameError::new("not a record"));
     }
@@ -99,8 +76,7 @@ fn open(record: &Bytes) -> Result<Buffer> {
     let payload = match flags {
         0 => Buffer::from(body),
         FLAG_ZSTD => Buffer::from_vec(
-            zstd::bulk::decompress(&body, length)
-                .map_err(|e| FrameError::new(format!("could not decompress: {e}")))?,
+            zstd::bulk::decompress(&body, length).map_err(|e| FrameError::new(format!("could not decompress: {e}")))?,
         ),
         _ => return Err(FrameError::new("unknown record flags")),
     };
@@ -112,23 +88,14 @@ fn open(record: &Bytes) -> Result<Buffer> {
 
 fn shared_rows(cursor: &mut Cursor<'_>, count: usize) -> Result<SharedRows> {
     let (table, columns) = cursor.columns()?;
-    let rows_per_offset = (0..count)
-        .map(|_| cursor.u32())
-        .collect::<Result<Vec<_>>>()?;
+    let rows_per_offset = (0..count).map(|_| cursor.u32()).collect::<Result<Vec<_>>>()?;
     cursor.align(ALIGN)?;
     let batch = batch(cursor.rest(), &columns)?;
     let counted: u64 = rows_per_offset.iter().map(|n| u64::from(*n)).sum();
     if counted != batch.num_rows() as u64 {
-        return Err(FrameError::new(
-            "rows per offset do not add up to the batch",
-        ));
+        return Err(FrameError::new("rows per offset do not add up to the batch"));
     }
-    Ok(SharedRows {
-        table,
-        columns,
-        rows_per_offset,
-        batch,
-    })
+    Ok(SharedRows { table, columns, rows_per_offset, batch })
 }
 
 fn parts(cursor: &mut Cursor<'_>) -> Result<Vec<Part>> {
@@ -138,24 +105,14 @@ fn parts(cursor: &mut Cursor<'_>) -> Result<Vec<Part>> {
         let tag = cursor.u8()?;
         let length = cursor.u32()? as usize;
         let content = cursor.take(length)?;
-        let mut inner = Cursor {
-            payload: &content,
-            at: 0,
-        };
+        let mut inner = Cursor { payload: &content, at: 0 };
         parts.push(match tag {
             PART_ROWS => {
                 let (table, columns) = inner.columns()?;
                 let batch = batch(inner.rest(), &columns)?;
-                Part::Rows {
-                    table,
-                    columns,
-                    batch,
-                }
+                Part::Rows { table, columns, batch }
             }
-            PART_FILES => Part::Files {
-                table: inner.uuid()?,
-                files: json(&inner.rest())?,
-            },
+            PART_FILES => Part::Files { table: inner.uuid()?, files: json(&inner.rest())? },
             PART_DDL => Part::Ddl(json(&content)?),
             _ => return Err(FrameError::new("unknown part")),
         });
@@ -185,9 +142,7 @@ fn batch(stream: Buffer, columns: &[ColumnId]) -> Result<RecordBatch> {
     Ok(batch)
 }
 
-fn read_stream(
-    mut stream: Buffer,
-) -> std::result::Result<Option<RecordBatch>, arrow::error::ArrowError> {
+fn read_stream(mut stream: Buffer) -> std::result::Result<Option<RecordBatch>, arrow::error::ArrowError> {
     let mut decoder = StreamDecoder::new();
     let batch = decoder.decode(&mut stream)?;
     if batch.is_some() && decoder.decode(&mut stream)?.is_some() {
@@ -215,11 +170,8 @@ fn refuse_compression(stream: &[u8]) -> Result<()> {
         if size == 0 {
             return Ok(());
         }
-        let metadata = after
-            .get(..size)
-            .ok_or_else(|| FrameError::new("unreadable rows: cut off"))?;
-        let message = root_as_message(metadata)
-            .map_err(|e| FrameError::new(format!("unreadable rows: {e}")))?;
+        let metadata = after.get(..size).ok_or_else(|| FrameError::new("unreadable rows: cut off"))?;
+        let message = root_as_message(metadata).map_err(|e| FrameError::new(format!("unreadable rows: {e}")))?;
         if let Some(batch) = message.header_as_record_batch()
             && batch.compression().is_some()
         {
@@ -229,10 +181,8 @@ fn refuse_compression(stream: &[u8]) -> Result<()> {
             return Err(FrameError::new("unreadable rows: dictionaries"));
         }
         let body = usize::try_from(message.bodyLength()).unwrap_or(usize::MAX);
-        rest = after
-            .get(size..)
-            .and_then(|r| r.get(body..))
-            .ok_or_else(|| FrameError::new("unreadable rows: cut off"))?;
+        rest =
+            after.get(size..).and_then(|r| r.get(body..)).ok_or_else(|| FrameError::new("unreadable rows: cut off"))?;
     }
 }
 
@@ -244,10 +194,7 @@ struct Cursor<'a> {
 
 impl Cursor<'_> {
     fn take(&mut self, length: usize) -> Result<Buffer> {
-        let end = self
-            .at
-            .checked_add(length)
-            .filter(|end| *end <= self.payload.len());
+        let end = self.at.checked_add(length).filter(|end| *end <= self.payload.len());
         let end = end.ok_or_else(|| FrameError::new("the record is cut off"))?;
         let taken = self.payload.slice_with_length(self.at, length);
         self.at = end;
@@ -259,10 +206,7 @@ impl Cursor<'_> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let bytes = self
-            .payload
-            .get(self.at..)
-            .and_then(|rest| rest.first_chunk());
+        let bytes = self.payload.get(self.at..).and_then(|rest| rest.first_chunk());
         let bytes = *bytes.ok_or_else(|| FrameError::new("the record is cut off"))?;
         self.at += N;
         Ok(bytes)
@@ -295,9 +239,7 @@ impl Cursor<'_> {
     fn columns(&mut self) -> Result<(Uuid, Vec<ColumnId>)> {
         let table = self.uuid()?;
         let count = self.count("columns", COLUMNS_MAX)?;
-        let ids = (0..count)
-            .map(|_| self.i64().map(ColumnId::new))
-            .collect::<Result<_>>()?;
+        let ids = (0..count).map(|_| self.i64().map(ColumnId::new)).collect::<Result<_>>()?;
         Ok((table, ids))
     }
 

@@ -15,9 +15,8 @@ use uuid::Uuid;
 use super::{
     FrameError, Part, SharedRows,
     layout::{
-        ALIGN, COLUMNS_MAX, COMPRESS_BYTES_MIN, FLAG_ZSTD, HEADER_BYTES, KIND_PARTS, KIND_ROWS,
-        MAGIC, OFFSETS_MAX, PART_DDL, PART_FILES, PART_ROWS, PARTS_MAX, PAYLOAD_BYTES_MAX,
-        PREFIX_BYTES, VERSION, ZSTD_LEVEL,
+        ALIGN, COLUMNS_MAX, COMPRESS_BYTES_MIN, FLAG_ZSTD, HEADER_BYTES, KIND_PARTS, KIND_ROWS, MAGIC, OFFSETS_MAX,
+        PART_DDL, PART_FILES, PART_ROWS, PARTS_MAX, PAYLOAD_BYTES_MAX, PREFIX_BYTES, VERSION, ZSTD_LEVEL,
     },
 };
 
@@ -25,9 +24,7 @@ use super::{
 pub fn encode_rows(made_for: Offset, rows: &SharedRows) -> Result<Vec<u8>, FrameError> {
     let counted: u64 = rows.rows_per_offset.iter().map(|n| u64::from(*n)).sum();
     if counted != rows.batch.num_rows() as u64 {
-        return Err(FrameError::new(
-            "rows per offset do not add up to the batch",
-        ));
+        return Err(FrameError::new("rows per offset do not add up to the batch"));
     }
     let offsets = rows.rows_per_offset.len();
     if offsets == 0 || offsets > OFFSETS_MAX {
@@ -54,8 +51,8 @@ pub fn encode_parts(made_for: Offset, parts: &[Part]) -> Result<Vec<u8>, FrameEr
         let at = payload.len();
         payload.extend_from_slice(&[0; 5]);
         let tag = put_part(&mut payload, part)?;
-        let length = u32::try_from(payload.len() - at - 5)
-            .map_err(|_| FrameError::new("a part of the frame is too large"))?;
+        let length =
+            u32::try_from(payload.len() - at - 5).map_err(|_| FrameError::new("a part of the frame is too large"))?;
         payload[at] = tag;
         payload[at + 1..at + 5].copy_from_slice(&length.to_le_bytes());
     }
@@ -75,11 +72,7 @@ fn begin(made_for: Offset, kind: u8, offsets: u32) -> Vec<u8> {
 
 fn put_part(payload: &mut Vec<u8>, part: &Part) -> Result<u8, FrameError> {
     match part {
-        Part::Rows {
-            table,
-            columns,
-            batch,
-        } => {
+        Part::Rows { table, columns, batch } => {
             put_columns(payload, *table, columns)?;
             put_batch(payload, columns, batch)?;
             Ok(PART_ROWS)
@@ -97,8 +90,7 @@ fn put_part(payload: &mut Vec<u8>, part: &Part) -> Result<u8, FrameError> {
 }
 
 fn put_json(payload: &mut Vec<u8>, value: &impl serde::Serialize) -> Result<(), FrameError> {
-    serde_json::to_writer(payload, value)
-        .map_err(|e| FrameError::new(format!("could not write a part: {e}")))
+    serde_json::to_writer(payload, value).map_err(|e| FrameError::new(format!("could not write a part: {e}")))
 }
 
 fn put_columns(payload: &mut Vec<u8>, table: Uuid, columns: &[ColumnId]) -> Result<(), FrameError> {
@@ -113,16 +105,11 @@ fn put_columns(payload: &mut Vec<u8>, table: Uuid, columns: &[ColumnId]) -> Resu
     Ok(())
 }
 
-fn put_batch(
-    payload: &mut Vec<u8>,
-    columns: &[ColumnId],
-    batch: &RecordBatch,
-) -> Result<(), FrameError> {
+fn put_batch(payload: &mut Vec<u8>, columns: &[ColumnId], batch: &RecordBatch) -> Result<(), FrameError> {
     let failed = |e| FrameError::new(format!("could not write rows: {e}"));
     let batch = plain(columns, batch)?;
     let options = IpcWriteOptions::try_new(ALIGN, false, MetadataVersion::V5).map_err(failed)?;
-    let mut writer =
-        StreamWriter::try_new_with_options(payload, batch.schema_ref(), options).map_err(failed)?;
+    let mut writer = StreamWriter::try_new_with_options(payload, batch.schema_ref(), options).map_err(failed)?;
     writer.write(&batch).map_err(failed)?;
     writer.finish().map_err(failed)
 }
@@ -132,11 +119,8 @@ fn plain(columns: &[ColumnId], batch: &RecordBatch) -> Result<RecordBatch, Frame
     if columns.len() != batch.num_columns() {
         return Err(FrameError::new("columns and batch differ"));
     }
-    let fields: Vec<Field> = batch
-        .columns()
-        .iter()
-        .map(|array| Field::new("", array.data_type().clone(), true))
-        .collect();
+    let fields: Vec<Field> =
+        batch.columns().iter().map(|array| Field::new("", array.data_type().clone(), true)).collect();
     RecordBatch::try_new_with_options(
         Arc::new(Schema::new(fields)),
         batch.columns().to_vec(),

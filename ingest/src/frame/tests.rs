@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Int64Array, ListArray, RecordBatch,
-        RecordBatchOptions, StringArray,
+        ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Int64Array, ListArray, RecordBatch, RecordBatchOptions,
+        StringArray,
     },
     datatypes::{Int32Type, Schema},
 };
@@ -30,27 +30,15 @@ fn batch(numbers: &[Option<i64>], texts: &[Option<String>]) -> RecordBatch {
         ("n", Arc::new(Int64Array::from(numbers.to_vec()))),
         ("t", Arc::new(StringArray::from(texts.to_vec()))),
         ("b", Arc::new(BooleanArray::from(vec![Some(true); rows]))),
-        (
-            "x",
-            Arc::new(BinaryArray::from(vec![Some(&b"\0\xff"[..]); rows])),
-        ),
-        (
-            "d",
-            Arc::new(Decimal128Array::from(vec![Some(1_i128 << 100); rows])),
-        ),
-        (
-            "l",
-            Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists)),
-        ),
+        ("x", Arc::new(BinaryArray::from(vec![Some(&b"\0\xff"[..]); rows]))),
+        ("d", Arc::new(Decimal128Array::from(vec![Some(1_i128 << 100); rows]))),
+        ("l", Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists))),
     ];
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
 fn small() -> RecordBatch {
-    batch(
-        &[Some(1), None, Some(i64::MIN)],
-        &[None, Some("ä".into()), Some(String::new())],
-    )
+    batch(&[Some(1), None, Some(i64::MIN)], &[None, Some("ä".into()), Some(String::new())])
 }
 
 fn ids() -> Vec<ColumnId> {
@@ -58,12 +46,7 @@ fn ids() -> Vec<ColumnId> {
 }
 
 fn shared(batch: RecordBatch, rows_per_offset: Vec<u32>) -> SharedRows {
-    SharedRows {
-        table: TABLE,
-        columns: ids(),
-        rows_per_offset,
-        batch,
-    }
+    SharedRows { table: TABLE, columns: ids(), rows_per_offset, batch }
 }
 
 fn all_parts() -> Vec<Part> {
@@ -84,19 +67,9 @@ fn all_parts() -> Vec<Part> {
         }],
     };
     vec![
-        Part::Ddl(vec![DdlOp::CreateSchema {
-            uuid: TABLE,
-            name: "s\"x".into(),
-        }]),
-        Part::Rows {
-            table: TABLE,
-            columns: ids(),
-            batch: small(),
-        },
-        Part::Files {
-            table: TABLE,
-            files: vec![file],
-        },
+        Part::Ddl(vec![DdlOp::CreateSchema { uuid: TABLE, name: "s\"x".into() }]),
+        Part::Rows { table: TABLE, columns: ids(), batch: small() },
+        Part::Files { table: TABLE, files: vec![file] },
         Part::Rows {
             table: TABLE,
             columns: Vec::new(),
@@ -118,11 +91,7 @@ fn assert_same(left: &RecordBatch, right: &RecordBatch) {
 #[test]
 fn parts_survive() {
     let bytes = Bytes::from(encode_parts(MADE_FOR, &all_parts()).unwrap());
-    let Body {
-        made_for,
-        content: Content::Parts(parts),
-    } = decode(&bytes, 1).unwrap()
-    else {
+    let Body { made_for, content: Content::Parts(parts) } = decode(&bytes, 1).unwrap() else {
         panic!("not parts");
     };
     assert_eq!(made_for, MADE_FOR);
@@ -133,18 +102,7 @@ fn parts_survive() {
             (Part::Files { files: got, .. }, Part::Files { files: put, .. }) => {
                 assert_eq!(*got, put)
             }
-            (
-                Part::Rows {
-                    table,
-                    columns,
-                    batch,
-                },
-                Part::Rows {
-                    columns: put,
-                    batch: rows,
-                    ..
-                },
-            ) => {
+            (Part::Rows { table, columns, batch }, Part::Rows { columns: put, batch: rows, .. }) => {
                 assert_eq!((*table, columns), (TABLE, &put));
                 assert_same(batch, &rows);
             }
@@ -214,10 +172,7 @@ fn every_truncation_and_every_flipped_bit_is_refused() {
     let bytes = encode_rows(MADE_FOR, &shared(small(), vec![1, 2])).unwrap();
     decode(&Bytes::from(bytes.clone()), 2).unwrap();
     for length in 0..bytes.len() {
-        assert!(
-            decode(&Bytes::copy_from_slice(&bytes[..length]), 2).is_err(),
-            "{length}"
-        );
+        assert!(decode(&Bytes::copy_from_slice(&bytes[..length]), 2).is_err(), "{length}");
     }
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes.clone();
@@ -247,9 +202,6 @@ fn large_records_are_compressed_and_a_false_length_is_refused() {
 fn contradictions_are_refused_when_written() {
     assert!(encode_rows(MADE_FOR, &shared(small(), vec![1, 1])).is_err());
     assert!(encode_rows(MADE_FOR, &shared(small(), vec![])).is_err());
-    let fewer = SharedRows {
-        columns: vec![ColumnId::new(1)],
-        ..shared(small(), vec![3])
-    };
+    let fewer = SharedRows { columns: vec![ColumnId::new(1)], ..shared(small(), vec![3]) };
     assert!(encode_rows(MADE_FOR, &fewer).is_err());
 }

@@ -29,19 +29,12 @@ pub(super) fn size(part: &Part) -> usize {
     WRITE_BYTES
         + match part {
             Part::Rows { batch, .. } => {
-                let quick: usize = batch
-                    .columns()
-                    .iter()
-                    .map(|a| a.get_buffer_memory_size())
-                    .sum();
+                let quick: usize = batch.columns().iter().map(|a| a.get_buffer_memory_size()).sum();
                 if quick < EXACT_BYTES_MIN {
                     return WRITE_BYTES + quick;
                 }
-                let exact = |a: &ArrayRef| {
-                    a.to_data()
-                        .get_slice_memory_size()
-                        .unwrap_or_else(|_| a.get_buffer_memory_size())
-                };
+                let exact =
+                    |a: &ArrayRef| a.to_data().get_slice_memory_size().unwrap_or_else(|_| a.get_buffer_memory_size());
                 batch.columns().iter().map(exact).sum()
             }
             Part::Files { files, .. } => files.iter().map(|f| 256 + f.stats.len() * 128).sum(),
@@ -83,39 +76,24 @@ pub(super) fn records(group: Vec<Queued>) -> Vec<Gathered> {
         }
     }
     let mut records = Vec::new();
-    buckets
-        .into_iter()
-        .for_each(|bucket| share(bucket, &mut records));
-    alone
-        .into_iter()
-        .chain(ddl)
-        .for_each(|queued| single(queued, &mut records));
+    buckets.into_iter().for_each(|bucket| share(bucket, &mut records));
+    alone.into_iter().chain(ddl).for_each(|queued| single(queued, &mut records));
     records
 }
 
 /// The only part of a write that is nothing but rows.
 fn shareable(write: &Write) -> Option<(&Uuid, &[ColumnId], &RecordBatch)> {
     match write.parts.as_slice() {
-        [
-            Part::Rows {
-                table,
-                columns,
-                batch,
-            },
-        ] => Some((table, columns, batch)),
+        [Part::Rows { table, columns, batch }] => Some((table, columns, batch)),
         _ => None,
     }
 }
 
 fn fits(bucket: &[Queued], write: &Write) -> bool {
-    let Some(first) = bucket
-        .first()
-        .filter(|first| first.write.made_for == write.made_for)
-    else {
+    let Some(first) = bucket.first().filter(|first| first.write.made_for == write.made_for) else {
         return false;
     };
-    let (Some((t1, c1, b1)), Some((t2, c2, b2))) = (shareable(&first.write), shareable(write))
-    else {
+    let (Some((t1, c1, b1)), Some((t2, c2, b2))) = (shareable(&first.write), shareable(write)) else {
         return false;
     };
     let same_types = || {
@@ -133,9 +111,7 @@ fn share(bucket: Vec<Queued>, records: &mut Vec<Gathered>) {
     match encoded {
         Ok(body) => records.push(gathered(bucket, body, false)),
         // One of them is at fault: each on its own finds out which.
-        Err(_) => bucket
-            .into_iter()
-            .for_each(|queued| single(queued, records)),
+        Err(_) => bucket.into_iter().for_each(|queued| single(queued, records)),
     }
 }
 
@@ -157,9 +133,7 @@ fn gathered(writes: Vec<Queued>, body: Vec<u8>, ddl: bool) -> Gathered {
     });
     let record = NewRecord {
         offsets: writes.len() as u32,
-        made_for: writes
-            .first()
-            .map_or(duckmesh_catalog::Offset::ZERO, |w| w.write.made_for),
+        made_for: writes.first().map_or(duckmesh_catalog::Offset::ZERO, |w| w.write.made_for),
         ddl,
         keys: keys.collect(),
         body: Bytes::from(body),
@@ -181,38 +155,23 @@ fn merge(bucket: &[Queued]) -> Result<SharedRows, FrameError> {
         .map_err(|_| FrameError::new("too many rows in one write"))?;
     let batch = match writes.as_slice() {
         [_] => first.clone(),
-        _ => merged(first, &writes)
-            .map_err(|e| FrameError::new(format!("could not share a batch: {e}")))?,
+        _ => merged(first, &writes).map_err(|e| FrameError::new(format!("could not share a batch: {e}")))?,
     };
-    Ok(SharedRows {
-        table: *table,
-        columns: columns.to_vec(),
-        rows_per_offset,
-        batch,
-    })
+    Ok(SharedRows { table: *table, columns: columns.to_vec(), rows_per_offset, batch })
 }
 
-fn merged(
-    first: &RecordBatch,
-    writes: &[(&Uuid, &[ColumnId], &RecordBatch)],
-) -> Result<RecordBatch, ArrowError> {
+fn merged(first: &RecordBatch, writes: &[(&Uuid, &[ColumnId], &RecordBatch)]) -> Result<RecordBatch, ArrowError> {
     let mut arrays: Vec<&dyn Array> = Vec::with_capacity(writes.len());
     let mut columns = Vec::with_capacity(first.num_columns());
     for index in 0..first.num_columns() {
         arrays.clear();
-        arrays.extend(
-            writes
-                .iter()
-                .filter_map(|(_, _, b)| b.columns().get(index).map(|a| &**a)),
-        );
+        arrays.extend(writes.iter().filter_map(|(_, _, b)| b.columns().get(index).map(|a| &**a)));
         columns.push(concat(&arrays)?);
     }
     let rows = writes.iter().map(|(_, _, b)| b.num_rows()).sum();
     // The fields' names and nullability are the first one's; the record's bytes keep neither.
-    let fields: Vec<_> = columns
-        .iter()
-        .map(|a| arrow::datatypes::Field::new("", a.data_type().clone(), true))
-        .collect();
+    let fields: Vec<_> =
+        columns.iter().map(|a| arrow::datatypes::Field::new("", a.data_type().clone(), true)).collect();
     RecordBatch::try_new_with_options(
         Arc::new(arrow::datatypes::Schema::new(fields)),
         columns,

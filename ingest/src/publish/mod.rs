@@ -48,22 +48,12 @@ struct Gathered {
 
 impl Publisher {
     /// Starts the group commit of a lake. It ends when the lake stops, after what was queued.
-    pub(crate) fn start(
-        shared: Arc<Shared>,
-        stop: watch::Receiver<Stop>,
-    ) -> (Self, JoinHandle<()>) {
+    pub(crate) fn start(shared: Arc<Shared>, stop: watch::Receiver<Stop>) -> (Self, JoinHandle<()>) {
         let (queue, queued) = mpsc::channel(shared.options.queue_writes_max.max(1));
         let room_max = shared.options.queue_bytes_max.div_ceil(ROOM_BYTES).max(1);
-        let room_max = u32::try_from(room_max)
-            .unwrap_or(u32::MAX)
-            .min(Semaphore::MAX_PERMITS as u32);
+        let room_max = u32::try_from(room_max).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32);
         let task = tokio::spawn(commit_groups(Arc::clone(&shared), queued, stop));
-        let publisher = Self {
-            shared,
-            queue,
-            room: Arc::new(Semaphore::new(room_max as usize)),
-            room_max,
-        };
+        let publisher = Self { shared, queue, room: Arc::new(Semaphore::new(room_max as usize)), room_max };
         (publisher, task)
     }
 
@@ -73,12 +63,7 @@ impl Publisher {
         let bytes = check(&write, self.shared.options.write_bytes_max)?;
         let room = self.room(bytes).await?;
         let (reply, answer) = oneshot::channel();
-        let queued = Queued {
-            write,
-            bytes,
-            reply,
-            _room: room,
-        };
+        let queued = Queued { write, bytes, reply, _room: room };
         self.enqueue(queued).await?;
         let lost = || AppendError::new(AppendErrorKind::Unknown, "the log's task ended");
         let answer = answer.await.map_err(|_| lost())?;
@@ -110,21 +95,15 @@ impl Publisher {
             Err(mpsc::error::TrySendError::Full(queued)) => queued,
         };
         let wait = self.shared.options.queue_wait_max;
-        self.queue
-            .send_timeout(queued, wait)
-            .await
-            .map_err(|e| match e {
-                mpsc::error::SendTimeoutError::Timeout(_) => queue_full(),
-                mpsc::error::SendTimeoutError::Closed(_) => AppendError::closed(),
-            })
+        self.queue.send_timeout(queued, wait).await.map_err(|e| match e {
+            mpsc::error::SendTimeoutError::Timeout(_) => queue_full(),
+            mpsc::error::SendTimeoutError::Closed(_) => AppendError::closed(),
+        })
     }
 }
 
 fn queue_full() -> AppendError {
-    AppendError::new(
-        AppendErrorKind::QueueFull,
-        "too many writes are waiting for the log",
-    )
+    AppendError::new(AppendErrorKind::QueueFull, "too many writes are waiting for the log")
 }
 
 /// What a caller can do wrong, found before the write is queued; gives its size in memory.
@@ -154,11 +133,7 @@ fn check(write: &Write, bytes_max: usize) -> Result<usize, AppendError> {
     Ok(bytes)
 }
 
-async fn commit_groups(
-    shared: Arc<Shared>,
-    mut queue: mpsc::Receiver<Queued>,
-    mut stop: watch::Receiver<Stop>,
-) {
+async fn commit_groups(shared: Arc<Shared>, mut queue: mpsc::Receiver<Queued>, mut stop: watch::Receiver<Stop>) {
     let mut left = VecDeque::new();
     let mut running = true;
     loop {
@@ -189,11 +164,7 @@ async fn stopped(stop: &mut watch::Receiver<Stop>) {
 }
 
 /// Takes what is there, up to the limits of a group.
-fn next_group(
-    shared: &Shared,
-    left: &mut VecDeque<Queued>,
-    queue: &mut mpsc::Receiver<Queued>,
-) -> Vec<Queued> {
+fn next_group(shared: &Shared, left: &mut VecDeque<Queued>, queue: &mut mpsc::Receiver<Queued>) -> Vec<Queued> {
     let options = &shared.options;
     let (mut group, mut bytes) = (Vec::new(), 0);
     while group.len() < options.group_writes_max.max(1) {
@@ -215,18 +186,11 @@ fn next_group(
 async fn commit(shared: &Arc<Shared>, mut group: Vec<Queued>) {
     shared.meters.group_writes.record(group.len() as f64);
     while !group.is_empty() {
-        let (records, writes): (Vec<_>, Vec<_>) = gather(group)
-            .await
-            .into_iter()
-            .map(|g| (g.record, g.writes))
-            .unzip();
+        let (records, writes): (Vec<_>, Vec<_>) = gather(group).await.into_iter().map(|g| (g.record, g.writes)).unzip();
         if records.is_empty() {
             return;
         }
-        let sizes: Vec<(u32, usize, bool)> = records
-            .iter()
-            .map(|r| (r.offsets, r.body.len(), r.ddl))
-            .collect();
+        let sizes: Vec<(u32, usize, bool)> = records.iter().map(|r| (r.offsets, r.body.len(), r.ddl)).collect();
         let outcomes = match shared.bus.append(shared.info.id, records).await {
             Ok(outcomes) => outcomes,
             Err(e) => {
@@ -240,11 +204,8 @@ async fn commit(shared: &Arc<Shared>, mut group: Vec<Queued>) {
             }
         };
         announce(shared, &sizes, &outcomes);
-        group = writes
-            .into_iter()
-            .zip(outcomes)
-            .flat_map(|(writes, outcome)| answer(shared, writes, outcome))
-            .collect();
+        group =
+            writes.into_iter().zip(outcomes).flat_map(|(writes, outcome)| answer(shared, writes, outcome)).collect();
     }
 }
 
@@ -262,9 +223,7 @@ async fn gather(group: Vec<Queued>) -> Vec<Gathered> {
         return gather::records(group);
     }
     // A panic while encoding drops the writes; their callers learn that the outcome is unknown.
-    tokio::task::spawn_blocking(move || gather::records(group))
-        .await
-        .unwrap_or_default()
+    tokio::task::spawn_blocking(move || gather::records(group)).await.unwrap_or_default()
 }
 
 /// Tells the coordinator and the counters what is in the log now, before any writer is told.
@@ -281,9 +240,7 @@ fn announce(shared: &Shared, sizes: &[(u32, usize, bool)], outcomes: &[AppendOut
     if frames > 0 {
         shared.meters.frames.increment(frames);
         shared.meters.bytes.increment(bytes);
-        shared
-            .progress
-            .appended(head, ddl, bytes, shared.options.commit_bytes);
+        shared.progress.appended(head, ddl, bytes, shared.options.commit_bytes);
     }
 }
 
@@ -294,34 +251,23 @@ fn answer(shared: &Shared, writes: Vec<Queued>, outcome: AppendOutcome) -> Vec<Q
             let mut rows = 0;
             for (offset, queued) in (first.get()..).map(Offset::new).zip(writes) {
                 rows += gather::rows(&queued.write);
-                let _ = queued.reply.send(Ok(Appended {
-                    offset,
-                    duplicate: false,
-                }));
+                let _ = queued.reply.send(Ok(Appended { offset, duplicate: false }));
             }
             shared.meters.rows.increment(rows);
             Vec::new()
         }
         AppendOutcome::Stale { current } => {
             let kind = AppendErrorKind::StaleSchema { current };
-            refuse(
-                shared,
-                writes,
-                &AppendError::new(kind, "the schema changed meanwhile"),
-            );
+            refuse(shared, writes, &AppendError::new(kind, "the schema changed meanwhile"));
             Vec::new()
         }
         AppendOutcome::KeysSeen(seen) => {
-            let (repeated, again): (Vec<_>, Vec<_>) = (0_u32..)
-                .zip(writes)
-                .partition(|(index, _)| seen.iter().any(|s| s.index == *index));
+            let (repeated, again): (Vec<_>, Vec<_>) =
+                (0_u32..).zip(writes).partition(|(index, _)| seen.iter().any(|s| s.index == *index));
             for (index, queued) in repeated {
                 if let Some(seen) = seen.iter().find(|s| s.index == index) {
                     // Another process may have written it: a barrier on it is not above the head.
-                    shared.progress.observe(LaneState {
-                        head: seen.first,
-                        ddl_offset: Offset::ZERO,
-                    });
+                    shared.progress.observe(LaneState { head: seen.first, ddl_offset: Offset::ZERO });
                     let _ = queued.reply.send(repeat(*seen));
                 }
             }
@@ -333,10 +279,7 @@ fn answer(shared: &Shared, writes: Vec<Queued>, outcome: AppendOutcome) -> Vec<Q
 /// What the repeat of a key gets.
 fn repeat(seen: SeenKey) -> Result<Appended, AppendError> {
     if seen.same_payload {
-        return Ok(Appended {
-            offset: seen.first,
-            duplicate: true,
-        });
+        return Ok(Appended { offset: seen.first, duplicate: true });
     }
     let message = "the idempotency key was used with another payload";
     Err(AppendError::new(AppendErrorKind::KeyReused, message))

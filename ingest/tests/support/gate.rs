@@ -25,12 +25,7 @@ pub struct GatedBus {
 
 impl GatedBus {
     pub fn new(inner: Arc<dyn Bus>) -> Arc<Self> {
-        Arc::new(Self {
-            inner,
-            gate: Semaphore::new(0),
-            groups: Mutex::default(),
-            failure: Mutex::default(),
-        })
+        Arc::new(Self { inner, gate: Semaphore::new(0), groups: Mutex::default(), failure: Mutex::default() })
     }
 
     pub fn open(&self) {
@@ -40,11 +35,7 @@ impl GatedBus {
 
 #[async_trait]
 impl Bus for GatedBus {
-    async fn append(
-        &self,
-        lake: LakeId,
-        records: Vec<NewRecord>,
-    ) -> Result<Vec<AppendOutcome>, BusError> {
+    async fn append(&self, lake: LakeId, records: Vec<NewRecord>) -> Result<Vec<AppendOutcome>, BusError> {
         let offsets = records.iter().map(|r| r.offsets).sum();
         self.groups.lock().unwrap().push(offsets);
         self.gate.acquire().await.unwrap().forget();
@@ -58,12 +49,7 @@ impl Bus for GatedBus {
         self.inner.open_lane(lake).await
     }
 
-    async fn read(
-        &self,
-        lake: LakeId,
-        after: Offset,
-        bytes_max: usize,
-    ) -> Result<Vec<StoredRecord>, BusError> {
+    async fn read(&self, lake: LakeId, after: Offset, bytes_max: usize) -> Result<Vec<StoredRecord>, BusError> {
         self.inner.read(lake, after, bytes_max).await
     }
 

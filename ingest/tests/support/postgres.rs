@@ -28,25 +28,11 @@ impl Postgres {
             chown(folder.path(), Some(uid), Some(gid)).unwrap();
         }
         let made = command(&bin, folder.path(), "initdb")
-            .args([
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "--no-sync",
-                "-E",
-                "UTF8",
-                "-D",
-                "data",
-            ])
+            .args(["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "-D", "data"])
             .status();
         assert!(made.unwrap().success(), "initdb");
         let server = serve(&bin, folder.path());
-        Some(Self {
-            folder,
-            bin,
-            server,
-        })
+        Some(Self { folder, bin, server })
     }
 
     /// Stops it as a crash would, and starts it again.
@@ -61,20 +47,14 @@ impl Postgres {
 
     /// How to connect.
     pub fn url(&self) -> String {
-        format!(
-            "host={} user=postgres dbname=postgres",
-            self.folder.path().display()
-        )
+        format!("host={} user=postgres dbname=postgres", self.folder.path().display())
     }
 }
 
 /// A program of PostgreSQL's in the server's folder.
 fn command(bin: &Path, folder: &Path, program: &str) -> Command {
     let mut command = Command::new(bin.join(program));
-    command
-        .current_dir(folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some((uid, gid)) = unprivileged() {
         command.uid(uid).gid(gid);
     }
@@ -106,10 +86,8 @@ impl Drop for Postgres {
 
 fn bin() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-    let mut found: Vec<PathBuf> = versions
-        .filter_map(|v| Some(v.ok()?.path().join("bin")))
-        .filter(|bin| bin.join("initdb").exists())
-        .collect();
+    let mut found: Vec<PathBuf> =
+        versions.filter_map(|v| Some(v.ok()?.path().join("bin"))).filter(|bin| bin.join("initdb").exists()).collect();
     found.sort();
     found.pop()
 }

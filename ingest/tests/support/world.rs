@@ -7,12 +7,10 @@ use arrow::{
     datatypes::Int64Type,
 };
 use duckmesh_catalog::{
-    Catalog, ColumnDef, ColumnId, ColumnType, LakeName, Offset, TableDef, catalog::Location,
-    clock::SystemClock, ddl::DdlOp, lakes::LakeInfo,
+    Catalog, ColumnDef, ColumnId, ColumnType, LakeName, Offset, TableDef, catalog::Location, clock::SystemClock,
+    ddl::DdlOp, lakes::LakeInfo,
 };
-use duckmesh_ingest::{
-    Appended, Bus, IdempotencyKey, Lake, LakeOptions, Part, PostgresBus, SqliteBus, Write,
-};
+use duckmesh_ingest::{Appended, Bus, IdempotencyKey, Lake, LakeOptions, Part, PostgresBus, SqliteBus, Write};
 use duckmesh_storage::LakeFiles;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use uuid::Uuid;
@@ -30,36 +28,26 @@ pub struct World {
 
 /// Options that publish only when somebody waits.
 pub fn options() -> LakeOptions {
-    LakeOptions {
-        owner: "test".into(),
-        commit_interval: Duration::from_secs(3600),
-        ..LakeOptions::default()
-    }
+    LakeOptions { owner: "test".into(), commit_interval: Duration::from_secs(3600), ..LakeOptions::default() }
 }
 
 impl World {
     /// Opens the folder, making what is missing.
     pub async fn open(folder: &Path) -> Self {
         let bus = Arc::new(SqliteBus::open(&folder.join("log.sqlite")).unwrap());
-        let location = Location::Sqlite {
-            data_dir: folder.to_owned(),
-        };
+        let location = Location::Sqlite { data_dir: folder.to_owned() };
         Self::on(folder, location, bus).await
     }
 
     /// One process' handles on a lake in Postgres.
     pub async fn open_postgres(folder: &Path, url: &str) -> Self {
         let bus = Arc::new(PostgresBus::open(url).await.unwrap());
-        let location = Location::Postgres {
-            url: url.to_owned(),
-        };
+        let location = Location::Postgres { url: url.to_owned() };
         Self::on(folder, location, bus).await
     }
 
     async fn on(folder: &Path, location: Location, bus: Arc<dyn Bus>) -> Self {
-        let catalog = Catalog::open(location, Arc::new(SystemClock))
-            .await
-            .unwrap();
+        let catalog = Catalog::open(location, Arc::new(SystemClock)).await.unwrap();
         let name = LakeName::parse("sales").unwrap();
         let data_path = format!("{}/files/", folder.display());
         std::fs::create_dir_all(&data_path).unwrap();
@@ -68,25 +56,12 @@ impl World {
             None => catalog.create_lake(&name, &data_path).await.unwrap(),
         };
         let files = LakeFiles::open(&info.data_path).unwrap();
-        Self {
-            catalog,
-            info,
-            files,
-            bus,
-        }
+        Self { catalog, info, files, bus }
     }
 
     pub async fn lake(&self, options: LakeOptions) -> Arc<Lake> {
         let (catalog, info) = (self.catalog.clone(), self.info.clone());
-        Lake::open(
-            catalog,
-            info,
-            Arc::clone(&self.bus),
-            self.files.clone(),
-            options,
-        )
-        .await
-        .unwrap()
+        Lake::open(catalog, info, Arc::clone(&self.bus), self.files.clone(), options).await.unwrap()
     }
 
     /// The operation that makes a table with columns `n bigint, t text`.
@@ -98,10 +73,7 @@ impl World {
             uuid,
             schema: schema.schema("main").unwrap().uuid,
             name: name.to_owned(),
-            columns: vec![
-                column(1, "n", ColumnType::Int8),
-                column(2, "t", ColumnType::Text),
-            ],
+            columns: vec![column(1, "n", ColumnType::Int8), column(2, "t", ColumnType::Text)],
             constraints: Vec::new(),
         };
         (uuid, op)
@@ -126,16 +98,11 @@ impl World {
     pub async fn rows(&self, table: Uuid) -> Vec<i64> {
         let at = self.catalog.latest(self.info.id).await.unwrap();
         let def = self.def(table).await.expect("the table");
-        let files = self
-            .catalog
-            .files(self.info.id, at.id, def.id)
-            .await
-            .unwrap();
+        let files = self.catalog.files(self.info.id, at.id, def.id).await.unwrap();
         let mut rows = Vec::new();
         for file in &files.files {
             let path = self.files.local_path(&file.path).unwrap();
-            let reader =
-                ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap());
+            let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap());
             for batch in reader.unwrap().build().unwrap() {
                 let batch = batch.unwrap();
                 rows.extend(batch.column(0).as_primitive::<Int64Type>().values());
@@ -162,11 +129,7 @@ pub fn column(id: i64, name: &str, ty: ColumnType) -> ColumnDef {
 /// Rows of a table by the values of `n`.
 pub fn rows(table: Uuid, values: &[i64]) -> Part {
     let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
-    rows_of(
-        table,
-        Arc::new(Int64Array::from(values.to_vec())),
-        Arc::new(StringArray::from(texts)),
-    )
+    rows_of(table, Arc::new(Int64Array::from(values.to_vec())), Arc::new(StringArray::from(texts)))
 }
 
 /// Rows of a table by its columns' values, of whatever type.
@@ -180,18 +143,11 @@ pub fn rows_of(table: Uuid, n: ArrayRef, t: ArrayRef) -> Part {
 
 /// A write for the lane's current schema.
 pub async fn write(lake: &Lake, parts: Vec<Part>) -> Write {
-    Write {
-        parts,
-        made_for: lake.ddl_offset().await.unwrap(),
-        key: None,
-    }
+    Write { parts, made_for: lake.ddl_offset().await.unwrap(), key: None }
 }
 
 pub fn key(name: &str) -> IdempotencyKey {
-    IdempotencyKey {
-        key: name.to_owned(),
-        payload_sha256: [7; 32],
-    }
+    IdempotencyKey { key: name.to_owned(), payload_sha256: [7; 32] }
 }
 
 pub async fn append(lake: &Lake, parts: Vec<Part>) -> Appended {
@@ -199,8 +155,5 @@ pub async fn append(lake: &Lake, parts: Vec<Part>) -> Appended {
 }
 
 pub async fn wait(lake: &Lake, offset: Offset) {
-    tokio::time::timeout(PATIENCE, lake.wait_for(offset))
-        .await
-        .expect("the barrier")
-        .unwrap();
+    tokio::time::timeout(PATIENCE, lake.wait_for(offset)).await.expect("the barrier").unwrap();
 }

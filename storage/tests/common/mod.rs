@@ -50,11 +50,7 @@ pub fn ids(table: &TableDef) -> Vec<ColumnId> {
 }
 
 pub fn batch(table: &TableDef, arrays: Vec<ArrayRef>) -> RecordBatch {
-    let fields: Vec<_> = table
-        .columns
-        .iter()
-        .map(|c| Field::new(&c.name, c.ty.arrow(), true))
-        .collect();
+    let fields: Vec<_> = table.columns.iter().map(|c| Field::new(&c.name, c.ty.arrow(), true)).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
 }
 
@@ -99,19 +95,10 @@ pub fn every_type() -> (TableDef, RecordBatch) {
         Arc::new(array.with_precision_and_scale(p, s).unwrap())
     };
     let long = "x".repeat(300);
-    let texts = |values: [&str; 2]| -> ArrayRef {
-        Arc::new(StringArray::from(vec![
-            Some(values[0]),
-            Some(values[1]),
-            None,
-        ]))
-    };
+    let texts =
+        |values: [&str; 2]| -> ArrayRef { Arc::new(StringArray::from(vec![Some(values[0]), Some(values[1]), None])) };
     let iv = IntervalMonthDayNano::new;
-    let intervals = vec![
-        Some(iv(-14, -3, 3_500_000_000)),
-        Some(iv(i32::MAX, i32::MIN, 4_294_967_295_000_000)),
-        None,
-    ];
+    let intervals = vec![Some(iv(-14, -3, 3_500_000_000)), Some(iv(i32::MAX, i32::MIN, 4_294_967_295_000_000)), None];
     let last_day = 86_400_000_000;
     let uuids: ArrayRef = Arc::new(
         FixedSizeBinaryArray::try_from_sparse_iter_with_size(
@@ -126,11 +113,7 @@ pub fn every_type() -> (TableDef, RecordBatch) {
         Arc::new(Int32Array::from(vec![Some(i32::MIN), Some(i32::MAX), None])),
         Arc::new(Int64Array::from(vec![Some(i64::MIN), Some(i64::MAX), None])),
         Arc::new(Float32Array::from(vec![Some(0.1), Some(f32::NAN), None])),
-        Arc::new(Float64Array::from(vec![
-            Some(f64::NEG_INFINITY),
-            Some(1e300),
-            None,
-        ])),
+        Arc::new(Float64Array::from(vec![Some(f64::NEG_INFINITY), Some(1e300), None])),
         decimals([-9_999, 9_999], 4, 1),
         decimals([-999_999_999_999_999_999, 5], 18, 2),
         decimals([-9_999_999_999_999_999_999, 7], 19, 0),
@@ -138,44 +121,20 @@ pub fn every_type() -> (TableDef, RecordBatch) {
         texts(["", "it's é"]),
         texts(["a", &long]),
         texts(["ab", "abcde"]),
-        Arc::new(BinaryArray::from_opt_vec(vec![
-            Some(&[0, 0xab]),
-            Some(b""),
-            None,
-        ])),
-        Arc::new(Date32Array::from(vec![
-            Some(-735_160),
-            Some(i32::MAX),
-            None,
-        ])),
-        Arc::new(Time64MicrosecondArray::from(vec![
-            Some(500_000),
-            Some(last_day),
-            None,
-        ])),
-        Arc::new(TimestampMicrosecondArray::from(vec![
-            Some(-i64::MAX),
-            Some(1_704_164_645_123_400),
-            None,
-        ])),
+        Arc::new(BinaryArray::from_opt_vec(vec![Some(&[0, 0xab]), Some(b""), None])),
+        Arc::new(Date32Array::from(vec![Some(-735_160), Some(i32::MAX), None])),
+        Arc::new(Time64MicrosecondArray::from(vec![Some(500_000), Some(last_day), None])),
+        Arc::new(TimestampMicrosecondArray::from(vec![Some(-i64::MAX), Some(1_704_164_645_123_400), None])),
         Arc::new(
-            TimestampMicrosecondArray::from(vec![
-                Some(-63_517_820_276_500_000),
-                Some(i64::MAX),
-                None,
-            ])
-            .with_timezone("UTC"),
+            TimestampMicrosecondArray::from(vec![Some(-63_517_820_276_500_000), Some(i64::MAX), None])
+                .with_timezone("UTC"),
         ),
         Arc::new(IntervalMonthDayNanoArray::from(intervals.clone())),
         uuids.clone(),
         texts(["{\"a\":1}", "[]"]),
         texts(["{\"a\": 1}", "null"]),
         list(Arc::new(Int32Array::from(vec![Some(1), None, Some(3)]))),
-        list(Arc::new(StringArray::from(vec![
-            Some("NULL"),
-            None,
-            Some("q\"'x"),
-        ]))),
+        list(Arc::new(StringArray::from(vec![Some("NULL"), None, Some("q\"'x")]))),
         list(Arc::new(IntervalMonthDayNanoArray::from(intervals))),
         list(decimals([-5, 1_234_567_890], 10, 2)),
         list(uuids),
@@ -188,10 +147,5 @@ pub fn every_type() -> (TableDef, RecordBatch) {
 fn list(values: ArrayRef) -> ArrayRef {
     let item = Arc::new(Field::new("element", values.data_type().clone(), true));
     let nulls = NullBuffer::from(vec![true, true, false]);
-    Arc::new(ListArray::new(
-        item,
-        OffsetBuffer::from_lengths([3, 0, 0]),
-        values,
-        Some(nulls),
-    ))
+    Arc::new(ListArray::new(item, OffsetBuffer::from_lengths([3, 0, 0]), values, Some(nulls)))
 }

@@ -6,15 +6,14 @@ use super::{
 };
 use crate::wire::error::{PgError, SqlState};
 
-const CAST_HINT: &str = "No function matches the given name and argument types. You might need to add explicit type casts.";
-const OPERATOR_HINT: &str = "No operator matches the given name and argument types. You might need to add explicit type casts.";
+const CAST_HINT: &str =
+    "No function matches the given name and argument types. You might need to add explicit type casts.";
+const OPERATOR_HINT: &str =
+    "No operator matches the given name and argument types. You might need to add explicit type casts.";
 
 pub(super) fn too_deep() -> PgError {
-    PgError::new(
-        SqlState::STATEMENT_TOO_COMPLEX,
-        "stack depth limit exceeded",
-    )
-    .hint("The statement is nested too deeply.")
+    PgError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+        .hint("The statement is nested too deeply.")
 }
 
 pub(super) fn parser(fault: &Fault<'_>) -> PgError {
@@ -26,54 +25,30 @@ pub(super) fn parser(fault: &Fault<'_>) -> PgError {
             .hint("Escape string must be empty or one character.");
     }
     if fault.has("cannot run multiple commands") {
-        return PgError::new(
-            SqlState::SYNTAX_ERROR,
-            "cannot insert multiple commands into a prepared statement",
-        );
+        return PgError::new(SqlState::SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement");
     }
     PgError::new(SqlState::SYNTAX_ERROR, fault.plain("syntax error"))
 }
 
 pub(super) fn catalog(fault: &Fault<'_>) -> PgError {
-    let name = fault
-        .extra
-        .get("name")
-        .map(String::as_str)
-        .or_else(|| fault.between("with name ", " does not exist"));
+    let name = fault.extra.get("name").map(String::as_str).or_else(|| fault.between("with name ", " does not exist"));
     let name = name.unwrap_or("").trim_matches('"');
     let what = fault.extra.get("type").map_or("", String::as_str);
     let position = fault.position_of(name);
-    let error =
-        if what.contains("Function") || fault.has("Function with name") || fault.has("Macro") {
-            PgError::new(
-                SqlState::UNDEFINED_FUNCTION,
-                format!("function {name} does not exist"),
-            )
-            .hint(CAST_HINT)
-        } else if what == "Type" || fault.has("Type with name") {
-            PgError::new(
-                SqlState::UNDEFINED_OBJECT,
-                format!("type \"{name}\" does not exist"),
-            )
-        } else if what == "Schema" || fault.message.starts_with("Schema with name") {
-            PgError::new(
-                SqlState::INVALID_SCHEMA_NAME,
-                format!("schema \"{name}\" does not exist"),
-            )
-        } else if fault.has("Table with name") || what == "Table" || what == "View" {
-            if redact::is_internal(name) {
-                return PgError::internal(format!("duckdb: {}", fault.message));
-            }
-            PgError::new(
-                SqlState::UNDEFINED_TABLE,
-                format!("relation \"{name}\" does not exist"),
-            )
-        } else {
-            PgError::new(
-                SqlState::UNDEFINED_OBJECT,
-                fault.plain("a name in the statement does not exist"),
-            )
-        };
+    let error = if what.contains("Function") || fault.has("Function with name") || fault.has("Macro") {
+        PgError::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist")).hint(CAST_HINT)
+    } else if what == "Type" || fault.has("Type with name") {
+        PgError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist"))
+    } else if what == "Schema" || fault.message.starts_with("Schema with name") {
+        PgError::new(SqlState::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist"))
+    } else if fault.has("Table with name") || what == "Table" || what == "View" {
+        if redact::is_internal(name) {
+            return PgError::internal(format!("duckdb: {}", fault.message));
+        }
+        PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
+    } else {
+        PgError::new(SqlState::UNDEFINED_OBJECT, fault.plain("a name in the statement does not exist"))
+    };
     error.or_position(position)
 }
 
@@ -86,12 +61,7 @@ pub(super) fn binder(fault: &Fault<'_>) -> PgError {
         .or_else(|| functions(fault))
         .or_else(|| grouping(fault))
         .or_else(|| shapes(fault))
-        .unwrap_or_else(|| {
-            PgError::new(
-                SqlState::SYNTAX_ERROR,
-                fault.plain("the statement cannot be bound"),
-            )
-        })
+        .unwrap_or_else(|| PgError::new(SqlState::SYNTAX_ERROR, fault.plain("the statement cannot be bound")))
 }
 
 fn columns(fault: &Fault<'_>) -> Option<PgError> {
@@ -105,9 +75,7 @@ fn columns(fault: &Fault<'_>) -> Option<PgError> {
         return Some(missing(name, format!("column \"{name}\" does not exist")));
     }
     if let Some(name) = fault.between("does not have a column named \"", "\"") {
-        let table = fault
-            .between(" \"", "\" does not have")
-            .filter(|t| !redact::is_internal(t));
+        let table = fault.between(" \"", "\" does not have").filter(|t| !redact::is_internal(t));
         let message = match table {
             Some(table) => format!("column {table}.{name} does not exist"),
             None => format!("column \"{name}\" does not exist"),
@@ -116,30 +84,19 @@ fn columns(fault: &Fault<'_>) -> Option<PgError> {
         return Some(missing(&whole, message));
     }
     if let Some(name) = fault.between("Ambiguous reference to column name \"", "\"") {
-        let error = PgError::new(
-            SqlState::AMBIGUOUS_COLUMN,
-            format!("column reference \"{name}\" is ambiguous"),
-        );
+        let error = PgError::new(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous"));
         return Some(error.or_position(fault.position_of(name)));
     }
     if let Some(name) = fault.between("Column \"", "\" in EXCLUDE list") {
         return Some(missing(name, format!("column \"{name}\" does not exist")));
     }
     if let Some(name) = fault.between("Column \"", "\" does not exist on ") {
-        let side = if fault.has("left side") {
-            "left"
-        } else {
-            "right"
-        };
-        let message =
-            format!("column \"{name}\" specified in USING clause does not exist in {side} table");
+        let side = if fault.has("left side") { "left" } else { "right" };
+        let message = format!("column \"{name}\" specified in USING clause does not exist in {side} table");
         return Some(missing(name, message));
     }
     if let Some(name) = fault.between("Could not find key \"", "\" in struct") {
-        return Some(missing(
-            name,
-            format!("column \"{name}\" not found in data type record"),
-        ));
+        return Some(missing(name, format!("column \"{name}\" not found in data type record")));
     }
     if fault.message.starts_with("Cannot extract field") {
         return Some(PgError::new(
@@ -152,10 +109,7 @@ fn columns(fault: &Fault<'_>) -> Option<PgError> {
 
 fn tables(fault: &Fault<'_>) -> Option<PgError> {
     if let Some(name) = fault.between("Referenced table \"", "\" not found") {
-        let error = PgError::new(
-            SqlState::UNDEFINED_TABLE,
-            format!("missing FROM-clause entry for table \"{name}\""),
-        );
+        let error = PgError::new(SqlState::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{name}\""));
         return Some(error.or_position(fault.position_of(name)));
     }
     if let Some(name) = fault.between("Ambiguous reference to table \"", "\"") {
@@ -167,23 +121,13 @@ fn tables(fault: &Fault<'_>) -> Option<PgError> {
         return Some(PgError::new(SqlState::DUPLICATE_ALIAS, message));
     }
     if let Some(name) = fault.between("Circular reference to CTE \"", "\"") {
-        let detail = format!(
-            "There is a WITH item named \"{name}\", but it cannot be referenced from this part of the query."
-        );
-        let error = PgError::new(
-            SqlState::UNDEFINED_TABLE,
-            format!("relation \"{name}\" does not exist"),
-        );
-        return Some(
-            error
-                .detail(detail)
-                .hint("Use WITH RECURSIVE, or re-order the WITH items."),
-        );
+        let detail =
+            format!("There is a WITH item named \"{name}\", but it cannot be referenced from this part of the query.");
+        let error = PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"));
+        return Some(error.detail(detail).hint("Use WITH RECURSIVE, or re-order the WITH items."));
     }
     if fault.has("columns available but") {
-        let name = fault
-            .between("table \"", "\" has")
-            .filter(|name| redact::is_internal(name));
+        let name = fault.between("table \"", "\" has").filter(|name| redact::is_internal(name));
         let message = match name {
             Some(_) => "a table has fewer columns available than specified".to_owned(),
             None => fault.plain("a table has fewer columns available than specified"),
@@ -202,10 +146,7 @@ fn functions(fault: &Fault<'_>) -> Option<PgError> {
     if let Some(call) = fault.between("for the function call \"", "\". In order") {
         return Some(no_function(fault, call, true));
     }
-    if let Some(of) = fault.between(
-        "UNNEST() can only be applied to lists, structs and NULL, not ",
-        "\u{0}",
-    ) {
+    if let Some(of) = fault.between("UNNEST() can only be applied to lists, structs and NULL, not ", "\u{0}") {
         return Some(no_function(fault, &format!("unnest({of})"), false));
     }
     None
@@ -214,14 +155,8 @@ fn functions(fault: &Fault<'_>) -> Option<PgError> {
 /// `+(INTEGER, VARCHAR)` or `lower(DATE)`, of which there is none, or more than one.
 fn no_function(fault: &Fault<'_>, call: &str, ambiguous: bool) -> PgError {
     let (name, rest) = call.split_once('(').unwrap_or((call, ""));
-    let types: Vec<String> = arguments(rest.strip_suffix(')').unwrap_or(rest))
-        .into_iter()
-        .map(postgres_type)
-        .collect();
-    let operator = !name.is_empty()
-        && name
-            .chars()
-            .all(|c| c.is_ascii_punctuation() && c != '_' && c != '"');
+    let types: Vec<String> = arguments(rest.strip_suffix(')').unwrap_or(rest)).into_iter().map(postgres_type).collect();
+    let operator = !name.is_empty() && name.chars().all(|c| c.is_ascii_punctuation() && c != '_' && c != '"');
     let shown = match (operator, types.as_slice()) {
         (true, [one]) => format!("{name} {one}"),
         (true, [left, right]) => format!("{left} {name} {right}"),
@@ -240,44 +175,26 @@ fn no_function(fault: &Fault<'_>, call: &str, ambiguous: bool) -> PgError {
         (false, true) => PgError::new(SqlState::AMBIGUOUS_FUNCTION, format!("function {shown} is not unique"))
             .hint("Could not choose a best candidate function. You might need to add explicit type casts."),
     };
-    if operator {
-        error
-    } else {
-        error.or_position(fault.position_of(name))
-    }
+    if operator { error } else { error.or_position(fault.position_of(name)) }
 }
 
 fn grouping(fault: &Fault<'_>) -> Option<PgError> {
     if fault.has("must appear in the GROUP BY clause") {
-        let name = fault
-            .between("column \"", "\"")
-            .or_else(|| fault.between("column ", " must appear"))?;
-        let message = format!(
-            "column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function"
-        );
-        return Some(
-            PgError::new(SqlState::GROUPING_ERROR, message).or_position(fault.position_of(name)),
-        );
+        let name = fault.between("column \"", "\"").or_else(|| fault.between("column ", " must appear"))?;
+        let message =
+            format!("column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function");
+        return Some(PgError::new(SqlState::GROUPING_ERROR, message).or_position(fault.position_of(name)));
     }
-    if let Some((clause, _)) = fault
-        .message
-        .split_once(" clause cannot contain aggregates")
-    {
+    if let Some((clause, _)) = fault.message.split_once(" clause cannot contain aggregates") {
         let message = format!("aggregate functions are not allowed in {clause}");
         return Some(PgError::new(SqlState::GROUPING_ERROR, message));
     }
-    if let Some((clause, _)) = fault
-        .message
-        .split_once(" clause cannot contain window functions")
-    {
+    if let Some((clause, _)) = fault.message.split_once(" clause cannot contain window functions") {
         let message = format!("window functions are not allowed in {clause}");
         return Some(PgError::new(SqlState::WINDOWING_ERROR, message));
     }
     if fault.has("aggregate function calls cannot") {
-        return Some(PgError::new(
-            SqlState::GROUPING_ERROR,
-            fault.plain("aggregate function calls cannot be nested"),
-        ));
+        return Some(PgError::new(SqlState::GROUPING_ERROR, fault.plain("aggregate function calls cannot be nested")));
     }
     None
 }
@@ -290,26 +207,17 @@ fn shapes(fault: &Fault<'_>) -> Option<PgError> {
     if fault.has("Subquery returns ") && fault.has("expected 1") {
         return syntax("subquery must return only one column");
     }
-    for (term, clause) in [
-        ("ORDER term out of range", "ORDER BY"),
-        ("GROUP BY term out of range", "GROUP BY"),
-    ] {
+    for (term, clause) in [("ORDER term out of range", "ORDER BY"), ("GROUP BY term out of range", "GROUP BY")] {
         if fault.has(term) {
             let message = format!("{clause} position is not in select list");
             return Some(PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message));
         }
     }
     if fault.has("LIMIT/OFFSET cannot be negative") {
-        return Some(PgError::new(
-            SqlState::INVALID_ROW_COUNT_IN_LIMIT,
-            "LIMIT must not be negative",
-        ));
+        return Some(PgError::new(SqlState::INVALID_ROW_COUNT_IN_LIMIT, "LIMIT must not be negative"));
     }
     if fault.has("Cannot compare values of type") || fault.has("Cannot mix values of type") {
-        return Some(PgError::new(
-            SqlState::DATATYPE_MISMATCH,
-            fault.plain("types cannot be compared"),
-        ));
+        return Some(PgError::new(SqlState::DATATYPE_MISMATCH, fault.plain("types cannot be compared")));
     }
     None
 }

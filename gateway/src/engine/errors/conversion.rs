@@ -10,15 +10,9 @@ pub(super) fn conversion(fault: &Fault<'_>) -> PgError {
     if let Some(raised) = super::raised(fault.message) {
         return raised;
     }
-    string(fault)
-        .or_else(|| date_or_time(fault))
-        .or_else(|| number(fault))
-        .unwrap_or_else(|| {
-            PgError::new(
-                SqlState::INVALID_TEXT_REPRESENTATION,
-                fault.plain("a value cannot be converted"),
-            )
-        })
+    string(fault).or_else(|| date_or_time(fault)).or_else(|| number(fault)).unwrap_or_else(|| {
+        PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, fault.plain("a value cannot be converted"))
+    })
 }
 
 /// `Could not convert string 'abc' to INT32 when casting from source column b`
@@ -29,11 +23,7 @@ fn string(fault: &Fault<'_>) -> Option<PgError> {
     let (value, to) = rest.get(1..)?.rsplit_once(&format!("{quote} to "))?;
     let to = to.split(" when casting").next()?.trim();
     // A UUID is 16 bytes to DuckDB; a HUGEINT has no name in Postgres.
-    let name = if to == "INT128" {
-        "uuid".to_owned()
-    } else {
-        postgres_type(to)
-    };
+    let name = if to == "INT128" { "uuid".to_owned() } else { postgres_type(to) };
     let number = value.trim();
     let whole = number.strip_prefix(['-', '+']).unwrap_or(number);
     let numeric = !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit() || b == b'.');
@@ -44,46 +34,27 @@ fn string(fault: &Fault<'_>) -> Option<PgError> {
     if numeric && name == "numeric" {
         return Some(numeric_overflow(to));
     }
-    let state = if name == "interval" {
-        SqlState::INVALID_DATETIME_FORMAT
-    } else {
-        SqlState::INVALID_TEXT_REPRESENTATION
-    };
-    Some(PgError::new(
-        state,
-        format!("invalid input syntax for type {name}: \"{value}\""),
-    ))
+    let state =
+        if name == "interval" { SqlState::INVALID_DATETIME_FORMAT } else { SqlState::INVALID_TEXT_REPRESENTATION };
+    Some(PgError::new(state, format!("invalid input syntax for type {name}: \"{value}\"")))
 }
 
 fn date_or_time(fault: &Fault<'_>) -> Option<PgError> {
     let form = |name: &str, value: &str| {
-        PgError::new(
-            SqlState::INVALID_DATETIME_FORMAT,
-            format!("invalid input syntax for type {name}: \"{value}\""),
-        )
+        PgError::new(SqlState::INVALID_DATETIME_FORMAT, format!("invalid input syntax for type {name}: \"{value}\""))
     };
     let range = |value: &str| {
         let message = format!("date/time field value out of range: \"{value}\"");
         PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, message)
     };
-    let looks_like_time =
-        |value: &str| value.contains(':') && value.starts_with(|c: char| c.is_ascii_digit());
+    let looks_like_time = |value: &str| value.contains(':') && value.starts_with(|c: char| c.is_ascii_digit());
     for name in ["date", "timestamp"] {
-        if let Some(value) =
-            fault.between(&format!("invalid {name} field format: \""), "\", expected")
-        {
+        if let Some(value) = fault.between(&format!("invalid {name} field format: \""), "\", expected") {
             return Some(form(name, value));
         }
     }
-    if let Some(value) = fault.between(
-        "time field value out of range: \"",
-        "\", expected format is ([YYYY",
-    ) {
-        return Some(if looks_like_time(value) {
-            range(value)
-        } else {
-            form("time", value)
-        });
+    if let Some(value) = fault.between("time field value out of range: \"", "\", expected format is ([YYYY") {
+        return Some(if looks_like_time(value) { range(value) } else { form("time", value) });
     }
     if fault.has("field value out of range: \"") {
         let value = fault.between("field value out of range: \"", "\"")?;
@@ -96,17 +67,11 @@ fn date_or_time(fault: &Fault<'_>) -> Option<PgError> {
         ));
     }
     if let Some(unit) = fault.between("extract specifier \"", "\" not recognized") {
-        return Some(PgError::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("unit \"{unit}\" not recognized"),
-        ));
+        return Some(PgError::new(SqlState::INVALID_PARAMETER_VALUE, format!("unit \"{unit}\" not recognized")));
     }
     let stamp = fault.has("Epoch seconds out of range") || fault.has("Could not convert Timestamp");
     if stamp || fault.has("imestamp") && fault.has("out of range") {
-        return Some(PgError::new(
-            SqlState::DATETIME_FIELD_OVERFLOW,
-            "timestamp out of range",
-        ));
+        return Some(PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, "timestamp out of range"));
     }
     None
 }
@@ -119,28 +84,16 @@ fn number(fault: &Fault<'_>) -> Option<PgError> {
         let to = between(fault.message, " to ", "\u{0}")?;
         return Some(numeric_overflow(to.split(" when casting").next()?));
     }
-    if let Some(pair) = fault
-        .between("Unimplemented type for cast (", ")\u{1}")
-        .or_else(|| cast_pair(fault.message))
-    {
+    if let Some(pair) = fault.between("Unimplemented type for cast (", ")\u{1}").or_else(|| cast_pair(fault.message)) {
         let (from, to) = pair.rsplit_once(" -> ")?;
         let (from, to) = (postgres_type(from), postgres_type(to));
-        return Some(PgError::new(
-            SqlState::CANNOT_COERCE,
-            format!("cannot cast type {from} to {to}"),
-        ));
+        return Some(PgError::new(SqlState::CANNOT_COERCE, format!("cannot cast type {from} to {to}")));
     }
     if fault.has("Malformed JSON") {
-        return Some(PgError::new(
-            SqlState::INVALID_TEXT_REPRESENTATION,
-            "invalid input syntax for type json",
-        ));
+        return Some(PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json"));
     }
     if fault.has("string -> blob conversion") {
-        return Some(PgError::new(
-            SqlState::INVALID_TEXT_REPRESENTATION,
-            "invalid input syntax for type bytea",
-        ));
+        return Some(PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type bytea"));
     }
     None
 }
@@ -163,13 +116,9 @@ pub(super) fn out_of_type(to: &str) -> PgError {
 }
 
 fn numeric_overflow(to: &str) -> PgError {
-    let error = PgError::new(
-        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-        "numeric field overflow",
-    );
+    let error = PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow");
     let parts = between(to, "DECIMAL(", ")").and_then(|p| p.split_once(','));
-    let parsed = parts
-        .and_then(|(p, s)| Some((p.trim().parse::<i32>().ok()?, s.trim().parse::<i32>().ok()?)));
+    let parsed = parts.and_then(|(p, s)| Some((p.trim().parse::<i32>().ok()?, s.trim().parse::<i32>().ok()?)));
     match parsed {
         Some((precision, scale)) => error.detail(format!(
             "A field with precision {precision}, scale {scale} must round to an absolute value less than 10^{}.",
@@ -182,42 +131,24 @@ fn numeric_overflow(to: &str) -> PgError {
 /// `Out of Range`
 pub(super) fn out_of_range(fault: &Fault<'_>) -> PgError {
     if fault.has("square root") {
-        return PgError::new(
-            INVALID_ARGUMENT_FOR_POWER,
-            fault.plain("cannot take square root of a negative number"),
-        );
+        return PgError::new(INVALID_ARGUMENT_FOR_POWER, fault.plain("cannot take square root of a negative number"));
     }
     if fault.has("logarithm") {
-        return PgError::new(
-            INVALID_ARGUMENT_FOR_LOGARITHM,
-            fault.plain("cannot take logarithm"),
-        );
+        return PgError::new(INVALID_ARGUMENT_FOR_LOGARITHM, fault.plain("cannot take logarithm"));
     }
     if fault.has("Cannot create a string of size") {
-        return PgError::new(
-            SqlState::PROGRAM_LIMIT_EXCEEDED,
-            "requested length too large",
-        );
+        return PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "requested length too large");
     }
     if fault.has("Overflow") || fault.has("out of range") {
-        let of = fault
-            .between(" of INT", " (")
-            .map(|bits| format!("INT{bits}"));
+        let of = fault.between(" of INT", " (").map(|bits| format!("INT{bits}"));
         return match of.as_deref() {
             Some(integer @ ("INT8" | "INT16" | "INT32" | "INT64")) => out_of_type(integer),
             _ if fault.has("DECIMAL") || fault.has("HUGEINT") || fault.has("INT128") => {
-                PgError::new(
-                    SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-                    "value overflows numeric format",
-                )
+                PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value overflows numeric format")
             }
-            _ => date_or_time(fault).unwrap_or_else(|| {
-                PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range")
-            }),
+            _ => date_or_time(fault)
+                .unwrap_or_else(|| PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range")),
         };
     }
-    PgError::new(
-        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-        fault.plain("value out of range"),
-    )
+    PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, fault.plain("value out of range"))
 }

@@ -51,22 +51,10 @@ pub fn from_engine(error: &EngineError, sql: &str) -> PgError {
 
 /// The error for a client. `sql` is the client's own text, which positions refer to; empty where it is not known.
 #[must_use]
-pub fn from_duckdb(
-    exception_type: &str,
-    message: &str,
-    extra: &BTreeMap<String, String>,
-    sql: &str,
-) -> PgError {
-    let fault = Fault {
-        message,
-        extra,
-        sql,
-    };
+pub fn from_duckdb(exception_type: &str, message: &str, extra: &BTreeMap<String, String>, sql: &str) -> PgError {
+    let fault = Fault { message, extra, sql };
     match exception_type.to_ascii_uppercase().as_str() {
-        "INTERRUPT" => PgError::new(
-            SqlState::QUERY_CANCELED,
-            "canceling statement due to user request",
-        ),
+        "INTERRUPT" => PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to user request"),
         "CONVERSION" => conversion::conversion(&fault),
         "OUT OF RANGE" => conversion::out_of_range(&fault),
         "BINDER" => binding::binder(&fault),
@@ -74,19 +62,15 @@ pub fn from_duckdb(
         "PARSER" | "SYNTAX" => binding::parser(&fault),
         "INVALID INPUT" => invalid_input(&fault),
         "OUT OF MEMORY" => out_of_memory(&fault),
-        "OBJECT SIZE" => PgError::new(
-            SqlState::PROGRAM_LIMIT_EXCEEDED,
-            fault.plain("value too large"),
-        ),
+        "OBJECT SIZE" => PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, fault.plain("value too large")),
         "MISMATCH TYPE" | "INVALID TYPE" | "UNKNOWN TYPE" => {
             PgError::new(SqlState::DATATYPE_MISMATCH, fault.plain("type mismatch"))
         }
         "DIVIDE BY ZERO" => PgError::new(SqlState::DIVISION_BY_ZERO, "division by zero"),
         "NOT IMPLEMENTED" => not_implemented(&fault),
-        "PARAMETER NOT RESOLVED" => PgError::new(
-            SqlState::UNDEFINED_PARAMETER,
-            "there is no parameter for this statement",
-        ),
+        "PARAMETER NOT RESOLVED" => {
+            PgError::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter for this statement")
+        }
         "PERMISSION" | "SETTINGS" | "NETWORK" | "HTTP" | "MISSING EXTENSION" | "AUTOLOAD" => {
             PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, "permission denied")
         }
@@ -136,33 +120,21 @@ fn invalid_input(fault: &Fault<'_>) -> PgError {
         return PgError::new(CARDINALITY_VIOLATION, message);
     }
     if let Some(reason) = regular_expression(fault.message) {
-        return PgError::new(
-            SqlState::INVALID_REGULAR_EXPRESSION,
-            format!("invalid regular expression: {reason}"),
-        );
+        return PgError::new(SqlState::INVALID_REGULAR_EXPRESSION, format!("invalid regular expression: {reason}"));
     }
     if let Some(to) = fault.between("out of range for the destination type ", "\u{0}") {
         return conversion::out_of_type(to);
     }
     if fault.has("Malformed JSON") {
-        return PgError::new(
-            SqlState::INVALID_TEXT_REPRESENTATION,
-            "invalid input syntax for type json",
-        );
+        return PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json");
     }
-    PgError::new(
-        SqlState::INVALID_PARAMETER_VALUE,
-        fault.plain("invalid value"),
-    )
+    PgError::new(SqlState::INVALID_PARAMETER_VALUE, fault.plain("invalid value"))
 }
 
 /// `SQLSTATE xxxxx: message`, or the message of a plain `error()`.
 fn raised(message: &str) -> Option<PgError> {
     let (code, rest) = message.strip_prefix("SQLSTATE ")?.split_once(": ")?;
-    let state = RAISED
-        .into_iter()
-        .find(|state| state.0 == code)
-        .unwrap_or(RAISE_EXCEPTION);
+    let state = RAISED.into_iter().find(|state| state.0 == code).unwrap_or(RAISE_EXCEPTION);
     Some(PgError::new(state, rest))
 }
 
@@ -181,34 +153,23 @@ fn regular_expression(message: &str) -> Option<&str> {
         "invalid named capture",
         "trailing \\",
     ];
-    COMPLAINTS
-        .into_iter()
-        .find(|complaint| message.starts_with(complaint))
+    COMPLAINTS.into_iter().find(|complaint| message.starts_with(complaint))
 }
 
 fn not_implemented(fault: &Fault<'_>) -> PgError {
     if let Some(zone) = fault.between("Unknown TimeZone '", "'") {
-        return PgError::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("time zone \"{zone}\" not recognized"),
-        );
+        return PgError::new(SqlState::INVALID_PARAMETER_VALUE, format!("time zone \"{zone}\" not recognized"));
     }
     if fault.has("Unsupported Arrow type UNKNOWN") {
-        return PgError::new(
-            SqlState::INDETERMINATE_DATATYPE,
-            "could not determine data type of a result column",
-        );
+        return PgError::new(SqlState::INDETERMINATE_DATATYPE, "could not determine data type of a result column");
     }
     PgError::unsupported(fault.plain("the query engine does not support this"))
 }
 
 fn out_of_memory(fault: &Fault<'_>) -> PgError {
     if fault.has("max_temp_directory_size") || fault.has("temporary") && fault.has("disk") {
-        return PgError::new(
-            SqlState::DISK_FULL,
-            "the statement needs more temporary space than it may use",
-        )
-        .hint("Ask for less at once, or for the space limit of the query engine to be raised.");
+        return PgError::new(SqlState::DISK_FULL, "the statement needs more temporary space than it may use")
+            .hint("Ask for less at once, or for the space limit of the query engine to be raised.");
     }
     PgError::new(SqlState::OUT_OF_MEMORY, "out of memory")
         .detail("The statement needs more memory than the query engine may use.")
@@ -219,12 +180,10 @@ fn input_output(fault: &Fault<'_>) -> PgError {
     let id = PgError::internal(format!("duckdb IO: {}", fault.message));
     let detail = id.fields().message.clone();
     if fault.has("No space left") || fault.has("File too large") {
-        return PgError::new(SqlState::DISK_FULL, "no space left for temporary files")
-            .detail(detail);
+        return PgError::new(SqlState::DISK_FULL, "no space left for temporary files").detail(detail);
     }
     if fault.has("No files found") || fault.has("No such file") {
-        return PgError::new(SqlState::UNDEFINED_FILE, "a file of a table is missing")
-            .detail(detail);
+        return PgError::new(SqlState::UNDEFINED_FILE, "a file of a table is missing").detail(detail);
     }
     PgError::new(SqlState::IO_ERROR, "a file of a table cannot be read").detail(detail)
 }

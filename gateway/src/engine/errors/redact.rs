@@ -15,16 +15,10 @@ const SUGGESTIONS: [&str; 8] = [
 /// The first sentence of a message, without suggestions; none where it holds something of the machine.
 pub fn shown(message: &str) -> Option<String> {
     let line = message.lines().next()?;
-    let end = SUGGESTIONS
-        .iter()
-        .filter_map(|s| line.find(s))
-        .min()
-        .unwrap_or(line.len());
+    let end = SUGGESTIONS.iter().filter_map(|s| line.find(s)).min().unwrap_or(line.len());
     let line = line.get(..end)?.trim().trim_end_matches('!');
     let lowered = line.to_ascii_lowercase();
-    let machine = line
-        .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '(' | '[' | ','))
-        .any(is_machine)
+    let machine = line.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '(' | '[' | ',')).any(is_machine)
         || lowered.contains("duckdb")
         || lowered.contains(".parquet")
         || lowered.contains("read_parquet");
@@ -39,8 +33,6 @@ fn is_machine(word: &str) -> bool {
 
 /// Whether a name is one of the views that are made for a statement: `t_17`.
 pub fn is_internal(name: &str) -> bool {
-    let view = name
-        .strip_prefix("t_")
-        .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let view = name.strip_prefix("t_").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     view || name.starts_with("__")
 }

@@ -13,76 +13,36 @@ struct Row {
 }
 
 fn rows() -> Vec<Row> {
-    let lines = include_str!("messages.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'));
+    let lines = include_str!("messages.txt").lines().filter(|line| !line.starts_with('#'));
     let parse = |line: &str| {
-        let mut parts = line
-            .split(" ~ ")
-            .map(|part| part.replace("\\n", "\n").replace("\\t", "\t"));
+        let mut parts = line.split(" ~ ").map(|part| part.replace("\\n", "\n").replace("\\t", "\t"));
         let mut part = || parts.next().unwrap_or_else(|| panic!("five parts: {line}"));
-        Row {
-            kind: part(),
-            message: part(),
-            name: part(),
-            code: part(),
-            shown: part(),
-        }
+        Row { kind: part(), message: part(), name: part(), code: part(), shown: part() }
     };
     lines.map(parse).collect()
 }
 
 fn extra(name: &str) -> BTreeMap<String, String> {
-    if name.is_empty() {
-        BTreeMap::new()
-    } else {
-        BTreeMap::from([("name".to_owned(), name.to_owned())])
-    }
+    if name.is_empty() { BTreeMap::new() } else { BTreeMap::from([("name".to_owned(), name.to_owned())]) }
 }
 
 #[test]
 fn messages_of_duckdb() {
     let rows = rows();
     assert!(rows.len() > 70);
-    for Row {
-        kind,
-        message,
-        name,
-        code,
-        shown,
-    } in &rows
-    {
+    for Row { kind, message, name, code, shown } in &rows {
         let error = from_duckdb(kind, message, &extra(name), "");
-        assert_eq!(
-            (error.code().0, &error.fields().message),
-            (code.as_str(), shown),
-            "{kind}: {message}"
-        );
+        assert_eq!((error.code().0, &error.fields().message), (code.as_str(), shown), "{kind}: {message}");
     }
 }
 
 #[test]
 fn nothing_of_the_machine_is_told() {
-    for Row {
-        kind,
-        message,
-        name,
-        ..
-    } in rows()
-    {
+    for Row { kind, message, name, .. } in rows() {
         let error = from_duckdb(&kind, &message, &extra(&name), "");
         let fields = error.fields();
         let all = format!("{} {:?} {:?}", fields.message, fields.detail, fields.hint);
-        for secret in [
-            "t_17",
-            "t_18",
-            "/etc",
-            "/data",
-            ".parquet",
-            "Candidate",
-            "Did you mean",
-            "pg_enum",
-        ] {
+        for secret in ["t_17", "t_18", "/etc", "/data", ".parquet", "Candidate", "Did you mean", "pg_enum"] {
             assert!(!all.contains(secret), "{secret} in {all}");
         }
     }
@@ -91,17 +51,9 @@ fn nothing_of_the_machine_is_told() {
 #[test]
 fn internal_errors_are_a_number() {
     for kind in ["INTERNAL", "FATAL", "Serialization", "whatever"] {
-        let error = from_duckdb(
-            kind,
-            "Attempted to dereference /secret",
-            &BTreeMap::new(),
-            "",
-        );
+        let error = from_duckdb(kind, "Attempted to dereference /secret", &BTreeMap::new(), "");
         assert_eq!(error.code().0, "XX000");
-        assert!(
-            error.fields().message.starts_with("internal error "),
-            "{error}"
-        );
+        assert!(error.fields().message.starts_with("internal error "), "{error}");
     }
 }
 
@@ -109,13 +61,7 @@ fn internal_errors_are_a_number() {
 fn positions_are_in_the_clients_text() {
     let check = |sql: &str, name: &str, expected: Option<u32>| {
         let message = format!("Referenced column \"{name}\" not found in FROM clause!");
-        assert_eq!(
-            from_duckdb("Binder", &message, &extra(name), sql)
-                .fields()
-                .position,
-            expected,
-            "{sql}"
-        );
+        assert_eq!(from_duckdb("Binder", &message, &extra(name), sql).fields().position, expected, "{sql}");
     };
     check("SELECT nope FROM t", "nope", Some(8));
     check("select NOPE from t", "nope", Some(8));

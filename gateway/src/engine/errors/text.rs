@@ -17,16 +17,11 @@ pub fn position_of(sql: &str, name: &str) -> Option<u32> {
     }
     let (lower_sql, lower_name) = (sql.to_ascii_lowercase(), name.to_ascii_lowercase());
     let word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    let at = lower_sql
-        .match_indices(&lower_name)
-        .map(|(at, _)| at)
-        .find(|&at| {
-            let before = lower_sql.get(..at).and_then(|s| s.chars().next_back());
-            let after = lower_sql
-                .get(at + lower_name.len()..)
-                .and_then(|s| s.chars().next());
-            !before.is_some_and(word) && !after.is_some_and(word)
-        })?;
+    let at = lower_sql.match_indices(&lower_name).map(|(at, _)| at).find(|&at| {
+        let before = lower_sql.get(..at).and_then(|s| s.chars().next_back());
+        let after = lower_sql.get(at + lower_name.len()..).and_then(|s| s.chars().next());
+        !before.is_some_and(word) && !after.is_some_and(word)
+    })?;
     // A quoted name begins with its quote.
     let quoted = sql.get(..at).is_some_and(|s| s.ends_with('"'));
     let at = if quoted { at - 1 } else { at };
@@ -48,11 +43,7 @@ pub fn arguments(list: &str) -> Vec<&str> {
             _ => {}
         }
     }
-    out.extend(
-        list.get(start..)
-            .map(str::trim)
-            .filter(|rest| !rest.is_empty()),
-    );
+    out.extend(list.get(start..).map(str::trim).filter(|rest| !rest.is_empty()));
     out
 }
 
@@ -74,9 +65,7 @@ pub fn postgres_type(name: &str) -> String {
         "DATE" => "date",
         "TIME" => "time without time zone",
         "TIME WITH TIME ZONE" => "time with time zone",
-        "TIMESTAMP" | "TIMESTAMP_S" | "TIMESTAMP_MS" | "TIMESTAMP_NS" => {
-            "timestamp without time zone"
-        }
+        "TIMESTAMP" | "TIMESTAMP_S" | "TIMESTAMP_MS" | "TIMESTAMP_NS" => "timestamp without time zone",
         "TIMESTAMP WITH TIME ZONE" => "timestamp with time zone",
         "INTERVAL" => "interval",
         "UUID" => "uuid",

@@ -59,16 +59,11 @@ pub struct BatchWriter<'out, W> {
 impl<'out, W: Write> BatchWriter<'out, W> {
     /// Writes the schema frame.
     pub fn start(out: &'out mut W, columns: &Columns, from: &SchemaRef) -> Result<Self, SendError> {
-        let to: SchemaRef = Arc::new(Schema::new(
-            from.fields().iter().map(plain::field).collect::<Vec<_>>(),
-        ));
+        let to: SchemaRef = Arc::new(Schema::new(from.fields().iter().map(plain::field).collect::<Vec<_>>()));
         let options = IpcWriteOptions::default();
         let mut dictionaries = DictionaryTracker::new(false);
-        let message = IpcDataGenerator::default().schema_to_bytes_with_dictionary_tracker(
-            &to,
-            &mut dictionaries,
-            &options,
-        );
+        let message =
+            IpcDataGenerator::default().schema_to_bytes_with_dictionary_tracker(&to, &mut dictionaries, &options);
         let head = serde_json::to_vec(columns).map_err(io::Error::from)?;
         write_frame(out, FrameKind::Schema, &head, &message.ipc_message)?;
         Ok(Self {
@@ -94,11 +89,7 @@ impl<'out, W: Write> BatchWriter<'out, W> {
         self.held_bytes += chunk.get_array_memory_size();
         self.held_rows += chunk.num_rows();
         self.held.push(chunk);
-        if self.held_bytes >= JOIN_BYTES || self.held_rows >= JOIN_ROWS {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.held_bytes >= JOIN_BYTES || self.held_rows >= JOIN_ROWS { self.flush() } else { Ok(()) }
     }
 
     /// Writes what is held.
@@ -129,24 +120,11 @@ impl<'out, W: Write> BatchWriter<'out, W> {
 
     fn write_whole(&mut self, batch: &RecordBatch) -> Result<(), SendError> {
         let generator = IpcDataGenerator::default();
-        let (_, encoded) = generator.encode(
-            batch,
-            &mut self.dictionaries,
-            &self.options,
-            &mut self.compression,
-        )?;
+        let (_, encoded) = generator.encode(batch, &mut self.dictionaries, &self.options, &mut self.compression)?;
         if encoded.arrow_data.len() > BODY_BYTES_MAX as usize {
-            return Err(SendError::Rows(EngineError::new(
-                "Object Size",
-                "a row of the result is too large",
-            )));
+            return Err(SendError::Rows(EngineError::new("Object Size", "a row of the result is too large")));
         }
-        write_frame(
-            self.out,
-            FrameKind::Batch,
-            &encoded.ipc_message,
-            &encoded.arrow_data,
-        )?;
+        write_frame(self.out, FrameKind::Batch, &encoded.ipc_message, &encoded.arrow_data)?;
         Ok(())
     }
 }

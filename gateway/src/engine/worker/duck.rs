@@ -49,21 +49,16 @@ impl Database {
         for (name, value) in options {
             let (name_c, value_c) = (c_string(name)?, c_string(value)?);
             // SAFETY: live config, NUL-terminated strings that outlive the call.
-            let state =
-                unsafe { ffi::duckdb_set_config(config, name_c.as_ptr(), value_c.as_ptr()) };
+            let state = unsafe { ffi::duckdb_set_config(config, name_c.as_ptr(), value_c.as_ptr()) };
             if state != ffi::DuckDBSuccess {
-                return Err(EngineError::settings(format!(
-                    "DuckDB has no option {name}, or not with this value"
-                )));
+                return Err(EngineError::settings(format!("DuckDB has no option {name}, or not with this value")));
             }
         }
         let mut database: ffi::duckdb_database = ptr::null_mut();
         let mut error: *mut c_char = ptr::null_mut();
         let path = c_string(":memory:")?;
         // SAFETY: out pointers to locals, live config and path.
-        let state = unsafe {
-            ffi::duckdb_open_ext(path.as_ptr(), &raw mut database, config, &raw mut error)
-        };
+        let state = unsafe { ffi::duckdb_open_ext(path.as_ptr(), &raw mut database, config, &raw mut error) };
         if state == ffi::DuckDBSuccess {
             return Ok(Self(database));
         }
@@ -81,10 +76,7 @@ impl Database {
         if unsafe { ffi::duckdb_connect(self.0, &raw mut raw) } != ffi::DuckDBSuccess {
             return Err(EngineError::internal("no new connection"));
         }
-        Ok(Connection {
-            raw,
-            interrupter: Interrupter(Arc::new(Mutex::new(Some(Raw(raw))))),
-        })
+        Ok(Connection { raw, interrupter: Interrupter(Arc::new(Mutex::new(Some(Raw(raw))))) })
     }
 }
 
@@ -107,12 +99,7 @@ pub struct Interrupter(Arc<Mutex<Option<Raw>>>);
 impl Interrupter {
     /// Asks the running statement to stop.
     pub fn interrupt(&self) {
-        if let Some(raw) = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-        {
+        if let Some(raw) = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             // SAFETY: the connection is disconnected only under this lock, after it was taken out.
             unsafe { ffi::duckdb_interrupt(raw.0) };
         }
@@ -140,12 +127,7 @@ impl Connection {
     pub fn rows(&self, sql: &str) -> DuckResult<Vec<Vec<String>>> {
         self.with_result(sql, |result| {
             // SAFETY: live result of a finished query.
-            let (rows, columns) = unsafe {
-                (
-                    ffi::duckdb_row_count(result),
-                    ffi::duckdb_column_count(result),
-                )
-            };
+            let (rows, columns) = unsafe { (ffi::duckdb_row_count(result), ffi::duckdb_column_count(result)) };
             let cell = |row, column| {
                 // SAFETY: inside the counts above; the string is freed here, once.
                 unsafe {
@@ -155,17 +137,11 @@ impl Connection {
                     owned
                 }
             };
-            (0..rows)
-                .map(|row| (0..columns).map(|column| cell(row, column)).collect())
-                .collect()
+            (0..rows).map(|row| (0..columns).map(|column| cell(row, column)).collect()).collect()
         })
     }
 
-    fn with_result<T>(
-        &self,
-        sql: &str,
-        read: impl FnOnce(*mut ffi::duckdb_result) -> T,
-    ) -> DuckResult<T> {
+    fn with_result<T>(&self, sql: &str, read: impl FnOnce(*mut ffi::duckdb_result) -> T) -> DuckResult<T> {
         let sql = c_string(sql)?;
         let mut result = empty_result();
         // SAFETY: live connection; the result is destroyed below whatever happens.
@@ -174,9 +150,7 @@ impl Connection {
             Ok(read(&raw mut result))
         } else {
             // SAFETY: live result that holds the error.
-            Err(EngineError::parse(&unsafe {
-                text(ffi::duckdb_result_error(&raw mut result))
-            }))
+            Err(EngineError::parse(&unsafe { text(ffi::duckdb_result_error(&raw mut result)) }))
         };
         // SAFETY: filled by duckdb_query, destroyed once.
         unsafe { ffi::duckdb_destroy_result(&raw mut result) };
@@ -188,8 +162,7 @@ impl Connection {
         let sql = c_string(sql)?;
         let mut extracted: ffi::duckdb_extracted_statements = ptr::null_mut();
         // SAFETY: live connection; `extracted` is destroyed below.
-        let count =
-            unsafe { ffi::duckdb_extract_statements(self.raw, sql.as_ptr(), &raw mut extracted) };
+        let count = unsafe { ffi::duckdb_extract_statements(self.raw, sql.as_ptr(), &raw mut extracted) };
         let prepared = match count {
             0 => {
                 // SAFETY: live; the message belongs to `extracted`.
@@ -208,37 +181,22 @@ impl Connection {
         prepared
     }
 
-    fn prepare_first(
-        &self,
-        extracted: ffi::duckdb_extracted_statements,
-    ) -> DuckResult<Statement<'_>> {
+    fn prepare_first(&self, extracted: ffi::duckdb_extracted_statements) -> DuckResult<Statement<'_>> {
         let mut raw: ffi::duckdb_prepared_statement = ptr::null_mut();
         // SAFETY: live connection and statements, index below the count; `raw` is owned by Statement from here on.
-        let state = unsafe {
-            ffi::duckdb_prepare_extracted_statement(self.raw, extracted, 0, &raw mut raw)
-        };
-        let statement = Statement {
-            raw,
-            connection: self.raw,
-            _of: PhantomData,
-        };
+        let state = unsafe { ffi::duckdb_prepare_extracted_statement(self.raw, extracted, 0, &raw mut raw) };
+        let statement = Statement { raw, connection: self.raw, _of: PhantomData };
         if state == ffi::DuckDBSuccess {
             return Ok(statement);
         }
         // SAFETY: live; the message belongs to the statement.
-        Err(EngineError::parse(&unsafe {
-            text(ffi::duckdb_prepare_error(raw))
-        }))
+        Err(EngineError::parse(&unsafe { text(ffi::duckdb_prepare_error(raw)) }))
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let mut held = self
-            .interrupter
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.interrupter.0.lock().unwrap_or_else(PoisonError::into_inner);
         *held = None;
         // SAFETY: owned, disconnected once; no interrupt can be under way, because the lock is held.
         unsafe { ffi::duckdb_disconnect(&raw mut self.raw) };
@@ -294,10 +252,7 @@ impl Statement<'_> {
                 names.push(text(name));
                 ffi::duckdb_free(name.cast_mut().cast());
                 let of = ffi::duckdb_prepared_statement_column_logical_type(self.raw, index);
-                types.push(
-                    LogicalType::from_raw(of)
-                        .ok_or_else(|| EngineError::internal("a column without type"))?,
-                );
+                types.push(LogicalType::from_raw(of).ok_or_else(|| EngineError::internal("a column without type"))?);
             }
         }
         Ok(Columns { names, types })
@@ -308,19 +263,10 @@ impl Statement<'_> {
         let mut options: ffi::duckdb_arrow_options = ptr::null_mut();
         // SAFETY: live connection; the options are owned by ArrowForm from here on.
         unsafe { ffi::duckdb_connection_get_arrow_options(self.connection, &raw mut options) };
-        let mut form = ArrowForm {
-            options,
-            raw: FFI_ArrowSchema::empty(),
-            schema: Arc::new(Schema::empty()),
-        };
-        let names: Vec<CString> = columns
-            .names
-            .iter()
-            .map(|n| c_string(n))
-            .collect::<DuckResult<_>>()?;
+        let mut form = ArrowForm { options, raw: FFI_ArrowSchema::empty(), schema: Arc::new(Schema::empty()) };
+        let names: Vec<CString> = columns.names.iter().map(|n| c_string(n)).collect::<DuckResult<_>>()?;
         let mut name_pointers: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
-        let mut types: Vec<ffi::duckdb_logical_type> =
-            columns.types.iter().map(LogicalType::raw).collect();
+        let mut types: Vec<ffi::duckdb_logical_type> = columns.types.iter().map(LogicalType::raw).collect();
         // SAFETY: arrays of equal length whose elements live past the call; FFI_ArrowSchema and ffi::ArrowSchema are
         // both the C data interface's struct.
         check(unsafe {
@@ -341,16 +287,8 @@ impl Statement<'_> {
         let mut raw: ffi::duckdb_pending_result = ptr::null_mut();
         // SAFETY: live statement; `raw` is owned by Pending from here on.
         let state = unsafe { ffi::duckdb_pending_prepared_streaming(self.raw, &raw mut raw) };
-        let pending = Pending {
-            raw,
-            connection: Some(self.connection),
-            _of: PhantomData,
-        };
-        if state == ffi::DuckDBSuccess {
-            Ok(pending)
-        } else {
-            Err(pending.error())
-        }
+        let pending = Pending { raw, connection: Some(self.connection), _of: PhantomData };
+        if state == ffi::DuckDBSuccess { Ok(pending) } else { Err(pending.error()) }
     }
 }
 
@@ -398,11 +336,7 @@ impl<'statement> Pending<'statement> {
         let mut result = empty_result();
         // SAFETY: live pending result; `result` is owned by Rows from here on.
         let state = unsafe { ffi::duckdb_execute_pending(self.raw, &raw mut result) };
-        let rows = Rows {
-            result,
-            connection: self.connection.take(),
-            _of: PhantomData,
-        };
+        let rows = Rows { result, connection: self.connection.take(), _of: PhantomData };
         if state == ffi::DuckDBSuccess {
             return Ok(rows);
         }
@@ -448,9 +382,7 @@ impl Rows<'_> {
             Ok(())
         } else {
             // SAFETY: live options and chunk; FFI_ArrowArray is the C data interface's struct.
-            check(unsafe {
-                ffi::duckdb_data_chunk_to_arrow(form.options, chunk, (&raw mut array).cast())
-            })
+            check(unsafe { ffi::duckdb_data_chunk_to_arrow(form.options, chunk, (&raw mut array).cast()) })
         };
         // SAFETY: fetched above, destroyed once; the Arrow array owns copies.
         unsafe { ffi::duckdb_destroy_data_chunk(&raw mut chunk) };
@@ -494,8 +426,7 @@ fn check(mut error: ffi::duckdb_error_data) -> DuckResult<()> {
     }
     // SAFETY: live error data, destroyed once; the message belongs to it and is copied before.
     unsafe {
-        let failed = ffi::duckdb_error_data_has_error(error)
-            .then(|| text(ffi::duckdb_error_data_message(error)));
+        let failed = ffi::duckdb_error_data_has_error(error).then(|| text(ffi::duckdb_error_data_message(error)));
         ffi::duckdb_destroy_error_data(&raw mut error);
         failed.map_or(Ok(()), |message| Err(EngineError::parse(&message)))
     }
@@ -513,8 +444,7 @@ fn empty_result() -> ffi::duckdb_result {
 }
 
 fn c_string(text: &str) -> DuckResult<CString> {
-    CString::new(text)
-        .map_err(|_| EngineError::new("Invalid Input", "a NUL character is not allowed in text"))
+    CString::new(text).map_err(|_| EngineError::new("Invalid Input", "a NUL character is not allowed in text"))
 }
 
 /// The text at `from`, empty for NULL.
@@ -526,7 +456,5 @@ pub(super) unsafe fn text(from: *const c_char) -> String {
         return String::new();
     }
     // SAFETY: as the caller promises.
-    unsafe { CStr::from_ptr(from) }
-        .to_string_lossy()
-        .into_owned()
+    unsafe { CStr::from_ptr(from) }.to_string_lossy().into_owned()
 }

@@ -14,14 +14,7 @@ use super::{
 use crate::engine::protocol::EngineError;
 
 /// Table functions that read nothing but their arguments.
-const TABLE_FUNCTIONS: [&str; 6] = [
-    "generate_series",
-    "json_each",
-    "json_tree",
-    "range",
-    "repeat",
-    "unnest",
-];
+const TABLE_FUNCTIONS: [&str; 6] = ["generate_series", "json_each", "json_tree", "range", "repeat", "unnest"];
 
 /// Scalar functions that reach outside the statement, whether this build has them or not.
 const SCALARS: [&str; 24] = [
@@ -69,21 +62,13 @@ impl Gate {
     pub fn new(database: &Database, trusted: &[String]) -> DuckResult<Self> {
         let connection = database.connect()?;
         let column = |sql: &str| -> DuckResult<HashSet<String>> {
-            Ok(connection
-                .rows(sql)?
-                .into_iter()
-                .flatten()
-                .map(|name| name.to_ascii_lowercase())
-                .collect())
+            Ok(connection.rows(sql)?.into_iter().flatten().map(|name| name.to_ascii_lowercase()).collect())
         };
         let mut tables = column(
             "SELECT DISTINCT function_name FROM duckdb_functions() \
              WHERE function_type NOT IN ('scalar', 'aggregate', 'macro')",
         )?;
-        for allowed in TABLE_FUNCTIONS
-            .into_iter()
-            .chain(trusted.iter().map(String::as_str))
-        {
+        for allowed in TABLE_FUNCTIONS.into_iter().chain(trusted.iter().map(String::as_str)) {
             tables.remove(&allowed.to_ascii_lowercase());
         }
         let mut scalars: HashSet<String> = SCALARS.map(str::to_owned).into();
@@ -93,11 +78,7 @@ impl Gate {
              AND schema_name NOT IN ('information_schema') \
              UNION ALL SELECT unnest(['duckdb_secrets', 'sqlite_temp_master'])",
         )?;
-        Ok(Self {
-            tables,
-            scalars,
-            relations,
-        })
+        Ok(Self { tables, scalars, relations })
     }
 
     /// Whether the statement may run. `connection` is the request's own, after its prelude.
@@ -132,15 +113,13 @@ impl Gate {
         let lower = sql.to_ascii_lowercase();
         !has_disguise(&lower)
             && !has_quoted_dot(&lower)
-            && lower
-                .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-                .all(|word| {
-                    !self.tables.contains(word)
-                        && !self.scalars.contains(word)
-                        && !self.relations.contains(word)
-                        && !SCHEMAS.contains(&word)
-                        && !SHOWING.contains(&word)
-                })
+            && lower.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).all(|word| {
+                !self.tables.contains(word)
+                    && !self.scalars.contains(word)
+                    && !self.relations.contains(word)
+                    && !SCHEMAS.contains(&word)
+                    && !SHOWING.contains(&word)
+            })
     }
 
     fn walk(&self, tree: &Value, own: &HashSet<String>) -> DuckResult<()> {
@@ -160,18 +139,10 @@ impl Gate {
     }
 
     fn check_node(&self, node: &Value, own: &HashSet<String>) -> DuckResult<()> {
-        let word = |from: &Value, key: &str| {
-            from.get(key)
-                .and_then(Value::as_str)
-                .unwrap_or("")
-                .to_ascii_lowercase()
-        };
+        let word = |from: &Value, key: &str| from.get(key).and_then(Value::as_str).unwrap_or("").to_ascii_lowercase();
         match node.get("type").and_then(Value::as_str) {
             Some("TABLE_FUNCTION") => {
-                let name = node
-                    .get("function")
-                    .map(|f| word(f, "function_name"))
-                    .unwrap_or_default();
+                let name = node.get("function").map(|f| word(f, "function_name")).unwrap_or_default();
                 if self.tables.contains(&name) || self.scalars.contains(&name) {
                     return Err(denied("function", &name));
                 }
@@ -179,8 +150,7 @@ impl Gate {
             Some("BASE_TABLE") => {
                 let (schema, name) = (word(node, "schema_name"), word(node, "table_name"));
                 let catalog = word(node, "catalog_name");
-                let hidden =
-                    SCHEMAS.contains(&schema.as_str()) || catalog == "system" || schema == "system";
+                let hidden = SCHEMAS.contains(&schema.as_str()) || catalog == "system" || schema == "system";
                 if hidden || SCHEMAS.contains(&catalog.as_str()) {
                     return Err(denied("table", &name));
                 }
@@ -239,10 +209,7 @@ fn parse_tree(text: &str) -> DuckResult<Value> {
     if tree.get("error").and_then(Value::as_bool) == Some(false) {
         return Ok(tree);
     }
-    let message = tree
-        .get("error_message")
-        .and_then(Value::as_str)
-        .unwrap_or("the statement cannot be checked");
+    let message = tree.get("error_message").and_then(Value::as_str).unwrap_or("the statement cannot be checked");
     let error = EngineError::parse(message);
     match error.exception_type.as_str() {
         "Parser" | "Syntax" => Err(error),
@@ -253,11 +220,6 @@ fn parse_tree(text: &str) -> DuckResult<Value> {
 /// SHOW, DESCRIBE, SUMMARIZE, PIVOT and the like become SELECTs inside DuckDB; ours never begin so.
 fn starts_like_select(sql: &str) -> bool {
     let start = sql.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '(');
-    let word: String = start
-        .chars()
-        .take_while(char::is_ascii_alphabetic)
-        .collect();
-    ["select", "with", "values"]
-        .iter()
-        .any(|first| word.eq_ignore_ascii_case(first))
+    let word: String = start.chars().take_while(char::is_ascii_alphabetic).collect();
+    ["select", "with", "values"].iter().any(|first| word.eq_ignore_ascii_case(first))
 }

@@ -58,29 +58,16 @@ fn start(control: &mut UnixStream) -> Result<Listening, String> {
     sandbox::die_with_parent(config.parent_pid)?;
     let listener = UnixListener::bind(&config.socket).map_err(|e| format!("cannot listen: {e}"))?;
     let walls = sandbox::raise(&config);
-    let (database, version) =
-        settings::open(&config).map_err(|e| format!("{}: {}", e.exception_type, e.message))?;
+    let (database, version) = settings::open(&config).map_err(|e| format!("{}: {}", e.exception_type, e.message))?;
     let gate = Gate::new(&database, &config.trusted_functions).map_err(|e| e.message)?;
-    say(
-        control,
-        &Hello::Ready {
-            duckdb: version,
-            walls,
-        },
-    )
-    .map_err(|e| format!("cannot answer: {e}"))?;
-    Ok(Listening {
-        listener,
-        instance: Arc::new(Instance { database, gate }),
-    })
+    say(control, &Hello::Ready { duckdb: version, walls }).map_err(|e| format!("cannot answer: {e}"))?;
+    Ok(Listening { listener, instance: Arc::new(Instance { database, gate }) })
 }
 
 fn read_config(control: &mut UnixStream) -> Result<WorkerConfig, String> {
     let mut line = String::new();
     // The line is all that the gateway ever sends here, so nothing is lost in the reader's buffer.
-    BufReader::new(control)
-        .read_line(&mut line)
-        .map_err(|e| format!("cannot read the configuration: {e}"))?;
+    BufReader::new(control).read_line(&mut line).map_err(|e| format!("cannot read the configuration: {e}"))?;
     serde_json::from_str(&line).map_err(|e| format!("cannot read the configuration: {e}"))
 }
 
@@ -93,23 +80,21 @@ fn say(control: &mut UnixStream, hello: &Hello) -> io::Result<()> {
 /// Accepts until the gateway closes its end.
 fn serve(mut control: UnixStream, listening: Listening) -> ExitCode {
     let Listening { listener, instance } = listening;
-    let accepting = std::thread::Builder::new()
-        .name("accept".to_owned())
-        .spawn(move || {
-            for connection in listener.incoming() {
-                let Ok(connection) = connection else {
-                    // Out of descriptors or memory: yield, so that others can give some back.
-                    std::thread::yield_now();
-                    continue;
-                };
-                let instance = Arc::clone(&instance);
-                // Without a thread the connection is dropped, and its request fails at the gateway.
-                let _ = std::thread::Builder::new()
-                    .name("query".to_owned())
-                    .stack_size(STACK_BYTES)
-                    .spawn(move || session::serve(&instance, connection));
-            }
-        });
+    let accepting = std::thread::Builder::new().name("accept".to_owned()).spawn(move || {
+        for connection in listener.incoming() {
+            let Ok(connection) = connection else {
+                // Out of descriptors or memory: yield, so that others can give some back.
+                std::thread::yield_now();
+                continue;
+            };
+            let instance = Arc::clone(&instance);
+            // Without a thread the connection is dropped, and its request fails at the gateway.
+            let _ = std::thread::Builder::new()
+                .name("query".to_owned())
+                .stack_size(STACK_BYTES)
+                .spawn(move || session::serve(&instance, connection));
+        }
+    });
     if accepting.is_err() {
         return ExitCode::FAILURE;
     }

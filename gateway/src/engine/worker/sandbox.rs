@@ -12,10 +12,7 @@ pub fn raise(config: &WorkerConfig) -> Vec<Wall> {
     }
     ignore_file_size_signal();
     let mut walls = vec![
-        wall(
-            "address-space",
-            limit_or_skip(libc::RLIMIT_AS, config.address_space_bytes),
-        ),
+        wall("address-space", limit_or_skip(libc::RLIMIT_AS, config.address_space_bytes)),
         wall("core-files", limit(libc::RLIMIT_CORE, 0)),
         wall("open-files", limit(libc::RLIMIT_NOFILE, config.open_files)),
         wall("file-size", limit(libc::RLIMIT_FSIZE, config.temp_bytes)),
@@ -42,20 +39,12 @@ pub fn die_with_parent(parent_pid: u32) -> Result<(), String> {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
     }
     // The parent may have died before the line above.
-    if std::os::unix::process::parent_id() == parent_pid {
-        Ok(())
-    } else {
-        Err("the parent is gone".to_owned())
-    }
+    if std::os::unix::process::parent_id() == parent_pid { Ok(()) } else { Err("the parent is gone".to_owned()) }
 }
 
 fn wall(name: &str, raised: Result<String, String>) -> Wall {
     let stands = raised.is_ok();
-    Wall {
-        name: name.to_owned(),
-        stands,
-        detail: raised.unwrap_or_else(|why| why),
-    }
+    Wall { name: name.to_owned(), stands, detail: raised.unwrap_or_else(|why| why) }
 }
 
 /// Over the limit a write must fail with EFBIG, which DuckDB reports; the signal's default would end the process.
@@ -70,28 +59,18 @@ type Resource = libc::__rlimit_resource_t;
 type Resource = libc::c_int;
 
 fn limit_or_skip(resource: Resource, value: u64) -> Result<String, String> {
-    if value == 0 {
-        Err("switched off".to_owned())
-    } else {
-        limit(resource, value)
-    }
+    if value == 0 { Err("switched off".to_owned()) } else { limit(resource, value) }
 }
 
 fn limit(resource: Resource, value: u64) -> Result<String, String> {
-    let mut current = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut current = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: out pointer to a local.
     if unsafe { libc::getrlimit(resource, &raw mut current) } != 0 {
         return Err(std::io::Error::last_os_error().to_string());
     }
     // Never above what the process was given.
     let value = value.min(current.rlim_max);
-    let wanted = libc::rlimit {
-        rlim_cur: value,
-        rlim_max: value,
-    };
+    let wanted = libc::rlimit { rlim_cur: value, rlim_max: value };
     // SAFETY: pointer to a local.
     if unsafe { libc::setrlimit(resource, &raw const wanted) } != 0 {
         return Err(std::io::Error::last_os_error().to_string());
@@ -104,9 +83,7 @@ mod system {
     use super::{Wall, WorkerConfig, wall};
 
     pub fn raise(_: &WorkerConfig) -> Vec<Wall> {
-        ["no-new-privileges", "landlock", "seccomp"]
-            .map(|name| wall(name, Err("only on Linux".to_owned())))
-            .into()
+        ["no-new-privileges", "landlock", "seccomp"].map(|name| wall(name, Err("only on Linux".to_owned()))).into()
     }
 }
 
@@ -115,12 +92,11 @@ mod system {
     use std::{collections::BTreeMap, path::Path};
 
     use landlock::{
-        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-        RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+        RulesetCreatedAttr, RulesetStatus, Scope,
     };
     use seccompiler::{
-        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-        SeccompRule,
+        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     };
 
     use super::{Wall, WorkerConfig, wall};
@@ -152,11 +128,7 @@ mod system {
     ];
 
     fn access_of(folder: bool) -> landlock::BitFlags<AccessFs> {
-        if folder {
-            AccessFs::ReadFile | AccessFs::ReadDir
-        } else {
-            AccessFs::ReadFile.into()
-        }
+        if folder { AccessFs::ReadFile | AccessFs::ReadDir } else { AccessFs::ReadFile.into() }
     }
 
     fn landlock(config: &WorkerConfig) -> Result<String, String> {
@@ -176,9 +148,7 @@ mod system {
         // Nothing else of the system: libraries are mapped already, time zones are built in.
         for (path, access) in SYSTEM_READ {
             if let Ok(fd) = PathFd::new(path) {
-                rules = rules
-                    .add_rule(PathBeneath::new(fd, access_of(access)))
-                    .map_err(say)?;
+                rules = rules.add_rule(PathBeneath::new(fd, access_of(access))).map_err(say)?;
             }
         }
         let write = AccessFs::ReadFile
@@ -204,9 +174,7 @@ mod system {
         access: landlock::BitFlags<AccessFs>,
     ) -> Result<landlock::RulesetCreated, String> {
         let fd = PathFd::new(folder).map_err(|e| e.to_string())?;
-        rules
-            .add_rule(PathBeneath::new(fd, access))
-            .map_err(|e| e.to_string())
+        rules.add_rule(PathBeneath::new(fd, access)).map_err(|e| e.to_string())
     }
 
     /// Calls that DuckDB never needs. The listening socket exists already; `accept4` on it stays allowed.
@@ -281,46 +249,27 @@ mod system {
     const DENIED_HERE: &[libc::c_long] = &[];
 
     fn seccomp() -> Result<String, String> {
-        let mut denied: BTreeMap<i64, Vec<SeccompRule>> = DENIED
-            .iter()
-            .chain(DENIED_HERE)
-            .map(|call| (*call, Vec::new()))
-            .collect();
-        denied.insert(
-            libc::SYS_clone,
-            vec![not_a_thread().map_err(|e| e.to_string())?],
-        );
+        let mut denied: BTreeMap<i64, Vec<SeccompRule>> =
+            DENIED.iter().chain(DENIED_HERE).map(|call| (*call, Vec::new())).collect();
+        denied.insert(libc::SYS_clone, vec![not_a_thread().map_err(|e| e.to_string())?]);
         install(denied, libc::EPERM)?;
         // Its flags are behind a pointer, which a filter cannot read; libc then uses clone, whose flags it can.
-        install(
-            BTreeMap::from([(libc::SYS_clone3, Vec::new())]),
-            libc::ENOSYS,
-        )?;
+        install(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)?;
         Ok("on".to_owned())
     }
 
     fn not_a_thread() -> Result<SeccompRule, seccompiler::BackendError> {
         let flag = libc::CLONE_THREAD as u64;
-        let condition =
-            SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(flag), 0)?;
+        let condition = SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(flag), 0)?;
         SeccompRule::new(vec![condition])
     }
 
     fn install(denied: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> Result<(), String> {
         let errno = u32::try_from(errno).map_err(|e| e.to_string())?;
-        let arch = std::env::consts::ARCH
-            .try_into()
-            .map_err(|e: seccompiler::BackendError| e.to_string())?;
-        let filter = SeccompFilter::new(
-            denied,
-            SeccompAction::Allow,
-            SeccompAction::Errno(errno),
-            arch,
-        )
-        .map_err(|e| e.to_string())?;
-        let program: BpfProgram = filter
-            .try_into()
-            .map_err(|e: seccompiler::BackendError| e.to_string())?;
+        let arch = std::env::consts::ARCH.try_into().map_err(|e: seccompiler::BackendError| e.to_string())?;
+        let filter = SeccompFilter::new(denied, SeccompAction::Allow, SeccompAction::Errno(errno), arch)
+            .map_err(|e| e.to_string())?;
+        let program: BpfProgram = filter.try_into().map_err(|e: seccompiler::BackendError| e.to_string())?;
         seccompiler::apply_filter_all_threads(&program).map_err(|e| e.to_string())
     }
 }

@@ -79,10 +79,7 @@ impl Current {
         let mut working = self.lock();
         let free = working.id.is_none();
         if free {
-            *working = Working {
-                id: Some(id),
-                ..Working::default()
-            };
+            *working = Working { id: Some(id), ..Working::default() };
         }
         free
     }
@@ -103,11 +100,7 @@ impl Current {
 
     /// DuckDB forgets an interrupt when the next statement starts, so it is asked for between statements too.
     fn check(&self) -> DuckResult<()> {
-        if self.lock().cancelled {
-            Err(EngineError::interrupted())
-        } else {
-            Ok(())
-        }
+        if self.lock().cancelled { Err(EngineError::interrupted()) } else { Ok(()) }
     }
 }
 
@@ -146,10 +139,7 @@ fn answer_requests(
     let mut ready = instance.database.connect();
     while let Ok(request) = received.recv() {
         let mut out = BufWriter::with_capacity(OUT_BYTES, stream);
-        let connection = std::mem::replace(
-            &mut ready,
-            Err(EngineError::internal("no connection ahead")),
-        );
+        let connection = std::mem::replace(&mut ready, Err(EngineError::internal("no connection ahead")));
         let done = connection.and_then(|connection| {
             current.lock().interrupter = Some(connection.interrupter());
             let outcome = answer(instance, &connection, &request, current, &mut out);
@@ -193,11 +183,7 @@ fn answer(
     let (sql, explain) = match request.verb {
         Verb::Query | Verb::Describe => (request.sql.as_str(), false),
         Verb::Explain | Verb::ExplainAnalyze => {
-            let analyze = if request.verb == Verb::ExplainAnalyze {
-                "ANALYZE "
-            } else {
-                ""
-            };
+            let analyze = if request.verb == Verb::ExplainAnalyze { "ANALYZE " } else { "" };
             explained = format!("EXPLAIN {analyze}{}", request.sql);
             (explained.as_str(), true)
         }
@@ -236,11 +222,7 @@ fn describe(statement: &Statement<'_>, out: &mut Out<'_>) -> Result<(), SendErro
     Ok(())
 }
 
-fn stream(
-    statement: &Statement<'_>,
-    current: &Current,
-    out: &mut Out<'_>,
-) -> Result<(), SendError> {
+fn stream(statement: &Statement<'_>, current: &Current, out: &mut Out<'_>) -> Result<(), SendError> {
     let columns = statement.columns().map_err(SendError::Rows)?;
     let form = statement.arrow_schema(&columns).map_err(SendError::Rows)?;
     let mut writer = BatchWriter::start(out, &named(&columns), form.schema())?;
@@ -260,12 +242,5 @@ fn stream(
 
 fn named(columns: &super::duck::Columns) -> Columns {
     let pairs = columns.names.iter().zip(&columns.types);
-    Columns {
-        columns: pairs
-            .map(|(name, of)| EngineColumn {
-                name: name.clone(),
-                duckdb_type: of.name(),
-            })
-            .collect(),
-    }
+    Columns { columns: pairs.map(|(name, of)| EngineColumn { name: name.clone(), duckdb_type: of.name() }).collect() }
 }

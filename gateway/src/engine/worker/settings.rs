@@ -24,12 +24,7 @@ pub fn open(config: &WorkerConfig) -> DuckResult<(Database, String)> {
     let user = database.connect()?;
     read_back(&user, &options, &locks)?;
     check_lock(&user)?;
-    let version = user
-        .rows("SELECT version()")?
-        .into_iter()
-        .flatten()
-        .next()
-        .unwrap_or_default();
+    let version = user.rows("SELECT version()")?.into_iter().flatten().next().unwrap_or_default();
     Ok((database, version))
 }
 
@@ -55,8 +50,7 @@ fn options(config: &WorkerConfig) -> Vec<(&'static str, String)> {
         // Every type arrives as itself; without it the zone of a timetz and the alias of a bit string are lost.
         ("arrow_lossless_conversion", "true"),
     ];
-    let mut options: Vec<(&'static str, String)> =
-        fixed.map(|(name, value)| (name, value.to_owned())).into();
+    let mut options: Vec<(&'static str, String)> = fixed.map(|(name, value)| (name, value.to_owned())).into();
     options.push(("threads", config.threads.to_string()));
     options.push(("memory_limit", format!("{}B", config.memory_bytes)));
     options
@@ -75,14 +69,7 @@ impl Value {
             Self::Text(text) => quoted(text),
             Self::Bool(value) => value.to_string(),
             Self::Number(value) => value.to_string(),
-            Self::List(items) => format!(
-                "[{}]",
-                items
-                    .iter()
-                    .map(|i| quoted(i))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
+            Self::List(items) => format!("[{}]", items.iter().map(|i| quoted(i)).collect::<Vec<_>>().join(", ")),
         }
     }
 
@@ -99,25 +86,16 @@ impl Value {
 
 /// In the order in which they must be set: the lock is the last.
 fn locks(config: &WorkerConfig) -> DuckResult<Vec<(&'static str, Value)>> {
-    let folders = config
-        .read_folders
-        .iter()
-        .map(|f| path(f).map(|p| format!("{}/", p.trim_end_matches('/'))));
+    let folders = config.read_folders.iter().map(|f| path(f).map(|p| format!("{}/", p.trim_end_matches('/'))));
     Ok(vec![
         ("temp_directory", Value::Text(path(&config.temp_folder)?)),
-        (
-            "max_temp_directory_size",
-            Value::Text(format!("{}B", config.temp_bytes)),
-        ),
+        ("max_temp_directory_size", Value::Text(format!("{}B", config.temp_bytes))),
         ("enable_external_file_cache", Value::Bool(false)),
         ("enable_logging", Value::Bool(false)),
         ("log_query_path", Value::Text(String::new())),
         ("catalog_error_max_schemas", Value::Number(0)),
         ("TimeZone", Value::Text("UTC".to_owned())),
-        (
-            "allowed_directories",
-            Value::List(folders.collect::<DuckResult<_>>()?),
-        ),
+        ("allowed_directories", Value::List(folders.collect::<DuckResult<_>>()?)),
         ("enable_external_access", Value::Bool(false)),
         ("allowed_configs", Value::List(vec!["TimeZone".to_owned()])),
         ("lock_configuration", Value::Bool(true)),
@@ -125,9 +103,7 @@ fn locks(config: &WorkerConfig) -> DuckResult<Vec<(&'static str, Value)>> {
 }
 
 fn path(of: &std::path::Path) -> DuckResult<String> {
-    of.to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| EngineError::settings("a folder's name is not UTF-8"))
+    of.to_str().map(str::to_owned).ok_or_else(|| EngineError::settings("a folder's name is not UTF-8"))
 }
 
 /// Before external access is switched off: afterwards the question itself would touch the disk.
@@ -144,25 +120,16 @@ fn check_built_in(trusted: &Connection) -> DuckResult<()> {
 }
 
 /// Compares every setting with what was asked for.
-fn read_back(
-    user: &Connection,
-    options: &[(&str, String)],
-    locks: &[(&str, Value)],
-) -> DuckResult<()> {
+fn read_back(user: &Connection, options: &[(&str, String)], locks: &[(&str, Value)]) -> DuckResult<()> {
     let shown = user.rows("SELECT name, value FROM duckdb_settings()")?;
     let find = |name: &str| {
-        let row = shown
-            .iter()
-            .find(|row| row.first().is_some_and(|n| n.eq_ignore_ascii_case(name)));
+        let row = shown.iter().find(|row| row.first().is_some_and(|n| n.eq_ignore_ascii_case(name)));
         row.and_then(|row| row.get(1)).map(String::as_str)
     };
-    let wanted = options
-        .iter()
-        .map(|(name, value)| (*name, Some(value.clone())));
+    let wanted = options.iter().map(|(name, value)| (*name, Some(value.clone())));
     let wanted = wanted.chain(locks.iter().map(|(name, value)| (*name, value.shown())));
     for (name, value) in wanted {
-        let now = find(name)
-            .ok_or_else(|| EngineError::settings(format!("DuckDB does not show {name}")))?;
+        let now = find(name).ok_or_else(|| EngineError::settings(format!("DuckDB does not show {name}")))?;
         let same = match (name, &value) {
             // Shown with a unit of its own choice.
             ("memory_limit" | "max_temp_directory_size", _) => true,
@@ -170,9 +137,7 @@ fn read_back(
             (_, None) => true,
         };
         if !same {
-            return Err(EngineError::settings(format!(
-                "DuckDB did not take {name}: it is {now:?}"
-            )));
+            return Err(EngineError::settings(format!("DuckDB did not take {name}: it is {now:?}")));
         }
     }
     Ok(())
@@ -192,9 +157,7 @@ fn check_lock(user: &Connection) -> DuckResult<()> {
     ];
     for sql in refused {
         if user.execute(sql).is_ok() {
-            return Err(EngineError::settings(format!(
-                "not refused after the lock: {sql}"
-            )));
+            return Err(EngineError::settings(format!("not refused after the lock: {sql}")));
         }
     }
     Ok(())

@@ -31,40 +31,24 @@ impl LogicalType {
         match self.id() {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
                 // SAFETY: live decimal type.
-                let (width, scale) = unsafe {
-                    (
-                        ffi::duckdb_decimal_width(self.0),
-                        ffi::duckdb_decimal_scale(self.0),
-                    )
-                };
+                let (width, scale) = unsafe { (ffi::duckdb_decimal_width(self.0), ffi::duckdb_decimal_scale(self.0)) };
                 format!("DECIMAL({width},{scale})")
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_ENUM => self.enum_name(),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
                 // SAFETY: live list type; the child is owned.
-                format!(
-                    "{}[]",
-                    name_of(unsafe { ffi::duckdb_list_type_child_type(self.0) })
-                )
+                format!("{}[]", name_of(unsafe { ffi::duckdb_list_type_child_type(self.0) }))
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => {
                 // SAFETY: live array type; the child is owned.
-                let (child, size) = unsafe {
-                    (
-                        ffi::duckdb_array_type_child_type(self.0),
-                        ffi::duckdb_array_type_array_size(self.0),
-                    )
-                };
+                let (child, size) =
+                    unsafe { (ffi::duckdb_array_type_child_type(self.0), ffi::duckdb_array_type_array_size(self.0)) };
                 format!("{}[{size}]", name_of(child))
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP => {
                 // SAFETY: live map type; key and value are owned.
-                let (key, value) = unsafe {
-                    (
-                        ffi::duckdb_map_type_key_type(self.0),
-                        ffi::duckdb_map_type_value_type(self.0),
-                    )
-                };
+                let (key, value) =
+                    unsafe { (ffi::duckdb_map_type_key_type(self.0), ffi::duckdb_map_type_value_type(self.0)) };
                 format!("MAP({}, {})", name_of(key), name_of(value))
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => self.struct_name(),
@@ -87,19 +71,8 @@ impl LogicalType {
     fn enum_name(&self) -> String {
         // SAFETY: live enum type.
         let size = unsafe { ffi::duckdb_enum_dictionary_size(self.0) };
-        let value = |index| {
-            format!(
-                "'{}'",
-                owned(unsafe_value(self.0, index)).replace('\'', "''")
-            )
-        };
-        format!(
-            "ENUM({})",
-            (0..size)
-                .map(|i| value(u64::from(i)))
-                .collect::<Vec<_>>()
-                .join(", ")
-        )
+        let value = |index| format!("'{}'", owned(unsafe_value(self.0, index)).replace('\'', "''"));
+        format!("ENUM({})", (0..size).map(|i| value(u64::from(i))).collect::<Vec<_>>().join(", "))
     }
 
     fn struct_name(&self) -> String {
@@ -108,17 +81,11 @@ impl LogicalType {
         let child = |index| {
             // SAFETY: index below the count; name and type are owned.
             let (name, of) = unsafe {
-                (
-                    ffi::duckdb_struct_type_child_name(self.0, index),
-                    ffi::duckdb_struct_type_child_type(self.0, index),
-                )
+                (ffi::duckdb_struct_type_child_name(self.0, index), ffi::duckdb_struct_type_child_type(self.0, index))
             };
             format!("{} {}", quoted(&owned(name)), name_of(of))
         };
-        format!(
-            "STRUCT({})",
-            (0..count).map(child).collect::<Vec<_>>().join(", ")
-        )
+        format!("STRUCT({})", (0..count).map(child).collect::<Vec<_>>().join(", "))
     }
 
     fn union_name(&self) -> String {
@@ -127,17 +94,11 @@ impl LogicalType {
         let member = |index| {
             // SAFETY: index below the count; name and type are owned.
             let (name, of) = unsafe {
-                (
-                    ffi::duckdb_union_type_member_name(self.0, index),
-                    ffi::duckdb_union_type_member_type(self.0, index),
-                )
+                (ffi::duckdb_union_type_member_name(self.0, index), ffi::duckdb_union_type_member_type(self.0, index))
             };
             format!("{} {}", quoted(&owned(name)), name_of(of))
         };
-        format!(
-            "UNION({})",
-            (0..count).map(member).collect::<Vec<_>>().join(", ")
-        )
+        format!("UNION({})", (0..count).map(member).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -168,14 +129,8 @@ fn owned(raw: *mut std::ffi::c_char) -> String {
 
 fn quoted(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if plain {
-        name.to_owned()
-    } else {
-        format!("\"{}\"", name.replace('"', "\"\""))
-    }
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 fn scalar_name(id: ffi::duckdb_type) -> &'static str {

@@ -93,10 +93,7 @@ pub fn find(name: &str) -> Option<&'static Definition> {
         "vacuum_mem" => "maintenance_work_mem",
         other => other,
     };
-    registry
-        .by_name
-        .get(lower)
-        .and_then(|index| registry.all.get(*index))
+    registry.by_name.get(lower).and_then(|index| registry.all.get(*index))
 }
 
 /// All settings by name, as `SHOW ALL` orders them.
@@ -113,16 +110,8 @@ struct Registry {
 fn registry() -> &'static Registry {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
     REGISTRY.get_or_init(|| {
-        let all: Vec<_> = TABLE
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .filter_map(definition)
-            .collect();
-        let by_name = all
-            .iter()
-            .enumerate()
-            .map(|(index, d)| (d.name.to_ascii_lowercase(), index))
-            .collect();
+        let all: Vec<_> = TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(definition).collect();
+        let by_name = all.iter().enumerate().map(|(index, d)| (d.name.to_ascii_lowercase(), index)).collect();
         Registry { all, by_name }
     })
 }
@@ -148,19 +137,11 @@ fn definition(line: &'static str) -> Option<Definition> {
         name,
         kind: match kind {
             "bool" => Kind::Bool,
-            "integer" => Kind::Integer {
-                min: min.parse().ok()?,
-                max: max.parse().ok()?,
-                unit,
-            },
+            "integer" => Kind::Integer { min: min.parse().ok()?, max: max.parse().ok()?, unit },
             "real" => Kind::Real {
                 min: min.parse().ok()?,
                 // `pg_settings` writes DBL_MAX rounded up: beyond what a double holds.
-                max: max
-                    .parse()
-                    .ok()
-                    .filter(|m: &f64| m.is_finite())
-                    .unwrap_or(f64::MAX),
+                max: max.parse().ok().filter(|m: &f64| m.is_finite()).unwrap_or(f64::MAX),
                 unit,
             },
             "enum" => Kind::Enum(values.split(',').collect()),

@@ -31,8 +31,7 @@ fn after(settings: &mut Settings, name: &str, value: &str) -> String {
 #[test]
 fn values_are_read_and_shown_as_postgres_does() {
     const UNITS: &str = "HINT: Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".";
-    const BYTES: &str =
-        "HINT: Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".";
+    const BYTES: &str = "HINT: Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".";
     const LEVELS: &str = "HINT: Available values: debug5, debug4, debug3, debug2, debug1, log, notice, warning, error.";
     let mut settings = settings();
     for (name, value, expected) in [
@@ -118,30 +117,19 @@ fn own_settings() {
             "x",
             "22023: invalid value for parameter \"duckmesh.snapshot\": \"x\" HINT: A snapshot is a number of duckmesh.snapshots.",
         ),
-        (
-            "duckmesh.last_token",
-            "x",
-            "55P02: parameter \"duckmesh.last_token\" cannot be changed",
-        ),
+        ("duckmesh.last_token", "x", "55P02: parameter \"duckmesh.last_token\" cannot be changed"),
         (
             "duckmesh.tenant",
             "x",
             "42602: invalid configuration parameter name \"duckmesh.tenant\" DETAIL: \"duckmesh\" is a reserved prefix.",
         ),
     ] {
-        assert_eq!(
-            after(&mut settings, name, value),
-            expected,
-            "{name} = {value}"
-        );
+        assert_eq!(after(&mut settings, name, value), expected, "{name} = {value}");
     }
     assert_eq!(settings.consistency(), Consistency::Strong);
     assert_eq!(settings.min_tokens(), ["sales/3", "sales/4"]);
     assert_eq!(settings.snapshot(), Some(12));
-    assert_eq!(
-        settings.barrier_timeout(),
-        Some(Duration::from_millis(1500))
-    );
+    assert_eq!(settings.barrier_timeout(), Some(Duration::from_millis(1500)));
     assert!(settings.waits_until_visible());
 }
 
@@ -186,44 +174,26 @@ fn a_rollback_undoes_what_set_said() {
         }
         shown
     };
-    assert_eq!(
-        run("show; begin; set 1; show; rollback; show"),
-        ["-", "1", "-"]
-    );
+    assert_eq!(run("show; begin; set 1; show; rollback; show"), ["-", "1", "-"]);
     assert_eq!(run("begin; set 1; commit; show"), ["1"]);
     assert_eq!(run("begin; local 2; show; commit; show"), ["2", "1"]);
     assert_eq!(run("begin; local 2; set 3; show; commit; show"), ["3", "3"]);
     assert_eq!(run("begin; set 4; local 5; show; commit; show"), ["5", "4"]);
-    assert_eq!(
-        run("begin; set 6; savepoint; set 7; show; to; show; commit; show"),
-        ["7", "6", "6"]
-    );
-    assert_eq!(
-        run("begin; local 8; savepoint; local 9; to; show; commit; show"),
-        ["8", "6"]
-    );
+    assert_eq!(run("begin; set 6; savepoint; set 7; show; to; show; commit; show"), ["7", "6", "6"]);
+    assert_eq!(run("begin; local 8; savepoint; local 9; to; show; commit; show"), ["8", "6"]);
     assert_eq!(run("reset; show"), [""]);
 }
 
 #[test]
 fn clients_are_told_all_at_first_and_changes_later() {
-    let startup = [
-        ("TimeZone", "europe/berlin"),
-        ("application_name", "psql"),
-        ("options_ok.x", "1"),
-    ]
-    .map(|(a, b)| (a.to_owned(), b.to_owned()));
+    let startup = [("TimeZone", "europe/berlin"), ("application_name", "psql"), ("options_ok.x", "1")]
+        .map(|(a, b)| (a.to_owned(), b.to_owned()));
     let mut s = match Settings::new("ada", &startup) {
         Ok(s) => s,
         Err(error) => panic!("{error}"),
     };
     let first = s.take_changes();
-    let told = |name: &str| {
-        first
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
-    };
+    let told = |name: &str| first.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
     for (name, value) in [
         ("application_name", "psql"),
         ("client_encoding", "UTF8"),
@@ -246,15 +216,9 @@ fn clients_are_told_all_at_first_and_changes_later() {
     assert_eq!(s.take_changes(), []);
     s.on_begin();
     assert_eq!(s.set("timezone", Some("UTC"), false, true), Ok(()));
-    assert_eq!(
-        s.take_changes(),
-        [("TimeZone".to_owned(), "UTC".to_owned())]
-    );
+    assert_eq!(s.take_changes(), [("TimeZone".to_owned(), "UTC".to_owned())]);
     s.on_rollback();
-    assert_eq!(
-        s.take_changes(),
-        [("TimeZone".to_owned(), "Europe/Berlin".to_owned())]
-    );
+    assert_eq!(s.take_changes(), [("TimeZone".to_owned(), "Europe/Berlin".to_owned())]);
     // RESET goes back to what the client began with.
     assert_eq!(s.set("timezone", Some("UTC"), false, false), Ok(()));
     assert_eq!(s.reset("timezone"), Ok(()));
@@ -269,21 +233,11 @@ fn clients_are_told_all_at_first_and_changes_later() {
 #[test]
 fn levels_of_messages() {
     let mut s = settings();
-    for (level, notice, warning) in [
-        ("notice", true, true),
-        ("warning", false, true),
-        ("error", false, false),
-        ("debug1", true, true),
-    ] {
-        assert_eq!(
-            s.set("client_min_messages", Some(level), false, false),
-            Ok(())
-        );
-        assert_eq!(
-            (s.sends(Severity::Notice), s.sends(Severity::Warning)),
-            (notice, warning),
-            "{level}"
-        );
+    for (level, notice, warning) in
+        [("notice", true, true), ("warning", false, true), ("error", false, false), ("debug1", true, true)]
+    {
+        assert_eq!(s.set("client_min_messages", Some(level), false, false), Ok(()));
+        assert_eq!((s.sends(Severity::Notice), s.sends(Severity::Warning)), (notice, warning), "{level}");
         assert!(s.sends(Severity::Error) && s.sends(Severity::Info));
     }
 }
@@ -295,15 +249,9 @@ fn search_path_and_all() {
     assert_eq!(s.set("search_path", Some("\"\""), false, false), Ok(()));
     assert_eq!(s.search_path(), [""]);
     let all = s.all();
-    assert!(
-        all.windows(2)
-            .all(|w| w[0].name.to_lowercase() <= w[1].name.to_lowercase())
-    );
+    assert!(all.windows(2).all(|w| w[0].name.to_lowercase() <= w[1].name.to_lowercase()));
     assert!(all.iter().all(|row| row.name != "is_superuser"));
-    assert!(
-        all.iter()
-            .any(|row| row.name == "work_mem" && row.setting == "4MB")
-    );
+    assert!(all.iter().any(|row| row.name == "work_mem" && row.setting == "4MB"));
     assert_eq!(
         s.show("nope").map_err(|e| e.to_string()),
         Err("42704: unrecognized configuration parameter \"nope\"".into())

@@ -9,31 +9,20 @@ use crate::{
 /// Checks a text and gives its normal form. DateStyle has [`date_style`].
 pub fn check(name: &str, value: &str) -> PgResult<String> {
     match name {
-        "TimeZone" | "log_timezone" => TimeZone::parse(value)
-            .map(|zone| zone.name().to_owned())
-            .ok_or_else(|| invalid(name, value)),
+        "TimeZone" | "log_timezone" => {
+            TimeZone::parse(value).map(|zone| zone.name().to_owned()).ok_or_else(|| invalid(name, value))
+        }
         "client_encoding" => encoding(value),
         "search_path" | "temp_tablespaces" => match split_identifiers(value) {
             Some(_) => Ok(value.to_owned()),
             None => Err(invalid(name, value).detail("List syntax is invalid.")),
         },
         // What is not printable ASCII would break other programs' logs; Postgres replaces it too.
-        "application_name" | "cluster_name" => Ok(value
-            .bytes()
-            .map(|b| {
-                if (32..127).contains(&b) {
-                    char::from(b)
-                } else {
-                    '?'
-                }
-            })
-            .collect()),
-        "duckmesh.snapshot" if value.is_empty() || value.parse::<u64>().is_ok() => {
-            Ok(value.to_owned())
+        "application_name" | "cluster_name" => {
+            Ok(value.bytes().map(|b| if (32..127).contains(&b) { char::from(b) } else { '?' }).collect())
         }
-        "duckmesh.snapshot" => {
-            Err(invalid(name, value).hint("A snapshot is a number of duckmesh.snapshots."))
-        }
+        "duckmesh.snapshot" if value.is_empty() || value.parse::<u64>().is_ok() => Ok(value.to_owned()),
+        "duckmesh.snapshot" => Err(invalid(name, value).hint("A snapshot is a number of duckmesh.snapshots.")),
         _ => Ok(value.to_owned()),
     }
 }
@@ -96,20 +85,14 @@ const ENCODINGS: [(&str, &str); 52] = [
 
 /// Everything is UTF-8 here; another encoding is refused as Postgres refuses one it has no conversion for.
 fn encoding(value: &str) -> PgResult<String> {
-    let plain: String = value
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
+    let plain: String = value.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     match ENCODINGS.iter().find(|(alias, _)| *alias == plain) {
         Some((_, name @ ("UTF8" | "SQL_ASCII"))) => Ok((*name).to_owned()),
-        Some((_, name)) => Err(PgError::unsupported(format!(
-            "invalid value for parameter \"client_encoding\": \"{value}\""
-        ))
-        .detail(format!(
-            "Conversion between {name} and UTF8 is not supported."
-        ))
-        .hint("Use UTF8.")),
+        Some((_, name)) => {
+            Err(PgError::unsupported(format!("invalid value for parameter \"client_encoding\": \"{value}\""))
+                .detail(format!("Conversion between {name} and UTF8 is not supported."))
+                .hint("Use UTF8."))
+        }
         None => Err(invalid("client_encoding", value)),
     }
 }
@@ -148,18 +131,13 @@ fn identifier(text: &str) -> Option<(String, &str)> {
             }
         }
     }
-    let end = text
-        .find(|c: char| c == ',' || c.is_whitespace())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| c == ',' || c.is_whitespace()).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     (!name.is_empty() && !name.contains('"')).then(|| (name.to_lowercase(), rest))
 }
 
 /// The value of DateStyle after `SET DateStyle TO value`; words that are not said stay as they are in `current`.
-pub fn date_style(
-    value: &str,
-    current: (DateStyle, DateOrder),
-) -> PgResult<(DateStyle, DateOrder)> {
+pub fn date_style(value: &str, current: (DateStyle, DateOrder)) -> PgResult<(DateStyle, DateOrder)> {
     let error = |detail: String| invalid("DateStyle", value).detail(detail);
     let words = split_identifiers(value).ok_or_else(|| error("List syntax is invalid.".into()))?;
     let (mut style, mut order): (Option<DateStyle>, Option<DateOrder>) = (None, None);
@@ -222,23 +200,15 @@ pub fn check_placeholder(name: &str) -> PgResult<()> {
         return Err(unrecognized(name));
     }
     let invalid = |detail: String| {
-        Err(PgError::new(
-            SqlState::INVALID_NAME,
-            format!("invalid configuration parameter name \"{name}\""),
-        )
-        .detail(detail))
+        Err(PgError::new(SqlState::INVALID_NAME, format!("invalid configuration parameter name \"{name}\""))
+            .detail(detail))
     };
     let simple = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii())
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii())
     };
     if !name.split('.').all(simple) {
-        return invalid(
-            "Custom parameter names must be two or more simple identifiers separated by dots."
-                .into(),
-        );
+        return invalid("Custom parameter names must be two or more simple identifiers separated by dots.".into());
     }
     if name.to_ascii_lowercase().starts_with("duckmesh.") {
         return invalid("\"duckmesh\" is a reserved prefix.".into());
@@ -249,8 +219,5 @@ pub fn check_placeholder(name: &str) -> PgResult<()> {
 /// `unrecognized configuration parameter "x"`.
 #[must_use]
 pub fn unrecognized(name: &str) -> PgError {
-    PgError::new(
-        SqlState::UNDEFINED_OBJECT,
-        format!("unrecognized configuration parameter \"{name}\""),
-    )
+    PgError::new(SqlState::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""))
 }

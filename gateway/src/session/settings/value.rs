@@ -6,10 +6,7 @@ use crate::wire::error::{PgError, PgResult, SqlState};
 /// `invalid value for parameter "x": "y"`.
 #[must_use]
 pub fn invalid(name: &str, value: &str) -> PgError {
-    PgError::new(
-        SqlState::INVALID_PARAMETER_VALUE,
-        format!("invalid value for parameter \"{name}\": \"{value}\""),
-    )
+    PgError::new(SqlState::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"{name}\": \"{value}\""))
 }
 
 /// Checks a value and gives its normal form: base units for numbers, the listed word for enums.
@@ -84,9 +81,9 @@ fn word(name: &str, value: &str, values: &[&'static str]) -> PgResult<String> {
         },
         _ => None,
     };
-    hidden.map(str::to_owned).ok_or_else(|| {
-        invalid(name, value).hint(format!("Available values: {}.", values.join(", ")))
-    })
+    hidden
+        .map(str::to_owned)
+        .ok_or_else(|| invalid(name, value).hint(format!("Available values: {}.", values.join(", "))))
 }
 
 fn integer(name: &str, value: &str, min: i32, max: i32, unit: Unit) -> PgResult<String> {
@@ -95,13 +92,7 @@ fn integer(name: &str, value: &str, min: i32, max: i32, unit: Unit) -> PgResult<
         return Err(invalid(name, value).hint("Value exceeds integer range."));
     }
     if number < f64::from(min) || number > f64::from(max) {
-        return Err(out_of_range(
-            name,
-            &format!("{number}"),
-            unit,
-            &min.to_string(),
-            &max.to_string(),
-        ));
+        return Err(out_of_range(name, &format!("{number}"), unit, &min.to_string(), &max.to_string()));
     }
     // Adding zero makes a negative zero positive.
     Ok(format!("{}", number + 0.0))
@@ -110,13 +101,7 @@ fn integer(name: &str, value: &str, min: i32, max: i32, unit: Unit) -> PgResult<
 fn real(name: &str, value: &str, min: f64, max: f64, unit: Unit) -> PgResult<String> {
     let number = number(name, value, unit)?;
     if number < min || number > max {
-        return Err(out_of_range(
-            name,
-            &six_digits(number),
-            unit,
-            &six_digits(min),
-            &six_digits(max),
-        ));
+        return Err(out_of_range(name, &six_digits(number), unit, &six_digits(min), &six_digits(max)));
     }
     Ok(six_digits(number + 0.0))
 }
@@ -128,9 +113,7 @@ fn out_of_range(name: &str, value: &str, unit: Unit, min: &str, max: &str) -> Pg
     };
     PgError::new(
         SqlState::INVALID_PARAMETER_VALUE,
-        format!(
-            "{value}{unit} is outside the valid range for parameter \"{name}\" ({min} .. {max})"
-        ),
+        format!("{value}{unit} is outside the valid range for parameter \"{name}\" ({min} .. {max})"),
     )
 }
 
@@ -159,13 +142,8 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let sign = if negative { -1.0 } else { 1.0 };
-    if let Some(hex) = digits
-        .strip_prefix("0x")
-        .or_else(|| digits.strip_prefix("0X"))
-    {
-        let end = hex
-            .find(|c: char| !c.is_ascii_hexdigit())
-            .unwrap_or(hex.len());
+    if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        let end = hex.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(hex.len());
         let (number, rest) = hex.split_at(end);
         return Some((sign * i64::from_str_radix(number, 16).ok()? as f64, rest));
     }
@@ -186,13 +164,8 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
     }
     let (number, rest) = digits.split_at(end);
     // A leading zero means octal to strtol, which Postgres uses.
-    let octal =
-        number.len() > 1 && number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
-    let number = if octal {
-        i64::from_str_radix(number, 8).ok()? as f64
-    } else {
-        number.parse::<f64>().ok()?
-    };
+    let octal = number.len() > 1 && number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
+    let number = if octal { i64::from_str_radix(number, 8).ok()? as f64 } else { number.parse::<f64>().ok()? };
     Some((sign * number, rest))
 }
 
@@ -214,20 +187,10 @@ fn factors(unit: Unit) -> &'static [(&'static str, f64)] {
     const KIB: f64 = 1024.0;
     match unit {
         Unit::None => &[],
-        Unit::Byte => &[
-            ("TB", KIB * KIB * KIB * KIB),
-            ("GB", KIB * KIB * KIB),
-            ("MB", KIB * KIB),
-            ("kB", KIB),
-            ("B", 1.0),
-        ],
-        Unit::Kilobyte => &[
-            ("TB", KIB * KIB * KIB),
-            ("GB", KIB * KIB),
-            ("MB", KIB),
-            ("kB", 1.0),
-            ("B", 1.0 / KIB),
-        ],
+        Unit::Byte => {
+            &[("TB", KIB * KIB * KIB * KIB), ("GB", KIB * KIB * KIB), ("MB", KIB * KIB), ("kB", KIB), ("B", 1.0)]
+        }
+        Unit::Kilobyte => &[("TB", KIB * KIB * KIB), ("GB", KIB * KIB), ("MB", KIB), ("kB", 1.0), ("B", 1.0 / KIB)],
         Unit::Block => &[
             ("TB", KIB * KIB * KIB / 8.0),
             ("GB", KIB * KIB / 8.0),
@@ -235,29 +198,11 @@ fn factors(unit: Unit) -> &'static [(&'static str, f64)] {
             ("kB", 1.0 / 8.0),
             ("B", 1.0 / KIB / 8.0),
         ],
-        Unit::Megabyte => &[
-            ("TB", KIB * KIB),
-            ("GB", KIB),
-            ("MB", 1.0),
-            ("kB", 1.0 / KIB),
-            ("B", 1.0 / KIB / KIB),
-        ],
-        Unit::Millisecond => &[
-            ("d", 86_400_000.0),
-            ("h", 3_600_000.0),
-            ("min", 60_000.0),
-            ("s", 1000.0),
-            ("ms", 1.0),
-            ("us", 0.001),
-        ],
-        Unit::Second => &[
-            ("d", 86_400.0),
-            ("h", 3600.0),
-            ("min", 60.0),
-            ("s", 1.0),
-            ("ms", 0.001),
-            ("us", 0.000_001),
-        ],
+        Unit::Megabyte => &[("TB", KIB * KIB), ("GB", KIB), ("MB", 1.0), ("kB", 1.0 / KIB), ("B", 1.0 / KIB / KIB)],
+        Unit::Millisecond => {
+            &[("d", 86_400_000.0), ("h", 3_600_000.0), ("min", 60_000.0), ("s", 1000.0), ("ms", 1.0), ("us", 0.001)]
+        }
+        Unit::Second => &[("d", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 0.001), ("us", 0.000_001)],
         Unit::Minute => &[
             ("d", 1440.0),
             ("h", 60.0),
@@ -314,10 +259,7 @@ fn six_digits(number: f64) -> String {
     };
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let trim = |digits: &str| match digits.contains('.') {
-        true => digits
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .to_owned(),
+        true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => digits.to_owned(),
     };
     if (-4..6).contains(&exponent) {

@@ -11,9 +11,7 @@ use crate::{
 /// Reads options to the end of the statement, or to WHERE.
 pub(super) fn read(scan: &mut Scan<'_>) -> PgResult<RawCopyOptions> {
     let mut raw = RawCopyOptions::default();
-    if (scan.sees(&["using", "delimiters"]) && scan.word(&["using", "delimiters"]))
-        || scan.word(&["delimiters"])
-    {
+    if (scan.sees(&["using", "delimiters"]) && scan.word(&["using", "delimiters"])) || scan.word(&["delimiters"]) {
         raw.delimiter = Some(scan.string()?);
     }
     scan.word(&["with"]);
@@ -37,10 +35,7 @@ pub(super) fn read(scan: &mut Scan<'_>) -> PgResult<RawCopyOptions> {
 fn once<T>(slot: &mut Option<T>, value: T, at: Option<u32>) -> PgResult<()> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(
-            PgError::new(SqlState::SYNTAX_ERROR, "conflicting or redundant options")
-                .or_position(at),
-        ),
+        Some(_) => Err(PgError::new(SqlState::SYNTAX_ERROR, "conflicting or redundant options").or_position(at)),
     }
 }
 
@@ -56,32 +51,19 @@ fn generic(scan: &mut Scan<'_>, raw: &mut RawCopyOptions) -> PgResult<()> {
         "escape" => once(&mut raw.escape, required(scan, "escape")?, at),
         "encoding" => once(&mut raw.encoding, required(scan, "encoding")?, at),
         "force_quote" => once(&mut raw.force_quote, columns(scan, "force_quote", at)?, at),
-        "force_not_null" => once(
-            &mut raw.force_not_null,
-            columns(scan, "force_not_null", at)?,
-            at,
-        ),
+        "force_not_null" => once(&mut raw.force_not_null, columns(scan, "force_not_null", at)?, at),
         "force_null" => once(&mut raw.force_null, columns(scan, "force_null", at)?, at),
         "freeze" => {
             let value = value(scan)?;
             let on = boolean("freeze", value.as_deref())?;
             once(&mut raw.freeze, on, at)
         }
-        _ => Err(PgError::new(
-            SqlState::SYNTAX_ERROR,
-            format!("option \"{name}\" not recognized"),
-        )
-        .or_position(at)),
+        _ => Err(PgError::new(SqlState::SYNTAX_ERROR, format!("option \"{name}\" not recognized")).or_position(at)),
     }
 }
 
 fn required(scan: &mut Scan<'_>, name: &str) -> PgResult<String> {
-    value(scan)?.ok_or_else(|| {
-        PgError::new(
-            SqlState::SYNTAX_ERROR,
-            format!("{name} requires a parameter"),
-        )
-    })
+    value(scan)?.ok_or_else(|| PgError::new(SqlState::SYNTAX_ERROR, format!("{name} requires a parameter")))
 }
 
 /// A word, a string or a number; none where the option stands alone.
@@ -102,10 +84,7 @@ fn boolean(name: &str, value: Option<&str>) -> PgResult<bool> {
     match value.map(str::to_ascii_lowercase).as_deref() {
         None | Some("true" | "on" | "1") => Ok(true),
         Some("false" | "off" | "0") => Ok(false),
-        Some(_) => Err(PgError::new(
-            SqlState::SYNTAX_ERROR,
-            format!("{name} requires a Boolean value"),
-        )),
+        Some(_) => Err(PgError::new(SqlState::SYNTAX_ERROR, format!("{name} requires a Boolean value"))),
     }
 }
 

@@ -34,9 +34,7 @@ fn read(text: &str) -> String {
                 raw.freeze.map(|v| format!("freeze={v}")),
             ];
             let options: Vec<_> = options.into_iter().flatten().collect();
-            format!("{direction} {source} {}", options.join(" "))
-                .trim_end()
-                .to_owned()
+            format!("{direction} {source} {}", options.join(" ")).trim_end().to_owned()
         }
         Err(error) => format!("{error} @{}", error.fields().position.unwrap_or(0)),
     }
@@ -46,64 +44,28 @@ fn read(text: &str) -> String {
 fn syntax() {
     for (text, expected) in [
         ("COPY t FROM STDIN", "from t[]"),
-        (
-            "copy S.\"T\" (a, \"B\") from stdin;",
-            "from s.T[\"a\", \"B\"]",
-        ),
+        ("copy S.\"T\" (a, \"B\") from stdin;", "from s.T[\"a\", \"B\"]"),
         (
             "COPY t FROM STDIN WITH (FORMAT CSV, DELIMITER ',', NULL '', FORCE_NULL(\"k\"), ENCODING 'utf-8')",
             "from t[] format=csv delimiter=\",\" null=\"\" force_null=Named([\"k\"]) encoding=utf-8",
         ),
-        (
-            "copy t from stdin with (format csv, header true)",
-            "from t[] format=csv header=true",
-        ),
-        (
-            "copy t from stdin (format 'csv', header match)",
-            "from t[] format=csv header=match",
-        ),
-        (
-            "copy t from stdin (format csv, header)",
-            "from t[] format=csv header=",
-        ),
+        ("copy t from stdin with (format csv, header true)", "from t[] format=csv header=true"),
+        ("copy t from stdin (format 'csv', header match)", "from t[] format=csv header=match"),
+        ("copy t from stdin (format csv, header)", "from t[] format=csv header="),
         ("COPY t TO STDOUT CSV HEADER", "to t[] format=csv header="),
-        (
-            "COPY t TO STDIN WITH DELIMITER E'\\t' NULL AS E'\\\\N'",
-            "to t[] delimiter=\"\\t\" null=\"\\\\N\"",
-        ),
-        (
-            "copy (select ')' from (values (1)) x) to stdout",
-            "to <select ')' from (values (1)) x>@6",
-        ),
+        ("COPY t TO STDIN WITH DELIMITER E'\\t' NULL AS E'\\\\N'", "to t[] delimiter=\"\\t\" null=\"\\\\N\""),
+        ("copy (select ')' from (values (1)) x) to stdout", "to <select ')' from (values (1)) x>@6"),
         (
             "copy t to stdout csv force quote a, b escape as '!'",
             "to t[] format=csv escape=! force_quote=Named([\"a\", \"b\"])",
         ),
-        (
-            "copy t to stdout (format csv, force_quote *)",
-            "to t[] format=csv force_quote=All",
-        ),
-        (
-            "copy t from stdin (foo 1)",
-            "42601: option \"foo\" not recognized @20",
-        ),
-        (
-            "copy t from stdin (format csv, format text)",
-            "42601: conflicting or redundant options @32",
-        ),
-        (
-            "copy t from stdin csv csv",
-            "42601: conflicting or redundant options @23",
-        ),
-        (
-            "copy (select 1) from stdin",
-            "42601: syntax error at or near \"from\" @17",
-        ),
+        ("copy t to stdout (format csv, force_quote *)", "to t[] format=csv force_quote=All"),
+        ("copy t from stdin (foo 1)", "42601: option \"foo\" not recognized @20"),
+        ("copy t from stdin (format csv, format text)", "42601: conflicting or redundant options @32"),
+        ("copy t from stdin csv csv", "42601: conflicting or redundant options @23"),
+        ("copy (select 1) from stdin", "42601: syntax error at or near \"from\" @17"),
         ("copy t", "42601: syntax error at end of input @7"),
-        (
-            "copy t from stdin binary",
-            "0A000: COPY in binary format is not supported yet @0",
-        ),
+        ("copy t from stdin binary", "0A000: COPY in binary format is not supported yet @0"),
         (
             "copy t from '/etc/passwd'",
             "42501: must be superuser or have privileges of the pg_read_server_files role to COPY from a file @0",
@@ -116,10 +78,7 @@ fn syntax() {
             "copy t from program 'id'",
             "42501: must be superuser or have privileges of the pg_execute_server_program role to COPY to or from an external program @0",
         ),
-        (
-            "copy t from stdin where a > 1",
-            "0A000: COPY … FROM … WHERE is not supported @19",
-        ),
+        ("copy t from stdin where a > 1", "0A000: COPY … FROM … WHERE is not supported @19"),
     ] {
         assert_eq!(read(text), expected, "{text}");
     }

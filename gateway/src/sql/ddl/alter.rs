@@ -8,8 +8,7 @@ use duckmesh_catalog::{
     schema::{Constraint, ConstraintKind},
 };
 use sqlparser::ast::{
-    AlterTable, AlterTableOperation as Operation, DropBehavior, Ident, RenameTableNameKind,
-    TableConstraint,
+    AlterTable, AlterTableOperation as Operation, DropBehavior, Ident, RenameTableNameKind, TableConstraint,
 };
 
 use super::{
@@ -38,9 +37,7 @@ impl Altered {
     /// The column of that name, as it is now.
     pub(super) fn column_id(&self, name: &str) -> PgResult<ColumnId> {
         let column = self.new.column(name);
-        column
-            .map(|c| c.id)
-            .ok_or_else(|| no_column(name, &self.new.name))
+        column.map(|c| c.id).ok_or_else(|| no_column(name, &self.new.name))
     }
 }
 
@@ -60,14 +57,8 @@ pub(super) fn plan(mut planner: Planner<'_>, alter: &AlterTable) -> PgResult<Pla
             return Err(no_relation(&shown));
         }
     };
-    let schema = Relation::Table(Arc::clone(&table))
-        .schema(&planner.ctx.schema)
-        .to_owned();
-    let mut altered = Altered {
-        new: table.as_ref().clone(),
-        old: table,
-        schema,
-    };
+    let schema = Relation::Table(Arc::clone(&table)).schema(&planner.ctx.schema).to_owned();
+    let mut altered = Altered { new: table.as_ref().clone(), old: table, schema };
     for operation in &alter.operations {
         planner.action(&mut altered, operation)?;
     }
@@ -77,40 +68,23 @@ pub(super) fn plan(mut planner: Planner<'_>, alter: &AlterTable) -> PgResult<Pla
 impl Planner<'_> {
     fn action(&mut self, table: &mut Altered, operation: &Operation) -> PgResult<()> {
         match operation {
-            Operation::AddColumn {
-                if_not_exists,
-                column_def,
-                ..
-            } => self.add_column(table, column_def, *if_not_exists),
-            Operation::DropColumn {
-                column_names,
-                if_exists,
-                drop_behavior,
-                ..
-            } => {
+            Operation::AddColumn { if_not_exists, column_def, .. } => {
+                self.add_column(table, column_def, *if_not_exists)
+            }
+            Operation::DropColumn { column_names, if_exists, drop_behavior, .. } => {
                 let cascade = matches!(drop_behavior, Some(DropBehavior::Cascade));
-                column_names
-                    .iter()
-                    .try_for_each(|name| self.drop_column(table, name, *if_exists, cascade))
+                column_names.iter().try_for_each(|name| self.drop_column(table, name, *if_exists, cascade))
             }
-            Operation::RenameColumn {
-                old_column_name,
-                new_column_name,
-            } => rename::column(self, table, old_column_name, new_column_name),
-            Operation::RenameTable {
-                table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name),
-            } => rename::table(self, table, name),
+            Operation::RenameColumn { old_column_name, new_column_name } => {
+                rename::column(self, table, old_column_name, new_column_name)
+            }
+            Operation::RenameTable { table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name) } => {
+                rename::table(self, table, name)
+            }
             Operation::AlterColumn { column_name, op } => self.alter_column(table, column_name, op),
-            Operation::AddConstraint {
-                constraint,
-                not_valid,
-            } => self.add_constraint(table, constraint, *not_valid),
-            Operation::DropConstraint {
-                if_exists, name, ..
-            } => self.drop_constraint(table, name, *if_exists),
-            Operation::RenameConstraint { old_name, new_name } => {
-                self.rename_constraint(table, old_name, new_name)
-            }
+            Operation::AddConstraint { constraint, not_valid } => self.add_constraint(table, constraint, *not_valid),
+            Operation::DropConstraint { if_exists, name, .. } => self.drop_constraint(table, name, *if_exists),
+            Operation::RenameConstraint { old_name, new_name } => self.rename_constraint(table, old_name, new_name),
             Operation::ValidateConstraint { name } => {
                 let name = self.fold(name)?;
                 self.constraint_named(table, &name).map(|_| ())
@@ -120,24 +94,14 @@ impl Planner<'_> {
             | Operation::SetUnlogged
             | Operation::ReplicaIdentity { .. }
             | Operation::SetOptionsParens { .. } => {
-                self.notices.push(PgError::notice(format!(
-                    "ALTER TABLE … {operation} has no effect"
-                )));
+                self.notices.push(PgError::notice(format!("ALTER TABLE … {operation} has no effect")));
                 Ok(())
             }
-            other => Err(PgError::unsupported(format!(
-                "ALTER TABLE … {other} is not supported"
-            ))),
+            other => Err(PgError::unsupported(format!("ALTER TABLE … {other} is not supported"))),
         }
     }
 
-    fn drop_column(
-        &mut self,
-        table: &mut Altered,
-        name: &Ident,
-        if_exists: bool,
-        cascade: bool,
-    ) -> PgResult<()> {
+    fn drop_column(&mut self, table: &mut Altered, name: &Ident, if_exists: bool, cascade: bool) -> PgResult<()> {
         let name = self.fold(name)?;
         let id = match table.column_id(&name) {
             Ok(id) => id,
@@ -160,16 +124,11 @@ impl Planner<'_> {
             let relation = Relation::Table(Arc::clone(&table.old));
             let dependents = depends::views_on_column(self, &relation, &before.name);
             let dropped = |uuid| self.ops.contains(&DdlOp::DropView { uuid });
-            let dependents: Vec<_> = dependents
-                .into_iter()
-                .filter(|d| !dropped(d.view.uuid))
-                .collect();
+            let dependents: Vec<_> = dependents.into_iter().filter(|d| !dropped(d.view.uuid)).collect();
             let what = format!("column {name} of {}", self.describe(&relation));
             self.restrict_or_tell_column(&dependents, cascade, what)?;
             for dependent in dependents {
-                self.ops.push(DdlOp::DropView {
-                    uuid: dependent.view.uuid,
-                });
+                self.ops.push(DdlOp::DropView { uuid: dependent.view.uuid });
             }
         }
         let gone: Vec<_> = table
@@ -181,25 +140,14 @@ impl Planner<'_> {
             .collect();
         for constraint in gone {
             table.new.constraints.retain(|c| c.name != constraint);
-            self.ops.push(DdlOp::DropConstraint {
-                table: table.new.uuid,
-                name: constraint,
-            });
+            self.ops.push(DdlOp::DropConstraint { table: table.new.uuid, name: constraint });
         }
         table.new.columns.retain(|c| c.id != id);
-        self.ops.push(DdlOp::DropColumn {
-            table: table.new.uuid,
-            column: id,
-        });
+        self.ops.push(DdlOp::DropColumn { table: table.new.uuid, column: id });
         Ok(())
     }
 
-    fn add_constraint(
-        &mut self,
-        table: &mut Altered,
-        constraint: &TableConstraint,
-        not_valid: bool,
-    ) -> PgResult<()> {
+    fn add_constraint(&mut self, table: &mut Altered, constraint: &TableConstraint, not_valid: bool) -> PgResult<()> {
         let pending = Pending::of_table(constraint);
         let before = table.new.clone();
         let schema = table.schema.clone();
@@ -221,18 +169,11 @@ impl Planner<'_> {
         for (old, new) in before.columns.iter().zip(&table.new.columns.clone()) {
             if old.nullable && !new.nullable {
                 self.validate_not_null(table, &new.name)?;
-                self.ops.push(DdlOp::SetNullable {
-                    table: table.new.uuid,
-                    column: new.id,
-                    nullable: false,
-                });
+                self.ops.push(DdlOp::SetNullable { table: table.new.uuid, column: new.id, nullable: false });
             }
         }
         table.new.constraints.push(constraint.clone());
-        self.ops.push(DdlOp::AddConstraint {
-            table: table.new.uuid,
-            constraint,
-        });
+        self.ops.push(DdlOp::AddConstraint { table: table.new.uuid, constraint });
         Ok(())
     }
 
@@ -244,12 +185,7 @@ impl Planner<'_> {
         }
     }
 
-    fn drop_constraint(
-        &mut self,
-        table: &mut Altered,
-        name: &Ident,
-        if_exists: bool,
-    ) -> PgResult<()> {
+    fn drop_constraint(&mut self, table: &mut Altered, name: &Ident, if_exists: bool) -> PgResult<()> {
         let name = self.fold(name)?;
         match self.constraint_named(table, &name) {
             Ok(_) => {}
@@ -261,10 +197,7 @@ impl Planner<'_> {
             Err(error) => return Err(error),
         }
         table.new.constraints.retain(|c| c.name != name);
-        self.ops.push(DdlOp::DropConstraint {
-            table: table.new.uuid,
-            name,
-        });
+        self.ops.push(DdlOp::DropConstraint { table: table.new.uuid, name });
         Ok(())
     }
 
@@ -273,33 +206,21 @@ impl Planner<'_> {
         let mut constraint = self.constraint_named(table, &old).map_err(|_| {
             PgError::new(
                 SqlState::UNDEFINED_OBJECT,
-                format!(
-                    "constraint \"{old}\" for table \"{}\" does not exist",
-                    table.new.name
-                ),
+                format!("constraint \"{old}\" for table \"{}\" does not exist", table.new.name),
             )
         })?;
         if self.constraint_named(table, &new).is_ok() {
             return Err(PgError::new(
                 SqlState::DUPLICATE_OBJECT,
-                format!(
-                    "constraint \"{new}\" for relation \"{}\" already exists",
-                    table.new.name
-                ),
+                format!("constraint \"{new}\" for relation \"{}\" already exists", table.new.name),
             ));
         }
         constraint.name = new;
         let uuid = table.new.uuid;
         table.new.constraints.retain(|c| c.name != old);
         table.new.constraints.push(constraint.clone());
-        self.ops.push(DdlOp::DropConstraint {
-            table: uuid,
-            name: old,
-        });
-        self.ops.push(DdlOp::AddConstraint {
-            table: uuid,
-            constraint,
-        });
+        self.ops.push(DdlOp::DropConstraint { table: uuid, name: old });
+        self.ops.push(DdlOp::AddConstraint { table: uuid, constraint });
         Ok(())
     }
 
@@ -308,10 +229,7 @@ impl Planner<'_> {
         found.cloned().ok_or_else(|| {
             PgError::new(
                 SqlState::UNDEFINED_OBJECT,
-                format!(
-                    "constraint \"{name}\" of relation \"{}\" does not exist",
-                    table.new.name
-                ),
+                format!("constraint \"{name}\" of relation \"{}\" does not exist", table.new.name),
             )
         })
     }
@@ -321,9 +239,7 @@ impl Planner<'_> {
 fn on_view(mut planner: Planner<'_>, view: &Relation, operations: &[Operation]) -> PgResult<Plan> {
     for operation in operations {
         let action = match operation {
-            Operation::RenameTable {
-                table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name),
-            } => {
+            Operation::RenameTable { table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name) } => {
                 rename::view(&mut planner, view, name)?;
                 continue;
             }
@@ -338,17 +254,12 @@ fn on_view(mut planner: Planner<'_>, view: &Relation, operations: &[Operation]) 
             Operation::DropConstraint { .. } => "DROP CONSTRAINT",
             Operation::AlterColumn { op, .. } => super::alter_column::action_name(op),
             _ => {
-                return Err(PgError::unsupported(format!(
-                    "ALTER TABLE … {operation} is not supported for views"
-                )));
+                return Err(PgError::unsupported(format!("ALTER TABLE … {operation} is not supported for views")));
             }
         };
         return Err(PgError::new(
             SqlState::WRONG_OBJECT_TYPE,
-            format!(
-                "ALTER action {action} cannot be performed on relation \"{}\"",
-                view.name()
-            ),
+            format!("ALTER action {action} cannot be performed on relation \"{}\"", view.name()),
         )
         .detail("This operation is not supported for views."));
     }

@@ -28,9 +28,7 @@ pub(super) fn action_name(op: &AlterColumnOperation) -> &'static str {
     match op {
         AlterColumnOperation::SetNotNull => "ALTER COLUMN ... SET NOT NULL",
         AlterColumnOperation::DropNotNull => "ALTER COLUMN ... DROP NOT NULL",
-        AlterColumnOperation::SetDefault { .. } | AlterColumnOperation::DropDefault => {
-            "ALTER COLUMN ... SET DEFAULT"
-        }
+        AlterColumnOperation::SetDefault { .. } | AlterColumnOperation::DropDefault => "ALTER COLUMN ... SET DEFAULT",
         AlterColumnOperation::SetDataType { .. } => "ALTER COLUMN ... SET DATA TYPE",
         AlterColumnOperation::AddGenerated { .. } => "ALTER COLUMN ... ADD IDENTITY",
     }
@@ -45,16 +43,12 @@ impl Planner<'_> {
     ) -> PgResult<()> {
         let name = self.fold(&column.name)?;
         if table.new.column(&name).is_some() {
-            let message = format!(
-                "column \"{name}\" of relation \"{}\" already exists",
-                table.new.name
-            );
+            let message = format!("column \"{name}\" of relation \"{}\" already exists", table.new.name);
             if !if_not_exists {
                 return Err(PgError::new(SqlState::DUPLICATE_COLUMN, message));
             }
             let notice = PgError::notice(format!("{message}, skipping"));
-            self.notices
-                .push(notice.with_code(SqlState::DUPLICATE_COLUMN));
+            self.notices.push(notice.with_code(SqlState::DUPLICATE_COLUMN));
             return Ok(());
         }
         if table.new.columns.len() >= COLUMNS_MAX {
@@ -71,12 +65,8 @@ impl Planner<'_> {
         };
         let mut pending: Vec<Pending<'_>> = Vec::new();
         constraint::of_column(column, &added.name, &mut pending);
-        let (id, nullable, has_values) =
-            (added.id, added.nullable, added.initial_default.is_some());
-        self.ops.push(DdlOp::AddColumn {
-            table: table.new.uuid,
-            column: added.clone(),
-        });
+        let (id, nullable, has_values) = (added.id, added.nullable, added.initial_default.is_some());
+        self.ops.push(DdlOp::AddColumn { table: table.new.uuid, column: added.clone() });
         push(&mut table.new, added);
         if !nullable && !has_values {
             self.validate_not_null(table, &name)?;
@@ -91,10 +81,7 @@ impl Planner<'_> {
                 self.tell_not_enforced();
             }
             table.new.constraints.push(constraint.clone());
-            self.ops.push(DdlOp::AddConstraint {
-                table: table.new.uuid,
-                constraint,
-            });
+            self.ops.push(DdlOp::AddConstraint { table: table.new.uuid, constraint });
         }
         debug_assert!(table.new.column_by_id(id).is_some());
         Ok(())
@@ -113,10 +100,8 @@ impl Planner<'_> {
                     | SessionValue::LocalTimestamp
             )
         );
-        let holds_moment = matches!(
-            ty,
-            ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date | ColumnType::Time
-        );
+        let holds_moment =
+            matches!(ty, ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date | ColumnType::Time);
         match program {
             // `now` is read as the start of the transaction, in the session's zone.
             _ if moment && holds_moment => to_lake_text("now", ty, &self.ctx.values),
@@ -142,9 +127,11 @@ impl Planner<'_> {
         match op {
             AlterColumnOperation::SetNotNull => self.set_nullable(table, &name, false),
             AlterColumnOperation::DropNotNull => {
-                let in_key = table.new.constraints.iter().any(|c| {
-                    matches!(&c.kind, ConstraintKind::PrimaryKey { columns } if columns.contains(&id))
-                });
+                let in_key = table
+                    .new
+                    .constraints
+                    .iter()
+                    .any(|c| matches!(&c.kind, ConstraintKind::PrimaryKey { columns } if columns.contains(&id)));
                 if in_key {
                     return Err(PgError::new(
                         SqlState::INVALID_TABLE_DEFINITION,
@@ -153,23 +140,19 @@ impl Planner<'_> {
                 }
                 self.set_nullable(table, &name, true)
             }
-            AlterColumnOperation::SetDefault { value } => {
-                self.set_default(table, &name, Some(value))
-            }
+            AlterColumnOperation::SetDefault { value } => self.set_default(table, &name, Some(value)),
             AlterColumnOperation::DropDefault => self.set_default(table, &name, None),
             AlterColumnOperation::SetDataType { data_type, .. } => {
                 let ty = types::resolve_at(data_type, self.text)?;
                 if table.new.column(&name).is_some_and(|c| c.ty == ty) {
                     return Ok(());
                 }
-                Err(
-                    PgError::unsupported("changing a column's type is not supported yet")
-                        .hint("Add a column of the new type, or use CREATE TABLE AS with a cast."),
-                )
+                Err(PgError::unsupported("changing a column's type is not supported yet")
+                    .hint("Add a column of the new type, or use CREATE TABLE AS with a cast."))
             }
-            AlterColumnOperation::AddGenerated { .. } => Err(PgError::unsupported(
-                "identity columns are not supported yet",
-            )),
+            AlterColumnOperation::AddGenerated { .. } => {
+                Err(PgError::unsupported("identity columns are not supported yet"))
+            }
         }
     }
 
@@ -186,20 +169,11 @@ impl Planner<'_> {
         if !nullable {
             self.validate_not_null(table, name)?;
         }
-        self.ops.push(DdlOp::SetNullable {
-            table: uuid,
-            column: id,
-            nullable,
-        });
+        self.ops.push(DdlOp::SetNullable { table: uuid, column: id, nullable });
         Ok(())
     }
 
-    fn set_default(
-        &mut self,
-        table: &mut Altered,
-        name: &str,
-        value: Option<&Expr>,
-    ) -> PgResult<()> {
+    fn set_default(&mut self, table: &mut Altered, name: &str, value: Option<&Expr>) -> PgResult<()> {
         let uuid = table.new.uuid;
         let Some(ty) = table.new.column(name).map(|c| c.ty.clone()) else {
             return Ok(());
@@ -213,11 +187,7 @@ impl Planner<'_> {
         };
         column.default = default.clone();
         let column = column.id;
-        self.ops.push(DdlOp::SetDefault {
-            table: uuid,
-            column,
-            default,
-        });
+        self.ops.push(DdlOp::SetDefault { table: uuid, column, default });
         Ok(())
     }
 }

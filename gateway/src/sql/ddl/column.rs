@@ -21,22 +21,15 @@ const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "
 
 impl Planner<'_> {
     /// The column's definition, with the table's next id. Constraints other than NOT NULL are not looked at.
-    pub(super) fn column(
-        &mut self,
-        column: &ast::ColumnDef,
-        table: &TableDef,
-    ) -> PgResult<ColumnDef> {
+    pub(super) fn column(&mut self, column: &ast::ColumnDef, table: &TableDef) -> PgResult<ColumnDef> {
         let name = self.fold(&column.name)?;
         check_new_name(&name, table)?;
         let ty = types::resolve_at(&column.data_type, self.text)?;
         if types::is_plain_numeric(&column.data_type) {
-            self.notices.push(PgError::notice(format!(
-                "column \"{name}\" of type numeric is stored as numeric(38,9)"
-            )));
+            self.notices.push(PgError::notice(format!("column \"{name}\" of type numeric is stored as numeric(38,9)")));
         }
         let (nullable, default) = self.options(column, &name, &ty, &table.name)?;
-        let element_id = matches!(ty, ColumnType::Array(_))
-            .then(|| ColumnId::new(table.next_column_id.get() + 1));
+        let element_id = matches!(ty, ColumnType::Array(_)).then(|| ColumnId::new(table.next_column_id.get() + 1));
         Ok(ColumnDef {
             id: table.next_column_id,
             element_id,
@@ -56,15 +49,13 @@ impl Planner<'_> {
         ty: &ColumnType,
         table: &str,
     ) -> PgResult<(bool, Option<DefaultValue>)> {
-        let (mut said, mut is_key, mut default): (Option<bool>, bool, Option<&Expr>) =
-            (None, false, None);
+        let (mut said, mut is_key, mut default): (Option<bool>, bool, Option<&Expr>) = (None, false, None);
         for option in &column.options {
             match &option.option {
                 ColumnOption::Null | ColumnOption::NotNull => {
                     let nullable = matches!(option.option, ColumnOption::Null);
                     if said.is_some_and(|s| s != nullable) {
-                        return Err(conflicting_null(name, table)
-                            .or_position(place::of_span(self.text, option.span())));
+                        return Err(conflicting_null(name, table).or_position(place::of_span(self.text, option.span())));
                     }
                     said = Some(nullable);
                 }
@@ -83,9 +74,7 @@ impl Planner<'_> {
                     return Err(generated());
                 }
                 other => {
-                    return Err(PgError::unsupported(format!(
-                        "column option {other} is not supported"
-                    )));
+                    return Err(PgError::unsupported(format!("column option {other} is not supported")));
                 }
             }
         }
@@ -103,10 +92,7 @@ impl Planner<'_> {
             ColumnType::Array(element) => element.as_ref(),
             other => other,
         };
-        if !matches!(
-            text,
-            ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_)
-        ) {
+        if !matches!(text, ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_)) {
             return Err(PgError::new(
                 SqlState::DATATYPE_MISMATCH,
                 format!("collations are not supported by type {}", type_name(ty)),
@@ -115,11 +101,9 @@ impl Planner<'_> {
         }
         match name.as_str() {
             "C" | "POSIX" | "default" | "ucs_basic" => Ok(()),
-            _ => Err(
-                PgError::unsupported(format!("collation \"{name}\" is not supported"))
-                    .hint("Text is compared by its bytes: COLLATE \"C\".")
-                    .or_position(self.at_name(collation)),
-            ),
+            _ => Err(PgError::unsupported(format!("collation \"{name}\" is not supported"))
+                .hint("Text is compared by its bytes: COLLATE \"C\".")
+                .or_position(self.at_name(collation))),
         }
     }
 }
@@ -133,10 +117,7 @@ pub(super) fn check_new_name(name: &str, table: &TableDef) -> PgResult<()> {
         ));
     }
     if table.column(name).is_some() {
-        return Err(PgError::new(
-            SqlState::DUPLICATE_COLUMN,
-            format!("column \"{name}\" specified more than once"),
-        ));
+        return Err(PgError::new(SqlState::DUPLICATE_COLUMN, format!("column \"{name}\" specified more than once")));
     }
     match table.columns.iter().find(|c| same_but_case(&c.name, name)) {
         Some(other) => Err(differs_in_case("column", name, &other.name)),
@@ -158,9 +139,7 @@ pub(super) fn type_name(ty: &ColumnType) -> String {
 fn conflicting_null(column: &str, table: &str) -> PgError {
     PgError::new(
         SqlState::SYNTAX_ERROR,
-        format!(
-            "conflicting NULL/NOT NULL declarations for column \"{column}\" of table \"{table}\""
-        ),
+        format!("conflicting NULL/NOT NULL declarations for column \"{column}\" of table \"{table}\""),
     )
 }
 

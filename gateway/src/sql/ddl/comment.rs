@@ -32,9 +32,7 @@ pub(super) fn plan(
         CommentObject::Column => match planner.column_target(name)? {
             Some(target) => target,
             None => {
-                planner
-                    .notices
-                    .push(PgError::notice("comments on columns of views are not kept"));
+                planner.notices.push(PgError::notice("comments on columns of views are not kept"));
                 return Ok(planner.finish("COMMENT"));
             }
         },
@@ -44,16 +42,12 @@ pub(super) fn plan(
             CommentTarget::Schema(schema.uuid)
         }
         CommentObject::Database => {
-            planner
-                .notices
-                .push(PgError::notice("comments on databases are not kept"));
+            planner.notices.push(PgError::notice("comments on databases are not kept"));
             return Ok(planner.finish("COMMENT"));
         }
         other => {
-            return Err(
-                PgError::unsupported(format!("COMMENT ON {other} is not supported"))
-                    .hint("Comments can be on schemas, tables, columns and views."),
-            );
+            return Err(PgError::unsupported(format!("COMMENT ON {other} is not supported"))
+                .hint("Comments can be on schemas, tables, columns and views."));
         }
     };
     planner.ops.push(DdlOp::Comment { on, comment });
@@ -79,10 +73,7 @@ impl Planner<'_> {
         let mut relation = name.clone();
         let column = relation.0.pop().and_then(|part| part.as_ident().cloned());
         let (Some(column), false) = (column, relation.0.is_empty()) else {
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                "column name must be qualified",
-            ));
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, "column name must be qualified"));
         };
         let column = self.fold(&column)?;
         match self.relation(&relation)? {
@@ -97,8 +88,5 @@ impl Planner<'_> {
 }
 
 fn wrong_kind(name: &str, kind: &str) -> PgError {
-    PgError::new(
-        SqlState::WRONG_OBJECT_TYPE,
-        format!("\"{name}\" is not {kind}"),
-    )
+    PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{name}\" is not {kind}"))
 }

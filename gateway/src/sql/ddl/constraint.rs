@@ -7,8 +7,8 @@ use duckmesh_catalog::{
     schema::{Constraint, ConstraintKind},
 };
 use sqlparser::ast::{
-    self, CheckConstraint, ColumnOption, Expr, ForeignKeyConstraint, Ident, IndexColumn, Spanned,
-    TableConstraint, visit_expressions,
+    self, CheckConstraint, ColumnOption, Expr, ForeignKeyConstraint, Ident, IndexColumn, Spanned, TableConstraint,
+    visit_expressions,
 };
 
 use super::{
@@ -36,11 +36,7 @@ enum Said<'a> {
 }
 
 /// Collects the constraints said at a column.
-pub(super) fn of_column<'a>(
-    column: &'a ast::ColumnDef,
-    folded: &str,
-    pending: &mut Vec<Pending<'a>>,
-) {
+pub(super) fn of_column<'a>(column: &'a ast::ColumnDef, folded: &str, pending: &mut Vec<Pending<'a>>) {
     for option in &column.options {
         let said = match &option.option {
             ColumnOption::Check(check) => Said::Check(check),
@@ -49,11 +45,7 @@ pub(super) fn of_column<'a>(
             ColumnOption::ForeignKey(key) => Said::ForeignKey(key),
             _ => continue,
         };
-        pending.push(Pending {
-            name: option.name.as_ref(),
-            said,
-            column: Some(folded.to_owned()),
-        });
+        pending.push(Pending { name: option.name.as_ref(), said, column: Some(folded.to_owned()) });
     }
 }
 
@@ -68,11 +60,7 @@ impl<'a> Pending<'a> {
             TableConstraint::Exclude(_) => (None, Said::Refused("EXCLUDE constraints")),
             _ => (None, Said::Refused("this kind of constraint")),
         };
-        Self {
-            name,
-            said,
-            column: None,
-        }
+        Self { name, said, column: None }
     }
 
     /// Where its expression stands.
@@ -98,9 +86,7 @@ impl Planner<'_> {
                 return Err(PgError::unsupported(format!("{what} are not supported")));
             }
             Said::Check(check) => {
-                let kind = ConstraintKind::Check {
-                    expression: check.expr.to_string(),
-                };
+                let kind = ConstraintKind::Check { expression: check.expr.to_string() };
                 let only = own.map(str::to_owned).or_else(|| only_column(&check.expr));
                 (kind, only, "check")
             }
@@ -110,10 +96,7 @@ impl Planner<'_> {
                 if table.constraints.iter().any(has_key) {
                     return Err(PgError::new(
                         SqlState::INVALID_TABLE_DEFINITION,
-                        format!(
-                            "multiple primary keys for table \"{}\" are not allowed",
-                            table.name
-                        ),
+                        format!("multiple primary keys for table \"{}\" are not allowed", table.name),
                     ));
                 }
                 for column in table.columns.iter_mut().filter(|c| columns.contains(&c.id)) {
@@ -138,30 +121,19 @@ impl Planner<'_> {
         Ok(Constraint { name, kind })
     }
 
-    fn given_name(
-        &mut self,
-        table: &TableDef,
-        name: &Ident,
-        kind: &ConstraintKind,
-    ) -> PgResult<String> {
+    fn given_name(&mut self, table: &TableDef, name: &Ident, kind: &ConstraintKind) -> PgResult<String> {
         let name = self.fold(name)?;
         if table.constraints.iter().all(|c| c.name != name) {
             return Ok(name);
         }
         Err(match kind {
-            ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => {
-                super::lookup::already_exists(&name)
+            ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => super::lookup::already_exists(&name),
+            ConstraintKind::Check { .. } if table.id.get() == 0 => {
+                PgError::new(SqlState::DUPLICATE_OBJECT, format!("check constraint \"{name}\" already exists"))
             }
-            ConstraintKind::Check { .. } if table.id.get() == 0 => PgError::new(
-                SqlState::DUPLICATE_OBJECT,
-                format!("check constraint \"{name}\" already exists"),
-            ),
             _ => PgError::new(
                 SqlState::DUPLICATE_OBJECT,
-                format!(
-                    "constraint \"{name}\" for relation \"{}\" already exists",
-                    table.name
-                ),
+                format!("constraint \"{name}\" for relation \"{}\" already exists", table.name),
             ),
         })
     }
@@ -180,9 +152,7 @@ impl Planner<'_> {
         let mut ids = Vec::new();
         for column in columns {
             let Expr::Identifier(ident) = &column.column.expr else {
-                return Err(PgError::unsupported(
-                    "keys over expressions are not supported",
-                ));
+                return Err(PgError::unsupported("keys over expressions are not supported"));
             };
             let name = self.fold(ident)?;
             let at = self.at(ident);
@@ -247,11 +217,7 @@ impl Planner<'_> {
                 "number of referencing and referenced columns for foreign key disagree",
             ));
         }
-        let kind = ConstraintKind::ForeignKey {
-            columns,
-            target,
-            target_columns,
-        };
+        let kind = ConstraintKind::ForeignKey { columns, target, target_columns };
         Ok((kind, names.join("_")))
     }
 
@@ -263,9 +229,7 @@ impl Planner<'_> {
         name: &ast::ObjectName,
     ) -> PgResult<((String, String), TableDef)> {
         let (said, target) = self.split(name)?;
-        let same_schema = said
-            .as_deref()
-            .is_none_or(|s| schema_in_lake(s) == Some(schema));
+        let same_schema = said.as_deref().is_none_or(|s| schema_in_lake(s) == Some(schema));
         if target == table.name && same_schema {
             return Ok(((schema.to_owned(), target), table.clone()));
         }
@@ -309,19 +273,11 @@ fn only_column(expr: &Expr) -> Option<String> {
         }
         ControlFlow::<()>::Continue(())
     });
-    if names.len() == 1 {
-        names.pop_first()
-    } else {
-        None
-    }
+    if names.len() == 1 { names.pop_first() } else { None }
 }
 
 fn joined(table: &TableDef, columns: &[ColumnId]) -> String {
-    let names: Vec<_> = columns
-        .iter()
-        .filter_map(|id| table.column_by_id(*id))
-        .map(|c| c.name.as_str())
-        .collect();
+    let names: Vec<_> = columns.iter().filter_map(|id| table.column_by_id(*id)).map(|c| c.name.as_str()).collect();
     names.join("_")
 }
 

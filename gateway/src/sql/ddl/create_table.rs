@@ -34,16 +34,11 @@ pub(super) fn plan(mut planner: Planner<'_>, create: &CreateTable) -> PgResult<P
         return Err(already_exists(&name));
     }
     if create.columns.len() > COLUMNS_MAX {
-        return Err(PgError::new(
-            SqlState::TOO_MANY_COLUMNS,
-            format!("tables can have at most {COLUMNS_MAX} columns"),
-        ));
+        return Err(PgError::new(SqlState::TOO_MANY_COLUMNS, format!("tables can have at most {COLUMNS_MAX} columns")));
     }
     if create.columns.is_empty() {
-        return Err(
-            PgError::unsupported("a table without columns is not supported")
-                .hint("Give it at least one column: Parquet files have one."),
-        );
+        return Err(PgError::unsupported("a table without columns is not supported")
+            .hint("Give it at least one column: Parquet files have one."));
     }
     let mut table = empty(&schema, &name);
     let mut pending: Vec<Pending<'_>> = Vec::new();
@@ -91,43 +86,26 @@ fn refuse(create: &CreateTable) -> PgResult<()> {
     if create.temporary || create.global.is_some() {
         return Err(refused::temporary());
     }
-    let unsupported = |what: &str, hint: &str| {
-        Err(PgError::unsupported(format!("{what} is not supported")).hint(hint))
-    };
+    let unsupported = |what: &str, hint: &str| Err(PgError::unsupported(format!("{what} is not supported")).hint(hint));
     if create.or_replace {
-        return Err(PgError::new(
-            SqlState::SYNTAX_ERROR,
-            "syntax error at or near \"table\"",
-        ));
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \"table\""));
     }
     if create.like.is_some() {
-        return unsupported(
-            "CREATE TABLE … LIKE",
-            "Name the columns, or use CREATE TABLE AS SELECT … WITH NO DATA.",
-        );
+        return unsupported("CREATE TABLE … LIKE", "Name the columns, or use CREATE TABLE AS SELECT … WITH NO DATA.");
     }
     if create.inherits.is_some() {
         return unsupported("INHERITS", "Use a table of its own, and a view over both.");
     }
-    if create.partition_by.is_some() || create.partition_of.is_some() || create.for_values.is_some()
-    {
+    if create.partition_by.is_some() || create.partition_of.is_some() || create.for_values.is_some() {
         return unsupported(
             "partitioning of tables",
             "A table is kept as many files with statistics: queries skip those they do not need.",
         );
     }
     if create.on_commit.is_some() {
-        return Err(PgError::new(
-            SqlState::INVALID_TABLE_DEFINITION,
-            "ON COMMIT can only be used on temporary tables",
-        ));
+        return Err(PgError::new(SqlState::INVALID_TABLE_DEFINITION, "ON COMMIT can only be used on temporary tables"));
     }
-    if create.external
-        || create.clone.is_some()
-        || create.transient
-        || create.iceberg
-        || create.location.is_some()
-    {
+    if create.external || create.clone.is_some() || create.transient || create.iceberg || create.location.is_some() {
         return unsupported("this form of CREATE TABLE", "See docs/sql.md for what is.");
     }
     Ok(())
@@ -145,8 +123,7 @@ impl Planner<'_> {
         let mut keys = 0;
         for item in pending {
             let constraint = self.constraint(table, schema, item)?;
-            if let duckmesh_catalog::schema::ConstraintKind::Check { expression } = &constraint.kind
-            {
+            if let duckmesh_catalog::schema::ConstraintKind::Check { expression } = &constraint.kind {
                 let at = item.expression_at(self.text);
                 check::compile_one(expression, table, self.ctx).map_err(|e| match at {
                     Some(at) => e.position(at),
@@ -165,22 +142,17 @@ impl Planner<'_> {
 
     fn tell_what_is_not_kept(&mut self, create: &CreateTable) {
         if create.unlogged {
-            self.notices.push(PgError::notice(
-                "UNLOGGED has no effect: every write goes through the log",
-            ));
+            self.notices.push(PgError::notice("UNLOGGED has no effect: every write goes through the log"));
         }
         if let CreateTableOptions::With(options) = &create.table_options
             && !options.is_empty()
         {
-            self.notices
-                .push(PgError::notice("storage parameters have no effect"));
+            self.notices.push(PgError::notice("storage parameters have no effect"));
         }
     }
 }
 
 /// One notice for all keys of a statement.
 pub(super) fn not_enforced() -> PgError {
-    PgError::notice(
-        "PRIMARY KEY, UNIQUE and FOREIGN KEY constraints are kept as information and not enforced",
-    )
+    PgError::notice("PRIMARY KEY, UNIQUE and FOREIGN KEY constraints are kept as information and not enforced")
 }

@@ -29,12 +29,7 @@ pub struct NewTable<'a> {
 }
 
 /// Plans CREATE TABLE AS, and SELECT … INTO, whose query must come without the INTO.
-pub fn plan_create_table_as(
-    table: NewTable<'_>,
-    query: &ast::Query,
-    text: &str,
-    ctx: &PlanContext,
-) -> PgResult<Plan> {
+pub fn plan_create_table_as(table: NewTable<'_>, query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<Plan> {
     make(Planner::new(text, ctx), table, query)
 }
 
@@ -45,15 +40,9 @@ pub(super) fn plan(planner: Planner<'_>, create: &CreateTable) -> PgResult<Plan>
     let Some(query) = &create.query else {
         return Err(PgError::internal("CREATE TABLE AS without a query"));
     };
-    let typed = create
-        .columns
-        .iter()
-        .any(|c| c.data_type != DataType::Unspecified);
+    let typed = create.columns.iter().any(|c| c.data_type != DataType::Unspecified);
     if typed || !create.constraints.is_empty() {
-        return Err(PgError::new(
-            SqlState::SYNTAX_ERROR,
-            "CREATE TABLE AS names columns without types or constraints",
-        ));
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "CREATE TABLE AS names columns without types or constraints"));
     }
     let columns: Vec<_> = create.columns.iter().map(|c| c.name.clone()).collect();
     let table = NewTable {

@@ -21,12 +21,7 @@ enum Constant {
 
 impl Planner<'_> {
     /// A column's default; none for NULL.
-    pub(super) fn default(
-        &mut self,
-        expr: &Expr,
-        column: &str,
-        ty: &ColumnType,
-    ) -> PgResult<Option<DefaultValue>> {
+    pub(super) fn default(&mut self, expr: &Expr, column: &str, ty: &ColumnType) -> PgResult<Option<DefaultValue>> {
         let at = place::of_span(self.text, expr.span());
         match constant(expr, ty) {
             Some(Constant::Null) => Ok(None),
@@ -54,9 +49,7 @@ impl Planner<'_> {
 
 /// A constant has the position of its text only where the text itself is wrong.
 fn at_unless_mismatch(constant: &Constant, at: Option<u32>) -> Option<u32> {
-    matches!(constant, Constant::Text(_))
-        .then_some(at)
-        .flatten()
+    matches!(constant, Constant::Text(_)).then_some(at).flatten()
 }
 
 /// The constant an expression is; none where it must be computed. A cast to the column's own type says nothing more.
@@ -67,9 +60,7 @@ fn constant(expr: &Expr, ty: &ColumnType) -> Option<Constant> {
             Value::Null => Some(Constant::Null),
             Value::Boolean(b) => Some(Constant::Bool(*b)),
             Value::Number(n, _) => Some(Constant::Number(n.clone())),
-            Value::SingleQuotedString(s) | Value::EscapedStringLiteral(s) => {
-                Some(Constant::Text(s.clone()))
-            }
+            Value::SingleQuotedString(s) | Value::EscapedStringLiteral(s) => Some(Constant::Text(s.clone())),
             Value::DollarQuotedString(s) => Some(Constant::Text(s.value.clone())),
             _ => None,
         },
@@ -80,22 +71,13 @@ fn constant(expr: &Expr, ty: &ColumnType) -> Option<Constant> {
             (UnaryOperator::Plus, Constant::Number(n)) => Some(Constant::Number(n)),
             _ => None,
         },
-        Expr::Cast {
-            kind: CastKind::Cast | CastKind::DoubleColon,
-            expr,
-            data_type,
-            ..
-        } => {
+        Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } => {
             let target = types::resolve(data_type).ok()?;
             // A cast cuts what is too long, an assignment refuses it: varchar(n) and char(n) are computed.
             let exact = !matches!(target, ColumnType::Varchar(Some(_)) | ColumnType::Char(_));
             match constant(expr, ty)? {
                 Constant::Null => Some(Constant::Null),
-                text @ Constant::Text(_)
-                    if exact && (target == *ty || is_text(&target) && is_text(ty)) =>
-                {
-                    Some(text)
-                }
+                text @ Constant::Text(_) if exact && (target == *ty || is_text(&target) && is_text(ty)) => Some(text),
                 _ => None,
             }
         }
@@ -111,19 +93,11 @@ fn constant(expr: &Expr, ty: &ColumnType) -> Option<Constant> {
 }
 
 fn is_text(ty: &ColumnType) -> bool {
-    matches!(
-        ty,
-        ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_)
-    )
+    matches!(ty, ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_))
 }
 
 /// Assigns a constant to a column as INSERT would, and gives the lake's text of it.
-fn assign(
-    constant: &Constant,
-    column: &str,
-    ty: &ColumnType,
-    ctx: &ValueContext,
-) -> PgResult<String> {
+fn assign(constant: &Constant, column: &str, ty: &ColumnType, ctx: &ValueContext) -> PgResult<String> {
     let text = match constant {
         Constant::Null => String::new(),
         Constant::Text(text) => text.clone(),
@@ -152,17 +126,13 @@ pub(super) fn to_lake_text(text: &str, ty: &ColumnType, ctx: &ValueContext) -> P
     let mut builder = ColumnBuilder::new(ty, 1)?;
     builder.append_text(text.as_bytes(), ctx)?;
     let array = builder.finish();
-    lake_text(ty, &array, 0)?
-        .ok_or_else(|| PgError::internal("a default that is not NULL became NULL"))
+    lake_text(ty, &array, 0)?.ok_or_else(|| PgError::internal("a default that is not NULL became NULL"))
 }
 
 fn mismatch(column: &str, ty: &ColumnType, given: &str) -> PgError {
     PgError::new(
         SqlState::DATATYPE_MISMATCH,
-        format!(
-            "column \"{column}\" is of type {} but default expression is of type {given}",
-            type_name(ty)
-        ),
+        format!("column \"{column}\" is of type {} but default expression is of type {given}", type_name(ty)),
     )
     .hint("You will need to rewrite or cast the expression.")
 }

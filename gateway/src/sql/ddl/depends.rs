@@ -35,10 +35,7 @@ pub(super) struct Dependent {
 pub(super) fn relations_of(lake: &LakeSchema, schema: SchemaId) -> Vec<Relation> {
     let tables = lake.tables.values().filter(|t| t.schema_id == schema);
     let views = lake.views.values().filter(|v| v.schema_id == schema);
-    tables
-        .map(|t| Relation::Table(Arc::clone(t)))
-        .chain(views.map(|v| Relation::View(Arc::clone(v))))
-        .collect()
+    tables.map(|t| Relation::Table(Arc::clone(t))).chain(views.map(|v| Relation::View(Arc::clone(v)))).collect()
 }
 
 /// Views that read one of the relations, directly or through each other, and are not among them.
@@ -51,23 +48,13 @@ pub(super) fn views_on(planner: &Planner<'_>, relations: &[Relation]) -> Vec<Dep
 }
 
 /// Views that read a column of a table, and those that read these.
-pub(super) fn views_on_column(
-    planner: &Planner<'_>,
-    table: &Relation,
-    column: &str,
-) -> Vec<Dependent> {
+pub(super) fn views_on_column(planner: &Planner<'_>, table: &Relation, column: &str) -> Vec<Dependent> {
     let mut found = Vec::new();
     collect(planner, table, Some(column), &[], &mut found);
     found
 }
 
-fn collect(
-    planner: &Planner<'_>,
-    on: &Relation,
-    column: Option<&str>,
-    known: &[Relation],
-    found: &mut Vec<Dependent>,
-) {
+fn collect(planner: &Planner<'_>, on: &Relation, column: Option<&str>, known: &[Relation], found: &mut Vec<Dependent>) {
     let lake = &planner.ctx.schema;
     for view in lake.views.values() {
         let listed = known.iter().any(|r| r.uuid() == view.uuid)
@@ -79,18 +66,8 @@ fn collect(
         if column.is_some_and(|column| !names_column(view, column)) {
             continue;
         }
-        found.push(Dependent {
-            view: Arc::clone(view),
-            on: on.clone(),
-            column: column.map(str::to_owned),
-        });
-        collect(
-            planner,
-            &Relation::View(Arc::clone(view)),
-            None,
-            known,
-            found,
-        );
+        found.push(Dependent { view: Arc::clone(view), on: on.clone(), column: column.map(str::to_owned) });
+        collect(planner, &Relation::View(Arc::clone(view)), None, known, found);
     }
 }
 
@@ -98,10 +75,7 @@ fn collect(
 fn sql_of(view: &ViewDef) -> String {
     match &view.postgres_sql {
         Some(sql) => sql.clone(),
-        None => view
-            .duckdb_sql
-            .replace("{DUCKLAKE_CATALOG}.", "")
-            .replace("\"{DUCKLAKE_CATALOG}\".", ""),
+        None => view.duckdb_sql.replace("{DUCKLAKE_CATALOG}.", "").replace("\"{DUCKLAKE_CATALOG}\".", ""),
     }
 }
 
@@ -126,11 +100,7 @@ pub(super) fn reads(lake: &LakeSchema, view: &ViewDef, on: &Relation) -> bool {
             [] => false,
         };
         found |= same;
-        if found {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     found
 }
@@ -168,8 +138,7 @@ fn is_wildcard(before: Option<&Token>) -> bool {
     match before {
         Some(Token::Comma | Token::Period) => true,
         Some(Token::Word(w)) => {
-            w.quote_style.is_none()
-                && matches!(fold(&w.value).as_str(), "select" | "distinct" | "all")
+            w.quote_style.is_none() && matches!(fold(&w.value).as_str(), "select" | "distinct" | "all")
         }
         _ => false,
     }

@@ -36,11 +36,7 @@ impl Kind {
     }
 }
 
-pub(super) fn relations(
-    mut planner: Planner<'_>,
-    wanted: &Wanted<'_>,
-    kind: Kind,
-) -> PgResult<Plan> {
+pub(super) fn relations(mut planner: Planner<'_>, wanted: &Wanted<'_>, kind: Kind) -> PgResult<Plan> {
     let mut dropped: Vec<Relation> = Vec::new();
     for name in wanted.names {
         if let Some(relation) = planner.named_to_drop(name, wanted.if_exists, kind)?
@@ -55,9 +51,7 @@ pub(super) fn relations(
         _ => None,
     })?;
     for view in dependents {
-        planner.ops.push(DdlOp::DropView {
-            uuid: view.view.uuid,
-        });
+        planner.ops.push(DdlOp::DropView { uuid: view.view.uuid });
     }
     planner.push_drops(&dropped);
     Ok(planner.finish(match kind {
@@ -83,9 +77,9 @@ pub(super) fn schemas(mut planner: Planner<'_>, wanted: &Wanted<'_>) -> PgResult
                     .hint("Every lake has it: DROP its tables instead."));
             }
             Some(schema) => schemas.push(schema),
-            None if wanted.if_exists => planner.notices.push(PgError::notice(format!(
-                "schema \"{name}\" does not exist, skipping"
-            ))),
+            None if wanted.if_exists => {
+                planner.notices.push(PgError::notice(format!("schema \"{name}\" does not exist, skipping")))
+            }
             None => return Err(no_schema(&name)),
         }
     }
@@ -93,10 +87,7 @@ pub(super) fn schemas(mut planner: Planner<'_>, wanted: &Wanted<'_>) -> PgResult
     let mut lines = Vec::new();
     for schema in &schemas {
         for relation in depends::relations_of(&planner.ctx.schema, schema.id) {
-            lines.push((
-                planner.describe(&relation),
-                format!("schema {}", quote(schema_in_sql(&schema.name))),
-            ));
+            lines.push((planner.describe(&relation), format!("schema {}", quote(schema_in_sql(&schema.name)))));
             inside.push(relation);
         }
     }
@@ -105,14 +96,10 @@ pub(super) fn schemas(mut planner: Planner<'_>, wanted: &Wanted<'_>) -> PgResult
         let view = Relation::View(std::sync::Arc::clone(&dependent.view));
         lines.push((planner.describe(&view), planner.describe(&dependent.on)));
     }
-    let first = schemas
-        .first()
-        .map(|s| format!("schema {}", quote(schema_in_sql(&s.name))));
+    let first = schemas.first().map(|s| format!("schema {}", quote(schema_in_sql(&s.name))));
     planner.restrict_or_tell_lines(&lines, wanted.cascade, first)?;
     for dependent in dependents {
-        planner.ops.push(DdlOp::DropView {
-            uuid: dependent.view.uuid,
-        });
+        planner.ops.push(DdlOp::DropView { uuid: dependent.view.uuid });
     }
     planner.push_drops(&inside);
     for schema in schemas {
@@ -122,48 +109,33 @@ pub(super) fn schemas(mut planner: Planner<'_>, wanted: &Wanted<'_>) -> PgResult
 }
 
 impl Planner<'_> {
-    fn named_to_drop(
-        &mut self,
-        name: &ObjectName,
-        if_exists: bool,
-        kind: Kind,
-    ) -> PgResult<Option<Relation>> {
+    fn named_to_drop(&mut self, name: &ObjectName, if_exists: bool, kind: Kind) -> PgResult<Option<Relation>> {
         self.not_system(name)?;
         let (schema, relation) = self.split(name)?;
         let missing_schema = schema.filter(|s| self.schema(s).is_none());
         match (self.find(name)?, kind) {
-            (Some(found @ Relation::Table(_)), Kind::Table)
-            | (Some(found @ Relation::View(_)), Kind::View) => return Ok(Some(found)),
+            (Some(found @ Relation::Table(_)), Kind::Table) | (Some(found @ Relation::View(_)), Kind::View) => {
+                return Ok(Some(found));
+            }
             (Some(_), Kind::Table) => {
-                return Err(wrong_kind(
-                    &relation,
-                    "a table",
-                    "DROP VIEW to remove a view",
-                ));
+                return Err(wrong_kind(&relation, "a table", "DROP VIEW to remove a view"));
             }
             (Some(_), Kind::View) => {
-                return Err(wrong_kind(
-                    &relation,
-                    "a view",
-                    "DROP TABLE to remove a table",
-                ));
+                return Err(wrong_kind(&relation, "a view", "DROP TABLE to remove a table"));
             }
             (None, _) => {}
         }
         let word = kind.word();
         match (missing_schema, if_exists) {
-            (Some(schema), true) => self.notices.push(PgError::notice(format!(
-                "schema \"{schema}\" does not exist, skipping"
-            ))),
+            (Some(schema), true) => {
+                self.notices.push(PgError::notice(format!("schema \"{schema}\" does not exist, skipping")))
+            }
             (Some(schema), false) => return Err(no_schema(&schema)),
-            (None, true) => self.notices.push(PgError::notice(format!(
-                "{word} \"{relation}\" does not exist, skipping"
-            ))),
+            (None, true) => {
+                self.notices.push(PgError::notice(format!("{word} \"{relation}\" does not exist, skipping")))
+            }
             (None, false) => {
-                return Err(PgError::new(
-                    SqlState::UNDEFINED_TABLE,
-                    format!("{word} \"{relation}\" does not exist"),
-                ));
+                return Err(PgError::new(SqlState::UNDEFINED_TABLE, format!("{word} \"{relation}\" does not exist")));
             }
         }
         Ok(None)
@@ -213,10 +185,7 @@ impl Planner<'_> {
         }
         if !cascade {
             let what = what.unwrap_or_else(|| "desired object(s)".to_owned());
-            let detail: Vec<_> = lines
-                .iter()
-                .map(|(a, b)| format!("{a} depends on {b}"))
-                .collect();
+            let detail: Vec<_> = lines.iter().map(|(a, b)| format!("{a} depends on {b}")).collect();
             return Err(PgError::new(
                 SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
                 format!("cannot drop {what} because other objects depend on it"),
@@ -224,23 +193,17 @@ impl Planner<'_> {
             .detail(detail.join("\n"))
             .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
-        let gone: Vec<_> = lines
-            .iter()
-            .map(|(a, _)| format!("drop cascades to {a}"))
-            .collect();
+        let gone: Vec<_> = lines.iter().map(|(a, _)| format!("drop cascades to {a}")).collect();
         self.notices.push(match gone.as_slice() {
             [only] => PgError::notice(only.clone()),
-            several => PgError::notice(format!("drop cascades to {} other objects", several.len()))
-                .detail(several.join("\n")),
+            several => {
+                PgError::notice(format!("drop cascades to {} other objects", several.len())).detail(several.join("\n"))
+            }
         });
         Ok(())
     }
 }
 
 fn wrong_kind(name: &str, kind: &str, hint: &str) -> PgError {
-    PgError::new(
-        SqlState::WRONG_OBJECT_TYPE,
-        format!("\"{name}\" is not {kind}"),
-    )
-    .hint(format!("Use {hint}."))
+    PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{name}\" is not {kind}")).hint(format!("Use {hint}."))
 }

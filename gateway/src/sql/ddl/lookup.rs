@@ -58,18 +58,12 @@ impl Relation {
 pub(super) fn relation_in(lake: &LakeSchema, schema: &str, name: &str) -> Option<Relation> {
     lake.table(schema, name)
         .map(|t| Relation::Table(Arc::clone(t)))
-        .or_else(|| {
-            lake.view(schema, name)
-                .map(|v| Relation::View(Arc::clone(v)))
-        })
+        .or_else(|| lake.view(schema, name).map(|v| Relation::View(Arc::clone(v))))
 }
 
 /// `schema "x" does not exist`.
 pub(super) fn no_schema(name: &str) -> PgError {
-    PgError::new(
-        SqlState::INVALID_SCHEMA_NAME,
-        format!("schema \"{name}\" does not exist"),
-    )
+    PgError::new(SqlState::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist"))
 }
 
 impl Planner<'_> {
@@ -88,12 +82,9 @@ impl Planner<'_> {
         let lake = &self.ctx.schema;
         match schema {
             Some(schema) => relation_in(lake, schema_in_lake(schema)?, name),
-            None => self
-                .ctx
-                .search_path
-                .iter()
-                .filter_map(|s| schema_in_lake(s))
-                .find_map(|s| relation_in(lake, s, name)),
+            None => {
+                self.ctx.search_path.iter().filter_map(|s| schema_in_lake(s)).find_map(|s| relation_in(lake, s, name))
+            }
         }
     }
 
@@ -109,20 +100,13 @@ impl Planner<'_> {
     }
 
     /// The schema and name for a new relation; fails where the schema does not exist.
-    pub(super) fn place_for_new(
-        &mut self,
-        name: &ObjectName,
-    ) -> PgResult<(Arc<SchemaDef>, String)> {
+    pub(super) fn place_for_new(&mut self, name: &ObjectName) -> PgResult<(Arc<SchemaDef>, String)> {
         let at = self.at_name(name);
         let (schema, name) = self.split(name)?;
         let Some(schema) = schema else {
             let first = self.ctx.search_path.iter().find_map(|s| self.schema(s));
             let schema = first.ok_or_else(|| {
-                PgError::new(
-                    SqlState::INVALID_SCHEMA_NAME,
-                    "no schema has been selected to create in",
-                )
-                .or_position(at)
+                PgError::new(SqlState::INVALID_SCHEMA_NAME, "no schema has been selected to create in").or_position(at)
             })?;
             return Ok((schema, name));
         };
@@ -150,9 +134,7 @@ impl Planner<'_> {
         }
         let tables = lake.tables.values().map(|t| (t.schema_id, &t.name));
         let views = lake.views.values().map(|v| (v.schema_id, &v.name));
-        let similar = tables
-            .chain(views)
-            .find(|(id, other)| *id == schema.id && same_but_case(other, name));
+        let similar = tables.chain(views).find(|(id, other)| *id == schema.id && same_but_case(other, name));
         match similar {
             Some((_, other)) => Err(differs_in_case("relation", name, other)),
             None => Ok(None),
@@ -167,11 +149,7 @@ impl Planner<'_> {
             Some(found) if found.uuid() == relation.uuid() => super::names::quote(name),
             _ => {
                 let schema = schema_in_sql(relation.schema(&self.ctx.schema));
-                format!(
-                    "{}.{}",
-                    super::names::quote(schema),
-                    super::names::quote(name)
-                )
+                format!("{}.{}", super::names::quote(schema), super::names::quote(name))
             }
         };
         format!("{} {shown}", relation.kind())
@@ -185,38 +163,26 @@ pub(super) fn same_but_case(a: &str, b: &str) -> bool {
 
 /// Names that differ in case only.
 pub(super) fn differs_in_case(kind: &str, name: &str, other: &str) -> PgError {
-    PgError::unsupported(format!(
-        "{kind} \"{name}\" differs from \"{other}\" in case only"
-    ))
-    .hint("DuckDB, which reads the lake, does not tell them apart: choose another name.")
+    PgError::unsupported(format!("{kind} \"{name}\" differs from \"{other}\" in case only"))
+        .hint("DuckDB, which reads the lake, does not tell them apart: choose another name.")
 }
 
 /// `relation "x" already exists`.
 pub(super) fn already_exists(name: &str) -> PgError {
-    PgError::new(
-        SqlState::DUPLICATE_TABLE,
-        format!("relation \"{name}\" already exists"),
-    )
+    PgError::new(SqlState::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"))
 }
 
 /// `relation "x" already exists, skipping`.
 pub(super) fn exists_skipping(name: &str) -> PgError {
-    PgError::notice(format!("relation \"{name}\" already exists, skipping"))
-        .with_code(SqlState::DUPLICATE_TABLE)
+    PgError::notice(format!("relation \"{name}\" already exists, skipping")).with_code(SqlState::DUPLICATE_TABLE)
 }
 
 /// `relation "x" does not exist`.
 pub(in crate::sql) fn no_relation(name: &str) -> PgError {
-    PgError::new(
-        SqlState::UNDEFINED_TABLE,
-        format!("relation \"{name}\" does not exist"),
-    )
+    PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
 }
 
 /// `column "x" of relation "t" does not exist`.
 pub(in crate::sql) fn no_column(column: &str, relation: &str) -> PgError {
-    PgError::new(
-        SqlState::UNDEFINED_COLUMN,
-        format!("column \"{column}\" of relation \"{relation}\" does not exist"),
-    )
+    PgError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{column}\" of relation \"{relation}\" does not exist"))
 }

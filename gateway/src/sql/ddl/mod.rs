@@ -48,38 +48,21 @@ pub(in crate::sql) use lookup::{no_column, no_relation};
 pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     let planner = Planner::new(text, ctx);
     match statement {
-        Statement::CreateSchema {
-            schema_name,
-            if_not_exists,
-            ..
-        } => schema::create(planner, schema_name, *if_not_exists),
-        Statement::CreateTable(create) if create.query.is_some() => {
-            create_table_as::plan(planner, create)
+        Statement::CreateSchema { schema_name, if_not_exists, .. } => {
+            schema::create(planner, schema_name, *if_not_exists)
         }
+        Statement::CreateTable(create) if create.query.is_some() => create_table_as::plan(planner, create),
         Statement::CreateTable(create) => create_table::plan(planner, create),
         Statement::CreateView(create) => view::create(planner, create),
         Statement::AlterTable(alter) => alter::plan(planner, alter),
         Statement::AlterSchema(alter) => schema::alter(planner, alter),
-        Statement::Drop {
-            object_type,
-            if_exists,
-            names,
-            cascade,
-            ..
-        } => {
-            let wanted = drop::Wanted {
-                names,
-                if_exists: *if_exists,
-                cascade: *cascade,
-            };
+        Statement::Drop { object_type, if_exists, names, cascade, .. } => {
+            let wanted = drop::Wanted { names, if_exists: *if_exists, cascade: *cascade };
             drop_statement(planner, object_type, &wanted)
         }
-        Statement::Comment {
-            object_type,
-            object_name,
-            comment,
-            ..
-        } => comment::plan(planner, object_type, object_name, comment.clone()),
+        Statement::Comment { object_type, object_name, comment, .. } => {
+            comment::plan(planner, object_type, object_name, comment.clone())
+        }
         Statement::CreateDatabase { db_name, .. } => database::create_named(planner, db_name),
         Statement::CreateIndex(create) => refused::index(planner, create),
         other => return refused::plan(other).transpose(),
@@ -87,11 +70,7 @@ pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResul
     .map(Some)
 }
 
-fn drop_statement(
-    planner: Planner<'_>,
-    object_type: &ObjectType,
-    wanted: &drop::Wanted<'_>,
-) -> PgResult<Plan> {
+fn drop_statement(planner: Planner<'_>, object_type: &ObjectType, wanted: &drop::Wanted<'_>) -> PgResult<Plan> {
     match object_type {
         ObjectType::Table => drop::relations(planner, wanted, drop::Kind::Table),
         ObjectType::View => drop::relations(planner, wanted, drop::Kind::View),
@@ -126,12 +105,7 @@ impl<'a> Planner<'a> {
     fn finish(self, tag: &str) -> Plan {
         let mut notices = self.names.notices;
         notices.extend(self.notices);
-        Plan::Ddl(DdlPlan {
-            ops: self.ops,
-            tag: tag.to_owned(),
-            notices,
-            validations: self.validations,
-        })
+        Plan::Ddl(DdlPlan { ops: self.ops, tag: tag.to_owned(), notices, validations: self.validations })
     }
 
     fn at_name(&self, name: &ast::ObjectName) -> Option<u32> {

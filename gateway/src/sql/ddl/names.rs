@@ -28,25 +28,15 @@ const KEYWORDS: &str = "\
 #[must_use]
 pub fn quote(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         && !KEYWORDS.split_whitespace().any(|k| k == name);
-    if plain {
-        name.to_owned()
-    } else {
-        format!("\"{}\"", name.replace('"', "\"\""))
-    }
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 /// A schema's name in SQL: DuckLake's `main` is `public` here.
 #[must_use]
 pub fn schema_in_sql(name: &str) -> &str {
-    if name == duckmesh_catalog::schema::DEFAULT_SCHEMA {
-        "public"
-    } else {
-        name
-    }
+    if name == duckmesh_catalog::schema::DEFAULT_SCHEMA { "public" } else { name }
 }
 
 /// A schema's name in the lake. None for SQL's `main`, which is not the lake's.
@@ -62,10 +52,7 @@ pub fn schema_in_lake(name: &str) -> Option<&str> {
 /// Schemas that are not in a lake.
 #[must_use]
 pub fn is_system_schema(name: &str) -> bool {
-    matches!(
-        name,
-        "pg_catalog" | "information_schema" | "duckmesh" | "pg_toast"
-    )
+    matches!(name, "pg_catalog" | "information_schema" | "duckmesh" | "pg_toast")
 }
 
 /// Collects names of one statement, and the notices about those that were too long.
@@ -83,11 +70,8 @@ impl Names {
             None => fold(&ident.value),
         };
         if name.is_empty() {
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                "zero-length delimited identifier at or near \"\"\"\"",
-            )
-            .or_position(place::of_ident(text, ident)));
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, "zero-length delimited identifier at or near \"\"\"\"")
+                .or_position(place::of_ident(text, ident)));
         }
         Ok(self.cut(name))
     }
@@ -98,29 +82,19 @@ impl Names {
             return name;
         }
         let cut = clip(&name, NAME_BYTES_MAX).to_owned();
-        let mut notice = PgError::notice(format!(
-            "identifier \"{name}\" will be truncated to \"{cut}\""
-        ));
+        let mut notice = PgError::notice(format!("identifier \"{name}\" will be truncated to \"{cut}\""));
         notice = notice.with_code(SqlState::NAME_TOO_LONG);
         self.notices.push(notice);
         cut
     }
 
     /// The schema and the name; the schema only where it was said. A third part must be the database.
-    pub fn split(
-        &mut self,
-        whole: &ObjectName,
-        text: &str,
-        database: &str,
-    ) -> PgResult<(Option<String>, String)> {
+    pub fn split(&mut self, whole: &ObjectName, text: &str, database: &str) -> PgResult<(Option<String>, String)> {
         let mut parts = Vec::new();
         for part in &whole.0 {
             let Some(ident) = part.as_ident() else {
-                return Err(PgError::new(
-                    SqlState::SYNTAX_ERROR,
-                    format!("syntax error at or near \"{part}\""),
-                )
-                .or_position(place::of_name(text, whole)));
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{part}\""))
+                    .or_position(place::of_name(text, whole)));
             };
             parts.push(self.fold(ident, text)?);
         }
@@ -134,10 +108,7 @@ impl Names {
             .or_position(place::of_name(text, whole))),
             _ => Err(PgError::new(
                 SqlState::SYNTAX_ERROR,
-                format!(
-                    "improper qualified name (too many dotted names): {}",
-                    parts.join(".")
-                ),
+                format!("improper qualified name (too many dotted names): {}", parts.join(".")),
             )
             .or_position(place::of_name(text, whole))),
         }
@@ -171,9 +142,5 @@ pub fn generated(first: &str, second: Option<&str>, label: &str) -> String {
         if a > b { a -= 1 } else { b -= 1 }
     }
     let (first, second) = (clip(first, a), clip(second, b));
-    if second.is_empty() {
-        format!("{first}_{label}")
-    } else {
-        format!("{first}_{second}_{label}")
-    }
+    if second.is_empty() { format!("{first}_{label}") } else { format!("{first}_{second}_{label}") }
 }

@@ -10,11 +10,8 @@ use sqlparser::{
 pub fn of_location(text: &str, location: Location) -> Option<u32> {
     let line = location.line.checked_sub(1)?;
     let column = location.column.checked_sub(1)?;
-    let before: u64 = text
-        .split_inclusive('\n')
-        .take(usize::try_from(line).ok()?)
-        .map(|l| l.chars().count() as u64)
-        .sum();
+    let before: u64 =
+        text.split_inclusive('\n').take(usize::try_from(line).ok()?).map(|l| l.chars().count() as u64).sum();
     u32::try_from(before + column + 1).ok()
 }
 

@@ -26,10 +26,7 @@ use crate::{
 pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     if !begins_with(
         text,
-        &[
-            "create", "drop", "alter", "comment", "grant", "revoke", "refresh", "reindex",
-            "cluster", "security",
-        ],
+        &["create", "drop", "alter", "comment", "grant", "revoke", "refresh", "reindex", "cluster", "security"],
     ) {
         return Ok(None);
     }
@@ -56,12 +53,7 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
 
 /// A name of these parts. It has no place in any text: its errors have no position.
 fn object(parts: &[String]) -> ObjectName {
-    ObjectName::from(
-        parts
-            .iter()
-            .map(|p| Ident::with_quote('"', p))
-            .collect::<Vec<_>>(),
-    )
+    ObjectName::from(parts.iter().map(|p| Ident::with_quote('"', p)).collect::<Vec<_>>())
 }
 
 fn alter_view(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
@@ -80,10 +72,7 @@ fn alter_view(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
         return Err(no_relation(&parts.join(".")));
     };
     if matches!(view, Relation::Table(_)) {
-        return Err(PgError::new(
-            SqlState::WRONG_OBJECT_TYPE,
-            format!("\"{}\" is not a view", view.name()),
-        ));
+        return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a view", view.name())));
     }
     if scan.word(&["rename", "to"]) {
         let new = scan.name()?;
@@ -98,10 +87,7 @@ fn alter_view(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
     if scan.word(&["rename"]) {
         return Err(rename::view_column());
     }
-    Err(
-        PgError::unsupported("this form of ALTER VIEW is not supported")
-            .hint("Use CREATE OR REPLACE VIEW."),
-    )
+    Err(PgError::unsupported("this form of ALTER VIEW is not supported").hint("Use CREATE OR REPLACE VIEW."))
 }
 
 fn alter_table(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> {
@@ -119,10 +105,7 @@ fn alter_table(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> 
     } else if scan.word(&["inherit"]) || scan.word(&["no", "inherit"]) {
         ("INHERIT", "Use a view over both tables.")
     } else if scan.word(&["attach", "partition"]) || scan.word(&["detach", "partition"]) {
-        (
-            "partitions",
-            "A table is kept as many files with statistics: queries skip those they do not need.",
-        )
+        ("partitions", "A table is kept as many files with statistics: queries skip those they do not need.")
     } else if scan.word(&["cluster", "on"]) || scan.word(&["set", "without"]) {
         ("CLUSTER", "Indexes have no effect.")
     } else {
@@ -136,9 +119,7 @@ fn alter_table(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> 
             Ok(Some(planner.finish("ALTER TABLE")))
         }
         None => Err(no_relation(&parts.join("."))),
-        Some(_) => {
-            Err(PgError::unsupported(format!("ALTER TABLE … {what} is not supported")).hint(hint))
-        }
+        Some(_) => Err(PgError::unsupported(format!("ALTER TABLE … {what} is not supported")).hint(hint)),
     }
 }
 
@@ -169,23 +150,13 @@ fn create_table_as(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Pla
     let rest = scan.text().get(scan.byte()..).unwrap_or_default();
     let (sql, with_data) = without_data_clause(rest.trim_end().trim_end_matches(';').trim_end());
     let query = parse::query(sql)?;
-    let table = NewTable {
-        name: &object(&parts),
-        columns: &columns,
-        if_not_exists,
-        with_data,
-    };
+    let table = NewTable { name: &object(&parts), columns: &columns, if_not_exists, with_data };
     plan_create_table_as(table, &query, sql, ctx).map(Some)
 }
 
 /// Cuts `WITH [NO] DATA` off.
 fn without_data_clause(sql: &str) -> (&str, bool) {
-    let words: Vec<_> = sql
-        .split_whitespace()
-        .rev()
-        .take(3)
-        .map(str::to_ascii_lowercase)
-        .collect();
+    let words: Vec<_> = sql.split_whitespace().rev().take(3).map(str::to_ascii_lowercase).collect();
     let cut = |count: usize| {
         let mut rest = sql;
         for _ in 0..count {
@@ -195,12 +166,7 @@ fn without_data_clause(sql: &str) -> (&str, bool) {
         }
         rest
     };
-    match words
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["data", "no", "with"] => (cut(3), false),
         ["data", "with", ..] => (cut(2), true),
         _ => (sql, true),

@@ -37,10 +37,9 @@ pub(super) fn plan(statement: &Statement) -> Option<PgResult<Plan>> {
         Statement::CreateMacro { .. } => refuse("CREATE MACRO", HINT_FUNCTION),
         Statement::DropFunction(_) => refuse("DROP FUNCTION", HINT_FUNCTION),
         Statement::DropProcedure { .. } => refuse("DROP PROCEDURE", HINT_FUNCTION),
-        Statement::CreateTrigger(_) => refuse(
-            "CREATE TRIGGER",
-            "Tables have no triggers: follow the lake by its tokens.",
-        ),
+        Statement::CreateTrigger(_) => {
+            refuse("CREATE TRIGGER", "Tables have no triggers: follow the lake by its tokens.")
+        }
         Statement::DropTrigger(_) => refuse("DROP TRIGGER", "Tables have no triggers."),
         Statement::CreateExtension(_) => refuse("CREATE EXTENSION", HINT_EXTENSION),
         Statement::DropExtension(_) => refuse("DROP EXTENSION", HINT_EXTENSION),
@@ -52,13 +51,10 @@ pub(super) fn plan(statement: &Statement) -> Option<PgResult<Plan>> {
         Statement::CreatePolicy(_) => refuse("CREATE POLICY", HINT_ROLE),
         Statement::DropPolicy(_) => refuse("DROP POLICY", HINT_ROLE),
         Statement::CreateServer(_) => refuse("CREATE SERVER", "A lake reads its own files only."),
-        Statement::CreateSecret { .. } => {
-            refuse("CREATE SECRET", "The engine's configuration is fixed.")
+        Statement::CreateSecret { .. } => refuse("CREATE SECRET", "The engine's configuration is fixed."),
+        Statement::AttachDuckDBDatabase { .. } | Statement::AttachDatabase { .. } => {
+            refuse("ATTACH", "Each database is a lake of its own: connect to it.")
         }
-        Statement::AttachDuckDBDatabase { .. } | Statement::AttachDatabase { .. } => refuse(
-            "ATTACH",
-            "Each database is a lake of its own: connect to it.",
-        ),
         Statement::AlterIndex { .. } => refuse("ALTER INDEX", "Indexes have no effect."),
         _ => return None,
     };
@@ -68,34 +64,22 @@ pub(super) fn plan(statement: &Statement) -> Option<PgResult<Plan>> {
 /// DROP of what cannot be made.
 pub(super) fn drop(kind: &ObjectType, wanted: &Wanted<'_>) -> PgResult<Plan> {
     let word = kind.to_string().to_lowercase();
-    let first = wanted
-        .names
-        .first()
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let first = wanted.names.first().map(ToString::to_string).unwrap_or_default();
     if wanted.if_exists {
         return Ok(Plan::NoOp {
             tag: format!("DROP {kind}"),
-            notice: Some(PgError::notice(format!(
-                "{word} \"{first}\" does not exist, skipping"
-            ))),
+            notice: Some(PgError::notice(format!("{word} \"{first}\" does not exist, skipping"))),
         });
     }
     let code = match kind {
         ObjectType::Sequence | ObjectType::MaterializedView => SqlState::UNDEFINED_TABLE,
         _ => SqlState::UNDEFINED_OBJECT,
     };
-    Err(PgError::new(
-        code,
-        format!("{word} \"{first}\" does not exist"),
-    ))
+    Err(PgError::new(code, format!("{word} \"{first}\" does not exist")))
 }
 
 /// CREATE INDEX: queries find their rows by the statistics of files.
-pub(super) fn index(
-    mut planner: Planner<'_>,
-    create: &sqlparser::ast::CreateIndex,
-) -> PgResult<Plan> {
+pub(super) fn index(mut planner: Planner<'_>, create: &sqlparser::ast::CreateIndex) -> PgResult<Plan> {
     if planner.find(&create.table_name)?.is_none() {
         return Err(super::lookup::no_relation(&create.table_name.to_string()));
     }
@@ -103,10 +87,7 @@ pub(super) fn index(
         true => "indexes have no effect, and uniqueness is not enforced",
         false => "indexes have no effect: queries find their rows by the statistics of files",
     };
-    Ok(Plan::NoOp {
-        tag: "CREATE INDEX".to_owned(),
-        notice: Some(PgError::notice(notice)),
-    })
+    Ok(Plan::NoOp { tag: "CREATE INDEX".to_owned(), notice: Some(PgError::notice(notice)) })
 }
 
 /// Forms that sqlparser does not read, by their first words.
@@ -137,20 +118,11 @@ pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
         (&["alter", "role"], HINT_ROLE),
         (&["alter", "user"], HINT_ROLE),
         (&["alter", "default", "privileges"], HINT_ROLE),
-        (
-            &["alter", "database"],
-            "A database's settings are those of the server.",
-        ),
-        (
-            &["create", "tablespace"],
-            "A lake has one place for its files.",
-        ),
+        (&["alter", "database"], "A database's settings are those of the server."),
+        (&["create", "tablespace"], "A lake has one place for its files."),
         (&["create", "foreign"], "A lake reads its own files only."),
         (&["create", "publication"], "Follow the lake by its tokens."),
-        (
-            &["create", "subscription"],
-            "Write to the lake with INSERT and COPY.",
-        ),
+        (&["create", "subscription"], "Write to the lake with INSERT and COPY."),
     ];
     for (words, hint) in FORMS {
         if scan.sees(words) {

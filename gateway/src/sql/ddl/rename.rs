@@ -8,8 +8,8 @@ use duckmesh_catalog::{
     schema::{Constraint, ConstraintKind, ViewDef},
 };
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias,
-    TableFactor, VisitMut, VisitorMut, visit_expressions, visit_expressions_mut, visit_relations,
+    Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, VisitMut,
+    VisitorMut, visit_expressions, visit_expressions_mut, visit_relations,
 };
 
 use super::{
@@ -26,18 +26,10 @@ use crate::{
 };
 
 /// ALTER TABLE … RENAME COLUMN.
-pub(super) fn column(
-    planner: &mut Planner<'_>,
-    table: &mut Altered,
-    old: &Ident,
-    new: &Ident,
-) -> PgResult<()> {
+pub(super) fn column(planner: &mut Planner<'_>, table: &mut Altered, old: &Ident, new: &Ident) -> PgResult<()> {
     let (old, new) = (planner.fold(old)?, planner.fold(new)?);
     let Some(id) = table.new.column(&old).map(|c| c.id) else {
-        return Err(PgError::new(
-            SqlState::UNDEFINED_COLUMN,
-            format!("column \"{old}\" does not exist"),
-        ));
+        return Err(PgError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{old}\" does not exist")));
     };
     check_renamed(&old, &new, &table.new)?;
     let mut checks = Vec::new();
@@ -52,21 +44,14 @@ pub(super) fn column(
     if let Some(column) = table.new.columns.iter_mut().find(|c| c.id == id) {
         column.name.clone_from(&new);
     }
-    planner.ops.push(DdlOp::RenameColumn {
-        table: table.new.uuid,
-        column: id,
-        name: new.clone(),
-        checks,
-    });
+    planner.ops.push(DdlOp::RenameColumn { table: table.new.uuid, column: id, name: new.clone(), checks });
     let relation = Relation::Table(Arc::clone(&table.old));
     let views: Vec<_> = planner
         .ctx
         .schema
         .views
         .values()
-        .filter(|v| {
-            depends::reads(&planner.ctx.schema, v, &relation) && depends::names_column(v, &old)
-        })
+        .filter(|v| depends::reads(&planner.ctx.schema, v, &relation) && depends::names_column(v, &old))
         .cloned()
         .collect();
     for view in views {
@@ -87,10 +72,7 @@ fn check_renamed(old: &str, new: &str, table: &TableDef) -> PgResult<()> {
     if table.column(new).is_some() {
         return Err(PgError::new(
             SqlState::DUPLICATE_COLUMN,
-            format!(
-                "column \"{new}\" of relation \"{}\" already exists",
-                table.name
-            ),
+            format!("column \"{new}\" of relation \"{}\" already exists", table.name),
         ));
     }
     let mut others = table.clone();
@@ -99,18 +81,11 @@ fn check_renamed(old: &str, new: &str, table: &TableDef) -> PgResult<()> {
 }
 
 /// ALTER TABLE … RENAME TO.
-pub(super) fn table(
-    planner: &mut Planner<'_>,
-    table: &mut Altered,
-    name: &ObjectName,
-) -> PgResult<()> {
+pub(super) fn table(planner: &mut Planner<'_>, table: &mut Altered, name: &ObjectName) -> PgResult<()> {
     let name = new_name(planner, table.new.schema_id, &table.new.name, name)?;
     let relation = Relation::Table(Arc::clone(&table.old));
     table.new.name.clone_from(&name);
-    planner.ops.push(DdlOp::RenameTable {
-        uuid: table.new.uuid,
-        name: name.clone(),
-    });
+    planner.ops.push(DdlOp::RenameTable { uuid: table.new.uuid, name: name.clone() });
     let after = with_table(&planner.ctx.schema, &table.new);
     readers_follow(planner, &relation, &name, &after)
 }
@@ -118,16 +93,10 @@ pub(super) fn table(
 /// ALTER VIEW … RENAME TO.
 pub(super) fn view(planner: &mut Planner<'_>, view: &Relation, name: &ObjectName) -> PgResult<()> {
     let Relation::View(old) = view else {
-        return Err(PgError::new(
-            SqlState::WRONG_OBJECT_TYPE,
-            format!("\"{}\" is not a view", view.name()),
-        ));
+        return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a view", view.name())));
     };
     let name = new_name(planner, old.schema_id, &old.name, name)?;
-    planner.ops.push(DdlOp::RenameView {
-        uuid: old.uuid,
-        name: name.clone(),
-    });
+    planner.ops.push(DdlOp::RenameView { uuid: old.uuid, name: name.clone() });
     let mut after = planner.ctx.schema.as_ref().clone();
     let mut renamed = old.as_ref().clone();
     renamed.name.clone_from(&name);
@@ -149,17 +118,9 @@ fn new_name(
 ) -> PgResult<String> {
     let at = planner.at_name(name);
     let (None, name) = planner.split(name)? else {
-        return Err(
-            PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \".\"").or_position(at),
-        );
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \".\"").or_position(at));
     };
-    let schema = planner
-        .ctx
-        .schema
-        .schemas
-        .values()
-        .find(|s| s.id == schema)
-        .cloned();
+    let schema = planner.ctx.schema.schemas.values().find(|s| s.id == schema).cloned();
     if name == old {
         return Err(already_exists(&name));
     }
@@ -179,12 +140,7 @@ fn with_table(schema: &LakeSchema, table: &TableDef) -> Arc<LakeSchema> {
 }
 
 /// Views that read a renamed relation are made again with its new name.
-fn readers_follow(
-    planner: &mut Planner<'_>,
-    relation: &Relation,
-    name: &str,
-    after: &Arc<LakeSchema>,
-) -> PgResult<()> {
+fn readers_follow(planner: &mut Planner<'_>, relation: &Relation, name: &str, after: &Arc<LakeSchema>) -> PgResult<()> {
     let lake = Arc::clone(&planner.ctx.schema);
     for view in lake.views.values() {
         if view.uuid == relation.uuid() || !depends::reads(&lake, view, relation) {
@@ -192,12 +148,8 @@ fn readers_follow(
         }
         let old = (relation.schema(&lake), relation.name());
         let sql = relation_in_view(view, old, name).ok_or_else(|| {
-            PgError::unsupported(format!(
-                "cannot rename {}: view {} reads it",
-                planner.describe(relation),
-                view.name
-            ))
-            .hint("Drop the view, rename, and make the view again.")
+            PgError::unsupported(format!("cannot rename {}: view {} reads it", planner.describe(relation), view.name))
+                .hint("Drop the view, rename, and make the view again.")
         })?;
         restate(planner, view, &sql, Arc::clone(after))?;
     }
@@ -205,24 +157,11 @@ fn readers_follow(
 }
 
 /// Makes a view again with another query that gives the same columns.
-fn restate(
-    planner: &mut Planner<'_>,
-    view: &ViewDef,
-    sql: &str,
-    after: Arc<LakeSchema>,
-) -> PgResult<()> {
-    let ctx = PlanContext {
-        schema: after,
-        ..planner.ctx.clone()
-    };
+fn restate(planner: &mut Planner<'_>, view: &ViewDef, sql: &str, after: Arc<LakeSchema>) -> PgResult<()> {
+    let ctx = PlanContext { schema: after, ..planner.ctx.clone() };
     let query = parse::query(sql)?;
     let new = stored::qualify(&query, sql, &ctx)?;
-    let schema = planner
-        .ctx
-        .schema
-        .schemas
-        .values()
-        .find(|s| s.id == view.schema_id);
+    let schema = planner.ctx.schema.schemas.values().find(|s| s.id == view.schema_id);
     let Some(schema) = schema else {
         return Err(PgError::internal("a view without a schema"));
     };
@@ -240,9 +179,7 @@ fn restate(
 /// Whether a constraint is about a column.
 pub(super) fn constraint_names(constraint: &Constraint, id: ColumnId, name: &str) -> bool {
     match &constraint.kind {
-        ConstraintKind::Check { expression } => {
-            parse::expression(expression).is_ok_and(|expr| names_in(&expr, name))
-        }
+        ConstraintKind::Check { expression } => parse::expression(expression).is_ok_and(|expr| names_in(&expr, name)),
         ConstraintKind::PrimaryKey { columns }
         | ConstraintKind::Unique { columns }
         | ConstraintKind::ForeignKey { columns, .. } => columns.contains(&id),
@@ -319,10 +256,7 @@ fn column_in_view(view: &ViewDef, old: &str, new: &str) -> Option<String> {
             && let Some(ident) = column_of(expr)
             && is_named(ident, old)
         {
-            *item = SelectItem::ExprWithAlias {
-                expr: expr.clone(),
-                alias: Ident::with_quote('"', old),
-            };
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', old) };
         }
     }
     rename_columns(&mut query, old, new);
@@ -351,11 +285,8 @@ fn relation_in_view(view: &ViewDef, old: (&str, &str), new: &str) -> Option<Stri
         type Break = ();
         fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
             if let TableFactor::Table { name, alias, .. } = factor
-                && let [
-                    ..,
-                    ObjectNamePart::Identifier(schema),
-                    ObjectNamePart::Identifier(last),
-                ] = name.0.as_mut_slice()
+                && let [.., ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(last)] =
+                    name.0.as_mut_slice()
                 && depends::schema_of(schema) == self.schema
                 && is_named(last, self.old)
             {
@@ -396,18 +327,12 @@ mod tests {
     #[test]
     fn a_column_is_renamed_where_it_can_mean_nothing_else() {
         for (sql, expected) in [
-            (
-                "SELECT a FROM public.t",
-                Some("SELECT \"n\" AS \"a\" FROM public.t"),
-            ),
+            ("SELECT a FROM public.t", Some("SELECT \"n\" AS \"a\" FROM public.t")),
             (
                 "SELECT t.a, b AS x FROM public.t WHERE a > 1",
                 Some("SELECT t.\"n\" AS \"a\", b AS x FROM public.t WHERE \"n\" > 1"),
             ),
-            (
-                "SELECT count(a) AS x FROM public.t",
-                Some("SELECT count(\"n\") AS x FROM public.t"),
-            ),
+            ("SELECT count(a) AS x FROM public.t", Some("SELECT count(\"n\") AS x FROM public.t")),
             ("SELECT * FROM public.t", None),
             ("SELECT b AS a FROM public.t ORDER BY a", None),
             ("SELECT t.a FROM public.t JOIN public.u ON t.a = u.a", None),
@@ -421,14 +346,8 @@ mod tests {
     #[test]
     fn a_relation_keeps_its_old_name_as_alias() {
         for (sql, expected) in [
-            (
-                "SELECT t.a FROM public.t",
-                "SELECT t.a FROM public.\"n\" AS \"t\"",
-            ),
-            (
-                "SELECT x.a FROM public.t AS x",
-                "SELECT x.a FROM public.\"n\" AS x",
-            ),
+            ("SELECT t.a FROM public.t", "SELECT t.a FROM public.\"n\" AS \"t\""),
+            ("SELECT x.a FROM public.t AS x", "SELECT x.a FROM public.\"n\" AS x"),
             (
                 "SELECT 1 FROM public.u WHERE EXISTS (SELECT 1 FROM public.t)",
                 "SELECT 1 FROM public.u WHERE EXISTS (SELECT 1 FROM public.\"n\" AS \"t\")",

@@ -14,11 +14,7 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
-pub(super) fn create(
-    mut planner: Planner<'_>,
-    name: &SchemaName,
-    if_not_exists: bool,
-) -> PgResult<Plan> {
+pub(super) fn create(mut planner: Planner<'_>, name: &SchemaName, if_not_exists: bool) -> PgResult<Plan> {
     let (name, owner) = match name {
         SchemaName::Simple(name) => (planner.schema_name(name)?, None),
         SchemaName::UnnamedAuthorization(owner) => (planner.fold(owner)?, Some(owner)),
@@ -34,9 +30,7 @@ pub(super) fn create(
             return Err(PgError::new(SqlState::DUPLICATE_SCHEMA, message));
         }
         let notice = PgError::notice(format!("{message}, skipping"));
-        planner
-            .notices
-            .push(notice.with_code(SqlState::DUPLICATE_SCHEMA));
+        planner.notices.push(notice.with_code(SqlState::DUPLICATE_SCHEMA));
         return Ok(planner.finish("CREATE SCHEMA"));
     }
     let mut others = planner.ctx.schema.schemas.keys();
@@ -44,15 +38,8 @@ pub(super) fn create(
         return Err(differs_in_case("schema", &name, schema_in_sql(other)));
     }
     // `public` may have been dropped: the lake's own name for it is another.
-    let name = if name == "public" {
-        DEFAULT_SCHEMA.to_owned()
-    } else {
-        name
-    };
-    planner.ops.push(DdlOp::CreateSchema {
-        uuid: Uuid::new_v4(),
-        name,
-    });
+    let name = if name == "public" { DEFAULT_SCHEMA.to_owned() } else { name };
+    planner.ops.push(DdlOp::CreateSchema { uuid: Uuid::new_v4(), name });
     Ok(planner.finish("CREATE SCHEMA"))
 }
 
@@ -65,16 +52,11 @@ pub(super) fn alter(mut planner: Planner<'_>, alter: &AlterSchema) -> PgResult<P
         match operation {
             AlterSchemaOperation::OwnerTo { owner } => planner.check_new_owner(owner)?,
             AlterSchemaOperation::Rename { .. } => {
-                return Err(
-                    PgError::unsupported("ALTER SCHEMA … RENAME is not supported").hint(
-                        "Create a schema with the new name, and its tables with CREATE TABLE AS.",
-                    ),
-                );
+                return Err(PgError::unsupported("ALTER SCHEMA … RENAME is not supported")
+                    .hint("Create a schema with the new name, and its tables with CREATE TABLE AS."));
             }
             _ => {
-                return Err(PgError::unsupported(
-                    "this form of ALTER SCHEMA is not supported",
-                ));
+                return Err(PgError::unsupported("this form of ALTER SCHEMA is not supported"));
             }
         }
     }
@@ -83,19 +65,13 @@ pub(super) fn alter(mut planner: Planner<'_>, alter: &AlterSchema) -> PgResult<P
 
 fn check_name(name: &str) -> PgResult<()> {
     let unacceptable = |detail: &str| {
-        Err(PgError::new(
-            SqlState::RESERVED_NAME,
-            format!("unacceptable schema name \"{name}\""),
-        )
-        .detail(detail))
+        Err(PgError::new(SqlState::RESERVED_NAME, format!("unacceptable schema name \"{name}\"")).detail(detail))
     };
     if name.to_lowercase().starts_with("pg_") {
         return unacceptable("The prefix \"pg_\" is reserved for system schemas.");
     }
     if name.to_lowercase() == DEFAULT_SCHEMA {
-        return unacceptable(
-            "The name \"main\" is reserved: it is what the lake calls schema \"public\".",
-        );
+        return unacceptable("The name \"main\" is reserved: it is what the lake calls schema \"public\".");
     }
     Ok(())
 }
@@ -106,11 +82,10 @@ impl Planner<'_> {
         match self.split(name)? {
             (None, name) => Ok(name),
             (Some(database), name) if database == self.ctx.lake.as_str() => Ok(name),
-            (Some(_), _) => Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                "syntax error at or near \".\"",
-            )
-            .or_position(self.at_name(name))),
+            (Some(_), _) => {
+                Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \".\"")
+                    .or_position(self.at_name(name)))
+            }
         }
     }
 
@@ -121,10 +96,7 @@ impl Planner<'_> {
         if name == self.ctx.user || own.contains(&name.as_str()) {
             return Ok(());
         }
-        Err(PgError::new(
-            SqlState::UNDEFINED_OBJECT,
-            format!("role \"{name}\" does not exist"),
-        ))
+        Err(PgError::new(SqlState::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist")))
     }
 
     pub(super) fn check_new_owner(&mut self, owner: &sqlparser::ast::Owner) -> PgResult<()> {

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{TimeZone as _, Utc};
 use duckmesh_catalog::{
-    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, DefaultValue, LakeName,
-    LakeSchema, Offset, SchemaDef, SchemaId, SnapshotId, TableDef, TableId, ViewDef, ViewId,
+    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, DefaultValue, LakeName, LakeSchema, Offset, SchemaDef,
+    SchemaId, SnapshotId, TableDef, TableId, ViewDef, ViewId,
     ddl::{CommentTarget, DdlOp},
 };
 use uuid::Uuid;
@@ -75,25 +75,11 @@ fn lake() -> LakeSchema {
         1,
         0,
         "t",
-        vec![
-            column(1, "a", ColumnType::Int4),
-            column(2, "b", ColumnType::Text),
-            column(3, "c", ColumnType::Int4),
-        ],
+        vec![column(1, "a", ColumnType::Int4), column(2, "b", ColumnType::Text), column(3, "c", ColumnType::Int4)],
     );
     t.constraints = vec![
-        Constraint {
-            name: "t_c_check".into(),
-            kind: ConstraintKind::Check {
-                expression: "c > 0".into(),
-            },
-        },
-        Constraint {
-            name: "t_pkey".into(),
-            kind: ConstraintKind::PrimaryKey {
-                columns: vec![ColumnId::new(3)],
-            },
-        },
+        Constraint { name: "t_c_check".into(), kind: ConstraintKind::Check { expression: "c > 0".into() } },
+        Constraint { name: "t_pkey".into(), kind: ConstraintKind::PrimaryKey { columns: vec![ColumnId::new(3)] } },
     ];
     if let Some(c) = t.columns.get_mut(2) {
         c.nullable = false;
@@ -103,28 +89,20 @@ fn lake() -> LakeSchema {
         table(2, 1, "x", vec![column(1, "a", ColumnType::Int4)]),
         table(5, 0, "alone", vec![column(1, "a", ColumnType::Int4)]),
     ];
-    let views = [
-        view(3, "v", "SELECT a FROM public.t"),
-        view(4, "vv", "SELECT * FROM public.v"),
-    ];
+    let views = [view(3, "v", "SELECT a FROM public.t"), view(4, "vv", "SELECT * FROM public.v")];
     LakeSchema {
         snapshot: SnapshotId::new(1),
         schema_version: 1,
         next_catalog_id: 10,
         ddl_offset: Offset::ZERO,
-        schemas: [schema(0, "main"), schema(1, "s")]
-            .map(|s| (s.name.clone(), s))
-            .into(),
+        schemas: [schema(0, "main"), schema(1, "s")].map(|s| (s.name.clone(), s)).into(),
         tables: tables.map(|t| (t.id, Arc::new(t))).into(),
         views: views.map(|v| (v.id, Arc::new(v))).into(),
     }
 }
 
 fn context() -> PlanContext {
-    let now = Utc
-        .with_ymd_and_hms(2024, 5, 6, 7, 8, 9)
-        .single()
-        .unwrap_or_default();
+    let now = Utc.with_ymd_and_hms(2024, 5, 6, 7, 8, 9).single().unwrap_or_default();
     PlanContext {
         lake: LakeName::parse("lake").unwrap_or_else(|| panic!("a lake's name")),
         schema: Arc::new(lake()),
@@ -137,18 +115,9 @@ fn context() -> PlanContext {
 
 /// Names of known things; everything else is new.
 fn name_of(id: Uuid) -> String {
-    let known: BTreeMap<u128, &str> = BTreeMap::from([
-        (1, "t"),
-        (2, "s.x"),
-        (3, "v"),
-        (4, "vv"),
-        (5, "alone"),
-        (100, "public"),
-        (101, "s"),
-    ]);
-    known
-        .get(&id.as_u128())
-        .map_or_else(|| "new".to_owned(), |n| (*n).to_owned())
+    let known: BTreeMap<u128, &str> =
+        BTreeMap::from([(1, "t"), (2, "s.x"), (3, "v"), (4, "vv"), (5, "alone"), (100, "public"), (101, "s")]);
+    known.get(&id.as_u128()).map_or_else(|| "new".to_owned(), |n| (*n).to_owned())
 }
 
 fn column_text(c: &ColumnDef) -> String {
@@ -175,17 +144,9 @@ fn constraint_text(c: &Constraint) -> String {
         ConstraintKind::Check { expression } => format!("{} check({expression})", c.name),
         ConstraintKind::PrimaryKey { columns } => format!("{} key{}", c.name, ids(columns)),
         ConstraintKind::Unique { columns } => format!("{} unique{}", c.name, ids(columns)),
-        ConstraintKind::ForeignKey {
-            columns,
-            target,
-            target_columns,
-        } => format!(
-            "{} refers{} {}.{}{target_columns:?}",
-            c.name,
-            ids(columns),
-            target.0,
-            target.1
-        ),
+        ConstraintKind::ForeignKey { columns, target, target_columns } => {
+            format!("{} refers{} {}.{}{target_columns:?}", c.name, ids(columns), target.0, target.1)
+        }
     }
 }
 
@@ -198,13 +159,7 @@ fn op_text(op: &DdlOp) -> String {
     match op {
         DdlOp::CreateSchema { name, .. } => format!("create schema {name}"),
         DdlOp::DropSchema { uuid } => format!("drop schema {}", name_of(*uuid)),
-        DdlOp::CreateTable {
-            schema,
-            name,
-            columns,
-            constraints,
-            ..
-        } => {
+        DdlOp::CreateTable { schema, name, columns, constraints, .. } => {
             let columns: Vec<_> = columns.iter().map(column_text).collect();
             let constraints: Vec<_> = constraints.iter().map(constraint_text).collect();
             let parts = [columns, constraints].concat().join(", ");
@@ -216,39 +171,21 @@ fn op_text(op: &DdlOp) -> String {
             format!("add {} {}", name_of(*table), column_text(column))
         }
         DdlOp::DropColumn { table, column } => format!("drop {}.{column}", name_of(*table)),
-        DdlOp::RenameColumn {
-            table,
-            column,
-            name,
-            checks,
-        } => {
+        DdlOp::RenameColumn { table, column, name, checks } => {
             let checks: Vec<_> = checks.iter().map(constraint_text).collect();
             format!("rename {}.{column} {name} {checks:?}", name_of(*table))
         }
-        DdlOp::SetDefault {
-            table,
-            column,
-            default,
-        } => {
+        DdlOp::SetDefault { table, column, default } => {
             format!("default {}.{column} {default:?}", name_of(*table))
         }
-        DdlOp::SetNullable {
-            table,
-            column,
-            nullable,
-        } => {
+        DdlOp::SetNullable { table, column, nullable } => {
             format!("nullable {}.{column} {nullable}", name_of(*table))
         }
         DdlOp::AddConstraint { table, constraint } => {
             format!("add {} {}", name_of(*table), constraint_text(constraint))
         }
         DdlOp::DropConstraint { table, name } => format!("drop {} {name}", name_of(*table)),
-        DdlOp::CreateView {
-            uuid,
-            name,
-            postgres_sql,
-            ..
-        } => {
+        DdlOp::CreateView { uuid, name, postgres_sql, .. } => {
             format!("create view {} {name} {postgres_sql}", name_of(*uuid))
         }
         DdlOp::DropView { uuid } => format!("drop view {}", name_of(*uuid)),
@@ -304,22 +241,14 @@ async fn plan(sql: &str, ctx: PlanContext) -> String {
             parts.join("; ")
         }
         Plan::Database(DatabasePlan::Create { name, .. }) => format!("create database {name}"),
-        Plan::Database(DatabasePlan::Drop {
-            name,
-            if_exists,
-            force,
-        }) => {
+        Plan::Database(DatabasePlan::Drop { name, if_exists, force }) => {
             format!("drop database {name} {if_exists} {force}")
         }
         Plan::NoOp { tag, notice } => {
             let notice = notice.map(|n| message_text(&n)).unwrap_or_default();
             format!("nothing {tag} {notice}")
         }
-        other => format!("{other:?}")
-            .split(['(', ' '])
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
+        other => format!("{other:?}").split(['(', ' ']).next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -334,7 +263,8 @@ async fn check(cases: &[(&str, &str)]) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-const KEYS: &str = "NOTICE 00000: PRIMARY KEY, UNIQUE and FOREIGN KEY constraints are kept as information and not enforced";
+const KEYS: &str =
+    "NOTICE 00000: PRIMARY KEY, UNIQUE and FOREIGN KEY constraints are kept as information and not enforced";
 
 #[tokio::test]
 async fn schemas() {

@@ -14,39 +14,24 @@ impl Planner<'_> {
     pub(super) fn validate_not_null(&mut self, table: &Altered, column: &str) -> PgResult<()> {
         let error = PgError::new(
             SqlState::NOT_NULL_VIOLATION,
-            format!(
-                "column \"{column}\" of relation \"{}\" contains null values",
-                table.new.name
-            ),
+            format!("column \"{column}\" of relation \"{}\" contains null values", table.new.name),
         )
         .column(column);
         self.validate(table, &format!("{} IS NULL", quoted(column)), error)
     }
 
     /// The expression may be false for no row.
-    pub(super) fn validate_check(
-        &mut self,
-        table: &Altered,
-        name: &str,
-        expression: &str,
-    ) -> PgResult<()> {
+    pub(super) fn validate_check(&mut self, table: &Altered, name: &str, expression: &str) -> PgResult<()> {
         let error = PgError::new(
             SqlState::CHECK_VIOLATION,
-            format!(
-                "check constraint \"{name}\" of relation \"{}\" is violated by some row",
-                table.new.name
-            ),
+            format!("check constraint \"{name}\" of relation \"{}\" is violated by some row", table.new.name),
         )
         .constraint(name);
         self.validate(table, &format!("NOT ({expression})"), error)
     }
 
     fn validate(&mut self, table: &Altered, condition: &str, error: PgError) -> PgResult<()> {
-        let sql = format!(
-            "SELECT 1 FROM ({}) AS {} WHERE {condition} LIMIT 1",
-            rows(table),
-            quoted(&table.new.name)
-        );
+        let sql = format!("SELECT 1 FROM ({}) AS {} WHERE {condition} LIMIT 1", rows(table), quoted(&table.new.name));
         let tree = parse::query(&sql)?;
         let query = query::plan_query(&tree, &sql, self.ctx)?;
         let error = error.schema(schema_field(table)).table(&table.new.name);
@@ -72,12 +57,7 @@ fn rows(table: &Altered) -> String {
             format!("{value} AS {}", quoted(&column.name))
         })
         .collect();
-    format!(
-        "SELECT {} FROM {}.{}",
-        columns.join(", "),
-        quoted(schema_field(table)),
-        quoted(&table.old.name)
-    )
+    format!("SELECT {} FROM {}.{}", columns.join(", "), quoted(schema_field(table)), quoted(&table.old.name))
 }
 
 fn quoted(name: &str) -> String {

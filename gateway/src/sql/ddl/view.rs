@@ -21,23 +21,18 @@ pub(super) fn create(mut planner: Planner<'_>, create: &CreateView) -> PgResult<
         return Err(refused::temporary());
     }
     if create.materialized {
-        return Err(
-            PgError::unsupported("materialized views are not supported yet")
-                .hint("Use CREATE VIEW, or CREATE TABLE AS for a copy of the rows."),
-        );
+        return Err(PgError::unsupported("materialized views are not supported yet")
+            .hint("Use CREATE VIEW, or CREATE TABLE AS for a copy of the rows."));
     }
     if create.if_not_exists || create.or_alter || create.secure {
         return Err(
-            PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \"not\"")
-                .hint("Use CREATE OR REPLACE VIEW."),
+            PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \"not\"").hint("Use CREATE OR REPLACE VIEW.")
         );
     }
     if let CreateTableOptions::With(options) = &create.options
         && !options.is_empty()
     {
-        planner
-            .notices
-            .push(PgError::notice("options of a view have no effect"));
+        planner.notices.push(PgError::notice("options of a view have no effect"));
     }
     let (schema, name) = planner.place_for_new(&create.name)?;
     let old = match planner.taken(&schema, &name)? {
@@ -45,10 +40,7 @@ pub(super) fn create(mut planner: Planner<'_>, create: &CreateView) -> PgResult<
         Some(_) if !create.or_replace => return Err(already_exists(&name)),
         Some(Relation::View(view)) => Some(view),
         Some(Relation::Table(_)) => {
-            return Err(PgError::new(
-                SqlState::WRONG_OBJECT_TYPE,
-                format!("\"{name}\" is not a view"),
-            ));
+            return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a view")));
         }
     };
     let mut column_names: Vec<String> = Vec::new();

@@ -2,17 +2,18 @@
 
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator,
-    FunctionArgumentClause, FunctionArguments, NullTreatment, OrderByExpr, Spanned, WindowFrame,
-    WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
+    FunctionArguments, NullTreatment, OrderByExpr, Spanned, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    WindowSpec, WindowType,
 };
 
 use super::{
-    Ex, Kind, Rewriter,
+    Ex, Rewriter,
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
     signature::{self, Row, shown},
 };
 use crate::{
+    pgcatalog,
     sql::{plan::SessionValue, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -35,12 +36,9 @@ impl Rewriter<'_> {
                 _ => "unknown".into(),
             })
             .collect();
-        PgError::new(
-            SqlState::UNDEFINED_FUNCTION,
-            format!("function {name}({}) does not exist", types.join(", ")),
-        )
-        .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
-        .or_position(at)
+        PgError::new(SqlState::UNDEFINED_FUNCTION, format!("function {name}({}) does not exist", types.join(", ")))
+            .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+            .or_position(at)
     }
 
     /// A function's name without `pg_catalog`, if it may be called at all.
@@ -71,15 +69,9 @@ impl Rewriter<'_> {
             }
             self.bounded("subquery")?;
             let rows = self.query(query, None)?;
-            let element = rows
-                .columns
-                .first()
-                .and_then(|c| c.ty.clone())
-                .filter(|t| !matches!(t, ColumnType::Array(_)));
-            return Ok(Ex::plain(
-                format!("ARRAY({})", rows.sql),
-                element.map(|t| ColumnType::Array(Box::new(t))),
-            ));
+            let element =
+                rows.columns.first().and_then(|c| c.ty.clone()).filter(|t| !matches!(t, ColumnType::Array(_)));
+            return Ok(Ex::plain(format!("ARRAY({})", rows.sql), element.map(|t| ColumnType::Array(Box::new(t)))));
         }
         let args = self.arguments(function, at)?;
         let simple = function.over.is_none()
@@ -103,8 +95,10 @@ impl Rewriter<'_> {
             if let Some(ex) = self.special_call(&name, &mut values, at)? {
                 return Ok(ex);
             }
-            if SCALARS.iter().any(|r| r.0 == name) {
-                return self.by_table(SCALARS, &name, values, at);
+            for table in [SCALARS, pgcatalog::functions::FUNCTIONS] {
+                if table.iter().any(|r| r.0 == name) {
+                    return self.by_table(table, &name, values, at);
+                }
             }
             if !is_aggregate(&name) {
                 return Err(self.undefined_function(&name, &values, at));
@@ -114,12 +108,7 @@ impl Rewriter<'_> {
     }
 
     fn arguments<'f>(&self, function: &'f Function, at: Option<u32>) -> PgResult<Arguments<'f>> {
-        let mut arguments = Arguments {
-            values: Vec::new(),
-            star: false,
-            distinct: false,
-            order_by: &[],
-        };
+        let mut arguments = Arguments { values: Vec::new(), star: false, distinct: false, order_by: &[] };
         let FunctionArguments::List(list) = &function.args else {
             return Ok(arguments);
         };
@@ -153,17 +142,13 @@ impl Rewriter<'_> {
     }
 
     /// `now()` and the like.
-    fn session_call(
-        &mut self,
-        name: &str,
-        args: &[&Expr],
-        at: Option<u32>,
-    ) -> PgResult<Option<Ex>> {
+    fn session_call(&mut self, name: &str, args: &[&Expr], at: Option<u32>) -> PgResult<Option<Ex>> {
         let value = match (name, args) {
-            (
-                "current_time" | "localtime" | "current_timestamp" | "localtimestamp",
-                [precision],
-            ) if super::set::integer(precision).is_some_and(|n| n >= 6) => session(name),
+            ("current_time" | "localtime" | "current_timestamp" | "localtimestamp", [precision])
+                if super::set::integer(precision).is_some_and(|n| n >= 6) =>
+            {
+                session(name)
+            }
             (_, []) => session(name),
             ("current_setting", [name, rest @ ..]) if rest.len() < 2 => {
                 let constant = |e: &Expr| match e {
@@ -171,9 +156,11 @@ impl Rewriter<'_> {
                     _ => None,
                 };
                 let Some(setting) = constant(name) else {
-                    return self.refuse("a setting's name that is not a constant", at);
+                    // Looked up among the session's settings, as any function is.
+                    return Ok(None);
                 };
-                let missing_ok = matches!(rest.first(), Some(Expr::Value(v)) if v.value == sqlparser::ast::Value::Boolean(true));
+                let missing_ok =
+                    matches!(rest.first(), Some(Expr::Value(v)) if v.value == sqlparser::ast::Value::Boolean(true));
                 let sensitive = [
                     "s3_",
                     "http_",
@@ -185,10 +172,7 @@ impl Rewriter<'_> {
                     "azure",
                     "gcs_",
                 ];
-                if sensitive
-                    .iter()
-                    .any(|s| setting.to_ascii_lowercase().contains(s))
-                {
+                if sensitive.iter().any(|s| setting.to_ascii_lowercase().contains(s)) {
                     return Err(PgError::new(
                         SqlState::INSUFFICIENT_PRIVILEGE,
                         format!("permission denied to read setting \"{setting}\""),
@@ -197,11 +181,8 @@ impl Rewriter<'_> {
                 }
                 Some((SessionValue::Setting(setting, missing_ok), 't'))
             }
-            ("current_schemas", [flag]) => match flag {
-                Expr::Value(v) => match v.value {
-                    sqlparser::ast::Value::Boolean(all) => Some((SessionValue::Schemas(all), 'X')),
-                    _ => None,
-                },
+            ("current_schemas", [Expr::Value(v)]) => match v.value {
+                sqlparser::ast::Value::Boolean(all) => Some((SessionValue::Schemas(all), 'X')),
                 _ => None,
             },
             _ => None,
@@ -217,36 +198,29 @@ impl Rewriter<'_> {
     }
 
     /// Chooses among a table's rows of that name, and writes the call.
-    pub fn by_table(
-        &mut self,
-        table: &[Row],
-        name: &str,
-        args: Vec<Ex>,
-        at: Option<u32>,
-    ) -> PgResult<Ex> {
+    pub fn by_table(&mut self, table: &[Row], name: &str, args: Vec<Ex>, at: Option<u32>) -> PgResult<Ex> {
         let (row, args) = self.choose(table, name, args, at)?;
         let ty = signature::result(row.1, &args);
         let texts: Vec<&str> = args.iter().map(|a| a.sql.as_str()).collect();
-        Ok(Ex::plain(fill(row.2, name, &texts), ty).at(at))
+        Ok(Ex::plain(self.looked_up(row.2, name, &texts), ty).at(at))
+    }
+
+    /// A call's text; what it looks up is then part of the query.
+    pub fn looked_up(&mut self, text: &'static str, name: &str, args: &[&str]) -> String {
+        for relation in pgcatalog::functions::reads(text) {
+            self.use_system(pgcatalog::INTERNAL, relation);
+        }
+        fill(text, name, args)
     }
 
     /// The best row, with the arguments settled to its types.
-    fn choose(
-        &mut self,
-        table: &[Row],
-        name: &str,
-        mut args: Vec<Ex>,
-        at: Option<u32>,
-    ) -> PgResult<(Row, Vec<Ex>)> {
+    fn choose(&mut self, table: &[Row], name: &str, mut args: Vec<Ex>, at: Option<u32>) -> PgResult<(Row, Vec<Ex>)> {
         let mut best: Option<(u32, Row, Vec<char>)> = None;
         for row in table.iter().filter(|r| r.0 == name) {
             let Some(letters) = signature::arguments(row.1, args.len()) else {
                 continue;
             };
-            let score = letters
-                .iter()
-                .zip(&args)
-                .try_fold(0, |sum, (l, a)| signature::fit(*l, a).map(|s| sum + s));
+            let score = letters.iter().zip(&args).try_fold(0, |sum, (l, a)| signature::fit(*l, a).map(|s| sum + s));
             if let Some(score) = score
                 && best.as_ref().is_none_or(|b| score > b.0)
             {
@@ -266,16 +240,12 @@ impl Rewriter<'_> {
             let ty = match letter {
                 // Beside an array: its element. Beside a value: that value's type.
                 'a' => match &first {
-                    Some(ColumnType::Array(element)) if arg.is_unknown() => {
-                        Some((**element).clone())
-                    }
+                    Some(ColumnType::Array(element)) if arg.is_unknown() => Some((**element).clone()),
                     Some(ty) if arg.is_unknown() => Some(ty.clone()),
                     _ if arg.is_unknown() => Some(ColumnType::Text),
                     _ => None,
                 },
-                'A' => arg
-                    .is_unknown()
-                    .then(|| ColumnType::Array(Box::new(ColumnType::Text))),
+                'A' => arg.is_unknown().then(|| ColumnType::Array(Box::new(ColumnType::Text))),
                 c => signature::letter(c),
             };
             let Some(ty) = ty else { continue };
@@ -291,30 +261,18 @@ impl Rewriter<'_> {
             return self.settle(ex, ty);
         }
         let differs = ex.ty.as_ref().is_some_and(|t| t.oid() != ty.oid());
-        if differs
-            && matches!(letter, 'd' | 's' | 'z' | 'i')
-            && !matches!(ex.ty, Some(ColumnType::Other(_)))
-        {
+        if differs && matches!(letter, 'd' | 's' | 'z' | 'i') && !matches!(ex.ty, Some(ColumnType::Other(_))) {
             let at = ex.position;
             return self.cast(ex, ty, at);
         }
         if letter == 'i' && ex.ty.is_none() {
-            return Ok(Ex {
-                sql: format!("CAST({} AS INTEGER)", ex.sql),
-                ..ex
-            });
+            return Ok(Ex { sql: format!("CAST({} AS INTEGER)", ex.sql), ..ex });
         }
         Ok(ex)
     }
 
     /// An aggregate or window call.
-    fn aggregate(
-        &mut self,
-        name: &str,
-        function: &Function,
-        args: &Arguments<'_>,
-        at: Option<u32>,
-    ) -> PgResult<Ex> {
+    fn aggregate(&mut self, name: &str, function: &Function, args: &Arguments<'_>, at: Option<u32>) -> PgResult<Ex> {
         let window = WINDOWS.iter().any(|r| r.0 == name);
         if window && function.over.is_none() {
             return Err(PgError::new(
@@ -329,20 +287,12 @@ impl Rewriter<'_> {
                 values.push(self.expr(value)?);
             }
             return Err(if SCALARS.iter().any(|r| r.0 == name) {
-                let what = if function.over.is_some() {
-                    "OVER"
-                } else {
-                    "DISTINCT"
-                };
+                let what = if function.over.is_some() { "OVER" } else { "DISTINCT" };
                 PgError::new(
                     SqlState::WRONG_OBJECT_TYPE,
                     format!(
                         "{what} specified, but {name} is not {} function",
-                        if what == "OVER" {
-                            "a window function nor an aggregate"
-                        } else {
-                            "an aggregate"
-                        }
+                        if what == "OVER" { "a window function nor an aggregate" } else { "an aggregate" }
                     ),
                 )
                 .or_position(at)
@@ -356,10 +306,7 @@ impl Rewriter<'_> {
             order = format!(" ORDER BY {}", self.order_list(args.order_by)?);
         }
         if let Some(filter) = &function.filter {
-            tail.push_str(&format!(
-                " FILTER (WHERE {})",
-                self.condition(filter, "FILTER")?
-            ));
+            tail.push_str(&format!(" FILTER (WHERE {})", self.condition(filter, "FILTER")?));
         }
         if let Some(over) = &function.over {
             tail.push_str(&format!(" OVER {}", self.over(over)?));
@@ -381,17 +328,12 @@ impl Rewriter<'_> {
             for value in &args.values {
                 keys.push(self.expr(value)?.sql);
             }
-            return Ok(Ex::of(
-                format!("CAST(grouping({}) AS INTEGER)", keys.join(", ")),
-                ColumnType::Int4,
-            ));
+            return Ok(Ex::of(format!("CAST(grouping({}) AS INTEGER)", keys.join(", ")), ColumnType::Int4));
         }
         if args.star {
             return Err(PgError::new(
                 SqlState::WRONG_OBJECT_TYPE,
-                format!(
-                    "{name}(*) specified, but {name} is not an aggregate function that takes it"
-                ),
+                format!("{name}(*) specified, but {name} is not an aggregate function that takes it"),
             )
             .or_position(at));
         }
@@ -405,26 +347,14 @@ impl Rewriter<'_> {
         let texts: Vec<&str> = values.iter().map(|v| v.sql.as_str()).collect();
         let inner = format!("{distinct}{}", texts.join(", "));
         // `CAST(sum($1) AS BIGINT)`: DISTINCT, FILTER and OVER belong to the call inside.
-        let template = row
-            .2
-            .strip_prefix("CAST_INT:")
-            .map_or_else(|| row.2.to_owned(), |t| format!("CAST({t} AS INTEGER)"));
+        let template =
+            row.2.strip_prefix("CAST_INT:").map_or_else(|| row.2.to_owned(), |t| format!("CAST({t} AS INTEGER)"));
         let (before, called, after) = wrapped(&template, name);
-        let inner = if window {
-            format!("{inner}{nulls}")
-        } else {
-            format!("{inner}{order}{nulls}")
-        };
+        let inner = if window { format!("{inner}{nulls}") } else { format!("{inner}{order}{nulls}") };
         Ok(Ex::plain(format!("{before}{called}({inner}){tail}{after}"), ty).at(at))
     }
 
-    fn count(
-        &mut self,
-        args: &Arguments<'_>,
-        distinct: &str,
-        tail: &str,
-        at: Option<u32>,
-    ) -> PgResult<Ex> {
+    fn count(&mut self, args: &Arguments<'_>, distinct: &str, tail: &str, at: Option<u32>) -> PgResult<Ex> {
         let inner = match args.values.as_slice() {
             [] if args.star => "*".to_owned(),
             [value] => {
@@ -479,22 +409,11 @@ impl Rewriter<'_> {
             .is_some_and(|o| matches!(o.options.sort, Some(sqlparser::ast::OrderBySort::Desc)));
         let direction = if descending { " DESC" } else { "" };
         let (value, ty) = match (name, key.ty.clone()) {
-            ("percentile_cont", Some(ColumnType::Interval)) => {
-                (key.sql, Some(ColumnType::Interval))
-            }
-            ("percentile_cont", _) => (
-                format!("CAST({} AS DOUBLE)", key.sql),
-                Some(ColumnType::Float8),
-            ),
+            ("percentile_cont", Some(ColumnType::Interval)) => (key.sql, Some(ColumnType::Interval)),
+            ("percentile_cont", _) => (format!("CAST({} AS DOUBLE)", key.sql), Some(ColumnType::Float8)),
             (_, ty) => (key.sql, ty),
         };
-        Ok(Ex::plain(
-            format!(
-                "{name}({}) WITHIN GROUP (ORDER BY {value}{direction}){tail}",
-                fraction.sql
-            ),
-            ty,
-        ))
+        Ok(Ex::plain(format!("{name}({}) WITHIN GROUP (ORDER BY {value}{direction}){tail}", fraction.sql), ty))
     }
 
     fn order_list(&mut self, order_by: &[OrderByExpr]) -> PgResult<String> {
@@ -554,11 +473,7 @@ impl Rewriter<'_> {
                 None => Ok(format!("UNBOUNDED {word}")),
                 Some(expr) => {
                     let ex = r.expr(expr)?;
-                    let ty = if units == "RANGE" {
-                        ColumnType::Interval
-                    } else {
-                        ColumnType::Int8
-                    };
+                    let ty = if units == "RANGE" { ColumnType::Interval } else { ColumnType::Int8 };
                     Ok(format!("{} {word}", r.settle(ex, &ty)?.sql))
                 }
             }
@@ -585,31 +500,20 @@ impl Rewriter<'_> {
         if let FunctionArguments::List(list) = &function.args {
             for (n, arg) in list.args.iter().enumerate() {
                 let (name, expr) = match arg {
-                    FunctionArg::Named {
-                        name,
-                        arg: FunctionArgExpr::Expr(expr),
-                        ..
-                    } => (quote::fold(name), expr),
+                    FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => (quote::fold(name), expr),
                     FunctionArg::ExprNamed {
-                        name: Expr::Identifier(name),
-                        arg: FunctionArgExpr::Expr(expr),
-                        ..
+                        name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), ..
                     } => (quote::fold(name), expr),
-                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (
-                        PARTS.get(n).map(|p| p.0.to_owned()).unwrap_or_default(),
-                        expr,
-                    ),
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => {
+                        (PARTS.get(n).map(|p| p.0.to_owned()).unwrap_or_default(), expr)
+                    }
                     _ => return self.refuse("this form of an argument", at),
                 };
                 let Some((part, constructor)) = PARTS.iter().find(|p| p.0 == name) else {
                     return Err(self.undefined_function("make_interval", &[], at));
                 };
                 let ex = self.expr(expr)?;
-                let ty = if *part == "secs" {
-                    ColumnType::Float8
-                } else {
-                    ColumnType::Int4
-                };
+                let ty = if *part == "secs" { ColumnType::Float8 } else { ColumnType::Int4 };
                 let ex = self.settle(ex, &ty)?;
                 terms.push(format!("{constructor}({})", ex.sql));
             }
@@ -631,16 +535,15 @@ impl Rewriter<'_> {
         use ColumnType as T;
         allowed(name).map_err(|e| e.or_position(at))?;
         match name {
+            "pg_listening_channels" => {
+                Ok(("(SELECT CAST(NULL AS VARCHAR) WHERE FALSE)".into(), vec![("", Some(T::Text))]))
+            }
             "generate_series" => {
                 let ty = self.unify(&mut args, "generate_series")?;
                 let texts: Vec<String> = args.iter().map(|a| a.sql.clone()).collect();
                 let (ty, list) = match (&ty, texts.as_slice()) {
                     (Some(T::Int2 | T::Int4 | T::Int8), [_, _] | [_, _, _]) => {
-                        let wide = if ty == Some(T::Int8) {
-                            T::Int8
-                        } else {
-                            T::Int4
-                        };
+                        let wide = if ty == Some(T::Int8) { T::Int8 } else { T::Int4 };
                         let sql = format!(
                             "(SELECT CAST(generate_series AS {}) FROM generate_series({}))",
                             wide.duckdb(),
@@ -668,16 +571,9 @@ impl Rewriter<'_> {
                 self.refuse("unnest of several arrays", at)
             }
             "regexp_split_to_table" | "string_to_table" => {
-                let function = if name == "string_to_table" {
-                    "string_to_array"
-                } else {
-                    "regexp_split_to_array"
-                };
+                let function = if name == "string_to_table" { "string_to_array" } else { "regexp_split_to_array" };
                 let list = self.by_table(SCALARS, function, args, at)?;
-                Ok((
-                    format!("(SELECT unnest({}))", list.sql),
-                    vec![("", Some(T::Text))],
-                ))
+                Ok((format!("(SELECT unnest({}))", list.sql), vec![("", Some(T::Text))]))
             }
             "json_array_elements"
             | "jsonb_array_elements"
@@ -688,20 +584,10 @@ impl Rewriter<'_> {
                 };
                 let arg = self.settle(arg, &T::Json)?;
                 let (sql, ty) = if name.ends_with("text") {
-                    (
-                        format!("(SELECT unnest(json_extract_string({}, '$[*]')))", arg.sql),
-                        T::Text,
-                    )
+                    (format!("(SELECT unnest(json_extract_string({}, '$[*]')))", arg.sql), T::Text)
                 } else {
-                    let ty = if name.starts_with("jsonb") {
-                        T::Jsonb
-                    } else {
-                        T::Json
-                    };
-                    (
-                        format!("(SELECT unnest(json_extract({}, '$[*]')))", arg.sql),
-                        ty,
-                    )
+                    let ty = if name.starts_with("jsonb") { T::Jsonb } else { T::Json };
+                    (format!("(SELECT unnest(json_extract({}, '$[*]')))", arg.sql), ty)
                 };
                 Ok((sql, vec![("value", Some(ty))]))
             }
@@ -710,10 +596,7 @@ impl Rewriter<'_> {
                     return Err(self.undefined_function(name, &args, at));
                 };
                 let arg = self.settle(arg, &T::Json)?;
-                Ok((
-                    format!("(SELECT unnest(json_keys({})))", arg.sql),
-                    vec![("", Some(T::Text))],
-                ))
+                Ok((format!("(SELECT unnest(json_keys({})))", arg.sql), vec![("", Some(T::Text))]))
             }
             "json_each" | "jsonb_each" | "json_each_text" | "jsonb_each_text" => {
                 let Some(arg) = args.pop().filter(|_| args.is_empty()) else {
@@ -733,35 +616,25 @@ impl Rewriter<'_> {
             }
             "range" => {
                 let texts: Vec<String> = args.iter().map(|a| a.sql.clone()).collect();
-                Ok((
-                    format!("range({})", texts.join(", ")),
-                    vec![("", Some(T::Int8))],
-                ))
+                Ok((format!("range({})", texts.join(", ")), vec![("", Some(T::Int8))]))
             }
-            "pg_partition_ancestors" | "pg_partition_tree" => Ok((
-                "(SELECT 0 WHERE FALSE)".into(),
-                vec![("relid", Some(T::Int8))],
-            )),
+            "pg_partition_ancestors" | "pg_partition_tree" => {
+                Ok(("(SELECT 0 WHERE FALSE)".into(), vec![("relid", Some(T::Int8))]))
+            }
             // A plain function in FROM gives one row.
             _ if SCALARS.iter().any(|r| r.0 == name) => {
                 let ex = self.by_table(SCALARS, name, args, at)?;
                 Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)]))
             }
             _ => match self.session_call(name, &[], at)? {
-                Some(ex) if args.is_empty() => {
-                    Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)]))
-                }
+                Some(ex) if args.is_empty() => Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)])),
                 _ => Err(self.undefined_function(name, &args, at)),
             },
         }
     }
 
     /// `generate_series(timestamp, timestamp, interval)`.
-    fn series_of_times(
-        &mut self,
-        args: &mut [Ex],
-        at: Option<u32>,
-    ) -> PgResult<(Option<ColumnType>, String)> {
+    fn series_of_times(&mut self, args: &mut [Ex], at: Option<u32>) -> PgResult<(Option<ColumnType>, String)> {
         use ColumnType as T;
         let _ = at;
         let ty = match args.first().and_then(|a| a.ty.clone()) {
@@ -786,10 +659,7 @@ impl Rewriter<'_> {
 fn allowed(name: &str) -> PgResult<()> {
     let listed = SCALARS.iter().chain(AGGREGATES).any(|r| r.0 == name);
     if !listed && forbidden(name) {
-        return Err(PgError::new(
-            SqlState::INSUFFICIENT_PRIVILEGE,
-            format!("permission denied for function {name}"),
-        ));
+        return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied for function {name}")));
     }
     Ok(())
 }
@@ -829,15 +699,7 @@ fn wrapped(template: &str, name: &str) -> (String, String, String) {
         return (String::new(), name.to_owned(), String::new());
     };
     let head = &template[..at];
-    let start = head
-        .rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .map_or(0, |i| i + 1);
-    let close = template[at..]
-        .find(')')
-        .map_or(template.len(), |i| at + i + 1);
-    (
-        head[..start].to_owned(),
-        head[start..].to_owned(),
-        template[close..].to_owned(),
-    )
+    let start = head.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |i| i + 1);
+    let close = template[at..].find(')').map_or(template.len(), |i| at + i + 1);
+    (head[..start].to_owned(), head[start..].to_owned(), template[close..].to_owned())
 }

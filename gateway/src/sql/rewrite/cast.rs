@@ -6,10 +6,11 @@ use sqlparser::ast::{DataType, Expr, ObjectName, Spanned};
 use super::{
     Ex, Kind, NUMERIC, Rewriter,
     literal::duckdb,
-    operator::{is_int, is_number, is_text},
+    operator::{is_number, is_text},
     signature::shown,
 };
 use crate::{
+    pgcatalog::{self, functions, oids},
     sql::{quote, types},
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -35,11 +36,7 @@ impl Rewriter<'_> {
     pub fn type_of(&self, data_type: &DataType) -> PgResult<ColumnType> {
         let ty = types::resolve(data_type).map_err(|e| e.or_position(self.at_type(data_type)))?;
         Ok(match ty {
-            ColumnType::Numeric(p, s)
-                if (p, s) == DEFAULT_NUMERIC && types::is_plain_numeric(data_type) =>
-            {
-                NUMERIC
-            }
+            ColumnType::Numeric(p, s) if (p, s) == DEFAULT_NUMERIC && types::is_plain_numeric(data_type) => NUMERIC,
             ty => ty,
         })
     }
@@ -58,27 +55,18 @@ impl Rewriter<'_> {
             ex.kind = Kind::Str(text.to_owned());
             return self.system_cast(ex, &name, at);
         }
-        if let DataType::Interval {
-            fields: Some(_), ..
-        } = data_type
-        {
+        if let DataType::Interval { fields: Some(_), .. } = data_type {
             return self.refuse("an interval with fields", at);
         }
         let ty = self.type_of(data_type)?;
         match &ty {
             // A cast cuts, an assignment refuses.
             ColumnType::Varchar(Some(n)) => {
-                let cut: String = text
-                    .chars()
-                    .take(usize::try_from(*n).unwrap_or(usize::MAX))
-                    .collect();
+                let cut: String = text.chars().take(usize::try_from(*n).unwrap_or(usize::MAX)).collect();
                 Ok(Ex::of(quote::literal(&cut)?, ty).at(at))
             }
             ColumnType::Char(n) => {
-                let cut: String = text
-                    .chars()
-                    .take(usize::try_from(*n).unwrap_or(usize::MAX))
-                    .collect();
+                let cut: String = text.chars().take(usize::try_from(*n).unwrap_or(usize::MAX)).collect();
                 Ok(Ex::of(quote::literal(cut.trim_end_matches(' '))?, ty).at(at))
             }
             ty => self.constant(text, ty, at),
@@ -96,11 +84,7 @@ impl Rewriter<'_> {
                     other => other.clone(),
                 };
                 let ex = self.settle(ex, &target)?;
-                return if target == *ty {
-                    Ok(ex)
-                } else {
-                    self.cast(ex, ty, at)
-                };
+                return if target == *ty { Ok(ex) } else { self.cast(ex, ty, at) };
             }
             Kind::Str(text) => {
                 let text = text.clone();
@@ -111,20 +95,10 @@ impl Rewriter<'_> {
         }
         let Some(from) = ex.ty.clone() else {
             return Ok(match ty {
-                T::Text | T::Varchar(None) => {
-                    Ex::of(format!("CAST({} AS VARCHAR)", ex.sql), ty.clone())
-                }
-                T::Varchar(Some(n)) => Ex::of(
-                    format!("left(CAST({} AS VARCHAR), {n})", ex.sql),
-                    ty.clone(),
-                ),
-                T::Char(n) => Ex::of(
-                    format!("rtrim(left(CAST({} AS VARCHAR), {n}), ' ')", ex.sql),
-                    ty.clone(),
-                ),
-                T::Numeric(0, 0) => {
-                    Ex::plain(format!("CAST({} AS {})", ex.sql, duckdb(ty)), Some(NUMERIC))
-                }
+                T::Text | T::Varchar(None) => Ex::of(format!("CAST({} AS VARCHAR)", ex.sql), ty.clone()),
+                T::Varchar(Some(n)) => Ex::of(format!("left(CAST({} AS VARCHAR), {n})", ex.sql), ty.clone()),
+                T::Char(n) => Ex::of(format!("rtrim(left(CAST({} AS VARCHAR), {n}), ' ')", ex.sql), ty.clone()),
+                T::Numeric(0, 0) => Ex::plain(format!("CAST({} AS {})", ex.sql, duckdb(ty)), Some(NUMERIC)),
                 _ => Ex::of(format!("CAST({} AS {})", ex.sql, duckdb(ty)), ty.clone()),
             });
         };
@@ -138,57 +112,34 @@ impl Rewriter<'_> {
         let position = ex.position;
         let origin_free = |sql: String| Ex::of(sql, ty.clone()).at(position);
         Ok(match (&from, ty) {
-            (a, b) if a == b => Ex {
-                ty: Some(ty.clone()),
-                ..ex
-            },
+            (a, b) if a == b => Ex { ty: Some(ty.clone()), ..ex },
             (a, T::Text | T::Varchar(None)) if is_text(a) => origin_free(ex.sql),
             (a, T::Varchar(Some(n))) if is_text(a) => origin_free(format!("left({}, {n})", ex.sql)),
-            (a, T::Char(n)) if is_text(a) => {
-                origin_free(format!("rtrim(left({}, {n}), ' ')", ex.sql))
-            }
-            (_, T::Text | T::Varchar(None)) => origin_free(self.to_text(ex)?.sql),
-            (_, T::Varchar(Some(n))) => {
-                origin_free(format!("left({}, {n})", self.to_text(ex)?.sql))
-            }
-            (_, T::Char(n)) => {
-                origin_free(format!("rtrim(left({}, {n}), ' ')", self.to_text(ex)?.sql))
-            }
+            (a, T::Char(n)) if is_text(a) => origin_free(format!("rtrim(left({}, {n}), ' ')", ex.sql)),
+            (_, T::Text | T::Varchar(None)) => origin_free(self.text_of(ex)?.sql),
+            (_, T::Varchar(Some(n))) => origin_free(format!("left({}, {n})", self.text_of(ex)?.sql)),
+            (_, T::Char(n)) => origin_free(format!("rtrim(left({}, {n}), ' ')", self.text_of(ex)?.sql)),
             // Whole numbers keep their digits; `numeric` alone would show nine zeros.
-            (T::Int2, T::Numeric(0, 0)) => {
-                Ex::of(format!("CAST({} AS DECIMAL(5,0))", ex.sql), NUMERIC)
-            }
-            (T::Int4, T::Numeric(0, 0)) => {
-                Ex::of(format!("CAST({} AS DECIMAL(10,0))", ex.sql), NUMERIC)
-            }
-            (T::Int8, T::Numeric(0, 0)) => {
-                Ex::of(format!("CAST({} AS DECIMAL(19,0))", ex.sql), NUMERIC)
-            }
-            (T::Numeric(..), T::Numeric(0, 0)) => Ex {
-                ty: Some(from),
-                ..ex
-            },
+            (T::Int2, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(5,0))", ex.sql), NUMERIC),
+            (T::Int4, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(10,0))", ex.sql), NUMERIC),
+            (T::Int8, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(19,0))", ex.sql), NUMERIC),
+            (T::Numeric(..), T::Numeric(0, 0)) => Ex { ty: Some(from), ..ex },
             (T::Bool, T::Int4) => origin_free(format!("CAST({} AS INTEGER)", ex.sql)),
             (T::Jsonb | T::Json, T::Json | T::Jsonb) => origin_free(ex.sql),
-            (T::Jsonb | T::Json, b) if is_number(b) || *b == T::Bool => origin_free(format!(
-                "CAST(json_extract_string({}, '$') AS {})",
-                ex.sql,
-                duckdb(ty)
-            )),
-            (T::Timestamptz, T::Time) => {
-                origin_free(format!("CAST(CAST({} AS TIMESTAMP) AS TIME)", ex.sql))
+            (T::Jsonb | T::Json, b) if is_number(b) || *b == T::Bool => {
+                origin_free(format!("CAST(json_extract_string({}, '$') AS {})", ex.sql, duckdb(ty)))
             }
+            (T::Timestamptz, T::Time) => origin_free(format!("CAST(CAST({} AS TIMESTAMP) AS TIME)", ex.sql)),
             (T::Time, T::Interval) => origin_free(format!("to_microseconds(epoch_us({}))", ex.sql)),
-            (T::Interval, T::Time) => origin_free(format!(
-                "CAST((TIMESTAMP '2000-01-01 00:00:00' + {}) AS TIME)",
-                ex.sql
-            )),
+            (T::Interval, T::Time) => {
+                origin_free(format!("CAST((TIMESTAMP '2000-01-01 00:00:00' + {}) AS TIME)", ex.sql))
+            }
             _ => origin_free(format!("CAST({} AS {})", ex.sql, duckdb(ty))),
         })
     }
 
     /// A value in Postgres' text form.
-    pub fn to_text(&mut self, ex: Ex) -> PgResult<Ex> {
+    pub fn text_of(&mut self, ex: Ex) -> PgResult<Ex> {
         use ColumnType as T;
         let sql = match &ex.ty {
             Some(t) if is_text(t) => return Ok(ex),
@@ -199,23 +150,11 @@ impl Rewriter<'_> {
             Some(T::Array(_)) => format!("pg_text_array({})", ex.sql),
             _ => format!("CAST({} AS VARCHAR)", ex.sql),
         };
-        Ok(Ex {
-            sql,
-            ty: Some(T::Text),
-            kind: Kind::Plain,
-            origin: None,
-            position: ex.position,
-        })
+        Ok(Ex { sql, ty: Some(T::Text), kind: Kind::Plain, origin: None, position: ex.position })
     }
 
     /// Assigns to a column's type: what INSERT does.
-    pub fn assign(
-        &mut self,
-        ex: Ex,
-        ty: &ColumnType,
-        column: &str,
-        at: Option<u32>,
-    ) -> PgResult<Ex> {
+    pub fn assign(&mut self, ex: Ex, ty: &ColumnType, column: &str, at: Option<u32>) -> PgResult<Ex> {
         if ex.is_unknown() {
             return self.settle(ex, ty);
         }
@@ -225,11 +164,7 @@ impl Rewriter<'_> {
         if !assignable(&from, ty) {
             return Err(PgError::new(
                 SqlState::DATATYPE_MISMATCH,
-                format!(
-                    "column \"{column}\" is of type {} but expression is of type {}",
-                    shown(ty),
-                    shown(&from)
-                ),
+                format!("column \"{column}\" is of type {} but expression is of type {}", shown(ty), shown(&from)),
             )
             .hint("You will need to rewrite or cast the expression.")
             .or_position(at));
@@ -249,7 +184,7 @@ impl Rewriter<'_> {
         };
         let text = match &ex.ty {
             None => format!("CAST({} AS VARCHAR)", ex.sql),
-            Some(_) => self.to_text(ex)?.sql,
+            Some(_) => self.text_of(ex)?.sql,
         };
         Ok(Ex::of(
             format!(
@@ -268,21 +203,22 @@ impl Rewriter<'_> {
                     Ok(oid) => Ex::plain(oid.to_string(), None),
                     Err(_) => self.regclass(text, at)?,
                 },
-                _ => Ex::plain(format!("pg_regclass_text({})", ex.sql), None),
+                // A name in a column: the relation it finds. An oid: how the relation is called.
+                _ if ex.ty.as_ref().is_some_and(is_text) => {
+                    Ex::plain(self.looked_up(functions::TO_REGCLASS, name, &[&ex.sql]), Some(ColumnType::Int8))
+                }
+                _ => self.looked_up_text(functions::REGCLASS_TEXT, &ex),
             },
             "regtype" => match &ex.kind {
                 Kind::Str(text) if text.parse::<u32>().is_err() => {
                     let ty = types::name_to_type(text).map_err(|e| e.or_position(at))?;
                     Ex::plain(ty.oid().to_string(), None)
                 }
-                Kind::Str(text) => Ex::plain(
-                    format!(
-                        "format_type(CAST({} AS BIGINT), NULL)",
-                        quote::literal(text)?
-                    ),
-                    None,
-                ),
-                _ => Ex::plain(format!("format_type({}, NULL)", ex.sql), None),
+                Kind::Str(text) => Ex::plain(text.clone(), None),
+                _ => {
+                    let text = self.looked_up(functions::FORMAT_TYPE, name, &[&ex.sql, "NULL"]);
+                    Ex::of(text, ColumnType::Text)
+                }
             },
             "oid" | "xid" | "cid" => match &ex.kind {
                 Kind::Str(text) => {
@@ -301,16 +237,20 @@ impl Rewriter<'_> {
                 }
             },
             "regnamespace" | "regproc" | "regrole" | "regprocedure" => match &ex.kind {
-                Kind::Str(_) => return self.refuse(&format!("a constant of type {name}"), at),
-                _ => Ex::plain(format!("pg_{name}_text({})", ex.sql), None),
+                Kind::Str(text) => self.oid_constant(name, text, at)?,
+                _ => self.looked_up_text(
+                    match name {
+                        "regnamespace" => functions::REGNAMESPACE_TEXT,
+                        "regrole" => functions::REGROLE_TEXT,
+                        _ => functions::REGPROC_TEXT,
+                    },
+                    &ex,
+                ),
             },
             // name, "char"
             _ => {
                 let ex = self.settle(ex, &ColumnType::Text)?;
-                Ex::plain(
-                    format!("CAST({} AS VARCHAR)", ex.sql),
-                    Some(ColumnType::Text),
-                )
+                Ex::plain(format!("CAST({} AS VARCHAR)", ex.sql), Some(ColumnType::Text))
             }
         }
         .at(at))
@@ -318,37 +258,45 @@ impl Rewriter<'_> {
 
     /// `'orders'::regclass`: the number pgcatalog gives the relation.
     fn regclass(&mut self, text: &str, at: Option<u32>) -> PgResult<Ex> {
-        let missing = || {
-            PgError::new(
-                SqlState::UNDEFINED_TABLE,
-                format!("relation \"{text}\" does not exist"),
-            )
-            .or_position(at)
-        };
+        let missing =
+            || PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{text}\" does not exist")).or_position(at);
         let mut parser = sqlparser::parser::Parser::new(&sqlparser::dialect::PostgreSqlDialect {})
             .try_with_sql(text)
             .map_err(|_| missing())?;
         let name: ObjectName = parser.parse_object_name(false).map_err(|_| missing())?;
-        let parts = quote::parts(&name).ok_or_else(missing)?;
-        let (schema, table) = match parts.as_slice() {
-            [table] => (String::new(), table.clone()),
-            [schema, table] => (schema.clone(), table.clone()),
-            _ => return Err(missing()),
-        };
         use super::relations::Target;
-        let schema = match self.resolve(&name).map_err(|_| missing())? {
-            Target::Table(_, schema) | Target::View(_, schema) => schema,
-            Target::System(schema, _) => schema.to_owned(),
-            Target::Cte(_) | Target::Extra(_) => schema,
+        let oid = match self.resolve(&name).map_err(|_| missing())? {
+            Target::Table(table, _) => oids::table(table.id),
+            Target::View(view, _) => oids::view(view.id),
+            Target::System(shape) => shape.oid,
+            Target::Cte(_) | Target::Extra(_) => return Err(missing()),
         };
-        Ok(Ex::plain(
-            format!(
-                "pg_regclass({}, {})",
-                quote::literal(&schema)?,
-                quote::literal(&table)?
-            ),
-            None,
-        ))
+        Ok(Ex::plain(oid.to_string(), None))
+    }
+
+    /// An oid as the name of what it is of.
+    fn looked_up_text(&mut self, text: &'static str, oid: &Ex) -> Ex {
+        Ex::of(self.looked_up(text, "", &[&oid.sql]), ColumnType::Text)
+    }
+
+    /// `'public'::regnamespace`, `'array_in'::regproc`.
+    fn oid_constant(&self, ty: &str, text: &str, at: Option<u32>) -> PgResult<Ex> {
+        if let Ok(oid) = text.parse::<u32>() {
+            return Ok(Ex::plain(oid.to_string(), None));
+        }
+        let plain = text.trim_matches('"');
+        let (oid, what) = match ty {
+            "regnamespace" => (oids::namespace(&self.ctx.schema, plain), "schema"),
+            "regrole" => ((plain == self.ctx.user).then_some(oids::OWNER), "role"),
+            _ => (pgcatalog::procedure(text.split('(').next().unwrap_or_default()), "function"),
+        };
+        let code = match what {
+            "schema" => SqlState::INVALID_SCHEMA_NAME,
+            "role" => SqlState::UNDEFINED_OBJECT,
+            _ => SqlState::UNDEFINED_FUNCTION,
+        };
+        let oid = oid.ok_or_else(|| PgError::new(code, format!("{what} \"{text}\" does not exist")).or_position(at))?;
+        Ok(Ex::plain(oid.to_string(), None))
     }
 }
 
@@ -356,13 +304,11 @@ impl Rewriter<'_> {
 fn system_type(ty: &DataType) -> Option<String> {
     let name = match ty {
         DataType::Regclass => "regclass".to_owned(),
-        DataType::Custom(name, modifiers) if modifiers.is_empty() => {
-            match quote::parts(name)?.as_slice() {
-                [one] => one.clone(),
-                [schema, one] if schema == "pg_catalog" => one.clone(),
-                _ => return None,
-            }
-        }
+        DataType::Custom(name, modifiers) if modifiers.is_empty() => match quote::parts(name)?.as_slice() {
+            [one] => one.clone(),
+            [schema, one] if schema == "pg_catalog" => one.clone(),
+            _ => return None,
+        },
         _ => return None,
     };
     let quoted_char = matches!(ty, DataType::Custom(n, _) if n.to_string().contains("\"char\""));

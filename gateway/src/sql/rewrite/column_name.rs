@@ -1,8 +1,6 @@
 //! How Postgres names an output column that has no alias (its FigureColname).
 
-use sqlparser::ast::{
-    AccessExpr, DataType, Expr, FunctionArguments, SelectItem, SetExpr, TrimWhereField, Value,
-};
+use sqlparser::ast::{AccessExpr, DataType, Expr, FunctionArguments, SelectItem, SetExpr, TrimWhereField, Value};
 
 use crate::sql::{quote, types};
 
@@ -25,9 +23,7 @@ fn figure(expr: &Expr) -> Option<(String, u8)> {
             });
             field.map_or_else(|| figure(root), figure)
         }
-        Expr::Cast {
-            expr, data_type, ..
-        } => match figure(expr) {
+        Expr::Cast { expr, data_type, .. } => match figure(expr) {
             Some((name, 2)) => Some((name, 2)),
             _ => Some((type_name(data_type), 1)),
         },
@@ -58,9 +54,7 @@ fn figure(expr: &Expr) -> Option<(String, u8)> {
         },
         Expr::Extract { .. } => strong("extract"),
         Expr::Position { .. } => strong("position"),
-        Expr::Substring { shorthand, .. } => {
-            strong(if *shorthand { "substr" } else { "substring" })
-        }
+        Expr::Substring { shorthand, .. } => strong(if *shorthand { "substr" } else { "substring" }),
         Expr::Overlay { .. } => strong("overlay"),
         Expr::Ceil { .. } => strong("ceil"),
         Expr::Floor { .. } => strong("floor"),
@@ -105,11 +99,7 @@ fn type_name(ty: &DataType) -> String {
     match types::resolve(ty) {
         Ok(ty) => name(&ty).to_owned(),
         Err(_) => match ty {
-            DataType::Custom(name, _) => name
-                .0
-                .last()
-                .and_then(|p| p.as_ident())
-                .map_or_else(String::new, quote::fold),
+            DataType::Custom(name, _) => name.0.last().and_then(|p| p.as_ident()).map_or_else(String::new, quote::fold),
             other => other.to_string().to_lowercase(),
         },
     }

@@ -52,17 +52,16 @@ impl Rewriter<'_> {
         let (sql, ty) = match &ex.ty {
             Some(ColumnType::Timestamptz) => (ex.sql, Some(ColumnType::Timestamp)),
             Some(ColumnType::Timestamp) => (ex.sql, Some(ColumnType::Timestamptz)),
-            Some(ColumnType::Date) => (
-                format!("CAST({} AS TIMESTAMPTZ)", ex.sql),
-                Some(ColumnType::Timestamp),
-            ),
+            Some(ColumnType::Date) => (format!("CAST({} AS TIMESTAMPTZ)", ex.sql), Some(ColumnType::Timestamp)),
             None => (ex.sql, None),
             Some(other) => {
                 return Err(PgError::new(
                     SqlState::UNDEFINED_FUNCTION,
                     format!("function pg_catalog.timezone(unknown, {}) does not exist", shown(other)),
                 )
-                .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+                .hint(
+                    "No function matches the given name and argument types. You might need to add explicit type casts.",
+                )
                 .or_position(at));
             }
         };
@@ -77,13 +76,12 @@ impl Rewriter<'_> {
             other => other.to_string().to_lowercase(),
         };
         let ex = self.expr(expr)?;
-        let (sql, ty) = self.field(&name, ex, at)?;
-        let _ = ty;
+        let sql = self.field(&name, ex, at)?;
         Ok(Ex::plain(sql, None).at(at))
     }
 
     /// A field as an exact number.
-    fn field(&mut self, name: &str, ex: Ex, at: Option<u32>) -> PgResult<(String, ())> {
+    fn field(&mut self, name: &str, ex: Ex, at: Option<u32>) -> PgResult<String> {
         use ColumnType as T;
         let ex = self.settle(ex, &T::Interval)?;
         match &ex.ty {
@@ -93,37 +91,31 @@ impl Rewriter<'_> {
                     SqlState::UNDEFINED_FUNCTION,
                     format!("function pg_catalog.extract(unknown, {}) does not exist", shown(other)),
                 )
-                .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+                .hint(
+                    "No function matches the given name and argument types. You might need to add explicit type casts.",
+                )
                 .or_position(at));
             }
         }
-        let whole =
-            |part: &str| format!("CAST(extract('{part}' FROM {}) AS DECIMAL(18,0))", ex.sql);
+        let whole = |part: &str| format!("CAST(extract('{part}' FROM {}) AS DECIMAL(18,0))", ex.sql);
         let date = ex.ty == Some(T::Date);
         let us = || format!("CAST(epoch_us({}) AS DECIMAL(18,0))", ex.sql);
         let sql = match name {
             "epoch" if date => format!("CAST(epoch({}) AS DECIMAL(18,0))", ex.sql),
             "epoch" => format!("({} * 0.000001)", us()),
             "second" | "seconds" if !date => {
-                format!(
-                    "(CAST(extract('microsecond' FROM {}) AS DECIMAL(18,0)) * 0.000001)",
-                    ex.sql
-                )
+                format!("(CAST(extract('microsecond' FROM {}) AS DECIMAL(18,0)) * 0.000001)", ex.sql)
             }
             "millisecond" | "milliseconds" if !date => {
-                format!(
-                    "(CAST(extract('microsecond' FROM {}) AS DECIMAL(18,0)) * 0.001)",
-                    ex.sql
-                )
+                format!("(CAST(extract('microsecond' FROM {}) AS DECIMAL(18,0)) * 0.001)", ex.sql)
             }
             "microsecond" | "microseconds" if !date => whole("microsecond"),
-            "year" | "month" | "day" | "quarter" | "week" | "dow" | "isodow" | "doy"
-            | "isoyear" | "century" | "decade" | "millennium" | "hour" | "minute" => whole(name),
-            "years" | "months" | "days" | "hours" | "minutes" | "decades" | "quarters"
-            | "weeks" => whole(name.trim_end_matches('s')),
-            "timezone" | "timezone_hour" | "timezone_minute" if ex.ty == Some(T::Timestamptz) => {
-                whole(name)
+            "year" | "month" | "day" | "quarter" | "week" | "dow" | "isodow" | "doy" | "isoyear" | "century"
+            | "decade" | "millennium" | "hour" | "minute" => whole(name),
+            "years" | "months" | "days" | "hours" | "minutes" | "decades" | "quarters" | "weeks" => {
+                whole(name.trim_end_matches('s'))
             }
+            "timezone" | "timezone_hour" | "timezone_minute" if ex.ty == Some(T::Timestamptz) => whole(name),
             "julian" if date => format!("CAST(julian({}) AS DECIMAL(18,0))", ex.sql),
             _ => {
                 return Err(PgError::new(
@@ -135,7 +127,7 @@ impl Rewriter<'_> {
                 ));
             }
         };
-        Ok((sql, ()))
+        Ok(sql)
     }
 
     /// `date_part('year', x)`: double precision.
@@ -149,11 +141,8 @@ impl Rewriter<'_> {
         let Some(value) = values.pop() else {
             return Ok(None);
         };
-        let (sql, ()) = self.field(&unit.to_lowercase(), value, at)?;
-        Ok(Some(Ex::of(
-            format!("CAST({sql} AS DOUBLE)"),
-            ColumnType::Float8,
-        )))
+        let sql = self.field(&unit.to_lowercase(), value, at)?;
+        Ok(Some(Ex::of(format!("CAST({sql} AS DOUBLE)"), ColumnType::Float8)))
     }
 
     /// `date_trunc('day', x)`.
@@ -162,11 +151,7 @@ impl Rewriter<'_> {
         if values.len() != 2 && values.len() != 3 {
             return Ok(None);
         }
-        let zone = if values.len() == 3 {
-            values.pop()
-        } else {
-            None
-        };
+        let zone = if values.len() == 3 { values.pop() } else { None };
         let Some(value) = values.pop() else {
             return Ok(None);
         };
@@ -190,14 +175,8 @@ impl Rewriter<'_> {
                 "millennium",
             ];
             let lower = text.to_lowercase();
-            if !UNITS
-                .iter()
-                .any(|u| *u == lower || u.trim_end_matches('s') == lower.trim_end_matches('s'))
-            {
-                let ty = value
-                    .ty
-                    .as_ref()
-                    .map_or_else(|| "timestamp with time zone".into(), shown);
+            if !UNITS.iter().any(|u| *u == lower || u.trim_end_matches('s') == lower.trim_end_matches('s')) {
+                let ty = value.ty.as_ref().map_or_else(|| "timestamp with time zone".into(), shown);
                 return Err(PgError::new(
                     SqlState::INVALID_PARAMETER_VALUE,
                     format!("unit \"{text}\" not recognized for type {ty}"),
@@ -207,10 +186,7 @@ impl Rewriter<'_> {
         let unit = self.settle(unit, &T::Text)?;
         let value = self.settle(value, &T::Timestamptz)?;
         let (value, ty) = match value.ty.clone() {
-            Some(T::Date) => (
-                format!("CAST({} AS TIMESTAMPTZ)", value.sql),
-                Some(T::Timestamptz),
-            ),
+            Some(T::Date) => (format!("CAST({} AS TIMESTAMPTZ)", value.sql), Some(T::Timestamptz)),
             Some(T::Timestamp) => (value.sql, Some(T::Timestamp)),
             Some(T::Timestamptz) => (value.sql, Some(T::Timestamptz)),
             Some(T::Interval) => (value.sql, Some(T::Interval)),
@@ -220,21 +196,15 @@ impl Rewriter<'_> {
         if let Some(zone) = zone {
             let zone = self.settle(zone, &T::Text)?.sql;
             return Ok(Some(Ex::of(
-                format!(
-                    "(date_trunc({}, {value} AT TIME ZONE {zone}) AT TIME ZONE {zone})",
-                    unit.sql
-                ),
+                format!("(date_trunc({}, {value} AT TIME ZONE {zone}) AT TIME ZONE {zone})", unit.sql),
                 T::Timestamptz,
             )));
         }
-        Ok(Some(Ex::plain(
-            format!("date_trunc({}, {value})", unit.sql),
-            ty,
-        )))
+        Ok(Some(Ex::plain(format!("date_trunc({}, {value})", unit.sql), ty)))
     }
 
     /// `to_char(timestamp, 'YYYY-MM-DD')`, where strftime says exactly the same.
-    pub fn to_char(&mut self, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<Ex>> {
+    pub fn char_of(&mut self, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<Ex>> {
         use ColumnType as T;
         let [_, format] = values.as_slice() else {
             return Ok(None);
@@ -251,11 +221,9 @@ impl Rewriter<'_> {
             Some(T::Date) => format!("CAST({} AS TIMESTAMP)", value.sql),
             Some(T::Timestamp | T::Timestamptz) => value.sql,
             _ => {
-                return Err(
-                    PgError::unsupported("to_char of this type is not supported")
-                        .hint("Numbers can be formatted with round(), lpad() and ||.")
-                        .or_position(at),
-                );
+                return Err(PgError::unsupported("to_char of this type is not supported")
+                    .hint("Numbers can be formatted with round(), lpad() and ||.")
+                    .or_position(at));
             }
         };
         let Some(pieces) = strftime(&format, false) else {
@@ -280,12 +248,7 @@ impl Rewriter<'_> {
     }
 
     /// `to_date(text, format)`, `to_timestamp(text, format)`.
-    pub fn parse_time(
-        &mut self,
-        name: &str,
-        values: &mut Vec<Ex>,
-        at: Option<u32>,
-    ) -> PgResult<Option<Ex>> {
+    pub fn parse_time(&mut self, name: &str, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<Ex>> {
         let [_, format] = values.as_slice() else {
             return Ok(None);
         };
@@ -299,20 +262,14 @@ impl Rewriter<'_> {
         let value = self.settle(value, &ColumnType::Text)?;
         let pieces = strftime(&format, true).filter(|p| p.iter().all(|(_, w)| *w == Wrap::Plain));
         let Some(pieces) = pieces else {
-            return Err(PgError::unsupported(format!(
-                "{name} format \"{format}\" is not supported"
-            ))
-            .or_position(at));
+            return Err(PgError::unsupported(format!("{name} format \"{format}\" is not supported")).or_position(at));
         };
         let pattern: String = pieces.into_iter().map(|(p, _)| p).collect();
         let parsed = format!("strptime({}, {})", value.sql, quote::literal(&pattern)?);
         Ok(Some(if name == "to_date" {
             Ex::of(format!("CAST({parsed} AS DATE)"), ColumnType::Date)
         } else {
-            Ex::of(
-                format!("CAST({parsed} AS TIMESTAMPTZ)"),
-                ColumnType::Timestamptz,
-            )
+            Ex::of(format!("CAST({parsed} AS TIMESTAMPTZ)"), ColumnType::Timestamptz)
         }))
     }
 }

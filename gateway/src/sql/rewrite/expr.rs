@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use duckmesh_catalog::{ColumnId, ColumnType, TableDef};
 use sqlparser::ast::{
-    AccessExpr, Array, BinaryOperator, Expr, Query, Spanned, Subscript, TypedString, UnaryOperator,
-    Value,
+    AccessExpr, Array, BinaryOperator, Expr, Query, Spanned, Subscript, TypedString, UnaryOperator, Value,
 };
 
 use super::{NUMERIC, Rewriter, operator};
 use crate::{
-    sql::{quote, types},
+    sql::quote,
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -44,13 +43,7 @@ pub(in crate::sql) enum Kind {
 
 impl Ex {
     pub fn plain(sql: impl Into<String>, ty: Option<ColumnType>) -> Self {
-        Self {
-            sql: sql.into(),
-            ty,
-            kind: Kind::Plain,
-            origin: None,
-            position: None,
-        }
+        Self { sql: sql.into(), ty, kind: Kind::Plain, origin: None, position: None }
     }
 
     pub fn of(sql: impl Into<String>, ty: ColumnType) -> Self {
@@ -82,11 +75,9 @@ impl Rewriter<'_> {
             Expr::Value(value) => self.value(value),
             Expr::TypedString(typed) => self.typed_string(typed),
             Expr::Interval(interval) => self.interval(interval),
-            Expr::BinaryOp {
-                left,
-                op: op @ (BinaryOperator::And | BinaryOperator::Or),
-                right,
-            } => self.connective(left, op, right),
+            Expr::BinaryOp { left, op: op @ (BinaryOperator::And | BinaryOperator::Or), right } => {
+                self.connective(left, op, right)
+            }
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
             Expr::UnaryOp { op, expr } => self.unary(*op, expr),
             Expr::IsFalse(e) => self.is(e, "IS FALSE"),
@@ -99,63 +90,22 @@ impl Rewriter<'_> {
             Expr::IsNotNull(e) => self.is_null(e, "IS NOT NULL"),
             Expr::IsDistinctFrom(l, r) => self.compare(l, "IS DISTINCT FROM", r),
             Expr::IsNotDistinctFrom(l, r) => self.compare(l, "IS NOT DISTINCT FROM", r),
-            Expr::InList {
-                expr,
-                list,
-                negated,
-            } => self.in_list(expr, list, *negated),
-            Expr::InSubquery {
-                expr,
-                subquery,
-                negated,
-            } => self.in_subquery(expr, subquery, *negated),
-            Expr::Between {
-                expr,
-                negated,
-                low,
-                high,
-            } => self.between(expr, *negated, low, high),
-            Expr::Like {
-                negated,
-                any: false,
-                expr,
-                pattern,
-                escape_char,
-            } => self.like("LIKE", *negated, expr, pattern, escape_char.as_deref()),
-            Expr::ILike {
-                negated,
-                any: false,
-                expr,
-                pattern,
-                escape_char,
-            } => self.like("ILIKE", *negated, expr, pattern, escape_char.as_deref()),
-            Expr::SimilarTo {
-                negated,
-                expr,
-                pattern,
-                escape_char,
-            } => self.similar(*negated, expr, pattern, escape_char.as_deref()),
-            Expr::AnyOp {
-                left,
-                compare_op,
-                right,
-                is_some: _,
-            } => self.quantified(left, compare_op, right, "ANY"),
-            Expr::AllOp {
-                left,
-                compare_op,
-                right,
-            } => self.quantified(left, compare_op, right, "ALL"),
-            Expr::Cast {
-                kind: _,
-                expr,
-                data_type,
-                format: None,
-            } => self.cast_expr(expr, data_type),
-            Expr::AtTimeZone {
-                timestamp,
-                time_zone,
-            } => self.at_time_zone(timestamp, time_zone),
+            Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated),
+            Expr::InSubquery { expr, subquery, negated } => self.in_subquery(expr, subquery, *negated),
+            Expr::Between { expr, negated, low, high } => self.between(expr, *negated, low, high),
+            Expr::Like { negated, any: false, expr, pattern, escape_char } => {
+                self.like("LIKE", *negated, expr, pattern, escape_char.as_deref())
+            }
+            Expr::ILike { negated, any: false, expr, pattern, escape_char } => {
+                self.like("ILIKE", *negated, expr, pattern, escape_char.as_deref())
+            }
+            Expr::SimilarTo { negated, expr, pattern, escape_char } => {
+                self.similar(*negated, expr, pattern, escape_char.as_deref())
+            }
+            Expr::AnyOp { left, compare_op, right, is_some: _ } => self.quantified(left, compare_op, right, "ANY"),
+            Expr::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, "ALL"),
+            Expr::Cast { kind: _, expr, data_type, format: None } => self.cast_expr(expr, data_type),
+            Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
             Expr::Extract { field, expr, .. } => self.extract(field, expr),
             Expr::Ceil { .. }
             | Expr::Floor { .. }
@@ -170,29 +120,20 @@ impl Rewriter<'_> {
                     Some("C" | "POSIX" | "default" | "ucs_basic") => self.expr(expr),
                     _ => Err(PgError::new(
                         SqlState::UNDEFINED_OBJECT,
-                        format!(
-                            "collation \"{}\" for encoding \"UTF8\" does not exist",
-                            name.join(".")
-                        ),
+                        format!("collation \"{}\" for encoding \"UTF8\" does not exist", name.join(".")),
                     )
                     .or_position(self.at(collation.span()))),
                 }
             }
             Expr::Function(function) => self.call(function),
-            Expr::Case {
-                operand,
-                conditions,
-                else_result,
-                ..
-            } => self.case(operand.as_deref(), conditions, else_result.as_deref()),
+            Expr::Case { operand, conditions, else_result, .. } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref())
+            }
             Expr::Exists { subquery, negated } => {
                 self.bounded("subquery")?;
                 let rows = self.query(subquery, None)?;
                 let not = if *negated { "NOT " } else { "" };
-                Ok(Ex::of(
-                    format!("({not}EXISTS ({}))", rows.sql),
-                    ColumnType::Bool,
-                ))
+                Ok(Ex::of(format!("({not}EXISTS ({}))", rows.sql), ColumnType::Bool))
             }
             Expr::Subquery(query) => self.scalar_subquery(query),
             Expr::Tuple(items) => self.row(items),
@@ -227,18 +168,10 @@ impl Rewriter<'_> {
 
     /// AND and OR: long chains are flat, whatever the tree's shape.
     fn connective(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> PgResult<Ex> {
-        let word = if *op == BinaryOperator::And {
-            "AND"
-        } else {
-            "OR"
-        };
+        let word = if *op == BinaryOperator::And { "AND" } else { "OR" };
         let mut terms = vec![right];
         let mut rest = left;
-        while let Expr::BinaryOp {
-            left,
-            op: inner,
-            right,
-        } = rest
+        while let Expr::BinaryOp { left, op: inner, right } = rest
             && inner == op
         {
             terms.push(right);
@@ -252,10 +185,7 @@ impl Rewriter<'_> {
         for term in terms.into_iter().rev() {
             texts.push(self.condition(term, word)?);
         }
-        Ok(Ex::of(
-            format!("({})", texts.join(&format!(" {word} "))),
-            ColumnType::Bool,
-        ))
+        Ok(Ex::of(format!("({})", texts.join(&format!(" {word} "))), ColumnType::Bool))
     }
 
     fn is(&mut self, expr: &Expr, what: &str) -> PgResult<Ex> {
@@ -270,11 +200,7 @@ impl Rewriter<'_> {
     }
 
     fn typed_string(&mut self, typed: &TypedString) -> PgResult<Ex> {
-        let TypedString {
-            data_type,
-            value,
-            uses_odbc_syntax: _,
-        } = typed;
+        let TypedString { data_type, value, uses_odbc_syntax: _ } = typed;
         let at = self.at(value.span);
         let Some(text) = super::literal::string_of(&value.value) else {
             return self.refuse("this form of a literal", at);
@@ -367,17 +293,11 @@ impl Rewriter<'_> {
         self.bounded("subquery")?;
         let rows = self.query(query, None)?;
         if rows.known && rows.columns.len() != 1 {
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                "subquery must return only one column",
-            )
-            .or_position(self.at_query(query)));
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, "subquery must return only one column")
+                .or_position(self.at_query(query)));
         }
         let ty = rows.columns.first().and_then(|c| c.ty.clone());
-        Ok(Ex::plain(
-            format!("({})", rows.sql),
-            ty.filter(|_| rows.known),
-        ))
+        Ok(Ex::plain(format!("({})", rows.sql), ty.filter(|_| rows.known)))
     }
 
     fn row(&mut self, items: &[Expr]) -> PgResult<Ex> {
@@ -409,7 +329,21 @@ impl Rewriter<'_> {
     /// `a[1]`, `a[1:2]`.
     fn access(&mut self, root: &Expr, chain: &[AccessExpr]) -> PgResult<Ex> {
         let at = self.at_expr(root);
-        let mut ex = self.expr(root)?;
+        // `t.a[1]`: the parser sees a value `t` with a field.
+        let mut name = match root {
+            Expr::Identifier(ident) => vec![ident.clone()],
+            _ => Vec::new(),
+        };
+        if !name.is_empty() {
+            name.extend(chain.iter().map_while(|access| match access {
+                AccessExpr::Dot(Expr::Identifier(ident)) => Some(ident.clone()),
+                _ => None,
+            }));
+        }
+        let (mut ex, chain) = match name.len() {
+            0 | 1 => (self.expr(root)?, chain),
+            parts => (self.qualified_column(&name)?, chain.get(parts - 1..).unwrap_or_default()),
+        };
         for access in chain {
             let AccessExpr::Subscript(subscript) = access else {
                 return self.refuse("a field of a composite value", at);
@@ -440,19 +374,11 @@ impl Rewriter<'_> {
                     // The engine counts negative ones from the end; Postgres gives NULL.
                     let sql = match super::set::integer(subscript_index(subscript)) {
                         Some(n) if n > 0 => format!("({})[{n}]", ex.sql),
-                        _ => format!(
-                            "({})[CASE WHEN {i} > 0 THEN {i} END]",
-                            ex.sql,
-                            i = index.sql
-                        ),
+                        _ => format!("({})[CASE WHEN {i} > 0 THEN {i} END]", ex.sql, i = index.sql),
                     };
                     Ex::plain(sql, element)
                 }
-                Subscript::Slice {
-                    lower_bound,
-                    upper_bound,
-                    stride: None,
-                } => {
+                Subscript::Slice { lower_bound, upper_bound, stride: None } => {
                     let bound = |r: &mut Self, e: &Option<Expr>| match e {
                         Some(e) => {
                             let ex = r.expr(e)?;
@@ -504,9 +430,7 @@ impl Rewriter<'_> {
             UnaryOperator::Plus => ex,
             UnaryOperator::BitwiseNot => Ex::plain(format!("(~ {})", ex.sql), ty),
             UnaryOperator::PGSquareRoot => Ex::plain(format!("sqrt({})", ex.sql), float(ty)),
-            UnaryOperator::PGCubeRoot => {
-                Ex::plain(format!("cbrt({})", ex.sql), Some(ColumnType::Float8))
-            }
+            UnaryOperator::PGCubeRoot => Ex::plain(format!("cbrt({})", ex.sql), Some(ColumnType::Float8)),
             UnaryOperator::PGAbs => Ex::plain(format!("abs({})", ex.sql), ty),
             UnaryOperator::Not => ex,
             UnaryOperator::PGPostfixFactorial
@@ -524,9 +448,7 @@ impl Rewriter<'_> {
         let at = self.at(value.span);
         match &value.value {
             Value::Number(n, false) => self.number_literal(n, at),
-            Value::Boolean(b) => {
-                Ok(Ex::of(if *b { "TRUE" } else { "FALSE" }, ColumnType::Bool).at(at))
-            }
+            Value::Boolean(b) => Ok(Ex::of(if *b { "TRUE" } else { "FALSE" }, ColumnType::Bool).at(at)),
             Value::Null => {
                 let mut ex = Ex::plain("NULL", None).at(at);
                 ex.kind = Kind::Null;
@@ -549,16 +471,12 @@ impl Rewriter<'_> {
         let digits = n.strip_prefix('-').unwrap_or(n);
         let fine = !digits.is_empty()
             && digits.len() < 1000
-            && digits
-                .bytes()
-                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
+            && digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
             && digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
         if !fine {
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                format!("syntax error at or near \"{n}\""),
-            )
-            .or_position(at));
+            return Err(
+                PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{n}\"")).or_position(at)
+            );
         }
         let ty = if n.parse::<i32>().is_ok() {
             ColumnType::Int4
@@ -569,11 +487,7 @@ impl Rewriter<'_> {
         };
         // The engine reads an exponent as a double; Postgres as numeric.
         let text = super::literal::plain_decimal(n).unwrap_or_else(|| n.to_owned());
-        let sql = if text.starts_with('-') {
-            format!("({text})")
-        } else {
-            text
-        };
+        let sql = if text.starts_with('-') { format!("({text})") } else { text };
         let mut ex = Ex::of(sql, ty).at(at);
         ex.kind = Kind::Number(n.to_owned());
         Ok(ex)

@@ -20,11 +20,7 @@ impl Rewriter<'_> {
         let mut rest = vec![condition];
         while let Some(expr) = rest.pop() {
             match expr {
-                Expr::BinaryOp {
-                    left,
-                    op: BinaryOperator::And,
-                    right,
-                } => rest.extend([left.as_ref(), right.as_ref()]),
+                Expr::BinaryOp { left, op: BinaryOperator::And, right } => rest.extend([left.as_ref(), right.as_ref()]),
                 Expr::Nested(inner) => rest.push(inner),
                 other => self.add_filter(other),
             }
@@ -46,20 +42,11 @@ impl Rewriter<'_> {
                     self.push_filter(right, mirrored, &[left]);
                 }
             }
-            Expr::Between {
-                expr,
-                negated: false,
-                low,
-                high,
-            } => {
+            Expr::Between { expr, negated: false, low, high } => {
                 self.push_filter(expr, FilterOp::GtEq, &[low]);
                 self.push_filter(expr, FilterOp::LtEq, &[high]);
             }
-            Expr::InList {
-                expr,
-                list,
-                negated: false,
-            } => {
+            Expr::InList { expr, list, negated: false } => {
                 let values: Vec<&Expr> = list.iter().collect();
                 self.push_filter(expr, FilterOp::In, &values);
             }
@@ -81,24 +68,16 @@ impl Rewriter<'_> {
         if op == FilterOp::IsNull && nullable {
             return false;
         }
-        let values: Option<Vec<FilterValue>> =
-            values.iter().map(|v| self.filter_value(v, &ty)).collect();
+        let values: Option<Vec<FilterValue>> = values.iter().map(|v| self.filter_value(v, &ty)).collect();
         let Some(values) = values else { return false };
         if let Some(table) = self.tables.get_mut(table) {
-            table.filters.push(ColumnFilter {
-                column: id,
-                op,
-                values,
-            });
+            table.filters.push(ColumnFilter { column: id, op, values });
         }
         true
     }
 
     /// A column of a table in the innermost FROM: index of the use, column, type, and whether the table may be missing.
-    fn filter_column(
-        &self,
-        expr: &Expr,
-    ) -> Option<(usize, duckmesh_catalog::ColumnId, ColumnType, bool)> {
+    fn filter_column(&self, expr: &Expr) -> Option<(usize, duckmesh_catalog::ColumnId, ColumnType, bool)> {
         let scope = self.scopes.last()?;
         let (table, name) = match expr {
             Expr::Identifier(ident) => (None, quote::fold(ident)),
@@ -122,12 +101,7 @@ impl Rewriter<'_> {
                     return None;
                 }
                 let (_, id) = column.origin.as_ref()?;
-                found = Some((
-                    relation.table?,
-                    *id,
-                    column.ty.clone()?,
-                    scope.nullable.contains(&index),
-                ));
+                found = Some((relation.table?, *id, column.ty.clone()?, scope.nullable.contains(&index)));
             }
         }
         found
@@ -137,45 +111,31 @@ impl Rewriter<'_> {
     fn filter_value(&self, expr: &Expr, ty: &ColumnType) -> Option<FilterValue> {
         match expr {
             Expr::Nested(inner) => self.filter_value(inner, ty),
-            Expr::UnaryOp {
-                op: UnaryOperator::Minus,
-                expr,
-            } => match self.filter_value(expr, ty)? {
-                FilterValue::Text(n)
-                    if n.starts_with(|c: char| c.is_ascii_digit()) && numeric(ty) =>
-                {
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match self.filter_value(expr, ty)? {
+                FilterValue::Text(n) if n.starts_with(|c: char| c.is_ascii_digit()) && numeric(ty) => {
                     Some(FilterValue::Text(format!("-{n}")))
                 }
                 _ => None,
             },
             Expr::Value(v) => match &v.value {
                 Value::Number(n, false) => number_fits(n, ty).then(|| FilterValue::Text(n.clone())),
-                Value::SingleQuotedString(s) => {
-                    string_fits(ty).then(|| FilterValue::Text(s.clone()))
-                }
-                Value::Boolean(b) if *ty == ColumnType::Bool => {
-                    Some(FilterValue::Text(b.to_string()))
-                }
+                Value::SingleQuotedString(s) => string_fits(ty).then(|| FilterValue::Text(s.clone())),
+                Value::Boolean(b) if *ty == ColumnType::Bool => Some(FilterValue::Text(b.to_string())),
                 Value::Placeholder(p) => {
                     let index = p.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)?;
                     let found = self.params.get(index)?.as_ref()?;
-                    (found == ty && (string_fits(ty) || numeric(ty)))
-                        .then_some(FilterValue::Param(index))
+                    (found == ty && (string_fits(ty) || numeric(ty))).then_some(FilterValue::Param(index))
                 }
                 _ => None,
             },
             Expr::TypedString(typed) => {
                 let same = crate::sql::types::resolve(&typed.data_type).ok()? == *ty;
                 match &typed.value.value {
-                    Value::SingleQuotedString(s) if same && string_fits(ty) => {
-                        Some(FilterValue::Text(s.clone()))
-                    }
+                    Value::SingleQuotedString(s) if same && string_fits(ty) => Some(FilterValue::Text(s.clone())),
                     _ => None,
                 }
             }
-            Expr::Cast {
-                expr, data_type, ..
-            } => {
+            Expr::Cast { expr, data_type, .. } => {
                 let same = crate::sql::types::resolve(data_type).ok()? == *ty;
                 match expr.as_ref() {
                     Expr::Value(v) if same && string_fits(ty) => match &v.value {
@@ -191,14 +151,7 @@ impl Rewriter<'_> {
 }
 
 fn numeric(ty: &ColumnType) -> bool {
-    matches!(
-        ty,
-        ColumnType::Int2
-            | ColumnType::Int4
-            | ColumnType::Int8
-            | ColumnType::Float8
-            | ColumnType::Numeric(..)
-    )
+    matches!(ty, ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 | ColumnType::Float8 | ColumnType::Numeric(..))
 }
 
 fn number_fits(n: &str, ty: &ColumnType) -> bool {

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use duckmesh_catalog::{ColumnType, TableDef, ViewDef};
 use sqlparser::{
     ast::{
-        Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
-        Query, Spanned, TableAlias, TableFactor, TableSampleKind, TableSampleMethod,
-        TableWithJoins,
+        Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Spanned,
+        TableAlias, TableFactor, TableSampleKind, TableSampleMethod, TableWithJoins,
     },
     dialect::DuckDbDialect,
     parser::Parser,
@@ -16,10 +15,11 @@ use sqlparser::{
 use super::{
     Audience, Column, Relation, Rewriter, VIEW_DEPTH_MAX,
     relations::{Target, sql_schema},
-    scope::{Star, column_ex},
+    scope::{HIDDEN_COLUMN, Star, column_ex},
     unique,
 };
 use crate::{
+    pgcatalog::{functions, shapes::Shape},
     sql::{
         parse,
         plan::{SystemUse, TableUse},
@@ -56,13 +56,7 @@ impl Rewriter<'_> {
         Ok(sql)
     }
 
-    fn join(
-        &mut self,
-        left: String,
-        join: &Join,
-        first: usize,
-        star_start: usize,
-    ) -> PgResult<String> {
+    fn join(&mut self, left: String, join: &Join, first: usize, star_start: usize) -> PgResult<String> {
         if join.global {
             return self.refuse("GLOBAL JOIN", None);
         }
@@ -126,17 +120,10 @@ impl Rewriter<'_> {
             }
             JoinConstraint::Natural => {
                 let names = self.common_names(star_start, star_middle)?;
-                if names.is_empty() {
-                    "TRUE".to_owned()
-                } else {
-                    self.merge(word, &names, star_start, star_middle)?
-                }
+                if names.is_empty() { "TRUE".to_owned() } else { self.merge(word, &names, star_start, star_middle)? }
             }
             JoinConstraint::None => {
-                return Err(PgError::new(
-                    SqlState::SYNTAX_ERROR,
-                    "syntax error at end of input",
-                ));
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error at end of input"));
             }
         };
         Ok(format!("{left} {word} {right} ON {condition}"))
@@ -146,11 +133,7 @@ impl Rewriter<'_> {
     fn common_names(&self, start: usize, middle: usize) -> PgResult<Vec<(String, Option<u32>)>> {
         let left = self.star_names(start, middle)?;
         let right = self.star_names(middle, usize::MAX)?;
-        Ok(left
-            .into_iter()
-            .filter(|n| right.contains(n))
-            .map(|n| (n, None))
-            .collect())
+        Ok(left.into_iter().filter(|n| right.contains(n)).map(|n| (n, None)).collect())
     }
 
     fn star_names(&self, start: usize, end: usize) -> PgResult<Vec<String>> {
@@ -171,22 +154,13 @@ impl Rewriter<'_> {
                     .map(|c| c.name.clone())
                     .unwrap_or_default()),
                 Star::Merged(column, _) => Ok(column.name.clone()),
-                Star::All(_) => self.refuse(
-                    "NATURAL JOIN or USING with a relation whose columns are not known",
-                    None,
-                ),
+                Star::All(_) => self.refuse("NATURAL JOIN or USING with a relation whose columns are not known", None),
             })
             .collect()
     }
 
     /// USING: the condition; the merged columns come first in `*`.
-    fn merge(
-        &mut self,
-        word: &str,
-        names: &[(String, Option<u32>)],
-        start: usize,
-        middle: usize,
-    ) -> PgResult<String> {
+    fn merge(&mut self, word: &str, names: &[(String, Option<u32>)], start: usize, middle: usize) -> PgResult<String> {
         let left_names = self.star_names(start, middle)?;
         let right_names = self.star_names(middle, usize::MAX)?;
         let Some(scope) = self.scopes.last() else {
@@ -228,13 +202,7 @@ impl Rewriter<'_> {
             conditions.push(format!("{l_sql} = {r_sql}"));
             let (column, sql) = match word {
                 "RIGHT JOIN" => (r_column, r_sql),
-                "FULL JOIN" => (
-                    Column {
-                        origin: None,
-                        ..l_column
-                    },
-                    format!("COALESCE({l_sql}, {r_sql})"),
-                ),
+                "FULL JOIN" => (Column { origin: None, ..l_column }, format!("COALESCE({l_sql}, {r_sql})")),
                 _ => (l_column, l_sql),
             };
             merged.push(Star::Merged(column, sql));
@@ -243,12 +211,9 @@ impl Rewriter<'_> {
         if let Some(scope) = self.scopes.last_mut() {
             let tail = scope.star.split_off(start);
             scope.star.extend(merged);
-            scope.star.extend(
-                tail.into_iter()
-                    .enumerate()
-                    .filter(|(i, _)| !gone.contains(&(start + i)))
-                    .map(|(_, s)| s),
-            );
+            scope
+                .star
+                .extend(tail.into_iter().enumerate().filter(|(i, _)| !gone.contains(&(start + i))).map(|(_, s)| s));
         }
         Ok(conditions.join(" AND "))
     }
@@ -276,23 +241,14 @@ impl Rewriter<'_> {
                 let sql = self.relation(name, alias)?;
                 Ok(sql + &self.sample(sample.as_ref())?)
             }
-            TableFactor::Table {
-                name,
-                alias,
-                args: Some(args),
-                with_ordinality,
-                sample: None,
-                ..
-            } if args.settings.is_none() => {
+            TableFactor::Table { name, alias, args: Some(args), with_ordinality, sample: None, .. }
+                if args.settings.is_none() =>
+            {
                 self.function(name, &args.args, alias.as_ref(), *with_ordinality, false)
             }
-            TableFactor::Function {
-                lateral,
-                name,
-                args,
-                with_ordinality,
-                alias,
-            } => self.function(name, args, alias.as_ref(), *with_ordinality, *lateral),
+            TableFactor::Function { lateral, name, args, with_ordinality, alias } => {
+                self.function(name, args, alias.as_ref(), *with_ordinality, *lateral)
+            }
             TableFactor::UNNEST {
                 alias,
                 array_exprs,
@@ -300,27 +256,19 @@ impl Rewriter<'_> {
                 with_offset_alias: None,
                 with_ordinality,
             } => {
-                let args: Vec<FunctionArg> = array_exprs
-                    .iter()
-                    .map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e.clone())))
-                    .collect();
+                let args: Vec<FunctionArg> =
+                    array_exprs.iter().map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e.clone()))).collect();
                 let name = ObjectName::from(vec![Ident::new("unnest")]);
                 self.function(&name, &args, alias.as_ref(), *with_ordinality, false)
             }
-            TableFactor::Derived {
-                lateral,
-                subquery,
-                alias,
-                sample: None,
-            } => self.derived(*lateral, subquery, alias.as_ref()),
-            TableFactor::NestedJoin {
-                table_with_joins,
-                alias: None,
-            } => Ok(format!("({})", self.table_with_joins(table_with_joins)?)),
-            TableFactor::NestedJoin { .. } => self.refuse("an alias of a join", None),
-            TableFactor::Table { name, .. } => {
-                self.refuse("this form of FROM", self.at(name.span()))
+            TableFactor::Derived { lateral, subquery, alias, sample: None } => {
+                self.derived(*lateral, subquery, alias.as_ref())
             }
+            TableFactor::NestedJoin { table_with_joins, alias: None } => {
+                Ok(format!("({})", self.table_with_joins(table_with_joins)?))
+            }
+            TableFactor::NestedJoin { .. } => self.refuse("an alias of a join", None),
+            TableFactor::Table { name, .. } => self.refuse("this form of FROM", self.at(name.span())),
             TableFactor::Derived { .. }
             | TableFactor::TableFunction { .. }
             | TableFactor::UNNEST { .. }
@@ -379,12 +327,7 @@ impl Rewriter<'_> {
         for (n, new) in alias.columns.iter().enumerate() {
             match columns.get_mut(n) {
                 Some(column) => column.name = new.clone(),
-                None => columns.push(Column {
-                    name: new.clone(),
-                    engine: new.clone(),
-                    ty: None,
-                    origin: None,
-                }),
+                None => columns.push(Column { name: new.clone(), engine: new.clone(), ty: None, origin: None }),
             }
         }
         let mut list = String::new();
@@ -396,13 +339,8 @@ impl Rewriter<'_> {
             // The engine tells names apart without regard to case: two that differ only there cannot be told apart.
             let mut seen = std::collections::HashSet::new();
             if let Some(column) = columns.iter().find(|c| !seen.insert(c.name.to_lowercase())) {
-                return self.refuse(
-                    &format!(
-                        "a table with columns that differ only in case (\"{}\")",
-                        column.name
-                    ),
-                    alias.at,
-                );
+                return self
+                    .refuse(&format!("a table with columns that differ only in case (\"{}\")", column.name), alias.at);
             }
         }
         let engine = self.engine_alias(if name.is_empty() { "sub" } else { &name });
@@ -412,7 +350,7 @@ impl Rewriter<'_> {
             schema: if given { None } else { default.1 },
             engine,
             columns,
-            known: known || (renamed && !known && table.is_none()),
+            known: known || (renamed && table.is_none()),
             table,
         };
         self.add_relation(relation, alias.at)?;
@@ -425,14 +363,9 @@ impl Rewriter<'_> {
             alias.at = self.at(name.span());
         }
         match self.resolve(name)? {
-            Target::Cte(cte) => self.place(
-                quote::name(&cte.engine),
-                alias,
-                (&cte.name, None),
-                cte.columns.clone(),
-                cte.known,
-                None,
-            ),
+            Target::Cte(cte) => {
+                self.place(quote::name(&cte.engine), alias, (&cte.name, None), cte.columns.clone(), cte.known, None)
+            }
             Target::Extra(relation) => self.place(
                 quote::name(&relation.engine),
                 alias,
@@ -443,40 +376,46 @@ impl Rewriter<'_> {
             ),
             Target::Table(table, schema) => self.table(table, schema, alias),
             Target::View(view, schema) => self.view(&view, schema, alias),
-            Target::System(schema, name) => {
-                self.bounded("subquery")?;
-                if self.audience == Audience::Lake {
-                    return self.refuse("a view over system relations", alias.at);
-                }
-                let view = format!("s_{schema}_{name}");
-                let system = SystemUse {
-                    schema: schema.to_owned(),
-                    name: name.to_owned(),
-                    view: view.clone(),
-                };
-                if !self.system.contains(&system) {
-                    self.system.push(system);
-                }
-                self.place(
-                    quote::name(&view),
-                    alias,
-                    (name, Some(schema.to_owned())),
-                    Vec::new(),
-                    false,
-                    None,
-                )
-            }
+            Target::System(shape) => self.system_relation(shape, alias),
         }
+    }
+
+    fn system_relation(&mut self, shape: &'static Shape, alias: Alias) -> PgResult<String> {
+        self.bounded("subquery")?;
+        if self.audience == Audience::Lake {
+            return self.refuse("a view over system relations", alias.at);
+        }
+        let view = self.use_system(shape.schema, shape.name);
+        let columns = shape.columns.iter().map(|column| Column {
+            name: column.name.to_owned(),
+            engine: column.name.to_owned(),
+            ty: Some(column.engine.clone()),
+            origin: None,
+        });
+        let mut columns: Vec<Column> = columns.collect();
+        if alias.columns.is_empty() {
+            // Behind all others, and not in `*`.
+            let name = HIDDEN_COLUMN.to_owned();
+            columns.push(Column { engine: name.clone(), name, ty: Some(ColumnType::Int8), origin: None });
+        }
+        let place = (shape.name, Some(shape.schema.to_owned()));
+        self.place(quote::name(&view), alias, place, columns, true, None)
+    }
+
+    /// The view of a system relation on the engine's connection, which the query then needs.
+    pub fn use_system(&mut self, schema: &str, name: &str) -> String {
+        let view = functions::view_name(schema, name);
+        let system = SystemUse { schema: schema.to_owned(), name: name.to_owned(), view: view.clone() };
+        if !self.system.contains(&system) {
+            self.system.push(system);
+        }
+        view
     }
 
     fn table(&mut self, table: Arc<TableDef>, schema: String, alias: Alias) -> PgResult<String> {
         let columns = super::table_columns(&table);
         let index = self.tables.len();
-        let earlier = self
-            .tables
-            .iter()
-            .filter(|t| t.table.id == table.id)
-            .count();
+        let earlier = self.tables.iter().filter(|t| t.table.id == table.id).count();
         // Each use has a view of its own: conditions that prune one must not prune the other.
         let view = match earlier {
             0 => format!("t_{}", table.id),
@@ -491,19 +430,8 @@ impl Rewriter<'_> {
             ),
         };
         let name = table.name.clone();
-        self.tables.push(TableUse {
-            table,
-            view,
-            filters: Vec::new(),
-        });
-        self.place(
-            body,
-            alias,
-            (&name, Some(schema)),
-            columns,
-            true,
-            Some(index),
-        )
+        self.tables.push(TableUse { table, view, filters: Vec::new() });
+        self.place(body, alias, (&name, Some(schema)), columns, true, Some(index))
     }
 
     /// A view stands for its query.
@@ -525,14 +453,7 @@ impl Rewriter<'_> {
                 quote::name(super::relations::lake_schema(&schema)),
                 quote::name(&view.name)
             );
-            return self.place(
-                body,
-                alias,
-                (&view.name, Some(schema)),
-                columns,
-                known,
-                None,
-            );
+            return self.place(body, alias, (&view.name, Some(schema)), columns, known, None);
         }
         self.view_depth += 1;
         if self.view_depth > VIEW_DEPTH_MAX {
@@ -562,22 +483,10 @@ impl Rewriter<'_> {
             column.origin = None;
         }
         let body = format!("({})", rows.sql);
-        self.place(
-            body,
-            alias,
-            (&view.name, Some(schema)),
-            rows.columns,
-            rows.known,
-            None,
-        )
+        self.place(body, alias, (&view.name, Some(schema)), rows.columns, rows.known, None)
     }
 
-    fn derived(
-        &mut self,
-        lateral: bool,
-        query: &Query,
-        alias: Option<&TableAlias>,
-    ) -> PgResult<String> {
+    fn derived(&mut self, lateral: bool, query: &Query, alias: Option<&TableAlias>) -> PgResult<String> {
         let alias = self.alias(alias)?;
         // Without LATERAL a subquery does not see its neighbours.
         let hidden = if lateral { None } else { self.scopes.pop() };
@@ -629,17 +538,8 @@ impl Rewriter<'_> {
         let mut columns: Vec<Column> = columns
             .into_iter()
             .map(|(name, ty)| {
-                let name = if name.is_empty() {
-                    default.clone()
-                } else {
-                    name.to_owned()
-                };
-                Column {
-                    engine: name.clone(),
-                    name,
-                    ty,
-                    origin: None,
-                }
+                let name = if name.is_empty() { default.clone() } else { name.to_owned() };
+                Column { engine: name.clone(), name, ty, origin: None }
             })
             .collect();
         let mut sql = sql;
@@ -666,19 +566,12 @@ impl Rewriter<'_> {
         if alias.columns.len() > columns.len() {
             names = alias.columns.clone();
         }
-        let alias = Alias {
-            name: Some(given),
-            columns: names,
-            at: alias.at.or(at),
-        };
+        let alias = Alias { name: Some(given), columns: names, at: alias.at.or(at) };
         self.place(sql, alias, ("", None), columns, true, None)
     }
 
     fn sample(&mut self, sample: Option<&TableSampleKind>) -> PgResult<String> {
-        let Some(
-            TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample),
-        ) = sample
-        else {
+        let Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) = sample else {
             return Ok(String::new());
         };
         let method = match sample.name {
@@ -691,10 +584,7 @@ impl Rewriter<'_> {
             _ => None,
         };
         let Some(percent) = quantity.filter(|p| (0.0..=100.0).contains(p)) else {
-            return Err(PgError::new(
-                SqlState("2202H"),
-                "sample percentage must be between 0 and 100",
-            ));
+            return Err(PgError::new(SqlState("2202H"), "sample percentage must be between 0 and 100"));
         };
         if sample.bucket.is_some() || sample.offset.is_some() {
             return self.refuse("this form of TABLESAMPLE", None);
@@ -741,8 +631,6 @@ fn view_query(view: &ViewDef) -> PgResult<Query> {
         .replace("{DUCKLAKE_CATALOG}.", "")
         .replace("\"main\".", &format!("\"{}\".", sql_schema("main")))
         .replace("main.", &format!("{}.", sql_schema("main")));
-    let mut parser = Parser::new(&DuckDbDialect {})
-        .try_with_sql(&sql)
-        .map_err(|_| unreadable())?;
+    let mut parser = Parser::new(&DuckDbDialect {}).try_with_sql(&sql).map_err(|_| unreadable())?;
     parser.parse_query().map(|q| *q).map_err(|_| unreadable())
 }

@@ -6,7 +6,7 @@ use duckmesh_catalog::{
 };
 use sqlparser::ast::Value;
 
-use super::{Ex, Kind, NUMERIC, Rewriter};
+use super::{Ex, Kind, Rewriter};
 use crate::{
     sql::quote,
     value::{self, Param},
@@ -16,9 +16,9 @@ use crate::{
 /// The text of a string constant.
 pub(in crate::sql) fn string_of(value: &Value) -> Option<String> {
     match value {
-        Value::SingleQuotedString(s)
-        | Value::EscapedStringLiteral(s)
-        | Value::UnicodeStringLiteral(s) => Some(s.clone()),
+        Value::SingleQuotedString(s) | Value::EscapedStringLiteral(s) | Value::UnicodeStringLiteral(s) => {
+            Some(s.clone())
+        }
         Value::DollarQuotedString(s) => Some(s.value.clone()),
         _ => None,
     }
@@ -56,11 +56,10 @@ impl Rewriter<'_> {
     pub fn constant(&self, text: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<Ex> {
         let param = Param::Text(text.as_bytes());
         let sql = match ty {
-            ColumnType::Text | ColumnType::Varchar(None) | ColumnType::Other(_) => {
-                quote::literal(text)?
+            ColumnType::Text | ColumnType::Varchar(None) | ColumnType::Other(_) => quote::literal(text)?,
+            ColumnType::Numeric(0, 0) => {
+                value::literal(oid::NUMERIC, param, &self.ctx.values).map_err(|e| e.or_position(at))?
             }
-            ColumnType::Numeric(0, 0) => value::literal(oid::NUMERIC, param, &self.ctx.values)
-                .map_err(|e| e.or_position(at))?,
             ty => value::literal_as(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?,
         };
         Ok(Ex::of(sql, ty.clone()).at(at))
@@ -72,17 +71,9 @@ impl Rewriter<'_> {
             Kind::Str(text) => self.constant(&text, ty, ex.position),
             Kind::Param(index) => {
                 self.param_is(index, ty, ex.position)?;
-                Ok(Ex {
-                    ty: Some(ty.clone()),
-                    kind: Kind::Typed(index),
-                    ..ex
-                })
+                Ok(Ex { ty: Some(ty.clone()), kind: Kind::Typed(index), ..ex })
             }
-            Kind::Null => Ok(Ex {
-                sql: format!("CAST(NULL AS {})", duckdb(ty)),
-                ty: Some(ty.clone()),
-                ..ex
-            }),
+            Kind::Null => Ok(Ex { sql: format!("CAST(NULL AS {})", duckdb(ty)), ty: Some(ty.clone()), ..ex }),
             Kind::Plain | Kind::Typed(_) | Kind::Number(_) => Ok(ex),
         }
     }
@@ -99,9 +90,7 @@ impl Rewriter<'_> {
 /// The engine's name of a type; `numeric` without precision gets the lake's.
 pub(super) fn duckdb(ty: &ColumnType) -> String {
     match ty {
-        ColumnType::Numeric(0, 0) => {
-            ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1).duckdb()
-        }
+        ColumnType::Numeric(0, 0) => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1).duckdb(),
         ColumnType::Array(element) => format!("{}[]", duckdb(element)),
         other => other.duckdb(),
     }
@@ -110,10 +99,7 @@ pub(super) fn duckdb(ty: &ColumnType) -> String {
 /// `invalid input syntax for type …`, where a constant of another kind stands.
 #[allow(dead_code)]
 pub(super) fn invalid(ty: &ColumnType, text: &str) -> PgError {
-    PgError::new(
-        SqlState::INVALID_TEXT_REPRESENTATION,
-        format!("invalid input syntax for type {ty}: \"{text}\""),
-    )
+    PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type {ty}: \"{text}\""))
 }
 
 #[cfg(test)]

@@ -43,9 +43,7 @@ pub(super) use self::{
     signature::shown,
 };
 use super::{
-    plan::{
-        OutputColumn, ParamType, PlanContext, QueryPlan, SessionValue, SqlPart, SystemUse, TableUse,
-    },
+    plan::{OutputColumn, ParamType, PlanContext, QueryPlan, SessionValue, SqlPart, SystemUse, TableUse},
     position,
     quote::HOLE,
 };
@@ -124,11 +122,7 @@ impl<'a> Rewriter<'a> {
             tables: std::mem::take(&mut self.tables),
             system: std::mem::take(&mut self.system),
             params,
-            columns: if rows.known {
-                rows.columns.iter().map(output).collect()
-            } else {
-                Vec::new()
-            },
+            columns: if rows.known { rows.columns.iter().map(output).collect() } else { Vec::new() },
         })
     }
 
@@ -154,10 +148,7 @@ impl<'a> Rewriter<'a> {
             parts.push(match (piece.as_bytes().first(), index) {
                 (Some(b'p'), Some(index)) => SqlPart::Param(index),
                 (Some(b's'), Some(index)) => SqlPart::Session(
-                    self.session
-                        .get(index)
-                        .cloned()
-                        .ok_or_else(|| PgError::internal("a hole without its value"))?,
+                    self.session.get(index).cloned().ok_or_else(|| PgError::internal("a hole without its value"))?,
                 ),
                 _ => return Err(PgError::internal("a hole that is none")),
             });
@@ -246,23 +237,17 @@ impl<'a> Rewriter<'a> {
     /// Subqueries, parameters and the like, where there is a bound.
     fn bounded(&self, what: &str) -> PgResult<()> {
         match self.bounds {
-            Some(place) => Err(PgError::unsupported(format!(
-                "cannot use {what} in {place}"
-            ))),
+            Some(place) => Err(PgError::unsupported(format!("cannot use {what} in {place}"))),
             None => Ok(()),
         }
     }
 
     /// A value that the session fills in.
     fn session_value(&mut self, value: SessionValue) -> String {
-        let index = self
-            .session
-            .iter()
-            .position(|v| *v == value)
-            .unwrap_or_else(|| {
-                self.session.push(value);
-                self.session.len() - 1
-            });
+        let index = self.session.iter().position(|v| *v == value).unwrap_or_else(|| {
+            self.session.push(value);
+            self.session.len() - 1
+        });
         format!("{HOLE}s{index}{HOLE}")
     }
 }
@@ -285,11 +270,7 @@ fn only_postgres(ty: &ColumnType) -> bool {
 }
 
 pub(super) fn too_complex() -> PgError {
-    PgError::new(
-        SqlState::STATEMENT_TOO_COMPLEX,
-        "stack depth limit exceeded",
-    )
-    .hint("The statement nests too deeply.")
+    PgError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded").hint("The statement nests too deeply.")
 }
 
 /// A table's columns as a relation shows them.

@@ -1,7 +1,7 @@
 //! Operators.
 
 use duckmesh_catalog::ColumnType;
-use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr, Spanned};
+use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr};
 
 use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
 use crate::{
@@ -15,25 +15,16 @@ pub(super) fn is_int(ty: &ColumnType) -> bool {
 
 pub(super) fn is_number(ty: &ColumnType) -> bool {
     is_int(ty)
-        || matches!(
-            ty,
-            ColumnType::Float4 | ColumnType::Float8 | ColumnType::Numeric(..)
-        )
+        || matches!(ty, ColumnType::Float4 | ColumnType::Float8 | ColumnType::Numeric(..))
         || matches!(ty, ColumnType::Other(name) if name.contains("int"))
 }
 
 pub(super) fn is_text(ty: &ColumnType) -> bool {
-    matches!(
-        ty,
-        ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_)
-    )
+    matches!(ty, ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_))
 }
 
 fn is_time_point(ty: &ColumnType) -> bool {
-    matches!(
-        ty,
-        ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz
-    )
+    matches!(ty, ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz)
 }
 
 fn is_json(ty: &ColumnType) -> bool {
@@ -46,10 +37,7 @@ pub(super) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
         || (is_number(a) && is_number(b))
         || (is_text(a) && is_text(b))
         || (is_time_point(a) && is_time_point(b))
-        || matches!(
-            (a, b),
-            (ColumnType::Other(_), _) | (_, ColumnType::Other(_))
-        )
+        || matches!((a, b), (ColumnType::Other(_), _) | (_, ColumnType::Other(_)))
         || matches!((a, b), (ColumnType::Array(a), ColumnType::Array(b)) if comparable(a, b))
 }
 
@@ -79,16 +67,14 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
             })
         }
         _ if is_text(a) && is_text(b) => Some(ColumnType::Text),
-        _ if is_time_point(a) && is_time_point(b) => Some(
-            if *a == ColumnType::Timestamptz || *b == ColumnType::Timestamptz {
+        _ if is_time_point(a) && is_time_point(b) => {
+            Some(if *a == ColumnType::Timestamptz || *b == ColumnType::Timestamptz {
                 ColumnType::Timestamptz
             } else {
                 ColumnType::Timestamp
-            },
-        ),
-        (ColumnType::Array(x), ColumnType::Array(y)) => {
-            Some(ColumnType::Array(Box::new(common(x, y)?)))
+            })
         }
+        (ColumnType::Array(x), ColumnType::Array(y)) => Some(ColumnType::Array(Box::new(common(x, y)?))),
         _ => None,
     }
 }
@@ -107,22 +93,16 @@ impl Rewriter<'_> {
             Some(_) => format!("{} {op} {}", name(left), name(right)),
             None => format!("{op} {}", name(right)),
         };
-        PgError::new(
-            SqlState::UNDEFINED_FUNCTION,
-            format!("operator does not exist: {text}"),
-        )
-        .hint("No operator matches the given name and argument types. You might need to add explicit type casts.")
-        .or_position(at)
+        PgError::new(SqlState::UNDEFINED_FUNCTION, format!("operator does not exist: {text}"))
+            .hint("No operator matches the given name and argument types. You might need to add explicit type casts.")
+            .or_position(at)
     }
 
     /// Two sides of a comparison: unknown ones take the other's type.
     pub fn meet(&mut self, l: Ex, r: Ex, op: &str) -> PgResult<(Ex, Ex)> {
         let at = l.position.or(r.position);
         let (l, r) = match (l.is_unknown(), r.is_unknown()) {
-            (true, true) => (
-                self.settle_unknown(l, &ColumnType::Text)?,
-                self.settle_unknown(r, &ColumnType::Text)?,
-            ),
+            (true, true) => (self.settle_unknown(l, &ColumnType::Text)?, self.settle_unknown(r, &ColumnType::Text)?),
             (true, false) => match r.ty.clone() {
                 Some(ty) => (self.settle(l, &ty)?, r),
                 None => (self.settle_parameter(l)?, r),
@@ -166,25 +146,14 @@ impl Rewriter<'_> {
         let shown_op = if op.len() > 2 { "=" } else { op };
         let (l, r) = self.meet(l, r, shown_op)?;
         if l.ty.as_ref().or(r.ty.as_ref()) == Some(&ColumnType::Json) {
-            return Err(self.undefined_operator(
-                shown_op,
-                l.ty.as_ref(),
-                r.ty.as_ref(),
-                self.at_expr(left),
-            ));
+            return Err(self.undefined_operator(shown_op, l.ty.as_ref(), r.ty.as_ref(), self.at_expr(left)));
         }
-        Ok(Ex::of(
-            format!("({} {op} {})", l.sql, r.sql),
-            ColumnType::Bool,
-        ))
+        Ok(Ex::of(format!("({} {op} {})", l.sql, r.sql), ColumnType::Bool))
     }
 
     fn compare_rows(&mut self, l: &[Expr], op: &str, r: &[Expr]) -> PgResult<Ex> {
         if l.len() != r.len() {
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                "unequal number of entries in row expressions",
-            ));
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions"));
         }
         let (mut ls, mut rs) = (Vec::new(), Vec::new());
         for (a, b) in l.iter().zip(r) {
@@ -194,21 +163,11 @@ impl Rewriter<'_> {
             rs.push(b.sql);
         }
         if matches!(op, "=" | "<>") {
-            let parts: Vec<String> = ls
-                .iter()
-                .zip(&rs)
-                .map(|(a, b)| format!("{a} = {b}"))
-                .collect();
+            let parts: Vec<String> = ls.iter().zip(&rs).map(|(a, b)| format!("{a} = {b}")).collect();
             let not = if op == "=" { "" } else { "NOT " };
-            return Ok(Ex::of(
-                format!("({not}({}))", parts.join(" AND ")),
-                ColumnType::Bool,
-            ));
+            return Ok(Ex::of(format!("({not}({}))", parts.join(" AND ")), ColumnType::Bool));
         }
-        Ok(Ex::of(
-            format!("(({}) {op} ({}))", ls.join(", "), rs.join(", ")),
-            ColumnType::Bool,
-        ))
+        Ok(Ex::of(format!("(({}) {op} ({}))", ls.join(", "), rs.join(", ")), ColumnType::Bool))
     }
 
     /// A binary operator other than AND and OR.
@@ -245,8 +204,7 @@ impl Rewriter<'_> {
                 let (l, r) = (self.as_number(l)?, self.as_number(r)?);
                 let ty = match (&l.ty, &r.ty) {
                     (Some(a), Some(b))
-                        if matches!(a, ColumnType::Numeric(..))
-                            || matches!(b, ColumnType::Numeric(..)) =>
+                        if matches!(a, ColumnType::Numeric(..)) || matches!(b, ColumnType::Numeric(..)) =>
                     {
                         None
                     }
@@ -269,33 +227,22 @@ impl Rewriter<'_> {
             B::ArrowAt => self.contains(r, l, at),
             B::PGOverlap => {
                 let (l, r) = self.meet(l, r, "&&")?;
-                Ok(Ex::of(
-                    format!("list_has_any({}, {})", l.sql, r.sql),
-                    ColumnType::Bool,
-                ))
+                Ok(Ex::of(format!("list_has_any({}, {})", l.sql, r.sql), ColumnType::Bool))
             }
             B::Question => match &r.kind {
                 Kind::Str(key) => {
                     let path = quote::literal(&json_key(key))?;
-                    Ok(Ex::of(
-                        format!("json_exists({}, {path})", l.sql),
-                        ColumnType::Bool,
-                    ))
+                    Ok(Ex::of(format!("json_exists({}, {path})", l.sql), ColumnType::Bool))
                 }
                 _ => self.refuse("this operator", at),
             },
             B::PGStartsWith => {
                 let l = self.settle(l, &ColumnType::Text)?;
                 let r = self.settle(r, &ColumnType::Text)?;
-                Ok(Ex::of(
-                    format!("starts_with({}, {})", l.sql, r.sql),
-                    ColumnType::Bool,
-                ))
+                Ok(Ex::of(format!("starts_with({}, {})", l.sql, r.sql), ColumnType::Bool))
             }
             B::Overlaps => self.refuse("OVERLAPS", at),
-            other => {
-                Err(self.undefined_operator(&other.to_string(), l.ty.as_ref(), r.ty.as_ref(), at))
-            }
+            other => Err(self.undefined_operator(&other.to_string(), l.ty.as_ref(), r.ty.as_ref(), at)),
         }
     }
 
@@ -359,9 +306,7 @@ impl Rewriter<'_> {
     fn partner(&self, other: Option<&ColumnType>, op: &str) -> ColumnType {
         match other {
             Some(ColumnType::Date) if op == "-" => ColumnType::Date,
-            Some(ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz)
-                if op == "+" =>
-            {
+            Some(ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz) if op == "+" => {
                 ColumnType::Interval
             }
             Some(ColumnType::Interval) if matches!(op, "*" | "/") => ColumnType::Float8,
@@ -371,13 +316,7 @@ impl Rewriter<'_> {
     }
 
     /// Result of `+ - * / %` over two numbers; none where it is not known.
-    fn number_type(
-        &self,
-        l: &Ex,
-        r: &Ex,
-        op: &str,
-        at: Option<u32>,
-    ) -> PgResult<Option<ColumnType>> {
+    fn number_type(&self, l: &Ex, r: &Ex, op: &str, at: Option<u32>) -> PgResult<Option<ColumnType>> {
         let (Some(a), Some(b)) = (&l.ty, &r.ty) else {
             return Ok(None);
         };
@@ -409,11 +348,7 @@ impl Rewriter<'_> {
     }
 
     fn plain_arithmetic(&self, l: &Ex, op: &str, r: &Ex, ty: Option<ColumnType>) -> Ex {
-        let sql = format!(
-            "({} {op} {})",
-            self.widened(l, ty.as_ref()),
-            self.widened(r, ty.as_ref())
-        );
+        let sql = format!("({} {op} {})", self.widened(l, ty.as_ref()), self.widened(r, ty.as_ref()));
         Ex::plain(sql, ty)
     }
 
@@ -422,25 +357,19 @@ impl Rewriter<'_> {
         let (l, r) = self.arithmetic(l, r, "+", at)?;
         let ty = match (&l.ty, &r.ty) {
             (Some(T::Date), Some(b)) if is_int(b) => {
-                return Ok(Ex::of(
-                    format!("({} + CAST({} AS INTEGER))", l.sql, r.sql),
-                    T::Date,
-                ));
+                return Ok(Ex::of(format!("({} + CAST({} AS INTEGER))", l.sql, r.sql), T::Date));
             }
             (Some(a), Some(T::Date)) if is_int(a) => {
-                return Ok(Ex::of(
-                    format!("({} + CAST({} AS INTEGER))", r.sql, l.sql),
-                    T::Date,
-                ));
+                return Ok(Ex::of(format!("({} + CAST({} AS INTEGER))", r.sql, l.sql), T::Date));
             }
-            (Some(T::Date | T::Timestamp), Some(T::Interval))
-            | (Some(T::Interval), Some(T::Date | T::Timestamp)) => Some(T::Timestamp),
-            (Some(T::Timestamptz), Some(T::Interval))
-            | (Some(T::Interval), Some(T::Timestamptz)) => Some(T::Timestamptz),
+            (Some(T::Date | T::Timestamp), Some(T::Interval)) | (Some(T::Interval), Some(T::Date | T::Timestamp)) => {
+                Some(T::Timestamp)
+            }
+            (Some(T::Timestamptz), Some(T::Interval)) | (Some(T::Interval), Some(T::Timestamptz)) => {
+                Some(T::Timestamptz)
+            }
             (Some(T::Date), Some(T::Time)) | (Some(T::Time), Some(T::Date)) => Some(T::Timestamp),
-            (Some(T::Time), Some(T::Interval)) | (Some(T::Interval), Some(T::Time)) => {
-                Some(T::Time)
-            }
+            (Some(T::Time), Some(T::Interval)) | (Some(T::Interval), Some(T::Time)) => Some(T::Time),
             (Some(T::Interval), Some(T::Interval)) => Some(T::Interval),
             _ => {
                 let ty = self.number_type(&l, &r, "+", at)?;
@@ -455,16 +384,10 @@ impl Rewriter<'_> {
         let (l, r) = self.arithmetic(l, r, "-", at)?;
         let ty = match (&l.ty, &r.ty) {
             (Some(T::Date), Some(T::Date)) => {
-                return Ok(Ex::of(
-                    format!("CAST(({} - {}) AS INTEGER)", l.sql, r.sql),
-                    T::Int4,
-                ));
+                return Ok(Ex::of(format!("CAST(({} - {}) AS INTEGER)", l.sql, r.sql), T::Int4));
             }
             (Some(T::Date), Some(b)) if is_int(b) => {
-                return Ok(Ex::of(
-                    format!("({} - CAST({} AS INTEGER))", l.sql, r.sql),
-                    T::Date,
-                ));
+                return Ok(Ex::of(format!("({} - CAST({} AS INTEGER))", l.sql, r.sql), T::Date));
             }
             (Some(T::Date | T::Timestamp), Some(T::Interval)) => Some(T::Timestamp),
             (Some(T::Timestamptz), Some(T::Interval)) => Some(T::Timestamptz),
@@ -480,10 +403,7 @@ impl Rewriter<'_> {
                     true => e.sql.clone(),
                     false => format!("CAST({} AS {})", e.sql, wide.duckdb()),
                 };
-                return Ok(Ex::of(
-                    format!("({} - {})", cast(&l), cast(&r)),
-                    T::Interval,
-                ));
+                return Ok(Ex::of(format!("({} - {})", cast(&l), cast(&r)), T::Interval));
             }
             (Some(T::Jsonb), _) => return self.refuse("removing keys from jsonb", at),
             _ => {
@@ -498,12 +418,8 @@ impl Rewriter<'_> {
         use ColumnType as T;
         let (l, r) = self.arithmetic(l, r, "*", at)?;
         match (&l.ty, &r.ty) {
-            (Some(T::Interval), Some(b)) if is_number(b) => {
-                Ok(Ex::of(format!("({} * {})", l.sql, r.sql), T::Interval))
-            }
-            (Some(a), Some(T::Interval)) if is_number(a) => {
-                Ok(Ex::of(format!("({} * {})", r.sql, l.sql), T::Interval))
-            }
+            (Some(T::Interval), Some(b)) if is_number(b) => Ok(Ex::of(format!("({} * {})", l.sql, r.sql), T::Interval)),
+            (Some(a), Some(T::Interval)) if is_number(a) => Ok(Ex::of(format!("({} * {})", r.sql, l.sql), T::Interval)),
             _ => {
                 let ty = self.number_type(&l, &r, "*", at)?;
                 Ok(self.plain_arithmetic(&l, "*", &r, ty))
@@ -521,13 +437,8 @@ impl Rewriter<'_> {
         }
         let ty = self.number_type(&l, &r, op, at)?;
         // Quotients of numerics are doubles in the engine.
-        let known = ty
-            .clone()
-            .filter(|t| op == "%" || !matches!(t, T::Numeric(..)));
-        let divisor = Ex {
-            sql: guarded,
-            ..r.clone()
-        };
+        let known = ty.clone().filter(|t| op == "%" || !matches!(t, T::Numeric(..)));
+        let divisor = Ex { sql: guarded, ..r.clone() };
         let mut ex = self.plain_arithmetic(&l, op, &divisor, known);
         if ty.as_ref().is_some_and(|t| matches!(t, T::Numeric(..))) && op == "/" {
             ex.ty = None;
@@ -539,10 +450,7 @@ impl Rewriter<'_> {
     pub fn not_zero(&self, r: &Ex) -> String {
         match &r.kind {
             Kind::Number(n) if n.parse::<f64>().is_ok_and(|v| v != 0.0) => r.sql.clone(),
-            _ => format!(
-                "(CASE WHEN {r} = 0 THEN error('SQLSTATE 22012: division by zero') ELSE {r} END)",
-                r = r.sql
-            ),
+            _ => format!("(CASE WHEN {r} = 0 THEN error('SQLSTATE 22012: division by zero') ELSE {r} END)", r = r.sql),
         }
     }
 
@@ -576,28 +484,16 @@ impl Rewriter<'_> {
         if let Some(T::Array(element)) = l.ty.clone() {
             if r.is_unknown() {
                 let r = self.settle(r, &T::Array(element.clone()))?;
-                return Ok(Ex::of(
-                    format!("list_concat({}, {})", l.sql, r.sql),
-                    T::Array(element),
-                ));
+                return Ok(Ex::of(format!("list_concat({}, {})", l.sql, r.sql), T::Array(element)));
             }
-            return Ok(Ex::plain(
-                format!("list_append({}, {})", l.sql, r.sql),
-                l.ty,
-            ));
+            return Ok(Ex::plain(format!("list_append({}, {})", l.sql, r.sql), l.ty));
         }
         if let Some(T::Array(element)) = r.ty.clone() {
             if l.is_unknown() {
                 let l = self.settle(l, &T::Array(element.clone()))?;
-                return Ok(Ex::of(
-                    format!("list_concat({}, {})", l.sql, r.sql),
-                    T::Array(element),
-                ));
+                return Ok(Ex::of(format!("list_concat({}, {})", l.sql, r.sql), T::Array(element)));
             }
-            return Ok(Ex::plain(
-                format!("list_prepend({}, {})", l.sql, r.sql),
-                r.ty,
-            ));
+            return Ok(Ex::plain(format!("list_prepend({}, {})", l.sql, r.sql), r.ty));
         }
         if l.ty.as_ref().is_some_and(is_json) && r.ty.as_ref().is_some_and(is_json) {
             return self.refuse("joining jsonb values", at);
@@ -612,7 +508,7 @@ impl Rewriter<'_> {
         }
         let l = self.settle(l, &T::Text)?;
         let r = self.settle(r, &T::Text)?;
-        let (l, r) = (self.to_text(l)?, self.to_text(r)?);
+        let (l, r) = (self.text_of(l)?, self.text_of(r)?);
         Ok(Ex::of(format!("({} || {})", l.sql, r.sql), T::Text))
     }
 
@@ -650,16 +546,8 @@ impl Rewriter<'_> {
                 }
             }
         };
-        let function = if text {
-            "json_extract_string"
-        } else {
-            "json_extract"
-        };
-        let ty = if text {
-            ColumnType::Text
-        } else {
-            l.ty.clone().unwrap_or(ColumnType::Json)
-        };
+        let function = if text { "json_extract_string" } else { "json_extract" };
+        let ty = if text { ColumnType::Text } else { l.ty.clone().unwrap_or(ColumnType::Json) };
         Ok(Ex::of(format!("{function}({}, {path})", l.sql), ty))
     }
 
@@ -669,10 +557,7 @@ impl Rewriter<'_> {
         let Kind::Str(path) = &r.kind else {
             return self.refuse("a JSON path that is not a constant", at);
         };
-        let inner = path
-            .trim()
-            .strip_prefix('{')
-            .and_then(|p| p.strip_suffix('}'));
+        let inner = path.trim().strip_prefix('{').and_then(|p| p.strip_suffix('}'));
         let Some(inner) = inner.filter(|p| !p.contains(['"', '\\'])) else {
             return self.refuse("this JSON path", at);
         };
@@ -683,20 +568,9 @@ impl Rewriter<'_> {
                 Err(_) => json.push_str(json_key(step).get(1..).unwrap_or_default()),
             }
         }
-        let function = if text {
-            "json_extract_string"
-        } else {
-            "json_extract"
-        };
-        let ty = if text {
-            ColumnType::Text
-        } else {
-            l.ty.clone().unwrap_or(ColumnType::Json)
-        };
-        Ok(Ex::of(
-            format!("{function}({}, {})", l.sql, quote::literal(&json)?),
-            ty,
-        ))
+        let function = if text { "json_extract_string" } else { "json_extract" };
+        let ty = if text { ColumnType::Text } else { l.ty.clone().unwrap_or(ColumnType::Json) };
+        Ok(Ex::of(format!("{function}({}, {})", l.sql, quote::literal(&json)?), ty))
     }
 
     pub fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> PgResult<Ex> {
@@ -709,10 +583,7 @@ impl Rewriter<'_> {
                 };
                 parts.push(self.compare_rows(left, "=", right)?.sql);
             }
-            return Ok(Ex::of(
-                format!("({not}({}))", parts.join(" OR ")),
-                ColumnType::Bool,
-            ));
+            return Ok(Ex::of(format!("({not}({}))", parts.join(" OR ")), ColumnType::Bool));
         }
         let left = self.expr(expr)?;
         let mut items = Vec::with_capacity(list.len());
@@ -720,10 +591,7 @@ impl Rewriter<'_> {
             items.push(self.expr(item)?);
         }
         let left = if left.is_unknown() {
-            let ty = items
-                .iter()
-                .find(|i| !i.is_unknown())
-                .and_then(|i| i.ty.clone());
+            let ty = items.iter().find(|i| !i.is_unknown()).and_then(|i| i.ty.clone());
             self.settle(left, &ty.unwrap_or(ColumnType::Text))?
         } else {
             left
@@ -733,10 +601,7 @@ impl Rewriter<'_> {
             let (_, item) = self.meet(left.clone(), item, "=")?;
             texts.push(item.sql);
         }
-        Ok(Ex::of(
-            format!("({} {not}IN ({}))", left.sql, texts.join(", ")),
-            ColumnType::Bool,
-        ))
+        Ok(Ex::of(format!("({} {not}IN ({}))", left.sql, texts.join(", ")), ColumnType::Bool))
     }
 
     pub fn in_subquery(&mut self, expr: &Expr, query: &Query, negated: bool) -> PgResult<Ex> {
@@ -755,23 +620,12 @@ impl Rewriter<'_> {
         let hints: Vec<ColumnType> = left.iter().map_while(|l| l.ty.clone()).collect();
         let rows = self.query(query, (hints.len() == left.len()).then_some(&hints[..]))?;
         if rows.known && rows.columns.len() != left.len() {
-            let what = if rows.columns.len() > left.len() {
-                "many"
-            } else {
-                "few"
-            };
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                format!("subquery has too {what} columns"),
-            )
-            .or_position(self.at_expr(expr)));
+            let what = if rows.columns.len() > left.len() { "many" } else { "few" };
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("subquery has too {what} columns"))
+                .or_position(self.at_expr(expr)));
         }
         for (n, slot) in left.iter_mut().enumerate() {
-            let ty = rows
-                .columns
-                .get(n)
-                .filter(|_| rows.known)
-                .and_then(|c| c.ty.clone());
+            let ty = rows.columns.get(n).filter(|_| rows.known).and_then(|c| c.ty.clone());
             if slot.is_unknown() {
                 *slot = self.settle(slot.clone(), ty.as_ref().unwrap_or(&ColumnType::Text))?;
             }
@@ -786,39 +640,24 @@ impl Rewriter<'_> {
             [one] => (*one).to_owned(),
             many => format!("({})", many.join(", ")),
         };
-        Ok(Ex::of(
-            format!("({left} {not}IN ({}))", rows.sql),
-            ColumnType::Bool,
-        ))
+        Ok(Ex::of(format!("({left} {not}IN ({}))", rows.sql), ColumnType::Bool))
     }
 
     pub fn between(&mut self, expr: &Expr, negated: bool, low: &Expr, high: &Expr) -> PgResult<Ex> {
         let mut ex = self.expr(expr)?;
         let (mut low, mut high) = (self.expr(low)?, self.expr(high)?);
         if ex.is_unknown() {
-            let ty = [&low, &high]
-                .into_iter()
-                .find(|e| !e.is_unknown())
-                .and_then(|e| e.ty.clone());
+            let ty = [&low, &high].into_iter().find(|e| !e.is_unknown()).and_then(|e| e.ty.clone());
             ex = self.settle(ex, &ty.unwrap_or(ColumnType::Text))?;
         }
         (_, low) = self.meet(ex.clone(), low, ">=")?;
         (_, high) = self.meet(ex.clone(), high, "<=")?;
         let not = if negated { "NOT " } else { "" };
-        Ok(Ex::of(
-            format!("({} {not}BETWEEN {} AND {})", ex.sql, low.sql, high.sql),
-            ColumnType::Bool,
-        ))
+        Ok(Ex::of(format!("({} {not}BETWEEN {} AND {})", ex.sql, low.sql, high.sql), ColumnType::Bool))
     }
 
     /// `x = ANY (array)`, `x < ALL (SELECT …)`.
-    pub fn quantified(
-        &mut self,
-        left: &Expr,
-        op: &BinaryOperator,
-        right: &Expr,
-        word: &str,
-    ) -> PgResult<Ex> {
+    pub fn quantified(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr, word: &str) -> PgResult<Ex> {
         let at = self.at_expr(left);
         let symbol = match op {
             BinaryOperator::Eq => "=",
@@ -827,9 +666,7 @@ impl Rewriter<'_> {
             BinaryOperator::LtEq => "<=",
             BinaryOperator::Gt => ">",
             BinaryOperator::GtEq => ">=",
-            BinaryOperator::PGLikeMatch
-            | BinaryOperator::PGILikeMatch
-            | BinaryOperator::PGRegexMatch => {
+            BinaryOperator::PGLikeMatch | BinaryOperator::PGILikeMatch | BinaryOperator::PGRegexMatch => {
                 return self.refuse("this operator with ANY or ALL", at);
             }
             _ => return self.refuse("this operator with ANY or ALL", at),
@@ -873,33 +710,17 @@ impl Rewriter<'_> {
         Ok(Ex::of(sql, ColumnType::Bool))
     }
 
-    fn quantified_query(
-        &mut self,
-        left: &Expr,
-        symbol: &str,
-        query: &Query,
-        word: &str,
-    ) -> PgResult<Ex> {
+    fn quantified_query(&mut self, left: &Expr, symbol: &str, query: &Query, word: &str) -> PgResult<Ex> {
         self.bounded("subquery")?;
         if matches!(query.body.as_ref(), SetExpr::Values(v) if v.rows.is_empty()) {
             return self.refuse("an empty list", self.at_query(query));
         }
         let l = self.expr(left)?;
         let hints: Vec<ColumnType> = l.ty.clone().into_iter().collect();
-        let rows = self.query(
-            query,
-            (!hints.is_empty() && !l.is_unknown()).then_some(&hints[..]),
-        )?;
-        let ty = rows
-            .columns
-            .first()
-            .and_then(|c| c.ty.clone())
-            .unwrap_or(ColumnType::Text);
+        let rows = self.query(query, (!hints.is_empty() && !l.is_unknown()).then_some(&hints[..]))?;
+        let ty = rows.columns.first().and_then(|c| c.ty.clone()).unwrap_or(ColumnType::Text);
         let l = self.settle(l, &ty)?;
-        Ok(Ex::of(
-            format!("({} {symbol} {word} ({}))", l.sql, rows.sql),
-            ColumnType::Bool,
-        ))
+        Ok(Ex::of(format!("({} {symbol} {word} ({}))", l.sql, rows.sql), ColumnType::Bool))
     }
 }
 

@@ -5,7 +5,7 @@ use duckmesh_catalog::{
     types::{DEFAULT_NUMERIC, oid},
 };
 
-use super::{Ex, Kind, NUMERIC, Rewriter};
+use super::{Ex, Kind, Rewriter};
 use crate::{
     sql::{plan::ParamType, quote::HOLE},
     wire::error::{PgError, PgResult, SqlState},
@@ -18,15 +18,10 @@ impl Rewriter<'_> {
     /// `$n`.
     pub fn param(&mut self, text: &str, at: Option<u32>) -> PgResult<Ex> {
         let number = text.strip_prefix('$').and_then(|n| n.parse::<usize>().ok());
-        let Some(index) = number
-            .filter(|n| (1..=PARAMS_MAX).contains(n))
-            .map(|n| n - 1)
-        else {
-            return Err(PgError::new(
-                SqlState::UNDEFINED_PARAMETER,
-                format!("there is no parameter {text}"),
-            )
-            .or_position(at));
+        let Some(index) = number.filter(|n| (1..=PARAMS_MAX).contains(n)).map(|n| n - 1) else {
+            return Err(
+                PgError::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter {text}")).or_position(at)
+            );
         };
         self.bounded("parameter")?;
         if self.params.len() <= index {
@@ -46,11 +41,7 @@ impl Rewriter<'_> {
         }
         let known = self.params.get(index).cloned().flatten();
         let mut ex = Ex::plain(sql, known.clone()).at(at);
-        ex.kind = if known.is_some() {
-            Kind::Typed(index)
-        } else {
-            Kind::Param(index)
-        };
+        ex.kind = if known.is_some() { Kind::Typed(index) } else { Kind::Param(index) };
         Ok(ex)
     }
 
@@ -72,11 +63,7 @@ impl Rewriter<'_> {
                     SqlState::AMBIGUOUS_PARAMETER,
                     format!("inconsistent types deduced for parameter ${}", index + 1),
                 )
-                .detail(format!(
-                    "{} versus {}",
-                    super::signature::shown(old),
-                    super::signature::shown(&ty)
-                ))
+                .detail(format!("{} versus {}", super::signature::shown(old), super::signature::shown(&ty)))
                 .or_position(at));
             }
         }
@@ -93,11 +80,8 @@ pub(super) fn finish(rewriter: &Rewriter<'_>) -> PgResult<Vec<ParamType>> {
             let oid_given = given.get(n).copied().unwrap_or(0);
             let found = rewriter.params.get(n).cloned().flatten();
             if oid_given != 0 && oid_given != oid::UNKNOWN {
-                let ty = of_oid(oid_given).ok_or_else(|| {
-                    PgError::unsupported(format!(
-                        "parameters of type {oid_given} are not supported"
-                    ))
-                })?;
+                let ty = of_oid(oid_given)
+                    .ok_or_else(|| PgError::unsupported(format!("parameters of type {oid_given} are not supported")))?;
                 return Ok(ParamType { oid: oid_given, ty });
             }
             match found {
@@ -121,13 +105,9 @@ pub(in crate::sql) fn of_oid(number: u32) -> Option<ColumnType> {
         oid::FLOAT4 => ColumnType::Float4,
         oid::FLOAT8 => ColumnType::Float8,
         oid::NUMERIC => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1),
-        oid::TEXT
-        | oid::NAME
-        | oid::CHAR
-        | oid::BPCHAR
-        | oid::UNKNOWN
-        | oid::REGCLASS
-        | oid::REGTYPE => ColumnType::Text,
+        oid::TEXT | oid::NAME | oid::CHAR | oid::BPCHAR | oid::UNKNOWN | oid::REGCLASS | oid::REGTYPE => {
+            ColumnType::Text
+        }
         oid::VARCHAR => ColumnType::Varchar(None),
         oid::BYTEA => ColumnType::Bytea,
         oid::DATE => ColumnType::Date,

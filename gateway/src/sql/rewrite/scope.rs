@@ -11,6 +11,9 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// The system's column that `*` does not show; no column of a table may be called so.
+pub(in crate::sql) const HIDDEN_COLUMN: &str = "tableoid";
+
 /// A column of a relation or of a query's output.
 #[derive(Clone, Debug)]
 pub(in crate::sql) struct Column {
@@ -73,16 +76,8 @@ impl Rewriter<'_> {
     /// An alias that no relation around has.
     pub fn engine_alias(&mut self, name: &str) -> String {
         let lower = name.to_lowercase();
-        let taken = self
-            .scopes
-            .iter()
-            .flat_map(|s| &s.relations)
-            .any(|r| r.engine.to_lowercase() == lower);
-        if taken || lower.is_empty() {
-            format!("{name}_r{}", self.number())
-        } else {
-            name.to_owned()
-        }
+        let taken = self.scopes.iter().flat_map(|s| &s.relations).any(|r| r.engine.to_lowercase() == lower);
+        if taken || lower.is_empty() { format!("{name}_r{}", self.number()) } else { name.to_owned() }
     }
 
     /// Adds a relation to the innermost scope.
@@ -93,9 +88,7 @@ impl Rewriter<'_> {
         if !relation.name.is_empty()
             && scope.relations.iter().any(|r| {
                 r.name == relation.name
-                    && (r.schema == relation.schema
-                        || r.schema.is_none()
-                        || relation.schema.is_none())
+                    && (r.schema == relation.schema || r.schema.is_none() || relation.schema.is_none())
             })
         {
             return Err(PgError::new(
@@ -106,9 +99,8 @@ impl Rewriter<'_> {
         }
         let index = scope.relations.len();
         if relation.known {
-            scope
-                .star
-                .extend((0..relation.columns.len()).map(|c| Star::Column(index, c)));
+            let shown = relation.columns.iter().enumerate().filter(|(_, c)| c.name != HIDDEN_COLUMN);
+            scope.star.extend(shown.map(|(c, _)| Star::Column(index, c)));
         } else {
             scope.star.push(Star::All(index));
         }
@@ -132,10 +124,9 @@ impl Rewriter<'_> {
                         },
                         None => continue,
                     },
-                    Star::Merged(column, sql) if column.name == name => Ex {
-                        origin: column.origin.clone(),
-                        ..Ex::plain(sql.clone(), column.ty.clone())
-                    },
+                    Star::Merged(column, sql) if column.name == name => {
+                        Ex { origin: column.origin.clone(), ..Ex::plain(sql.clone(), column.ty.clone()) }
+                    }
                     Star::Merged(..) => continue,
                     Star::All(_) => {
                         guess = true;
@@ -158,11 +149,7 @@ impl Rewriter<'_> {
                 return Ok(Ex::plain(quote::name(&name), None).at(at));
             }
         }
-        let whole_row = self
-            .scopes
-            .iter()
-            .flat_map(|s| &s.relations)
-            .any(|r| r.name == name);
+        let whole_row = self.scopes.iter().flat_map(|s| &s.relations).any(|r| r.name == name);
         if whole_row {
             return self.refuse("a whole row as a value", at);
         }
@@ -176,50 +163,35 @@ impl Rewriter<'_> {
         let (schema, table, name) = match names.as_slice() {
             [table, name] => (None, table, name),
             [schema, table, name] => (Some(schema.as_str()), table, name),
-            [lake, schema, table, name] if lake == self.ctx.lake.as_str() => {
-                (Some(schema.as_str()), table, name)
-            }
+            [lake, schema, table, name] if lake == self.ctx.lake.as_str() => (Some(schema.as_str()), table, name),
             [_, _, _, _] => {
                 return self.refuse("a reference to another database", at);
             }
             _ => {
-                return Err(PgError::new(
-                    SqlState::SYNTAX_ERROR,
-                    "improper qualified name (too many dotted names)",
-                )
-                .or_position(at));
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, "improper qualified name (too many dotted names)")
+                    .or_position(at));
             }
         };
         let relation = self.relation_named(schema, table, at)?.clone();
         match relation.columns.iter().find(|c| c.name == *name) {
             Some(column) => Ok(column_ex(&relation, column).at(at)),
-            None if !relation.known => Ok(Ex::plain(
-                format!("{}.{}", quote::name(&relation.engine), quote::name(name)),
-                None,
-            )
-            .at(at)),
+            None if !relation.known => {
+                Ok(Ex::plain(format!("{}.{}", quote::name(&relation.engine), quote::name(name)), None).at(at))
+            }
             None => Err(undefined_column(&format!("{table}.{name}"), at)),
         }
     }
 
     /// The relation that qualifies a column.
-    pub fn relation_named(
-        &self,
-        schema: Option<&str>,
-        table: &str,
-        at: Option<u32>,
-    ) -> PgResult<&Relation> {
+    pub fn relation_named(&self, schema: Option<&str>, table: &str, at: Option<u32>) -> PgResult<&Relation> {
         self.scopes
             .iter()
             .rev()
             .flat_map(|s| &s.relations)
             .find(|r| r.name == *table && (schema.is_none() || r.schema.as_deref() == schema))
             .ok_or_else(|| {
-                PgError::new(
-                    SqlState::UNDEFINED_TABLE,
-                    format!("missing FROM-clause entry for table \"{table}\""),
-                )
-                .or_position(at)
+                PgError::new(SqlState::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{table}\""))
+                    .or_position(at)
             })
     }
 
@@ -231,9 +203,7 @@ impl Rewriter<'_> {
             match star {
                 Star::Column(r, c) => {
                     let relation = scope.relations.get(*r);
-                    if let Some((relation, column)) =
-                        relation.and_then(|r| Some((r, r.columns.get(*c)?)))
-                    {
+                    if let Some((relation, column)) = relation.and_then(|r| Some((r, r.columns.get(*c)?))) {
                         columns.push((column.clone(), column_ex(relation, column).sql));
                     }
                 }
@@ -242,12 +212,7 @@ impl Rewriter<'_> {
                     all = false;
                     if let Some(relation) = scope.relations.get(*r) {
                         columns.push((
-                            Column {
-                                name: "*".into(),
-                                engine: String::new(),
-                                ty: None,
-                                origin: None,
-                            },
+                            Column { name: "*".into(), engine: String::new(), ty: None, origin: None },
                             format!("{}.*", quote::name(&relation.engine)),
                         ));
                     }
@@ -261,21 +226,10 @@ impl Rewriter<'_> {
 pub(super) fn column_ex(relation: &Relation, column: &Column) -> Ex {
     Ex {
         origin: column.origin.clone(),
-        ..Ex::plain(
-            format!(
-                "{}.{}",
-                quote::name(&relation.engine),
-                quote::name(&column.engine)
-            ),
-            column.ty.clone(),
-        )
+        ..Ex::plain(format!("{}.{}", quote::name(&relation.engine), quote::name(&column.engine)), column.ty.clone())
     }
 }
 
 pub(in crate::sql) fn undefined_column(shown: &str, at: Option<u32>) -> PgError {
-    PgError::new(
-        SqlState::UNDEFINED_COLUMN,
-        format!("column {shown} does not exist"),
-    )
-    .or_position(at)
+    PgError::new(SqlState::UNDEFINED_COLUMN, format!("column {shown} does not exist")).or_position(at)
 }

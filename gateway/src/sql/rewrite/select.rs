@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, GroupByWithModifier, Ident, NamedWindowDefinition,
-    NamedWindowExpr, ObjectName, OrderBy, OrderByKind, OrderByOptions, OrderBySort, Select,
-    SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
+    Distinct, Expr, GroupByExpr, GroupByWithModifier, NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy,
+    OrderByKind, OrderByOptions, OrderBySort, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
+    Spanned, WildcardAdditionalOptions,
 };
 
-use super::{Column, Ex, Kind, Rewriter, Scope, column_name, scope::column_ex, set::integer};
+use super::{Column, Kind, Rewriter, Scope, column_name, scope::column_ex, set::integer};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -118,11 +118,7 @@ impl Rewriter<'_> {
                 false => format!("{} AS {}", i.sql, quote::name(&i.column.engine)),
             })
             .collect();
-        let from = if from.is_empty() {
-            String::new()
-        } else {
-            format!(" FROM {from}")
-        };
+        let from = if from.is_empty() { String::new() } else { format!(" FROM {from}") };
         Ok(Rows {
             sql: format!(
                 "SELECT {distinct}{}{from}{selection}{group_by}{having}{windows}{qualify}{order}",
@@ -162,11 +158,7 @@ impl Rewriter<'_> {
         let list: Vec<String> = star.iter().map(|(_, sql)| sql.clone()).collect();
         let mut columns: Vec<Column> = star.into_iter().map(|(c, _)| c).collect();
         unique(&mut columns);
-        Ok(Rows {
-            sql: format!("SELECT {} FROM {from}", list.join(", ")),
-            columns,
-            known,
-        })
+        Ok(Rows { sql: format!("SELECT {} FROM {from}", list.join(", ")), columns, known })
     }
 
     /// Refuses what is not Postgres'.
@@ -211,19 +203,11 @@ impl Rewriter<'_> {
             && sort_by.is_empty()
             && value_table_mode.is_none()
             && matches!(flavor, SelectFlavor::Standard);
-        if plain {
-            Ok(())
-        } else {
-            self.refuse("this form of SELECT", None)
-        }
+        if plain { Ok(()) } else { self.refuse("this form of SELECT", None) }
     }
 
     /// The list, `*` written out.
-    fn list(
-        &mut self,
-        projection: &[SelectItem],
-        hints: Option<&[ColumnType]>,
-    ) -> PgResult<Vec<Item>> {
+    fn list(&mut self, projection: &[SelectItem], hints: Option<&[ColumnType]>) -> PgResult<Vec<Item>> {
         let mut items = Vec::new();
         for item in projection {
             match item {
@@ -238,12 +222,7 @@ impl Rewriter<'_> {
                 }
                 SelectItem::Wildcard(options) => {
                     self.plain_wildcard(options)?;
-                    let Some(scope) = self
-                        .scopes
-                        .last()
-                        .filter(|s| !s.relations.is_empty())
-                        .cloned()
-                    else {
+                    let Some(scope) = self.scopes.last().filter(|s| !s.relations.is_empty()).cloned() else {
                         return Err(PgError::new(
                             SqlState::SYNTAX_ERROR,
                             "SELECT * with no tables specified is not valid",
@@ -253,10 +232,7 @@ impl Rewriter<'_> {
                     let (star, _) = self.star(&scope);
                     items.extend(star.into_iter().map(star_item));
                 }
-                SelectItem::QualifiedWildcard(
-                    SelectItemQualifiedWildcardKind::ObjectName(name),
-                    options,
-                ) => {
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                     self.plain_wildcard(options)?;
                     items.extend(self.qualified_star(name)?);
                 }
@@ -304,20 +280,11 @@ impl Rewriter<'_> {
         let relation = self.relation_named(schema, table, at)?;
         if !relation.known {
             return Ok(vec![star_item((
-                Column {
-                    name: "*".into(),
-                    engine: String::new(),
-                    ty: None,
-                    origin: None,
-                },
+                Column { name: "*".into(), engine: String::new(), ty: None, origin: None },
                 format!("{}.*", quote::name(&relation.engine)),
             ))]);
         }
-        Ok(relation
-            .columns
-            .iter()
-            .map(|c| star_item((c.clone(), column_ex(relation, c).sql)))
-            .collect())
+        Ok(relation.columns.iter().map(|c| star_item((c.clone(), column_ex(relation, c).sql))).collect())
     }
 
     fn item(&mut self, expr: &Expr, name: String, hint: Option<ColumnType>) -> PgResult<Item> {
@@ -333,16 +300,7 @@ impl Rewriter<'_> {
             Kind::Null => None,
             _ => ex.ty.clone(),
         };
-        Ok(Item {
-            sql: ex.sql,
-            column: Column {
-                engine: name.clone(),
-                name,
-                ty,
-                origin: ex.origin,
-            },
-            star: false,
-        })
+        Ok(Item { sql: ex.sql, column: Column { engine: name.clone(), name, ty, origin: ex.origin }, star: false })
     }
 
     /// WHERE, HAVING, ON: must be boolean.
@@ -353,10 +311,7 @@ impl Rewriter<'_> {
             Some(ColumnType::Bool) | None => Ok(ex.sql),
             Some(ty) => Err(PgError::new(
                 SqlState::DATATYPE_MISMATCH,
-                format!(
-                    "argument of {place} must be type boolean, not type {}",
-                    super::signature::shown(ty)
-                ),
+                format!("argument of {place} must be type boolean, not type {}", super::signature::shown(ty)),
             )
             .or_position(self.at_expr(expr))),
         }
@@ -379,9 +334,7 @@ impl Rewriter<'_> {
                 | GroupByWithModifier::Rollup
                 | GroupByWithModifier::Cube
                 | GroupByWithModifier::Totals
-                | GroupByWithModifier::GroupingSets(_) => {
-                    self.refuse("this form of GROUP BY", None)
-                }
+                | GroupByWithModifier::GroupingSets(_) => self.refuse("this form of GROUP BY", None),
             };
         }
         if exprs.is_empty() {
@@ -443,9 +396,7 @@ impl Rewriter<'_> {
         known: bool,
         as_text: bool,
     ) -> PgResult<String> {
-        let item = usize::try_from(n)
-            .ok()
-            .and_then(|n| items.get(n.wrapping_sub(1)));
+        let item = usize::try_from(n).ok().and_then(|n| items.get(n.wrapping_sub(1)));
         match item {
             _ if !known => Ok(n.to_string()),
             Some(item) if as_text && !item.star => Ok(item.sql.clone()),
@@ -474,13 +425,7 @@ impl Rewriter<'_> {
     }
 
     /// Postgres prefers the list's names here.
-    fn sort_key(
-        &mut self,
-        expr: &Expr,
-        items: &[Item],
-        known: bool,
-        as_text: bool,
-    ) -> PgResult<String> {
+    fn sort_key(&mut self, expr: &Expr, items: &[Item], known: bool, as_text: bool) -> PgResult<String> {
         match expr {
             Expr::Identifier(ident) => {
                 let name = quote::fold(ident);
@@ -499,11 +444,8 @@ impl Rewriter<'_> {
                 None => {
                     let ex = self.expr(other)?;
                     if matches!(ex.kind, Kind::Str(_)) {
-                        return Err(PgError::new(
-                            SqlState::SYNTAX_ERROR,
-                            "non-integer constant in ORDER BY",
-                        )
-                        .or_position(self.at_expr(other)));
+                        return Err(PgError::new(SqlState::SYNTAX_ERROR, "non-integer constant in ORDER BY")
+                            .or_position(self.at_expr(other)));
                     }
                     Ok(ex.sql)
                 }
@@ -511,12 +453,7 @@ impl Rewriter<'_> {
         }
     }
 
-    pub(super) fn order_options(
-        &self,
-        options: &OrderByOptions,
-        fill: bool,
-        at: Option<u32>,
-    ) -> PgResult<String> {
+    pub(super) fn order_options(&self, options: &OrderByOptions, fill: bool, at: Option<u32>) -> PgResult<String> {
         if fill {
             return self.refuse("WITH FILL", at);
         }
@@ -567,20 +504,7 @@ fn listed<'i>(items: &'i [Item], name: &str) -> Option<&'i Item> {
 }
 
 fn star_item((column, sql): (Column, String)) -> Item {
-    Item {
-        star: column.name == "*" && column.engine.is_empty(),
-        sql,
-        column,
-    }
-}
-
-/// A bare name as an expression: what RETURNING asks for most.
-pub(in crate::sql) fn as_ident(expr: &Expr) -> Option<&Ident> {
-    match expr {
-        Expr::Identifier(ident) => Some(ident),
-        Expr::Nested(inner) => as_ident(inner),
-        _ => None,
-    }
+    Item { star: column.name == "*" && column.engine.is_empty(), sql, column }
 }
 
 impl Rewriter<'_> {
@@ -592,14 +516,8 @@ impl Rewriter<'_> {
         for (item, column) in items.iter_mut().zip(&columns) {
             item.column.engine.clone_from(&column.engine);
         }
-        let list: Vec<String> = items
-            .iter()
-            .map(|i| format!("{} AS {}", i.sql, quote::name(&i.column.engine)))
-            .collect();
-        Ok(Rows {
-            sql: list.join(", "),
-            columns,
-            known: true,
-        })
+        let list: Vec<String> =
+            items.iter().map(|i| format!("{} AS {}", i.sql, quote::name(&i.column.engine))).collect();
+        Ok(Rows { sql: list.join(", "), columns, known: true })
     }
 }

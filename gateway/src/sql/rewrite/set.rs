@@ -2,8 +2,8 @@
 
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
-    Cte, Expr, Fetch, LimitClause, OrderBy, OrderByKind, Query, SetExpr, SetOperator,
-    SetQuantifier, Spanned, Value, Values, With,
+    Cte, Expr, Fetch, LimitClause, OrderBy, OrderByKind, Query, SetExpr, SetOperator, SetQuantifier, Value, Values,
+    With,
 };
 
 use super::{Column, Rewriter, Rows, scope, too_complex, unique};
@@ -39,11 +39,7 @@ impl Rewriter<'_> {
             format_clause,
             pipe_operators,
         } = query;
-        if for_clause.is_some()
-            || settings.is_some()
-            || format_clause.is_some()
-            || !pipe_operators.is_empty()
-        {
+        if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
             return self.refuse("this form of a query", None);
         }
         let with = match with {
@@ -57,22 +53,13 @@ impl Rewriter<'_> {
             other => {
                 let mut rows = self.set_expr(other, hints)?;
                 if let Some(order_by) = order_by {
-                    rows.sql = format!(
-                        "{} ORDER BY {}",
-                        rows.sql,
-                        self.order_by_output(order_by, &rows)?
-                    );
+                    rows.sql = format!("{} ORDER BY {}", rows.sql, self.order_by_output(order_by, &rows)?);
                 }
                 rows
             }
         };
         if ties {
-            rows.sql = self.with_ties(
-                &rows,
-                order_by.as_ref(),
-                fetch.as_ref(),
-                limit_clause.as_ref(),
-            )?;
+            rows.sql = self.with_ties(&rows, order_by.as_ref(), fetch.as_ref(), limit_clause.as_ref())?;
         } else {
             rows.sql.push_str(&limit);
         }
@@ -85,11 +72,7 @@ impl Rewriter<'_> {
         for cte in &with.cte_tables {
             parts.push(self.cte(cte, with.recursive)?);
         }
-        let word = if with.recursive {
-            "WITH RECURSIVE"
-        } else {
-            "WITH"
-        };
+        let word = if with.recursive { "WITH RECURSIVE" } else { "WITH" };
         Ok(format!("{word} {} ", parts.join(", ")))
     }
 
@@ -100,12 +83,7 @@ impl Rewriter<'_> {
             return self.refuse("this form of WITH", at);
         }
         let engine = format!("c_{}", self.number());
-        let given: Vec<String> = cte
-            .alias
-            .columns
-            .iter()
-            .map(|c| quote::fold(&c.name))
-            .collect();
+        let given: Vec<String> = cte.alias.columns.iter().map(|c| quote::fold(&c.name)).collect();
         let rename = |rows: &mut Rows| {
             if rows.known && given.len() > rows.columns.len() {
                 return Err(PgError::new(
@@ -125,13 +103,7 @@ impl Rewriter<'_> {
             Ok(())
         };
         let mut pushed = false;
-        if recursive
-            && let SetExpr::SetOperation {
-                op: SetOperator::Union,
-                left,
-                ..
-            } = cte.query.body.as_ref()
-        {
+        if recursive && let SetExpr::SetOperation { op: SetOperator::Union, left, .. } = cte.query.body.as_ref() {
             self.recursive_depth += 1;
             if self.recursive_depth > RECURSIVE_DEPTH_MAX {
                 return Err(too_complex().or_position(at));
@@ -163,11 +135,7 @@ impl Rewriter<'_> {
         }
         rename(&mut rows)?;
         let list = if rows.known {
-            let names: Vec<String> = rows
-                .columns
-                .iter()
-                .map(|c| quote::name(&c.engine))
-                .collect();
+            let names: Vec<String> = rows.columns.iter().map(|c| quote::name(&c.engine)).collect();
             format!("({})", names.join(", "))
         } else {
             String::new()
@@ -175,12 +143,7 @@ impl Rewriter<'_> {
         for column in &mut rows.columns {
             column.origin = column.origin.take().filter(|_| !recursive);
         }
-        self.ctes.push(scope::Cte {
-            name,
-            engine: engine.clone(),
-            columns: rows.columns,
-            known: rows.known,
-        });
+        self.ctes.push(scope::Cte { name, engine: engine.clone(), columns: rows.columns, known: rows.known });
         Ok(format!("{}{list} AS ({})", quote::name(&engine), rows.sql))
     }
 
@@ -194,12 +157,9 @@ impl Rewriter<'_> {
                 Ok(rows)
             }
             SetExpr::Values(values) => self.values(values, hints),
-            SetExpr::SetOperation {
-                left,
-                op,
-                set_quantifier,
-                right,
-            } => self.deeper(|r| r.set_operation(left, *op, *set_quantifier, right, hints)),
+            SetExpr::SetOperation { left, op, set_quantifier, right } => {
+                self.deeper(|r| r.set_operation(left, *op, *set_quantifier, right, hints))
+            }
             SetExpr::Table(table) => {
                 let parts: Vec<sqlparser::ast::Ident> = [&table.schema_name, &table.table_name]
                     .into_iter()
@@ -296,11 +256,9 @@ impl Rewriter<'_> {
         for row in &values.rows {
             if row.content.len() != width {
                 let at = row.content.first().and_then(|e| self.at_expr(e));
-                return Err(PgError::new(
-                    SqlState::SYNTAX_ERROR,
-                    "VALUES lists must all be the same length",
-                )
-                .or_position(at));
+                return Err(
+                    PgError::new(SqlState::SYNTAX_ERROR, "VALUES lists must all be the same length").or_position(at)
+                );
             }
             let mut exs = Vec::with_capacity(width);
             for (n, cell) in row.content.iter().enumerate() {
@@ -340,11 +298,9 @@ impl Rewriter<'_> {
                 name: format!("column{}", n + 1),
                 engine: format!("column{}", n + 1),
                 ty: match types.get(n).cloned().flatten() {
-                    None if !seen.get(n).copied().unwrap_or(false) => Some(
-                        hints
-                            .and_then(|h| h.get(n).cloned())
-                            .unwrap_or(ColumnType::Text),
-                    ),
+                    None if !seen.get(n).copied().unwrap_or(false) => {
+                        Some(hints.and_then(|h| h.get(n).cloned()).unwrap_or(ColumnType::Text))
+                    }
                     ty => ty,
                 },
                 origin: None,
@@ -352,11 +308,7 @@ impl Rewriter<'_> {
             .collect::<Vec<_>>();
         let names: Vec<String> = columns.iter().map(|c| quote::name(&c.engine)).collect();
         Ok(Rows {
-            sql: format!(
-                "SELECT * FROM (VALUES {}) AS \"values\"({})",
-                rows.join(", "),
-                names.join(", ")
-            ),
+            sql: format!("SELECT * FROM (VALUES {}) AS \"values\"({})", rows.join(", "), names.join(", ")),
             columns,
             known: true,
         })
@@ -367,18 +319,13 @@ impl Rewriter<'_> {
         let mut sql = String::new();
         let (limit, offset) = match clause {
             None => (None, None),
-            Some(LimitClause::LimitOffset {
-                limit,
-                offset,
-                limit_by,
-            }) if limit_by.is_empty() => (limit.as_ref(), offset.as_ref()),
+            Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
+                (limit.as_ref(), offset.as_ref())
+            }
             Some(LimitClause::OffsetCommaLimit { limit, .. }) => {
-                return Err(PgError::new(
-                    SqlState::SYNTAX_ERROR,
-                    "LIMIT #,# syntax is not supported",
-                )
-                .hint("Use separate LIMIT and OFFSET clauses.")
-                .or_position(self.at_expr(limit)));
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, "LIMIT #,# syntax is not supported")
+                    .hint("Use separate LIMIT and OFFSET clauses.")
+                    .or_position(self.at_expr(limit)));
             }
             Some(_) => return self.refuse("LIMIT BY", None),
         };
@@ -403,9 +350,7 @@ impl Rewriter<'_> {
     fn limit_value(&mut self, before: &str, word: &str, expr: &Expr) -> PgResult<String> {
         // Its columns would be nobody's.
         let scopes = std::mem::take(&mut self.scopes);
-        let ex = self
-            .expr(expr)
-            .and_then(|ex| self.settle(ex, &ColumnType::Int8));
+        let ex = self.expr(expr).and_then(|ex| self.settle(ex, &ColumnType::Int8));
         self.scopes = scopes;
         let ex = ex.map_err(|error| match error.code() {
             SqlState::UNDEFINED_COLUMN => PgError::new(
@@ -418,11 +363,7 @@ impl Rewriter<'_> {
         if let Some(n) = integer(expr)
             && n < 0
         {
-            let code = if word == "LIMIT" {
-                SqlState::INVALID_ROW_COUNT_IN_LIMIT
-            } else {
-                SqlState("2201X")
-            };
+            let code = if word == "LIMIT" { SqlState::INVALID_ROW_COUNT_IN_LIMIT } else { SqlState("2201X") };
             return Err(PgError::new(code, format!("{word} must not be negative")));
         }
         Ok(match ex.kind {
@@ -440,10 +381,7 @@ impl Rewriter<'_> {
         limit: Option<&LimitClause>,
     ) -> PgResult<String> {
         let Some(order_by) = order_by else {
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                "WITH TIES cannot be specified without ORDER BY clause",
-            ));
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, "WITH TIES cannot be specified without ORDER BY clause"));
         };
         if limit.is_some() || !rows.known {
             return self.refuse("WITH TIES in this form", None);
@@ -456,11 +394,7 @@ impl Rewriter<'_> {
             None => "1".into(),
         };
         let order = self.order_by_output(order_by, rows)?;
-        let names: Vec<String> = rows
-            .columns
-            .iter()
-            .map(|c| quote::name(&c.engine))
-            .collect();
+        let names: Vec<String> = rows.columns.iter().map(|c| quote::name(&c.engine)).collect();
         let order = name_ordinals(&order, &names);
         Ok(format!(
             "SELECT {names} FROM (SELECT *, rank() OVER (ORDER BY {order}) AS \"ties\" FROM ({}) AS \"s\") AS \"r\" \
@@ -482,20 +416,15 @@ impl Rewriter<'_> {
             let position = match &item.expr {
                 Expr::Identifier(ident) => {
                     let name = quote::fold(ident);
-                    rows.columns
-                        .iter()
-                        .position(|c| c.name == name)
-                        .map(|p| p + 1)
+                    rows.columns.iter().position(|c| c.name == name).map(|p| p + 1)
                 }
                 other => integer(other).and_then(|n| usize::try_from(n).ok()),
             };
             let Some(position) = position.filter(|_| rows.known) else {
-                return Err(PgError::unsupported(
-                    "invalid UNION/INTERSECT/EXCEPT ORDER BY clause",
-                )
-                .detail("Only result column names can be used, not expressions or functions.")
-                .hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause.")
-                .or_position(at));
+                return Err(PgError::unsupported("invalid UNION/INTERSECT/EXCEPT ORDER BY clause")
+                    .detail("Only result column names can be used, not expressions or functions.")
+                    .hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause.")
+                    .or_position(at));
             };
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
             items.push(format!("{position}{options}"));
@@ -509,14 +438,9 @@ fn name_ordinals(order: &str, names: &[String]) -> String {
     order
         .split(", ")
         .map(|item| {
-            let end = item
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(item.len());
+            let end = item.find(|c: char| !c.is_ascii_digit()).unwrap_or(item.len());
             let (number, rest) = item.split_at(end);
-            let name = number
-                .parse::<usize>()
-                .ok()
-                .and_then(|n| names.get(n.wrapping_sub(1)));
+            let name = number.parse::<usize>().ok().and_then(|n| names.get(n.wrapping_sub(1)));
             match name {
                 Some(name) => format!("{name}{rest}"),
                 None => item.to_owned(),
@@ -533,10 +457,7 @@ pub(super) fn integer(expr: &Expr) -> Option<i64> {
             Value::Number(n, _) => n.parse().ok(),
             _ => None,
         },
-        Expr::UnaryOp {
-            op: sqlparser::ast::UnaryOperator::Minus,
-            expr,
-        } => integer(expr).map(i64::wrapping_neg),
+        Expr::UnaryOp { op: sqlparser::ast::UnaryOperator::Minus, expr } => integer(expr).map(i64::wrapping_neg),
         _ => None,
     }
 }

@@ -95,10 +95,7 @@ pub(super) fn result(signature: &str, args: &[Ex]) -> Option<ColumnType> {
         '1' => first(),
         '2' => args.get(1).and_then(|a| a.ty.clone()),
         'c' => {
-            let mut types = args
-                .iter()
-                .filter(|a| a.sql != "NULL")
-                .map(|a| a.ty.clone());
+            let mut types = args.iter().filter(|a| a.sql != "NULL").map(|a| a.ty.clone());
             let mut ty = types.next()??;
             for other in types {
                 ty = operator::common(&ty, &other?)?;
@@ -109,9 +106,7 @@ pub(super) fn result(signature: &str, args: &[Ex]) -> Option<ColumnType> {
             ColumnType::Array(element) => Some(*element),
             _ => None,
         },
-        'L' => Some(ColumnType::Array(Box::new(
-            first().filter(|t| !matches!(t, ColumnType::Array(_)))?,
-        ))),
+        'L' => Some(ColumnType::Array(Box::new(first().filter(|t| !matches!(t, ColumnType::Array(_)))?))),
         'X' => Some(ColumnType::Array(Box::new(ColumnType::Text))),
         c => letter(c),
     }

@@ -15,18 +15,11 @@ impl Rewriter<'_> {
         let at = self.at_expr(expr);
         match expr {
             Expr::Ceil { expr: inner, field } | Expr::Floor { expr: inner, field } => {
-                if !matches!(
-                    field,
-                    CeilFloorKind::DateTimeField(DateTimeField::NoDateTime)
-                ) {
+                if !matches!(field, CeilFloorKind::DateTimeField(DateTimeField::NoDateTime)) {
                     return self.refuse("this form of rounding", at);
                 }
                 let mut values = vec![self.expr(inner)?];
-                let name = if matches!(expr, Expr::Ceil { .. }) {
-                    "ceil"
-                } else {
-                    "floor"
-                };
+                let name = if matches!(expr, Expr::Ceil { .. }) { "ceil" } else { "floor" };
                 match self.special_call(name, &mut values, at)? {
                     Some(ex) => Ok(ex),
                     None => self.refuse("this form of rounding", at),
@@ -36,25 +29,13 @@ impl Rewriter<'_> {
                 let args = vec![self.expr(expr)?, self.expr(r#in)?];
                 self.by_table(SCALARS, "position", args, at)
             }
-            Expr::Substring {
-                expr,
-                substring_from,
-                substring_for,
-                special: _,
-                shorthand: _,
-            } => {
+            Expr::Substring { expr, substring_from, substring_for, special: _, shorthand: _ } => {
                 let text = self.expr(expr)?;
-                let from = substring_from
-                    .as_deref()
-                    .map(|e| self.expr(e))
-                    .transpose()?;
+                let from = substring_from.as_deref().map(|e| self.expr(e)).transpose()?;
                 let length = substring_for.as_deref().map(|e| self.expr(e)).transpose()?;
                 match (from, length) {
                     // substring(x FROM 'pattern')
-                    (Some(from), None)
-                        if matches!(from.kind, Kind::Str(_))
-                            || from.ty == Some(ColumnType::Text) =>
-                    {
+                    (Some(from), None) if matches!(from.kind, Kind::Str(_)) || from.ty == Some(ColumnType::Text) => {
                         let text = self.settle(text, &ColumnType::Text)?;
                         let Kind::Str(pattern) = &from.kind else {
                             return self.refuse("a pattern that is not a constant", at);
@@ -70,9 +51,7 @@ impl Rewriter<'_> {
                         ))
                     }
                     (Some(from), None) => self.by_table(SCALARS, "substring", vec![text, from], at),
-                    (Some(from), Some(length)) => {
-                        self.by_table(SCALARS, "substring", vec![text, from, length], at)
-                    }
+                    (Some(from), Some(length)) => self.by_table(SCALARS, "substring", vec![text, from, length], at),
                     (None, Some(length)) => {
                         let one = self.number_literal("1", at)?;
                         self.by_table(SCALARS, "substring", vec![text, one, length], at)
@@ -80,12 +59,7 @@ impl Rewriter<'_> {
                     (None, None) => self.refuse("this form of substring", at),
                 }
             }
-            Expr::Trim {
-                trim_where,
-                trim_what,
-                expr,
-                trim_characters,
-            } => {
+            Expr::Trim { trim_where, trim_what, expr, trim_characters } => {
                 let mut args = vec![self.expr(expr)?];
                 if let Some(what) = trim_what {
                     args.push(self.expr(what)?);
@@ -100,12 +74,7 @@ impl Rewriter<'_> {
                 };
                 self.by_table(SCALARS, name, args, at)
             }
-            Expr::Overlay {
-                expr,
-                overlay_what,
-                overlay_from,
-                overlay_for,
-            } => {
+            Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
                 let text = self.expr(expr)?;
                 let what = self.expr(overlay_what)?;
                 let from = self.expr(overlay_from)?;
@@ -120,9 +89,7 @@ impl Rewriter<'_> {
                     None => format!("length({what})"),
                 };
                 Ok(Ex::of(
-                    format!(
-                        "(left({text}, {from} - 1) || {what} || substr({text}, {from} + {length}))"
-                    ),
+                    format!("(left({text}, {from} - 1) || {what} || substr({text}, {from} + {length}))"),
                     ColumnType::Text,
                 ))
             }
@@ -166,24 +133,16 @@ impl Rewriter<'_> {
         };
         let not = if negated { "NOT " } else { "" };
         // Without a backslash there is nothing to escape, and the engine has a faster way.
-        let needless =
-            matches!(&pattern.kind, Kind::Str(p) if !p.contains('\\')) && escape == "'\\'";
-        let escape = if escape.is_empty() || needless {
-            String::new()
-        } else {
-            format!(" ESCAPE {escape}")
-        };
-        Ok(Ex::of(
-            format!("({} {not}{word} {}{escape})", text.sql, pattern.sql),
-            ColumnType::Bool,
-        ))
+        let needless = matches!(&pattern.kind, Kind::Str(p) if !p.contains('\\')) && escape == "'\\'";
+        let escape = if escape.is_empty() || needless { String::new() } else { format!(" ESCAPE {escape}") };
+        Ok(Ex::of(format!("({} {not}{word} {}{escape})", text.sql, pattern.sql), ColumnType::Bool))
     }
 
     /// Both sides of a pattern operator as text.
     fn texts(&mut self, text: Ex, pattern: Ex, op: &str, at: Option<u32>) -> PgResult<(Ex, Ex)> {
-        let wrong = [&text, &pattern].iter().any(|e| {
-            !e.is_unknown() && e.ty.as_ref().is_some_and(|t| !super::operator::is_text(t))
-        });
+        let wrong = [&text, &pattern]
+            .iter()
+            .any(|e| !e.is_unknown() && e.ty.as_ref().is_some_and(|t| !super::operator::is_text(t)));
         if wrong {
             return Err(self.undefined_operator(op, text.ty.as_ref(), pattern.ty.as_ref(), at));
         }
@@ -211,23 +170,11 @@ impl Rewriter<'_> {
         // In Postgres a dot matches a line's end too.
         let flags = format!("'s{flags}'");
         let not = if negated { "NOT " } else { "" };
-        Ok(Ex::of(
-            format!(
-                "({not}regexp_matches({}, {}, {flags}))",
-                text.sql, pattern.sql
-            ),
-            ColumnType::Bool,
-        ))
+        Ok(Ex::of(format!("({not}regexp_matches({}, {}, {flags}))", text.sql, pattern.sql), ColumnType::Bool))
     }
 
     /// SIMILAR TO: the pattern must be a constant, to become a regular expression.
-    pub fn similar(
-        &mut self,
-        negated: bool,
-        expr: &Expr,
-        pattern: &Expr,
-        escape: Option<&Expr>,
-    ) -> PgResult<Ex> {
+    pub fn similar(&mut self, negated: bool, expr: &Expr, pattern: &Expr, escape: Option<&Expr>) -> PgResult<Ex> {
         let at = self.at_expr(expr);
         let text = self.expr(expr)?;
         let text = self.settle(text, &ColumnType::Text)?;
@@ -257,27 +204,18 @@ impl Rewriter<'_> {
         }
         let not = if negated { "NOT " } else { "" };
         Ok(Ex::of(
-            format!(
-                "({not}regexp_full_match({}, {}, 's'))",
-                text.sql,
-                quote::literal(&regex)?
-            ),
+            format!("({not}regexp_full_match({}, {}, 's'))", text.sql, quote::literal(&regex)?),
             ColumnType::Bool,
         ))
     }
 
     /// Functions that need more than a text with holes. None: not one of them.
-    pub fn special_call(
-        &mut self,
-        name: &str,
-        values: &mut Vec<Ex>,
-        at: Option<u32>,
-    ) -> PgResult<Option<Ex>> {
+    pub fn special_call(&mut self, name: &str, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<Ex>> {
         use ColumnType as T;
         match name {
             "extract" | "date_part" => self.date_part(values, at),
             "date_trunc" => self.date_trunc(values, at),
-            "to_char" => self.to_char(values, at),
+            "to_char" => self.char_of(values, at),
             "to_date" => self.parse_time(name, values, at),
             "to_timestamp" if values.len() == 2 => self.parse_time(name, values, at),
             "concat" | "concat_ws" => {
@@ -286,17 +224,11 @@ impl Rewriter<'_> {
                     let value = self.settle(value, &T::Text)?;
                     texts.push(match value.ty {
                         // Postgres' output form of a boolean.
-                        Some(T::Bool) => format!(
-                            "(CASE WHEN {v} THEN 't' WHEN NOT {v} THEN 'f' END)",
-                            v = value.sql
-                        ),
-                        _ => self.to_text(value)?.sql,
+                        Some(T::Bool) => format!("(CASE WHEN {v} THEN 't' WHEN NOT {v} THEN 'f' END)", v = value.sql),
+                        _ => self.text_of(value)?.sql,
                     });
                 }
-                Ok(Some(Ex::of(
-                    format!("{name}({})", texts.join(", ")),
-                    T::Text,
-                )))
+                Ok(Some(Ex::of(format!("{name}({})", texts.join(", ")), T::Text)))
             }
             "format" => self.format(values, at).map(Some),
             "mod" | "div" if values.len() == 2 => {
@@ -327,10 +259,7 @@ impl Rewriter<'_> {
                     Some(T::Timestamp) => ("TIMESTAMP", value.sql),
                     _ => ("TIMESTAMPTZ", format!("CAST({} AS TIMESTAMPTZ)", value.sql)),
                 };
-                Ok(Some(Ex::of(
-                    format!("age(CAST({today} AS {cast}), {ty})"),
-                    T::Interval,
-                )))
+                Ok(Some(Ex::of(format!("age(CAST({today} AS {cast}), {ty})"), T::Interval)))
             }
             "regexp_match" if values.len() == 2 => {
                 let (Some(pattern), Some(text)) = (values.pop(), values.pop()) else {
@@ -343,14 +272,9 @@ impl Rewriter<'_> {
                 let count = groups(pattern);
                 let pattern = quote::literal(pattern)?;
                 let range = if count == 0 { 0..=0 } else { 1..=count };
-                let parts: Vec<String> = range
-                    .map(|n| format!("regexp_extract({text}, {pattern}, {n})"))
-                    .collect();
+                let parts: Vec<String> = range.map(|n| format!("regexp_extract({text}, {pattern}, {n})")).collect();
                 Ok(Some(Ex::of(
-                    format!(
-                        "(CASE WHEN regexp_matches({text}, {pattern}) THEN [{}] END)",
-                        parts.join(", ")
-                    ),
+                    format!("(CASE WHEN regexp_matches({text}, {pattern}) THEN [{}] END)", parts.join(", ")),
                     T::Array(Box::new(T::Text)),
                 )))
             }
@@ -369,9 +293,7 @@ impl Rewriter<'_> {
                 let mut args = std::mem::take(values);
                 let ty = self.unify(&mut args, "generate_series")?;
                 let texts: Vec<&str> = args.iter().map(|a| a.sql.as_str()).collect();
-                let ty = ty
-                    .filter(super::operator::is_int)
-                    .map(|t| if t == T::Int8 { t } else { T::Int4 });
+                let ty = ty.filter(super::operator::is_int).map(|t| if t == T::Int8 { t } else { T::Int4 });
                 let list = format!("unnest(generate_series({}))", texts.join(", "));
                 Ok(Some(match ty {
                     Some(T::Int4) => Ex::of(format!("CAST({list} AS INTEGER)"), T::Int4),
@@ -435,13 +357,10 @@ impl Rewriter<'_> {
                 continue;
             }
             let Some(value) = args.next() else {
-                return Err(PgError::new(
-                    SqlState::INVALID_PARAMETER_VALUE,
-                    "too few arguments for format()",
-                ));
+                return Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, "too few arguments for format()"));
             };
             let value = self.settle(value, &T::Text)?;
-            let value = self.to_text(value)?.sql;
+            let value = self.text_of(value)?.sql;
             pieces.push(quote::literal(&std::mem::take(&mut text))?);
             pieces.push(match verb {
                 Some('s') => format!("COALESCE({value}, '')"),

@@ -58,11 +58,7 @@ pub(super) fn append(column: &mut ColumnBuilder, bytes: &[u8], ctx: &ValueContex
             let micros = wire.i64()?;
             let days = wire.i32()?;
             let months = wire.i32()?;
-            b.append_value(interval_value(Interval {
-                months,
-                days,
-                micros,
-            })?);
+            b.append_value(interval_value(Interval { months, days, micros })?);
         }
         Values::Uuid(b) => b.append_value(wire.bytes(16)?).map_err(PgError::internal)?,
         Values::Array(list) => array(list, &mut wire, ctx)?,
@@ -71,19 +67,14 @@ pub(super) fn append(column: &mut ColumnBuilder, bytes: &[u8], ctx: &ValueContex
 }
 
 fn range(what: &str) -> PgError {
-    PgError::new(
-        SqlState::DATETIME_FIELD_OVERFLOW,
-        format!("{what} out of range"),
-    )
+    PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, format!("{what} out of range"))
 }
 
 fn date(days: i32) -> PgResult<i32> {
     match days {
         i32::MAX => Ok(DATE_INFINITY),
         i32::MIN => Ok(-DATE_INFINITY),
-        _ => {
-            check_date(i64::from(days) + i64::from(POSTGRES_EPOCH_DAYS)).map_err(|_| range("date"))
-        }
+        _ => check_date(i64::from(days) + i64::from(POSTGRES_EPOCH_DAYS)).map_err(|_| range("date")),
     }
 }
 
@@ -92,8 +83,7 @@ fn timestamp(micros: i64) -> PgResult<i64> {
         i64::MAX => Ok(TIMESTAMP_INFINITY),
         i64::MIN => Ok(-TIMESTAMP_INFINITY),
         _ => {
-            let since_1970 =
-                i128::from(micros) + i128::from(POSTGRES_EPOCH_DAYS) * i128::from(DAY_MICROS);
+            let since_1970 = i128::from(micros) + i128::from(POSTGRES_EPOCH_DAYS) * i128::from(DAY_MICROS);
             check_timestamp(since_1970).ok_or_else(|| range("timestamp"))
         }
     }
@@ -106,8 +96,7 @@ fn array(list: &mut ListValues, wire: &mut WireBytes<'_>, ctx: &ValueContext) ->
         return Err(wrong(format!("invalid number of dimensions: {dimensions}")));
     }
     if dimensions > DIMENSIONS_MAX {
-        let message =
-            format!("number of array dimensions ({dimensions}) exceeds the maximum allowed (6)");
+        let message = format!("number of array dimensions ({dimensions}) exceeds the maximum allowed (6)");
         return Err(PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
     }
     if !(0..=1).contains(&wire.i32()?) {
@@ -127,19 +116,15 @@ fn array(list: &mut ListValues, wire: &mut WireBytes<'_>, ctx: &ValueContext) ->
         ));
     }
     if dimensions > 1 {
-        return Err(
-            PgError::unsupported("multidimensional arrays are not supported")
-                .hint("A lake's list has one dimension; use jsonb for nested values."),
-        );
+        return Err(PgError::unsupported("multidimensional arrays are not supported")
+            .hint("A lake's list has one dimension; use jsonb for nested values."));
     }
     if dimensions == 1 {
         let count = wire.i32()?;
         let low = wire.i32()?;
         if count > 0 && low != 1 {
-            return Err(PgError::unsupported(
-                "arrays that do not begin at index 1 are not supported",
-            )
-            .hint("A lake's list always begins at 1."));
+            return Err(PgError::unsupported("arrays that do not begin at index 1 are not supported")
+                .hint("A lake's list always begins at 1."));
         }
         for _ in 0..count {
             let len = wire.i32()?;

@@ -13,9 +13,8 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &str) -> PgResult<()> {
             Ok(())
         }
         Values::Array(list) => {
-            let elements = split_lake_list(text).ok_or_else(|| {
-                PgError::internal(format!("a list in the lake's text form is broken: {text}"))
-            })?;
+            let elements = split_lake_list(text)
+                .ok_or_else(|| PgError::internal(format!("a list in the lake's text form is broken: {text}")))?;
             for element in elements {
                 match element {
                     Some(text) => append(&mut list.element, &text)?,
@@ -33,9 +32,7 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &str) -> PgResult<()> {
             // No setting of a session may change what a default means.
             let ctx = ValueContext::new(chrono::DateTime::UNIX_EPOCH);
             match text.split_once(" (BC)") {
-                Some((date, time)) => {
-                    column.append_text(format!("{date}{time} BC").as_bytes(), &ctx)
-                }
+                Some((date, time)) => column.append_text(format!("{date}{time} BC").as_bytes(), &ctx),
                 None => column.append_text(text.as_bytes(), &ctx),
             }
         }
@@ -55,11 +52,7 @@ fn blob(text: &str, out: &mut Vec<u8>) -> PgResult<()> {
         let [b'x' | b'X', high, low, tail @ ..] = tail else {
             return Err(broken());
         };
-        let digit = |b: u8| {
-            char::from(b)
-                .to_digit(16)
-                .and_then(|d| u8::try_from(d).ok())
-        };
+        let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
         out.push(digit(*high).ok_or_else(broken)? << 4 | digit(*low).ok_or_else(broken)?);
         rest = tail;
     }

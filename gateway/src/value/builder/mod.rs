@@ -7,10 +7,9 @@ mod text;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder,
-    FixedSizeBinaryBuilder, Float32Builder, Float64Builder, Int16Builder, Int32Builder,
-    Int64Builder, IntervalMonthDayNanoBuilder, ListArray, StringBuilder, Time64MicrosecondBuilder,
-    TimestampMicrosecondBuilder,
+    Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, FixedSizeBinaryBuilder,
+    Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder, IntervalMonthDayNanoBuilder, ListArray,
+    StringBuilder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{Field, IntervalMonthDayNano};
@@ -90,16 +89,12 @@ impl ColumnBuilder {
             ColumnType::Char(n) => text(TextKind::Char(*n)),
             ColumnType::Json => text(TextKind::Json),
             ColumnType::Jsonb => text(TextKind::Jsonb),
-            ColumnType::Bytea => {
-                Values::Bytea(BinaryBuilder::with_capacity(capacity, capacity * 16))
-            }
+            ColumnType::Bytea => Values::Bytea(BinaryBuilder::with_capacity(capacity, capacity * 16)),
             ColumnType::Date => Values::Date(Date32Builder::with_capacity(capacity)),
             ColumnType::Time => Values::Time(Time64MicrosecondBuilder::with_capacity(capacity)),
             ColumnType::Timestamp => Values::Timestamp(timestamp()),
             ColumnType::Timestamptz => Values::Timestamptz(timestamp().with_timezone("UTC")),
-            ColumnType::Interval => {
-                Values::Interval(IntervalMonthDayNanoBuilder::with_capacity(capacity))
-            }
+            ColumnType::Interval => Values::Interval(IntervalMonthDayNanoBuilder::with_capacity(capacity)),
             ColumnType::Uuid => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
             ColumnType::Array(element) => Values::Array(Box::new(ListValues {
                 element: ColumnBuilder::new(element, capacity)?,
@@ -107,17 +102,10 @@ impl ColumnBuilder {
                 valid: Vec::with_capacity(capacity),
             })),
             ColumnType::Other(name) => {
-                return Err(PgError::unsupported(format!(
-                    "values of type {name} cannot be written"
-                )));
+                return Err(PgError::unsupported(format!("values of type {name} cannot be written")));
             }
         };
-        Ok(Self {
-            values,
-            ty: ty.clone(),
-            explicit_cast: false,
-            scratch: Vec::new(),
-        })
+        Ok(Self { values, ty: ty.clone(), explicit_cast: false, scratch: Vec::new() })
     }
 
     /// Values too long for varchar(n) and char(n) are cut, as in `CAST(x AS varchar(3))`, not refused.
@@ -244,11 +232,7 @@ impl ColumnBuilder {
 
 fn interval_value(interval: Interval) -> PgResult<IntervalMonthDayNano> {
     let held = interval.check_lake()?;
-    Ok(IntervalMonthDayNano::new(
-        held.months,
-        held.days,
-        held.micros.saturating_mul(1000),
-    ))
+    Ok(IntervalMonthDayNano::new(held.months, held.days, held.micros.saturating_mul(1000)))
 }
 
 impl ListValues {
@@ -265,10 +249,7 @@ impl ListValues {
         let valid = std::mem::take(&mut self.valid);
         let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
         let list: ListArray = ListArray::new(field.into(), offsets, self.element.finish(), nulls);
-        debug_assert_eq!(
-            list.data_type(),
-            &ColumnType::Array(Box::new(self.element.ty.clone())).arrow()
-        );
+        debug_assert_eq!(list.data_type(), &ColumnType::Array(Box::new(self.element.ty.clone())).arrow());
         Arc::new(list)
     }
 }
@@ -291,90 +272,36 @@ mod tests {
     fn what_a_column_cannot_hold() {
         let list = ColumnType::Array(Box::new(ColumnType::Int4));
         for (ty, text, expected) in [
-            (
-                ColumnType::Varchar(Some(3)),
-                "abcd",
-                "22001: value too long for type character varying(3)",
-            ),
+            (ColumnType::Varchar(Some(3)), "abcd", "22001: value too long for type character varying(3)"),
             (ColumnType::Varchar(Some(3)), "abc  ", "taken"),
-            (
-                ColumnType::Char(3),
-                "abcd",
-                "22001: value too long for type character(3)",
-            ),
+            (ColumnType::Char(3), "abcd", "22001: value too long for type character(3)"),
             (ColumnType::Char(3), "abc  ", "taken"),
-            (
-                ColumnType::Numeric(5, 2),
-                "NaN",
-                "22003: a lake cannot hold NaN as numeric",
-            ),
-            (
-                ColumnType::Interval,
-                "1 us",
-                "0A000: a lake cannot hold an interval with parts of a millisecond",
-            ),
-            (
-                ColumnType::Interval,
-                "-1 s",
-                "0A000: a lake cannot hold an interval with a negative time of day",
-            ),
+            (ColumnType::Numeric(5, 2), "NaN", "22003: a lake cannot hold NaN as numeric"),
+            (ColumnType::Interval, "1 us", "0A000: a lake cannot hold an interval with parts of a millisecond"),
+            (ColumnType::Interval, "-1 s", "0A000: a lake cannot hold an interval with a negative time of day"),
             (
                 ColumnType::Interval,
                 "1300 hours",
                 "0A000: a lake cannot hold an interval with more than 49 days in hours",
             ),
             (ColumnType::Interval, "-1 day 1 ms", "taken"),
-            (
-                list.clone(),
-                "{{1}}",
-                "0A000: multidimensional arrays are not supported",
-            ),
-            (
-                list,
-                "[0:0]={1}",
-                "0A000: arrays that do not begin at index 1 are not supported",
-            ),
-            (
-                ColumnType::Timestamp,
-                "294270-01-01",
-                "22008: timestamp out of range: \"294270-01-01\"",
-            ),
+            (list.clone(), "{{1}}", "0A000: multidimensional arrays are not supported"),
+            (list, "[0:0]={1}", "0A000: arrays that do not begin at index 1 are not supported"),
+            (ColumnType::Timestamp, "294270-01-01", "22008: timestamp out of range: \"294270-01-01\""),
         ] {
             assert_eq!(error(&ty, Ok(text)), expected, "{text}");
         }
-        assert!(
-            ColumnBuilder::new(&ColumnType::Other("MAP(INTEGER, INTEGER)".to_owned()), 1).is_err()
-        );
+        assert!(ColumnBuilder::new(&ColumnType::Other("MAP(INTEGER, INTEGER)".to_owned()), 1).is_err());
     }
 
     #[test]
     fn broken_binary_values() {
         let cases: [(ColumnType, &[u8], &str); 10] = [
-            (
-                ColumnType::Int4,
-                &[0, 0, 1],
-                "08P01: insufficient data left in message",
-            ),
-            (
-                ColumnType::Int4,
-                &[0, 0, 0, 1, 2],
-                "22P03: incorrect binary data format",
-            ),
-            (
-                ColumnType::Uuid,
-                &[1; 15],
-                "08P01: insufficient data left in message",
-            ),
-            (
-                ColumnType::Text,
-                &[0xff],
-                "22021: invalid byte sequence for encoding \"UTF8\": 0xff",
-            ),
-            (
-                ColumnType::Jsonb,
-                &[2, b'1'],
-                "XX000: unsupported jsonb version number 2",
-            ),
+            (ColumnType::Int4, &[0, 0, 1], "08P01: insufficient data left in message"),
+            (ColumnType::Int4, &[0, 0, 0, 1, 2], "22P03: incorrect binary data format"),
+            (ColumnType::Uuid, &[1; 15], "08P01: insufficient data left in message"),
+            (ColumnType::Text, &[0xff], "22021: invalid byte sequence for encoding \"UTF8\": 0xff"),
+            (ColumnType::Jsonb, &[2, b'1'], "XX000: unsupported jsonb version number 2"),
             (ColumnType::Time, &[0xff; 8], "22008: time out of range"),
             (
                 ColumnType::Numeric(5, 2),
@@ -393,9 +320,7 @@ mod tests {
             ),
             (
                 ColumnType::Array(Box::new(ColumnType::Int4)),
-                &[
-                    0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 1,
-                ],
+                &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 1],
                 "08P01: insufficient data left in message",
             ),
         ];

@@ -19,9 +19,7 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
             let value = number::parse_integer(text, i32::MIN.into(), i32::MAX.into(), "integer")?;
             b.append_value(i32::try_from(value).unwrap_or_default());
         }
-        Values::Int8(b) => {
-            b.append_value(number::parse_integer(text, i64::MIN, i64::MAX, "bigint")?)
-        }
+        Values::Int8(b) => b.append_value(number::parse_integer(text, i64::MIN, i64::MAX, "bigint")?),
         Values::Float4(b) => b.append_value(number::parse_float(text)?),
         Values::Float8(b) => b.append_value(number::parse_float(text)?),
         Values::Numeric(b, p, s) => b.append_value(numeric::parse(text, *p, *s)?),
@@ -97,8 +95,5 @@ fn limited<'a>(text: &'a str, n: u32, explicit_cast: bool, type_name: &str) -> P
     if explicit_cast || rest.bytes().all(|b| b == b' ') {
         return Ok(kept);
     }
-    Err(PgError::new(
-        SqlState::STRING_DATA_RIGHT_TRUNCATION,
-        format!("value too long for type {type_name}({n})"),
-    ))
+    Err(PgError::new(SqlState::STRING_DATA_RIGHT_TRUNCATION, format!("value too long for type {type_name}({n})")))
 }

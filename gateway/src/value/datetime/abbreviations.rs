@@ -2,9 +2,7 @@
 
 /// Seconds east of UTC and whether it is daylight saving time; `name` is lower case.
 pub(super) fn abbreviation(name: &str) -> Option<(i32, bool)> {
-    let i = ABBREVIATIONS
-        .binary_search_by(|(known, ..)| (*known).cmp(name))
-        .ok()?;
+    let i = ABBREVIATIONS.binary_search_by(|(known, ..)| (*known).cmp(name)).ok()?;
     ABBREVIATIONS.get(i).map(|(_, offset, dst)| (*offset, *dst))
 }
 

@@ -127,10 +127,8 @@ impl<'a> Decoder<'a> {
     }
 
     fn finish(mut self) -> Decoded<Pieces> {
-        let infinite = matches!(
-            self.pieces.special,
-            Some(Special::Epoch | Special::Infinity | Special::NegativeInfinity)
-        );
+        let infinite =
+            matches!(self.pieces.special, Some(Special::Epoch | Special::Infinity | Special::NegativeInfinity));
         if infinite {
             return Ok(self.pieces);
         }
@@ -162,13 +160,9 @@ impl<'a> Decoder<'a> {
     fn date_field(&mut self, i: usize, field: &str) -> Decoded<u16> {
         let starts_with_digit = field.as_bytes().first().is_some_and(u8::is_ascii_digit);
         if self.label == Some(Label::Julian) {
-            let end = field
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(field.len());
+            let end = field.find(|c: char| !c.is_ascii_digit()).unwrap_or(field.len());
             self.julian_day(field.get(..end).unwrap_or_default())?;
-            self.pieces.zone = Some(Zone::Offset(zone_offset(
-                field.get(end..).unwrap_or_default(),
-            )?));
+            self.pieces.zone = Some(Zone::Offset(zone_offset(field.get(end..).unwrap_or_default())?));
             self.label = None;
             return Ok(DATE | TIME | ZONE);
         }
@@ -176,8 +170,7 @@ impl<'a> Decoder<'a> {
             let kind = |i: usize| self.fields.get(i).map(|f| f.0);
             i == 0
                 && self.fields.len() >= 2
-                && (kind(self.fields.len() - 1) == Some(FieldKind::Date)
-                    || kind(1) == Some(FieldKind::Time))
+                && (kind(self.fields.len() - 1) == Some(FieldKind::Date) || kind(1) == Some(FieldKind::Time))
         } else {
             self.label.is_none() && self.pieces.seen & (MONTH | DAY) != MONTH | DAY
         };
@@ -186,21 +179,13 @@ impl<'a> Decoder<'a> {
         }
         if starts_with_digit || self.label.is_some() {
             // A concatenated time with its zone: `040506-08`.
-            if self
-                .label
-                .take()
-                .is_some_and(|label| label != Label::IsoTime)
-                || self.pieces.seen & TIME == TIME
-            {
+            if self.label.take().is_some_and(|label| label != Label::IsoTime) || self.pieces.seen & TIME == TIME {
                 return Err(Fault::Format);
             }
             let cut = field.find('-').ok_or(Fault::Format)?;
             let (time, zone) = field.split_at(cut);
             self.pieces.zone = Some(Zone::Offset(zone_offset(zone)?));
-            return Ok(self.run_together(
-                time,
-                self.pieces.seen | if self.time_only { DATE } else { 0 },
-            )? | ZONE);
+            return Ok(self.run_together(time, self.pieces.seen | if self.time_only { DATE } else { 0 })? | ZONE);
         }
         self.named_zone(field)?;
         Ok(ZONE)
@@ -213,11 +198,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn time_field(&mut self, field: &str) -> Decoded<u16> {
-        if self
-            .label
-            .take()
-            .is_some_and(|label| label != Label::IsoTime)
-        {
+        if self.label.take().is_some_and(|label| label != Label::IsoTime) {
             return Err(Fault::Format);
         }
         let (hour, minute, second, micros) = clock(field)?;
@@ -236,8 +217,7 @@ impl<'a> Decoder<'a> {
         !(0..=24).contains(&p.hour)
             || !(0..=59).contains(&p.minute)
             || !(0..=60).contains(&p.second)
-            || ((p.hour * 60 + p.minute) * 60 + p.second) * 1_000_000 + p.micros
-                > super::civil::DAY_MICROS
+            || ((p.hour * 60 + p.minute) * 60 + p.second) * 1_000_000 + p.micros > super::civil::DAY_MICROS
     }
 
     fn number_field(&mut self, i: usize, field: &str) -> Decoded<u16> {
@@ -255,11 +235,7 @@ impl<'a> Decoder<'a> {
             }
             Some(Label::IsoTime) => {
                 let mask = self.run_together(field, self.pieces.seen | DATE)?;
-                return if mask == TIME {
-                    Ok(mask)
-                } else {
-                    Err(Fault::Format)
-                };
+                return if mask == TIME { Ok(mask) } else { Err(Fault::Format) };
             }
             Some(Label::Unit(unit)) => return self.labelled(unit, field),
             None => {}
@@ -279,9 +255,7 @@ impl<'a> Decoder<'a> {
         match point {
             Some(_) if seen & DATE == 0 => self.date(field),
             Some(point) if point > 2 => self.run_together(field, seen),
-            _ if field.len() >= 6 && (seen & DATE == 0 || seen & TIME == 0) => {
-                self.run_together(field, seen)
-            }
+            _ if field.len() >= 6 && (seen & DATE == 0 || seen & TIME == 0) => self.run_together(field, seen),
             _ => self.number(field, seen),
         }
     }
@@ -362,10 +336,7 @@ impl<'a> Decoder<'a> {
             Word::IsoTime => {
                 let next = self.fields.get(i + 1).map(|f| f.0);
                 let date_known = self.time_only || self.pieces.seen & DATE == DATE;
-                let sensible = matches!(
-                    next,
-                    Some(FieldKind::Number | FieldKind::Time | FieldKind::Date)
-                );
+                let sensible = matches!(next, Some(FieldKind::Number | FieldKind::Time | FieldKind::Date));
                 if !date_known || !sensible {
                     return Err(Fault::Format);
                 }
@@ -391,10 +362,7 @@ impl<'a> Decoder<'a> {
         if !behind.is_empty() && unit != DateUnit::Second {
             return Err(Fault::Format);
         }
-        let value: i64 = whole
-            .parse::<i32>()
-            .map_err(|_| overflow_or_format(whole))?
-            .into();
+        let value: i64 = whole.parse::<i32>().map_err(|_| overflow_or_format(whole))?.into();
         let seen = self.pieces.seen;
         let p = &mut self.pieces;
         let (slot, mask) = match unit {
@@ -421,11 +389,7 @@ impl<'a> Decoder<'a> {
         let mut mask = MONTH;
         let seen = self.pieces.seen;
         // A number was taken for the month: it was the day.
-        if seen & MONTH != 0
-            && !self.text_month
-            && seen & DAY == 0
-            && (1..=31).contains(&self.pieces.month)
-        {
+        if seen & MONTH != 0 && !self.text_month && seen & DAY == 0 && (1..=31).contains(&self.pieces.month) {
             self.pieces.day = self.pieces.month;
             mask = DAY;
         }
@@ -453,13 +417,10 @@ impl<'a> Decoder<'a> {
             }
         }
         if p.seen & DAY_OF_YEAR != 0 {
-            let (year, month, day) =
-                civil_from_days(days_from_civil(p.year, 1, 1) + self.day_of_year - 1);
+            let (year, month, day) = civil_from_days(days_from_civil(p.year, 1, 1) + self.day_of_year - 1);
             (p.year, p.month, p.day) = (year, month.into(), day.into());
         }
-        if p.seen & MONTH != 0 && !(1..=12).contains(&p.month)
-            || p.seen & DAY != 0 && !(1..=31).contains(&p.day)
-        {
+        if p.seen & MONTH != 0 && !(1..=12).contains(&p.month) || p.seen & DAY != 0 && !(1..=31).contains(&p.day) {
             return Err(Fault::MonthOrDayOverflow);
         }
         if p.seen & DATE == DATE && p.day > days_of_month(p.year, p.month) {

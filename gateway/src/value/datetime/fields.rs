@@ -93,11 +93,7 @@ fn number(text: &str, start: usize) -> Option<(FieldKind, Cow<'_, str>, usize)> 
         Some(&mark @ (b'-' | b'/' | b'.')) => {
             at += 1;
             if bytes.get(at).is_some_and(u8::is_ascii_digit) {
-                let mut kind = if mark == b'.' {
-                    FieldKind::Number
-                } else {
-                    FieldKind::Date
-                };
+                let mut kind = if mark == b'.' { FieldKind::Number } else { FieldKind::Date };
                 at = run(bytes, at, digit);
                 if bytes.get(at) == Some(&mark) {
                     kind = FieldKind::Date;
@@ -128,9 +124,7 @@ fn word(text: &str, start: usize) -> Option<(FieldKind, Cow<'_, str>, usize)> {
     if !goes_on {
         return Some((FieldKind::Word, letters, end));
     }
-    let end = run(bytes, end, |b| {
-        b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'/' | b'_' | b'.' | b':')
-    });
+    let end = run(bytes, end, |b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'/' | b'_' | b'.' | b':'));
     Some((FieldKind::Date, slice(text, start, end)?, end))
 }
 
@@ -140,25 +134,17 @@ fn signed(text: &str, start: usize) -> Option<(FieldKind, Cow<'_, str>, usize)> 
     let body = run(bytes, start + 1, is_space);
     let (kind, end) = match bytes.get(body)? {
         b'0'..=b'9' | b'.' => {
-            let end = run(bytes, body, |b| {
-                b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-')
-            });
+            let end = run(bytes, body, |b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-'));
             (FieldKind::Zone, end)
         }
-        b if b.is_ascii_alphabetic() => (
-            FieldKind::Special,
-            run(bytes, body, |b| b.is_ascii_alphabetic()),
-        ),
+        b if b.is_ascii_alphabetic() => (FieldKind::Special, run(bytes, body, |b| b.is_ascii_alphabetic())),
         _ => return None,
     };
     let field = if body == start + 1 {
         slice(text, start, end)?
     } else {
         let sign = text.get(start..=start)?;
-        Cow::Owned(format!(
-            "{sign}{}",
-            text.get(body..end)?.to_ascii_lowercase()
-        ))
+        Cow::Owned(format!("{sign}{}", text.get(body..end)?.to_ascii_lowercase()))
     };
     Some((kind, field, end))
 }

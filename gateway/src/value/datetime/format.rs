@@ -7,9 +7,7 @@ use super::input::{DATE_INFINITY, TIMESTAMP_INFINITY};
 use crate::value::context::{DateOrder, DateStyle, ValueContext};
 use crate::value::digits::{write_fraction, write_padded, write_two};
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
 /// Days since 1970.
@@ -53,12 +51,7 @@ pub(in crate::value) fn write_timestamp(micros: i64, ctx: &ValueContext, out: &m
 pub(in crate::value) fn write_timestamptz(micros: i64, ctx: &ValueContext, out: &mut BytesMut) {
     if !infinite(micros, TIMESTAMP_INFINITY, out) {
         let east = ctx.time_zone.offset_at(micros);
-        date_and_time(
-            micros.saturating_add(i64::from(east) * 1_000_000),
-            Some((east, micros)),
-            ctx,
-            out,
-        );
+        date_and_time(micros.saturating_add(i64::from(east) * 1_000_000), Some((east, micros)), ctx, out);
     }
 }
 
@@ -84,10 +77,7 @@ fn date_and_time(local: i64, zone: Option<(i32, i64)>, ctx: &ValueContext, out: 
             write_time(time, out);
         }
         DateStyle::Postgres => {
-            let month = usize::try_from(month)
-                .ok()
-                .and_then(|m| MONTHS.get(m.wrapping_sub(1)))
-                .unwrap_or(&"");
+            let month = usize::try_from(month).ok().and_then(|m| MONTHS.get(m.wrapping_sub(1))).unwrap_or(&"");
             out.put_slice(WEEKDAYS.get(weekday(days)).unwrap_or(&"").as_bytes());
             out.put_u8(b' ');
             if ctx.date_order == DateOrder::Dmy {
@@ -105,16 +95,8 @@ fn date_and_time(local: i64, zone: Option<(i32, i64)>, ctx: &ValueContext, out: 
             write_year(year, out);
         }
         style => {
-            let order = if style == DateStyle::German {
-                DateOrder::Dmy
-            } else {
-                ctx.date_order
-            };
-            let mark = if style == DateStyle::German {
-                b'.'
-            } else {
-                b'/'
-            };
+            let order = if style == DateStyle::German { DateOrder::Dmy } else { ctx.date_order };
+            let mark = if style == DateStyle::German { b'.' } else { b'/' };
             day_and_month(order, month, day, mark, out);
             write_year(year, out);
             out.put_u8(b' ');
@@ -140,14 +122,7 @@ fn iso_date(year: i64, month: u32, day: u32, out: &mut BytesMut) {
     write_two(day, out);
 }
 
-fn numeric_date(
-    style: DateStyle,
-    order: DateOrder,
-    year: i64,
-    month: u32,
-    day: u32,
-    out: &mut BytesMut,
-) {
+fn numeric_date(style: DateStyle, order: DateOrder, year: i64, month: u32, day: u32, out: &mut BytesMut) {
     let (mark, order) = match style {
         DateStyle::German => (b'.', DateOrder::Dmy),
         DateStyle::Sql => (b'/', order),
@@ -158,11 +133,7 @@ fn numeric_date(
 }
 
 fn day_and_month(order: DateOrder, month: u32, day: u32, mark: u8, out: &mut BytesMut) {
-    let (first, second) = if order == DateOrder::Dmy {
-        (day, month)
-    } else {
-        (month, day)
-    };
+    let (first, second) = if order == DateOrder::Dmy { (day, month) } else { (month, day) };
     write_two(first, out);
     out.put_u8(mark);
     write_two(second, out);

@@ -154,38 +154,28 @@ fn decode(shown: &str, ctx: &ValueContext, time_only: bool, type_name: &str) -> 
 }
 
 fn range(what: &str, shown: &str) -> PgError {
-    PgError::new(
-        SqlState::DATETIME_FIELD_OVERFLOW,
-        format!("{what} out of range: \"{shown}\""),
-    )
+    PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, format!("{what} out of range: \"{shown}\""))
 }
 
 /// Postgres' words for a fault.
 #[cold]
 pub(in crate::value) fn fault(fault: &Fault, shown: &str, type_name: &str) -> PgError {
-    let field = || {
-        PgError::new(
-            SqlState::DATETIME_FIELD_OVERFLOW,
-            format!("date/time field value out of range: \"{shown}\""),
-        )
-    };
+    let field =
+        || PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, format!("date/time field value out of range: \"{shown}\""));
     match fault {
         Fault::Format => PgError::new(
             SqlState::INVALID_DATETIME_FORMAT,
             format!("invalid input syntax for type {type_name}: \"{shown}\""),
         ),
         Fault::FieldOverflow => field(),
-        Fault::MonthOrDayOverflow => {
-            field().hint("Perhaps you need a different \"datestyle\" setting.")
-        }
+        Fault::MonthOrDayOverflow => field().hint("Perhaps you need a different \"datestyle\" setting."),
         Fault::ZoneOverflow => PgError::new(
             SqlState::INVALID_TIME_ZONE_DISPLACEMENT,
             format!("time zone displacement out of range: \"{shown}\""),
         ),
-        Fault::UnknownZone(zone) => PgError::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("time zone \"{zone}\" not recognized"),
-        ),
+        Fault::UnknownZone(zone) => {
+            PgError::new(SqlState::INVALID_PARAMETER_VALUE, format!("time zone \"{zone}\" not recognized"))
+        }
     }
 }
 
@@ -213,8 +203,7 @@ fn iso_date(text: &[u8]) -> Option<i32> {
 fn iso_timestamp(text: &[u8]) -> Option<i64> {
     let (date, time) = text.split_at_checked(10)?;
     let days = iso_date(date)?;
-    let (&[b' ' | b'T', a, b, b':', c, d, b':', e, f], rest) = time.split_first_chunk::<9>()?
-    else {
+    let (&[b' ' | b'T', a, b, b':', c, d, b':', e, f], rest) = time.split_first_chunk::<9>()? else {
         return None;
     };
     let (hour, minute, second) = (two(a, b)?, two(c, d)?, two(e, f)?);
@@ -256,9 +245,5 @@ fn iso_timestamptz(text: &[u8]) -> Option<i64> {
     if seconds > 15 * 3600 + 59 * 60 || matches!(zone, [_, _, _, _, b'6'..=b'9', _]) {
         return None;
     }
-    Some(if zone.first() == Some(&b'-') {
-        local + seconds * 1_000_000
-    } else {
-        local - seconds * 1_000_000
-    })
+    Some(if zone.first() == Some(&b'-') { local + seconds * 1_000_000 } else { local - seconds * 1_000_000 })
 }

@@ -13,29 +13,14 @@ impl Decoder<'_> {
         let bytes = field.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
-            let skip = bytes
-                .get(at..)
-                .unwrap_or_default()
-                .iter()
-                .take_while(|b| !b.is_ascii_alphanumeric())
-                .count();
+            let skip = bytes.get(at..).unwrap_or_default().iter().take_while(|b| !b.is_ascii_alphanumeric()).count();
             at += skip;
             let digit = bytes.get(at).ok_or(Fault::Format)?.is_ascii_digit();
             let same = |b: &&u8| {
-                if digit {
-                    b.is_ascii_digit()
-                } else {
-                    b.is_ascii_alphabetic()
-                }
+                if digit { b.is_ascii_digit() } else { b.is_ascii_alphabetic() }
             };
-            let len = bytes
-                .get(at..)
-                .unwrap_or_default()
-                .iter()
-                .take_while(same)
-                .count();
-            *parts.get_mut(count).ok_or(Fault::Format)? =
-                field.get(at..at + len).unwrap_or_default();
+            let len = bytes.get(at..).unwrap_or_default().iter().take_while(same).count();
+            *parts.get_mut(count).ok_or(Fault::Format)? = field.get(at..at + len).unwrap_or_default();
             count += 1;
             // The separator goes with the part before it, so that one at the end is allowed.
             at += len;
@@ -45,10 +30,7 @@ impl Decoder<'_> {
         let before = self.pieces.seen;
         let mut text_month = false;
         let mut mask = 0;
-        for part in parts
-            .iter()
-            .filter(|p| p.as_bytes().first().is_some_and(u8::is_ascii_alphabetic))
-        {
+        for part in parts.iter().filter(|p| p.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)) {
             match tokens::date_word(part) {
                 Some(Word::Ignore) => continue,
                 Some(Word::Month(month)) => self.pieces.month = month,
@@ -61,10 +43,7 @@ impl Decoder<'_> {
             mask |= MONTH;
         }
         let outer = std::mem::replace(&mut self.text_month, text_month);
-        for part in parts
-            .iter()
-            .filter(|p| p.as_bytes().first().is_some_and(u8::is_ascii_digit))
-        {
+        for part in parts.iter().filter(|p| p.as_bytes().first().is_some_and(u8::is_ascii_digit)) {
             let known = before | mask;
             let new = self.number(part, known)?;
             if new & known != 0 {
@@ -83,10 +62,7 @@ impl Decoder<'_> {
     pub(super) fn number(&mut self, field: &str, seen: u16) -> Decoded<u16> {
         let digits = field.find('.').unwrap_or(field.len());
         let whole = field.get(..digits).unwrap_or_default();
-        let value: i64 = whole
-            .parse::<i32>()
-            .map_err(|_| overflow_or_format(whole))?
-            .into();
+        let value: i64 = whole.parse::<i32>().map_err(|_| overflow_or_format(whole))?.into();
         if digits < field.len() {
             if digits > 2 {
                 return self.run_together(field, seen | DATE);
@@ -135,10 +111,7 @@ impl Decoder<'_> {
     pub(super) fn run_together(&mut self, field: &str, seen: u16) -> Decoded<u16> {
         let number = |from: usize, to: usize| -> Decoded<i64> {
             let piece = field.get(from..to).ok_or(Fault::Format)?;
-            piece
-                .parse::<i32>()
-                .map(i64::from)
-                .map_err(|_| overflow_or_format(piece))
+            piece.parse::<i32>().map(i64::from).map_err(|_| overflow_or_format(piece))
         };
         let len = match field.find('.') {
             Some(point) => {

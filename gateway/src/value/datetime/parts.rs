@@ -15,11 +15,7 @@ pub(super) type Decoded<T> = Result<T, Fault>;
 
 /// A number that failed to parse was too long, or no number.
 pub(super) fn overflow_or_format(digits: &str) -> Fault {
-    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
-        Fault::FieldOverflow
-    } else {
-        Fault::Format
-    }
+    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) { Fault::FieldOverflow } else { Fault::Format }
 }
 
 /// `.123` as microseconds, rounded half to even as `rint` does.
@@ -39,25 +35,17 @@ pub(in crate::value) fn fraction(text: &str) -> Decoded<i64> {
 /// `hh:mm[:ss[.ffffff]]` or `mm:ss.ffffff`; hours are not limited here.
 pub(in crate::value) fn clock(field: &str) -> Decoded<(i64, i64, i64, i64)> {
     let (whole, micros) = match field.find('.') {
-        Some(point) => (
-            field.get(..point).unwrap_or_default(),
-            fraction(field.get(point..).unwrap_or_default())?,
-        ),
+        Some(point) => (field.get(..point).unwrap_or_default(), fraction(field.get(point..).unwrap_or_default())?),
         None => (field, 0),
     };
     // Nothing between colons is 0, as strtol() has it.
     let part = |text: &str| match text {
         "" => Ok(0),
-        _ => text
-            .parse::<i32>()
-            .map(i64::from)
-            .map_err(|_| overflow_or_format(text)),
+        _ => text.parse::<i32>().map(i64::from).map_err(|_| overflow_or_format(text)),
     };
     let mut parts = whole.split(':');
     let first = parts.next().unwrap_or_default();
-    let first = first
-        .parse::<i64>()
-        .map_err(|_| overflow_or_format(first))?;
+    let first = first.parse::<i64>().map_err(|_| overflow_or_format(first))?;
     let second = part(parts.next().ok_or(Fault::Format)?)?;
     let (hour, minute, second) = match parts.next() {
         Some(third) => (first, second, part(third)?),
@@ -83,12 +71,10 @@ pub(super) fn zone_offset(field: &str) -> Decoded<i32> {
     };
     let part = |text: &str| {
         let digits = if text.is_empty() { "0" } else { text };
-        digits
-            .parse::<i32>()
-            .map_err(|_| match overflow_or_format(text) {
-                Fault::FieldOverflow => Fault::ZoneOverflow,
-                other => other,
-            })
+        digits.parse::<i32>().map_err(|_| match overflow_or_format(text) {
+            Fault::FieldOverflow => Fault::ZoneOverflow,
+            other => other,
+        })
     };
     let mut parts = digits.split(':');
     let first = parts.next().unwrap_or_default();

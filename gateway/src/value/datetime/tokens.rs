@@ -71,9 +71,8 @@ pub(super) fn date_word(word: &str) -> Option<Word> {
         "oct" | "october" => Word::Month(10),
         "nov" | "november" => Word::Month(11),
         "dec" | "december" => Word::Month(12),
-        "sun" | "sunday" | "mon" | "monday" | "tue" | "tues" | "tuesday" | "wed" | "weds"
-        | "wednesday" | "thu" | "thur" | "thurs" | "thursday" | "fri" | "friday" | "sat"
-        | "saturday" => Word::Weekday,
+        "sun" | "sunday" | "mon" | "monday" | "tue" | "tues" | "tuesday" | "wed" | "weds" | "wednesday" | "thu"
+        | "thur" | "thurs" | "thursday" | "fri" | "friday" | "sat" | "saturday" => Word::Weekday,
         "am" => Word::Am,
         "pm" => Word::Pm,
         "ad" => Word::Ad,
@@ -94,9 +93,7 @@ pub(super) fn date_word(word: &str) -> Option<Word> {
 
 /// Any word of a date or time: zone abbreviations come first, as in Postgres.
 pub(super) fn word(word: &str) -> Option<Word> {
-    abbreviation(word)
-        .map(|(east, _)| Word::Zone(east))
-        .or_else(|| date_word(word))
+    abbreviation(word).map(|(east, _)| Word::Zone(east)).or_else(|| date_word(word))
 }
 
 /// A unit of an interval.

@@ -18,12 +18,7 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
         let key = keys.get(row).copied().flatten().ok_or_else(unexpected)?;
         return encode(values, key, out);
     }
-    let integer = |unit| {
-        cells
-            .integer(row)
-            .map(|v| micros(v, unit))
-            .ok_or_else(unexpected)
-    };
+    let integer = |unit| cells.integer(row).map(|v| micros(v, unit)).ok_or_else(unexpected);
     match bound.kind {
         Kind::Bool => match cells {
             Cells::Bool(values) => out.put_u8(values.value(row).into()),
@@ -35,9 +30,7 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
         #[allow(clippy::cast_possible_truncation)]
         Kind::Float4 => out.put_f32(cells.float(row).ok_or_else(unexpected)? as f32),
         Kind::Float8 => out.put_f64(cells.float(row).ok_or_else(unexpected)?),
-        Kind::Numeric(scale) => {
-            numeric::send(cells.decimal(row).ok_or_else(too_wide)?, *scale, out)
-        }
+        Kind::Numeric(scale) => numeric::send(cells.decimal(row).ok_or_else(too_wide)?, *scale, out),
         Kind::Text => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
         Kind::Char(n) => padded(cells.bytes(row).ok_or_else(unexpected)?, *n, out),
         Kind::Bytea => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
@@ -51,9 +44,7 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
             out.put_i64(integer(*unit)?);
             out.put_i32(0);
         }
-        Kind::Timestamp(unit) | Kind::Timestamptz(unit) => {
-            out.put_i64(postgres_timestamp(integer(*unit)?))
-        }
+        Kind::Timestamp(unit) | Kind::Timestamptz(unit) => out.put_i64(postgres_timestamp(integer(*unit)?)),
         Kind::Interval => match cells {
             Cells::Interval(at) => {
                 let value = at(row);
@@ -76,10 +67,7 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
 
 #[cold]
 fn too_wide() -> PgError {
-    PgError::new(
-        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-        "a number of more than 38 digits cannot be sent in binary form",
-    )
+    PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "a number of more than 38 digits cannot be sent in binary form")
 }
 
 fn postgres_date(days: i32) -> i32 {

@@ -1,17 +1,16 @@
 //! Typed access to the values of an Arrow array.
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Decimal256Array,
-    FixedSizeBinaryArray, LargeBinaryArray, LargeStringArray, StringArray, StringViewArray,
+    Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Decimal256Array, FixedSizeBinaryArray,
+    LargeBinaryArray, LargeStringArray, StringArray, StringViewArray,
 };
 use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type,
-    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit, IntervalYearMonthType,
-    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, DurationMicrosecondType,
+    DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float16Type, Float32Type, Float64Type,
+    Int8Type, Int16Type, Int32Type, Int64Type, IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit,
+    IntervalYearMonthType, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
+    TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
 use super::super::context::ValueContext;
@@ -44,10 +43,7 @@ pub(super) enum Cells<'a> {
     FixedBin(&'a FixedSizeBinaryArray),
     Interval(Box<dyn Fn(usize) -> Interval + 'a>),
     /// Where each list begins and ends among the elements.
-    List(
-        Box<dyn Fn(usize) -> (usize, usize) + 'a>,
-        Box<BoundEncoder<'a>>,
-    ),
+    List(Box<dyn Fn(usize) -> (usize, usize) + 'a>, Box<BoundEncoder<'a>>),
     /// The index of each value, none for NULL.
     Dictionary(Vec<Option<usize>>, Box<BoundEncoder<'a>>),
     Nested(&'a dyn Array),
@@ -57,19 +53,13 @@ pub(super) enum Cells<'a> {
 
 macro_rules! primitive {
     ($array:expr, $ty:ty) => {
-        $array
-            .as_primitive_opt::<$ty>()
-            .ok_or_else(|| mismatch($array))?
-            .values()
+        $array.as_primitive_opt::<$ty>().ok_or_else(|| mismatch($array))?.values()
     };
 }
 
 #[cold]
 fn mismatch(array: &dyn Array) -> PgError {
-    PgError::internal(format!(
-        "a result column of unexpected type {}",
-        array.data_type()
-    ))
+    PgError::internal(format!("a result column of unexpected type {}", array.data_type()))
 }
 
 impl<'a> Cells<'a> {
@@ -89,12 +79,7 @@ impl<'a> Cells<'a> {
             DataType::UInt16 => Self::U16(primitive!(array, UInt16Type)),
             DataType::UInt32 => Self::U32(primitive!(array, UInt32Type)),
             DataType::UInt64 => Self::U64(primitive!(array, UInt64Type)),
-            DataType::Float16 => Self::Half(
-                primitive!(array, Float16Type)
-                    .iter()
-                    .map(|h| h.to_f32())
-                    .collect(),
-            ),
+            DataType::Float16 => Self::Half(primitive!(array, Float16Type).iter().map(|h| h.to_f32()).collect()),
             DataType::Float32 => Self::F32(primitive!(array, Float32Type)),
             DataType::Float64 => Self::F64(primitive!(array, Float64Type)),
             DataType::Decimal32(..) => Self::I32(primitive!(array, Decimal32Type)),
@@ -107,18 +92,12 @@ impl<'a> Cells<'a> {
             DataType::Binary => Self::Bin(array.as_binary_opt().ok_or_else(failed)?),
             DataType::LargeBinary => Self::LargeBin(array.as_binary_opt().ok_or_else(failed)?),
             DataType::BinaryView => Self::BinView(array.as_binary_view_opt().ok_or_else(failed)?),
-            DataType::FixedSizeBinary(_) => {
-                Self::FixedBin(array.as_fixed_size_binary_opt().ok_or_else(failed)?)
-            }
+            DataType::FixedSizeBinary(_) => Self::FixedBin(array.as_fixed_size_binary_opt().ok_or_else(failed)?),
             DataType::Date32 => Self::I32(primitive!(array, Date32Type)),
             DataType::Date64 => Self::I64(primitive!(array, Date64Type)),
-            DataType::Time32(_) | DataType::Time64(_) | DataType::Timestamp(..) => {
-                Self::time(array)?
-            }
+            DataType::Time32(_) | DataType::Time64(_) | DataType::Timestamp(..) => Self::time(array)?,
             DataType::Interval(_) | DataType::Duration(_) => Self::interval(array)?,
-            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
-                Self::list(kind, array, ctx)?
-            }
+            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => Self::list(kind, array, ctx)?,
             DataType::Dictionary(..) => {
                 let dictionary = array.as_any_dictionary_opt().ok_or_else(failed)?;
                 let values = BoundEncoder::new(kind, dictionary.values().as_ref(), ctx)?;
@@ -126,12 +105,7 @@ impl<'a> Cells<'a> {
                     vec![None; array.len()]
                 } else {
                     let valid = |i: usize| dictionary.keys().is_valid(i);
-                    dictionary
-                        .normalized_keys()
-                        .into_iter()
-                        .enumerate()
-                        .map(|(i, k)| valid(i).then_some(k))
-                        .collect()
+                    dictionary.normalized_keys().into_iter().enumerate().map(|(i, k)| valid(i).then_some(k)).collect()
                 };
                 Self::Dictionary(keys, Box::new(values))
             }
@@ -143,29 +117,18 @@ impl<'a> Cells<'a> {
         Ok(match array.data_type() {
             DataType::Time32(TimeUnit::Second) => Self::I32(primitive!(array, Time32SecondType)),
             DataType::Time32(_) => Self::I32(primitive!(array, Time32MillisecondType)),
-            DataType::Time64(TimeUnit::Nanosecond) => {
-                Self::I64(primitive!(array, Time64NanosecondType))
-            }
+            DataType::Time64(TimeUnit::Nanosecond) => Self::I64(primitive!(array, Time64NanosecondType)),
             DataType::Time64(_) => Self::I64(primitive!(array, Time64MicrosecondType)),
-            DataType::Timestamp(TimeUnit::Second, _) => {
-                Self::I64(primitive!(array, TimestampSecondType))
-            }
-            DataType::Timestamp(TimeUnit::Millisecond, _) => {
-                Self::I64(primitive!(array, TimestampMillisecondType))
-            }
-            DataType::Timestamp(TimeUnit::Microsecond, _) => {
-                Self::I64(primitive!(array, TimestampMicrosecondType))
-            }
+            DataType::Timestamp(TimeUnit::Second, _) => Self::I64(primitive!(array, TimestampSecondType)),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => Self::I64(primitive!(array, TimestampMillisecondType)),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => Self::I64(primitive!(array, TimestampMicrosecondType)),
             _ => Self::I64(primitive!(array, TimestampNanosecondType)),
         })
     }
 
     fn interval(array: &'a dyn Array) -> PgResult<Self> {
         let duration = |values: &'a [i64], unit: TimeUnit| -> Box<dyn Fn(usize) -> Interval + 'a> {
-            Box::new(move |i| Interval {
-                micros: values.get(i).map_or(0, |v| micros(*v, unit)),
-                ..Interval::default()
-            })
+            Box::new(move |i| Interval { micros: values.get(i).map_or(0, |v| micros(*v, unit)), ..Interval::default() })
         };
         Ok(Self::Interval(match array.data_type() {
             DataType::Duration(unit) => {
@@ -179,10 +142,7 @@ impl<'a> Cells<'a> {
             }
             DataType::Interval(IntervalUnit::YearMonth) => {
                 let values = primitive!(array, IntervalYearMonthType);
-                Box::new(move |i| Interval {
-                    months: values.get(i).copied().unwrap_or(0),
-                    ..Interval::default()
-                })
+                Box::new(move |i| Interval { months: values.get(i).copied().unwrap_or(0), ..Interval::default() })
             }
             DataType::Interval(IntervalUnit::DayTime) => {
                 let values = primitive!(array, IntervalDayTimeType);
@@ -232,10 +192,7 @@ impl<'a> Cells<'a> {
             _ => {
                 let list = array.as_fixed_size_list_opt().ok_or_else(failed)?;
                 let size = index(list.value_length().into());
-                Self::List(
-                    Box::new(move |i| (i * size, (i + 1) * size)),
-                    bound(list.values())?,
-                )
+                Self::List(Box::new(move |i| (i * size, (i + 1) * size)), bound(list.values())?)
             }
         })
     }
@@ -263,9 +220,7 @@ impl<'a> Cells<'a> {
         match self {
             Self::I128(v) => v.get(row).copied(),
             Self::U64(v) => v.get(row).map(|v| (*v).into()),
-            Self::Wide(v) => (row < v.len())
-                .then(|| v.value(row))
-                .and_then(arrow::datatypes::i256::to_i128),
+            Self::Wide(v) => (row < v.len()).then(|| v.value(row)).and_then(arrow::datatypes::i256::to_i128),
             other => other.integer(row).map(Into::into),
         }
     }

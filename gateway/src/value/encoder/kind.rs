@@ -42,25 +42,13 @@ impl Kind {
     }
 }
 
-pub(super) fn of_column(
-    arrow: &DataType,
-    duckdb: &str,
-    declared: Option<&ColumnType>,
-) -> PgResult<(Kind, PgType)> {
+pub(super) fn of_column(arrow: &DataType, duckdb: &str, declared: Option<&ColumnType>) -> PgResult<(Kind, PgType)> {
     let (kind, oid) = natural(arrow, duckdb);
-    let natural = PgType {
-        oid,
-        typmod: -1,
-        typlen: typlen(oid),
-    };
+    let natural = PgType { oid, typmod: -1, typlen: typlen(oid) };
     let Some(declared) = declared else {
         return Ok((kind, natural));
     };
-    let told = PgType {
-        oid: declared.oid(),
-        typmod: declared.typmod(),
-        typlen: declared.typlen(),
-    };
+    let told = PgType { oid: declared.oid(), typmod: declared.typmod(), typlen: declared.typlen() };
     Ok(match as_declared(&kind, declared) {
         Some(Kind::Numeric(scale)) if !matches!(declared, ColumnType::Numeric(_, s) if *s == scale) => {
             (Kind::Numeric(scale), PgType { typmod: -1, ..told })
@@ -72,10 +60,7 @@ pub(super) fn of_column(
 
 /// The kind that shows values of `kind` as `declared`; none where they cannot be.
 fn as_declared(kind: &Kind, declared: &ColumnType) -> Option<Kind> {
-    let integer = matches!(
-        kind,
-        Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric(0)
-    );
+    let integer = matches!(kind, Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric(0));
     let text = matches!(kind, Kind::Text | Kind::Jsonb);
     Some(match declared {
         ColumnType::Int2 if integer => Kind::Int2,
@@ -87,20 +72,14 @@ fn as_declared(kind: &Kind, declared: &ColumnType) -> Option<Kind> {
             _ => return None,
         },
         ColumnType::Float4 | ColumnType::Float8 if matches!(kind, Kind::Float4 | Kind::Float8) => {
-            if *declared == ColumnType::Float4 {
-                Kind::Float4
-            } else {
-                Kind::Float8
-            }
+            if *declared == ColumnType::Float4 { Kind::Float4 } else { Kind::Float8 }
         }
         ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Json if text => Kind::Text,
         ColumnType::Char(n) if text => Kind::Char(*n),
         ColumnType::Jsonb if text => Kind::Jsonb,
         ColumnType::Uuid if text || *kind == Kind::Uuid || *kind == Kind::Bytea => Kind::Uuid,
         ColumnType::Array(element) => match kind {
-            Kind::Array(inner, _) => {
-                Kind::Array(Box::new(as_declared(inner, element)?), element.oid())
-            }
+            Kind::Array(inner, _) => Kind::Array(Box::new(as_declared(inner, element)?), element.oid()),
             _ => return None,
         },
         ColumnType::Bool if *kind == Kind::Bool => Kind::Bool,
@@ -133,13 +112,10 @@ fn natural(arrow: &DataType, duckdb: &str) -> (Kind, u32) {
             "JSON" => (Kind::Text, oid::JSON),
             _ => (Kind::Text, oid::TEXT),
         },
-        DataType::FixedSizeBinary(16) if duckdb.is_empty() || duckdb == "UUID" => {
-            (Kind::Uuid, oid::UUID)
+        DataType::FixedSizeBinary(16) if duckdb.is_empty() || duckdb == "UUID" => (Kind::Uuid, oid::UUID),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            (Kind::Bytea, oid::BYTEA)
         }
-        DataType::Binary
-        | DataType::LargeBinary
-        | DataType::BinaryView
-        | DataType::FixedSizeBinary(_) => (Kind::Bytea, oid::BYTEA),
         DataType::Date32 | DataType::Date64 => (Kind::Date, oid::DATE),
         DataType::Time32(unit) | DataType::Time64(unit) => {
             if matches!(duckdb, "TIMETZ" | "TIME WITH TIME ZONE") {
@@ -168,10 +144,7 @@ fn natural(arrow: &DataType, duckdb: &str) -> (Kind, u32) {
 
 /// `INTEGER[]` and `INTEGER[3]` are lists of `INTEGER`.
 fn element_name(duckdb: &str) -> &str {
-    duckdb
-        .strip_suffix(']')
-        .and_then(|name| name.rsplit_once('['))
-        .map_or("", |(element, _)| element)
+    duckdb.strip_suffix(']').and_then(|name| name.rsplit_once('[')).map_or("", |(element, _)| element)
 }
 
 fn typlen(oid: u32) -> i16 {

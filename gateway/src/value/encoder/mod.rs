@@ -48,11 +48,7 @@ impl Encoder {
         ctx: &Arc<ValueContext>,
     ) -> PgResult<Self> {
         let (kind, ty) = kind::of_column(arrow, duckdb, declared)?;
-        Ok(Self {
-            kind,
-            ty,
-            ctx: Arc::clone(ctx),
-        })
+        Ok(Self { kind, ty, ctx: Arc::clone(ctx) })
     }
 
     /// The type that clients are told.
@@ -87,12 +83,7 @@ pub struct BoundEncoder<'a> {
 impl<'a> BoundEncoder<'a> {
     fn new(kind: &'a Kind, array: &'a dyn Array, ctx: &'a ValueContext) -> PgResult<Self> {
         let cells = Cells::of(kind, array, ctx)?;
-        Ok(Self {
-            kind,
-            cells,
-            array,
-            ctx,
-        })
+        Ok(Self { kind, cells, array, ctx })
     }
 
     /// Whether the value is NULL; NULL is not to be encoded.
@@ -101,11 +92,7 @@ impl<'a> BoundEncoder<'a> {
     pub fn is_null(&self, row: usize) -> bool {
         match &self.cells {
             Cells::Null => true,
-            Cells::Dictionary(keys, values) => keys
-                .get(row)
-                .copied()
-                .flatten()
-                .is_none_or(|key| values.is_null(key)),
+            Cells::Dictionary(keys, values) => keys.get(row).copied().flatten().is_none_or(|key| values.is_null(key)),
             _ => self.array.is_null(row),
         }
     }

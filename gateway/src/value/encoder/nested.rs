@@ -16,30 +16,16 @@ use crate::wire::error::{PgError, PgResult, SqlState};
 /// Types within types; DuckDB's own limit is far below.
 const DEPTH_MAX: usize = 64;
 
-pub(super) fn write(
-    cells: &Cells<'_>,
-    row: usize,
-    ctx: &ValueContext,
-    out: &mut BytesMut,
-) -> PgResult<()> {
+pub(super) fn write(cells: &Cells<'_>, row: usize, ctx: &ValueContext, out: &mut BytesMut) -> PgResult<()> {
     let Cells::Nested(array) = cells else {
         return Err(unexpected());
     };
     value(*array, row, 0, ctx, out)
 }
 
-fn value(
-    array: &dyn Array,
-    row: usize,
-    depth: usize,
-    ctx: &ValueContext,
-    out: &mut BytesMut,
-) -> PgResult<()> {
+fn value(array: &dyn Array, row: usize, depth: usize, ctx: &ValueContext, out: &mut BytesMut) -> PgResult<()> {
     if depth > DEPTH_MAX {
-        return Err(PgError::new(
-            SqlState::STATEMENT_TOO_COMPLEX,
-            "stack depth limit exceeded",
-        ));
+        return Err(PgError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded"));
     }
     if array.is_null(row) {
         out.put_slice(b"null");
@@ -76,48 +62,19 @@ fn value(
             }
             out.put_u8(b'}');
         }
-        DataType::List(_) => list(
-            &array
-                .as_list_opt::<i32>()
-                .ok_or_else(unexpected)?
-                .value(row),
-            depth,
-            ctx,
-            out,
-        )?,
+        DataType::List(_) => list(&array.as_list_opt::<i32>().ok_or_else(unexpected)?.value(row), depth, ctx, out)?,
         DataType::LargeList(_) => {
-            list(
-                &array
-                    .as_list_opt::<i64>()
-                    .ok_or_else(unexpected)?
-                    .value(row),
-                depth,
-                ctx,
-                out,
-            )?;
+            list(&array.as_list_opt::<i64>().ok_or_else(unexpected)?.value(row), depth, ctx, out)?;
         }
         DataType::FixedSizeList(..) => {
-            list(
-                &array
-                    .as_fixed_size_list_opt()
-                    .ok_or_else(unexpected)?
-                    .value(row),
-                depth,
-                ctx,
-                out,
-            )?;
+            list(&array.as_fixed_size_list_opt().ok_or_else(unexpected)?.value(row), depth, ctx, out)?;
         }
         _ => scalar(array, row, ctx, out)?,
     }
     Ok(())
 }
 
-fn list(
-    elements: &dyn Array,
-    depth: usize,
-    ctx: &ValueContext,
-    out: &mut BytesMut,
-) -> PgResult<()> {
+fn list(elements: &dyn Array, depth: usize, ctx: &ValueContext, out: &mut BytesMut) -> PgResult<()> {
     out.put_u8(b'[');
     for i in 0..elements.len() {
         separate(i, out);
@@ -142,17 +99,9 @@ fn scalar(array: &dyn Array, row: usize, ctx: &ValueContext, out: &mut BytesMut)
     }
     let before = out.len();
     bound.encode_text(row, out)?;
-    let number = matches!(
-        kind,
-        Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric(_) | Kind::Float4 | Kind::Float8
-    );
+    let number = matches!(kind, Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric(_) | Kind::Float4 | Kind::Float8);
     // NaN and Infinity are no JSON numbers.
-    let plain = number
-        && !out
-            .get(before..)
-            .unwrap_or_default()
-            .iter()
-            .any(|b| matches!(b, b'N' | b'I'));
+    let plain = number && !out.get(before..).unwrap_or_default().iter().any(|b| matches!(b, b'N' | b'I'));
     if !plain {
         let text = out.split_off(before);
         string(&String::from_utf8_lossy(&text), out);

@@ -17,16 +17,11 @@ pub(super) fn unexpected() -> PgError {
 
 #[cold]
 fn out_of_range(type_name: &str) -> PgError {
-    PgError::new(
-        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-        format!("{type_name} out of range"),
-    )
+    PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, format!("{type_name} out of range"))
 }
 
 pub(super) fn narrow<T: TryFrom<i64>>(value: Option<i64>, type_name: &str) -> PgResult<T> {
-    value
-        .and_then(|v| T::try_from(v).ok())
-        .ok_or_else(|| out_of_range(type_name))
+    value.and_then(|v| T::try_from(v).ok()).ok_or_else(|| out_of_range(type_name))
 }
 
 #[inline]
@@ -36,41 +31,24 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
         let key = keys.get(row).copied().flatten().ok_or_else(unexpected)?;
         return encode(values, key, out);
     }
-    let integer = |unit| {
-        cells
-            .integer(row)
-            .map(|v| micros(v, unit))
-            .ok_or_else(unexpected)
-    };
+    let integer = |unit| cells.integer(row).map(|v| micros(v, unit)).ok_or_else(unexpected);
     match bound.kind {
         Kind::Bool => match cells {
             Cells::Bool(values) => out.put_u8(if values.value(row) { b't' } else { b'f' }),
             _ => return Err(unexpected()),
         },
-        Kind::Int2 => {
-            digits::write_integer(narrow::<i16>(cells.integer(row), "smallint")?.into(), out)
-        }
-        Kind::Int4 => {
-            digits::write_integer(narrow::<i32>(cells.integer(row), "integer")?.into(), out)
-        }
+        Kind::Int2 => digits::write_integer(narrow::<i16>(cells.integer(row), "smallint")?.into(), out),
+        Kind::Int4 => digits::write_integer(narrow::<i32>(cells.integer(row), "integer")?.into(), out),
         Kind::Int8 => digits::write_integer(narrow(cells.integer(row), "bigint")?, out),
         Kind::Float4 => float4(cells, row, ctx.extra_float_digits, out)?,
         Kind::Float8 => {
-            float_text::write_f64(
-                cells.float(row).ok_or_else(unexpected)?,
-                ctx.extra_float_digits,
-                out,
-            );
+            float_text::write_f64(cells.float(row).ok_or_else(unexpected)?, ctx.extra_float_digits, out);
         }
         Kind::Numeric(scale) => decimal(cells, row, *scale, out)?,
         Kind::Text => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
         Kind::Jsonb => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
         Kind::Char(n) => padded(cells.bytes(row).ok_or_else(unexpected)?, *n, out),
-        Kind::Bytea => bytea::write(
-            cells.bytes(row).ok_or_else(unexpected)?,
-            ctx.bytea_output,
-            out,
-        ),
+        Kind::Bytea => bytea::write(cells.bytes(row).ok_or_else(unexpected)?, ctx.bytea_output, out),
         Kind::Date => datetime::write_date(date(cells, row)?, ctx, out),
         Kind::Time(unit) => datetime::write_time(integer(*unit)?, out),
         Kind::Timetz(unit) => datetime::write_timetz(integer(*unit)?, 0, out),
@@ -118,9 +96,7 @@ pub(super) fn date(cells: &Cells<'_>, row: usize) -> PgResult<i32> {
     match cells {
         Cells::I32(values) => values.get(row).copied(),
         // Date64 counts milliseconds.
-        Cells::I64(values) => values
-            .get(row)
-            .and_then(|ms| i32::try_from(ms.div_euclid(86_400_000)).ok()),
+        Cells::I64(values) => values.get(row).and_then(|ms| i32::try_from(ms.div_euclid(86_400_000)).ok()),
         _ => None,
     }
     .ok_or_else(unexpected)

@@ -54,31 +54,19 @@ pub(in crate::value) fn parse(text: &[u8], ctx: &ValueContext) -> PgResult<Inter
     let sum = split(shown)
         .ok_or(Fault::Format)
         .and_then(|fields| decode(&fields, ctx.interval_style))
-        .or_else(|f| {
-            if f == Fault::Format {
-                super::iso::decode(shown.trim_end())
-            } else {
-                Err(f)
-            }
-        })
+        .or_else(|f| if f == Fault::Format { super::iso::decode(shown.trim_end()) } else { Err(f) })
         .map_err(|f| interval_fault(&f, shown))?;
     let part = |n: i64| i32::try_from(n).map_err(|_| interval_fault(&Fault::FieldOverflow, shown));
     let (years, months, days) = (part(sum.years)?, part(sum.months)?, part(sum.days)?);
-    let months =
-        i32::try_from(i64::from(years) * 12 + i64::from(months)).map_err(|_| out_of_range())?;
-    Ok(Interval {
-        months,
-        days,
-        micros: sum.micros,
-    })
+    let months = i32::try_from(i64::from(years) * 12 + i64::from(months)).map_err(|_| out_of_range())?;
+    Ok(Interval { months, days, micros: sum.micros })
 }
 
 fn interval_fault(f: &Fault, shown: &str) -> PgError {
     match f {
-        Fault::FieldOverflow | Fault::MonthOrDayOverflow => PgError::new(
-            SqlState::INTERVAL_FIELD_OVERFLOW,
-            format!("interval field value out of range: \"{shown}\""),
-        ),
+        Fault::FieldOverflow | Fault::MonthOrDayOverflow => {
+            PgError::new(SqlState::INTERVAL_FIELD_OVERFLOW, format!("interval field value out of range: \"{shown}\""))
+        }
         other => fault(other, shown, "interval"),
     }
 }
@@ -101,9 +89,7 @@ fn decode(fields: &[Field<'_>], style: IntervalStyle) -> Result<Sum, Fault> {
                 sum.clock(field, force_negative)?;
                 TIME
             }
-            FieldKind::Zone
-                if field.contains(':') && sum.signed_clock(field, force_negative).is_ok() =>
-            {
+            FieldKind::Zone if field.contains(':') && sum.signed_clock(field, force_negative).is_ok() => {
                 unit = Some(Unit::Day);
                 TIME
             }
@@ -166,16 +152,9 @@ impl Sum {
     }
 
     /// A number with its unit; answers the unit it was taken for and what is seen with it.
-    fn number(
-        &mut self,
-        field: &str,
-        unit: Unit,
-        force_negative: bool,
-    ) -> Result<(Unit, Mask), Fault> {
+    fn number(&mut self, field: &str, unit: Unit, force_negative: bool) -> Result<(Unit, Mask), Fault> {
         let digits = field.trim_start_matches(['-', '+']);
-        let end = digits
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(digits.len());
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
         let (whole, rest) = digits.split_at(end);
         let negative = field.starts_with('-');
         let mut value: i64 = match whole {
@@ -197,16 +176,9 @@ impl Sum {
                 if months.is_empty() || !months.bytes().all(|b| b.is_ascii_digit()) {
                     return Err(Fault::Format);
                 }
-                let months: i64 = months
-                    .parse()
-                    .ok()
-                    .filter(|m| *m < 12)
-                    .ok_or(Fault::FieldOverflow)?;
+                let months: i64 = months.parse().ok().filter(|m| *m < 12).ok_or(Fault::FieldOverflow)?;
                 let months = if negative { -months } else { months };
-                value = value
-                    .checked_mul(12)
-                    .and_then(|v| v.checked_add(months))
-                    .ok_or(Fault::FieldOverflow)?;
+                value = value.checked_mul(12).and_then(|v| v.checked_add(months)).ok_or(Fault::FieldOverflow)?;
                 unit = Unit::Month;
             }
             Some(b'.') => {
@@ -229,10 +201,7 @@ impl Sum {
     /// Adds a number of a unit with its fraction.
     pub fn add(&mut self, value: i64, fraction: f64, unit: Unit) -> Result<(), Fault> {
         let add = |to: &mut i64, value: i64, scale: i64| {
-            *to = value
-                .checked_mul(scale)
-                .and_then(|v| to.checked_add(v))
-                .ok_or(Fault::FieldOverflow)?;
+            *to = value.checked_mul(scale).and_then(|v| to.checked_add(v)).ok_or(Fault::FieldOverflow)?;
             Ok(())
         };
         match unit {
@@ -274,10 +243,7 @@ impl Sum {
         let whole = exact.trunc();
         let rest = exact - whole;
         let micros = whole as i64 + i64::from(rest > 0.5) - i64::from(rest < -0.5);
-        self.micros = self
-            .micros
-            .checked_add(micros)
-            .ok_or(Fault::FieldOverflow)?;
+        self.micros = self.micros.checked_add(micros).ok_or(Fault::FieldOverflow)?;
         Ok(())
     }
 
@@ -285,10 +251,7 @@ impl Sum {
     fn add_fraction_of_days(&mut self, fraction: f64, scale: i64) -> Result<(), Fault> {
         let exact = fraction * scale as f64;
         let whole = exact.trunc();
-        self.days = self
-            .days
-            .checked_add(whole as i64)
-            .ok_or(Fault::FieldOverflow)?;
+        self.days = self.days.checked_add(whole as i64).ok_or(Fault::FieldOverflow)?;
         self.add_fraction_of_micros(exact - whole, super::super::datetime::civil::DAY_MICROS)
     }
 }
@@ -299,9 +262,5 @@ pub(super) fn parse_fraction(text: &str) -> Result<f64, Fault> {
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Fault::Format);
     }
-    if digits.is_empty() {
-        Ok(0.0)
-    } else {
-        text.parse().map_err(|_| Fault::Format)
-    }
+    if digits.is_empty() { Ok(0.0) } else { text.parse().map_err(|_| Fault::Format) }
 }

@@ -75,11 +75,7 @@ fn alternative_date<'a>(sum: &mut Sum, first: Number<'a>) -> Result<&'a str, Fau
         sum.add(value, fraction, unit)?;
         rest = behind;
     }
-    if rest.is_empty() || rest.starts_with('T') {
-        Ok(rest)
-    } else {
-        Err(Fault::Format)
-    }
+    if rest.is_empty() || rest.starts_with('T') { Ok(rest) } else { Err(Fault::Format) }
 }
 
 /// `04:05:06` or `040506`, to the end.
@@ -102,11 +98,7 @@ fn alternative_time(sum: &mut Sum, first: Number<'_>) -> Result<(), Fault> {
         sum.add(value, fraction, unit)?;
         rest = behind;
     }
-    if rest.is_empty() {
-        Ok(())
-    } else {
-        Err(Fault::Format)
-    }
+    if rest.is_empty() { Ok(()) } else { Err(Fault::Format) }
 }
 
 fn number(text: &str) -> Result<Number<'_>, Fault> {
@@ -114,30 +106,17 @@ fn number(text: &str) -> Result<Number<'_>, Fault> {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let end = digits
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(digits.len());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     let (whole, mut rest) = digits.split_at(end);
     let mut fraction = 0.0;
     if rest.starts_with('.') {
-        let end = rest
-            .get(1..)
-            .and_then(|r| r.find(|c: char| !c.is_ascii_digit()))
-            .map_or(rest.len(), |n| n + 1);
+        let end = rest.get(1..).and_then(|r| r.find(|c: char| !c.is_ascii_digit())).map_or(rest.len(), |n| n + 1);
         let (shown, behind) = rest.split_at(end);
         fraction = parse_fraction(shown)?;
         rest = behind;
     } else if whole.is_empty() {
         return Err(Fault::Format);
     }
-    let value: i64 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().map_err(|_| Fault::FieldOverflow)?
-    };
-    Ok(if negative {
-        (-value, -fraction, rest)
-    } else {
-        (value, fraction, rest)
-    })
+    let value: i64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| Fault::FieldOverflow)? };
+    Ok(if negative { (-value, -fraction, rest) } else { (value, fraction, rest) })
 }

@@ -24,16 +24,10 @@ impl Interval {
     /// Refuses what the lake's files cannot hold.
     pub fn check_lake(self) -> PgResult<Self> {
         let refuse = |what: &str, hint: &str| {
-            Err(
-                PgError::unsupported(format!("a lake cannot hold an interval with {what}"))
-                    .hint(hint),
-            )
+            Err(PgError::unsupported(format!("a lake cannot hold an interval with {what}")).hint(hint))
         };
         if self.micros % 1000 != 0 {
-            return refuse(
-                "parts of a millisecond",
-                "Round the interval to milliseconds.",
-            );
+            return refuse("parts of a millisecond", "Round the interval to milliseconds.");
         }
         if self.micros < 0 {
             return refuse(
@@ -42,10 +36,7 @@ impl Interval {
             );
         }
         if self.micros > LAKE_MICROS_MAX {
-            return refuse(
-                "more than 49 days in hours",
-                "Use justify_hours(), or store seconds as a number.",
-            );
+            return refuse("more than 49 days in hours", "Use justify_hours(), or store seconds as a number.");
         }
         Ok(self)
     }

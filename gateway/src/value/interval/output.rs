@@ -104,22 +104,12 @@ fn verbose(p: &Parts, out: &mut BytesMut) {
     out.put_u8(b'@');
     // The first part's sign becomes `ago`, the others are turned round with it.
     let mut ago: Option<bool> = None;
-    let units = [
-        (p.years, "year"),
-        (p.months, "mon"),
-        (p.days, "day"),
-        (p.hours, "hour"),
-        (p.minutes, "min"),
-    ];
+    let units = [(p.years, "year"), (p.months, "mon"), (p.days, "day"), (p.hours, "hour"), (p.minutes, "min")];
     for (value, unit) in units {
         if value == 0 {
             continue;
         }
-        let shown = if *ago.get_or_insert(value < 0) {
-            -value
-        } else {
-            value
-        };
+        let shown = if *ago.get_or_insert(value < 0) { -value } else { value };
         out.put_u8(b' ');
         write_integer(shown, out);
         out.put_u8(b' ');
@@ -147,9 +137,7 @@ fn verbose(p: &Parts, out: &mut BytesMut) {
 }
 
 fn sql_standard(p: &Parts, out: &mut BytesMut) {
-    let all = [
-        p.years, p.months, p.days, p.hours, p.minutes, p.seconds, p.micros,
-    ];
+    let all = [p.years, p.months, p.days, p.hours, p.minutes, p.seconds, p.micros];
     let negative = all.iter().any(|v| *v < 0);
     let positive = all.iter().any(|v| *v > 0);
     let has_months = p.years != 0 || p.months != 0;

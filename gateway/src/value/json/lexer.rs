@@ -34,14 +34,7 @@ pub(super) struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     pub fn new(text: &'a str, decode: bool) -> Self {
-        Self {
-            text,
-            decode,
-            kind: Kind::End,
-            start: 0,
-            end: 0,
-            string: String::new(),
-        }
+        Self { text, decode, kind: Kind::End, start: 0, end: 0, string: String::new() }
     }
 
     /// The token as it is written.
@@ -83,15 +76,9 @@ impl<'a> Lexer<'a> {
 
     fn word(&mut self) -> Result<Kind, PgError> {
         // Bytes of other alphabets belong to words, for a better error.
-        let end = self.run(self.start, |b| {
-            b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80
-        });
+        let end = self.run(self.start, |b| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80);
         if end == self.start {
-            let width = self
-                .text
-                .get(self.start..)
-                .and_then(|t| t.chars().next())
-                .map_or(1, char::len_utf8);
+            let width = self.text.get(self.start..).and_then(|t| t.chars().next()).map_or(1, char::len_utf8);
             self.end = self.start + width;
             return Err(self.invalid_token());
         }
@@ -127,11 +114,7 @@ impl<'a> Lexer<'a> {
         }
         let end = self.run(at, |b| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80);
         self.end = end;
-        if wrong || end > at {
-            Err(self.invalid_token())
-        } else {
-            Ok(Kind::Number)
-        }
+        if wrong || end > at { Err(self.invalid_token()) } else { Ok(Kind::Number) }
     }
 
     fn string(&mut self) -> Result<Kind, PgError> {
@@ -144,8 +127,7 @@ impl<'a> Lexer<'a> {
                 return Err(self.lone_surrogate(at + 1));
             }
             if self.decode {
-                self.string
-                    .push_str(self.text.get(at..plain).unwrap_or_default());
+                self.string.push_str(self.text.get(at..plain).unwrap_or_default());
             }
             at = plain;
             match self.byte(at) {
@@ -155,18 +137,12 @@ impl<'a> Lexer<'a> {
                 }
                 Some(b'"') => {
                     self.end = at + 1;
-                    return if high.is_some() {
-                        Err(self.lone_surrogate(at + 1))
-                    } else {
-                        Ok(Kind::String)
-                    };
+                    return if high.is_some() { Err(self.lone_surrogate(at + 1)) } else { Ok(Kind::String) };
                 }
                 Some(b'\\') => at = self.escape(at + 1, &mut high)?,
                 Some(control) => {
                     self.end = at;
-                    return Err(self.error(format!(
-                        "Character with value 0x{control:02x} must be escaped."
-                    )));
+                    return Err(self.error(format!("Character with value 0x{control:02x} must be escaped.")));
                 }
             }
         }
@@ -192,11 +168,7 @@ impl<'a> Lexer<'a> {
             b'r' => '\r',
             b't' => '\t',
             _ => {
-                let shown = self
-                    .text
-                    .get(at..)
-                    .and_then(|t| t.chars().next())
-                    .unwrap_or_default();
+                let shown = self.text.get(at..).and_then(|t| t.chars().next()).unwrap_or_default();
                 self.end = at + shown.len_utf8();
                 return Err(self.error(format!("Escape sequence \"\\{shown}\" is invalid.")));
             }
@@ -216,9 +188,7 @@ impl<'a> Lexer<'a> {
                     Some(c) => i + c.len_utf8(),
                     None => self.text.len(),
                 };
-                return Err(
-                    self.error("\"\\u\" must be followed by four hexadecimal digits.".to_owned())
-                );
+                return Err(self.error("\"\\u\" must be followed by four hexadecimal digits.".to_owned()));
             };
             code = code << 4 | digit;
         }
@@ -229,8 +199,7 @@ impl<'a> Lexer<'a> {
         match (code, high.take()) {
             (0xD800..=0xDBFF, Some(_)) => {
                 self.end = end;
-                return Err(self
-                    .error("Unicode high surrogate must not follow a high surrogate.".to_owned()));
+                return Err(self.error("Unicode high surrogate must not follow a high surrogate.".to_owned()));
             }
             (0xD800..=0xDBFF, None) => *high = Some(code),
             (0xDC00..=0xDFFF, Some(first)) => {
@@ -242,12 +211,9 @@ impl<'a> Lexer<'a> {
                 self.end = end;
                 let error = self.error("\\u0000 cannot be converted to text.".to_owned());
                 let context = error.fields().context.clone().unwrap_or_default();
-                return Err(PgError::new(
-                    SqlState::UNTRANSLATABLE_CHARACTER,
-                    "unsupported Unicode escape sequence",
-                )
-                .detail("\\u0000 cannot be converted to text.")
-                .context(context));
+                return Err(PgError::new(SqlState::UNTRANSLATABLE_CHARACTER, "unsupported Unicode escape sequence")
+                    .detail("\\u0000 cannot be converted to text.")
+                    .context(context));
             }
             (_, None) => self.string.extend(char::from_u32(code)),
         }
@@ -274,12 +240,9 @@ impl<'a> Lexer<'a> {
 
     #[cold]
     fn error(&self, detail: String) -> PgError {
-        PgError::new(
-            SqlState::INVALID_TEXT_REPRESENTATION,
-            "invalid input syntax for type json",
-        )
-        .detail(detail)
-        .context(self.context())
+        PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json")
+            .detail(detail)
+            .context(self.context())
     }
 
     /// The line up to the token's end, as Postgres shows it.
@@ -290,21 +253,14 @@ impl<'a> Lexer<'a> {
         let line_start = memchr::memrchr(b'\n', before).map_or(0, |n| n + 1);
         let mut start = line_start;
         while self.end - start >= CONTEXT_BYTES {
-            start += self
-                .text
-                .get(start..)
-                .and_then(|t| t.chars().next())
-                .map_or(1, char::len_utf8);
+            start += self.text.get(start..).and_then(|t| t.chars().next()).map_or(1, char::len_utf8);
         }
         if start - line_start <= 3 {
             start = line_start;
         }
         let prefix = if start > line_start { "..." } else { "" };
         let goes_on = self.kind != Kind::End || self.end < bytes.len();
-        let more = goes_on
-            && self
-                .byte(self.end)
-                .is_some_and(|b| b != b'\n' && b != b'\r');
+        let more = goes_on && self.byte(self.end).is_some_and(|b| b != b'\n' && b != b'\r');
         let suffix = if more { "..." } else { "" };
         let shown = self.text.get(start..self.end).unwrap_or_default();
         format!("JSON data, line {line}: {prefix}{shown}{suffix}")

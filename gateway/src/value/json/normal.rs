@@ -32,11 +32,7 @@ fn write(node: Node, out: &mut String) -> PgResult<()> {
         }
         Node::Object(mut members) => {
             // Stable: of equal names the last one comes last.
-            members.sort_by(|(a, _), (b, _)| {
-                a.len()
-                    .cmp(&b.len())
-                    .then_with(|| a.as_bytes().cmp(b.as_bytes()))
-            });
+            members.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.as_bytes().cmp(b.as_bytes())));
             out.push('{');
             let mut first = true;
             let mut members = members.into_iter().peekable();

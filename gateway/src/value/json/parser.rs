@@ -24,10 +24,7 @@ pub(in crate::value) fn check(text: &str) -> PgResult<()> {
 
 /// The value, or only a check of it.
 pub(super) fn document(text: &str, build: bool) -> PgResult<Node> {
-    let mut parser = Parser {
-        lexer: Lexer::new(text, build),
-        build,
-    };
+    let mut parser = Parser { lexer: Lexer::new(text, build), build };
     parser.lexer.advance()?;
     let node = parser.value(0)?;
     if parser.lexer.kind != Kind::End {
@@ -44,10 +41,7 @@ struct Parser<'a> {
 impl Parser<'_> {
     fn value(&mut self, depth: usize) -> PgResult<Node> {
         if depth > DEPTH_MAX {
-            return Err(PgError::new(
-                SqlState::STATEMENT_TOO_COMPLEX,
-                "stack depth limit exceeded",
-            ));
+            return Err(PgError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded"));
         }
         let node = match self.lexer.kind {
             Kind::ObjectStart => return self.object(depth),

@@ -1,0 +1,50 @@
+# Every command a person or the CI needs. `make demo` and `make test` each work alone on a fresh clone.
+# Every build is of the whole workspace: a part alone resolves features differently, and everything would be built twice.
+
+CARGO ?= cargo
+NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
+ifeq ($(NEXTEST),)
+RUN_TESTS = $(CARGO) test --workspace --no-fail-fast
+RUN_FAULTS = $(CARGO) test --workspace --test suites --no-fail-fast -- --include-ignored --test-threads 1 crash worker_kill faults
+else
+RUN_TESTS = $(CARGO) nextest run --workspace --no-fail-fast --failure-output immediate-final
+RUN_FAULTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all --profile faults -E 'package(duckmesh-tests) and (test(crash) or test(worker_kill) or test(faults))'
+endif
+
+.PHONY: help duckdb setup build run demo test test-faults bench lint
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+duckdb: ## the official prebuilt DuckDB library, into .duckdb/lib
+	@deploy/fetch-duckdb.sh
+
+setup: ## what the tests need from the system, and .venv with the official DuckDB
+	@deploy/setup.sh
+
+build: duckdb ## the server, target/debug/duckmesh
+	$(CARGO) build --workspace --bins
+
+run: build ## the server in the foreground
+	$${CARGO_TARGET_DIR:-target}/debug/duckmesh serve
+
+demo: setup build ## write, token, read, kill -9, and the same lake in plain DuckDB
+	@tests/demo.sh
+
+lint: duckdb ## formatting, clippy, and licences where cargo-deny is there
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check; fi
+
+test: setup lint ## everything the CI runs
+	$(CARGO) build --workspace --tests --bins
+	$(RUN_TESTS)
+
+test-faults: setup duckdb ## the crash loops, for long (DUCKMESH_FAULT_ROUNDS=n)
+	$(CARGO) build --workspace --tests --bins
+	DUCKMESH_FAULT_ROUNDS=$${DUCKMESH_FAULT_ROUNDS:-100} $(RUN_FAULTS)
+
+bench: duckdb ## side by side with PostgreSQL and DuckDB; prints ratios
+	@deploy/setup.sh bench
+	$(CARGO) build --release --workspace --bins
+	$${CARGO_TARGET_DIR:-target}/release/bench

@@ -1,0 +1,154 @@
+//! `pg_class`, `pg_attribute`, `pg_attrdef`.
+
+use std::collections::HashSet;
+
+use duckmesh_catalog::{ConstraintKind, TableId};
+
+use crate::pgcatalog::{
+    book::{Column, Con, Relation, Source},
+    content::{Cell, Content, row},
+    definitions, oids, types,
+};
+
+/// Rows per table that nobody counted.
+const NOT_ANALYZED: f64 = -1.0;
+
+pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Content<'a> {
+    let referred: HashSet<(&str, &str)> = constraints
+        .iter()
+        .filter_map(|con| match &con.constraint.kind {
+            ConstraintKind::ForeignKey { target, .. } => {
+                Some((crate::pgcatalog::book::sql_schema(&target.0), target.1.as_str()))
+            }
+            _ => None,
+        })
+        .collect();
+    let rows = relations.iter().map(|relation| {
+        let (checks, keys, foreign) = match relation.source {
+            Source::Table(table) => {
+                let count = |of: fn(&ConstraintKind) -> bool| table.constraints.iter().filter(|c| of(&c.kind)).count();
+                (
+                    count(|k| matches!(k, ConstraintKind::Check { .. })),
+                    count(|k| matches!(k, ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. })),
+                    count(|k| matches!(k, ConstraintKind::ForeignKey { .. })),
+                )
+            }
+            _ => (0, 0, 0),
+        };
+        let system = matches!(relation.source, Source::System);
+        let access = match relation.kind {
+            'r' => oids::HEAP,
+            'i' => oids::BTREE,
+            _ => 0,
+        };
+        let replica = if relation.kind == 'r' && !system { 'd' } else { 'n' };
+        // Triggers are how Postgres keeps foreign keys; psql shows the keys only where there are some.
+        let triggers = foreign > 0 || referred.contains(&(relation.schema, relation.name));
+        let mut row = row![
+            relation.oid,
+            relation.name,
+            relation.namespace,
+            oids::OWNER,
+            access,
+            if relation.kind == 'v' { 0 } else { relation.oid },
+        ];
+        row.extend([
+            Cell::Float(if relation.kind == 'v' { 0.0 } else { NOT_ANALYZED }),
+            keys.gt(&0).into(),
+            "p".into(),
+            relation.kind.into(),
+            i16::try_from(relation.columns.len()).unwrap_or(i16::MAX).into(),
+            i16::try_from(checks).unwrap_or(i16::MAX).into(),
+            (relation.kind == 'v').into(),
+            triggers.into(),
+            true.into(),
+            replica.into(),
+        ]);
+        row
+    });
+    Content {
+        columns: &[
+            "oid",
+            "relname",
+            "relnamespace",
+            "relowner",
+            "relam",
+            "relfilenode",
+            "reltuples",
+            "relhasindex",
+            "relpersistence",
+            "relkind",
+            "relnatts",
+            "relchecks",
+            "relhasrules",
+            "relhastriggers",
+            "relispopulated",
+            "relreplident",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+pub fn attributes<'a>(relations: &[Relation<'a>]) -> Content<'a> {
+    let rows = relations.iter().flat_map(|relation| relation.columns.iter().map(|c| attribute(relation, c)));
+    Content {
+        columns: &[
+            "attrelid",
+            "attname",
+            "atttypid",
+            "attstattarget",
+            "attlen",
+            "attnum",
+            "attndims",
+            "attcacheoff",
+            "atttypmod",
+            "attbyval",
+            "attalign",
+            "attstorage",
+            "attnotnull",
+            "atthasdef",
+            "attislocal",
+            "attcollation",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn attribute<'a>(relation: &Relation<'a>, column: &Column<'a>) -> Vec<Cell<'a>> {
+    let ty = types::by_oid(column.type_oid);
+    let view = relation.kind == 'v';
+    row![
+        relation.oid,
+        column.name,
+        column.type_oid,
+        -1,
+        ty.map_or(-1, |t| t.len),
+        column.num,
+        i32::from(ty.is_some_and(|t| t.name.starts_with('_'))),
+        -1,
+        column.typmod,
+        ty.is_some_and(|t| t.by_value),
+        ty.map_or("i", |t| t.align),
+        ty.map_or("x", |t| t.storage),
+        column.not_null && !view,
+        column.default.is_some(),
+        true,
+        ty.map_or(0, |t| t.collation),
+    ]
+}
+
+pub fn defaults<'a>(relations: &[Relation<'a>]) -> Content<'a> {
+    let rows = relations.iter().flat_map(|relation| {
+        relation.columns.iter().filter_map(move |column| {
+            let Source::Table(table) = relation.source else { return None };
+            let def = table.columns.iter().find(|c| c.name == column.name)?;
+            let text = definitions::default(column.default?, column.ty?);
+            Some(row![default_oid(table.id, def.id), relation.oid, column.num, text])
+        })
+    });
+    Content { columns: &["oid", "adrelid", "adnum", "adbin"], rows: rows.collect() }
+}
+
+fn default_oid(table: TableId, column: duckmesh_catalog::ColumnId) -> u32 {
+    oids::default(table, column)
+}

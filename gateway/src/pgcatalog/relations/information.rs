@@ -1,0 +1,319 @@
+//! `information_schema`.
+
+use duckmesh_catalog::{ColumnType, ConstraintKind};
+
+use crate::pgcatalog::{
+    book::{self, Book, Column, Con, Relation, Source, key_columns},
+    content::{Cell, Content, row},
+    definitions, types,
+};
+
+/// What an unlimited text may have, as Postgres says it.
+const OCTETS_MAX: i32 = 1 << 30;
+/// Bytes of a character.
+const CHARACTER_BYTES: i64 = 4;
+
+fn yes(flag: bool) -> &'static str {
+    if flag { "YES" } else { "NO" }
+}
+
+pub fn catalog_name(lake: &str) -> Content<'_> {
+    Content { columns: &["catalog_name"], rows: vec![row![lake]] }
+}
+
+pub fn tables<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Content<'a> {
+    let row = |r: &Relation<'a>| {
+        let table = r.kind == 'r';
+        let own = matches!(r.source, Source::Table(_));
+        row![lake, r.schema, r.name, if table { "BASE TABLE" } else { "VIEW" }, yes(own), "NO"]
+    };
+    Content {
+        columns: &["table_catalog", "table_schema", "table_name", "table_type", "is_insertable_into", "is_typed"],
+        rows: system.iter().chain(&book.relations).filter(|r| r.kind != 'i').map(row).collect(),
+    }
+}
+
+pub fn views<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
+    let rows = book.relations.iter().filter_map(|r| {
+        let Source::View(view) = r.source else { return None };
+        Some(row![lake, r.schema, r.name, definitions::view(view), "NONE", "NO", "NO", "NO", "NO", "NO"])
+    });
+    Content {
+        columns: &[
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "view_definition",
+            "check_option",
+            "is_updatable",
+            "is_insertable_into",
+            "is_trigger_updatable",
+            "is_trigger_deletable",
+            "is_trigger_insertable_into",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+pub fn schemata<'a>(book: &Book<'a>, lake: &'a str, user: &'a str) -> Content<'a> {
+    let system = book::system_namespaces();
+    let names = system.iter().map(|s| s.name).chain(book.namespaces.iter().map(|s| s.name));
+    let rows = names.map(|name| row![lake, name, user]);
+    Content { columns: &["catalog_name", "schema_name", "schema_owner"], rows: rows.collect() }
+}
+
+pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Content<'a> {
+    let relations = system.iter().chain(&book.relations).filter(|r| r.kind != 'i');
+    Content {
+        columns: &[
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "column_name",
+            "ordinal_position",
+            "column_default",
+            "is_nullable",
+            "data_type",
+            "character_maximum_length",
+            "character_octet_length",
+            "numeric_precision",
+            "numeric_precision_radix",
+            "numeric_scale",
+            "datetime_precision",
+            "udt_catalog",
+            "udt_schema",
+            "udt_name",
+            "dtd_identifier",
+            "is_self_referencing",
+            "is_identity",
+            "identity_cycle",
+            "is_generated",
+            "is_updatable",
+        ],
+        rows: relations.flat_map(|r| r.columns.iter().map(move |c| column(r, c, lake))).collect(),
+    }
+}
+
+fn column<'a>(relation: &Relation<'a>, column: &Column<'a>, lake: &'a str) -> Vec<Cell<'a>> {
+    let default = column.default.zip(column.ty).map(|(default, ty)| definitions::default(default, ty));
+    let ty = types::by_oid(column.type_oid);
+    let name = ty.map_or("text", |t| t.name);
+    let data_type = if name.starts_with('_') { "ARRAY" } else { types::sql_name(column.type_oid) };
+    let limit = match column.ty {
+        Some(ColumnType::Varchar(Some(n)) | ColumnType::Char(n)) => Some(i64::from(*n)),
+        _ => None,
+    };
+    let octets = match (limit, name) {
+        (Some(n), _) => i32::try_from(n * CHARACTER_BYTES).ok(),
+        (None, "text" | "varchar") => Some(OCTETS_MAX),
+        _ => None,
+    };
+    let (precision, radix, scale) = numeric(column.type_oid, column.ty);
+    let fractional = match name {
+        "date" => Some(0),
+        "time" | "timetz" | "timestamp" | "timestamptz" | "interval" => Some(6),
+        _ => None,
+    };
+    let not_null = column.not_null && relation.kind != 'v';
+    row![
+        lake,
+        relation.schema,
+        relation.name,
+        column.name,
+        i32::from(column.num),
+        default,
+        yes(!not_null),
+        data_type,
+        limit,
+        octets,
+        precision,
+        radix,
+        scale,
+        fractional,
+        lake,
+        "pg_catalog",
+        name,
+        column.num.to_string(),
+        "NO",
+        "NO",
+        "NO",
+        "NEVER",
+        yes(matches!(relation.source, Source::Table(_))),
+    ]
+}
+
+/// Precision, its base, and scale of a number.
+fn numeric(oid: u32, ty: Option<&ColumnType>) -> (Option<i32>, Option<i32>, Option<i32>) {
+    match types::by_oid(oid).map(|t| t.name) {
+        Some("int2") => (Some(16), Some(2), Some(0)),
+        Some("int4") => (Some(32), Some(2), Some(0)),
+        Some("int8") => (Some(64), Some(2), Some(0)),
+        Some("float4") => (Some(24), Some(2), None),
+        Some("float8") => (Some(53), Some(2), None),
+        Some("numeric") => match ty {
+            Some(ColumnType::Numeric(p, s)) => (Some(i32::from(*p)), Some(10), Some(i32::from(*s))),
+            _ => (None, Some(10), None),
+        },
+        _ => (None, None, None),
+    }
+}
+
+fn kind_name(con: &Con<'_>) -> &'static str {
+    match con.constraint.kind {
+        ConstraintKind::Check { .. } => "CHECK",
+        ConstraintKind::PrimaryKey { .. } => "PRIMARY KEY",
+        ConstraintKind::Unique { .. } => "UNIQUE",
+        ConstraintKind::ForeignKey { .. } => "FOREIGN KEY",
+    }
+}
+
+pub fn table_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
+    let mut rows: Vec<Vec<Cell<'a>>> = Vec::new();
+    for con in &book.constraints {
+        let (name, table) = (con.constraint.name.as_str(), con.table.name.as_str());
+        let distinct = matches!(con.constraint.kind, ConstraintKind::Unique { .. }).then_some("YES");
+        let shown = kind_name(con);
+        rows.push(row![lake, con.schema, name, lake, con.schema, table, shown, "NO", "NO", "YES", distinct]);
+    }
+    for (relation, column, name) in not_nulls(book) {
+        let (schema, table) = (relation.schema, relation.name);
+        let _ = column;
+        rows.push(row![lake, schema, name, lake, schema, table, "CHECK", "NO", "NO", "YES", None::<&str>]);
+    }
+    Content {
+        columns: &[
+            "constraint_catalog",
+            "constraint_schema",
+            "constraint_name",
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "constraint_type",
+            "is_deferrable",
+            "initially_deferred",
+            "enforced",
+            "nulls_distinct",
+        ],
+        rows,
+    }
+}
+
+/// NOT NULL as Postgres 15 shows it there: a check named after oids.
+fn not_nulls<'b, 'a>(book: &'b Book<'a>) -> impl Iterator<Item = (&'b Relation<'a>, &'b Column<'a>, String)> {
+    let tables = book.relations.iter().filter(|r| r.kind == 'r');
+    tables.flat_map(|r| {
+        let columns = r.columns.iter().filter(|c| c.not_null);
+        columns.map(move |c| (r, c, format!("{}_{}_{}_not_null", r.namespace, r.oid, c.num)))
+    })
+}
+
+pub fn check_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
+    let checks = book.constraints.iter().filter_map(|con| match &con.constraint.kind {
+        ConstraintKind::Check { expression } => {
+            Some(row![lake, con.schema, con.constraint.name.as_str(), format!("({expression})")])
+        }
+        _ => None,
+    });
+    let not_null = not_nulls(book).map(|(r, c, name)| row![lake, r.schema, name, format!("{} IS NOT NULL", c.name)]);
+    Content {
+        columns: &["constraint_catalog", "constraint_schema", "constraint_name", "check_clause"],
+        rows: checks.chain(not_null).collect(),
+    }
+}
+
+pub fn key_column_usage<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
+    let rows = book.constraints.iter().flat_map(|con| {
+        let foreign = matches!(con.constraint.kind, ConstraintKind::ForeignKey { .. });
+        let columns = match &con.constraint.kind {
+            ConstraintKind::ForeignKey { columns, .. } => columns.as_slice(),
+            _ => key_columns(con.constraint).unwrap_or_default(),
+        };
+        let named = columns.iter().filter_map(|id| con.table.column_by_id(*id)).zip(1_i32..);
+        named.map(move |(column, n)| {
+            let (name, table) = (con.constraint.name.as_str(), con.table.name.as_str());
+            let position = foreign.then_some(n);
+            row![lake, con.schema, name, lake, con.schema, table, column.name.as_str(), n, position]
+        })
+    });
+    Content {
+        columns: &[
+            "constraint_catalog",
+            "constraint_schema",
+            "constraint_name",
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "column_name",
+            "ordinal_position",
+            "position_in_unique_constraint",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+pub fn constraint_column_usage<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
+    let rows = book.constraints.iter().flat_map(|con| {
+        let used: Vec<(&'a str, &'a str, &'a str)> = match &con.constraint.kind {
+            ConstraintKind::ForeignKey { target, target_columns, .. } => {
+                let table = book.target(target);
+                let columns = table.map(|t| book.target_columns(t, target_columns)).unwrap_or_default();
+                let schema = book::sql_schema(&target.0);
+                columns.into_iter().map(|c| (schema, target.1.as_str(), c.name.as_str())).collect()
+            }
+            _ => key_columns(con.constraint)
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|id| con.table.column_by_id(*id))
+                .map(|c| (con.schema, con.table.name.as_str(), c.name.as_str()))
+                .collect(),
+        };
+        let name = con.constraint.name.as_str();
+        used.into_iter().map(move |(s, t, c)| row![lake, s, t, c, lake, con.schema, name])
+    });
+    Content {
+        columns: &[
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "column_name",
+            "constraint_catalog",
+            "constraint_schema",
+            "constraint_name",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+pub fn referential_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
+    let rows = book.constraints.iter().filter_map(|con| {
+        let ConstraintKind::ForeignKey { target, target_columns, .. } = &con.constraint.kind else { return None };
+        let table = book.target(target);
+        let ids = table.map(|t| book.target_columns(t, target_columns).iter().map(|c| c.id).collect::<Vec<_>>());
+        let key = table.zip(ids).and_then(|(t, ids)| book.key(t.id, &ids));
+        Some(row![
+            lake,
+            con.schema,
+            con.constraint.name.as_str(),
+            key.map(|_| lake),
+            key.map(|k| k.schema),
+            key.map(|k| k.constraint.name.as_str()),
+            "NONE",
+            "NO ACTION",
+            "NO ACTION",
+        ])
+    });
+    Content {
+        columns: &[
+            "constraint_catalog",
+            "constraint_schema",
+            "constraint_name",
+            "unique_constraint_catalog",
+            "unique_constraint_schema",
+            "unique_constraint_name",
+            "match_option",
+            "update_rule",
+            "delete_rule",
+        ],
+        rows: rows.collect(),
+    }
+}

@@ -1,0 +1,78 @@
+//! The rows of each system relation that has any.
+
+mod class;
+mod constraint;
+mod information;
+mod internal;
+mod listing;
+mod server;
+
+use crate::session::{ClientSession, Pin};
+
+use super::{
+    book::{self, Book},
+    content::Content,
+};
+
+/// What the rows are made from.
+pub struct Source<'a> {
+    pub session: &'a ClientSession,
+    pub pin: &'a Pin,
+    /// Schemas that exist and are searched for names without one.
+    pub search_path: Vec<String>,
+}
+
+/// The rows that are the same in every lake, where a relation has them besides those of `rows.tsv`.
+#[must_use]
+pub fn fixed(schema: &str, name: &str) -> Option<Content<'static>> {
+    let relations = book::system_relations;
+    match (schema, name) {
+        ("pg_catalog", "pg_class") => Some(class::classes(&relations(), &[])),
+        ("pg_catalog", "pg_attribute") => Some(class::attributes(&relations())),
+        ("pg_catalog", "pg_namespace") => Some(listing::namespaces(&book::system_namespaces())),
+        ("internal", "types") => Some(internal::types()),
+        ("internal", "procedures") => Some(internal::procedures()),
+        _ => None,
+    }
+}
+
+/// The rows of the lake. They depend on the schema, the lake, the session's user and its search path only.
+#[must_use]
+pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Source<'a>) -> Option<Content<'a>> {
+    let user = source.session.user.as_str();
+    let lake = source.session.lake.info.name.as_str();
+    // Only the relations that show the system's too make its list.
+    let system = || book::system_relations();
+    Some(match (schema, name) {
+        ("pg_catalog", "pg_class") => class::classes(&book.relations, &book.constraints),
+        ("pg_catalog", "pg_attribute") => class::attributes(&book.relations),
+        ("pg_catalog", "pg_attrdef") => class::defaults(&book.relations),
+        ("pg_catalog", "pg_namespace") => listing::namespaces(&book.namespaces),
+        ("pg_catalog", "pg_constraint") => constraint::constraints(book),
+        ("pg_catalog", "pg_index") => constraint::indexes(book),
+        ("pg_catalog", "pg_indexes") => constraint::index_list(book),
+        ("pg_catalog", "pg_description") => listing::descriptions(book),
+        ("pg_catalog", "pg_tables") => listing::tables(&system(), book, user),
+        ("pg_catalog", "pg_views") => listing::views(&system(), book, user),
+        ("pg_catalog", "pg_stat_user_tables" | "pg_stat_all_tables") => listing::statistics(book),
+        ("information_schema", "tables") => information::tables(&system(), book, lake),
+        ("information_schema", "columns") => information::columns(&system(), book, lake),
+        ("information_schema", "views") => information::views(book, lake),
+        ("information_schema", "schemata") => information::schemata(book, lake, user),
+        ("information_schema", "table_constraints") => information::table_constraints(book, lake),
+        ("information_schema", "key_column_usage") => information::key_column_usage(book, lake),
+        ("information_schema", "constraint_column_usage") => information::constraint_column_usage(book, lake),
+        ("information_schema", "referential_constraints") => information::referential_constraints(book, lake),
+        ("information_schema", "check_constraints") => information::check_constraints(book, lake),
+        ("information_schema", "information_schema_catalog_name") => information::catalog_name(lake),
+        ("internal", "relations") => internal::relations(&system(), book, &source.search_path),
+        ("internal", "constraintdefs") => internal::constraint_definitions(book, &source.search_path),
+        ("internal", "indexdefs") => internal::index_definitions(book),
+        ("internal", "viewdefs") => internal::view_definitions(book),
+        ("internal", "descriptions") => internal::descriptions(book),
+        ("internal", "namespaces") => internal::namespaces(book),
+        _ => return None,
+    })
+}
+
+pub use server::of_server;

@@ -1,0 +1,363 @@
+//! Relations about the server and the moment: databases, roles, settings, activity, and those of `duckmesh`.
+
+use chrono::Utc;
+use duckmesh_catalog::{LakeId, SnapshotInfo, TableId};
+
+use super::Source;
+use crate::{
+    commands::failure,
+    pgcatalog::{
+        book::sql_schema,
+        content::{Cell, Content, row},
+        oids,
+    },
+    session::{ClientSession, settings::registry},
+    wire::PgResult,
+};
+
+/// UTF8 in Postgres' list of encodings.
+const UTF8: i32 = 6;
+/// The tablespace `pg_default`.
+const TABLESPACE: u32 = 1663;
+const LOCALE: &str = "C.UTF-8";
+
+/// The rows of a relation about the server, made anew for each statement.
+///
+/// # Errors
+/// When the catalog or the log cannot be read.
+pub async fn of_server<'a>(schema: &str, name: &str, source: &'a Source<'a>) -> PgResult<Option<Content<'a>>> {
+    let session = source.session;
+    Ok(Some(match (schema, name) {
+        ("pg_catalog", "pg_database") => databases(session).await?,
+        ("pg_catalog", "pg_authid") => authid(session),
+        ("pg_catalog", "pg_roles") => roles(session),
+        ("pg_catalog", "pg_user") => users(session),
+        ("pg_catalog", "pg_settings") => settings(session),
+        ("pg_catalog", "pg_stat_activity") => activity(session),
+        ("duckmesh", "snapshots") => snapshots(session).await?,
+        ("duckmesh", "files") => files(source).await?,
+        ("duckmesh", "lag") => lag(session).await?,
+        ("duckmesh", "dead_letters") => dead_letters(session).await?,
+        ("internal", "settings") => setting_values(session),
+        ("internal", "roles") => internal_roles(session),
+        ("internal", "sizes") => sizes(source).await?,
+        ("internal", "database_sizes") => database_sizes(session).await?,
+        _ => return Ok(None),
+    }))
+}
+
+async fn databases(session: &ClientSession) -> PgResult<Content<'static>> {
+    let lakes = session.server.lakes.catalog().lakes().await.map_err(failure::catalog)?;
+    let rows = lakes.iter().map(|lake| {
+        let name = lake.name.as_str().to_owned();
+        row![oids::database(lake.id), name, oids::OWNER, UTF8, "c", true, -1, TABLESPACE, LOCALE, LOCALE]
+    });
+    Ok(Content {
+        columns: &[
+            "oid",
+            "datname",
+            "datdba",
+            "encoding",
+            "datlocprovider",
+            "datallowconn",
+            "datconnlimit",
+            "dattablespace",
+            "datcollate",
+            "datctype",
+        ],
+        rows: rows.collect(),
+    })
+}
+
+fn authid(session: &ClientSession) -> Content<'_> {
+    Content {
+        columns: &[
+            "oid",
+            "rolname",
+            "rolsuper",
+            "rolinherit",
+            "rolcreaterole",
+            "rolcreatedb",
+            "rolcanlogin",
+            "rolreplication",
+            "rolbypassrls",
+            "rolconnlimit",
+        ],
+        rows: vec![row![oids::OWNER, session.user.as_str(), true, true, true, true, true, true, true, -1]],
+    }
+}
+
+fn roles(session: &ClientSession) -> Content<'_> {
+    let mut rows: Vec<Vec<Cell<'_>>> = Vec::new();
+    let mut push = |oid: u32, name, all: bool| {
+        rows.push(row![oid, name, all, true, all, all, all, all, all, -1, "********"]);
+    };
+    push(oids::OWNER, session.user.as_str(), true);
+    for (oid, name) in predefined() {
+        push(oid, name, false);
+    }
+    Content {
+        columns: &[
+            "oid",
+            "rolname",
+            "rolsuper",
+            "rolinherit",
+            "rolcreaterole",
+            "rolcreatedb",
+            "rolcanlogin",
+            "rolreplication",
+            "rolbypassrls",
+            "rolconnlimit",
+            "rolpassword",
+        ],
+        rows,
+    }
+}
+
+/// Postgres' own roles.
+fn predefined() -> impl Iterator<Item = (u32, &'static str)> + use<> {
+    let lines = crate::pgcatalog::rows::of("pg_authid").unwrap_or_default().lines();
+    lines.filter_map(|line| {
+        let mut cells = line.split('\t');
+        Some((cells.next()?.parse().ok()?, cells.next()?))
+    })
+}
+
+fn internal_roles(session: &ClientSession) -> Content<'_> {
+    let mut rows = vec![row![oids::OWNER, session.user.as_str()]];
+    rows.extend(predefined().map(|(oid, name)| row![oid, name]));
+    Content { columns: &["#k", "#v"], rows }
+}
+
+fn users(session: &ClientSession) -> Content<'_> {
+    Content {
+        columns: &["usename", "usesysid", "usecreatedb", "usesuper", "userepl", "usebypassrls", "passwd"],
+        rows: vec![row![session.user.as_str(), oids::OWNER, true, true, true, true, "********"]],
+    }
+}
+
+fn settings(session: &ClientSession) -> Content<'static> {
+    let rows = registry::all().iter().filter(|d| !d.hidden).map(|definition| {
+        let value = session.settings.show(definition.name).map(|(_, value)| value).unwrap_or_default();
+        let source = if value == definition.default { "default" } else { "session" };
+        let vartype = match definition.kind {
+            registry::Kind::Bool => "bool",
+            registry::Kind::Integer { .. } => "integer",
+            registry::Kind::Real { .. } => "real",
+            registry::Kind::Enum(_) => "enum",
+            registry::Kind::Text => "string",
+        };
+        let context = match definition.context {
+            registry::Context::User => "user",
+            registry::Context::Internal => "internal",
+            registry::Context::Postmaster => "postmaster",
+            registry::Context::Sighup => "sighup",
+            registry::Context::Backend => "backend",
+        };
+        let allowed = match &definition.kind {
+            registry::Kind::Enum(words) => Cell::Texts(words.iter().map(|w| (*w).to_owned()).collect()),
+            _ => Cell::Null,
+        };
+        row![
+            definition.name,
+            value,
+            definition.description,
+            context,
+            vartype,
+            source,
+            allowed,
+            definition.default,
+            definition.default,
+            false,
+        ]
+    });
+    Content {
+        columns: &[
+            "name",
+            "setting",
+            "short_desc",
+            "context",
+            "vartype",
+            "source",
+            "enumvals",
+            "boot_val",
+            "reset_val",
+            "pending_restart",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn setting_values(session: &ClientSession) -> Content<'static> {
+    let shown = registry::all().iter().filter_map(|d| Some((d.name, session.settings.show(d.name).ok()?.1)));
+    Content { columns: &["#k", "#v"], rows: shown.map(|(name, value)| row![name, value]).collect() }
+}
+
+/// The own session: others are not told about each other.
+fn activity(session: &ClientSession) -> Content<'_> {
+    let application = session.settings.show("application_name").map(|(_, value)| value).unwrap_or_default();
+    let row = row![
+        oids::database(session.lake.info.id),
+        session.lake.info.name.as_str(),
+        session.process_id,
+        oids::OWNER,
+        session.user.as_str(),
+        application,
+        session.transaction_time(),
+        session.statement_time,
+        session.statement_time,
+        "active",
+        "client backend",
+    ];
+    Content {
+        columns: &[
+            "datid",
+            "datname",
+            "pid",
+            "usesysid",
+            "usename",
+            "application_name",
+            "xact_start",
+            "query_start",
+            "state_change",
+            "state",
+            "backend_type",
+        ],
+        rows: vec![row],
+    }
+}
+
+/// `duckmesh.snapshots`, one row a snapshot that can be read: `snapshot_id` (for `SET duckmesh.snapshot`), `snapshot_time`, `token`
+/// (what it covers of the log) with its number `watermark`, `schema_version`, `changes` as DuckLake lists them, `author`, `message`.
+async fn snapshots(session: &ClientSession) -> PgResult<Content<'static>> {
+    let all = session.server.lakes.catalog().snapshots(session.lake.info.id).await.map_err(failure::catalog)?;
+    let rows = all.into_iter().map(|row| {
+        row![
+            row.info.id.get(),
+            row.info.time,
+            session.token(row.info.watermark).to_string(),
+            row.info.watermark.get(),
+            row.info.schema_version,
+            row.changes_made,
+            row.author,
+            row.commit_message,
+        ]
+    });
+    Ok(Content {
+        columns: &[
+            "snapshot_id",
+            "snapshot_time",
+            "token",
+            "watermark",
+            "schema_version",
+            "changes",
+            "author",
+            "message",
+        ],
+        rows: rows.collect(),
+    })
+}
+
+/// `duckmesh.files`, the Parquet files of the pinned snapshot: `schema_name`, `table_name`, `file_id`, `path` (below the data path
+/// unless another program keeps it elsewhere), `rows` (deleted ones counted), `bytes`, `begin_snapshot`, `deleted_rows`.
+async fn files<'a>(source: &'a Source<'a>) -> PgResult<Content<'a>> {
+    let (session, pin) = (source.session, source.pin);
+    let catalog = session.server.lakes.catalog();
+    let mut rows = Vec::new();
+    for table in pin.base.tables.values() {
+        let schema = pin.base.schema_name(table.schema_id).map_or("", sql_schema);
+        let known = catalog.files(session.lake.info.id, pin.snapshot.id, table.id).await.map_err(failure::catalog)?;
+        rows.extend(known.files.iter().map(|file| {
+            row![
+                schema,
+                table.name.as_str(),
+                file.id.get(),
+                file.path.clone(),
+                number(file.record_count),
+                number(file.size_bytes),
+                file.begin_snapshot.get(),
+                number(file.deletes.as_ref().map_or(0, |d| d.delete_count)),
+            ]
+        }));
+    }
+    Ok(Content {
+        columns: &["schema_name", "table_name", "file_id", "path", "rows", "bytes", "begin_snapshot", "deleted_rows"],
+        rows,
+    })
+}
+
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// `duckmesh.lag`, one row: `head` (last acknowledged offset), `watermark` (all up to it is published or rejected), `behind`,
+/// `published_at` and `published_age` of the newest snapshot, `dead_letters`.
+async fn lag(session: &ClientSession) -> PgResult<Content<'static>> {
+    let (catalog, lake) = (session.server.lakes.catalog(), session.lake.info.id);
+    let head = session.lake.lake.head().await.map_err(crate::wire::PgError::internal)?;
+    let watermark = session.lake.lake.watermark();
+    let latest = catalog.latest(lake).await.map_err(failure::catalog)?;
+    let letters = catalog.dead_letters(lake).await.map_err(failure::catalog)?.len();
+    let age = (Utc::now() - latest.time).num_milliseconds().max(0);
+    let row = row![
+        head.get(),
+        watermark.get(),
+        (head.get() - watermark.get()).max(0),
+        latest.time,
+        format!("{age} milliseconds"),
+        i64::try_from(letters).unwrap_or(i64::MAX),
+    ];
+    Ok(Content {
+        columns: &["head", "watermark", "behind", "published_at", "published_age", "dead_letters"],
+        rows: vec![row],
+    })
+}
+
+/// `duckmesh.dead_letters`, writes that could not be applied: `token`, `log_offset`, `rejected_at`, `attempts`, `reason`.
+async fn dead_letters(session: &ClientSession) -> PgResult<Content<'static>> {
+    let catalog = session.server.lakes.catalog();
+    let letters = catalog.dead_letters(session.lake.info.id).await.map_err(failure::catalog)?;
+    let rows = letters.into_iter().map(|letter| {
+        let offset = letter.rejection.offset;
+        let attempts = i32::try_from(letter.rejection.attempts).unwrap_or(i32::MAX);
+        row![session.token(offset).to_string(), offset.get(), letter.time, attempts, letter.rejection.reason]
+    });
+    Ok(Content { columns: &["token", "log_offset", "rejected_at", "attempts", "reason"], rows: rows.collect() })
+}
+
+async fn table_bytes(session: &ClientSession, lake: LakeId, at: &SnapshotInfo, table: TableId) -> PgResult<i64> {
+    let known = session.server.lakes.catalog().files(lake, at.id, table).await.map_err(failure::catalog)?;
+    let bytes = |file: &duckmesh_catalog::files::DataFile| {
+        number(file.size_bytes) + file.deletes.as_ref().map_or(0, |d| number(d.size_bytes))
+    };
+    Ok(known.files.iter().map(bytes).sum())
+}
+
+async fn sizes<'a>(source: &'a Source<'a>) -> PgResult<Content<'a>> {
+    let (session, pin) = (source.session, source.pin);
+    let mut rows = Vec::new();
+    for table in pin.schema.tables.keys() {
+        // A table that this transaction made has no files in the lake.
+        let bytes = match pin.base.tables.contains_key(table) {
+            true => table_bytes(session, session.lake.info.id, &pin.snapshot, *table).await?,
+            false => 0,
+        };
+        rows.push(row![oids::table(*table), bytes]);
+    }
+    Ok(Content { columns: &["#k", "#v"], rows })
+}
+
+async fn database_sizes(session: &ClientSession) -> PgResult<Content<'static>> {
+    let catalog = session.server.lakes.catalog();
+    let mut rows = Vec::new();
+    for lake in catalog.lakes().await.map_err(failure::catalog)? {
+        let latest = catalog.latest(lake.id).await.map_err(failure::catalog)?;
+        let schema = catalog.schema(lake.id, &latest).await.map_err(failure::catalog)?;
+        let mut bytes = 0;
+        for table in schema.tables.keys() {
+            bytes += table_bytes(session, lake.id, &latest, *table).await?;
+        }
+        rows.push(row![oids::database(lake.id), lake.name.as_str().to_owned(), bytes]);
+    }
+    Ok(Content { columns: &["#k", "#d", "#v"], rows })
+}

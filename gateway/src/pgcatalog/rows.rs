@@ -1,0 +1,131 @@
+//! Rows that are the same in every lake: types, functions, operators … as a fresh PostgreSQL 15 has them.
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use arrow::array::RecordBatch;
+use chrono::DateTime;
+
+use super::{content, shapes::Shape};
+use crate::{
+    value::{ColumnBuilder, ValueContext},
+    wire::{PgError, PgResult},
+};
+
+/// In COPY's text form, each relation's below a line `= name`.
+const DATA: &str = include_str!("data/rows.tsv");
+
+/// The lines of a relation of `pg_catalog`, where it has such rows.
+#[must_use]
+pub fn of(relation: &str) -> Option<&'static str> {
+    static SECTIONS: OnceLock<HashMap<&'static str, &'static str>> = OnceLock::new();
+    let sections =
+        SECTIONS.get_or_init(|| DATA.split("\n= ").skip(1).filter_map(|section| section.split_once('\n')).collect());
+    sections.get(relation).copied()
+}
+
+/// The rows of a relation; none where it has no such rows.
+///
+/// # Errors
+/// When the data does not fit the shape: a bug.
+pub fn batch(shape: &Shape) -> PgResult<Option<RecordBatch>> {
+    if shape.schema != "pg_catalog" {
+        return Ok(None);
+    }
+    let Some(lines) = of(shape.name) else { return Ok(None) };
+    let context = ValueContext::new(DateTime::UNIX_EPOCH);
+    let mut columns: Vec<ColumnBuilder> =
+        shape.columns.iter().map(|c| ColumnBuilder::new(&c.engine, 0)).collect::<PgResult<_>>()?;
+    for line in lines.lines() {
+        let mut cells = line.split('\t');
+        for (column, builder) in shape.columns.iter().zip(&mut columns) {
+            let cell = cells.next().ok_or_else(|| PgError::internal(format!("a short row of {}", shape.name)))?;
+            if cell == "\\N" {
+                builder.append_null();
+                continue;
+            }
+            let text = engine_text(unescaped(cell), column.type_oid);
+            builder.append_text(text.as_bytes(), &context)?;
+        }
+    }
+    let arrays = columns.iter_mut().map(ColumnBuilder::finish).collect();
+    content::batch_of(shape, arrays).map(Some)
+}
+
+/// COPY's escapes undone.
+fn unescaped(cell: &str) -> String {
+    let mut text = String::with_capacity(cell.len());
+    let mut chars = cell.chars();
+    while let Some(c) = chars.next() {
+        match (c, c == '\\') {
+            (_, true) => match chars.next() {
+                Some('n') => text.push('\n'),
+                Some('t') => text.push('\t'),
+                Some('r') => text.push('\r'),
+                Some(other) => text.push(other),
+                None => {}
+            },
+            (other, false) => text.push(other),
+        }
+    }
+    text
+}
+
+/// Vectors are written with blanks; the engine has lists.
+fn engine_text(cell: String, type_oid: u32) -> String {
+    const INT2VECTOR: u32 = 22;
+    const OIDVECTOR: u32 = 30;
+    match type_oid {
+        INT2VECTOR | OIDVECTOR => format!("{{{}}}", cell.split_whitespace().collect::<Vec<_>>().join(",")),
+        _ => cell,
+    }
+}
+
+/// The oid of the first function of that name.
+#[must_use]
+pub fn procedure(name: &str) -> Option<u32> {
+    static BY_NAME: OnceLock<HashMap<&'static str, u32>> = OnceLock::new();
+    let by_name = BY_NAME.get_or_init(|| {
+        let lines = of("pg_proc").unwrap_or_default().lines();
+        let pairs = lines.filter_map(|line| {
+            let mut cells = line.split('\t');
+            let oid = cells.next()?.parse().ok()?;
+            Some((cells.next()?, oid))
+        });
+        // The first of a name: the lowest oid.
+        let mut map = HashMap::new();
+        for (name, oid) in pairs {
+            map.entry(name).or_insert(oid);
+        }
+        map
+    });
+    let name = name.strip_prefix("pg_catalog.").unwrap_or(name).trim_matches('"');
+    by_name.get(name).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::shapes, *};
+
+    #[test]
+    fn every_section_fits_its_shape() {
+        let mut found = 0;
+        for shape in shapes::all() {
+            if let Some(batch) = batch(shape).unwrap_or_else(|e| panic!("{}: {e:?}", shape.name)) {
+                assert!(batch.num_rows() > 0, "{}", shape.name);
+                found += 1;
+            }
+        }
+        assert_eq!(found, DATA.matches("\n= ").count());
+    }
+
+    #[test]
+    fn escapes() {
+        assert_eq!(unescaped(r"a\tb\\c\n"), "a\tb\\c\n");
+    }
+
+    #[test]
+    fn functions_by_name() {
+        assert_eq!(procedure("array_in"), Some(750));
+        assert_eq!(procedure("-"), None);
+    }
+}

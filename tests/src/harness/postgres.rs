@@ -1,0 +1,152 @@
+//! A PostgreSQL cluster of its own, in a temporary folder, on a free port.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::{Client, eventually, paths, process};
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A cluster; stopped when dropped. Anybody on 127.0.0.1 may connect as anybody.
+pub struct Postgres {
+    folder: TempDir,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Postgres {
+    /// Makes and starts a cluster that does not sync: it lives as long as the test.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with(&["fsync=off", "synchronous_commit=on", "full_page_writes=off"])
+    }
+
+    /// Makes and starts a cluster with its defaults and these settings.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn with(settings: &[&str]) -> Self {
+        let folder = TempDir::with_prefix("duckmesh-pg-").expect("a temporary folder");
+        let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777);
+        fs::set_permissions(folder.path(), mode).expect("permissions");
+        let data = folder.path().join("data");
+        let made = as_postgres(&paths::postgres_bin().join("initdb"))
+            .args([
+                "-D",
+                &text(&data),
+                "-U",
+                "tester",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--lc-collate=C",
+                "--lc-ctype=C.UTF-8",
+                "--no-sync",
+            ])
+            .output()
+            .expect("initdb runs");
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let mut cluster = Self { folder, port: free_port(), child: None };
+        cluster.launch(settings);
+        cluster
+    }
+
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its URL as the server's `--catalog` wants it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://tester@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// As libpq wants it.
+    #[must_use]
+    pub fn keywords(&self) -> String {
+        format!("host=127.0.0.1 port={} user=tester dbname=postgres", self.port)
+    }
+
+    /// Connects.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn client(&self) -> Client {
+        Client::connect(self.port, "postgres").await.expect("PostgreSQL answers")
+    }
+
+    fn launch(&mut self, settings: &[&str]) {
+        let mut command = as_postgres(&paths::postgres_bin().join("postgres"));
+        let socket = text(self.folder.path());
+        command.args(["-D", &text(&self.folder.path().join("data")), "-p", &self.port.to_string(), "-k", &socket]);
+        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "timezone=UTC"]);
+        for setting in settings {
+            command.args(["-c", setting]);
+        }
+        let log = fs::File::create(self.folder.path().join("log")).expect("a log file");
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("postgres starts");
+        self.child = Some(child);
+        let port = self.port;
+        eventually("PostgreSQL answers", START_LIMIT, || {
+            let child = self.child.as_mut()?;
+            if let Some(status) = child.try_wait().expect("its status") {
+                let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+                panic!("PostgreSQL ended with {status}: {log}");
+            }
+            super::wire::answers(port).then_some(())
+        });
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // SIGINT is its fast shutdown; SIGKILL would leave its children and its shared memory.
+            let _ = process::signal(child.id(), libc::SIGINT);
+            let _ = child.wait();
+        }
+    }
+}
+
+/// PostgreSQL refuses root: then its programs run as its own user.
+fn as_postgres(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if process::is_root() {
+        use std::os::unix::process::CommandExt;
+        let (user, group) = postgres_user();
+        command.uid(user).gid(group).current_dir("/");
+    }
+    command
+}
+
+fn postgres_user() -> (u32, u32) {
+    let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+    let line = users.lines().find(|line| line.starts_with("postgres:")).expect("the user postgres");
+    let mut words = line.split(':').skip(2).map(|n| n.parse().expect("a number"));
+    (words.next().unwrap_or(0), words.next().unwrap_or(0))
+}
+
+/// A port nobody listens on now.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+fn text(path: &Path) -> String {
+    PathBuf::from(path).to_string_lossy().into_owned()
+}

@@ -1,0 +1,302 @@
+//! kill -9 at every failpoint and at any moment: after each restart the checker proves that nothing acknowledged is lost,
+//! nothing is there twice, nothing is half visible, and tokens never go back (G1 to G6).
+
+use std::{sync::Arc, time::Duration};
+
+use duckmesh_catalog::failpoint;
+use duckmesh_tests::{
+    checker,
+    harness::{Client, Server, ServerOptions, eventually_async},
+    ledger::{Kind, Ledger, TABLES},
+};
+use tokio::task::JoinSet;
+
+use crate::stand::Stand;
+
+const WRITERS: u32 = 6;
+const READERS: u32 = 2;
+
+/// Failpoints on the way of a write, with what must happen for the server to pass them. `error` is what the place is for;
+/// the others are reached by any work.
+const REACHED: &[&str] = &[
+    "insert-before-append",
+    "insert-after-append",
+    "insert-before-complete",
+    "copy-after-stage",
+    "copy-before-append",
+    "bus-append-before-commit",
+    "bus-append-after-commit",
+    "lease-before-renew",
+    "commit-after-read",
+    "commit-after-encode",
+    "commit-after-put",
+    "publish-before-commit",
+    "publish-after-commit",
+    "trim-before",
+    "trim-after",
+];
+
+/// Failpoints of parts that a write does not pass, each with the reason.
+const NOT_HERE: &[(&str, &str)] = &[
+    ("startup-after-auth", "no authentication yet"),
+    ("pin-after-insert", "pins come with retention"),
+    ("cache-after-download", "the cache comes with remote storage"),
+    ("cache-before-rename", "the cache comes with remote storage"),
+    ("engine-before-lock", "passed in the worker: see worker_kill"),
+    ("engine-mid-stream", "passed in the worker: see worker_kill"),
+    ("compact-after-put", "compaction has its own issue"),
+    ("compact-before-publish", "compaction has its own issue"),
+    ("retention-after-list", "retention has its own issue"),
+    ("retention-before-delete", "retention has its own issue"),
+    ("migrate-mid", "passed at the first start: see crash_in_a_migration"),
+    ("encode-poison", "makes a dead letter, not a crash: see faults"),
+    ("session-panic", "ends a session, not the server"),
+];
+
+#[test]
+fn crash_every_failpoint_has_a_row_here() {
+    for name in failpoint::ALL {
+        let reached = REACHED.contains(name);
+        let elsewhere = NOT_HERE.iter().any(|(n, _)| n == name);
+        assert!(reached != elsewhere, "{name} must be in exactly one of the two lists");
+    }
+}
+
+/// Rounds of the loops; `make test-faults` asks for many.
+fn rounds(default: u32) -> u32 {
+    std::env::var("DUCKMESH_FAULT_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+/// A large COPY is staged: 4 MiB of rows are buffered at most.
+const STAGED_ROWS: u32 = 600_000;
+
+fn kind_of(n: u32) -> (Kind, u32) {
+    match n % 8 {
+        3 => (Kind::Transaction, 5),
+        5 => (Kind::Copy, 2500),
+        7 => (Kind::Insert, 300),
+        _ => (Kind::Insert, 1 + n % 4),
+    }
+}
+
+/// Writers and readers that go on until the server is gone.
+fn work(server: &Server, ledger: &Arc<Ledger>, large_copies: bool) -> JoinSet<()> {
+    let port = server.port();
+    let mut all = JoinSet::new();
+    for writer in 0..WRITERS {
+        let ledger = ledger.clone();
+        all.spawn(async move {
+            let Ok(client) = Client::connect(port, "duckmesh").await else { return };
+            for n in writer.. {
+                let (mut kind, mut parts) = kind_of(n);
+                if large_copies && writer == 0 {
+                    (kind, parts) = (Kind::Copy, STAGED_ROWS);
+                }
+                if !ledger.write(&client, writer, kind, parts).await {
+                    return;
+                }
+            }
+        });
+    }
+    for reader in 0..READERS {
+        let ledger = ledger.clone();
+        all.spawn(async move {
+            let Ok(client) = Client::connect(port, "duckmesh").await else { return };
+            while ledger.read(&client, reader).await {}
+        });
+    }
+    all
+}
+
+async fn ended(mut all: JoinSet<()>) {
+    while let Some(result) = all.join_next().await {
+        result.expect("a client panicked");
+    }
+}
+
+/// G6: what a snapshot held before the crash it holds after it.
+async fn pinned(client: &Client, snapshot: &str) -> Vec<String> {
+    client.ok(&format!("RESET duckmesh.min_token; SET duckmesh.snapshot = '{snapshot}'")).await;
+    let rows = client.text("SELECT writer, seq, count(*), sum(part) FROM ledger_a GROUP BY 1, 2 ORDER BY 1, 2").await;
+    client.ok("RESET duckmesh.snapshot").await;
+    rows
+}
+
+/// One failpoint: reached with writers and readers running, killed exactly there, checked after the restart.
+async fn at(stand: &mut Stand, name: &str) {
+    let ledger = Arc::new(Ledger::default());
+    let client = stand.client().await;
+    client.ok(TABLES).await;
+    assert!(ledger.write(&client, 100, Kind::Transaction, 3).await);
+    client.ok("SELECT count(*) FROM ledger_a").await;
+    let snapshot = stand.newest_snapshot().await;
+    let before = pinned(&client, &snapshot).await;
+    drop(client);
+    assert!(stand.server.stop().success());
+    stand.server.restart_with_failpoints(Some(&format!("{name}=park")));
+    let all = work(&stand.server, &ledger, name == "copy-after-stage");
+    let server = &stand.server;
+    eventually_async(&format!("failpoint {name}"), Duration::from_secs(60), || async {
+        server.reached(name).then_some(())
+    })
+    .await;
+    stand.server.kill();
+    ended(all).await;
+    stand.server.restart_with_failpoints(None);
+    let client = stand.client().await;
+    checker::check(&ledger, &client).await;
+    assert_eq!(pinned(&client, &snapshot).await, before, "G6: snapshot {snapshot} after a crash at {name}");
+    // And it goes on.
+    assert!(ledger.write(&client, 101, Kind::Transaction, 3).await);
+    checker::check(&ledger, &client).await;
+}
+
+/// Kills at any moment, again and again on one folder.
+async fn any_moment(stand: &mut Stand, rounds: u32) {
+    let ledger = Arc::new(Ledger::default());
+    stand.client().await.ok(TABLES).await;
+    let mut snapshot: Option<(String, Vec<String>)> = None;
+    for round in 0..rounds {
+        let before = ledger.acknowledged();
+        let all = work(&stand.server, &ledger, round % 3 == 2);
+        // Not by time but by progress, so that each round kills in the middle of work on any machine.
+        let wanted = before + 10 + (round as usize * 37) % 90;
+        eventually_async("writes are acknowledged", Duration::from_secs(120), || async {
+            (ledger.acknowledged() >= wanted).then_some(())
+        })
+        .await;
+        stand.server.restart();
+        ended(all).await;
+        let client = stand.client().await;
+        checker::check(&ledger, &client).await;
+        if let Some((id, rows)) = &snapshot {
+            assert_eq!(&pinned(&client, id).await, rows, "G6: snapshot {id} in round {round}");
+        }
+        let id = stand.newest_snapshot().await;
+        let rows = pinned(&client, &id).await;
+        snapshot = Some((id, rows));
+    }
+    assert!(ledger.acknowledged() >= rounds as usize * 10, "the rounds did work");
+    assert!(ledger.readings().len() > rounds as usize, "readers read");
+}
+
+macro_rules! crash_at {
+    ($($name:ident = $failpoint:literal),* $(,)?) => {
+        mod sqlite { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::at(&mut crate::stand::Stand::sqlite(), $failpoint).await; }
+        )* }
+        mod postgres { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::at(&mut crate::stand::Stand::postgres(), $failpoint).await; }
+        )* }
+        #[test]
+        fn crash_every_reached_failpoint_is_run() {
+            assert_eq!([$($failpoint),*], *REACHED);
+        }
+    };
+}
+
+crash_at!(
+    at_insert_before_append = "insert-before-append",
+    gw2_at_insert_after_append = "insert-after-append",
+    at_insert_before_complete = "insert-before-complete",
+    gw1_at_copy_after_stage = "copy-after-stage",
+    gw1_at_copy_before_append = "copy-before-append",
+    gw3_at_bus_append_before_commit = "bus-append-before-commit",
+    gw3_at_bus_append_after_commit = "bus-append-after-commit",
+    at_lease_before_renew = "lease-before-renew",
+    at_commit_after_read = "commit-after-read",
+    at_commit_after_encode = "commit-after-encode",
+    co1_at_commit_after_put = "commit-after-put",
+    co2_at_publish_before_commit = "publish-before-commit",
+    co2_at_publish_after_commit = "publish-after-commit",
+    at_trim_before = "trim-before",
+    at_trim_after = "trim-after",
+);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crash_at_any_moment_on_sqlite() {
+    any_moment(&mut Stand::sqlite(), rounds(6)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crash_at_any_moment_on_postgres() {
+    any_moment(&mut Stand::postgres(), rounds(4)).await;
+}
+
+/// GW2, CL1: the reply is lost, the client repeats with its key and gets the same token, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gw2_crash_a_repeat_with_the_key_is_one_write() {
+    for (failpoint, rows_before) in [("bus-append-before-commit", "0"), ("bus-append-after-commit", "2")] {
+        let mut server = Server::with(ServerOptions::default());
+        server.client().await.ok("CREATE TABLE t (a int); SELECT * FROM t").await;
+        assert!(server.stop().success());
+        server.restart_with_failpoints(Some(&format!("{failpoint}=park")));
+        let client = server.client().await;
+        client.ok("SET duckmesh.idempotency_key = 'k'").await;
+        let write = client.rows("INSERT INTO t VALUES (1), (2)");
+        tokio::pin!(write);
+        tokio::select! {
+            result = &mut write => panic!("acknowledged before {failpoint}: {result:?}"),
+            () = eventually_async("the failpoint", Duration::from_secs(30), || async {
+                server.reached(failpoint).then_some(())
+            }) => {}
+        }
+        server.kill();
+        assert!(write.await.is_err(), "G7: no success without an answer");
+        server.restart_with_failpoints(None);
+        let client = server.client().await;
+        client.ok("SET duckmesh.consistency = strong").await;
+        assert_eq!(client.value("SELECT count(*) FROM t").await, rows_before, "{failpoint}");
+        client.ok("SET duckmesh.idempotency_key = 'k'").await;
+        let token = client.write("INSERT INTO t VALUES (1), (2)").await;
+        assert_eq!(client.value("SELECT count(*) FROM t").await, "2", "{failpoint}: {token}");
+    }
+}
+
+/// A crash while the tables are made: the next start makes them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crash_in_a_migration() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ServerOptions { data: Some(folder.path().join("data")), ..ServerOptions::default() };
+    let armed = ServerOptions { failpoints: Some("migrate-mid=abort".into()), ..options.clone() };
+    match Server::try_with(armed) {
+        Ok(_) => panic!("the first start passes migrate-mid"),
+        Err(log) => assert!(log.contains("failpoint-reached migrate-mid"), "{log}"),
+    }
+    let server = Server::with(options);
+    let client = server.client().await;
+    client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1)").await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "1");
+}
+
+/// CO3, G8: a server frozen past its lease, another takes over on the same Postgres catalog; the first one thaws.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn co3_crash_a_zombie_coordinator_publishes_nothing() {
+    use duckmesh_tests::harness::process::{CONT, STOP, signal};
+    let postgres = duckmesh_tests::harness::Postgres::start();
+    let folder = tempfile::tempdir().unwrap();
+    let server = |name: &str| {
+        let data = Some(folder.path().join(name));
+        Server::with(ServerOptions { data, catalog: Some(postgres.url()), ..ServerOptions::default() })
+    };
+    let ledger = Ledger::default();
+    let first = server("a");
+    let client = first.client().await;
+    client.ok(TABLES).await;
+    assert!(ledger.write(&client, 0, Kind::Transaction, 4).await);
+    let second = server("b");
+    let successor = second.client().await;
+    assert!(signal(first.pid(), STOP));
+    assert!(ledger.write(&successor, 1, Kind::Transaction, 4).await);
+    successor.ok("SET duckmesh.barrier_timeout = '60s'").await;
+    assert!(ledger.read(&successor, 1).await, "the second server took over");
+    assert!(signal(first.pid(), CONT));
+    for _ in 0..20 {
+        assert!(ledger.write(&client, 0, Kind::Insert, 2).await);
+        assert!(ledger.write(&successor, 1, Kind::Insert, 2).await);
+    }
+    checker::check(&ledger, &successor).await;
+    checker::check(&ledger, &client).await;
+}

@@ -1,0 +1,37 @@
+//! The same statements against PostgreSQL and DuckMesh: what both can do must be the same.
+
+use std::path::PathBuf;
+
+use duckmesh_tests::{
+    differential::{self, Summary},
+    harness::{Postgres, Server, WireClient, paths},
+};
+
+#[test]
+fn differential_to_postgres() {
+    let postgres = Postgres::start();
+    let server = Server::start();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(paths::tests("differential")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "sql"));
+    files.sort();
+    let mut summary = Summary::default();
+    for file in &files {
+        let database = format!("d_{}", file.file_stem().unwrap().to_string_lossy().replace('-', "_"));
+        let mut theirs = WireClient::connect(postgres.port(), "postgres", "tester");
+        let mut ours = server.wire();
+        for client in [&mut theirs, &mut ours] {
+            assert_eq!(client.query(&format!("CREATE DATABASE {database}"))[0].error, None);
+        }
+        let mut theirs = WireClient::connect(postgres.port(), &database, "tester");
+        let mut ours = WireClient::connect(server.port(), &database, "tester");
+        for client in [&mut theirs, &mut ours] {
+            client.query("SET timezone = 'UTC'");
+        }
+        differential::run(file, &mut theirs, &mut ours, &mut summary);
+    }
+    let Summary { same, accepted, different_count, different } = summary;
+    println!("differential: {same} same, {accepted} accepted differences, {different_count} different");
+    assert!(same > 100, "the files were run");
+    assert!(different.is_empty(), "{same} same, {accepted} accepted, {different_count} different:\n{different}");
+}

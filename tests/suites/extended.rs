@@ -1,0 +1,130 @@
+//! The extended protocol through a real driver: prepared statements, binary parameters and results, portals with a row limit.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use futures::{TryStreamExt, future};
+use tokio_postgres::types::Type;
+
+use crate::stand::{Stand, on_both_catalogs};
+
+on_both_catalogs!(binary_values_go_in_and_out_unchanged, g2_pipelined_inserts_are_each_acknowledged);
+
+async fn binary_values_go_in_and_out_unchanged(stand: &mut Stand) {
+    let client = stand.client().await;
+    client
+        .ok("CREATE TABLE t (a smallint, b int, c bigint, d real, e double precision, f text, g bool, h bytea, i timestamptz, j int[])")
+        .await;
+    let insert = client
+        .pg
+        .prepare("INSERT INTO t VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING b, f")
+        .await
+        .unwrap();
+    let wanted = [
+        Type::INT2,
+        Type::INT4,
+        Type::INT8,
+        Type::FLOAT4,
+        Type::FLOAT8,
+        Type::TEXT,
+        Type::BOOL,
+        Type::BYTEA,
+        Type::TIMESTAMPTZ,
+        Type::INT4_ARRAY,
+    ];
+    assert_eq!(insert.params(), wanted);
+    let at = UNIX_EPOCH + Duration::from_micros(1_357_034_400_123_456);
+    let bytes: &[u8] = &[0, 255, 92];
+    let list = vec![Some(1), None, Some(i32::MIN)];
+    let row = client
+        .pg
+        .query_one(
+            &insert,
+            &[&i16::MIN, &i32::MAX, &i64::MIN, &f32::MAX, &f64::MIN_POSITIVE, &"ä\n'", &true, &bytes, &at, &list],
+        )
+        .await
+        .unwrap();
+    assert_eq!((row.get::<_, i32>(0), row.get::<_, &str>(1)), (i32::MAX, "ä\n'"));
+    client
+        .pg
+        .execute(
+            &insert,
+            &[
+                &None::<i16>,
+                &0_i32,
+                &None::<i64>,
+                &f32::NAN,
+                &f64::NEG_INFINITY,
+                &None::<&str>,
+                &None::<bool>,
+                &None::<&[u8]>,
+                &None::<std::time::SystemTime>,
+                &None::<Vec<i32>>,
+            ],
+        )
+        .await
+        .unwrap();
+    let rows = client.pg.query("SELECT * FROM t WHERE b >= $1 ORDER BY b DESC", &[&0_i32]).await.unwrap();
+    assert_eq!(rows.len(), 2);
+    let first = &rows[0];
+    assert_eq!(first.get::<_, i16>(0), i16::MIN);
+    assert_eq!(first.get::<_, i64>(2), i64::MIN);
+    assert_eq!(first.get::<_, f32>(3).to_bits(), f32::MAX.to_bits());
+    assert_eq!(first.get::<_, f64>(4).to_bits(), f64::MIN_POSITIVE.to_bits());
+    assert!(first.get::<_, bool>(6));
+    assert_eq!(first.get::<_, &[u8]>(7), bytes);
+    assert_eq!(first.get::<_, std::time::SystemTime>(8), at);
+    assert_eq!(first.get::<_, Vec<Option<i32>>>(9), list);
+    let second = &rows[1];
+    assert!(second.get::<_, f32>(3).is_nan());
+    assert!(second.get::<_, f64>(4).is_infinite());
+    for column in [0, 2, 5, 6, 7, 8, 9] {
+        assert_eq!(second.columns()[column].name(), ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"][column]);
+    }
+    assert_eq!(second.get::<_, Option<Vec<i32>>>(9), None);
+    // A wrong value fails alone; the statement goes on.
+    let narrow = client.pg.prepare("INSERT INTO t (a) VALUES ($1::int8)").await.unwrap();
+    let error = client.pg.execute(&narrow, &[&70_000_i64]).await.unwrap_err();
+    assert_eq!(error.code().map(|c| c.code()), Some("22003"), "{error}");
+    assert_eq!(client.pg.execute(&narrow, &[&7_i64]).await.unwrap(), 1);
+}
+
+async fn g2_pipelined_inserts_are_each_acknowledged(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE t (n int)").await;
+    let insert = client.pg.prepare("INSERT INTO t VALUES ($1)").await.unwrap();
+    let numbers: Vec<i32> = (0..200).collect();
+    let all = numbers.iter().map(|n| {
+        let insert = &insert;
+        let pg = &client.pg;
+        async move { pg.execute(insert, &[n]).await }
+    });
+    let results = future::join_all(all).await;
+    assert!(results.iter().all(|r| matches!(r, Ok(1))), "{results:?}");
+    assert_eq!(client.value("SELECT count(*), count(DISTINCT n) FROM t").await, "200|200");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_gives_its_rows_in_pieces() {
+    let stand = Stand::sqlite();
+    let mut client = stand.client().await;
+    client.ok("CREATE TABLE t (n int)").await;
+    client.ok("INSERT INTO t SELECT * FROM generate_series(1, 10000)").await;
+    let transaction = client.pg.transaction().await.unwrap();
+    let portal = transaction.bind("SELECT n FROM t ORDER BY n", &[]).await.unwrap();
+    let mut next = 1;
+    loop {
+        let rows = transaction.query_portal(&portal, 999).await.unwrap();
+        for row in &rows {
+            assert_eq!(row.get::<_, i32>(0), next);
+            next += 1;
+        }
+        if rows.len() < 999 {
+            break;
+        }
+    }
+    assert_eq!(next, 10_001);
+    transaction.commit().await.unwrap();
+    let rows: Vec<_> =
+        client.pg.query_raw("SELECT n FROM t", Vec::<i32>::new()).await.unwrap().try_collect().await.unwrap();
+    assert_eq!(rows.len(), 10_000);
+}

@@ -1,0 +1,205 @@
+//! The lake in the official DuckDB with the official `ducklake` extension, while the server runs and after it stopped.
+
+use std::time::Duration;
+
+use duckmesh_tests::harness::{Client, Lake, client::join, eventually_async, wire::CopyEnd};
+
+use crate::stand::{Stand, on_both_catalogs};
+
+on_both_catalogs!(
+    interop_same_tables_same_rows,
+    interop_same_time_travel,
+    interop_ducklake_functions_work,
+    interop_rows_of_duckdb_are_seen,
+    interop_both_write_at_once,
+);
+
+const TABLE: &str = "CREATE TABLE types (
+    a smallint, b int NOT NULL, c bigint, d real, e double precision, f numeric(12,3), g text, h varchar(10), i bool,
+    j date, k time, l timestamp, m timestamptz, n uuid, o bytea, p int[], q jsonb, r interval
+)";
+
+const ROWS: &str = "INSERT INTO types VALUES
+    (1, 2, 3, 1.5, 2.25, 12.345, 'text', 'short', true, '2013-01-01', '12:34:56.789', '2013-01-01 12:00:00',
+     '2013-01-01 12:00:00+00', '00000000-0000-0000-0000-000000000001', '\\x00ff', '{1,2,NULL}', '{\"a\": 1}', '1 day'),
+    (-32768, -2147483648, -9223372036854775808, '-infinity', 'nan', -999999999.999, '', 'ä', false, '0001-01-01', '00:00:00',
+     '0001-01-01 00:00:00', '9999-12-31 23:59:59+00', 'ffffffff-ffff-ffff-ffff-ffffffffffff', '\\x', '{}', '[]', '-1 mon'),
+    (NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)";
+
+/// Columns whose text is the same in Postgres and DuckDB.
+const COMPARED: &str = "SELECT a, b, c, e, f, g, h, j, k, l, m, n, length(g) FROM types ORDER BY b";
+
+async fn compare(client: &Client, lake: &Lake, sql: &str) {
+    let ours = client.text(sql).await;
+    let theirs = lake.text(sql);
+    let lower = |rows: Vec<String>| rows.into_iter().map(|row| row.to_lowercase()).collect::<Vec<_>>();
+    assert_eq!(lower(ours), lower(theirs), "{sql}");
+}
+
+async fn interop_same_tables_same_rows(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("SET timezone = 'UTC'").await;
+    client.ok(TABLE).await;
+    client.ok(ROWS).await;
+    client
+        .ok("CREATE SCHEMA s; CREATE TABLE s.evolved (a int, gone text); INSERT INTO s.evolved VALUES (1, 'x')")
+        .await;
+    client.ok("ALTER TABLE s.evolved ADD COLUMN b text DEFAULT 'later'; ALTER TABLE s.evolved DROP COLUMN gone").await;
+    client.ok("ALTER TABLE s.evolved RENAME COLUMN a TO z; INSERT INTO s.evolved VALUES (2, 'now')").await;
+    let mut wire = stand.server.wire();
+    wire.query("CREATE TABLE large (a int, b text)");
+    let mut pieces =
+        (0..100).map(|n| (0..3000).map(|m| format!("{}\trow {m}\n", n * 3000 + m)).collect::<String>().into());
+    let answers = wire.copy_in("COPY large FROM STDIN", &mut pieces, CopyEnd::Done).unwrap();
+    assert_eq!(answers[0].tag.as_deref(), Some("COPY 300000"), "{answers:?}");
+    client.ok("SET duckmesh.consistency = strong; SELECT * FROM large LIMIT 1").await;
+    let lake = stand.lake();
+    let queries = [
+        COMPARED,
+        "SELECT z, b FROM s.evolved ORDER BY z",
+        "SELECT count(*), sum(a), min(b), max(b), count(DISTINCT b) FROM large",
+        "SELECT count(*) FROM large WHERE a BETWEEN 1000 AND 1999",
+        "SELECT table_schema, table_name, column_name FROM information_schema.columns \
+         WHERE table_name IN ('evolved', 'large') ORDER BY 1, 2, ordinal_position",
+    ];
+    for sql in &queries[..4] {
+        compare(&client, &lake, sql).await;
+    }
+    assert_eq!(
+        lake.text("SELECT d, i, hex(o), p, q, r FROM types ORDER BY b")[2],
+        "1.5|true|00FF|[1, 2, NULL]|{\"a\": 1}|1 day",
+    );
+    assert_eq!(lake.text(queries[4]).len(), 4, "public is main there");
+    assert!(stand.server.stop().success());
+    let rows = lake.text(queries[2]);
+    assert_eq!(rows, ["300000|44999850000|row 0|row 999|3000"], "after it stopped");
+}
+
+async fn interop_same_time_travel(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("SET duckmesh.write_visibility = visible; CREATE TABLE t (a int)").await;
+    let mut versions = Vec::new();
+    for n in 1..=4 {
+        client.ok(&format!("INSERT INTO t VALUES ({n})")).await;
+        versions.push(stand.newest_snapshot().await);
+    }
+    client.ok("ALTER TABLE t ADD COLUMN b int").await;
+    let lake = stand.lake();
+    for version in versions {
+        client.ok(&format!("SET duckmesh.snapshot = '{version}'")).await;
+        let ours = client.text("SELECT * FROM t ORDER BY a").await;
+        let theirs = lake.text(&format!("SELECT * FROM t AT (VERSION => {version}) ORDER BY a"));
+        assert_eq!(ours, theirs, "snapshot {version}");
+    }
+    client.ok("RESET duckmesh.snapshot").await;
+    let ours = client.text("SELECT snapshot_id FROM duckmesh.snapshots ORDER BY 1").await;
+    assert_eq!(ours, lake.text("SELECT snapshot_id FROM ducklake_snapshots('lake') ORDER BY 1"));
+}
+
+async fn interop_ducklake_functions_work(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("SET duckmesh.write_visibility = visible; CREATE TABLE t (a int)").await;
+    let first: u64 = stand.newest_snapshot().await.parse().unwrap();
+    for n in 1..=5 {
+        client.ok(&format!("INSERT INTO t VALUES ({n}), ({n} * 10)")).await;
+    }
+    let lake = stand.lake();
+    let changes = format!(
+        "SELECT change_type, a FROM ducklake_table_changes('lake', 'main', 't', {}, {}) ORDER BY a",
+        first + 1,
+        first + 2
+    );
+    assert_eq!(lake.text(&changes), ["insert|1", "insert|2", "insert|10", "insert|20"]);
+    let merged = lake.run(&["CALL ducklake_merge_adjacent_files('lake')", "SELECT count(*), sum(a) FROM t"]);
+    assert_eq!(merged[1], ["10|165"]);
+    client.ok("SET duckmesh.consistency = strong").await;
+    assert_eq!(client.value("SELECT count(*), sum(a) FROM t").await, "10|165", "the merged file is read");
+    client.ok("INSERT INTO t VALUES (1000)").await;
+    let expired = lake.run(&[
+        "CALL ducklake_expire_snapshots('lake', older_than => now() - INTERVAL 0 SECOND)",
+        "CALL ducklake_cleanup_old_files('lake', cleanup_all => true)",
+        "SELECT count(*), sum(a) FROM t",
+    ]);
+    assert_eq!(expired[2], ["11|1165"]);
+    assert_eq!(client.value("SELECT count(*), sum(a) FROM t").await, "11|1165", "expired snapshots are not needed");
+    client.ok(&format!("SET duckmesh.snapshot = '{}'", first + 1)).await;
+    let error = client.fails("SELECT * FROM t").await;
+    assert!(error.starts_with("MD004"), "{error}");
+    client.ok("RESET duckmesh.snapshot; INSERT INTO t VALUES (2000)").await;
+    assert_eq!(client.value("SELECT count(*), sum(a) FROM t").await, "12|3165");
+}
+
+async fn interop_rows_of_duckdb_are_seen(stand: &mut Stand) {
+    let client = stand.client().await;
+    client
+        .ok("SET duckmesh.consistency = strong; CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'ours')")
+        .await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "1");
+    let lake = stand.lake();
+    // Inlined, as files, a delete, an update, and a table of its own.
+    lake.run(&["INSERT INTO t VALUES (2, 'inlined')"]);
+    assert_eq!(client.text("SELECT * FROM t ORDER BY a").await, ["1|ours", "2|inlined"]);
+    lake.run(&["INSERT INTO t SELECT range, 'file' FROM range(100, 1100)"]);
+    assert_eq!(client.value("SELECT count(*), sum(a) FROM t").await, "1002|599503");
+    lake.run(&["DELETE FROM t WHERE a BETWEEN 100 AND 199"]);
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "902");
+    lake.run(&["UPDATE t SET b = 'changed' WHERE a < 3"]);
+    assert_eq!(client.text("SELECT * FROM t WHERE a < 3 ORDER BY a").await, ["1|changed", "2|changed"]);
+    lake.run(&["CREATE TABLE theirs AS SELECT range AS n, range::VARCHAR AS s FROM range(5)"]);
+    assert_eq!(client.value("SELECT count(*), max(s) FROM theirs").await, "5|4");
+    client.ok("INSERT INTO theirs VALUES (5, 'five'); INSERT INTO t VALUES (3, 'ours again')").await;
+    compare(&client, &lake_after(&client, stand, "theirs", 6).await, "SELECT * FROM theirs ORDER BY n").await;
+    lake.run(&["ALTER TABLE t ADD COLUMN c INTEGER DEFAULT 5"]);
+    assert_eq!(
+        client.text("SELECT * FROM t WHERE a < 4 ORDER BY a").await,
+        ["1|changed|5", "2|changed|5", "3|ours again|5"]
+    );
+    client.ok("INSERT INTO t VALUES (4, 'four', 6)").await;
+    compare(&client, &lake_after(&client, stand, "t", 904).await, "SELECT * FROM t ORDER BY a").await;
+}
+
+/// The lake, once our own rows are published there.
+async fn lake_after(client: &Client, stand: &Stand, table: &str, rows: u32) -> Lake {
+    let (lake, sql) = (stand.lake(), format!("SELECT count(*) FROM {table}"));
+    assert_eq!(client.value(&sql).await, rows.to_string());
+    eventually_async("plain DuckDB sees our rows", Duration::from_secs(30), || async {
+        (lake.text(&sql) == [rows.to_string()]).then_some(())
+    })
+    .await;
+    lake
+}
+
+async fn interop_both_write_at_once(stand: &mut Stand) {
+    const EACH: u32 = 12;
+    let client = stand.client().await;
+    client.ok("CREATE TABLE t (who text, n int); SELECT * FROM t").await;
+    let lake = stand.lake();
+    let foreign = tokio::task::spawn_blocking(move || {
+        let mut written = 0;
+        for n in 0..EACH {
+            let sql = if n % 2 == 0 {
+                format!("INSERT INTO t VALUES ('duckdb', {n})")
+            } else {
+                format!("INSERT INTO t SELECT 'duckdb', {n} FROM range(1000)")
+            };
+            // DuckDB gives up after some conflicts with another writer: then it is to be repeated, as its manual says.
+            let done = (0..20).any(|_| lake.try_run(&[&sql]).is_ok());
+            assert!(done, "DuckDB never got through: {:?}", lake.try_run(&[&sql]));
+            written += if n % 2 == 0 { 1 } else { 1000 };
+        }
+        written
+    });
+    let mut ours = 0;
+    while !foreign.is_finished() {
+        client.ok(&format!("INSERT INTO t VALUES ('duckmesh', {ours})")).await;
+        ours += 1;
+    }
+    let theirs: u32 = foreign.await.unwrap();
+    client.ok("SET duckmesh.consistency = strong; SET duckmesh.barrier_timeout = '60s'").await;
+    let wanted = vec![format!("duckdb|{theirs}"), format!("duckmesh|{ours}")];
+    let sql = "SELECT who, count(*) FROM t GROUP BY who ORDER BY who";
+    let got: Vec<String> = client.rows(sql).await.unwrap().iter().map(|row| join(row)).collect();
+    assert_eq!(got, wanted, "G1: on our side");
+    assert_eq!(stand.lake().text(sql), wanted, "on theirs");
+    assert_eq!(client.value("SELECT count(*) FROM duckmesh.dead_letters").await, "0");
+}

@@ -1,0 +1,18 @@
+//! All suites, one module each.
+#![allow(missing_docs, reason = "the names of tests say what they prove")]
+
+mod stand;
+
+mod config;
+mod copy;
+mod crash;
+mod differential;
+mod extended;
+mod faults;
+mod flights;
+mod interop;
+mod psql;
+mod sql;
+mod tokens;
+mod transactions;
+mod worker_kill;

@@ -1,0 +1,95 @@
+//! BEGIN, COMMIT, ROLLBACK: one snapshot to read, one frame to write (G2).
+
+use crate::stand::{Stand, on_both_catalogs};
+
+on_both_catalogs!(
+    g2_a_transaction_is_visible_whole,
+    a_rollback_leaves_nothing,
+    ddl_in_a_transaction,
+    reads_of_a_transaction_are_of_one_snapshot,
+);
+
+async fn g2_a_transaction_is_visible_whole(stand: &mut Stand) {
+    let (client, other) = (stand.client().await, stand.client().await);
+    client.ok("CREATE TABLE a (n int); CREATE TABLE b (n int)").await;
+    client.ok("BEGIN; INSERT INTO a VALUES (1), (2); INSERT INTO b VALUES (3)").await;
+    assert_eq!(client.value("SELECT count(*), (SELECT count(*) FROM b) FROM a").await, "2|1", "its own rows");
+    other.ok("SET duckmesh.consistency = strong").await;
+    assert_eq!(other.value("SELECT count(*), (SELECT count(*) FROM b) FROM a").await, "0|0", "nobody else's yet");
+    let token = client.write("COMMIT").await;
+    other.ok(&format!("SET duckmesh.min_token = '{token}'")).await;
+    assert_eq!(other.value("SELECT count(*), (SELECT count(*) FROM b) FROM a").await, "2|1");
+    // CO9: one snapshot has both.
+    let snapshot = stand.newest_snapshot().await;
+    let before = snapshot.parse::<u64>().unwrap() - 1;
+    other.ok(&format!("RESET duckmesh.min_token; SET duckmesh.snapshot = '{before}'")).await;
+    assert_eq!(other.value("SELECT count(*), (SELECT count(*) FROM b) FROM a").await, "0|0");
+}
+
+async fn a_rollback_leaves_nothing(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE t (a int CHECK (a > 0))").await;
+    let before = client.write("INSERT INTO t VALUES (1)").await;
+    client.ok("BEGIN; INSERT INTO t VALUES (2); ROLLBACK").await;
+    client.ok("BEGIN; INSERT INTO t VALUES (3)").await;
+    assert!(client.fails("INSERT INTO t VALUES (-1)").await.starts_with("23514"));
+    assert!(client.fails("SELECT 1").await.starts_with("25P02"));
+    client.ok("COMMIT").await;
+    client.ok("BEGIN; INSERT INTO t VALUES (4); SAVEPOINT s; INSERT INTO t VALUES (5); ROLLBACK TO s; COMMIT").await;
+    assert_eq!(client.text("SELECT a FROM t ORDER BY a").await, ["1", "4"]);
+    // A query string of several statements is one transaction.
+    assert!(client.fails("INSERT INTO t VALUES (6); INSERT INTO t VALUES (-1)").await.starts_with("23514"));
+    assert_eq!(client.text("SELECT a FROM t ORDER BY a").await, ["1", "4"]);
+    assert_ne!(client.value("SHOW duckmesh.last_token").await, before);
+}
+
+async fn ddl_in_a_transaction(stand: &mut Stand) {
+    let (client, other) = (stand.client().await, stand.client().await);
+    client.ok("BEGIN; CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x')").await;
+    assert_eq!(client.value("SELECT * FROM t").await, "1|x");
+    assert!(other.fails("SELECT * FROM t").await.starts_with("42P01"));
+    client.ok("ROLLBACK").await;
+    assert!(client.fails("SELECT * FROM t").await.starts_with("42P01"));
+    client
+        .ok("BEGIN; CREATE TABLE t (a int); INSERT INTO t VALUES (1); ALTER TABLE t ADD COLUMN b int DEFAULT 7")
+        .await;
+    client.ok("INSERT INTO t VALUES (2, 8); COMMIT").await;
+    assert_eq!(other.text("SELECT * FROM t ORDER BY a").await, ["1|7", "2|8"]);
+}
+
+async fn reads_of_a_transaction_are_of_one_snapshot(stand: &mut Stand) {
+    let (client, other) = (stand.client().await, stand.client().await);
+    client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1)").await;
+    client.ok("BEGIN").await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "1");
+    other.ok("SET duckmesh.write_visibility = visible; INSERT INTO t VALUES (2)").await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "1", "G6");
+    client.ok("COMMIT").await;
+    client.ok("SET duckmesh.consistency = strong").await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "2");
+}
+
+#[test]
+fn the_state_byte_and_tags_are_right() {
+    let stand = Stand::sqlite();
+    let mut wire = stand.server.wire();
+    let mut step = |sql: &str, tag: Option<&str>, sqlstate: Option<&str>, state: char| {
+        let answers = wire.query(sql);
+        let last = answers.last().unwrap();
+        assert_eq!(last.tag.as_deref(), tag, "{sql}: {last:?}");
+        assert_eq!(last.sqlstate(), sqlstate, "{sql}: {last:?}");
+        assert_eq!(wire.state, state, "{sql}");
+    };
+    step("CREATE TABLE t (a int)", Some("CREATE TABLE"), None, 'I');
+    step("BEGIN", Some("BEGIN"), None, 'T');
+    step("INSERT INTO t VALUES (1), (2)", Some("INSERT 0 2"), None, 'T');
+    step("SELECT * FROM nowhere", None, Some("42P01"), 'E');
+    step("INSERT INTO t VALUES (1)", None, Some("25P02"), 'E');
+    step("COMMIT", Some("ROLLBACK"), None, 'I');
+    step("SELECT * FROM t", Some("SELECT 0"), None, 'I');
+    step("COMMIT", Some("COMMIT"), None, 'I');
+    step("BEGIN READ ONLY", Some("BEGIN"), None, 'T');
+    step("INSERT INTO t VALUES (1)", None, Some("25006"), 'E');
+    step("ROLLBACK", Some("ROLLBACK"), None, 'I');
+    step("", None, None, 'I');
+}
