@@ -67,7 +67,7 @@ SELECT pg_typeof(1) AS a, pg_typeof('x'::text) AS b;
 SELECT 'x' AS "Mixed Case", 1 AS lower;
 SELECT 1 AS a, 2 AS a;
 SELECT 1, 'x', now() IS NULL, count(*), 1 + 1;
--- differs: not yet: current_schema() is the user, and text, not public, and name
+-- differs: current_schema() is text, not name
 SELECT version() LIKE 'PostgreSQL 15%' AS v, current_database() IS NOT NULL AS d, current_schema() AS s;
 SELECT nowhere;
 SELECT nofunction(1);

@@ -130,7 +130,6 @@ SET client_encoding = 'LATIN9X';
 PREPARE p AS SELECT $1::int + 1;
 -- differs: not yet: PREPARE as a statement (the protocol has it)
 EXECUTE p(2);
--- differs: not yet: PREPARE as a statement (the protocol has it)
 DEALLOCATE p;
 -- differs: not yet: PREPARE as a statement (the protocol has it)
 EXECUTE p(2);

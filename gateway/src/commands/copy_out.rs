@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{copy_in::CopyIn, current, describe, select, wrong_plan};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     sql::plan::Plan,
     value::Encoder,
     wire::{
-        PgResult,
+        PgError, PgResult,
         backend::{CopySource, Format, Outcome, Params, Session as _},
     },
 };
@@ -48,8 +48,7 @@ pub async fn run(
         false => plan.options.clone(),
     };
     let writer = CopyWriter::new(options, encoders);
-    let mut begun = BytesMut::new();
-    writer.header(&names, &mut begun);
+    let begun = header(&writer, &names)?;
     Ok(Outcome::CopyOut(Box::new(Source {
         running,
         writer,
@@ -59,6 +58,19 @@ pub async fn run(
         current: None,
         ended: false,
     })))
+}
+
+/// The header line as a message of its own; nothing where there is none.
+fn header(writer: &CopyWriter, names: &[String]) -> PgResult<BytesMut> {
+    let mut line = BytesMut::new();
+    writer.header(names, &mut line);
+    let mut message = BytesMut::new();
+    if !line.is_empty() {
+        message.put_u8(b'd');
+        message.put_i32(i32::try_from(line.len() + 4).map_err(PgError::internal)?);
+        message.put(line);
+    }
+    Ok(message)
 }
 
 struct Source {
@@ -106,7 +118,7 @@ impl Source {
     fn write(&mut self, batch: RecordBatch, from: usize) -> PgResult<()> {
         const ROWS: usize = 1024;
         let to = batch.num_rows().min(from + ROWS);
-        self.writer.write(&batch, from..to, &mut self.begun)?;
+        self.writer.write_messages(&batch, from..to, &mut self.begun)?;
         self.rows += (to - from) as u64;
         if to < batch.num_rows() {
             self.current = Some((batch, to));

@@ -11,6 +11,7 @@ use crate::{
     session::{ClientSession, OpenLake, Pin, PreparedStatement},
     sql::plan::{Plan, QueryPlan},
     wire::{
+        cancel::Cancel,
         PgResult,
         backend::{Outcome, Params, ResultColumn, RowSource, RowTag, Rows},
     },
@@ -60,6 +61,7 @@ pub fn request(session: &ClientSession, prelude: Vec<String>, sql: String) -> Qu
 pub struct Running {
     /// Its results.
     pub stream: ResultStream,
+    cancel: Cancel,
     _scratch: ScratchFiles,
     /// The lake stays open while it runs.
     _lake: Arc<OpenLake>,
@@ -74,16 +76,20 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
     let prelude = tables::prelude(session, pin, plan, Some(params)).await?;
     let scratch = ScratchFiles(prelude.scratch);
     let stream = session.lake.engine.query(request(session, prelude.sql, sql)).await?;
-    Ok(Running { stream, _scratch: scratch, _lake: session.lake.clone() })
+    Ok(Running { stream, cancel: session.cancel.clone(), _scratch: scratch, _lake: session.lake.clone() })
 }
 
 impl Running {
-    /// The next batch.
+    /// The next batch. Dropping `self` after an error stops the engine's work.
     ///
     /// # Errors
-    /// Engine errors.
+    /// Engine errors; 57014 when the statement was told to stop.
     pub async fn next(&mut self) -> PgResult<Option<RecordBatch>> {
-        self.stream.next().await
+        tokio::select! {
+            biased;
+            reason = self.cancel.cancelled() => Err(ClientSession::stopped(reason)),
+            batch = self.stream.next() => batch,
+        }
     }
 
     /// All rows of a small result.
@@ -114,7 +120,7 @@ impl Drop for ScratchFiles {
 #[async_trait]
 impl RowSource for Running {
     async fn next(&mut self) -> PgResult<Option<RecordBatch>> {
-        self.stream.next().await
+        Self::next(self).await
     }
 }
 

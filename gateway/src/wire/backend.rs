@@ -238,8 +238,8 @@ pub trait CopySource: Send {
     fn column_count(&self) -> usize;
     /// Format of the copy as a whole.
     fn format(&self) -> Format;
-    /// The next piece: one or several whole lines; none at the end. The wire cuts pieces into CopyData messages as
-    /// they are.
+    /// The next piece: whole CopyData messages, one a row as clients count them (`copy::CopyWriter::write_messages` makes
+    /// them); none at the end.
     async fn next(&mut self) -> PgResult<Option<Bytes>>;
     /// Rows given so far, for the tag.
     fn rows(&self) -> u64;

@@ -12,7 +12,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     pub(super) async fn copy_out(&mut self, mut source: Box<dyn CopySource>) -> Result<(), Fault> {
         reply::copy_out(&mut self.pipe.output, source.format(), source.column_count());
         while let Some(piece) = watched(self.pipe, self.registration, source.next()).await? {
-            reply::copy_data(&mut self.pipe.output, &piece);
+            self.pipe.output.extend_from_slice(&piece);
             self.flush_some().await?;
         }
         reply::copy_done(&mut self.pipe.output);

@@ -87,12 +87,6 @@ pub(super) fn complete_rows(out: &mut BytesMut, tag: RowTag, rows: u64) {
     }
 }
 
-pub(super) fn copy_data(out: &mut BytesMut, piece: &[u8]) {
-    out.put_u8(b'd');
-    out.put_u32(piece.len() as u32 + 4);
-    out.put_slice(piece);
-}
-
 pub(super) fn copy_in(out: &mut BytesMut, format: Format, columns: usize) {
     let (code, columns) = (code(format), columns as i16);
     put(out, &CopyInResponse::new(code as i8, columns, vec![code; columns as usize]));

@@ -349,7 +349,7 @@ impl CopySource for Source {
             return Ok(None);
         }
         self.left -= 1;
-        Ok(Some(Bytes::from_static(b"a\n")))
+        Ok(Some(Bytes::from_static(b"d\0\0\0\x06a\n")))
     }
     fn rows(&self) -> u64 {
         2

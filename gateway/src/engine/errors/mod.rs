@@ -125,10 +125,21 @@ fn invalid_input(fault: &Fault<'_>) -> PgError {
     if let Some(to) = fault.between("out of range for the destination type ", "\u{0}") {
         return conversion::out_of_type(to);
     }
+    // Statements name no files: what is wrong with one is wrong with the lake's own.
+    if fault.has(".parquet") || fault.has("arquet file") || fault.has("magic bytes") {
+        return damaged(fault);
+    }
     if fault.has("Malformed JSON") {
         return PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json");
     }
     PgError::new(SqlState::INVALID_PARAMETER_VALUE, fault.plain("invalid value"))
+}
+
+/// A file of the lake that is not what was written.
+fn damaged(fault: &Fault<'_>) -> PgError {
+    tracing::error!(detail = fault.message, "a file of the lake is damaged");
+    PgError::new(SqlState::DATA_CORRUPTED, "a file of the lake is damaged")
+        .hint("The server's log names it. Restore it from a backup.")
 }
 
 /// `SQLSTATE xxxxx: message`, or the message of a plain `error()`.
