@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use duckmesh_catalog::{Catalog, LakeInfo, LakeName};
@@ -148,6 +149,9 @@ impl Lakes {
         if self.config.catalog_url.is_none() {
             // The data folder's lock lets one process in, so that a restart may take its own lease at once.
             "embedded".clone_into(&mut options.owner);
+        } else {
+            // Half the default barrier: a reader that waits while a crashed server's lease runs out is not turned away.
+            options.lease_ttl = Duration::from_secs(5);
         }
         let lake = Lake::open(self.catalog.clone(), info.clone(), bus, files.clone(), options)
             .await
