@@ -11,9 +11,9 @@ use crate::{
     session::{ClientSession, OpenLake, Pin, PreparedStatement},
     sql::plan::{Plan, QueryPlan},
     wire::{
-        cancel::Cancel,
         PgResult,
         backend::{Outcome, Params, ResultColumn, RowSource, RowTag, Rows},
+        cancel::Cancel,
     },
 };
 
