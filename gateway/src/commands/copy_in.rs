@@ -61,7 +61,7 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
     let sink_columns: Vec<SinkColumn> =
         named.map(|c| SinkColumn { name: c.name.clone(), ty: c.ty.clone(), not_null: !c.nullable }).collect();
     let limits = BatchLimits { rows: COPY_BATCH_ROWS, bytes: COPY_BATCH_BYTES };
-    let mut payload = Payload::new(session);
+    let mut payload = if in_transaction { Payload::collecting() } else { Payload::new(session) };
     payload.add(table.name.as_bytes());
     let ids = columns.iter().map(|c| c.id).collect();
     Ok(Outcome::CopyIn(CopyIn {
@@ -93,6 +93,9 @@ pub async fn finish(session: &mut ClientSession, mut copy: CopyIn) -> PgResult<S
     duckmesh_catalog::failpoint::hit("copy-before-append").map_err(PgError::internal)?;
     let tag = format!("COPY {}", rows.count);
     if session.transaction_for_writes(place).is_some() {
+        if let Some(transaction) = &mut session.transaction {
+            transaction.payload.add(&payload.digest());
+        }
         insert::buffer(session, plan.table.uuid, rows)?;
         return Ok(tag);
     }

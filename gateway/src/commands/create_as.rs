@@ -7,14 +7,15 @@ use uuid::Uuid;
 use super::{
     barrier, conform,
     copy_in::CopyIn,
-    ddl, describe, failure, insert,
+    current, ddl, describe, failure, insert,
     row_buffer::RowBuffer,
     select,
     write::{self, Fate, Payload},
+    wrong_plan,
 };
 use crate::{
-    session::{ClientSession, Pin},
-    sql::plan::CreateTableAsPlan,
+    session::{ClientSession, Pin, PreparedStatement},
+    sql::plan::{CreateTableAsPlan, Plan},
     value,
     wire::{
         PgError, PgResult, SqlState,
@@ -28,17 +29,19 @@ use crate::{
 /// Of the query, of the log.
 pub async fn run(
     session: &mut ClientSession,
-    plan: &CreateTableAsPlan,
+    prepared: &PreparedStatement,
     params: Params,
     place: Place,
 ) -> PgResult<Outcome<CopyIn>> {
+    let in_transaction = session.transaction_for_writes(place).is_some();
+    let pin =
+        if in_transaction { barrier::transaction_pin(session).await? } else { barrier::writing_pin(session).await? };
+    let (prepared, pin) = current(session, prepared, pin).await?;
+    let Plan::CreateTableAs(plan) = prepared.plan() else { return Err(wrong_plan()) };
     if let Some(notice) = &plan.exists {
         session.notice(notice.clone());
         return Ok(Outcome::Complete("CREATE TABLE AS".to_owned()));
     }
-    let in_transaction = session.transaction_for_writes(place).is_some();
-    let pin =
-        if in_transaction { barrier::transaction_pin(session).await? } else { barrier::writing_pin(session).await? };
     let uuid = Uuid::now_v7();
     let described = describe::query_columns(session, &plan.query).await?;
     let columns = columns(plan, &described)?;
@@ -66,7 +69,7 @@ pub async fn run(
     let mut parts = vec![Part::Ddl(vec![create])];
     parts.extend(rows.parts);
     let mut payload = Payload::new(session);
-    payload.add(plan.name.as_bytes());
+    payload.add_statement(prepared.statement().text(), &params);
     match write::append(session, parts, pin.base.ddl_offset, &payload).await? {
         Fate::Durable(appended) => {
             write::published(session, appended.offset).await?;

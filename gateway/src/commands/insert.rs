@@ -20,8 +20,8 @@ use crate::{
     sql::plan::{Cell, InsertPlan, InsertSource, Plan, Returning},
     value::{ColumnBuilder, Param, ValueContext},
     wire::{
-        PgError, PgResult,
-        backend::{Outcome, Params, Place, RowTag, Session as _},
+        PgError, PgResult, SqlState,
+        backend::{Outcome, Params, Place, ResultColumn, RowTag, Session as _},
     },
 };
 
@@ -40,6 +40,7 @@ pub async fn run(
     }
     let mut payload = Payload::new(session);
     payload.add_statement(prepared.statement().text(), &params);
+    let described = prepared.described().cloned().flatten();
     let mut prepared = prepared.clone();
     for _ in 0..STALE_SCHEMA_RETRIES_MAX {
         // Without a query in it, an INSERT needs no snapshot: the append itself checks the schema it was made for.
@@ -49,13 +50,21 @@ pub async fn run(
                 prepared = current(session, &prepared, pin.clone()).await?.0;
                 Some(pin)
             }
+            // A plan made inside a transaction with DDL of its own, or under another search_path, means something else now.
+            _ if prepared.made_for().own_ddl != 0 || prepared.made_for().settings != session.settings.version() => {
+                let pin = barrier::planning_pin(session, false).await?;
+                prepared = session.plan(prepared.statement(), prepared.given_types(), &pin).await?;
+                continue;
+            }
             _ => None,
         };
         let Plan::Insert(plan) = prepared.plan() else { return Err(wrong_plan()) };
         let made = prepared.schema().ddl_offset;
         let rows = rows(session, plan, &params, pin.as_ref(), prepared.schema()).await?;
         let result = returned(session, plan, &rows, &params).await?;
+        unchanged(&described, &result)?;
         if rows.count == 0 {
+            session.settings.set_internal("duckmesh.idempotency_key", "");
             return Ok(result);
         }
         match write::append(session, rows.parts, made, &payload).await? {
@@ -70,6 +79,16 @@ pub async fn run(
         }
     }
     Err(write::changed())
+}
+
+/// Fails when a statement that the client has described returns other columns now: before anything is stored.
+fn unchanged(described: &Option<Arc<[ResultColumn]>>, result: &Outcome<CopyIn>) -> PgResult<()> {
+    let (Some(then), Outcome::Rows(rows)) = (described, result) else { return Ok(()) };
+    let types = |columns: &[ResultColumn]| columns.iter().map(|c| c.type_oid).collect::<Vec<_>>();
+    if types(then) == types(&rows.columns) {
+        return Ok(());
+    }
+    Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"))
 }
 
 async fn in_transaction(
@@ -97,7 +116,7 @@ pub fn buffer(session: &mut ClientSession, table: uuid::Uuid, rows: Rows) -> PgR
     }
     if transaction.bytes > crate::limits::TRANSACTION_BYTES_MAX {
         return Err(PgError::new(
-            crate::wire::SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+            SqlState::CONFIGURATION_LIMIT_EXCEEDED,
             "the transaction holds too many small writes",
         )
         .hint("Commit more often, or load with COPY, which is staged outside of memory."));
@@ -298,7 +317,7 @@ async fn query_rows(
         bytes += batch.get_array_memory_size();
         if bytes > crate::limits::RETURNING_BYTES_MAX {
             return Err(PgError::new(
-                crate::wire::SqlState::PROGRAM_LIMIT_EXCEEDED,
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
                 "the rows that RETURNING would send are too many",
             )
             .hint("Nothing was stored. Leave RETURNING out, or insert fewer rows at once."));

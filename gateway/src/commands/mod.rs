@@ -45,7 +45,10 @@ pub async fn run(
     params: Params,
     place: Place,
 ) -> PgResult<Outcome<copy_in::CopyIn>> {
-    if let Some(transaction) = session.transaction.as_mut().filter(|_| prepared.plan().writes()) {
+    if prepared.plan().writes()
+        && let Some(transaction) = session.transaction_for_writes(place)
+    {
+        // Here, where the first write of an implicit transaction counts too.
         transaction.payload.add_statement(prepared.statement().text(), &params);
     }
     match prepared.plan() {
@@ -74,9 +77,9 @@ pub async fn run(
             writable(session, &plan.tag)?;
             ddl::run(session, prepared, plan, place).await
         }
-        Plan::CreateTableAs(plan) => {
+        Plan::CreateTableAs(_) => {
             writable(session, "CREATE TABLE AS")?;
-            create_as::run(session, plan, params, place).await
+            create_as::run(session, prepared, params, place).await
         }
         Plan::CreateView(plan) => {
             writable(session, "CREATE VIEW")?;

@@ -137,6 +137,9 @@ async fn sources(
             prelude.scratch.push(path);
         }
     }
+    if !pin.schema.tables.values().any(|known| known.uuid == table.uuid) {
+        return Err(PgError::internal("a plan reads a table that is not there any more"));
+    }
     if let Some(transaction) = &mut session.transaction {
         let own = transaction.own_files(table).await.map_err(failure::storage)?;
         scan.own_files = own.len();

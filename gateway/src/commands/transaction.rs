@@ -78,6 +78,8 @@ fn noted_isolation(session: &mut ClientSession, isolation: Option<&str>) {
 
 async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'static str> {
     if !session.in_block() {
+        // What was written before in the same query string ends here, as in Postgres.
+        write::commit(session).await?;
         return ended_without_block(session, and_chain, "COMMIT");
     }
     let (failed, read_only) = session.transaction.as_ref().map_or((false, false), |t| (t.failed, t.read_only));

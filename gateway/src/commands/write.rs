@@ -40,8 +40,8 @@ pub async fn append(
     match result {
         Ok(appended) => {
             failpoint::hit("insert-after-append").map_err(failure::catalog)?;
+            // The shield stays up: from here on "cancelled" would be said of something that is stored.
             acknowledged(session, &appended);
-            session.shield.store(false, Ordering::Relaxed);
             if session.settings.waits_until_visible() {
                 barrier::wait(session, appended.offset).await?;
             }
@@ -210,9 +210,14 @@ impl Payload {
         Self(Some(Sha256::new()))
     }
 
+    /// What was collected so far.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.0.clone().unwrap_or_default().finalize().into()
+    }
+
     fn key(&self, session: &ClientSession) -> Option<IdempotencyKey> {
         let key = session.settings.idempotency_key()?;
-        let payload_sha256 = self.0.clone().unwrap_or_default().finalize().into();
-        Some(IdempotencyKey { key, payload_sha256 })
+        Some(IdempotencyKey { key, payload_sha256: self.digest() })
     }
 }

@@ -145,6 +145,12 @@ impl Transaction {
         let mut groups: Vec<(Vec<duckmesh_catalog::ColumnId>, Vec<_>)> = Vec::new();
         for index in own.unwritten.drain(..) {
             let Some(Part::Rows { columns, batch, .. }) = self.parts.get(index) else { continue };
+            // Columns that this transaction dropped after it wrote them.
+            let kept: Vec<usize> = (0..columns.len())
+                .filter(|i| columns.get(*i).is_some_and(|id| table.column_by_id(*id).is_some()))
+                .collect();
+            let columns = &kept.iter().filter_map(|i| columns.get(*i).copied()).collect::<Vec<_>>();
+            let Ok(batch) = batch.project(&kept) else { continue };
             match groups.last_mut().filter(|(last, _)| last == columns) {
                 Some((_, batches)) => batches.push(batch.clone()),
                 None => groups.push((columns.clone(), vec![batch.clone()])),
@@ -199,14 +205,17 @@ impl Transaction {
         true
     }
 
-    /// Takes the writes, for the log.
+    /// Takes the writes, for the log: from here on staged files may be the lake's.
     pub fn take_parts(&mut self) -> Vec<Part> {
+        for own in self.own.values_mut() {
+            own.files.retain(|path| path.starts_with(&self.lake.scratch));
+        }
         std::mem::take(&mut self.parts)
     }
 
     /// After parts were cut off: scratch files may hold rows that are gone, so all own rows are written again on demand.
     fn rebuild_own(&mut self) {
-        self.remove_scratch();
+        let before: Vec<PathBuf> = self.own.values().flat_map(|own| own.files.iter().cloned()).collect();
         self.own.clear();
         let parts = std::mem::take(&mut self.parts);
         let bytes = std::mem::take(&mut self.bytes);
@@ -217,22 +226,21 @@ impl Transaction {
             }
         }
         self.bytes = bytes;
-    }
-
-    fn remove_scratch(&self) {
-        for path in self.own.values().flat_map(|own| &own.files) {
-            if path.starts_with(&self.lake.scratch) {
-                // A file that cannot be removed now is removed at the next start.
-                let _ = std::fs::remove_file(path);
-            }
-        }
+        let kept: Vec<&PathBuf> = self.own.values().flat_map(|own| &own.files).collect();
+        before.iter().filter(|path| !kept.contains(path)).for_each(remove);
     }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        self.remove_scratch();
+        // Scratch files, and staged files of writes that never went to the log.
+        self.own.values().flat_map(|own| &own.files).for_each(remove);
     }
+}
+
+fn remove(path: &PathBuf) {
+    // A file that cannot be removed now is garbage that nothing refers to.
+    let _ = std::fs::remove_file(path);
 }
 
 /// A new file in the scratch folder.

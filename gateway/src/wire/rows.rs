@@ -69,7 +69,12 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             }
             let left = rows_max.map_or(u64::MAX, |max| max - sent);
             sent += self.send_piece(stream, left)?;
-            self.flush_some().await?;
+            // Rows of a write that is durable are no longer cancelled: that would call stored rows cancelled.
+            if RowStream::writes(stream.tag()) && self.pipe.held_bytes() == 0 {
+                self.flush_much().await?;
+            } else {
+                self.flush_some().await?;
+            }
         }
         Ok(Sent { rows: sent, finished: stream.finished })
     }

@@ -209,6 +209,14 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
         }
     }
 
+    /// Sends answers once there are enough of them, whatever is cancelled.
+    pub async fn flush_much(&mut self) -> Result<(), Fault> {
+        if self.pipe.sendable() >= self.limits.flush_bytes {
+            self.pipe.flush().await?;
+        }
+        Ok(())
+    }
+
     /// What is kept back is bounded.
     pub fn check_held(&self) -> PgResult<()> {
         if self.pipe.held_bytes() <= self.limits.held_bytes_max {
