@@ -7,7 +7,11 @@ use tokio_postgres::types::Type;
 
 use crate::stand::{Stand, on_both_catalogs};
 
-on_both_catalogs!(binary_values_go_in_and_out_unchanged, g2_pipelined_inserts_are_each_acknowledged);
+on_both_catalogs!(
+    binary_values_go_in_and_out_unchanged,
+    g2_pipelined_inserts_are_each_acknowledged,
+    g1_a_plan_of_a_rolled_back_transaction_is_not_used,
+);
 
 async fn binary_values_go_in_and_out_unchanged(stand: &mut Stand) {
     let client = stand.client().await;
@@ -127,4 +131,19 @@ async fn a_portal_gives_its_rows_in_pieces() {
     let rows: Vec<_> =
         client.pg.query_raw("SELECT n FROM t", Vec::<i32>::new()).await.unwrap().try_collect().await.unwrap();
     assert_eq!(rows.len(), 10_000);
+}
+
+/// A driver's statement cache outlives the transaction whose DDL it was planned with.
+async fn g1_a_plan_of_a_rolled_back_transaction_is_not_used(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE kept (id int)").await;
+    client.ok("BEGIN; CREATE TABLE gone (id int); ALTER TABLE kept ADD COLUMN w int").await;
+    let into_gone = client.pg.prepare("INSERT INTO gone VALUES ($1)").await.unwrap();
+    let into_kept = client.pg.prepare("INSERT INTO kept (id, w) VALUES ($1, $2)").await.unwrap();
+    client.ok("ROLLBACK").await;
+    let error = client.pg.execute(&into_gone, &[&1i32]).await.unwrap_err();
+    assert_eq!(error.code().map(|code| code.code()), Some("42P01"));
+    let error = client.pg.execute(&into_kept, &[&1i32, &42i32]).await.unwrap_err();
+    assert_eq!(error.code().map(|code| code.code()), Some("42703"));
+    assert_eq!(client.value("SELECT count(*) FROM kept").await, "0");
 }

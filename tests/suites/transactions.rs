@@ -7,6 +7,9 @@ on_both_catalogs!(
     a_rollback_leaves_nothing,
     ddl_in_a_transaction,
     reads_of_a_transaction_are_of_one_snapshot,
+    g7_commit_ends_what_was_written_before_it,
+    g5_a_key_counts_every_write_of_its_transaction,
+    own_rows_stay_readable_when_their_column_goes,
 );
 
 async fn g2_a_transaction_is_visible_whole(stand: &mut Stand) {
@@ -92,4 +95,37 @@ fn the_state_byte_and_tags_are_right() {
     step("INSERT INTO t VALUES (1)", None, Some("25006"), 'E');
     step("ROLLBACK", Some("ROLLBACK"), None, 'I');
     step("", None, None, 'I');
+}
+
+/// COMMIT without BEGIN ends the query string's own transaction, as in Postgres: its answer must not be a lie.
+async fn g7_commit_ends_what_was_written_before_it(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE t (a int)").await;
+    client.ok("INSERT INTO t VALUES (1); COMMIT; BEGIN; INSERT INTO t VALUES (2); ROLLBACK").await;
+    assert_eq!(client.text("SELECT a FROM t").await, ["1"]);
+    assert!(client.fails("INSERT INTO t VALUES (3); COMMIT; SELECT 1 / 0").await.starts_with("22012"));
+    assert_eq!(client.text("SELECT a FROM t ORDER BY a").await, ["1", "3"]);
+}
+
+/// The first write of a query string makes its transaction; it must count for the key as the others do.
+async fn g5_a_key_counts_every_write_of_its_transaction(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE a (n int); CREATE TABLE b (n int)").await;
+    client.ok("SET duckmesh.idempotency_key = 'k'").await;
+    client.ok("INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)").await;
+    client.ok("SET duckmesh.idempotency_key = 'k'").await;
+    client.ok("INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)").await;
+    client.ok("SET duckmesh.idempotency_key = 'k'").await;
+    assert!(client.fails("INSERT INTO a VALUES (2); INSERT INTO b VALUES (1)").await.starts_with("23505"));
+    client.ok("RESET duckmesh.idempotency_key").await;
+    assert_eq!(client.value("SELECT sum(n), (SELECT sum(n) FROM b) FROM a").await, "1|1");
+}
+
+async fn own_rows_stay_readable_when_their_column_goes(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE t (a int, b int)").await;
+    client.ok("BEGIN; INSERT INTO t VALUES (1, 2); ALTER TABLE t DROP COLUMN b").await;
+    assert_eq!(client.text("SELECT * FROM t").await, ["1"]);
+    client.ok("COMMIT").await;
+    assert_eq!(client.text("SELECT * FROM t").await, ["1"]);
 }

@@ -7,7 +7,7 @@ use super::sink::RowSink;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// The longest line that is taken. Postgres takes 1 GB; a gateway serves many at once.
-pub const LINE_BYTES_MAX: usize = 256 << 20;
+pub const LINE_BYTES_MAX: usize = 64 << 20;
 /// A frame is taken in pieces of this size, so that the buffer stays small.
 const PIECE_BYTES: usize = 256 << 10;
 /// How much of a value or line an error shows.

@@ -228,19 +228,14 @@ impl ClientSession {
         let (cancel, shield) = (self.cancel.clone(), self.shield.clone());
         shield.store(false, Ordering::Relaxed);
         let timeout = self.settings.statement_timeout();
-        let expired = async {
-            match timeout {
-                Some(timeout) => tokio::time::sleep(timeout).await,
-                None => std::future::pending().await,
-            }
-        };
+        let expired = expiry(timeout);
         let work = commands::run(self, prepared, params, place);
         tokio::pin!(work);
         let stopped = tokio::select! {
             biased;
             outcome = &mut work => return outcome,
             reason = cancel.cancelled() => Self::stopped(reason),
-            () = expired => PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to statement timeout"),
+            () = expired => timed_out(),
         };
         if shield.load(Ordering::Relaxed) {
             // The log has the write already, or is getting it: stopping now would call a stored row cancelled.
@@ -270,6 +265,18 @@ const WITHOUT_SCHEMA: [&str; 13] = [
 /// Commands that time travel applies to.
 const READING: [&str; 6] = ["SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "COPY"];
 
+/// Resolves when a statement's time is over; never without a limit.
+async fn expiry(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => tokio::time::sleep(timeout).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn timed_out() -> PgError {
+    PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to statement timeout")
+}
+
 fn aborted() -> PgError {
     PgError::new(
         SqlState::IN_FAILED_SQL_TRANSACTION,
@@ -290,7 +297,13 @@ impl Session for ClientSession {
     async fn prepare(&mut self, statement: &sql::Statement, types: &[u32]) -> PgResult<PreparedStatement> {
         self.statement_time = Utc::now();
         self.client_sql = Some(statement.source().clone());
-        let prepared = self.prepare_now(statement, types).await;
+        let (cancel, expired) = (self.cancel.clone(), expiry(self.settings.statement_timeout()));
+        let prepared = tokio::select! {
+            biased;
+            prepared = self.prepare_now(statement, types) => prepared,
+            reason = cancel.cancelled() => Err(Self::stopped(reason)),
+            () = expired => Err(timed_out()),
+        };
         prepared.inspect_err(|_| self.note_error())
     }
 

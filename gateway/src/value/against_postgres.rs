@@ -328,6 +328,8 @@ fn is_known_difference(ty: &ColumnType, text: &str, theirs: &str, ours: &str) ->
         || ours.starts_with("0A000|multidimensional arrays") || ours.starts_with("0A000|arrays that do not begin at index 1")
         // 64 bits of microseconds since 1970 end in the year 294247.
         || matches!(ty, ColumnType::Timestamp | ColumnType::Timestamptz) && text.starts_with("29") && !theirs.contains('|')
+        // The engine cannot read json text with half a surrogate pair.
+        || *ty == ColumnType::Json && ours.contains("surrogate")
         // Arrow's intervals have nanoseconds in 64 bits.
         || *ty == ColumnType::Interval && (text.starts_with("9223372036854775807") || text.starts_with("2562047788"))
 }

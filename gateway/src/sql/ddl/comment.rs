@@ -20,6 +20,10 @@ pub(super) fn plan(
 ) -> PgResult<Plan> {
     // An empty comment is none, as in Postgres.
     let comment = comment.filter(|c| !c.is_empty());
+    if comment.as_ref().is_some_and(|c| c.contains('\0')) {
+        let message = "invalid byte sequence for encoding \"UTF8\": 0x00";
+        return Err(PgError::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, message));
+    }
     let on = match object {
         CommentObject::Table => match planner.relation(name)? {
             Relation::Table(table) => CommentTarget::Table(table.uuid),

@@ -53,6 +53,8 @@ use crate::wire::error::{PgError, PgResult, SqlState};
 const DEPTH_MAX: usize = 400;
 /// Levels of views inside views.
 const VIEW_DEPTH_MAX: usize = 16;
+/// Views that one statement may expand, all levels counted.
+const VIEWS_MAX: usize = 500;
 /// The rewritten text may be longer than the client's, but not without limit.
 const SQL_BYTES_MAX: usize = 32 << 20;
 
@@ -85,6 +87,8 @@ pub(super) struct Rewriter<'a> {
     pub bounds: Option<&'static str>,
     depth: usize,
     view_depth: usize,
+    /// Views expanded so far.
+    views: usize,
     recursive_depth: usize,
     names: usize,
     dialect_duckdb: bool,
@@ -107,6 +111,7 @@ impl<'a> Rewriter<'a> {
             bounds: None,
             depth: 0,
             view_depth: 0,
+            views: 0,
             recursive_depth: 0,
             names: 0,
             dialect_duckdb: false,

@@ -1,6 +1,6 @@
 //! SELECT: its list, WHERE, GROUP BY, HAVING, windows and ORDER BY.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
@@ -27,15 +27,29 @@ pub(in crate::sql) struct Rows {
 /// Gives every column a name for the engine that differs without regard to case.
 pub(in crate::sql) fn unique(columns: &mut [Column]) {
     let mut seen = HashSet::new();
+    // The next number to try for a name: without it a list of equal names costs the square of its length.
+    let mut next: HashMap<String, usize> = HashMap::new();
     for column in columns {
         let mut engine = column.name.clone();
-        let mut n = 1;
         while !seen.insert(engine.to_lowercase()) {
+            let n = next.entry(column.name.to_lowercase()).or_insert(1);
             engine = format!("{}_{n}", column.name);
-            n += 1;
+            *n += 1;
         }
         column.engine = engine;
     }
+}
+
+/// Postgres' limit of a target list.
+const COLUMNS_MAX: usize = 1664;
+
+/// Fails for a list that is longer than Postgres', also before it is all expanded.
+fn few_columns(count: usize) -> PgResult<()> {
+    if count <= COLUMNS_MAX {
+        return Ok(());
+    }
+    let message = format!("target lists can have at most {COLUMNS_MAX} entries");
+    Err(PgError::new(SqlState::TOO_MANY_COLUMNS, message))
 }
 
 /// One item of the list, written.
@@ -209,7 +223,9 @@ impl Rewriter<'_> {
     /// The list, `*` written out.
     fn list(&mut self, projection: &[SelectItem], hints: Option<&[ColumnType]>) -> PgResult<Vec<Item>> {
         let mut items = Vec::new();
+        few_columns(projection.len())?;
         for item in projection {
+            few_columns(items.len())?;
             match item {
                 SelectItem::UnnamedExpr(expr) => {
                     let name = column_name::of(expr);
@@ -244,6 +260,7 @@ impl Rewriter<'_> {
                 }
             }
         }
+        few_columns(items.len())?;
         Ok(items)
     }
 

@@ -193,9 +193,6 @@ impl<'a> Lexer<'a> {
             code = code << 4 | digit;
         }
         let end = at + 4;
-        if !self.decode {
-            return Ok(end);
-        }
         match (code, high.take()) {
             (0xD800..=0xDBFF, Some(_)) => {
                 self.end = end;
@@ -207,6 +204,8 @@ impl<'a> Lexer<'a> {
                 self.string.extend(char::from_u32(both));
             }
             (0xDC00..=0xDFFF, None) | (_, Some(_)) => return Err(self.lone_surrogate(end)),
+            // Text of a json value is kept as it is, so this one hurts nobody; lone surrogates do: the engine cannot read them.
+            (0, None) if !self.decode => {}
             (0, None) => {
                 self.end = end;
                 let error = self.error("\\u0000 cannot be converted to text.".to_owned());
