@@ -473,7 +473,6 @@ async fn defaults_in_the_lakes_text() {
 }
 
 #[tokio::test]
-#[ignore = "expressions, queries and views are not planned yet"]
 async fn expressions() {
     check(&[
         ("create table n(a int check (a > 1) check (a < 9), b int, check (a > b), check (b > 1), constraint x check (b > 2))",
@@ -503,9 +502,9 @@ async fn expressions() {
         ("create or replace view v as select 1 as a", "CreateView"),
         ("create or replace view t as select 1", "42809: \"t\" is not a view"),
         ("create or replace view v as select a from public.vv", "42P17: infinite recursion detected in rules for relation \"v\""),
-        ("alter table t rename a to n", "rename t.1 n []; create view v v SELECT \"n\" AS \"a\" FROM public.t"),
-        ("alter table t rename to n", "rename table t n; create view v v SELECT a FROM public.\"n\" AS \"t\""),
-        ("alter view v rename to n", "rename view v n; create view vv vv SELECT * FROM public.\"n\" AS \"v\""),
+        ("alter table t rename a to n", "rename t.1 n []; create view v v SELECT \"n\" AS \"a\" FROM \"public\".\"t\""),
+        ("alter table t rename to n", "rename table t n; create view v v SELECT a FROM \"public\".\"n\" AS \"t\""),
+        ("alter view v rename to n", "rename view v n; create view vv vv SELECT * FROM \"public\".\"n\" AS \"v\""),
     ])
     .await;
 }
