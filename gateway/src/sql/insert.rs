@@ -289,8 +289,28 @@ fn cell(rewriter: &mut Rewriter<'_>, expr: &Expr, column: &ColumnDef) -> PgResul
             },
             _ => None,
         },
+        // The input word of the same meaning: no engine is needed for the commonest call in a VALUES list.
+        Expr::Function(call) if is_now(call) && has_moment(&column.ty) => Some(Cell::Text("now".to_owned())),
         _ => None,
     })
+}
+
+fn has_moment(ty: &ColumnType) -> bool {
+    matches!(ty, ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date)
+}
+
+/// `now()` and `CURRENT_TIMESTAMP`.
+fn is_now(call: &ast::Function) -> bool {
+    let [ast::ObjectNamePart::Identifier(name)] = call.name.0.as_slice() else { return false };
+    let plain = call.over.is_none() && call.filter.is_none() && call.within_group.is_empty();
+    plain
+        && match &call.args {
+            ast::FunctionArguments::None => name.value.eq_ignore_ascii_case("current_timestamp"),
+            ast::FunctionArguments::List(list) => {
+                list.args.is_empty() && list.clauses.is_empty() && name.value.eq_ignore_ascii_case("now")
+            }
+            ast::FunctionArguments::Subquery(_) => false,
+        }
 }
 
 fn is_default(ident: &ast::Ident) -> bool {
