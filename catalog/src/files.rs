@@ -62,6 +62,8 @@ pub struct DataFile {
     pub begin_snapshot: SnapshotId,
     /// For a merged file: rows in it carry their own snapshot up to this one.
     pub partial_max: Option<SnapshotId>,
+    /// Whether its columns are found by a name mapping: another program wrote it, without field ids.
+    pub is_mapped: bool,
     /// Positions hidden by a delete file.
     pub deletes: Option<DeleteFile>,
 }
@@ -88,6 +90,9 @@ pub struct TableFiles {
     pub table: TableId,
     /// A snapshot they are of: the one asked for, or an earlier one since which the table did not change.
     pub snapshot: SnapshotId,
+    /// The snapshot at which its columns became what they are. Files written later have exactly these columns, under these
+    /// names; those of that snapshot may have been written before or after the change.
+    pub columns_since: SnapshotId,
     /// Its files, by id.
     pub files: Vec<DataFile>,
     /// Rows in the catalog itself.

@@ -46,6 +46,8 @@ struct Entry {
     files: BTreeMap<i64, FileRow>,
     deletes: BTreeMap<i64, DeleteRow>,
     inlined: Inlined,
+    /// Life of every column, nested ones too.
+    columns: Vec<(i64, Option<i64>)>,
     /// Snapshots at which the answer changes.
     steps: BTreeSet<i64>,
     /// Below this snapshot the rows of merged files differ with each snapshot.
@@ -177,6 +179,7 @@ impl Entry {
             // History itself may be other now (merged files, flushed rows): begin anew.
             *self = Self { folder: folder(store, table).await?, ..Self::default() };
             self.read_files(store, table, -1).await?;
+            self.read_columns(store, table).await?;
             self.inlined = Inlined::read(store, table).await?;
             self.steps.extend(self.inlined.steps());
         } else {
@@ -187,7 +190,9 @@ impl Entry {
                 self.inlined = Inlined::read(store, table).await?;
                 self.steps.extend(self.inlined.steps());
             }
-            self.steps.extend(effect.altered.then_some(newest));
+            if effect.altered {
+                self.read_columns(store, table).await?;
+            }
         }
         self.upto = Some(newest);
         Ok(())
@@ -197,7 +202,7 @@ impl Entry {
         let rows = store
             .query(
                 "SELECT data_file_id, path, path_is_relative, record_count, file_size_bytes, row_id_start,
-                    begin_snapshot, partial_max, end_snapshot
+                    begin_snapshot, partial_max, end_snapshot, mapping_id
                  FROM @ducklake_data_file WHERE table_id = $1 AND (begin_snapshot > $2 OR end_snapshot > $2)",
                 params![table, since],
             )
@@ -226,6 +231,18 @@ impl Entry {
         Ok(())
     }
 
+    async fn read_columns(&mut self, store: &Store, table: TableId) -> Result<()> {
+        let sql = "SELECT begin_snapshot, end_snapshot FROM @ducklake_column WHERE table_id = $1";
+        self.columns.clear();
+        for row in store.query(sql, params![table]).await? {
+            let life = (row.int(0)?, row.opt_int(1)?);
+            self.steps.insert(life.0);
+            self.steps.extend(life.1);
+            self.columns.push(life);
+        }
+        Ok(())
+    }
+
     async fn answer(&mut self, store: &Store, table: TableId, at: SnapshotId) -> Result<Arc<TableFiles>> {
         let step = match self.partial_max {
             Some(max) if at.get() < max => at.get(),
@@ -247,9 +264,11 @@ impl Entry {
             .map(|row| DataFile { deletes: deletes.get(&row.file.id.get()).copied().cloned(), ..row.file.clone() })
             .collect();
         let inlined_deletes = self.inlined.deletes_at(at_id, &files);
+        let columns = self.columns.iter().filter(|(begin, end)| visible(*begin, *end));
         let answer = Arc::new(TableFiles {
             table,
             snapshot: at,
+            columns_since: SnapshotId::new(columns.map(|(begin, _)| *begin).max().unwrap_or(at_id)),
             files,
             inlined: self.inlined.rows_at(store, table, at).await?,
             inlined_deletes,
@@ -298,6 +317,7 @@ fn file_row(row: &Row, folder: &Folder) -> Result<FileRow> {
             row_id_start: row.opt_int(5)?,
             begin_snapshot: SnapshotId::new(row.int(6)?),
             partial_max: row.opt_int(7)?.map(SnapshotId::new),
+            is_mapped: row.opt_int(9)?.is_some(),
             deletes: None,
         },
         end: row.opt_int(8)?,

@@ -6,6 +6,7 @@
 pub mod encode;
 pub mod error;
 mod file;
+mod footer;
 pub mod interval;
 mod layout;
 pub mod names;

@@ -25,6 +25,7 @@ fn file() -> DataFile {
         row_id_start: None,
         begin_snapshot: SnapshotId::new(1),
         partial_max: None,
+        is_mapped: false,
         deletes: None,
     }
 }

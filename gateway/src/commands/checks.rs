@@ -7,6 +7,7 @@ use duckmesh_catalog::{ColumnId, ConstraintKind, TableDef};
 
 use super::{render, row_buffer::Rows, select, tables};
 use crate::{
+    engine::QueryRequest,
     session::{ClientSession, Pin},
     sql,
     value::{Encoder, ValueContext},
@@ -86,11 +87,9 @@ async fn failing(
     files: &[PathBuf],
     condition: &str,
 ) -> PgResult<Option<RecordBatch>> {
-    let request = select::request(
-        session,
-        vec![tables::view_over(CHECKED_VIEW, table, files)],
-        format!("SELECT * FROM \"{CHECKED_VIEW}\" WHERE NOT ({condition}) LIMIT 1"),
-    );
+    let sql = format!("SELECT * FROM \"{CHECKED_VIEW}\" WHERE NOT ({condition}) LIMIT 1");
+    let relations = vec![tables::relation_over(CHECKED_VIEW, table, files)];
+    let request = QueryRequest { relations, ..select::request(session, sql) };
     let mut stream = session.lake.engine.query(request).await?;
     while let Some(batch) = stream.next().await? {
         if batch.num_rows() > 0 {

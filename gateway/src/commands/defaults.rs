@@ -87,11 +87,8 @@ fn moment(session: &ClientSession, value: &SessionValue, ty: &ColumnType) -> Opt
 
 /// One value a row from the engine, so that `random()` differs in each.
 async fn computed(session: &ClientSession, expression: &str, ty: &ColumnType, rows: usize) -> PgResult<ArrayRef> {
-    let request = select::request(
-        session,
-        Vec::new(),
-        format!("SELECT CAST({expression} AS {}) AS v FROM range({rows})", ty.duckdb()),
-    );
+    let sql = format!("SELECT CAST({expression} AS {}) AS v FROM range({rows})", ty.duckdb());
+    let request = select::request(session, sql);
     let mut stream = session.lake.engine.query(request).await?;
     let mut pieces = Vec::new();
     while let Some(batch) = stream.next().await? {

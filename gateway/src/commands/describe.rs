@@ -7,7 +7,7 @@ use duckmesh_catalog::{ColumnDef, ColumnType, TableDef};
 
 use super::{render, select, tables};
 use crate::{
-    engine::{EngineColumn, ResultStream},
+    engine::{EngineColumn, QueryRequest, ResultStream},
     pgcatalog,
     session::{ClientSession, PreparedStatement},
     sql::plan::{InsertPlan, OutputColumn, Plan, QueryPlan, Returning, SettingPlan},
@@ -52,8 +52,9 @@ pub async fn columns(
 pub async fn query_columns(session: &mut ClientSession, plan: &QueryPlan) -> PgResult<Arc<[ResultColumn]>> {
     let pin = session.schema_for_planning(true).await?;
     let sql = render::sql(session, &plan.sql, &plan.params, None)?;
-    let prelude = tables::prelude(session, &pin, plan, None).await?.sql;
-    described(session, prelude, sql, plan).await
+    let prelude = tables::prelude(session, &pin, plan, None).await?;
+    let request = QueryRequest { prelude: prelude.sql, relations: prelude.relations, ..select::request(session, sql) };
+    described(session, request, plan).await
 }
 
 async fn returning_columns(
@@ -62,20 +63,15 @@ async fn returning_columns(
     query: &QueryPlan,
 ) -> PgResult<Arc<[ResultColumn]>> {
     let sql = render::sql(session, &query.sql, &plan.params, None)?;
-    let prelude = vec![tables::view_over(RETURNING_VIEW, &plan.table, &[])];
-    described(session, prelude, sql, query).await
+    let relations = vec![tables::relation_over(RETURNING_VIEW, &plan.table, &[])];
+    described(session, QueryRequest { relations, ..select::request(session, sql) }, query).await
 }
 
 /// The view that RETURNING's expressions read.
 pub const RETURNING_VIEW: &str = "returning_rows";
 
-async fn described(
-    session: &ClientSession,
-    prelude: Vec<String>,
-    sql: String,
-    plan: &QueryPlan,
-) -> PgResult<Arc<[ResultColumn]>> {
-    let columns = session.lake.engine.describe(select::request(session, prelude, sql)).await?;
+async fn described(session: &ClientSession, request: QueryRequest, plan: &QueryPlan) -> PgResult<Arc<[ResultColumn]>> {
+    let columns = session.lake.engine.describe(request).await?;
     columns
         .iter()
         .enumerate()

@@ -10,7 +10,7 @@ use super::{
     wrong_plan,
 };
 use crate::{
-    engine::Verb,
+    engine::{QueryRequest, Verb},
     session::{ClientSession, Pin, PreparedStatement},
     sql::plan::{ExplainPlan, InsertSource, Plan, QueryPlan},
     wire::{
@@ -82,8 +82,12 @@ async fn explained(
     let _scratch = select::ScratchFiles(prelude.scratch);
     prelude.scans.iter().for_each(|scan| report.scan(scan));
     let sql = render::sql(session, &query.sql, &query.params, params)?;
-    let mut request = select::request(session, prelude.sql, sql);
-    request.verb = if plan.analyze && bound { Verb::ExplainAnalyze } else { Verb::Explain };
+    let request = QueryRequest {
+        prelude: prelude.sql,
+        relations: prelude.relations,
+        verb: if plan.analyze && bound { Verb::ExplainAnalyze } else { Verb::Explain },
+        ..select::request(session, sql)
+    };
     let began = Instant::now();
     let mut stream = session.lake.engine.query(request).await?;
     let mut text = String::new();

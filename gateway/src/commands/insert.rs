@@ -15,6 +15,7 @@ use super::{
     wrong_plan,
 };
 use crate::{
+    engine::QueryRequest,
     limits::STALE_SCHEMA_RETRIES_MAX,
     session::{ClientSession, Pin, PreparedStatement},
     sql::plan::{Cell, InsertPlan, InsertSource, Plan, Returning},
@@ -309,7 +310,8 @@ async fn query_rows(
     sql: String,
 ) -> PgResult<(crate::engine::ResultStream, Vec<RecordBatch>)> {
     let (files, _scratch) = rows.files(&session.lake, &plan.table).await?;
-    let request = select::request(session, vec![tables::view_over(describe::RETURNING_VIEW, &plan.table, &files)], sql);
+    let relations = vec![tables::relation_over(describe::RETURNING_VIEW, &plan.table, &files)];
+    let request = QueryRequest { relations, ..select::request(session, sql) };
     let mut stream = session.lake.engine.query(request).await?;
     let mut batches = Vec::new();
     let mut bytes = 0;

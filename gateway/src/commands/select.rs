@@ -47,9 +47,8 @@ pub async fn pin(session: &mut ClientSession) -> PgResult<Pin> {
 
 /// A request to the engine under the session's time zone and deadline.
 #[must_use]
-pub fn request(session: &ClientSession, prelude: Vec<String>, sql: String) -> QueryRequest {
+pub fn request(session: &ClientSession, sql: String) -> QueryRequest {
     QueryRequest {
-        prelude,
         client_sql: session.client_sql.as_deref().unwrap_or_default().to_owned(),
         time_zone: session.settings.time_zone().name().to_owned(),
         deadline: session.settings.statement_timeout().map(|timeout| tokio::time::Instant::now() + timeout),
@@ -75,7 +74,8 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
     let sql = render::sql(session, &plan.sql, &plan.params, Some(params))?;
     let prelude = tables::prelude(session, pin, plan, Some(params)).await?;
     let scratch = ScratchFiles(prelude.scratch);
-    let stream = session.lake.engine.query(request(session, prelude.sql, sql)).await?;
+    let request = QueryRequest { prelude: prelude.sql, relations: prelude.relations, ..request(session, sql) };
+    let stream = session.lake.engine.query(request).await?;
     Ok(Running { stream, cancel: session.cancel.clone(), _scratch: scratch, _lake: session.lake.clone() })
 }
 

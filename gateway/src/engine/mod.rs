@@ -15,5 +15,5 @@ pub mod worker;
 
 pub use options::{EngineOptions, QueryRequest};
 pub use pool::{Engine, EngineStatus};
-pub use protocol::{EngineColumn, EngineError, Verb, Wall};
+pub use protocol::{EngineColumn, EngineError, Relation, Verb, Wall};
 pub use stream::{CancelHandle, ResultStream};

@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{protocol::Verb, stream::CancelHandle};
+use super::{
+    protocol::{Relation, Verb},
+    stream::CancelHandle,
+};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -85,8 +88,10 @@ impl EngineOptions {
 /// A statement for the engine.
 #[derive(Clone, Debug)]
 pub struct QueryRequest {
-    /// Trusted statements run first, on the statement's own connection: temporary views over its files.
+    /// Trusted statements run first, on the statement's own connection: temporary views of the catalog.
     pub prelude: Vec<String>,
+    /// Trusted relations that the statement may name: its tables' files.
+    pub relations: Vec<Relation>,
     /// Exactly one SELECT, rendered from the checked tree.
     pub sql: String,
     /// The client's own text, which positions of errors refer to; empty where there is none.
@@ -107,6 +112,7 @@ impl QueryRequest {
     pub fn new(sql: impl Into<String>) -> Self {
         Self {
             prelude: Vec::new(),
+            relations: Vec::new(),
             sql: sql.into(),
             client_sql: String::new(),
             time_zone: "UTC".to_owned(),

@@ -138,6 +138,7 @@ impl Inner {
             id: 0,
             verb: request.verb,
             prelude: request.prelude.clone(),
+            relations: request.relations.clone(),
             sql: request.sql.clone(),
             time_zone: request.time_zone.clone(),
         };

@@ -129,10 +129,21 @@ pub struct Request {
     pub verb: Verb,
     /// Trusted statements that are run first on the request's own connection.
     pub prelude: Vec<String>,
+    /// Relations that the statement may name, beside what the prelude made.
+    pub relations: Vec<Relation>,
     /// The statement: exactly one SELECT.
     pub sql: String,
     /// The session's time zone, for DuckDB's `TimeZone`.
     pub time_zone: String,
+}
+
+/// A relation of one statement alone. Trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relation {
+    /// Its name; no other relation that the statement can see has it.
+    pub name: String,
+    /// The query that it stands for.
+    pub sql: String,
 }
 
 /// What to do with the statement.

@@ -3,11 +3,11 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use duckmesh_catalog::{Catalog, LakeInfo, LakeName};
+use duckmesh_catalog::{Catalog, FileId, LakeInfo, LakeName};
 use duckmesh_ingest::{Bus, Lake, LakeOptions, PostgresBus, SqliteBus};
 use duckmesh_storage::LakeFiles;
 use tokio::sync::Mutex;
@@ -35,6 +35,31 @@ pub struct OpenLake {
     pub scratch: PathBuf,
     /// The files of system relations in it.
     pub system: pgcatalog::Files,
+    /// What the footers of some of its files said.
+    pub has_columns: HasColumns,
+}
+
+/// Files that were asked whether they have their table's columns.
+#[derive(Default)]
+pub struct HasColumns(std::sync::Mutex<HashMap<FileId, bool>>);
+
+impl HasColumns {
+    const FILES_MAX: usize = 10_000;
+
+    /// What is known of a file.
+    #[must_use]
+    pub fn get(&self, file: FileId) -> Option<bool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&file).copied()
+    }
+
+    /// Remembers what a file said.
+    pub fn insert(&self, file: FileId, has: bool) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= Self::FILES_MAX {
+            known.clear();
+        }
+        known.insert(file, has);
+    }
 }
 
 /// All open lakes.
@@ -164,7 +189,15 @@ impl Lakes {
         options.spill_bytes = self.config.engine_temp_bytes;
         options.setup = sql::macros::MACROS.iter().map(|&sql| sql.to_owned()).collect();
         let engine = Engine::new(options);
-        Ok(OpenLake { info, lake, files, engine, scratch, system: pgcatalog::Files::default() })
+        Ok(OpenLake {
+            info,
+            lake,
+            files,
+            engine,
+            scratch,
+            system: pgcatalog::Files::default(),
+            has_columns: HasColumns::default(),
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     duck::{Connection, Database, DuckResult, StatementKind},
     settings::quoted,
 };
-use crate::engine::protocol::EngineError;
+use crate::engine::protocol::{EngineError, Relation};
 
 /// Table functions that read nothing but their arguments.
 const TABLE_FUNCTIONS: [&str; 6] = ["generate_series", "json_each", "json_tree", "range", "repeat", "unnest"];
@@ -81,8 +81,8 @@ impl Gate {
         Ok(Self { tables, scalars, relations })
     }
 
-    /// Whether the statement may run. `connection` is the request's own, after its prelude.
-    pub fn check(&self, connection: &Connection, sql: &str) -> DuckResult<()> {
+    /// Whether the statement may run. `connection` is the request's own, after its prelude; `relations` are the statement's.
+    pub fn check(&self, connection: &Connection, sql: &str, relations: &[Relation]) -> DuckResult<()> {
         if !starts_like_select(sql) {
             return Err(EngineError::refused("only SELECT can be run"));
         }
@@ -93,6 +93,7 @@ impl Gate {
             .rows("SELECT view_name FROM duckdb_views() WHERE NOT internal UNION ALL SELECT table_name FROM duckdb_tables()")?
             .into_iter()
             .flatten()
+            .chain(relations.iter().map(|relation| relation.name.clone()))
             .map(|name| name.to_ascii_lowercase())
             .collect();
         let rows = connection.rows(&format!("SELECT json_serialize_sql({})", quoted(sql)))?;

@@ -6,6 +6,7 @@ mod batches;
 mod duck;
 mod gate;
 mod plain;
+mod relations;
 mod sandbox;
 mod session;
 mod settings;

@@ -16,6 +16,7 @@ use super::{
     batches::{BatchWriter, SendError},
     duck::{Connection, DuckResult, Interrupter, Statement},
     gate::Gate,
+    relations,
     settings::quoted,
 };
 use crate::engine::protocol::{
@@ -177,18 +178,15 @@ fn answer(
         connection.execute(sql)?;
         current.check()?;
     }
-    instance.gate.check(connection, &request.sql)?;
+    instance.gate.check(connection, &request.sql, &request.relations)?;
     current.check()?;
-    let explained;
+    let sql = relations::with(&request.relations, &request.sql);
     let (sql, explain) = match request.verb {
-        Verb::Query | Verb::Describe => (request.sql.as_str(), false),
-        Verb::Explain | Verb::ExplainAnalyze => {
-            let analyze = if request.verb == Verb::ExplainAnalyze { "ANALYZE " } else { "" };
-            explained = format!("EXPLAIN {analyze}{}", request.sql);
-            (explained.as_str(), true)
-        }
+        Verb::Query | Verb::Describe => (sql, false),
+        Verb::Explain => (format!("EXPLAIN {sql}"), true),
+        Verb::ExplainAnalyze => (format!("EXPLAIN ANALYZE {sql}"), true),
     };
-    let statement = connection.prepare(sql)?;
+    let statement = connection.prepare(&sql)?;
     Gate::check_kind(statement.kind(), explain)?;
     current.check()?;
     let sent = match request.verb {

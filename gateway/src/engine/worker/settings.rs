@@ -91,6 +91,8 @@ fn locks(config: &WorkerConfig) -> DuckResult<Vec<(&'static str, Value)>> {
         ("temp_directory", Value::Text(path(&config.temp_folder)?)),
         ("max_temp_directory_size", Value::Text(format!("{}B", config.temp_bytes))),
         ("enable_external_file_cache", Value::Bool(false)),
+        // Footers only; files never change, and each entry is checked against its file's time.
+        ("parquet_metadata_cache", Value::Bool(true)),
         ("enable_logging", Value::Bool(false)),
         ("log_query_path", Value::Text(String::new())),
         ("catalog_error_max_schemas", Value::Number(0)),
@@ -166,6 +168,11 @@ fn check_lock(user: &Connection) -> DuckResult<()> {
 /// A text as SQL literal.
 pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A name as SQL identifier.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Some flags are shown as numbers.
