@@ -64,6 +64,8 @@ pub struct DataFile {
     pub partial_max: Option<SnapshotId>,
     /// Whether its columns are found by a name mapping: another program wrote it, without field ids.
     pub is_mapped: bool,
+    /// Columns of the file that the lake has statistics of, leaves only. A file may lack columns: its rows have their default.
+    pub columns_with_stats: u64,
     /// Positions hidden by a delete file.
     pub deletes: Option<DeleteFile>,
 }
@@ -90,9 +92,11 @@ pub struct TableFiles {
     pub table: TableId,
     /// A snapshot they are of: the one asked for, or an earlier one since which the table did not change.
     pub snapshot: SnapshotId,
-    /// The snapshot at which its columns became what they are. Files written later have exactly these columns, under these
-    /// names; those of that snapshot may have been written before or after the change.
+    /// The snapshot at which its columns became what they are. In files of later snapshots they have these names; those of
+    /// that snapshot itself may have been written before or after the change.
     pub columns_since: SnapshotId,
+    /// Columns that hold values: an array counts as its element.
+    pub leaf_columns: u64,
     /// Its files, by id.
     pub files: Vec<DataFile>,
     /// Rows in the catalog itself.

@@ -46,8 +46,7 @@ struct Entry {
     files: BTreeMap<i64, FileRow>,
     deletes: BTreeMap<i64, DeleteRow>,
     inlined: Inlined,
-    /// Life of every column, nested ones too.
-    columns: Vec<(i64, Option<i64>)>,
+    columns: Vec<ColumnRow>,
     /// Snapshots at which the answer changes.
     steps: BTreeSet<i64>,
     /// Below this snapshot the rows of merged files differ with each snapshot.
@@ -64,6 +63,14 @@ struct Folder {
 
 struct FileRow {
     file: DataFile,
+    end: Option<i64>,
+}
+
+/// The life of a column, nested ones too.
+struct ColumnRow {
+    id: i64,
+    parent: Option<i64>,
+    begin: i64,
     end: Option<i64>,
 }
 
@@ -202,8 +209,9 @@ impl Entry {
         let rows = store
             .query(
                 "SELECT data_file_id, path, path_is_relative, record_count, file_size_bytes, row_id_start,
-                    begin_snapshot, partial_max, end_snapshot, mapping_id
-                 FROM @ducklake_data_file WHERE table_id = $1 AND (begin_snapshot > $2 OR end_snapshot > $2)",
+                    begin_snapshot, partial_max, end_snapshot, mapping_id,
+                    (SELECT count(*) FROM @ducklake_file_column_stats s WHERE s.data_file_id = f.data_file_id)
+                 FROM @ducklake_data_file f WHERE table_id = $1 AND (begin_snapshot > $2 OR end_snapshot > $2)",
                 params![table, since],
             )
             .await?;
@@ -232,13 +240,15 @@ impl Entry {
     }
 
     async fn read_columns(&mut self, store: &Store, table: TableId) -> Result<()> {
-        let sql = "SELECT begin_snapshot, end_snapshot FROM @ducklake_column WHERE table_id = $1";
+        let sql = "SELECT column_id, parent_column, begin_snapshot, end_snapshot
+             FROM @ducklake_column WHERE table_id = $1";
         self.columns.clear();
         for row in store.query(sql, params![table]).await? {
-            let life = (row.int(0)?, row.opt_int(1)?);
-            self.steps.insert(life.0);
-            self.steps.extend(life.1);
-            self.columns.push(life);
+            let column =
+                ColumnRow { id: row.int(0)?, parent: row.opt_int(1)?, begin: row.int(2)?, end: row.opt_int(3)? };
+            self.steps.insert(column.begin);
+            self.steps.extend(column.end);
+            self.columns.push(column);
         }
         Ok(())
     }
@@ -264,11 +274,13 @@ impl Entry {
             .map(|row| DataFile { deletes: deletes.get(&row.file.id.get()).copied().cloned(), ..row.file.clone() })
             .collect();
         let inlined_deletes = self.inlined.deletes_at(at_id, &files);
-        let columns = self.columns.iter().filter(|(begin, end)| visible(*begin, *end));
+        let columns: Vec<&ColumnRow> = self.columns.iter().filter(|c| visible(c.begin, c.end)).collect();
+        let parents: BTreeSet<i64> = columns.iter().filter_map(|c| c.parent).collect();
         let answer = Arc::new(TableFiles {
             table,
             snapshot: at,
-            columns_since: SnapshotId::new(columns.map(|(begin, _)| *begin).max().unwrap_or(at_id)),
+            columns_since: SnapshotId::new(columns.iter().map(|c| c.begin).max().unwrap_or(at_id)),
+            leaf_columns: columns.iter().filter(|c| !parents.contains(&c.id)).count() as u64,
             files,
             inlined: self.inlined.rows_at(store, table, at).await?,
             inlined_deletes,
@@ -318,6 +330,7 @@ fn file_row(row: &Row, folder: &Folder) -> Result<FileRow> {
             begin_snapshot: SnapshotId::new(row.int(6)?),
             partial_max: row.opt_int(7)?.map(SnapshotId::new),
             is_mapped: row.opt_int(9)?.is_some(),
+            columns_with_stats: row.count(10)?,
             deletes: None,
         },
         end: row.opt_int(8)?,

@@ -26,6 +26,7 @@ fn file() -> DataFile {
         begin_snapshot: SnapshotId::new(1),
         partial_max: None,
         is_mapped: false,
+        columns_with_stats: 1,
         deletes: None,
     }
 }

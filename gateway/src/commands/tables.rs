@@ -183,7 +183,7 @@ async fn is_current(session: &ClientSession, table: &TableDef, known: &TableFile
     match file.begin_snapshot.cmp(&known.columns_since) {
         _ if file.is_mapped || !file.path_is_relative => Ok(false),
         std::cmp::Ordering::Less => Ok(false),
-        std::cmp::Ordering::Greater => Ok(true),
+        std::cmp::Ordering::Greater => Ok(file.columns_with_stats == known.leaf_columns),
         // Published together with the change: only the file knows whether it was written before or after.
         std::cmp::Ordering::Equal => {
             if let Some(known) = session.lake.has_columns.get(file.id) {
