@@ -15,4 +15,5 @@ mod psql;
 mod sql;
 mod tokens;
 mod transactions;
+mod validation;
 mod worker_kill;

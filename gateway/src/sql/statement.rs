@@ -4,7 +4,7 @@ use std::{fmt, mem, sync::Arc};
 
 use sqlparser::ast;
 
-use super::thread;
+use super::{position, thread};
 use crate::wire::error::PgError;
 
 /// Below this many bytes of text no tree is deep enough to hurt any stack.
@@ -20,6 +20,7 @@ struct Inner {
     source: Arc<str>,
     start: usize,
     end: usize,
+    place: position::Cursor,
     tree: Tree,
 }
 
@@ -43,8 +44,8 @@ impl Drop for Inner {
 }
 
 impl Statement {
-    pub(super) fn new(source: Arc<str>, start: usize, end: usize, tree: Tree) -> Self {
-        Self { inner: Arc::new(Inner { source, start, end, tree }) }
+    pub(super) fn new(source: Arc<str>, start: usize, end: usize, place: position::Cursor, tree: Tree) -> Self {
+        Self { inner: Arc::new(Inner { source, start, end, place, tree }) }
     }
 
     /// Its own text, without the semicolon.
@@ -63,6 +64,12 @@ impl Statement {
     #[must_use]
     pub fn offset(&self) -> usize {
         self.inner.start
+    }
+
+    /// Where it begins, for positions of what is in it.
+    #[must_use]
+    pub fn start(&self) -> position::Start {
+        position::Start::new(&self.inner.source, self.inner.place)
     }
 
     /// The tree. Only for threads of [`thread`].
