@@ -95,6 +95,9 @@ pub async fn finish(session: &mut ClientSession, mut copy: CopyIn) -> PgResult<S
     }
     let CopyIn { plan, schema, buffer, payload, place, .. } = copy;
     let rows = buffer.finish().await?;
+    if !rows.staged.is_empty() {
+        crate::memory::give_back_soon();
+    }
     checks::check(session, &plan.table, &rows).await?;
     duckmesh_catalog::failpoint::hit("copy-before-append").map_err(PgError::internal)?;
     let tag = format!("COPY {}", rows.count);

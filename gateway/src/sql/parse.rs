@@ -12,7 +12,7 @@ use sqlparser::{
 
 use super::{
     position,
-    statement::{Statement, Tree},
+    statement::{Statement, Text, Tree},
     thread,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
@@ -101,9 +101,10 @@ pub(super) fn parse_here(text: &Arc<str>) -> PgResult<Vec<Statement>> {
     let mut statements = Vec::new();
     let mut line_starts = LineStarts::default();
     let mut cursor = position::Cursor::default();
+    let source = Text::new(text);
     for tokens in split(tokens) {
         thread::check()?;
-        statements.push(one(text, tokens, &mut line_starts, &mut cursor)?);
+        statements.push(one(text, &source, tokens, &mut line_starts, &mut cursor)?);
     }
     Ok(statements)
 }
@@ -161,7 +162,8 @@ fn split(tokens: Vec<TokenWithSpan>) -> Vec<Vec<TokenWithSpan>> {
 
 /// Parses one statement's tokens.
 fn one(
-    text: &Arc<str>,
+    text: &str,
+    source: &Text,
     mut tokens: Vec<TokenWithSpan>,
     lines: &mut LineStarts,
     cursor: &mut position::Cursor,
@@ -169,7 +171,7 @@ fn one(
     if let Some(first) = tokens.first() {
         cursor.seek(text, first.span.start);
     }
-    let new = |start, end, tree| Statement::new(text.clone(), start, end, *cursor, tree);
+    let new = |start, end, tree| Statement::new(source, (start, end), *cursor, tree);
     let semicolon = tokens.pop_if(|t| t.token == Token::SemiColon);
     while tokens.pop_if(|t| matches!(t.token, Token::Whitespace(_))).is_some() {}
     let start = tokens.first().map_or(0, |t| lines.byte(text, t.span.start));

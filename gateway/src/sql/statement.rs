@@ -5,7 +5,7 @@ use std::{fmt, mem, sync::Arc};
 use sqlparser::ast;
 
 use super::{position, thread};
-use crate::wire::error::PgError;
+use crate::{memory::LargeStatement, wire::error::PgError};
 
 /// Below this many bytes of text no tree is deep enough to hurt any stack.
 const SHALLOW_BYTES: usize = 2048;
@@ -22,6 +22,20 @@ struct Inner {
     end: usize,
     place: position::Cursor,
     tree: Tree,
+    /// Goes behind the tree: what the tree took is free by then.
+    _large: Option<Arc<LargeStatement>>,
+}
+
+/// What statements are cut from.
+pub(super) struct Text {
+    source: Arc<str>,
+    large: Option<Arc<LargeStatement>>,
+}
+
+impl Text {
+    pub(super) fn new(source: &Arc<str>) -> Self {
+        Self { source: source.clone(), large: LargeStatement::of(source.len()).map(Arc::new) }
+    }
 }
 
 /// What parsing gave. A tree's drop happens where the stack is large.
@@ -44,8 +58,9 @@ impl Drop for Inner {
 }
 
 impl Statement {
-    pub(super) fn new(source: Arc<str>, start: usize, end: usize, place: position::Cursor, tree: Tree) -> Self {
-        Self { inner: Arc::new(Inner { source, start, end, place, tree }) }
+    pub(super) fn new(text: &Text, (start, end): (usize, usize), place: position::Cursor, tree: Tree) -> Self {
+        let (source, _large) = (text.source.clone(), text.large.clone());
+        Self { inner: Arc::new(Inner { source, start, end, place, tree, _large }) }
     }
 
     /// Its own text, without the semicolon.
