@@ -38,6 +38,8 @@ pub const ALL: &[&str] = &[
     "migrate-mid",
     "encode-poison",
     "ddl-after-validate",
+    "engine-before-lock",
+    "engine-mid-stream",
 ];
 
 /// How often a waiting place looks for its file.

@@ -293,6 +293,11 @@ fn too_long(max: usize) -> PgError {
 
 /// The error of a text that ends inside a literal, identifier or comment.
 fn unterminated(text: &str, error: &TokenizerError) -> PgError {
+    if error.message.contains("encoded string")
+        && let Some(error) = wrong_escape(text, position::byte(text, error.location))
+    {
+        return error;
+    }
     let message = error.message.as_str();
     let what = if message.contains("dollar-quoted") {
         "unterminated dollar-quoted string"
@@ -315,6 +320,40 @@ fn unterminated(text: &str, error: &TokenizerError) -> PgError {
     let message =
         if lexeme.is_empty() { format!("{what} at end of input") } else { format!("{what} at or near \"{lexeme}\"") };
     PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, at))
+}
+
+/// `E'\000'` and `E'\u0000'` are terminated, and no text.
+fn wrong_escape(text: &str, at: usize) -> Option<PgError> {
+    let literal = text.get(at..)?;
+    let mut rest = literal.get(literal.find('\'')? + 1..)?;
+    while let Some(found) = rest.find('\\') {
+        let escape = rest.get(found..)?;
+        let after = escape.get(1..)?;
+        let digits = |from: usize, max: usize, radix: u32| {
+            let all = after.get(from..).unwrap_or_default();
+            let end = all.char_indices().take(max).take_while(|(_, c)| c.is_digit(radix)).count();
+            all.get(..end).and_then(|digits| Some((end, u32::from_str_radix(digits, radix).ok()?)))
+        };
+        let (is_zero, unicode) = match after.chars().next()? {
+            '0'..='7' => (digits(0, 3, 8).is_some_and(|(_, value)| value == 0), None),
+            'x' => (digits(1, 2, 16).is_some_and(|(_, value)| value == 0), None),
+            'u' => (false, digits(1, 4, 16)),
+            'U' => (false, digits(1, 8, 16)),
+            _ => (false, None),
+        };
+        if is_zero {
+            let message = "invalid byte sequence for encoding \"UTF8\": 0x00";
+            return Some(PgError::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, message));
+        }
+        if let Some((length, 0)) = unicode {
+            let lexeme = escape.get(..length + 2).unwrap_or_default();
+            let byte = text.len() - rest.len() + found;
+            let message = format!("invalid Unicode escape value at or near \"{lexeme}\"");
+            return Some(PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, byte)));
+        }
+        rest = after.get(after.chars().next()?.len_utf8()..)?;
+    }
+    None
 }
 
 /// Postgres' words for the parser's error. `end_of_input`: where the semicolon stands that ended the statement.

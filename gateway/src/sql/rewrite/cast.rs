@@ -375,6 +375,8 @@ fn in_range(n: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<()> {
     if fits {
         return Ok(());
     }
+    // Postgres shows the numeric that it is by then; without end it would be a long message.
+    let n = super::literal::written_out(n, -1000..=1000).unwrap_or_else(|| n.to_owned());
     let text = format!("\"{n}\" is out of range for type {}", super::shown(ty));
     Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text).or_position(at))
 }
