@@ -115,12 +115,14 @@ impl Catalog {
             ));
         }
         statements.extend(inlined::follow(tx, dialect, &old, &new, &diff, schema_version).await?);
+        let silent = statements.is_empty();
         let mut changes = diff.changes;
         for (table, new_files) in by_table(&old, &new, publication)? {
             files::insert(tx, &mut statements, snapshot, &table, &new_files, &mut next_file_id).await?;
             changes.push(format!("inserted_into_table:{}", table.id));
         }
-        if changes.is_empty() {
+        // What only DuckMesh knows of (sequences) makes a snapshot too, without an entry for other programs.
+        if changes.is_empty() && silent {
             return Ok(None);
         }
         // Time travel by time needs times in the order of ids, whatever this machine's clock does.

@@ -70,6 +70,7 @@ pub(super) fn diff(old: &LakeSchema, new: &LakeSchema, at: SnapshotId) -> Result
             Some(_) => {}
         }
     }
+    sequences(&mut out, old, new, at)?;
     for id in old.tables.keys().filter(|id| !new.tables.contains_key(id)) {
         drop_table(&mut out, id.get(), at);
     }
@@ -90,6 +91,31 @@ pub(super) fn diff(old: &LakeSchema, new: &LakeSchema, at: SnapshotId) -> Result
         out.changes.push(format!("dropped_schema:{id}"));
     }
     Ok(out)
+}
+
+/// Sequences are our own: other programs see nothing of them, so that there is no entry in `changes_made`.
+fn sequences(out: &mut Diff, old: &LakeSchema, new: &LakeSchema, at: SnapshotId) -> Result<()> {
+    for (id, before) in &old.sequences {
+        if new.sequences.get(id) == Some(before) {
+            continue;
+        }
+        out.push_one(
+            "UPDATE @duckmesh_sequence SET end_snapshot = $1 WHERE sequence_id = $2 AND end_snapshot IS NULL",
+            params![at, *id],
+        );
+        if new.sequences.get(id).is_none_or(|after| after.spec.state != before.spec.state) {
+            out.push("DELETE FROM @duckmesh_sequence_state WHERE state_uuid = $1", params![before.spec.state.to_string()]);
+        }
+    }
+    for (id, after) in new.sequences.iter().filter(|(id, after)| old.sequences.get(id) != Some(*after)) {
+        let definition = crate::sequences::write(&after.spec)?;
+        out.push(
+            "INSERT INTO @duckmesh_sequence(sequence_id, sequence_uuid, begin_snapshot, schema_id, name, definition)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            params![*id, after.uuid, at, after.schema_id, &after.name, definition],
+        );
+    }
+    Ok(())
 }
 
 fn schema_name(schema: &LakeSchema, id: crate::SchemaId) -> Result<&str> {

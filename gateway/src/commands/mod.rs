@@ -4,6 +4,7 @@ pub mod barrier;
 pub mod failure;
 
 pub mod describe;
+mod calls;
 mod render;
 pub mod select;
 mod tables;

@@ -5,13 +5,17 @@ use std::{path::PathBuf, sync::Arc};
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 
-use super::{barrier, copy_in::CopyIn, current, describe, render, tables, wrong_plan};
+use super::{
+    barrier,
+    calls::{self, RowCalls},
+    copy_in::CopyIn, current, describe, render, tables, wrong_plan,
+};
 use crate::{
     engine::{QueryRequest, ResultStream},
     session::{ClientSession, OpenLake, Pin, PreparedStatement},
     sql::plan::{Plan, QueryPlan},
     wire::{
-        PgResult,
+        PgError, PgResult,
         backend::{Outcome, Params, ResultColumn, RowSource, RowTag, Rows},
         cancel::Cancel,
     },
@@ -62,6 +66,7 @@ pub struct Running {
     /// Its results.
     pub stream: ResultStream,
     cancel: Cancel,
+    calls: Option<RowCalls>,
     _scratch: ScratchFiles,
     /// The lake stays open while it runs.
     _lake: Arc<OpenLake>,
@@ -72,11 +77,16 @@ pub struct Running {
 /// # Errors
 /// Parameter and engine errors.
 pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, params: &Params) -> PgResult<Running> {
-    let sql = render::sql(session, &plan.sql, &plan.params, Some(params))?;
+    if plan.locks && !std::mem::replace(&mut session.told_of_locks, true) {
+        session.notice(PgError::notice("rows are not locked: readers have a fixed snapshot, and writers never wait"));
+    }
+    let parts = calls::run(session, &pin.schema, &plan.sql, &plan.params, params).await?;
+    let calls = RowCalls::of(session, &pin.schema, plan, params)?;
+    let sql = render::sql(session, &parts, &plan.params, Some(params))?;
     let prelude = tables::prelude(session, pin, plan, Some(params)).await?;
     let scratch = ScratchFiles(prelude.scratch);
     let stream = session.lake.engine.query(request(session, prelude.sql, sql)).await?;
-    Ok(Running { stream, cancel: session.cancel.clone(), _scratch: scratch, _lake: session.lake.clone() })
+    Ok(Running { stream, cancel: session.cancel.clone(), calls, _scratch: scratch, _lake: session.lake.clone() })
 }
 
 impl Running {
@@ -85,10 +95,14 @@ impl Running {
     /// # Errors
     /// Engine errors; 57014 when the statement was told to stop.
     pub async fn next(&mut self) -> PgResult<Option<RecordBatch>> {
-        tokio::select! {
+        let batch = tokio::select! {
             biased;
             reason = self.cancel.cancelled() => Err(ClientSession::stopped(reason)),
             batch = self.stream.next() => batch,
+        }?;
+        match (batch, &self.calls) {
+            (Some(batch), Some(calls)) => calls.fill(batch).await.map(Some),
+            (batch, _) => Ok(batch),
         }
     }
 

@@ -12,7 +12,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use duckmesh_catalog::{LakeSchema, Offset, Token, schema::DEFAULT_SCHEMA};
 
-use super::{MadeFor, OpenLake, Pin, PreparedStatement, Server, Transaction, settings::Settings};
+use super::{
+    MadeFor, OpenLake, Pin, PreparedStatement, Server, Transaction,
+    advisory::Held,
+    channels::{Listening, Notification},
+    sequences::Given,
+    settings::Settings,
+};
 use crate::{
     commands::{self, copy_in::CopyIn},
     sql::{
@@ -51,6 +57,14 @@ pub struct ClientSession {
     pub statement_time: DateTime<Utc>,
     /// Set while a write is on its way to the log: then it is too late to cancel.
     pub shield: Arc<AtomicBool>,
+    /// Numbers that sequences gave it.
+    pub given: Arc<Mutex<Given>>,
+    /// Its advisory locks.
+    pub advisory: Held,
+    /// What it listens to, and what it will tell others at its transaction's end.
+    pub listening: Listening,
+    /// Whether it was told that rows are not locked: once is enough.
+    pub told_of_locks: bool,
     /// What existed when a statement was last planned.
     schema: Option<Arc<LakeSchema>>,
     /// Prepared statements that SQL freed; the wire forgets them.
@@ -68,7 +82,13 @@ impl ClientSession {
     /// What the settings refuse.
     pub fn open(server: Arc<Server>, lake: Arc<OpenLake>, startup: Startup, cancel: Cancel) -> PgResult<Self> {
         let settings = Settings::new(&startup.user, &startup.settings)?;
+        let advisory = Held::new(lake.locks.clone(), startup.process_id);
+        let listening = Listening::new(lake.channels.clone(), startup.process_id);
         Ok(Self {
+            given: Arc::default(),
+            told_of_locks: false,
+            advisory,
+            listening,
             server,
             lake,
             settings,
@@ -117,9 +137,23 @@ impl ClientSession {
         self.transaction_id += 1;
     }
 
+    /// What sequences gave it: `currval`.
+    pub fn given(&self) -> std::sync::MutexGuard<'_, Given> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// NOTIFY: delivered when the transaction commits.
+    ///
+    /// # Errors
+    /// A name or payload that is too long.
+    pub fn notify(&mut self, channel: &str, payload: &str) -> PgResult<()> {
+        self.listening.notify(channel, payload)
+    }
+
     /// Ends the transaction: portals of it are gone.
     pub fn end_transaction(&mut self) -> Option<Transaction> {
         self.transaction_id += 1;
+        self.advisory.end_transaction();
         self.transaction.take()
     }
 
@@ -338,14 +372,30 @@ impl Session for ClientSession {
     }
 
     async fn end_implicit(&mut self, failed: bool) -> PgResult<()> {
-        if self.in_block() || self.transaction.is_none() {
+        if self.in_block() {
+            return Ok(());
+        }
+        if self.transaction.is_none() {
+            self.advisory.end_transaction();
+            self.listening.end(!failed);
             return Ok(());
         }
         if failed {
             self.end_transaction();
+            self.listening.end(false);
             return Ok(());
         }
-        commands::write::commit(self).await
+        let committed = commands::write::commit(self).await;
+        self.listening.end(committed.is_ok());
+        committed
+    }
+
+    fn take_notifications(&mut self) -> Vec<Notification> {
+        self.listening.take()
+    }
+
+    fn notified(&self) -> Arc<tokio::sync::Notify> {
+        self.listening.arrived()
     }
 
     fn note_error(&mut self) {

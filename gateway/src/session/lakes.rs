@@ -12,6 +12,7 @@ use duckmesh_ingest::{Bus, Lake, LakeOptions, PostgresBus, SqliteBus};
 use duckmesh_storage::LakeFiles;
 use tokio::sync::Mutex;
 
+use super::{advisory::Locks, channels::Channels, sequences::Sequences};
 use crate::{
     commands::failure,
     config::Config,
@@ -35,6 +36,12 @@ pub struct OpenLake {
     pub scratch: PathBuf,
     /// The files of system relations in it.
     pub system: pgcatalog::Files,
+    /// The numbers of its sequences.
+    pub sequences: Sequences,
+    /// Its advisory locks.
+    pub locks: Arc<Locks>,
+    /// Its channels.
+    pub channels: Arc<Channels>,
 }
 
 /// All open lakes.
@@ -164,7 +171,11 @@ impl Lakes {
         options.spill_bytes = self.config.engine_temp_bytes;
         options.setup = sql::macros::MACROS.iter().map(|&sql| sql.to_owned()).collect();
         let engine = Engine::new(options);
-        Ok(OpenLake { info, lake, files, engine, scratch, system: pgcatalog::Files::default() })
+        let alone = self.config.catalog_url.is_none();
+        let sequences = Sequences::new(self.catalog.clone(), info.id, alone);
+        let (locks, channels) = (Arc::default(), Arc::default());
+        let system = pgcatalog::Files::default();
+        Ok(OpenLake { info, lake, files, engine, scratch, system, sequences, locks, channels })
     }
 }
 

@@ -59,6 +59,7 @@ impl Pin {
             schemas: Default::default(),
             tables: Default::default(),
             views: Default::default(),
+            sequences: Default::default(),
         });
         let snapshot = SnapshotInfo {
             id: SnapshotId::new(0),

@@ -26,6 +26,7 @@ pub mod scan;
 
 pub mod copy;
 pub mod ddl;
+pub mod sequence;
 pub mod setting;
 pub mod transaction;
 

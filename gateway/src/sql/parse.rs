@@ -170,9 +170,7 @@ fn one(text: &Arc<str>, mut tokens: Vec<TokenWithSpan>, lines: &mut LineStarts) 
     if first.is_some_and(|k| TEXT_COMMANDS.contains(&k)) {
         return Ok(Statement::new(text.clone(), start, end, Tree::Text));
     }
-    if first == Some(Keyword::INSERT) {
-        without_overriding(&mut tokens);
-    }
+    let overriding = if first == Some(Keyword::INSERT) { without_overriding(&mut tokens) } else { None };
     let end_of_input = semicolon.as_ref().map(|t| t.span.start);
     let mut parser =
         Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
@@ -182,6 +180,7 @@ fn one(text: &Arc<str>, mut tokens: Vec<TokenWithSpan>, lines: &mut LineStarts) 
             rest => Err(near(text, Some(rest), end)),
         }
     });
+    let tree = tree.map(|tree| marked(tree, overriding));
     let tree = match tree {
         Ok(tree) => tree,
         // Commands that are not supported anyway: the client learns that, not that the parser lacks them.
@@ -204,24 +203,54 @@ fn is_insert_values(tree: &ast::Statement) -> bool {
         if insert.source.as_ref().is_some_and(|q| matches!(*q.body, ast::SetExpr::Values(_))))
 }
 
-/// `OVERRIDING SYSTEM VALUE` means nothing without identity columns; the parser does not know it.
-fn without_overriding(tokens: &mut Vec<TokenWithSpan>) {
+/// What `OVERRIDING` says of identity columns: the tree has no place for it, but one for MySQL's priorities, which Postgres'
+/// grammar does not know.
+fn marked(mut tree: ast::Statement, overriding: Option<Overriding>) -> ast::Statement {
+    if let (ast::Statement::Insert(insert), Some(overriding)) = (&mut tree, overriding) {
+        insert.priority = Some(match overriding {
+            Overriding::System => ast::MysqlInsertPriority::HighPriority,
+            Overriding::User => ast::MysqlInsertPriority::LowPriority,
+        });
+    }
+    tree
+}
+
+/// What `INSERT … OVERRIDING` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overriding {
+    /// `SYSTEM VALUE`: given values count, also where the system makes them.
+    System,
+    /// `USER VALUE`: given values of identity columns do not count.
+    User,
+}
+
+/// What an INSERT's tree says of it.
+pub(super) fn overriding(insert: &ast::Insert) -> Option<Overriding> {
+    insert.priority.as_ref().map(|mark| match mark {
+        ast::MysqlInsertPriority::HighPriority => Overriding::System,
+        _ => Overriding::User,
+    })
+}
+
+/// Takes `OVERRIDING SYSTEM VALUE` out: the parser does not know it.
+fn without_overriding(tokens: &mut Vec<TokenWithSpan>) -> Option<Overriding> {
     let word = |t: &TokenWithSpan, what: &str| {
         matches!(&t.token, Token::Word(w)
         if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(what))
     };
     // It stands before VALUES or SELECT: never deep in the text.
-    let Some(at) = tokens.iter().take(10_000).position(|t| word(t, "overriding")) else {
-        return;
-    };
+    let at = tokens.iter().take(10_000).position(|t| word(t, "overriding"))?;
     let words: Vec<usize> =
         (at..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).take(3).collect();
     if let [_, kind, value] = words[..]
         && (word(&tokens[kind], "system") || word(&tokens[kind], "user"))
         && word(&tokens[value], "value")
     {
+        let system = word(&tokens[kind], "system");
         tokens.drain(at..=value);
+        return Some(if system { Overriding::System } else { Overriding::User });
     }
+    None
 }
 
 fn starts_with_word(text: &str, start: usize, word: &str) -> bool {

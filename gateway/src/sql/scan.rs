@@ -238,7 +238,9 @@ pub fn string_of(token: &Token) -> Option<String> {
     }
 }
 
-fn is_word(token: &Token, expected: &str) -> bool {
+/// Whether a token is this unquoted word.
+#[must_use]
+pub fn is_word(token: &Token, expected: &str) -> bool {
     matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(expected))
 }
 

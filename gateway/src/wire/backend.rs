@@ -105,6 +105,16 @@ pub trait Session: Send + 'static {
         Vec::new()
     }
 
+    /// Notifications that arrived since the last call.
+    fn take_notifications(&mut self) -> Vec<Notification> {
+        Vec::new()
+    }
+
+    /// Is told when a notification arrives.
+    fn notified(&self) -> Arc<tokio::sync::Notify> {
+        Arc::default()
+    }
+
     /// How values are read and written for this client now.
     fn value_context(&self) -> Arc<ValueContext>;
 
@@ -116,6 +126,17 @@ pub trait Session: Send + 'static {
 
     /// The client is gone or said goodbye: roll back, release.
     async fn close(self);
+}
+
+/// What NOTIFY tells a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// The backend that said it.
+    pub sender: i32,
+    /// Where.
+    pub channel: String,
+    /// What.
+    pub payload: String,
 }
 
 /// What a planned statement says of itself.

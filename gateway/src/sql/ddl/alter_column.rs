@@ -58,8 +58,13 @@ impl Planner<'_> {
             ));
         }
         let mut added = self.column(column, &table.new)?;
+        let numbered = super::serial::is_numbered(column);
+        if numbered {
+            self.validate_empty(table, &name)?;
+        }
         added.initial_default = match &added.default {
             None => None,
+            _ if numbered => None,
             Some(DefaultValue::Literal(text)) => Some(text.clone()),
             Some(DefaultValue::Expression(sql)) => Some(self.once(sql, &added.ty)?),
         };
@@ -68,7 +73,7 @@ impl Planner<'_> {
         let (id, nullable, has_values) = (added.id, added.nullable, added.initial_default.is_some());
         self.ops.push(DdlOp::AddColumn { table: table.new.uuid, column: added.clone() });
         push(&mut table.new, added);
-        if !nullable && !has_values {
+        if !nullable && !has_values && !numbered {
             self.validate_not_null(table, &name)?;
         }
         let schema = table.schema.clone();
@@ -150,8 +155,8 @@ impl Planner<'_> {
                 Err(PgError::unsupported("changing a column's type is not supported yet")
                     .hint("Add a column of the new type, or use CREATE TABLE AS with a cast."))
             }
-            AlterColumnOperation::AddGenerated { .. } => {
-                Err(PgError::unsupported("identity columns are not supported yet"))
+            AlterColumnOperation::AddGenerated { generated_as, sequence_options } => {
+                self.add_identity(table, &name, generated_as.as_ref(), sequence_options.as_ref())
             }
         }
     }

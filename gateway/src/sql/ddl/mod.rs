@@ -16,6 +16,8 @@ mod lookup;
 mod schema;
 
 mod column;
+mod sequence;
+mod serial;
 mod constraint;
 mod create_table;
 mod create_table_as;
@@ -75,6 +77,7 @@ fn drop_statement(planner: Planner<'_>, object_type: &ObjectType, wanted: &drop:
         ObjectType::Table => drop::relations(planner, wanted, drop::Kind::Table),
         ObjectType::View => drop::relations(planner, wanted, drop::Kind::View),
         ObjectType::Schema => drop::schemas(planner, wanted),
+        ObjectType::Sequence => sequence::drop(planner, wanted),
         ObjectType::Database => database::drop(planner, wanted),
         other => refused::drop(other, wanted),
     }

@@ -10,7 +10,7 @@ use super::{
     create_table_as::{NewTable, plan_create_table_as},
     database,
     lookup::{Relation, no_relation},
-    refused, rename,
+    refused, rename, sequence, serial,
 };
 use crate::{
     sql::{
@@ -39,6 +39,12 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     if scan.word(&["drop", "database"]) {
         return database::drop_scanned(&mut scan, ctx).map(Some);
     }
+    if scan.word(&["create", "sequence"]) {
+        return sequence::create(scan, ctx).map(Some);
+    }
+    if scan.word(&["alter", "sequence"]) {
+        return sequence::alter(scan, ctx).map(Some);
+    }
     if scan.word(&["alter", "view"]) {
         return alter_view(scan, ctx).map(Some);
     }
@@ -52,7 +58,7 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
 }
 
 /// A name of these parts. It has no place in any text: its errors have no position.
-fn object(parts: &[String]) -> ObjectName {
+pub(super) fn object(parts: &[String]) -> ObjectName {
     ObjectName::from(parts.iter().map(|p| Ident::with_quote('"', p)).collect::<Vec<_>>())
 }
 
@@ -71,7 +77,7 @@ fn alter_view(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
         }
         return Err(no_relation(&parts.join(".")));
     };
-    if matches!(view, Relation::Table(_)) {
+    if !matches!(view, Relation::View(_)) {
         return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a view", view.name())));
     }
     if scan.word(&["rename", "to"]) {
@@ -98,6 +104,9 @@ fn alter_table(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> 
         return Ok(None);
     };
     scan.take(&Token::Mul);
+    if let Some(plan) = serial::alter_scanned(&mut scan, &parts, ctx)? {
+        return Ok(Some(plan));
+    }
     let (what, hint) = if scan.word(&["set", "schema"]) {
         ("SET SCHEMA", "Use CREATE TABLE AS in the other schema.")
     } else if scan.word(&["set", "tablespace"]) {

@@ -98,6 +98,7 @@ fn lake() -> LakeSchema {
         schemas: [schema(0, "main"), schema(1, "s")].map(|s| (s.name.clone(), s)).into(),
         tables: tables.map(|t| (t.id, Arc::new(t))).into(),
         views: views.map(|v| (v.id, Arc::new(v))).into(),
+        sequences: Default::default(),
     }
 }
 
