@@ -171,6 +171,9 @@ fn one(text: &Arc<str>, mut tokens: Vec<TokenWithSpan>, lines: &mut LineStarts) 
         return Ok(Statement::new(text.clone(), start, end, Tree::Text));
     }
     let overriding = if first == Some(Keyword::INSERT) { without_overriding(&mut tokens) } else { None };
+    if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) {
+        identity_options(&mut tokens);
+    }
     let end_of_input = semicolon.as_ref().map(|t| t.span.start);
     let mut parser =
         Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
@@ -201,6 +204,46 @@ fn one(text: &Arc<str>, mut tokens: Vec<TokenWithSpan>, lines: &mut LineStarts) 
 fn is_insert_values(tree: &ast::Statement) -> bool {
     matches!(tree, ast::Statement::Insert(insert)
         if insert.source.as_ref().is_some_and(|q| matches!(*q.body, ast::SetExpr::Values(_))))
+}
+
+/// Puts the options of `AS IDENTITY (…)` into the one order that the parser knows; Postgres takes any.
+fn identity_options(tokens: &mut [TokenWithSpan]) {
+    const ORDER: [&str; 6] = ["increment", "minvalue", "maxvalue", "start", "cache", "cycle"];
+    let is = |t: &TokenWithSpan, what: &str| matches!(&t.token, Token::Word(w) if w.value.eq_ignore_ascii_case(what));
+    let rank = |t: &TokenWithSpan| ORDER.iter().position(|word| is(t, word));
+    let mut from = 0;
+    while let Some(identity) = tokens.iter().skip(from).position(|t| is(t, "identity")).map(|at| at + from) {
+        from = identity + 1;
+        let next = tokens.iter().skip(from).position(|t| !matches!(t.token, Token::Whitespace(_)));
+        let Some(open) = next.map(|at| at + from).filter(|at| tokens[*at].token == Token::LParen) else { continue };
+        let Some(close) = tokens.iter().skip(open).position(|t| t.token == Token::RParen).map(|at| at + open) else {
+            return;
+        };
+        let mut groups: Vec<(usize, Vec<TokenWithSpan>)> = Vec::new();
+        let mut negated = false;
+        for token in &tokens[open + 1..close] {
+            match rank(token) {
+                Some(rank) if !negated => groups.push((rank, vec![token.clone()])),
+                Some(rank) => {
+                    if let Some((place, group)) = groups.last_mut() {
+                        *place = rank;
+                        group.push(token.clone());
+                    }
+                }
+                None if is(token, "no") => groups.push((usize::MAX, vec![token.clone()])),
+                None => match groups.last_mut() {
+                    Some((_, group)) => group.push(token.clone()),
+                    None => groups.push((0, vec![token.clone()])),
+                },
+            }
+            negated = is(token, "no") || (negated && matches!(token.token, Token::Whitespace(_)));
+        }
+        groups.sort_by_key(|(rank, _)| *rank);
+        for (slot, token) in tokens[open + 1..close].iter_mut().zip(groups.into_iter().flat_map(|(_, g)| g)) {
+            *slot = token;
+        }
+        from = close;
+    }
 }
 
 /// What `OVERRIDING` says of identity columns: the tree has no place for it, but one for MySQL's priorities, which Postgres'

@@ -11,7 +11,7 @@ use crate::{
         content::{Cell, Content, row},
         oids,
     },
-    session::{ClientSession, settings::registry},
+    session::{ClientSession, advisory::Key, settings::registry},
     wire::PgResult,
 };
 
@@ -34,6 +34,8 @@ pub async fn of_server<'a>(schema: &str, name: &str, source: &'a Source<'a>) -> 
         ("pg_catalog", "pg_user") => users(session),
         ("pg_catalog", "pg_settings") => settings(session),
         ("pg_catalog", "pg_stat_activity") => activity(session),
+        ("pg_catalog", "pg_sequences") => super::sequence::list(source).await?,
+        ("pg_catalog", "pg_locks") => locks(session),
         ("duckmesh", "snapshots") => snapshots(session).await?,
         ("duckmesh", "files") => files(source).await?,
         ("duckmesh", "lag") => lag(session).await?,
@@ -67,6 +69,36 @@ async fn databases(session: &ClientSession) -> PgResult<Content<'static>> {
         ],
         rows: rows.collect(),
     })
+}
+
+/// Advisory locks: there are no others.
+fn locks(session: &ClientSession) -> Content<'static> {
+    let database = oids::database(session.lake.info.id);
+    let rows = session.lake.locks.all().into_iter().map(|lock| {
+        // As Postgres shows them: the halves of one number, or the two numbers.
+        let (class, object, form) = match lock.key {
+            Key::One(key) => ((key as u64 >> 32) as u32, key as u32, 1_i16),
+            Key::Two(class, object) => (class.cast_unsigned(), object.cast_unsigned(), 2),
+        };
+        let mode = if lock.shared { "ShareLock" } else { "ExclusiveLock" };
+        let transaction = format!("{}/1", lock.owner);
+        row!["advisory", database, class, object, form, transaction, lock.owner, mode, lock.granted, false]
+    });
+    Content {
+        columns: &[
+            "locktype",
+            "database",
+            "classid",
+            "objid",
+            "objsubid",
+            "virtualtransaction",
+            "pid",
+            "mode",
+            "granted",
+            "fastpath",
+        ],
+        rows: rows.collect(),
+    }
 }
 
 fn authid(session: &ClientSession) -> Content<'_> {

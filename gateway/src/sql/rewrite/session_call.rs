@@ -84,6 +84,15 @@ fn arguments(function: &Function) -> Option<Vec<&Expr>> {
 impl Rewriter<'_> {
     /// A call that the gateway runs; none: another function.
     pub fn gateway_call(&mut self, function: &Function) -> PgResult<Option<Ex>> {
+        if named(function).as_deref() == Some("pg_get_serial_sequence")
+            && let Some(found) = self.serial_of(function)?
+        {
+            let sql = match found {
+                CallArg::Text(name) => quote::literal(&name)?,
+                _ => "CAST(NULL AS VARCHAR)".to_owned(),
+            };
+            return Ok(Some(Ex::of(sql, ColumnType::Text)));
+        }
         let Some((name, (call, forms, result))) = named(function).and_then(|n| Some((n.clone(), signature(&n)?))) else {
             return Ok(None);
         };
