@@ -217,7 +217,17 @@ mod tests {
         let ty = ColumnType::Int8;
         let state = Uuid::nil();
         SequenceSpec {
-            state, ty, start: first, first, increment, min, max, cycle, cache: 1, owner: None, identity: None,
+            state,
+            ty,
+            start: first,
+            first,
+            increment,
+            min,
+            max,
+            cycle,
+            cache: 1,
+            owner: None,
+            identity: None,
         }
     }
 

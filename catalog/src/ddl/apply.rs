@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::{CommentTarget, DdlOp};
 use crate::{
-    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, ErrorKind, LakeSchema, SchemaDef, SchemaId, SequenceDef,
-    SequenceId, SequenceSpec, TableDef, TableId, ViewDef, ViewId, catalog::Result, error::Error,
+    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, ErrorKind, LakeSchema, SchemaDef, SchemaId,
+    SequenceDef, SequenceId, SequenceSpec, TableDef, TableId, ViewDef, ViewId, catalog::Result, error::Error,
     schema::DEFAULT_SCHEMA,
 };
 

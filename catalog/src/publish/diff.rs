@@ -104,7 +104,10 @@ fn sequences(out: &mut Diff, old: &LakeSchema, new: &LakeSchema, at: SnapshotId)
             params![at, *id],
         );
         if new.sequences.get(id).is_none_or(|after| after.spec.state != before.spec.state) {
-            out.push("DELETE FROM @duckmesh_sequence_state WHERE state_uuid = $1", params![before.spec.state.to_string()]);
+            out.push(
+                "DELETE FROM @duckmesh_sequence_state WHERE state_uuid = $1",
+                params![before.spec.state.to_string()],
+            );
         }
     }
     for (id, after) in new.sequences.iter().filter(|(id, after)| old.sequences.get(id) != Some(*after)) {

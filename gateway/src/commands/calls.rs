@@ -196,7 +196,8 @@ fn read_bool(text: &str) -> PgResult<bool> {
 }
 
 fn last_value(session: &ClientSession) -> PgResult<i64> {
-    let undefined = || PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session");
+    let undefined =
+        || PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session");
     session.given().last().ok_or_else(undefined)
 }
 

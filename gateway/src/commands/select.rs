@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use super::{
     barrier,
     calls::{self, RowCalls},
-    copy_in::CopyIn, current, describe, render, tables, wrong_plan,
+    copy_in::CopyIn,
+    current, describe, render, tables, wrong_plan,
 };
 use crate::{
     engine::{QueryRequest, ResultStream},
@@ -35,7 +36,7 @@ pub async fn run(
     let Plan::Query(plan) = prepared.plan() else { return Err(wrong_plan()) };
     let running = start(session, &pin, plan, &params).await?;
     let columns = describe::result_columns(session, &running.stream, plan)?;
-    Ok(Outcome::Rows(Rows { columns, batches: Box::new(running), tag: RowTag::Select }))
+    Ok(Outcome::Rows(Rows { columns, batches: Box::new(running), tag: RowTag::Select, binary: false }))
 }
 
 /// The snapshot a read sees now, after its barrier.
@@ -151,7 +152,7 @@ impl RowSource for Ready {
 /// A result whose rows are here already.
 #[must_use]
 pub fn ready(columns: Arc<[ResultColumn]>, batches: Vec<RecordBatch>, tag: RowTag) -> Outcome<CopyIn> {
-    Outcome::Rows(Rows { columns, batches: Box::new(Ready(batches.into_iter())), tag })
+    Outcome::Rows(Rows { columns, batches: Box::new(Ready(batches.into_iter())), tag, binary: false })
 }
 
 /// A small result of text columns, one inner vector a row.

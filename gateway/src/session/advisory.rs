@@ -202,7 +202,8 @@ impl Held {
     pub fn release(&mut self, key: Key, shared: bool) -> bool {
         let mut table = self.locks.table();
         let holds = table.held.get_mut(&key);
-        let own = holds.and_then(|h| h.iter_mut().find(|h| h.owner == self.owner && h.shared == shared && h.session > 0));
+        let own =
+            holds.and_then(|h| h.iter_mut().find(|h| h.owner == self.owner && h.shared == shared && h.session > 0));
         let Some(hold) = own else { return false };
         hold.session -= 1;
         table.clean();

@@ -23,12 +23,15 @@ use crate::{
     commands::{self, copy_in::CopyIn},
     sql::{
         self,
-        plan::{Plan, PlanContext},
+        plan::{Plan, PlanContext, QueryPlan},
     },
     value::ValueContext,
     wire::{
         PgError, PgResult, SqlState,
-        backend::{Outcome, Params, Place, Prepared, ResultColumn, Session, Startup, Status},
+        backend::{
+            Command, Directory, KeptRows, Outcome, Params, Place, Prepared, ResultColumn, Rows, Session, Startup,
+            Status,
+        },
         cancel::{Cancel, Reason},
     },
 };
@@ -63,12 +66,14 @@ pub struct ClientSession {
     pub advisory: Held,
     /// What it listens to, and what it will tell others at its transaction's end.
     pub listening: Listening,
+    /// Prepared statements and cursors, when a query asks for them.
+    pub directory: Directory,
+    /// Transactions that ended without effect: cursors that outlive transactions do not outlive these.
+    rolled_back: std::collections::VecDeque<u64>,
     /// Whether it was told that rows are not locked: once is enough.
     pub told_of_locks: bool,
     /// What existed when a statement was last planned.
     schema: Option<Arc<LakeSchema>>,
-    /// Prepared statements that SQL freed; the wire forgets them.
-    pub deallocated: Vec<String>,
     transaction_id: u64,
     notices: Vec<PgError>,
     /// Made of the settings, kept while they and the moment stay: every value that is read or written asks for it.
@@ -86,6 +91,8 @@ impl ClientSession {
         let listening = Listening::new(lake.channels.clone(), startup.process_id);
         Ok(Self {
             given: Arc::default(),
+            directory: Directory::default(),
+            rolled_back: std::collections::VecDeque::new(),
             told_of_locks: false,
             advisory,
             listening,
@@ -101,7 +108,6 @@ impl ClientSession {
             statement_time: Utc::now(),
             shield: Arc::default(),
             schema: None,
-            deallocated: Vec::new(),
             transaction_id: 0,
             notices: Vec::new(),
             values: Mutex::default(),
@@ -150,8 +156,25 @@ impl ClientSession {
         self.listening.notify(channel, payload)
     }
 
-    /// Ends the transaction: portals of it are gone.
+    /// What ended last did so with all its effects.
+    pub fn committed(&mut self) {
+        self.rolled_back.pop_back();
+        self.listening.end(true);
+    }
+
+    /// What ended last had no effect.
+    pub fn rolled_back(&mut self) {
+        self.listening.end(false);
+    }
+
+    /// Ends the transaction, until [`Self::committed`] says otherwise without effect: portals of it are gone.
     pub fn end_transaction(&mut self) -> Option<Transaction> {
+        // One query string ends few transactions; the wire asks after each.
+        const REMEMBERED_MAX: usize = 1000;
+        if self.rolled_back.len() >= REMEMBERED_MAX {
+            self.rolled_back.pop_front();
+        }
+        self.rolled_back.push_back(self.transaction_id);
         self.transaction_id += 1;
         self.advisory.end_transaction();
         self.transaction.take()
@@ -280,8 +303,17 @@ impl ClientSession {
 }
 
 /// Commands that look at nothing in the lake: they must work when the catalog does not, and cost no look at it.
-const WITHOUT_SCHEMA: [&str; 13] = [
+const WITHOUT_SCHEMA: [&str; 22] = [
     "DEALLOCATE",
+    "PREPARE",
+    "EXECUTE",
+    "DECLARE",
+    "FETCH",
+    "MOVE",
+    "CLOSE",
+    "LISTEN",
+    "UNLISTEN",
+    "NOTIFY",
     "BEGIN",
     "START",
     "COMMIT",
@@ -382,12 +414,49 @@ impl Session for ClientSession {
         }
         if failed {
             self.end_transaction();
-            self.listening.end(false);
+            self.rolled_back();
             return Ok(());
         }
-        let committed = commands::write::commit(self).await;
-        self.listening.end(committed.is_ok());
-        committed
+        match commands::write::commit(self).await {
+            Ok(()) => {
+                self.committed();
+                Ok(())
+            }
+            Err(error) => {
+                self.rolled_back();
+                Err(error)
+            }
+        }
+    }
+
+    fn command(&self, prepared: &PreparedStatement) -> Option<Command<sql::Statement>> {
+        match prepared.plan() {
+            Plan::Command(command) => Some((**command).clone()),
+            _ => None,
+        }
+    }
+
+    fn is_rolled_back(&self, transaction: u64) -> bool {
+        self.rolled_back.contains(&transaction)
+    }
+
+    async fn keep(&mut self, rows: Rows) -> PgResult<Box<dyn KeptRows>> {
+        commands::cursor::keep(self, rows).await
+    }
+
+    fn wants_directory(&self, prepared: &PreparedStatement) -> bool {
+        let shows = |plan: &QueryPlan| {
+            plan.system.iter().any(|s| matches!(s.name.as_str(), "pg_cursors" | "pg_prepared_statements"))
+        };
+        match prepared.plan() {
+            Plan::Query(plan) => shows(plan),
+            Plan::CopyOut(plan) => shows(&plan.query),
+            _ => false,
+        }
+    }
+
+    fn set_directory(&mut self, directory: Directory) {
+        self.directory = directory;
     }
 
     fn take_notifications(&mut self) -> Vec<Notification> {
@@ -421,10 +490,6 @@ impl Session for ClientSession {
 
     fn take_parameter_changes(&mut self) -> Vec<(String, String)> {
         self.settings.take_changes()
-    }
-
-    fn take_deallocated(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.deallocated)
     }
 
     fn value_context(&self) -> Arc<ValueContext> {

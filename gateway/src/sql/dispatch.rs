@@ -3,11 +3,11 @@
 use sqlparser::ast;
 
 use super::{
-    copy, ddl, explain, insert,
+    command, copy, ddl, explain, insert,
     plan::{Plan, PlanContext},
     position, query, setting,
     statement::{Statement, Tree},
-    thread, transaction,
+    thread, transaction, utility,
 };
 use crate::wire::error::{PgError, PgResult};
 
@@ -19,6 +19,9 @@ pub async fn plan(statement: &Statement, ctx: PlanContext) -> PgResult<Plan> {
 
 /// Plans on this thread, which must have a large stack.
 pub(super) fn plan_here(statement: &Statement, ctx: &PlanContext) -> PgResult<Plan> {
+    if super::command::explains_execute(statement.text()) {
+        return from_text(statement, ctx)?.ok_or_else(|| unsupported(&statement.verb()));
+    }
     match statement.tree() {
         Tree::Ast(tree) => plan_tree(tree, statement.source(), ctx).and_then(|plan| match plan {
             Some(plan) => Ok(plan),
@@ -46,6 +49,12 @@ fn from_text(statement: &Statement, ctx: &PlanContext) -> PgResult<Option<Plan>>
     let text = statement.text();
     let plan = || {
         if let Some(plan) = transaction::preparse(text)? {
+            return Ok(Some(plan));
+        }
+        if let Some(plan) = command::preparse(text)? {
+            return Ok(Some(plan));
+        }
+        if let Some(plan) = utility::preparse(text, ctx)? {
             return Ok(Some(plan));
         }
         if let Some(plan) = setting::preparse(text)? {

@@ -234,8 +234,7 @@ impl Into<'_> {
             (Some(Overriding::User), _) => Ok(Own::Ignored),
             (None, Some(Identity::Always)) => {
                 let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
-                let detail =
-                    format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name);
+                let detail = format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name);
                 Err(PgError::new(SqlState::GENERATED_ALWAYS, message)
                     .detail(detail)
                     .hint("Use OVERRIDING SYSTEM VALUE to override."))

@@ -26,7 +26,22 @@ const NESTING_MAX: usize = 128;
 
 /// Commands that are read from their text: the parser takes what follows `COPY … FROM STDIN` for data, and knows too few
 /// forms of the others.
-const TEXT_COMMANDS: [Keyword; 13] = [
+const TEXT_COMMANDS: [Keyword; 28] = [
+    Keyword::PREPARE,
+    Keyword::EXECUTE,
+    Keyword::DEALLOCATE,
+    Keyword::DECLARE,
+    Keyword::FETCH,
+    Keyword::CLOSE,
+    Keyword::LOCK,
+    Keyword::ANALYZE,
+    Keyword::VACUUM,
+    Keyword::CLUSTER,
+    Keyword::REFRESH,
+    Keyword::LISTEN,
+    Keyword::UNLISTEN,
+    Keyword::NOTIFY,
+    Keyword::CALL,
     Keyword::COPY,
     Keyword::SET,
     Keyword::RESET,
@@ -42,7 +57,8 @@ const TEXT_COMMANDS: [Keyword; 13] = [
     Keyword::RELEASE,
 ];
 /// Commands that exist, and are refused as such.
-const UNSUPPORTED: [&str; 33] = [
+const UNSUPPORTED: [&str; 34] = [
+    "analyse",
     "do",
     "call",
     "export",
@@ -167,7 +183,8 @@ fn one(text: &Arc<str>, mut tokens: Vec<TokenWithSpan>, lines: &mut LineStarts) 
     if end - start > STATEMENT_BYTES_MAX && first != Some(Keyword::INSERT) {
         return Err(too_long(STATEMENT_BYTES_MAX));
     }
-    if first.is_some_and(|k| TEXT_COMMANDS.contains(&k)) {
+    let others = ["move", "do", "checkpoint", "reindex", "analyse"];
+    if first.is_some_and(|k| TEXT_COMMANDS.contains(&k)) || others.iter().any(|w| starts_with_word(text, start, w)) {
         return Ok(Statement::new(text.clone(), start, end, Tree::Text));
     }
     let overriding = if first == Some(Keyword::INSERT) { without_overriding(&mut tokens) } else { None };

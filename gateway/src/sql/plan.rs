@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     copy::{CopyOptions, RawCopyOptions},
-    wire::PgError,
+    wire::{PgError, backend::Command},
 };
 
 /// What planning may look at.
@@ -54,6 +54,12 @@ pub enum Plan {
     Setting(SettingPlan),
     /// EXPLAIN.
     Explain(ExplainPlan),
+    /// PREPARE, EXECUTE, DEALLOCATE, DECLARE, FETCH, MOVE, CLOSE: the wire holds what they are about.
+    Command(Box<Command<super::Statement>>),
+    /// LISTEN (true), UNLISTEN; none is all.
+    Listen(bool, Option<String>),
+    /// NOTIFY.
+    Notify(String, String),
     /// Accepted, does nothing.
     NoOp {
         /// The command's tag.
@@ -200,7 +206,9 @@ pub enum SessionFunction {
     SleepUntil,
     Notify,
     AdvisoryLock(AdvisoryCall),
-    AdvisoryUnlock { shared: bool },
+    AdvisoryUnlock {
+        shared: bool,
+    },
     AdvisoryUnlockAll,
 }
 
@@ -491,8 +499,6 @@ pub enum SettingPlan {
     Show(String),
     ShowAll,
     DiscardAll,
-    /// DEALLOCATE: the prepared statement's name; none is ALL.
-    Deallocate(Option<String>),
     /// DISCARD PLANS | SEQUENCES | TEMP: the tag.
     Discard(&'static str),
 }

@@ -32,7 +32,8 @@ pub fn resolve(name: &str, schema: &LakeSchema, search_path: &[String]) -> PgRes
 
 fn find(name: &str, schema: &LakeSchema, search_path: &[String]) -> PgResult<(Arc<SequenceDef>, String)> {
     let parts = parts(name)?;
-    let missing = || PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{}\" does not exist", parts.join(".")));
+    let missing =
+        || PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{}\" does not exist", parts.join(".")));
     let in_schema = |space: &str, name: &str| {
         let space = if space == "public" { DEFAULT_SCHEMA } else { space };
         if let Some(sequence) = schema.sequence(space, name) {

@@ -24,8 +24,7 @@ pub fn sequences<'a>(book: &Book<'a>) -> Content<'a> {
         let oid = oids::sequence(s.id);
         row![oid, spec.ty.oid(), spec.start, spec.increment, spec.max, spec.min, spec.cache, spec.cycle]
     });
-    let columns =
-        &["seqrelid", "seqtypid", "seqstart", "seqincrement", "seqmax", "seqmin", "seqcache", "seqcycle"];
+    let columns = &["seqrelid", "seqtypid", "seqstart", "seqincrement", "seqmax", "seqmin", "seqcache", "seqcycle"];
     Content { columns, rows: rows.collect() }
 }
 
@@ -93,10 +92,7 @@ pub fn dependencies<'a>(book: &Book<'a>) -> Content<'a> {
             rows.push(row![DEFAULTS, default, 0, CLASS, oids::sequence(sequence.id), 0, "n"]);
         }
     }
-    Content {
-        columns: &["classid", "objid", "objsubid", "refclassid", "refobjid", "refobjsubid", "deptype"],
-        rows,
-    }
+    Content { columns: &["classid", "objid", "objsubid", "refclassid", "refobjid", "refobjsubid", "deptype"], rows }
 }
 
 /// `pg_attribute.attidentity`.

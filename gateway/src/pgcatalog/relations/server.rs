@@ -35,6 +35,8 @@ pub async fn of_server<'a>(schema: &str, name: &str, source: &'a Source<'a>) -> 
         ("pg_catalog", "pg_settings") => settings(session),
         ("pg_catalog", "pg_stat_activity") => activity(session),
         ("pg_catalog", "pg_sequences") => super::sequence::list(source).await?,
+        ("pg_catalog", "pg_prepared_statements") => prepared_statements(session),
+        ("pg_catalog", "pg_cursors") => cursors(session),
         ("pg_catalog", "pg_locks") => locks(session),
         ("duckmesh", "snapshots") => snapshots(session).await?,
         ("duckmesh", "files") => files(source).await?,
@@ -69,6 +71,28 @@ async fn databases(session: &ClientSession) -> PgResult<Content<'static>> {
         ],
         rows: rows.collect(),
     })
+}
+
+fn prepared_statements(session: &ClientSession) -> Content<'_> {
+    let rows = session.directory.statements.iter().map(|(name, text, types, from_sql, made)| {
+        let types = types.iter().map(|oid| i64::from(*oid)).collect();
+        row![name.as_str(), text.as_str(), *made, Cell::Ints(types), *from_sql, 0, 0]
+    });
+    Content {
+        columns: &["name", "statement", "prepare_time", "parameter_types", "from_sql", "generic_plans", "custom_plans"],
+        rows: rows.collect(),
+    }
+}
+
+fn cursors(session: &ClientSession) -> Content<'_> {
+    let rows = session.directory.cursors.iter().map(|(name, text, options, made)| {
+        let scroll = options.scroll == Some(true) || (options.hold && options.scroll.is_none());
+        row![name.as_str(), text.as_str(), options.hold, options.binary, scroll, *made]
+    });
+    Content {
+        columns: &["name", "statement", "is_holdable", "is_binary", "is_scrollable", "creation_time"],
+        rows: rows.collect(),
+    }
 }
 
 /// Advisory locks: there are no others.

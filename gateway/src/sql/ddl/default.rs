@@ -1,9 +1,7 @@
 //! DEFAULT: constants in the lake's text form, anything else as an expression.
 
 use duckmesh_catalog::{ColumnType, schema::DefaultValue};
-use sqlparser::ast::{
-    CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator, Value,
-};
+use sqlparser::ast::{CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator, Value};
 
 use super::{Planner, column::type_name, place};
 use crate::{

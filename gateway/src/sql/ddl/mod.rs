@@ -16,12 +16,12 @@ mod lookup;
 mod schema;
 
 mod column;
-mod sequence;
-mod serial;
 mod constraint;
 mod create_table;
 mod create_table_as;
 mod default;
+mod sequence;
+mod serial;
 
 mod view;
 

@@ -112,7 +112,9 @@ pub(super) fn drop(mut planner: Planner<'_>, wanted: &super::drop::Wanted<'_>) -
         let Some(sequence) = found else {
             if planner.find(name)?.is_some() {
                 let message = format!("\"{relation}\" is not a sequence");
-                return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message).hint("Use DROP TABLE to remove a table."));
+                return Err(
+                    PgError::new(SqlState::WRONG_OBJECT_TYPE, message).hint("Use DROP TABLE to remove a table.")
+                );
             }
             let message = format!("sequence \"{relation}\" does not exist");
             if !wanted.if_exists {
@@ -222,9 +224,7 @@ impl Planner<'_> {
             self.ops.iter().any(|op| matches!(op, DdlOp::CreateSequence { name: other, .. } if other == name))
         };
         let lake = &self.ctx.schema;
-        let taken = |name: &str| {
-            name == table || made(name) || relation_in(lake, lake_schema, name).is_some()
-        };
+        let taken = |name: &str| name == table || made(name) || relation_in(lake, lake_schema, name).is_some();
         let mut name = super::names::generated(table, Some(column), "seq");
         let mut number = 0;
         while taken(&name) {
@@ -237,9 +237,7 @@ impl Planner<'_> {
 
 /// Columns whose default is this text.
 fn users(lake: &duckmesh_catalog::LakeSchema, text: &str) -> Vec<(Uuid, duckmesh_catalog::ColumnId)> {
-    let is = |c: &&duckmesh_catalog::ColumnDef| {
-        matches!(&c.default, Some(duckmesh_catalog::DefaultValue::Expression(sql)) if sql == text)
-    };
+    let is = |c: &&duckmesh_catalog::ColumnDef| matches!(&c.default, Some(duckmesh_catalog::DefaultValue::Expression(sql)) if sql == text);
     lake.tables.values().flat_map(|t| t.columns.iter().filter(is).map(|c| (t.uuid, c.id))).collect()
 }
 
@@ -322,12 +320,24 @@ impl Options {
         let max = match (self.max, old_limits) {
             (Some(Some(max)), _) => max,
             (None, Some((limits, o))) if o.max != limits.1 || o.ty == ty => o.max,
-            _ => if increment > 0 { high } else { -1 },
+            _ => {
+                if increment > 0 {
+                    high
+                } else {
+                    -1
+                }
+            }
         };
         let min = match (self.min, old_limits) {
             (Some(Some(min)), _) => min,
             (None, Some((limits, o))) if o.min != limits.0 || o.ty == ty => o.min,
-            _ => if increment > 0 { 1 } else { low },
+            _ => {
+                if increment > 0 {
+                    1
+                } else {
+                    low
+                }
+            }
         };
         if max < low || max > high {
             return invalid(format!("MAXVALUE ({max}) is out of range for sequence data type {ty}"));
@@ -412,4 +422,3 @@ fn number(scan: &mut Scan<'_>) -> PgResult<i64> {
         _ => Err(scan.unexpected()),
     }
 }
-

@@ -47,8 +47,7 @@ pub(super) fn of_type(ty: &DataType) -> Option<ColumnType> {
 
 /// Whether a column makes its own numbers.
 pub(super) fn is_numbered(column: &ast::ColumnDef) -> bool {
-    let identity =
-        |o: &ast::ColumnOptionDef| matches!(o.option, ColumnOption::Generated { generation_expr: None, .. });
+    let identity = |o: &ast::ColumnOptionDef| matches!(o.option, ColumnOption::Generated { generation_expr: None, .. });
     of_type(&column.data_type).is_some() || column.options.iter().any(identity)
 }
 
@@ -178,8 +177,7 @@ pub(super) fn alter_scanned(scan: &mut Scan<'_>, table: &[String], ctx: &PlanCon
         return Ok(Some(planner.finish("ALTER TABLE")));
     }
     let options = changes(scan)?;
-    let sequence =
-        sequence.ok_or_else(|| PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, missing))?;
+    let sequence = sequence.ok_or_else(|| PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, missing))?;
     let spec = options.spec(Some(&sequence.spec), sequence.spec.ty.clone())?;
     planner.put_sequence(&sequence, spec);
     Ok(Some(planner.finish("ALTER TABLE")))
@@ -190,8 +188,10 @@ fn changes(scan: &mut Scan<'_>) -> PgResult<Options> {
     let mut options = Options::default();
     while !scan.is_done() {
         if scan.peek() == Some(&Token::Comma) {
-            return Err(PgError::unsupported("several actions on an identity column in one ALTER TABLE are not supported")
-                .hint("Use a statement for each."));
+            return Err(PgError::unsupported(
+                "several actions on an identity column in one ALTER TABLE are not supported",
+            )
+            .hint("Use a statement for each."));
         }
         if scan.word(&["set", "generated", "always"]) {
             options.generated = Some(Identity::Always);

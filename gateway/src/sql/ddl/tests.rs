@@ -190,6 +190,14 @@ fn op_text(op: &DdlOp) -> String {
             format!("create view {} {name} {postgres_sql}", name_of(*uuid))
         }
         DdlOp::DropView { uuid } => format!("drop view {}", name_of(*uuid)),
+        DdlOp::CreateSequence { schema, name, spec, .. } => {
+            let (first, increment) = (spec.first, spec.increment);
+            format!("create sequence {}.{name} {} {first} by {increment}", name_of(*schema), spec.ty)
+        }
+        DdlOp::AlterSequence { name, spec, .. } => {
+            format!("alter sequence {name} {} by {}", spec.first, spec.increment)
+        }
+        DdlOp::DropSequence { .. } => "drop sequence".to_owned(),
         DdlOp::RenameView { uuid, name } => format!("rename view {} {name}", name_of(*uuid)),
         DdlOp::Comment { on, comment } => {
             let on = match on {

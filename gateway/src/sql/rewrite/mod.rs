@@ -11,13 +11,13 @@ mod select;
 mod set;
 
 mod call;
-mod session_call;
 mod cast;
 mod datetime;
 mod filter;
 mod literal;
 mod operator;
 mod params;
+mod session_call;
 mod special;
 
 mod column_name;

@@ -222,12 +222,7 @@ impl Rewriter<'_> {
     }
 
     /// The list, `*` written out.
-    fn list(
-        &mut self,
-        projection: &[SelectItem],
-        hints: Option<&[ColumnType]>,
-        top: bool,
-    ) -> PgResult<Vec<Item>> {
+    fn list(&mut self, projection: &[SelectItem], hints: Option<&[ColumnType]>, top: bool) -> PgResult<Vec<Item>> {
         let mut items = Vec::new();
         few_columns(projection.len())?;
         for item in projection {

@@ -4,9 +4,7 @@
 //! statement's own list are run for each row.
 
 use duckmesh_catalog::{ColumnType, SequenceDef};
-use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator, Value,
-};
+use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator, Value};
 
 use super::{Audience, Column, Ex, Rewriter, from::Alias};
 use crate::{
@@ -93,7 +91,8 @@ impl Rewriter<'_> {
             };
             return Ok(Some(Ex::of(sql, ColumnType::Text)));
         }
-        let Some((name, (call, forms, result))) = named(function).and_then(|n| Some((n.clone(), signature(&n)?))) else {
+        let Some((name, (call, forms, result))) = named(function).and_then(|n| Some((n.clone(), signature(&n)?)))
+        else {
             return Ok(None);
         };
         let at = self.at(function.name.span());
@@ -244,10 +243,14 @@ impl Rewriter<'_> {
         let name = CallArg::Text(name.replace("''", "'"));
         let last = self.called(SessionFunction::SequenceLast, vec![name.clone()], ColumnType::Int8);
         let called = self.called(SessionFunction::SequenceCalled, vec![name], ColumnType::Bool);
-        let body = format!("(SELECT {} AS \"last_value\", CAST(0 AS BIGINT) AS \"log_cnt\", {} AS \"is_called\")",
-            last.sql, called.sql);
-        let columns = [("last_value", ColumnType::Int8), ("log_cnt", ColumnType::Int8), ("is_called", ColumnType::Bool)];
-        let columns = columns.map(|(name, ty)| Column { name: name.into(), engine: name.into(), ty: Some(ty), origin: None });
+        let body = format!(
+            "(SELECT {} AS \"last_value\", CAST(0 AS BIGINT) AS \"log_cnt\", {} AS \"is_called\")",
+            last.sql, called.sql
+        );
+        let columns =
+            [("last_value", ColumnType::Int8), ("log_cnt", ColumnType::Int8), ("is_called", ColumnType::Bool)];
+        let columns =
+            columns.map(|(name, ty)| Column { name: name.into(), engine: name.into(), ty: Some(ty), origin: None });
         self.place(body, alias, (&sequence.name, Some(schema.to_owned())), columns.into(), true, None)
     }
 }
