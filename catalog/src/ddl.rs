@@ -57,6 +57,8 @@ pub enum DdlOp {
     DropView { uuid: Uuid },
     /// `ALTER VIEW … RENAME TO`.
     RenameView { uuid: Uuid, name: String },
+    /// `TRUNCATE`: all rows of the table that came before it are gone. The schema stays as it is.
+    Truncate { table: Uuid },
     /// `CREATE SEQUENCE`, and what `serial` and identity columns make.
     CreateSequence { uuid: Uuid, schema: Uuid, name: String, spec: SequenceSpec },
     /// `ALTER SEQUENCE`: all of it anew.

@@ -75,6 +75,7 @@ impl LakeSchema {
                 self.view_mut(*uuid)?.name.clone_from(name);
                 Ok(())
             }
+            DdlOp::Truncate { table } => self.table_mut(*table).map(|_| ()),
             DdlOp::CreateSequence { uuid, schema, name, spec } => self.create_sequence(*uuid, *schema, name, spec),
             DdlOp::AlterSequence { uuid, name, spec } => self.alter_sequence(*uuid, name, spec),
             DdlOp::DropSequence { uuid } => {

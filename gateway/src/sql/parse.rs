@@ -26,7 +26,8 @@ const NESTING_MAX: usize = 128;
 
 /// Commands that are read from their text: the parser takes what follows `COPY … FROM STDIN` for data, and knows too few
 /// forms of the others.
-const TEXT_COMMANDS: [Keyword; 28] = [
+const TEXT_COMMANDS: [Keyword; 29] = [
+    Keyword::TRUNCATE,
     Keyword::PREPARE,
     Keyword::EXECUTE,
     Keyword::DEALLOCATE,

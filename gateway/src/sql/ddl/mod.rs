@@ -22,6 +22,7 @@ mod create_table_as;
 mod default;
 mod sequence;
 mod serial;
+mod truncate;
 
 mod view;
 

@@ -10,7 +10,7 @@ use super::{
     create_table_as::{NewTable, plan_create_table_as},
     database,
     lookup::{Relation, no_relation},
-    refused, rename, sequence, serial,
+    refused, rename, sequence, serial, truncate,
 };
 use crate::{
     sql::{
@@ -26,7 +26,10 @@ use crate::{
 pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     if !begins_with(
         text,
-        &["create", "drop", "alter", "comment", "grant", "revoke", "refresh", "reindex", "cluster", "security"],
+        &[
+            "truncate", "create", "drop", "alter", "comment", "grant", "revoke", "refresh", "reindex", "cluster",
+            "security",
+        ],
     ) {
         return Ok(None);
     }
@@ -38,6 +41,9 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     }
     if scan.word(&["drop", "database"]) {
         return database::drop_scanned(&mut scan, ctx).map(Some);
+    }
+    if scan.word(&["truncate"]) {
+        return truncate::plan(scan, ctx).map(Some);
     }
     if scan.word(&["create", "sequence"]) {
         return sequence::create(scan, ctx).map(Some);
