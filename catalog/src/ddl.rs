@@ -57,6 +57,8 @@ pub enum DdlOp {
     DropView { uuid: Uuid },
     /// `ALTER VIEW … RENAME TO`.
     RenameView { uuid: Uuid, name: String },
+    /// `ALTER COLUMN … TYPE`, where files with the old type can be read as the new one.
+    SetType { table: Uuid, column: ColumnId, ty: ColumnType },
     /// `TRUNCATE`: all rows of the table that came before it are gone. The schema stays as it is.
     Truncate { table: Uuid },
     /// `CREATE SEQUENCE`, and what `serial` and identity columns make.

@@ -12,6 +12,7 @@ mod faults;
 mod flights;
 mod interop;
 mod psql;
+mod sequences;
 mod sql;
 mod tokens;
 mod transactions;

@@ -75,6 +75,7 @@ impl LakeSchema {
                 self.view_mut(*uuid)?.name.clone_from(name);
                 Ok(())
             }
+            DdlOp::SetType { table, column, ty } => self.table_mut(*table)?.set_type(*column, ty),
             DdlOp::Truncate { table } => self.table_mut(*table).map(|_| ()),
             DdlOp::CreateSequence { uuid, schema, name, spec } => self.create_sequence(*uuid, *schema, name, spec),
             DdlOp::AlterSequence { uuid, name, spec } => self.alter_sequence(*uuid, name, spec),
@@ -330,6 +331,17 @@ impl TableDef {
                 old.kind.clone_from(&check.kind);
             }
         }
+        Ok(())
+    }
+
+    fn set_type(&mut self, column: ColumnId, ty: &ColumnType) -> Result<()> {
+        let table = self.name.clone();
+        let column = self.column_mut(column)?;
+        if !column.ty.reads_as(ty) {
+            let message = format!("column \"{}\" of relation \"{table}\" cannot become {ty}", column.name);
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        column.ty = ty.clone();
         Ok(())
     }
 

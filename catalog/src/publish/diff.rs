@@ -247,7 +247,9 @@ fn alter_columns(out: &mut Diff, old: &TableDef, new: &TableDef, at: SnapshotId)
 
 fn alter_column(out: &mut Diff, table: &TableDef, old: &ColumnDef, new: &ColumnDef, at: SnapshotId) -> bool {
     let default_changed = old.default != new.default;
-    if old.name == new.name && old.nullable == new.nullable && !default_changed {
+    // Lengths of texts are ours alone.
+    let type_changed = old.ty.ducklake() != new.ty.ducklake();
+    if old.name == new.name && old.nullable == new.nullable && !default_changed && !type_changed {
         return false;
     }
     out.push_one(
@@ -263,6 +265,13 @@ fn alter_column(out: &mut Diff, table: &TableDef, old: &ColumnDef, new: &ColumnD
          FROM @ducklake_column WHERE table_id = $2 AND column_id = $3 AND end_snapshot = $1",
         params![at, table.id, new.id, &new.name, new.nullable],
     );
+    if type_changed {
+        out.push_one(
+            "UPDATE @ducklake_column SET column_type = $4
+             WHERE table_id = $2 AND column_id = $3 AND begin_snapshot = $1",
+            params![at, table.id, new.id, new.ty.ducklake()],
+        );
+    }
     if default_changed && let Some(row) = columns::write(new).into_iter().next() {
         out.push_one(
             "UPDATE @ducklake_column SET default_value = $4, default_value_type = $5, default_value_dialect = 'duckdb'

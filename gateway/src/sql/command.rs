@@ -13,7 +13,7 @@ use super::{
 };
 use crate::wire::{
     backend::{Command, CursorOptions, Direction, Given},
-    error::{PgError, PgResult, SqlState},
+    error::PgResult,
 };
 
 const VERBS: [&str; 8] = ["prepare", "execute", "deallocate", "declare", "fetch", "move", "close", "explain"];
@@ -103,11 +103,6 @@ fn explain(scan: &mut Scan<'_>) -> PgResult<Option<Command<Statement>>> {
 }
 
 fn prepare(scan: &mut Scan<'_>) -> PgResult<Command<Statement>> {
-    if scan.sees(&["transaction"]) && scan.ahead(1).is_some_and(|t| string_of(t).is_some()) {
-        let message = "prepared transactions are disabled";
-        return Err(PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
-            .hint("Set max_prepared_transactions to a nonzero value."));
-    }
     let name = scan.ident()?;
     let mut param_types = Vec::new();
     if scan.take(&Token::LParen) {

@@ -206,6 +206,11 @@ impl<'a> Scan<'a> {
         self.at
     }
 
+    /// Goes back to a mark.
+    pub fn back_to(&mut self, mark: usize) {
+        self.at = mark.min(self.at);
+    }
+
     /// The text of the tokens from one mark to another.
     #[must_use]
     pub fn source(&self, from: usize, to: usize) -> &'a str {

@@ -8,7 +8,7 @@ use sqlparser::{
 use super::{
     Planner,
     create_table_as::{NewTable, plan_create_table_as},
-    database,
+    database, like,
     lookup::{Relation, no_relation},
     refused, rename, sequence, serial, truncate,
 };
@@ -57,7 +57,12 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     if scan.word(&["alter", "table"]) {
         return alter_table(scan, ctx);
     }
-    if scan.word(&["create", "table"]) {
+    if scan.word(&["create", "unlogged", "table"]) || scan.word(&["create", "table"]) {
+        let start = scan.mark();
+        if let Some(plan) = like::plan(&mut scan, ctx)? {
+            return Ok(Some(plan));
+        }
+        scan.back_to(start);
         return create_table_as(scan, ctx);
     }
     refused::by_words(&mut scan)

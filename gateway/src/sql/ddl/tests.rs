@@ -197,6 +197,7 @@ fn op_text(op: &DdlOp) -> String {
         DdlOp::AlterSequence { name, spec, .. } => {
             format!("alter sequence {name} {} by {}", spec.first, spec.increment)
         }
+        DdlOp::SetType { table, column, ty } => format!("type {}.{column} {ty}", name_of(*table)),
         DdlOp::Truncate { table } => format!("truncate {}", name_of(*table)),
         DdlOp::DropSequence { .. } => "drop sequence".to_owned(),
         DdlOp::RenameView { uuid, name } => format!("rename view {} {name}", name_of(*uuid)),
