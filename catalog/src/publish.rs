@@ -8,6 +8,7 @@ mod diff;
 mod files;
 mod inlined;
 mod stats;
+mod truncate;
 
 use uuid::Uuid;
 

@@ -155,6 +155,18 @@ pub mod oid {
 pub const DEFAULT_NUMERIC: (u8, i8) = (38, 9);
 
 impl ColumnType {
+    /// Whether files that hold this type can be read as the other, with their statistics: what ALTER COLUMN TYPE may do.
+    #[must_use]
+    pub fn reads_as(&self, other: &Self) -> bool {
+        use ColumnType as T;
+        match (self, other) {
+            (T::Int2, T::Int2 | T::Int4 | T::Int8) | (T::Int4, T::Int4 | T::Int8) | (T::Int8, T::Int8) => true,
+            (T::Numeric(p, s), T::Numeric(wider, same)) => wider >= p && same == s,
+            (T::Text | T::Varchar(_), T::Text | T::Varchar(_)) => true,
+            (one, other) => one == other,
+        }
+    }
+
     /// Postgres' type oid.
     #[must_use]
     pub fn oid(&self) -> u32 {

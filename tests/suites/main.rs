@@ -13,6 +13,7 @@ mod flights;
 mod interop;
 mod planning;
 mod psql;
+mod sequences;
 mod sql;
 mod tokens;
 mod transactions;

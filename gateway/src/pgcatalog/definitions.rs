@@ -65,7 +65,8 @@ fn column_list(table: &TableDef, columns: &[ColumnId]) -> String {
 pub fn default(default: &DefaultValue, ty: &ColumnType) -> String {
     use ColumnType as T;
     let text = match default {
-        DefaultValue::Expression(expression) => return expression.clone(),
+        // As Postgres shows it to those who find the sequence without its schema.
+        DefaultValue::Expression(expression) => return expression.replacen("nextval('public.", "nextval('", 1),
         DefaultValue::Literal(text) => text,
     };
     let typed = |text: &str, name: &str| format!("{}::{name}", names::literal(text));

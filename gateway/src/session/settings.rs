@@ -390,6 +390,12 @@ impl Settings {
         self.milliseconds("statement_timeout")
     }
 
+    /// `lock_timeout`
+    #[must_use]
+    pub fn lock_timeout(&self) -> Option<Duration> {
+        self.milliseconds("lock_timeout")
+    }
+
     /// `idle_session_timeout`
     #[must_use]
     pub fn idle_session_timeout(&self) -> Option<Duration> {

@@ -24,10 +24,13 @@ pub mod types;
 
 pub mod scan;
 
+pub mod command;
 pub mod copy;
 pub mod ddl;
+pub mod sequence;
 pub mod setting;
 pub mod transaction;
+pub mod utility;
 
 pub mod macros;
 pub mod position;

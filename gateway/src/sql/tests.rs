@@ -70,6 +70,7 @@ fn context() -> PlanContext {
             schemas: BTreeMap::from([("main".to_owned(), Arc::new(schema))]),
             tables: BTreeMap::from([(table.id, Arc::new(table))]),
             views: BTreeMap::new(),
+            sequences: Default::default(),
         }),
         search_path: vec!["public".into()],
         param_types: Vec::new(),

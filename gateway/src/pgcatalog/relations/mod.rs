@@ -5,6 +5,7 @@ mod constraint;
 mod information;
 mod internal;
 mod listing;
+mod sequence;
 mod server;
 
 use crate::session::{ClientSession, Pin};
@@ -51,6 +52,9 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("pg_catalog", "pg_constraint") => constraint::constraints(book),
         ("pg_catalog", "pg_index") => constraint::indexes(book),
         ("pg_catalog", "pg_indexes") => constraint::index_list(book),
+        ("pg_catalog", "pg_sequence") => sequence::sequences(book),
+        ("pg_catalog", "pg_depend") => sequence::dependencies(book),
+        ("information_schema", "sequences") => sequence::information(book, lake),
         ("pg_catalog", "pg_description") => listing::descriptions(book),
         ("pg_catalog", "pg_tables") => listing::tables(&system(), book, user),
         ("pg_catalog", "pg_views") => listing::views(&system(), book, user),

@@ -98,6 +98,7 @@ fn lake() -> LakeSchema {
         schemas: [schema(0, "main"), schema(1, "s")].map(|s| (s.name.clone(), s)).into(),
         tables: tables.map(|t| (t.id, Arc::new(t))).into(),
         views: views.map(|v| (v.id, Arc::new(v))).into(),
+        sequences: Default::default(),
     }
 }
 
@@ -190,6 +191,16 @@ fn op_text(op: &DdlOp) -> String {
             format!("create view {} {name} {postgres_sql}", name_of(*uuid))
         }
         DdlOp::DropView { uuid } => format!("drop view {}", name_of(*uuid)),
+        DdlOp::CreateSequence { schema, name, spec, .. } => {
+            let (first, increment) = (spec.first, spec.increment);
+            format!("create sequence {}.{name} {} {first} by {increment}", name_of(*schema), spec.ty)
+        }
+        DdlOp::AlterSequence { name, spec, .. } => {
+            format!("alter sequence {name} {} by {}", spec.first, spec.increment)
+        }
+        DdlOp::SetType { table, column, ty } => format!("type {}.{column} {ty}", name_of(*table)),
+        DdlOp::Truncate { table } => format!("truncate {}", name_of(*table)),
+        DdlOp::DropSequence { .. } => "drop sequence".to_owned(),
         DdlOp::RenameView { uuid, name } => format!("rename view {} {name}", name_of(*uuid)),
         DdlOp::Comment { on, comment } => {
             let on = match on {

@@ -62,6 +62,9 @@ impl Rewriter<'_> {
         if function.uses_odbc_syntax || !matches!(function.parameters, FunctionArguments::None) {
             return self.refuse("this form of a call", at);
         }
+        if let Some(ex) = self.gateway_call(function)? {
+            return Ok(ex);
+        }
         let name = self.function_name(function)?;
         if let FunctionArguments::Subquery(query) = &function.args {
             if name != "array" {

@@ -270,6 +270,7 @@ impl Rewriter<'_> {
             Target::Table(table, _) => oids::table(table.id),
             Target::View(view, _) => oids::view(view.id),
             Target::System(shape) => shape.oid,
+            Target::Sequence(sequence, _) => oids::sequence(sequence.id),
             Target::Cte(_) | Target::Extra(_) => return Err(missing()),
         };
         Ok(Ex::plain(oid.to_string(), None))

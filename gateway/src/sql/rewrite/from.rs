@@ -30,10 +30,10 @@ use crate::{
 
 /// `AS alias (column, …)` as given.
 #[derive(Default)]
-struct Alias {
+pub(super) struct Alias {
     name: Option<String>,
     columns: Vec<String>,
-    at: Option<u32>,
+    pub(super) at: Option<u32>,
 }
 
 impl Rewriter<'_> {
@@ -301,7 +301,7 @@ impl Rewriter<'_> {
     }
 
     /// Registers a relation and writes ` AS "alias"("c", …)` behind its text.
-    fn place(
+    pub(super) fn place(
         &mut self,
         body: String,
         alias: Alias,
@@ -377,6 +377,7 @@ impl Rewriter<'_> {
             Target::Table(table, schema) => self.table(table, schema, alias),
             Target::View(view, schema) => self.view(&view, schema, alias),
             Target::System(shape) => self.system_relation(shape, alias),
+            Target::Sequence(sequence, schema) => self.sequence_relation(&sequence, &schema, alias),
         }
     }
 

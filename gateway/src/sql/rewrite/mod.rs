@@ -17,6 +17,7 @@ mod filter;
 mod literal;
 mod operator;
 mod params;
+mod session_call;
 mod special;
 
 mod column_name;
@@ -43,7 +44,7 @@ pub(super) use self::{
     signature::shown,
 };
 use super::{
-    plan::{OutputColumn, ParamType, PlanContext, QueryPlan, SessionValue, SqlPart, SystemUse, TableUse},
+    plan::{OutputColumn, ParamType, PlanContext, QueryPlan, RowCall, SessionValue, SqlPart, SystemUse, TableUse},
     position,
     quote::HOLE,
     thread,
@@ -86,6 +87,13 @@ pub(super) struct Rewriter<'a> {
     pub extra: Option<Relation>,
     /// What may not stand here, with what it is called: subqueries and parameters in CHECK and DEFAULT.
     pub bounds: Option<&'static str>,
+    /// Columns of the query itself that the gateway makes.
+    pub row_calls: Vec<RowCall>,
+    /// Whether the next SELECT is the statement's own, whose columns the gateway may make.
+    pub top: bool,
+    /// Whether row locks were asked for.
+    pub locks: bool,
+    calls: usize,
     depth: usize,
     view_depth: usize,
     /// Views expanded so far.
@@ -110,6 +118,10 @@ impl<'a> Rewriter<'a> {
             session: Vec::new(),
             extra: None,
             bounds: None,
+            row_calls: Vec::new(),
+            top: false,
+            locks: false,
+            calls: 0,
             depth: 0,
             view_depth: 0,
             views: 0,
@@ -129,6 +141,8 @@ impl<'a> Rewriter<'a> {
             system: std::mem::take(&mut self.system),
             params,
             columns: if rows.known { rows.columns.iter().map(output).collect() } else { Vec::new() },
+            row_calls: std::mem::take(&mut self.row_calls),
+            locks: self.locks,
         })
     }
 
@@ -172,6 +186,11 @@ impl<'a> Rewriter<'a> {
         let result = work(self);
         self.depth -= 1;
         result
+    }
+
+    /// Whether a view's text is being written.
+    fn in_view(&self) -> bool {
+        self.view_depth > 0
     }
 
     /// A number for a name of our own.

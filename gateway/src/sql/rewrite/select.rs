@@ -81,6 +81,7 @@ impl Rewriter<'_> {
         hints: Option<&[ColumnType]>,
     ) -> PgResult<Rows> {
         self.plain_select(select)?;
+        let top = std::mem::take(&mut self.top);
         let from = self.from(&select.from)?;
         let selection = match &select.selection {
             Some(expr) => {
@@ -90,7 +91,7 @@ impl Rewriter<'_> {
             }
             None => String::new(),
         };
-        let mut items = self.list(&select.projection, hints)?;
+        let mut items = self.list(&select.projection, hints, top)?;
         let known = items.iter().all(|i| !i.star);
         let mut columns: Vec<Column> = items.iter().map(|i| i.column.clone()).collect();
         unique(&mut columns);
@@ -221,7 +222,7 @@ impl Rewriter<'_> {
     }
 
     /// The list, `*` written out.
-    fn list(&mut self, projection: &[SelectItem], hints: Option<&[ColumnType]>) -> PgResult<Vec<Item>> {
+    fn list(&mut self, projection: &[SelectItem], hints: Option<&[ColumnType]>, top: bool) -> PgResult<Vec<Item>> {
         let mut items = Vec::new();
         few_columns(projection.len())?;
         for item in projection {
@@ -230,11 +231,13 @@ impl Rewriter<'_> {
                 SelectItem::UnnamedExpr(expr) => {
                     let name = column_name::of(expr);
                     let hint = hints.and_then(|h| h.get(items.len()).cloned());
-                    items.push(self.item(expr, name, hint)?);
+                    let column = top.then_some(items.len());
+                    items.push(self.top_item(expr, name, hint, column)?);
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
                     let hint = hints.and_then(|h| h.get(items.len()).cloned());
-                    items.push(self.item(expr, quote::fold(alias), hint)?);
+                    let column = top.then_some(items.len());
+                    items.push(self.top_item(expr, quote::fold(alias), hint, column)?);
                 }
                 SelectItem::Wildcard(options) => {
                     self.plain_wildcard(options)?;
@@ -302,6 +305,23 @@ impl Rewriter<'_> {
             ))]);
         }
         Ok(relation.columns.iter().map(|c| star_item((c.clone(), column_ex(relation, c).sql))).collect())
+    }
+
+    /// An item of the list; one of the statement's own list may be made by the gateway.
+    fn top_item(
+        &mut self,
+        expr: &Expr,
+        name: String,
+        hint: Option<ColumnType>,
+        column: Option<usize>,
+    ) -> PgResult<Item> {
+        if let Some(column) = column
+            && let Some(sql) = self.row_call(expr, column)?
+        {
+            let column = Column { engine: name.clone(), name, ty: Some(ColumnType::Int8), origin: None };
+            return Ok(Item { sql, column, star: false });
+        }
+        self.item(expr, name, hint)
     }
 
     fn item(&mut self, expr: &Expr, name: String, hint: Option<ColumnType>) -> PgResult<Item> {
@@ -527,7 +547,7 @@ fn star_item((column, sql): (Column, String)) -> Item {
 impl Rewriter<'_> {
     /// RETURNING: a list over a scope that the caller pushed.
     pub fn returning(&mut self, projection: &[SelectItem]) -> PgResult<Rows> {
-        let mut items = self.list(projection, None)?;
+        let mut items = self.list(projection, None, false)?;
         let mut columns: Vec<Column> = items.iter().map(|i| i.column.clone()).collect();
         unique(&mut columns);
         for (item, column) in items.iter_mut().zip(&columns) {

@@ -33,7 +33,7 @@ impl Rewriter<'_> {
             order_by,
             limit_clause,
             fetch,
-            locks: _,
+            locks,
             for_clause,
             settings,
             format_clause,
@@ -42,6 +42,8 @@ impl Rewriter<'_> {
         if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
             return self.refuse("this form of a query", None);
         }
+        self.locks |= !locks.is_empty();
+        let top = std::mem::take(&mut self.top);
         let with = match with {
             Some(with) => self.with(with)?,
             None => String::new(),
@@ -49,7 +51,10 @@ impl Rewriter<'_> {
         let ties = fetch.as_ref().is_some_and(|f| f.with_ties);
         let limit = self.limit(limit_clause.as_ref(), fetch.as_ref())?;
         let mut rows = match body.as_ref() {
-            SetExpr::Select(select) => self.select(select, order_by.as_ref(), hints)?,
+            SetExpr::Select(select) => {
+                self.top = top && select.distinct.is_none();
+                self.select(select, order_by.as_ref(), hints)?
+            }
             other => {
                 let mut rows = self.set_expr(other, hints)?;
                 if let Some(order_by) = order_by {
