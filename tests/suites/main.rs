@@ -3,6 +3,7 @@
 
 mod stand;
 
+mod captures;
 mod config;
 mod copy;
 mod crash;

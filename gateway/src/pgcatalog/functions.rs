@@ -2,6 +2,8 @@
 //!
 //! `$1` … are the arguments. The relations' columns begin with `#`, so that no argument's column can be taken for theirs.
 
+use duckmesh_catalog::types::oid;
+
 /// Name, arguments and result as letters (those of the gate's function table), DuckDB text. Texts that name `"s_internal_x"` need
 /// the system relation `internal.x` under that view's name.
 pub const FUNCTIONS: &[(&str, &str, &str)] = &[
@@ -21,8 +23,8 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_ts_dict_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_ts_parser_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_ts_template_is_visible", "l>b", "($1 IS NOT NULL)"),
-    ("pg_get_userbyid", "l>t", USER_BY_ID),
-    ("pg_encoding_to_char", "a>t", "(CASE CAST($1 AS INTEGER) WHEN 6 THEN 'UTF8' WHEN 0 THEN 'SQL_ASCII' ELSE '' END)"),
+    ("pg_get_userbyid", "l>N", USER_BY_ID),
+    ("pg_encoding_to_char", "a>N", "(CASE CAST($1 AS INTEGER) WHEN 6 THEN 'UTF8' WHEN 0 THEN 'SQL_ASCII' ELSE '' END)"),
     (
         "pg_char_to_encoding",
         "t>i",
@@ -57,11 +59,11 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ),
     ("col_description", "li>t", COLUMN_COMMENT),
     ("shobj_description", "lt>t", "CAST(NULL AS VARCHAR)"),
-    ("pg_relation_size", "l>l", SIZE),
-    ("pg_relation_size", "lt>l", SIZE),
-    ("pg_table_size", "l>l", SIZE),
-    ("pg_total_relation_size", "l>l", SIZE),
-    ("pg_indexes_size", "l>l", "CAST(0 AS BIGINT)"),
+    ("pg_relation_size", "R>l", SIZE),
+    ("pg_relation_size", "Rt>l", SIZE),
+    ("pg_table_size", "R>l", SIZE),
+    ("pg_total_relation_size", "R>l", SIZE),
+    ("pg_indexes_size", "R>l", "CAST(0 AS BIGINT)"),
     ("pg_database_size", "t>l", "(SELECT \"#v\" FROM \"s_internal_database_sizes\" WHERE \"#d\" = $1)"),
     (
         "pg_database_size",
@@ -90,7 +92,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("has_tablespace_privilege", "at>b", "TRUE"),
     ("pg_has_role", "at>b", "TRUE"),
     ("pg_has_role", "aat>b", "TRUE"),
-    ("to_regclass", "t>?", TO_REGCLASS),
+    ("to_regclass", "t>R", TO_REGCLASS),
     ("pg_partition_ancestors", "l>l", "$1"),
     ("pg_partition_root", "l>l", "CAST(NULL AS BIGINT)"),
     ("generate_subscripts", "Ai>i", "CAST(unnest(range(1, len($1) + 1)) AS INTEGER)"),
@@ -108,8 +110,50 @@ pub const REGNAMESPACE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_n
 pub const REGPROC_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regrole` as text.
 pub const REGROLE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_roles\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+/// The text of a value of `regclass` and its like, by the type's oid.
+#[must_use]
+pub fn output(ty: u32) -> &'static str {
+    match ty {
+        oid::REGNAMESPACE => REGNAMESPACE_TEXT,
+        oid::REGROLE => REGROLE_TEXT,
+        oid::REGTYPE => REGTYPE_TEXT,
+        oid::REGCLASS => REGCLASS_TEXT,
+        _ => REGPROC_TEXT,
+    }
+}
+
+/// The number of a name or number given as text, by the type's oid.
+#[must_use]
+pub fn input(ty: u32) -> &'static str {
+    match ty {
+        oid::REGNAMESPACE => FROM_NAMESPACE,
+        oid::REGROLE => FROM_ROLE,
+        oid::REGTYPE => FROM_TYPE,
+        oid::REGCLASS => FROM_CLASS,
+        _ => FROM_PROCEDURE,
+    }
+}
+
 /// `text::regclass` and `to_regclass`: NULL where there is none.
 pub const TO_REGCLASS: &str = "(SELECT \"#k\" FROM \"s_internal_relations\" WHERE \"#v\" = $1 OR (\"#s\" AND 'public.' || \"#v\" = $1) OR (\"#s\" AND 'pg_catalog.' || \"#v\" = $1))";
+
+/// `oid::regtype` as text.
+const REGTYPE_TEXT: &str = "COALESCE((SELECT \"#v\" || \"#a\" FROM \"s_internal_types\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+const FROM_CLASS: &str = "(SELECT CASE WHEN \"#in\" IS NULL THEN NULL WHEN regexp_full_match(\"#in\", '[0-9]+') THEN CAST(\"#in\" AS BIGINT) \
+    WHEN \"#in\" = '-' THEN 0 ELSE COALESCE((SELECT min(\"#k\") FROM \"s_internal_relations\" WHERE \"#v\" = \"#in\" OR (\"#s\" AND \"#in\" IN ('public.' || \"#v\", 'pg_catalog.' || \"#v\"))), CAST(error('SQLSTATE 42P01: relation \"' || \"#in\" || '\" does not exist') AS BIGINT)) END \
+    FROM (SELECT $1 AS \"#in\"))";
+const FROM_TYPE: &str = "(SELECT CASE WHEN \"#in\" IS NULL THEN NULL WHEN regexp_full_match(\"#in\", '[0-9]+') THEN CAST(\"#in\" AS BIGINT) \
+    WHEN \"#in\" = '-' THEN 0 ELSE COALESCE((SELECT min(\"#k\") FROM \"s_internal_types\" WHERE \"#v\" || \"#a\" = \"#in\"), CAST(error('SQLSTATE 42704: type \"' || \"#in\" || '\" does not exist') AS BIGINT)) END \
+    FROM (SELECT $1 AS \"#in\"))";
+const FROM_NAMESPACE: &str = "(SELECT CASE WHEN \"#in\" IS NULL THEN NULL WHEN regexp_full_match(\"#in\", '[0-9]+') THEN CAST(\"#in\" AS BIGINT) \
+    WHEN \"#in\" = '-' THEN 0 ELSE COALESCE((SELECT min(\"#k\") FROM \"s_internal_namespaces\" WHERE \"#v\" = \"#in\"), CAST(error('SQLSTATE 3F000: schema \"' || \"#in\" || '\" does not exist') AS BIGINT)) END \
+    FROM (SELECT $1 AS \"#in\"))";
+const FROM_ROLE: &str = "(SELECT CASE WHEN \"#in\" IS NULL THEN NULL WHEN regexp_full_match(\"#in\", '[0-9]+') THEN CAST(\"#in\" AS BIGINT) \
+    WHEN \"#in\" = '-' THEN 0 ELSE COALESCE((SELECT min(\"#k\") FROM \"s_internal_roles\" WHERE \"#v\" = \"#in\"), CAST(error('SQLSTATE 42704: role \"' || \"#in\" || '\" does not exist') AS BIGINT)) END \
+    FROM (SELECT $1 AS \"#in\"))";
+const FROM_PROCEDURE: &str = "(SELECT CASE WHEN \"#in\" IS NULL THEN NULL WHEN regexp_full_match(\"#in\", '[0-9]+') THEN CAST(\"#in\" AS BIGINT) \
+    WHEN \"#in\" = '-' THEN 0 ELSE COALESCE((SELECT min(\"#k\") FROM \"s_internal_procedures\" WHERE \"#v\" = \"#in\"), CAST(error('SQLSTATE 42883: function \"' || \"#in\" || '\" does not exist') AS BIGINT)) END \
+    FROM (SELECT $1 AS \"#in\"))";
 
 /// `format_type(type, modifier)`; `regtype` as text with modifier NULL.
 pub const FORMAT_TYPE: &str = "(CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SELECT (CASE WHEN \"#b\" = 1042 AND $2 = -1 THEN 'bpchar' ELSE \"#v\" END) || \
@@ -145,7 +189,8 @@ mod tests {
 
     #[test]
     fn every_relation_that_is_read_exists() {
-        let own = [REGCLASS_TEXT, REGNAMESPACE_TEXT, REGPROC_TEXT, REGROLE_TEXT, TO_REGCLASS];
+        let named = [oid::REGCLASS, oid::REGTYPE, oid::REGPROC, oid::REGNAMESPACE, oid::REGROLE];
+        let own = named.into_iter().flat_map(|ty| [output(ty), input(ty)]).chain([TO_REGCLASS]);
         let texts = FUNCTIONS.iter().map(|f| f.2).chain(own);
         let mut seen = 0;
         for name in texts.flat_map(reads) {

@@ -1,6 +1,6 @@
 //! Function calls: scalars, aggregates, windows and functions in FROM.
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, types::oid};
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
     FunctionArguments, NullTreatment, OrderByExpr, Spanned, WindowFrame, WindowFrameBound, WindowFrameUnits,
@@ -191,7 +191,7 @@ impl Rewriter<'_> {
             return Ok(None);
         };
         let ty = match letter {
-            'X' => ColumnType::Array(Box::new(ColumnType::Text)),
+            'X' => ColumnType::system(oid::NAME).map_or(ColumnType::Text, |name| ColumnType::Array(Box::new(name))),
             c => signature::letter(c).unwrap_or(ColumnType::Text),
         };
         Ok(Some(Ex::of(self.session_value(value), ty).at(at)))

@@ -93,6 +93,7 @@ fn type_name(ty: &DataType) -> String {
             T::Uuid => "uuid",
             T::Json => "json",
             T::Jsonb => "jsonb",
+            T::System(system) => crate::pgcatalog::types::by_oid(system.oid()).map_or("text", |ty| ty.name),
             T::Array(element) => name(element),
         }
     }

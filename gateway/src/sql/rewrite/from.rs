@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use duckmesh_catalog::{ColumnType, TableDef, ViewDef};
+use duckmesh_catalog::{ColumnType, TableDef, ViewDef, types::oid};
 use sqlparser::{
     ast::{
         Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Spanned,
@@ -389,14 +389,14 @@ impl Rewriter<'_> {
         let columns = shape.columns.iter().map(|column| Column {
             name: column.name.to_owned(),
             engine: column.name.to_owned(),
-            ty: Some(column.engine.clone()),
+            ty: Some(column.ty.clone()),
             origin: None,
         });
         let mut columns: Vec<Column> = columns.collect();
         if alias.columns.is_empty() {
             // Behind all others, and not in `*`.
             let name = HIDDEN_COLUMN.to_owned();
-            columns.push(Column { engine: name.clone(), name, ty: Some(ColumnType::Int8), origin: None });
+            columns.push(Column { engine: name.clone(), name, ty: ColumnType::system(oid::OID), origin: None });
         }
         let place = (shape.name, Some(shape.schema.to_owned()));
         self.place(quote::name(&view), alias, place, columns, true, None)

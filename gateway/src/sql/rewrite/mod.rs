@@ -45,8 +45,9 @@ pub(super) use self::{
 use super::{
     plan::{OutputColumn, ParamType, PlanContext, QueryPlan, SessionValue, SqlPart, SystemUse, TableUse},
     position,
-    quote::HOLE,
+    quote::{self, HOLE},
 };
+use crate::pgcatalog::functions as system_functions;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Levels of expressions and queries inside each other, after chains of AND and OR were made flat.
@@ -120,7 +121,8 @@ impl<'a> Rewriter<'a> {
     }
 
     /// A whole query as a plan.
-    pub fn finish(mut self, rows: Rows) -> PgResult<QueryPlan> {
+    pub fn finish(mut self, mut rows: Rows) -> PgResult<QueryPlan> {
+        self.name_numbers(&mut rows);
         let params = self.param_types()?;
         Ok(QueryPlan {
             sql: self.parts(&rows.sql)?,
@@ -129,6 +131,29 @@ impl<'a> Rewriter<'a> {
             params,
             columns: if rows.known { rows.columns.iter().map(output).collect() } else { Vec::new() },
         })
+    }
+
+    /// Columns of `regclass` and its like go out with the names that clients see.
+    fn name_numbers(&mut self, rows: &mut Rows) {
+        let named = |column: &Column| match &column.ty {
+            Some(ColumnType::System(system)) if system.is_named() => Some(system.oid()),
+            _ => None,
+        };
+        if !rows.known || !rows.columns.iter().any(|column| named(column).is_some()) {
+            return;
+        }
+        let mut list = Vec::with_capacity(rows.columns.len());
+        for column in &rows.columns {
+            let name = quote::name(&column.engine);
+            list.push(match named(column) {
+                Some(ty) => {
+                    let text = self.looked_up(system_functions::output(ty), "", &[&name]);
+                    format!("(CAST({name} AS VARCHAR) || ':' || {text}) AS {name}")
+                }
+                None => name,
+            });
+        }
+        rows.sql = format!("SELECT {} FROM ({}) AS \"named\"", list.join(", "), rows.sql);
     }
 
     /// The types of all parameters: text where nothing tells.
@@ -269,6 +294,7 @@ fn output(column: &Column) -> OutputColumn {
 fn only_postgres(ty: &ColumnType) -> bool {
     match ty {
         ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Jsonb | ColumnType::Text => true,
+        ColumnType::System(_) => true,
         ColumnType::Array(element) => only_postgres(element),
         _ => false,
     }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub(super) fn is_int(ty: &ColumnType) -> bool {
-    matches!(ty, ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8)
+    matches!(ty.base(), ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8)
 }
 
 pub(super) fn is_number(ty: &ColumnType) -> bool {
@@ -21,6 +21,7 @@ pub(super) fn is_number(ty: &ColumnType) -> bool {
 
 pub(super) fn is_text(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_))
+        || matches!(ty, ColumnType::System(system) if system.base() == ColumnType::Text)
 }
 
 fn is_time_point(ty: &ColumnType) -> bool {
@@ -44,6 +45,8 @@ pub(super) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
 /// Width of a number's type among numbers.
 fn rank(ty: &ColumnType) -> u8 {
     match ty {
+        // An integer beside an oid is one.
+        ColumnType::System(system) if system.base() != ColumnType::Text => 3,
         ColumnType::Int2 => 1,
         ColumnType::Int4 => 2,
         ColumnType::Int8 => 3,
@@ -60,7 +63,7 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
         _ if a == b => Some(a.clone()),
         (ColumnType::Numeric(..), ColumnType::Numeric(..)) => Some(NUMERIC),
         _ if rank(a) > 0 && rank(b) > 0 => {
-            let wide = if rank(a) > rank(b) { a } else { b };
+            let wide = if rank(a) > rank(b) || matches!(a, ColumnType::System(_)) { a } else { b };
             Some(match wide {
                 ColumnType::Numeric(..) => NUMERIC,
                 other => other.clone(),
