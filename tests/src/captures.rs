@@ -181,7 +181,7 @@ pub fn run(statement: &Captured, postgres: &mut Side, duckmesh: &mut Side) -> Ou
 fn shape(answer: &Answer) -> Vec<String> {
     let parameters = answer.parameters.iter().flatten().enumerate().map(|(n, oid)| format!("${} {oid}", n + 1));
     let columns = answer.columns.iter().flatten().map(|c| {
-        let place = if c.table == 0 { String::new() } else { format!(" column {} of a table", c.attribute) };
+        let place = if c.table == 0 { "" } else { " of a relation" };
         format!("{} {} {}{place}", c.name, c.oid, c.typmod)
     });
     parameters.chain(columns).collect()

@@ -1,15 +1,13 @@
 //! Expressions: which part writes which node.
 
-use std::sync::Arc;
-
-use duckmesh_catalog::{ColumnId, ColumnType, TableDef};
+use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
     AccessExpr, Array, BinaryOperator, Expr, Query, Spanned, Subscript, TypedString, UnaryOperator, Value,
 };
 
 use super::{NUMERIC, Rewriter, operator};
 use crate::{
-    sql::quote,
+    sql::{plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -22,7 +20,7 @@ pub(in crate::sql) struct Ex {
     pub sql: String,
     pub ty: Option<ColumnType>,
     pub kind: Kind,
-    pub origin: Option<(Arc<TableDef>, ColumnId)>,
+    pub origin: Option<Origin>,
     pub position: Option<u32>,
 }
 

@@ -19,10 +19,10 @@ use super::{
     unique,
 };
 use crate::{
-    pgcatalog::{functions, shapes::Shape},
+    pgcatalog::{functions, oids, shapes::Shape},
     sql::{
         parse,
-        plan::{SystemUse, TableUse},
+        plan::{Origin, SystemUse, TableUse},
         quote,
     },
     wire::error::{PgError, PgResult, SqlState},
@@ -386,11 +386,11 @@ impl Rewriter<'_> {
             return self.refuse("a view over system relations", alias.at);
         }
         let view = self.use_system(shape.schema, shape.name);
-        let columns = shape.columns.iter().map(|column| Column {
+        let columns = shape.columns.iter().zip(1_i16..).map(|(column, number)| Column {
             name: column.name.to_owned(),
             engine: column.name.to_owned(),
             ty: Some(column.ty.clone()),
-            origin: None,
+            origin: Some(Origin::Relation(shape.oid, number)),
         });
         let mut columns: Vec<Column> = columns.collect();
         if alias.columns.is_empty() {
@@ -480,9 +480,9 @@ impl Rewriter<'_> {
                 column.name.clone_from(name);
             }
         }
-        for column in &mut rows.columns {
+        for (column, number) in rows.columns.iter_mut().zip(1_i16..) {
             // A view's columns are its own, not its tables'.
-            column.origin = None;
+            column.origin = Some(Origin::Relation(oids::view(view.id), number));
         }
         let body = format!("({})", rows.sql);
         self.place(body, alias, (&view.name, Some(schema)), rows.columns, rows.known, None)

@@ -43,7 +43,7 @@ pub(super) use self::{
     signature::shown,
 };
 use super::{
-    plan::{OutputColumn, ParamType, PlanContext, QueryPlan, SessionValue, SqlPart, SystemUse, TableUse},
+    plan::{Origin, OutputColumn, ParamType, PlanContext, QueryPlan, SessionValue, SqlPart, SystemUse, TableUse},
     position,
     quote::{self, HOLE},
 };
@@ -313,7 +313,7 @@ pub(super) fn table_columns(table: &Arc<duckmesh_catalog::TableDef>) -> Vec<Colu
             name: c.name.clone(),
             engine: c.name.clone(),
             ty: Some(c.ty.clone()),
-            origin: Some((table.clone(), c.id)),
+            origin: Some(Origin::Table(table.clone(), c.id)),
         })
         .collect()
 }
