@@ -12,6 +12,7 @@ mod relations;
 mod book;
 mod definitions;
 mod names;
+mod procedure;
 
 mod content;
 mod files;

@@ -519,6 +519,7 @@ impl Rewriter<'_> {
         let function = match parts.as_slice() {
             [name] => name.clone(),
             [schema, name] if schema == "pg_catalog" => name.clone(),
+            [schema, name] if schema == "information_schema" && name == "_pg_expandarray" => name.clone(),
             _ => {
                 return Err(self.undefined_function(&parts.join("."), &[], at));
             }
@@ -544,6 +545,7 @@ impl Rewriter<'_> {
                 Column { engine: name.clone(), name, ty, origin: None }
             })
             .collect();
+        unique(&mut columns);
         let mut sql = sql;
         if ordinality {
             let names: Vec<String> = columns.iter().map(|c| quote::name(&c.engine)).collect();

@@ -18,6 +18,7 @@ mod literal;
 mod operator;
 mod params;
 mod special;
+mod system_call;
 
 mod column_name;
 mod functions;
@@ -86,6 +87,8 @@ pub(super) struct Rewriter<'a> {
     pub extra: Option<Relation>,
     /// What may not stand here, with what it is called: subqueries and parameters in CHECK and DEFAULT.
     pub bounds: Option<&'static str>,
+    /// Whether the next SELECT is a side of a set operation: its bare NULLs take the other side's types.
+    in_set: bool,
     depth: usize,
     view_depth: usize,
     /// Views expanded so far.
@@ -110,6 +113,7 @@ impl<'a> Rewriter<'a> {
             session: Vec::new(),
             extra: None,
             bounds: None,
+            in_set: false,
             depth: 0,
             view_depth: 0,
             views: 0,

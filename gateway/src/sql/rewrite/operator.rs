@@ -1,6 +1,6 @@
 //! Operators.
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, types::oid};
 use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr};
 
 use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
@@ -69,7 +69,12 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
                 other => other.clone(),
             })
         }
-        _ if is_text(a) && is_text(b) => Some(ColumnType::Text),
+        // Postgres takes the first where both casts are implicit; `varchar` gives way, `text` does not.
+        _ if is_text(a) && is_text(b) => Some(match (a, b) {
+            (a, _) if a.oid() == oid::NAME => a.clone(),
+            (ColumnType::Varchar(_), b) if b.oid() == oid::NAME => b.clone(),
+            _ => ColumnType::Text,
+        }),
         _ if is_time_point(a) && is_time_point(b) => {
             Some(if *a == ColumnType::Timestamptz || *b == ColumnType::Timestamptz {
                 ColumnType::Timestamptz
@@ -709,7 +714,16 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_operator(symbol, Some(a), Some(b), at));
         }
-        let sql = format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql);
+        let sql = match (symbol, word) {
+            // No join may have a subquery in its condition, and no list in the catalog is long.
+            ("=", "ANY") if r.origin.is_some() => format!(
+                "(CASE WHEN list_contains({list}, {value}) THEN TRUE \
+                 WHEN {value} IS NULL OR {list} IS NULL OR list_count({list}) < len({list}) THEN NULL ELSE FALSE END)",
+                list = r.sql,
+                value = l.sql
+            ),
+            _ => format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql),
+        };
         Ok(Ex::of(sql, ColumnType::Bool))
     }
 

@@ -9,7 +9,11 @@ use sqlparser::ast::{
     Spanned, WildcardAdditionalOptions,
 };
 
-use super::{Column, Kind, Rewriter, Scope, column_name, scope::column_ex, set::integer};
+use super::{
+    Column, Kind, Rewriter, Scope, column_name,
+    scope::{HIDDEN_COLUMN, column_ex},
+    set::integer,
+};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -69,7 +73,9 @@ impl Rewriter<'_> {
         hints: Option<&[ColumnType]>,
     ) -> PgResult<Rows> {
         self.scopes.push(Scope::default());
+        let in_set = self.in_set;
         let rows = self.select_here(select, order_by, hints);
+        self.in_set = in_set;
         self.scopes.pop();
         rows
     }
@@ -81,6 +87,7 @@ impl Rewriter<'_> {
         hints: Option<&[ColumnType]>,
     ) -> PgResult<Rows> {
         self.plain_select(select)?;
+        let in_set = std::mem::take(&mut self.in_set);
         let from = self.from(&select.from)?;
         let selection = match &select.selection {
             Some(expr) => {
@@ -91,6 +98,9 @@ impl Rewriter<'_> {
             None => String::new(),
         };
         let mut items = self.list(&select.projection, hints)?;
+        if !in_set {
+            items.iter_mut().for_each(null_as_text);
+        }
         let known = items.iter().all(|i| !i.star);
         let mut columns: Vec<Column> = items.iter().map(|i| i.column.clone()).collect();
         unique(&mut columns);
@@ -301,11 +311,13 @@ impl Rewriter<'_> {
                 format!("{}.*", quote::name(&relation.engine)),
             ))]);
         }
-        Ok(relation.columns.iter().map(|c| star_item((c.clone(), column_ex(relation, c).sql))).collect())
+        let shown = relation.columns.iter().filter(|c| c.name != HIDDEN_COLUMN);
+        Ok(shown.map(|c| star_item((c.clone(), column_ex(relation, c).sql))).collect())
     }
 
     fn item(&mut self, expr: &Expr, name: String, hint: Option<ColumnType>) -> PgResult<Item> {
         let mut ex = self.expr(expr)?;
+        let hinted = hint.is_some();
         match (&ex.kind, hint) {
             // A bare NULL keeps its freedom: a set operation may type it.
             (Kind::Null, None) => {}
@@ -314,9 +326,13 @@ impl Rewriter<'_> {
             _ => {}
         }
         let ty = match ex.kind {
-            Kind::Null => None,
+            Kind::Null if !hinted => None,
             _ => ex.ty.clone(),
         };
+        // The engine types a NULL by itself while it plans, and otherwise when it runs.
+        if self.scopes.len() == 1 && ex.origin.is_none() && ty == Some(ColumnType::Text) {
+            ex.sql = format!("CAST({} AS VARCHAR)", ex.sql);
+        }
         Ok(Item { sql: ex.sql, column: Column { engine: name.clone(), name, ty, origin: ex.origin }, star: false })
     }
 
@@ -518,6 +534,14 @@ impl Rewriter<'_> {
 /// The item of that name, where it is the only one.
 fn listed<'i>(items: &'i [Item], name: &str) -> Option<&'i Item> {
     items.iter().find(|i| !i.star && i.column.name == name)
+}
+
+/// What nothing gives a type is text.
+fn null_as_text(item: &mut Item) {
+    if item.sql == "NULL" && item.column.ty.is_none() {
+        item.sql = "CAST(NULL AS VARCHAR)".to_owned();
+        item.column.ty = Some(ColumnType::Text);
+    }
 }
 
 fn star_item((column, sql): (Column, String)) -> Item {
