@@ -27,7 +27,7 @@ use arrow::array::RecordBatch;
 use duckmesh_catalog::TableId;
 
 use self::{book::Book, content::Content, relations::Source, shapes::Shape};
-pub use self::{files::Files, rows::procedure};
+pub use self::{files::Files, rows::{is_overloaded, procedure}};
 use crate::{
     session::{ClientSession, Pin},
     sql::plan::SystemUse,

@@ -91,7 +91,8 @@ impl Rewriter<'_> {
                 let text = text.clone();
                 return self.constant(&text, ty, at);
             }
-            Kind::Null => return self.settle(ex, ty),
+            // From here on it is a value like others.
+            Kind::Null => return Ok(Ex { kind: Kind::Plain, ..self.settle(ex, ty)? }),
             _ => {}
         }
         if let Some(T::System(system)) = &ex.ty
@@ -210,7 +211,8 @@ impl Rewriter<'_> {
     fn system_cast(&mut self, ex: Ex, ty: &ColumnType, at: Option<u32>) -> PgResult<Ex> {
         use ColumnType as T;
         match &ex.kind {
-            Kind::Param(_) | Kind::Null => return self.settle(ex, ty),
+            Kind::Param(_) => return self.settle(ex, ty),
+            Kind::Null => return Ok(Ex { kind: Kind::Plain, ..self.settle(ex, ty)? }),
             Kind::Str(text) => {
                 let text = text.clone();
                 return self.constant(&text, ty, at);
@@ -282,6 +284,10 @@ impl Rewriter<'_> {
             }
             _ => {
                 let name = text.split('(').next().unwrap_or_default();
+                if ty == oid::REGPROC && pgcatalog::is_overloaded(name) {
+                    let message = format!("more than one function named \"{text}\"");
+                    return Err(PgError::new(SqlState::AMBIGUOUS_FUNCTION, message).or_position(at));
+                }
                 (pgcatalog::procedure(name), SqlState::UNDEFINED_FUNCTION, "function")
             }
         };

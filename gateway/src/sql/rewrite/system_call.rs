@@ -88,7 +88,6 @@ impl Rewriter<'_> {
     /// A function of the system in FROM.
     pub fn system_function(&mut self, name: &str, args: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<FromFunction>> {
         use ColumnType as T;
-        let name_type = || T::system(oid::NAME);
         Ok(Some(match (name, args.as_slice()) {
             ("pg_get_keywords", []) => {
                 let view = self.use_system(crate::pgcatalog::INTERNAL, "keywords");
@@ -129,7 +128,7 @@ impl Rewriter<'_> {
                 let sql = format!("(SELECT f.x, f.n FROM (SELECT {} AS f))", rows.sql);
                 (sql, vec![("x", element), ("n", Some(T::Int4))])
             }
-            ("pg_listening_channels", []) => ("(SELECT '' WHERE FALSE)".to_owned(), vec![("", name_type())]),
+            ("pg_listening_channels", []) => ("(SELECT '' WHERE FALSE)".to_owned(), vec![("", Some(T::Text))]),
             ("unnest", [_, _, ..]) => {
                 let mut lists = Vec::new();
                 let mut columns = Vec::new();
