@@ -30,7 +30,7 @@ def main():
     connection.rollback()
     cursor.execute("SELECT count(*) FROM od WHERE id = 9999")
     equal(cursor.fetchone()[0], 0)
-    fails("42S02", lambda error: error.args[0], lambda: cursor.execute("SELECT * FROM nowhere"))
+    fails("42P01", lambda error: error.args[0], lambda: cursor.execute("SELECT * FROM nowhere"))
     connection.rollback()
     cursor.execute("DROP TABLE od")
     connection.commit()

@@ -1,15 +1,22 @@
 """Django 5: inspectdb, and its ORM over tables with keys of their own."""
 
 import io
+import sys
+import types
 
 import django
 from django.conf import settings
 from place import DATABASE, HOST, PORT, USER, equal
 
+# An application without files: its models are below.
+kit = types.ModuleType("kit")
+kit.__path__ = ["kit"]
+sys.modules["kit"] = kit
+
 settings.configure(
     DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", "HOST": HOST, "PORT": PORT, "NAME": DATABASE, "USER": USER,
                            "DISABLE_SERVER_SIDE_CURSORS": True}},
-    INSTALLED_APPS=[],
+    INSTALLED_APPS=["kit"],
     USE_TZ=True,
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
 )

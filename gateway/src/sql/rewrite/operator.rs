@@ -87,6 +87,14 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
     }
 }
 
+/// The type of what is compared with it: `varchar` has no operators of its own.
+fn compared(ty: &ColumnType) -> ColumnType {
+    match ty {
+        ColumnType::Varchar(_) => ColumnType::Text,
+        other => other.clone(),
+    }
+}
+
 impl Rewriter<'_> {
     /// `operator does not exist: integer + text`.
     pub fn undefined_operator(
@@ -111,11 +119,11 @@ impl Rewriter<'_> {
         let at = l.position.or(r.position);
         let (l, r) = match (l.is_unknown(), r.is_unknown()) {
             (true, true) => (self.settle_unknown(l, &ColumnType::Text)?, self.settle_unknown(r, &ColumnType::Text)?),
-            (true, false) => match r.ty.clone() {
+            (true, false) => match r.ty.as_ref().map(compared) {
                 Some(ty) => (self.settle(l, &ty)?, r),
                 None => (self.settle_parameter(l)?, r),
             },
-            (false, true) => match l.ty.clone() {
+            (false, true) => match l.ty.as_ref().map(compared) {
                 Some(ty) => {
                     let r = self.settle(r, &ty)?;
                     (l, r)
@@ -690,7 +698,7 @@ impl Rewriter<'_> {
         let r = self.expr(right)?;
         let r = match &l.ty {
             Some(ty) if r.is_unknown() && !l.is_unknown() => {
-                self.settle(r, &ColumnType::Array(Box::new(ty.clone())))?
+                self.settle(r, &ColumnType::Array(Box::new(compared(ty))))?
             }
             _ => self.settle_unknown(r, &ColumnType::Array(Box::new(ColumnType::Text)))?,
         };

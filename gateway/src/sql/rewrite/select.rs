@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, ConstraintKind};
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, GroupByWithModifier, NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy,
     OrderByKind, OrderByOptions, OrderBySort, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
@@ -15,7 +15,7 @@ use super::{
     set::integer,
 };
 use crate::{
-    sql::quote,
+    sql::{plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -107,7 +107,7 @@ impl Rewriter<'_> {
         for (item, column) in items.iter_mut().zip(&columns) {
             item.column.engine.clone_from(&column.engine);
         }
-        let group_by = self.group_by(&select.group_by, &select.projection, &items, known)?;
+        let mut group_by = self.group_by(&select.group_by, &select.projection, &items, known)?;
         let having = match &select.having {
             Some(expr) => format!(" HAVING {}", self.condition(expr, "HAVING")?),
             None => String::new(),
@@ -134,6 +134,11 @@ impl Rewriter<'_> {
         };
         if items.is_empty() {
             return self.refuse("SELECT without a list", None);
+        }
+        if !group_by.is_empty() {
+            let texts = items.iter().map(|i| i.sql.as_str()).chain([having.as_str(), order.as_str()]);
+            let used = self.depends_on_keys(&group_by, &texts.collect::<Vec<_>>());
+            group_by.push_str(&used);
         }
         let list: Vec<String> = items
             .iter()
@@ -379,6 +384,32 @@ impl Rewriter<'_> {
             keys.push(self.group_key(expr, items, known)?);
         }
         Ok(format!(" GROUP BY {}", keys.join(", ")))
+    }
+
+    /// Grouped by a table's primary key, its other columns have one value in each group: those used are grouped by, too.
+    fn depends_on_keys(&self, group_by: &str, texts: &[&str]) -> String {
+        let mut more = String::new();
+        let sets = ["GROUPING SETS (", "ROLLUP (", "CUBE ("].iter().any(|word| group_by.contains(word));
+        let Some(scope) = self.scopes.last().filter(|_| !sets) else { return more };
+        for relation in &scope.relations {
+            let Some(table) = relation.table.and_then(|index| self.tables.get(index)).map(|t| &t.table) else { continue };
+            let key = table.constraints.iter().find_map(|constraint| match &constraint.kind {
+                ConstraintKind::PrimaryKey { columns } => Some(columns),
+                _ => None,
+            });
+            let has = |text: &str, column: &Column| text.contains(&column_ex(relation, column).sql);
+            let of = |column: &&Column, id| matches!(&column.origin, Some(Origin::Table(_, own)) if *own == id);
+            let grouped = |id| relation.columns.iter().find(|c| of(c, id)).is_some_and(|c| has(group_by, c));
+            if !key.is_some_and(|key| key.iter().all(|id| grouped(*id))) {
+                continue;
+            }
+            for column in &relation.columns {
+                if !has(group_by, column) && texts.iter().any(|text| has(text, column)) {
+                    more.push_str(&format!(", {}", column_ex(relation, column).sql));
+                }
+            }
+        }
+        more
     }
 
     fn group_key(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<String> {
