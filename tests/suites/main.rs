@@ -4,6 +4,7 @@
 mod stand;
 
 mod captures;
+mod clients;
 mod config;
 mod copy;
 mod crash;

@@ -7,6 +7,7 @@ local_psql() { psql -h "${FDW_HOST:-127.0.0.1}" -p "$FDW_PORT" -U "${FDW_USER:-t
 remote_psql() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
 equal() { [ "$1" = "$2" ] || { echo "found: $1" >&2; echo "wanted: $2" >&2; exit 1; }; }
 
+# The writer is another session: these see all that is acknowledged. PostgreSQL takes the setting for anybody's.
 name="fdw_$$"
 trap 'local_psql postgres -c "DROP DATABASE IF EXISTS $name WITH (FORCE)" >/dev/null 2>&1 || true' EXIT
 remote_psql -c "CREATE TABLE far (id bigint PRIMARY KEY, name varchar(20) NOT NULL, amount numeric(10,2), at timestamptz)"
@@ -16,7 +17,8 @@ local_psql postgres -c "CREATE DATABASE $name"
 local_psql "$name" <<SQL
 CREATE EXTENSION postgres_fdw;
 CREATE EXTENSION dblink;
-CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$PGHOST', port '$PGPORT', dbname '$PGDATABASE', updatable 'false');
+CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$PGHOST', port '$PGPORT', dbname '$PGDATABASE', updatable 'false',
+    options '-c duckmesh.consistency=strong');
 CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (user '$PGUSER', password_required 'false');
 SQL
 import=${FDW_IMPORT:-yes}
@@ -28,7 +30,7 @@ if [ "$import" = yes ]; then
 else
     local_psql "$name" -c "CREATE FOREIGN TABLE far (id bigint NOT NULL, name varchar(20) NOT NULL, amount numeric(10,2), at timestamptz) SERVER far"
 fi
-where="host=$PGHOST port=$PGPORT dbname=$PGDATABASE user=$PGUSER"
+where="host=$PGHOST port=$PGPORT dbname=$PGDATABASE user=$PGUSER options=''-c duckmesh.consistency=strong''"
 equal "$(local_psql "$name" -c "SELECT * FROM dblink('$where', 'SELECT id, name FROM far WHERE id < 3 ORDER BY id') AS t(id bigint, name text)")" $'1|n1\n2|n2'
 if [ "${FDW_SCAN:-yes}" = yes ]; then
     equal "$(local_psql "$name" -c "SELECT count(*), sum(amount) FROM far WHERE id > 50 AND name LIKE 'n%'")" "50|5662.50"

@@ -14,8 +14,12 @@ def main():
         )
     engine = duckdb.connect()
     engine.load_extension("postgres_scanner")
-    engine.execute(f"ATTACH '{where}' AS far (TYPE postgres, READ_ONLY)")
-    equal([r[0] for r in engine.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'far'").fetchall()], ["dk"])
+    # Without it the extension reads by COPY in binary form.
+    engine.execute("SET pg_use_text_protocol = true")
+    # Another session wrote: a read that sees all that is acknowledged.
+    strong = where + " options=''-c duckmesh.consistency=strong''"
+    engine.execute(f"ATTACH '{strong}' AS far (TYPE postgres, READ_ONLY)")
+    equal([r[0] for r in engine.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'far' AND schema_name = 'public'").fetchall()], ["dk"])
     equal(engine.execute("SELECT count(*), sum(amount) FROM far.dk WHERE id > 50").fetchone()[0], 50)
     engine.close()
     with psycopg.connect(where, autocommit=True) as connection:
