@@ -35,6 +35,8 @@ pub struct OpenLake {
     pub scratch: PathBuf,
     /// The files of system relations in it.
     pub system: pgcatalog::Files,
+    /// What was asked of the catalog and is not there.
+    pub unsupported: pgcatalog::Unsupported,
 }
 
 /// All open lakes.
@@ -164,7 +166,7 @@ impl Lakes {
         options.spill_bytes = self.config.engine_temp_bytes;
         options.setup = sql::macros::MACROS.iter().map(|&sql| sql.to_owned()).collect();
         let engine = Engine::new(options);
-        Ok(OpenLake { info, lake, files, engine, scratch, system: pgcatalog::Files::default() })
+        Ok(OpenLake { info, lake, files, engine, scratch, system: pgcatalog::Files::default(), unsupported: pgcatalog::Unsupported::default() })
     }
 }
 
