@@ -3,6 +3,8 @@
 
 mod stand;
 
+mod captures;
+mod clients;
 mod config;
 mod copy;
 mod crash;

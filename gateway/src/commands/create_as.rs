@@ -136,7 +136,7 @@ fn columns(plan: &CreateTableAsPlan, described: &[ResultColumn]) -> PgResult<Vec
 /// 0A000 when a lake cannot hold it.
 pub fn column_type(result: &ResultColumn) -> PgResult<ColumnType> {
     let declared = result.declared.clone().filter(ColumnType::is_writable);
-    declared.or_else(|| value::type_of_oid(result.type_oid, result.typmod)).ok_or_else(|| {
+    declared.or_else(|| value::type_of_oid(result.type_oid, result.typmod)).map(|ty| ty.base()).ok_or_else(|| {
         PgError::unsupported(format!("column \"{}\" has a type that a table cannot hold", result.name))
             .hint("Cast it to a type that can be stored.")
     })

@@ -382,7 +382,10 @@ impl Session for ClientSession {
             reason = cancel.cancelled() => Err(Self::stopped(reason)),
             () = expired => Err(timed_out()),
         };
-        prepared.inspect_err(|_| self.note_error())
+        prepared.inspect_err(|error| {
+            self.lake.unsupported.note(statement.source(), error, self.statement_time);
+            self.note_error();
+        })
     }
 
     async fn describe(&mut self, prepared: &PreparedStatement) -> PgResult<Option<Arc<[ResultColumn]>>> {
@@ -407,7 +410,10 @@ impl Session for ClientSession {
         self.statement_time = Utc::now();
         self.client_sql = Some(prepared.statement().source().clone());
         let outcome = self.execute_now(prepared, params, place).await;
-        outcome.inspect_err(|_| self.note_error())
+        outcome.inspect_err(|error| {
+            self.lake.unsupported.note(prepared.statement().source(), error, self.statement_time);
+            self.note_error();
+        })
     }
 
     async fn copy_done(&mut self, copy: CopyIn) -> PgResult<String> {

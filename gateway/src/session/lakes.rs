@@ -44,6 +44,8 @@ pub struct OpenLake {
     pub locks: Arc<Locks>,
     /// Its channels.
     pub channels: Arc<Channels>,
+    /// What was asked of the catalog and is not there.
+    pub unsupported: pgcatalog::Unsupported,
 }
 
 /// Files that were asked whether they have their table's columns.
@@ -245,8 +247,21 @@ impl Lakes {
         let alone = self.config.catalog_url.is_none();
         let sequences = Sequences::new(self.catalog.clone(), info.id, alone);
         let (locks, channels) = (Arc::default(), Arc::default());
-        let (system, has_columns) = (pgcatalog::Files::default(), HasColumns::default());
-        Ok(OpenLake { info, lake, files, engine, scratch, system, has_columns, sequences, locks, channels })
+        let system = pgcatalog::Files::default();
+        let (has_columns, unsupported) = (HasColumns::default(), pgcatalog::Unsupported::default());
+        Ok(OpenLake {
+            info,
+            lake,
+            files,
+            engine,
+            scratch,
+            system,
+            has_columns,
+            unsupported,
+            sequences,
+            locks,
+            channels,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 /// `CREATE MACRO` statements, in order; for the trusted connection of each worker, once at start.
 pub const MACROS: &[&str] = &[
+    "CREATE OR REPLACE MACRO pg_name(s) AS CASE WHEN contains(s, '\"') THEN replace(regexp_replace(trim(s), '\\s*\\.\\s*', '.', 'g'), '\"', '') ELSE lower(regexp_replace(trim(s), '\\s*\\.\\s*', '.', 'g')) END",
     "CREATE OR REPLACE MACRO pg_text_float(x) AS CASE WHEN isnan(x) THEN 'NaN' \
      WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END \
      WHEN abs(x) >= 1e15 AND abs(x) < 1e16 THEN CASE WHEN x < 0 THEN '-' ELSE '' END || left(CAST(CAST(abs(x) AS BIGINT) AS VARCHAR), 1) \

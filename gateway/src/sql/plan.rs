@@ -301,13 +301,22 @@ pub struct SystemUse {
     pub view: String,
 }
 
+/// A relation's column that is shown unchanged.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// Of a table of the lake.
+    Table(Arc<TableDef>, ColumnId),
+    /// Of a view or a system relation: its oid, and the column's number.
+    Relation(u32, i16),
+}
+
 /// What planning knows of an output column.
 #[derive(Clone, Debug, Default)]
 pub struct OutputColumn {
     /// Its name as Postgres gives it (`?column?`, `count`, …), where known.
     pub name: Option<String>,
     /// The table and column it shows unchanged.
-    pub origin: Option<(Arc<TableDef>, ColumnId)>,
+    pub origin: Option<Origin>,
     /// Its Postgres type where it differs from what the engine's type tells (varchar from a cast, jsonb, regclass …).
     pub ty: Option<ColumnType>,
 }

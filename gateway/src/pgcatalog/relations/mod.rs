@@ -33,6 +33,7 @@ pub fn fixed(schema: &str, name: &str) -> Option<Content<'static>> {
         ("pg_catalog", "pg_namespace") => Some(listing::namespaces(&book::system_namespaces())),
         ("internal", "types") => Some(internal::types()),
         ("internal", "procedures") => Some(internal::procedures()),
+        ("internal", "keywords") => Some(internal::keywords()),
         _ => None,
     }
 }
@@ -71,7 +72,7 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("information_schema", "information_schema_catalog_name") => information::catalog_name(lake),
         ("internal", "relations") => internal::relations(&system(), book, &source.search_path),
         ("internal", "constraintdefs") => internal::constraint_definitions(book, &source.search_path),
-        ("internal", "indexdefs") => internal::index_definitions(book),
+        ("internal", "indexdefs") => internal::index_definitions(book, &source.search_path),
         ("internal", "viewdefs") => internal::view_definitions(book),
         ("internal", "descriptions") => internal::descriptions(book),
         ("internal", "namespaces") => internal::namespaces(book),

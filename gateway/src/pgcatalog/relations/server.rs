@@ -42,6 +42,7 @@ pub async fn of_server<'a>(schema: &str, name: &str, source: &'a Source<'a>) -> 
         ("duckmesh", "files") => files(source).await?,
         ("duckmesh", "lag") => lag(session).await?,
         ("duckmesh", "dead_letters") => dead_letters(session).await?,
+        ("duckmesh", "unsupported") => unsupported(session),
         ("internal", "settings") => setting_values(session),
         ("internal", "roles") => internal_roles(session),
         ("internal", "sizes") => sizes(source).await?,
@@ -379,6 +380,17 @@ async fn dead_letters(session: &ClientSession) -> PgResult<Content<'static>> {
         row![session.token(offset).to_string(), offset.get(), letter.time, attempts, letter.rejection.reason]
     });
     Ok(Content { columns: &["token", "log_offset", "rejected_at", "attempts", "reason"], rows: rows.collect() })
+}
+
+fn unsupported(session: &ClientSession) -> Content<'static> {
+    let rows = session.lake.unsupported.all().into_iter().map(|gap| {
+        let fingerprint = format!("{:016x}", gap.fingerprint);
+        row![fingerprint, gap.name, gap.sqlstate, gap.query, gap.asked, gap.first_at, gap.last_at]
+    });
+    Content {
+        columns: &["fingerprint", "name", "sqlstate", "query", "asked", "first_at", "last_at"],
+        rows: rows.collect(),
+    }
 }
 
 async fn table_bytes(session: &ClientSession, lake: LakeId, at: &SnapshotInfo, table: TableId) -> PgResult<i64> {

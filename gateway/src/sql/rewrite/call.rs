@@ -1,6 +1,6 @@
 //! Function calls: scalars, aggregates, windows and functions in FROM.
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, types::oid};
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
     FunctionArguments, NullTreatment, OrderByExpr, Spanned, WindowFrame, WindowFrameBound, WindowFrameUnits,
@@ -50,6 +50,7 @@ impl Rewriter<'_> {
         let name = match parts.as_slice() {
             [name] => name.clone(),
             [schema, name] if schema == "pg_catalog" => name.clone(),
+            [schema, name] if schema == "information_schema" && name == "_pg_expandarray" => name.clone(),
             _ => return Err(self.undefined_function(&parts.join("."), &[], at)),
         };
         allowed(&name).map_err(|e| e.or_position(at))?;
@@ -94,6 +95,12 @@ impl Rewriter<'_> {
             let mut values = Vec::new();
             for value in &args.values {
                 values.push(self.expr(value)?);
+            }
+            if name == "_pg_expandarray" {
+                return self.expand_array(values, at);
+            }
+            if let Some(ex) = self.to_number(&name, &values, at)? {
+                return Ok(ex);
             }
             if let Some(ex) = self.special_call(&name, &mut values, at)? {
                 return Ok(ex);
@@ -194,7 +201,7 @@ impl Rewriter<'_> {
             return Ok(None);
         };
         let ty = match letter {
-            'X' => ColumnType::Array(Box::new(ColumnType::Text)),
+            'X' => ColumnType::system(oid::NAME).map_or(ColumnType::Text, |name| ColumnType::Array(Box::new(name))),
             c => signature::letter(c).unwrap_or(ColumnType::Text),
         };
         Ok(Some(Ex::of(self.session_value(value), ty).at(at)))
@@ -537,10 +544,10 @@ impl Rewriter<'_> {
     ) -> PgResult<(String, Vec<(&'static str, Option<ColumnType>)>)> {
         use ColumnType as T;
         allowed(name).map_err(|e| e.or_position(at))?;
+        if let Some(found) = self.system_function(name, &mut args, at)? {
+            return Ok(found);
+        }
         match name {
-            "pg_listening_channels" => {
-                Ok(("(SELECT CAST(NULL AS VARCHAR) WHERE FALSE)".into(), vec![("", Some(T::Text))]))
-            }
             "generate_series" => {
                 let ty = self.unify(&mut args, "generate_series")?;
                 let texts: Vec<String> = args.iter().map(|a| a.sql.clone()).collect();
@@ -625,8 +632,9 @@ impl Rewriter<'_> {
                 Ok(("(SELECT 0 WHERE FALSE)".into(), vec![("relid", Some(T::Int8))]))
             }
             // A plain function in FROM gives one row.
-            _ if SCALARS.iter().any(|r| r.0 == name) => {
-                let ex = self.by_table(SCALARS, name, args, at)?;
+            _ if SCALARS.iter().chain(pgcatalog::functions::FUNCTIONS).any(|r| r.0 == name) => {
+                let table = if SCALARS.iter().any(|r| r.0 == name) { SCALARS } else { pgcatalog::functions::FUNCTIONS };
+                let ex = self.by_table(table, name, args, at)?;
                 Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)]))
             }
             _ => match self.session_call(name, &[], at)? {

@@ -1,6 +1,6 @@
 //! How Postgres names an output column that has no alias (its FigureColname).
 
-use sqlparser::ast::{AccessExpr, DataType, Expr, FunctionArguments, SelectItem, SetExpr, TrimWhereField, Value};
+use sqlparser::ast::{AccessExpr, DataType, Expr, FunctionArguments, SelectItem, SetExpr, TrimWhereField};
 
 use crate::sql::{quote, types};
 
@@ -29,7 +29,6 @@ fn figure(expr: &Expr) -> Option<(String, u8)> {
         },
         Expr::TypedString(typed) => Some((type_name(&typed.data_type), 1)),
         Expr::Interval(_) => Some(("interval".into(), 1)),
-        Expr::Value(v) if matches!(v.value, Value::Boolean(_)) => Some(("bool".into(), 1)),
         Expr::Function(function) => {
             if matches!(function.args, FunctionArguments::Subquery(_)) {
                 return strong("array");
@@ -93,6 +92,7 @@ fn type_name(ty: &DataType) -> String {
             T::Uuid => "uuid",
             T::Json => "json",
             T::Jsonb => "jsonb",
+            T::System(system) => crate::pgcatalog::types::by_oid(system.oid()).map_or("text", |ty| ty.name),
             T::Array(element) => name(element),
         }
     }

@@ -1,15 +1,13 @@
 //! Expressions: which part writes which node.
 
-use std::sync::Arc;
-
-use duckmesh_catalog::{ColumnId, ColumnType, TableDef};
+use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
     AccessExpr, Array, BinaryOperator, Expr, Query, Spanned, Subscript, TypedString, UnaryOperator, Value,
 };
 
 use super::{NUMERIC, Rewriter, operator};
 use crate::{
-    sql::quote,
+    sql::{plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -22,7 +20,7 @@ pub(in crate::sql) struct Ex {
     pub sql: String,
     pub ty: Option<ColumnType>,
     pub kind: Kind,
-    pub origin: Option<(Arc<TableDef>, ColumnId)>,
+    pub origin: Option<Origin>,
     pub position: Option<u32>,
 }
 
@@ -346,7 +344,8 @@ impl Rewriter<'_> {
         };
         for access in chain {
             let AccessExpr::Subscript(subscript) = access else {
-                return self.refuse("a field of a composite value", at);
+                ex = self.row_field(ex, access, at)?;
+                continue;
             };
             let json = matches!(ex.ty, Some(ColumnType::Json | ColumnType::Jsonb));
             ex = match subscript {
@@ -371,10 +370,17 @@ impl Rewriter<'_> {
                         }
                         None => None,
                     };
+                    // Vectors count from 0.
+                    let from = i64::from(!super::system_call::is_vector(&ex));
                     // The engine counts negative ones from the end; Postgres gives NULL.
                     let sql = match super::set::integer(subscript_index(subscript)) {
-                        Some(n) if n > 0 => format!("({})[{n}]", ex.sql),
-                        _ => format!("({})[CASE WHEN {i} > 0 THEN {i} END]", ex.sql, i = index.sql),
+                        Some(n) if n >= from => format!("({})[{}]", ex.sql, n.saturating_add(1 - from)),
+                        _ => format!(
+                            "({})[CASE WHEN {i} >= {from} THEN {i} + {} END]",
+                            ex.sql,
+                            1 - from,
+                            i = index.sql
+                        ),
                     };
                     Ex::plain(sql, element)
                 }

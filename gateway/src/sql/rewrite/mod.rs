@@ -19,6 +19,7 @@ mod operator;
 mod params;
 mod session_call;
 mod special;
+mod system_call;
 
 mod column_name;
 mod functions;
@@ -44,11 +45,14 @@ pub(super) use self::{
     signature::shown,
 };
 use super::{
-    plan::{OutputColumn, ParamType, PlanContext, QueryPlan, RowCall, SessionValue, SqlPart, SystemUse, TableUse},
+    plan::{
+        Origin, OutputColumn, ParamType, PlanContext, QueryPlan, RowCall, SessionValue, SqlPart, SystemUse, TableUse,
+    },
     position,
-    quote::HOLE,
+    quote::{self, HOLE},
     thread,
 };
+use crate::pgcatalog::functions as system_functions;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Levels of expressions and queries inside each other, after chains of AND and OR were made flat.
@@ -94,6 +98,8 @@ pub(super) struct Rewriter<'a> {
     /// Whether row locks were asked for.
     pub locks: bool,
     calls: usize,
+    /// Whether the next SELECT is a side of a set operation: its bare NULLs take the other side's types.
+    in_set: bool,
     depth: usize,
     view_depth: usize,
     /// Views expanded so far.
@@ -122,6 +128,7 @@ impl<'a> Rewriter<'a> {
             top: false,
             locks: false,
             calls: 0,
+            in_set: false,
             depth: 0,
             view_depth: 0,
             views: 0,
@@ -133,7 +140,8 @@ impl<'a> Rewriter<'a> {
     }
 
     /// A whole query as a plan.
-    pub fn finish(mut self, rows: Rows) -> PgResult<QueryPlan> {
+    pub fn finish(mut self, mut rows: Rows) -> PgResult<QueryPlan> {
+        self.name_numbers(&mut rows);
         let params = self.param_types()?;
         Ok(QueryPlan {
             sql: self.parts(&rows.sql)?,
@@ -144,6 +152,29 @@ impl<'a> Rewriter<'a> {
             row_calls: std::mem::take(&mut self.row_calls),
             locks: self.locks,
         })
+    }
+
+    /// Columns of `regclass` and its like go out with the names that clients see.
+    fn name_numbers(&mut self, rows: &mut Rows) {
+        let named = |column: &Column| match &column.ty {
+            Some(ColumnType::System(system)) if system.is_named() => Some(system.oid()),
+            _ => None,
+        };
+        if !rows.known || !rows.columns.iter().any(|column| named(column).is_some()) {
+            return;
+        }
+        let mut list = Vec::with_capacity(rows.columns.len());
+        for column in &rows.columns {
+            let name = quote::name(&column.engine);
+            list.push(match named(column) {
+                Some(ty) => {
+                    let text = self.looked_up(system_functions::output(ty), "", &[&name]);
+                    format!("(CAST({name} AS VARCHAR) || ':' || {text}) AS {name}")
+                }
+                None => name,
+            });
+        }
+        rows.sql = format!("SELECT {} FROM ({}) AS \"named\"", list.join(", "), rows.sql);
     }
 
     /// The types of all parameters: text where nothing tells.
@@ -290,6 +321,7 @@ fn output(column: &Column) -> OutputColumn {
 fn only_postgres(ty: &ColumnType) -> bool {
     match ty {
         ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Jsonb | ColumnType::Text => true,
+        ColumnType::System(_) => true,
         ColumnType::Array(element) => only_postgres(element),
         _ => false,
     }
@@ -308,7 +340,7 @@ pub(super) fn table_columns(table: &Arc<duckmesh_catalog::TableDef>) -> Vec<Colu
             name: c.name.clone(),
             engine: c.name.clone(),
             ty: Some(c.ty.clone()),
-            origin: Some((table.clone(), c.id)),
+            origin: Some(Origin::Table(table.clone(), c.id)),
         })
         .collect()
 }

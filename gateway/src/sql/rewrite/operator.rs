@@ -1,6 +1,6 @@
 //! Operators.
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, types::oid};
 use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr};
 
 use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub(super) fn is_int(ty: &ColumnType) -> bool {
-    matches!(ty, ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8)
+    matches!(ty.base(), ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8)
 }
 
 pub(super) fn is_number(ty: &ColumnType) -> bool {
@@ -21,6 +21,7 @@ pub(super) fn is_number(ty: &ColumnType) -> bool {
 
 pub(super) fn is_text(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_))
+        || matches!(ty, ColumnType::System(system) if system.base() == ColumnType::Text)
 }
 
 fn is_time_point(ty: &ColumnType) -> bool {
@@ -44,6 +45,8 @@ pub(super) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
 /// Width of a number's type among numbers.
 fn rank(ty: &ColumnType) -> u8 {
     match ty {
+        // An integer beside an oid is one.
+        ColumnType::System(system) if system.base() != ColumnType::Text => 3,
         ColumnType::Int2 => 1,
         ColumnType::Int4 => 2,
         ColumnType::Int8 => 3,
@@ -60,13 +63,18 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
         _ if a == b => Some(a.clone()),
         (ColumnType::Numeric(..), ColumnType::Numeric(..)) => Some(NUMERIC),
         _ if rank(a) > 0 && rank(b) > 0 => {
-            let wide = if rank(a) > rank(b) { a } else { b };
+            let wide = if rank(a) > rank(b) || matches!(a, ColumnType::System(_)) { a } else { b };
             Some(match wide {
                 ColumnType::Numeric(..) => NUMERIC,
                 other => other.clone(),
             })
         }
-        _ if is_text(a) && is_text(b) => Some(ColumnType::Text),
+        // Postgres takes the first where both casts are implicit; `varchar` gives way, `text` does not.
+        _ if is_text(a) && is_text(b) => Some(match (a, b) {
+            (a, _) if a.oid() == oid::NAME => a.clone(),
+            (ColumnType::Varchar(_), b) if b.oid() == oid::NAME => b.clone(),
+            _ => ColumnType::Text,
+        }),
         _ if is_time_point(a) && is_time_point(b) => {
             Some(if *a == ColumnType::Timestamptz || *b == ColumnType::Timestamptz {
                 ColumnType::Timestamptz
@@ -76,6 +84,14 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
         }
         (ColumnType::Array(x), ColumnType::Array(y)) => Some(ColumnType::Array(Box::new(common(x, y)?))),
         _ => None,
+    }
+}
+
+/// The type of what is compared with it: `varchar` has no operators of its own.
+fn compared(ty: &ColumnType) -> ColumnType {
+    match ty {
+        ColumnType::Varchar(_) => ColumnType::Text,
+        other => other.clone(),
     }
 }
 
@@ -103,11 +119,11 @@ impl Rewriter<'_> {
         let at = l.position.or(r.position);
         let (l, r) = match (l.is_unknown(), r.is_unknown()) {
             (true, true) => (self.settle_unknown(l, &ColumnType::Text)?, self.settle_unknown(r, &ColumnType::Text)?),
-            (true, false) => match r.ty.clone() {
+            (true, false) => match r.ty.as_ref().map(compared) {
                 Some(ty) => (self.settle(l, &ty)?, r),
                 None => (self.settle_parameter(l)?, r),
             },
-            (false, true) => match l.ty.clone() {
+            (false, true) => match l.ty.as_ref().map(compared) {
                 Some(ty) => {
                     let r = self.settle(r, &ty)?;
                     (l, r)
@@ -682,7 +698,7 @@ impl Rewriter<'_> {
         let r = self.expr(right)?;
         let r = match &l.ty {
             Some(ty) if r.is_unknown() && !l.is_unknown() => {
-                self.settle(r, &ColumnType::Array(Box::new(ty.clone())))?
+                self.settle(r, &ColumnType::Array(Box::new(compared(ty))))?
             }
             _ => self.settle_unknown(r, &ColumnType::Array(Box::new(ColumnType::Text)))?,
         };
@@ -706,7 +722,16 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_operator(symbol, Some(a), Some(b), at));
         }
-        let sql = format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql);
+        let sql = match (symbol, word) {
+            // No join may have a subquery in its condition, and no list in the catalog is long.
+            ("=", "ANY") if r.origin.is_some() => format!(
+                "(CASE WHEN list_contains({list}, {value}) THEN TRUE \
+                 WHEN {value} IS NULL OR {list} IS NULL OR list_count({list}) < len({list}) THEN NULL ELSE FALSE END)",
+                list = r.sql,
+                value = l.sql
+            ),
+            _ => format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql),
+        };
         Ok(Ex::of(sql, ColumnType::Bool))
     }
 

@@ -1,13 +1,11 @@
 //! Which names stand for which columns.
 
-use std::sync::Arc;
-
-use duckmesh_catalog::{ColumnId, ColumnType, TableDef};
+use duckmesh_catalog::ColumnType;
 use sqlparser::ast::Ident;
 
 use super::{Ex, Rewriter};
 use crate::{
-    sql::quote,
+    sql::{plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -22,7 +20,7 @@ pub(in crate::sql) struct Column {
     /// Its name for the engine: unique without regard to case.
     pub engine: String,
     pub ty: Option<ColumnType>,
-    pub origin: Option<(Arc<TableDef>, ColumnId)>,
+    pub origin: Option<Origin>,
 }
 
 /// A relation in FROM.

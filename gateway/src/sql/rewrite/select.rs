@@ -2,16 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, ConstraintKind};
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, GroupByWithModifier, NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy,
     OrderByKind, OrderByOptions, OrderBySort, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
     Spanned, WildcardAdditionalOptions,
 };
 
-use super::{Column, Kind, Rewriter, Scope, column_name, scope::column_ex, set::integer};
+use super::{
+    Column, Kind, Rewriter, Scope, column_name,
+    scope::{HIDDEN_COLUMN, column_ex},
+    set::integer,
+};
 use crate::{
-    sql::quote,
+    sql::{plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -69,7 +73,9 @@ impl Rewriter<'_> {
         hints: Option<&[ColumnType]>,
     ) -> PgResult<Rows> {
         self.scopes.push(Scope::default());
+        let in_set = self.in_set;
         let rows = self.select_here(select, order_by, hints);
+        self.in_set = in_set;
         self.scopes.pop();
         rows
     }
@@ -82,6 +88,7 @@ impl Rewriter<'_> {
     ) -> PgResult<Rows> {
         self.plain_select(select)?;
         let top = std::mem::take(&mut self.top);
+        let in_set = std::mem::take(&mut self.in_set);
         let from = self.from(&select.from)?;
         let selection = match &select.selection {
             Some(expr) => {
@@ -92,13 +99,16 @@ impl Rewriter<'_> {
             None => String::new(),
         };
         let mut items = self.list(&select.projection, hints, top)?;
+        if !in_set {
+            items.iter_mut().for_each(null_as_text);
+        }
         let known = items.iter().all(|i| !i.star);
         let mut columns: Vec<Column> = items.iter().map(|i| i.column.clone()).collect();
         unique(&mut columns);
         for (item, column) in items.iter_mut().zip(&columns) {
             item.column.engine.clone_from(&column.engine);
         }
-        let group_by = self.group_by(&select.group_by, &select.projection, &items, known)?;
+        let mut group_by = self.group_by(&select.group_by, &select.projection, &items, known)?;
         let having = match &select.having {
             Some(expr) => format!(" HAVING {}", self.condition(expr, "HAVING")?),
             None => String::new(),
@@ -125,6 +135,11 @@ impl Rewriter<'_> {
         };
         if items.is_empty() {
             return self.refuse("SELECT without a list", None);
+        }
+        if !group_by.is_empty() {
+            let texts = items.iter().map(|i| i.sql.as_str()).chain([having.as_str(), order.as_str()]);
+            let used = self.depends_on_keys(&group_by, &texts.collect::<Vec<_>>());
+            group_by.push_str(&used);
         }
         let list: Vec<String> = items
             .iter()
@@ -304,7 +319,8 @@ impl Rewriter<'_> {
                 format!("{}.*", quote::name(&relation.engine)),
             ))]);
         }
-        Ok(relation.columns.iter().map(|c| star_item((c.clone(), column_ex(relation, c).sql))).collect())
+        let shown = relation.columns.iter().filter(|c| c.name != HIDDEN_COLUMN);
+        Ok(shown.map(|c| star_item((c.clone(), column_ex(relation, c).sql))).collect())
     }
 
     /// An item of the list; one of the statement's own list may be made by the gateway.
@@ -326,6 +342,7 @@ impl Rewriter<'_> {
 
     fn item(&mut self, expr: &Expr, name: String, hint: Option<ColumnType>) -> PgResult<Item> {
         let mut ex = self.expr(expr)?;
+        let hinted = hint.is_some();
         match (&ex.kind, hint) {
             // A bare NULL keeps its freedom: a set operation may type it.
             (Kind::Null, None) => {}
@@ -334,9 +351,13 @@ impl Rewriter<'_> {
             _ => {}
         }
         let ty = match ex.kind {
-            Kind::Null => None,
+            Kind::Null if !hinted => None,
             _ => ex.ty.clone(),
         };
+        // The engine types a NULL by itself while it plans, and otherwise when it runs.
+        if self.scopes.len() == 1 && ex.origin.is_none() && ty == Some(ColumnType::Text) {
+            ex.sql = format!("CAST({} AS VARCHAR)", ex.sql);
+        }
         Ok(Item { sql: ex.sql, column: Column { engine: name.clone(), name, ty, origin: ex.origin }, star: false })
     }
 
@@ -383,6 +404,32 @@ impl Rewriter<'_> {
             keys.push(self.group_key(expr, items, known)?);
         }
         Ok(format!(" GROUP BY {}", keys.join(", ")))
+    }
+
+    /// Grouped by a table's primary key, its other columns have one value in each group: those used are grouped by, too.
+    fn depends_on_keys(&self, group_by: &str, texts: &[&str]) -> String {
+        let mut more = String::new();
+        let sets = ["GROUPING SETS (", "ROLLUP (", "CUBE ("].iter().any(|word| group_by.contains(word));
+        let Some(scope) = self.scopes.last().filter(|_| !sets) else { return more };
+        for relation in &scope.relations {
+            let Some(table) = relation.table.and_then(|index| self.tables.get(index)).map(|t| &t.table) else { continue };
+            let key = table.constraints.iter().find_map(|constraint| match &constraint.kind {
+                ConstraintKind::PrimaryKey { columns } => Some(columns),
+                _ => None,
+            });
+            let has = |text: &str, column: &Column| text.contains(&column_ex(relation, column).sql);
+            let of = |column: &&Column, id| matches!(&column.origin, Some(Origin::Table(_, own)) if *own == id);
+            let grouped = |id| relation.columns.iter().find(|c| of(c, id)).is_some_and(|c| has(group_by, c));
+            if !key.is_some_and(|key| key.iter().all(|id| grouped(*id))) {
+                continue;
+            }
+            for column in &relation.columns {
+                if !has(group_by, column) && texts.iter().any(|text| has(text, column)) {
+                    more.push_str(&format!(", {}", column_ex(relation, column).sql));
+                }
+            }
+        }
+        more
     }
 
     fn group_key(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<String> {
@@ -538,6 +585,14 @@ impl Rewriter<'_> {
 /// The item of that name, where it is the only one.
 fn listed<'i>(items: &'i [Item], name: &str) -> Option<&'i Item> {
     items.iter().find(|i| !i.star && i.column.name == name)
+}
+
+/// What nothing gives a type is text.
+fn null_as_text(item: &mut Item) {
+    if item.sql == "NULL" && item.column.ty.is_none() {
+        item.sql = "CAST(NULL AS VARCHAR)".to_owned();
+        item.column.ty = Some(ColumnType::Text);
+    }
 }
 
 fn star_item((column, sql): (Column, String)) -> Item {

@@ -201,10 +201,13 @@ impl Rewriter<'_> {
                 return self.refuse("BY NAME", None);
             }
         };
+        self.in_set = true;
         let mut l = self.set_expr(left, hints)?;
         let types: Vec<ColumnType> = l.columns.iter().map_while(|c| c.ty.clone()).collect();
         let hints = hints.or((l.known && types.len() == l.columns.len()).then_some(&types[..]));
+        self.in_set = true;
         let r = self.set_expr(right, hints)?;
+        self.in_set = false;
         if l.known && r.known && l.columns.len() != r.columns.len() {
             return Err(PgError::new(
                 SqlState::SYNTAX_ERROR,
