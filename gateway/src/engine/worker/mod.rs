@@ -4,12 +4,14 @@
 
 mod batches;
 mod duck;
+mod functions;
 mod gate;
 mod plain;
 mod sandbox;
 mod session;
 mod settings;
 mod types;
+mod udf;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},

@@ -1,6 +1,9 @@
 //! DuckDB's configuration: options at open, the locks in their order, and the check that they hold.
 
-use super::duck::{Connection, Database, DuckResult};
+use super::{
+    duck::{Connection, Database, DuckResult},
+    udf,
+};
 use crate::engine::protocol::{EngineError, WorkerConfig};
 
 /// Extensions that must be part of the library: none can be loaded later.
@@ -13,6 +16,7 @@ pub fn open(config: &WorkerConfig) -> DuckResult<(Database, String)> {
     let database = Database::open(&options)?;
     let trusted = database.connect()?;
     check_built_in(&trusted)?;
+    udf::register(&trusted)?;
     for sql in &config.setup {
         trusted.execute(sql)?;
     }

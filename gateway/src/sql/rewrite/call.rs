@@ -10,6 +10,7 @@ use sqlparser::ast::{
 use super::{
     Ex, Rewriter,
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
+    number::is_long,
     signature::{self, Row, shown},
 };
 use crate::{
@@ -91,6 +92,9 @@ impl Rewriter<'_> {
             let mut values = Vec::new();
             for value in &args.values {
                 values.push(self.expr(value)?);
+            }
+            if let Some(ex) = self.exact_call(&name, &mut values)? {
+                return Ok(ex.at(at));
             }
             if let Some(ex) = self.special_call(&name, &mut values, at)? {
                 return Ok(ex);
@@ -216,7 +220,8 @@ impl Rewriter<'_> {
     /// The best row, with the arguments settled to its types.
     fn choose(&mut self, table: &[Row], name: &str, mut args: Vec<Ex>, at: Option<u32>) -> PgResult<(Row, Vec<Ex>)> {
         let mut best: Option<(u32, Row, Vec<char>)> = None;
-        for row in table.iter().filter(|r| r.0 == name) {
+        let functions = self.has_functions();
+        for row in table.iter().filter(|r| r.0 == name && (functions || !r.1.contains('N'))) {
             let Some(letters) = signature::arguments(row.1, args.len()) else {
                 continue;
             };
@@ -259,6 +264,9 @@ impl Rewriter<'_> {
     fn argument(&mut self, ex: Ex, ty: &ColumnType, letter: char) -> PgResult<Ex> {
         if ex.is_unknown() {
             return self.settle(ex, ty);
+        }
+        if letter == 'N' {
+            return self.long(ex);
         }
         let differs = ex.ty.as_ref().is_some_and(|t| t.oid() != ty.oid());
         if differs && matches!(letter, 'd' | 's' | 'z' | 'i') && !matches!(ex.ty, Some(ColumnType::Other(_))) {
@@ -340,6 +348,9 @@ impl Rewriter<'_> {
         let mut values = Vec::new();
         for value in &args.values {
             values.push(self.expr(value)?);
+        }
+        if !window && let Some(ex) = self.exact_aggregate(name, &values, distinct, &tail) {
+            return Ok(ex.at(at));
         }
         let table = if window { WINDOWS } else { AGGREGATES };
         let (row, values) = self.choose(table, name, values, at)?;
@@ -423,7 +434,8 @@ impl Rewriter<'_> {
             let ex = self.expr(&item.expr)?;
             let ex = self.settle_unknown(ex, &ColumnType::Text)?;
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            keys.push(format!("{}{options}", ex.sql));
+            let key = if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql };
+            keys.push(format!("{key}{options}"));
         }
         Ok(keys.join(", "))
     }

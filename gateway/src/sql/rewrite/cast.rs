@@ -4,7 +4,7 @@ use duckmesh_catalog::{ColumnType, types::DEFAULT_NUMERIC};
 use sqlparser::ast::{DataType, Expr, ObjectName, Spanned};
 
 use super::{
-    Ex, Kind, NUMERIC, Rewriter,
+    Ex, Kind, LONG, NUMERIC, Rewriter,
     literal::duckdb,
     operator::{is_number, is_text},
     signature::shown,
@@ -109,6 +109,22 @@ impl Rewriter<'_> {
             )
             .or_position(at));
         }
+        if super::number::is_long(&from)
+            && let Some(sql) = self.cast_long(&ex, ty)
+        {
+            let ty = if *ty == NUMERIC { from } else { ty.clone() };
+            return Ok(Ex::of(sql, ty).at(ex.position));
+        }
+        if *ty == NUMERIC && self.has_functions() {
+            match &from {
+                T::Float4 | T::Float8 => return self.long(ex),
+                t if is_text(t) => return Ok(Ex::of(format!("pg_num_in({})", ex.sql), LONG).at(ex.position)),
+                T::Json | T::Jsonb => {
+                    return Ok(Ex::of(format!("pg_json_scalar({}, 'numeric')", ex.sql), LONG).at(ex.position));
+                }
+                _ => {}
+            }
+        }
         let position = ex.position;
         let origin_free = |sql: String| Ex::of(sql, ty.clone()).at(position);
         Ok(match (&from, ty) {
@@ -143,6 +159,7 @@ impl Rewriter<'_> {
         use ColumnType as T;
         let sql = match &ex.ty {
             Some(t) if is_text(t) => return Ok(ex),
+            Some(t) if super::number::is_long(t) => ex.sql.clone(),
             Some(T::Float4 | T::Float8) => format!("pg_text_float({})", ex.sql),
             Some(T::Interval) => format!("pg_text_interval({})", ex.sql),
             Some(T::Bytea) => format!("pg_text_bytea({})", ex.sql),

@@ -3,7 +3,7 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{DateTimeField, Expr, Interval};
 
-use super::{Ex, Kind, Rewriter, signature::shown};
+use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -77,7 +77,7 @@ impl Rewriter<'_> {
         };
         let ex = self.expr(expr)?;
         let sql = self.field(&name, ex, at)?;
-        Ok(Ex::plain(sql, None).at(at))
+        Ok(Ex::of(sql, NUMERIC).at(at))
     }
 
     /// A field as an exact number.

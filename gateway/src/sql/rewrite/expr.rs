@@ -285,6 +285,11 @@ impl Rewriter<'_> {
             for ex in exs.iter_mut().filter(|e| e.is_unknown()) {
                 *ex = self.settle(ex.clone(), target)?;
             }
+            if sure {
+                for ex in exs.iter_mut() {
+                    *ex = self.unified(ex.clone(), target)?;
+                }
+            }
         }
         Ok(if sure { target } else { None })
     }
@@ -425,10 +430,21 @@ impl Rewriter<'_> {
                 {
                     return Err(self.undefined_operator("-", None, Some(t), at));
                 }
+                if ty.as_ref().is_some_and(super::number::is_long) {
+                    return self.long_call("pg_num_neg", vec![ex]);
+                }
                 Ex::plain(format!("(- {})", ex.sql), ty)
             }
             UnaryOperator::Plus => ex,
             UnaryOperator::BitwiseNot => Ex::plain(format!("(~ {})", ex.sql), ty),
+            UnaryOperator::PGAbs if ty.as_ref().is_some_and(super::number::is_long) => {
+                return self.long_call("pg_num_abs", vec![ex]);
+            }
+            UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot if ty.as_ref().is_some_and(super::number::is_long) => {
+                let ex = self.cast(ex, &ColumnType::Float8, at)?;
+                let name = if op == UnaryOperator::PGCubeRoot { "cbrt" } else { "sqrt" };
+                Ex::of(format!("{name}({})", ex.sql), ColumnType::Float8)
+            }
             UnaryOperator::PGSquareRoot => Ex::plain(format!("sqrt({})", ex.sql), float(ty)),
             UnaryOperator::PGCubeRoot => Ex::plain(format!("cbrt({})", ex.sql), Some(ColumnType::Float8)),
             UnaryOperator::PGAbs => Ex::plain(format!("abs({})", ex.sql), ty),
@@ -485,6 +501,15 @@ impl Rewriter<'_> {
         } else {
             NUMERIC
         };
+        if ty == NUMERIC && self.has_functions() {
+            // Longer than the engine's decimals, or so small or large that it would take it for a double.
+            let exponent = n.contains(['e', 'E']);
+            if super::number::is_wide(n) || (exponent && super::literal::plain_decimal(n).is_none()) {
+                let mut ex = self.long_constant(n, at)?;
+                ex.kind = Kind::Number(n.to_owned());
+                return Ok(ex);
+            }
+        }
         // The engine reads an exponent as a double; Postgres as numeric.
         let text = super::literal::plain_decimal(n).unwrap_or_else(|| n.to_owned());
         let sql = if text.starts_with('-') { format!("({text})") } else { text };

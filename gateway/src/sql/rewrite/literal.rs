@@ -57,8 +57,20 @@ impl Rewriter<'_> {
         let param = Param::Text(text.as_bytes());
         let sql = match ty {
             ColumnType::Text | ColumnType::Varchar(None) | ColumnType::Other(_) => quote::literal(text)?,
-            ColumnType::Numeric(0, 0) => {
-                value::literal(oid::NUMERIC, param, &self.ctx.values).map_err(|e| e.or_position(at))?
+            ColumnType::Numeric(0, 0 | 1) => {
+                let long = self.has_functions()
+                    && super::number::reads_as_number(text)
+                    && (super::number::is_long(ty) || super::number::is_wide(text) || !text.bytes().any(|b| b.is_ascii_digit()));
+                if long {
+                    return self.long_constant(text, at);
+                }
+                match value::literal(oid::NUMERIC, param, &self.ctx.values) {
+                    Ok(sql) => sql,
+                    Err(_) if self.has_functions() && super::number::reads_as_number(text) => {
+                        return self.long_constant(text, at);
+                    }
+                    Err(e) => return Err(e.or_position(at)),
+                }
             }
             ty => value::literal_as(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?,
         };
@@ -71,6 +83,9 @@ impl Rewriter<'_> {
             Kind::Str(text) => self.constant(&text, ty, ex.position),
             Kind::Param(index) => {
                 self.param_is(index, ty, ex.position)?;
+                if super::number::is_long(ty) {
+                    return Ok(Ex { sql: format!("CAST({} AS VARCHAR)", ex.sql), ty: Some(ty.clone()), kind: Kind::Plain, ..ex });
+                }
                 Ok(Ex { ty: Some(ty.clone()), kind: Kind::Typed(index), ..ex })
             }
             Kind::Null => Ok(Ex { sql: format!("CAST(NULL AS {})", duckdb(ty)), ty: Some(ty.clone()), ..ex }),
@@ -91,6 +106,7 @@ impl Rewriter<'_> {
 pub(super) fn duckdb(ty: &ColumnType) -> String {
     match ty {
         ColumnType::Numeric(0, 0) => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1).duckdb(),
+        ColumnType::Numeric(0, 1) => ColumnType::Text.duckdb(),
         ColumnType::Array(element) => format!("{}[]", duckdb(element)),
         other => other.duckdb(),
     }

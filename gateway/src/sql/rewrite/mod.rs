@@ -15,6 +15,7 @@ mod cast;
 mod datetime;
 mod filter;
 mod literal;
+mod number;
 mod operator;
 mod params;
 mod special;
@@ -42,6 +43,7 @@ pub(super) use self::{
     select::{Rows, unique},
     signature::shown,
 };
+pub(crate) use self::number::LONG;
 use super::{
     plan::{OutputColumn, ParamType, PlanContext, QueryPlan, SessionValue, SqlPart, SystemUse, TableUse},
     position,
@@ -268,7 +270,8 @@ fn output(column: &Column) -> OutputColumn {
 /// Types that the engine's own does not tell.
 fn only_postgres(ty: &ColumnType) -> bool {
     match ty {
-        ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Jsonb | ColumnType::Text => true,
+        ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Json | ColumnType::Jsonb | ColumnType::Text => true,
+        ty if number::is_long(ty) => true,
         ColumnType::Array(element) => only_postgres(element),
         _ => false,
     }

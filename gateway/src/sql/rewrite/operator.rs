@@ -3,7 +3,11 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr};
 
-use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
+use super::{
+    Ex, Kind, NUMERIC, Rewriter,
+    number::{LONG, any_long, is_long},
+    signature::shown,
+};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -58,10 +62,12 @@ fn rank(ty: &ColumnType) -> u8 {
 pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
     match (a, b) {
         _ if a == b => Some(a.clone()),
+        (ColumnType::Numeric(..), ColumnType::Numeric(..)) if is_long(a) || is_long(b) => Some(LONG),
         (ColumnType::Numeric(..), ColumnType::Numeric(..)) => Some(NUMERIC),
         _ if rank(a) > 0 && rank(b) > 0 => {
             let wide = if rank(a) > rank(b) { a } else { b };
             Some(match wide {
+                ty @ ColumnType::Numeric(..) if is_long(ty) => LONG,
                 ColumnType::Numeric(..) => NUMERIC,
                 other => other.clone(),
             })
@@ -120,6 +126,9 @@ impl Rewriter<'_> {
             && !comparable(a, b)
         {
             return Err(self.undefined_operator(op, Some(a), Some(b), at));
+        }
+        if any_long([&l.ty, &r.ty]) {
+            return Ok(self.meet_long(l, r, op));
         }
         Ok((l, r))
     }
@@ -202,6 +211,12 @@ impl Rewriter<'_> {
             B::Modulo => self.divide(l, r, "%", at),
             B::PGExp => {
                 let (l, r) = (self.as_number(l)?, self.as_number(r)?);
+                let exact = self.number_type(&l, &r, "^", at)?.filter(|t| matches!(t, ColumnType::Numeric(..)));
+                if exact.is_some() && self.has_functions() {
+                    return self.long_call("pg_num_power", vec![l, r]);
+                }
+                let l = if l.ty.as_ref().is_some_and(is_long) { self.cast(l, &ColumnType::Float8, at)? } else { l };
+                let r = if r.ty.as_ref().is_some_and(is_long) { self.cast(r, &ColumnType::Float8, at)? } else { r };
                 let ty = match (&l.ty, &r.ty) {
                     (Some(a), Some(b))
                         if matches!(a, ColumnType::Numeric(..)) || matches!(b, ColumnType::Numeric(..)) =>
@@ -347,9 +362,19 @@ impl Rewriter<'_> {
         }
     }
 
-    fn plain_arithmetic(&self, l: &Ex, op: &str, r: &Ex, ty: Option<ColumnType>) -> Ex {
+    fn plain_arithmetic(&mut self, l: &Ex, op: &str, r: &Ex, ty: Option<ColumnType>) -> PgResult<Ex> {
+        if ty.as_ref().is_some_and(is_long) {
+            let function = match op {
+                "+" => "pg_num_add",
+                "-" => "pg_num_sub",
+                "*" => "pg_num_mul",
+                "/" => "pg_num_div",
+                _ => "pg_num_mod",
+            };
+            return self.long_call(function, vec![l.clone(), r.clone()]);
+        }
         let sql = format!("({} {op} {})", self.widened(l, ty.as_ref()), self.widened(r, ty.as_ref()));
-        Ex::plain(sql, ty)
+        Ok(Ex::plain(sql, ty))
     }
 
     fn add(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
@@ -373,7 +398,7 @@ impl Rewriter<'_> {
             (Some(T::Interval), Some(T::Interval)) => Some(T::Interval),
             _ => {
                 let ty = self.number_type(&l, &r, "+", at)?;
-                return Ok(self.plain_arithmetic(&l, "+", &r, ty));
+                return self.plain_arithmetic(&l, "+", &r, ty);
             }
         };
         Ok(Ex::plain(format!("({} + {})", l.sql, r.sql), ty))
@@ -408,7 +433,7 @@ impl Rewriter<'_> {
             (Some(T::Jsonb), _) => return self.refuse("removing keys from jsonb", at),
             _ => {
                 let ty = self.number_type(&l, &r, "-", at)?;
-                return Ok(self.plain_arithmetic(&l, "-", &r, ty));
+                return self.plain_arithmetic(&l, "-", &r, ty);
             }
         };
         Ok(Ex::plain(format!("({} - {})", l.sql, r.sql), ty))
@@ -418,11 +443,11 @@ impl Rewriter<'_> {
         use ColumnType as T;
         let (l, r) = self.arithmetic(l, r, "*", at)?;
         match (&l.ty, &r.ty) {
-            (Some(T::Interval), Some(b)) if is_number(b) => Ok(Ex::of(format!("({} * {})", l.sql, r.sql), T::Interval)),
-            (Some(a), Some(T::Interval)) if is_number(a) => Ok(Ex::of(format!("({} * {})", r.sql, l.sql), T::Interval)),
+            (Some(T::Interval), Some(b)) if is_number(b) => Ok(self.scaled_interval(&l, &r, "*")),
+            (Some(a), Some(T::Interval)) if is_number(a) => Ok(self.scaled_interval(&r, &l, "*")),
             _ => {
                 let ty = self.number_type(&l, &r, "*", at)?;
-                Ok(self.plain_arithmetic(&l, "*", &r, ty))
+                self.plain_arithmetic(&l, "*", &r, ty)
             }
         }
     }
@@ -431,15 +456,20 @@ impl Rewriter<'_> {
     fn divide(&mut self, l: Ex, r: Ex, op: &str, at: Option<u32>) -> PgResult<Ex> {
         use ColumnType as T;
         let (l, r) = self.arithmetic(l, r, op, at)?;
-        let guarded = self.not_zero(&r);
-        if l.ty == Some(T::Interval) && op == "/" {
-            return Ok(Ex::of(format!("({} / {guarded})", l.sql), T::Interval));
+        if l.ty == Some(T::Interval) && op == "/" && r.ty.as_ref().is_none_or(is_number) {
+            return Ok(self.scaled_interval(&l, &r, "/"));
         }
         let ty = self.number_type(&l, &r, op, at)?;
+        let exact = matches!(ty, Some(T::Numeric(..))) && self.has_functions();
+        if exact && (op == "/" || ty.as_ref().is_some_and(is_long)) {
+            return self.plain_arithmetic(&l, op, &r, Some(LONG));
+        }
+        let r = if ty == Some(T::Float8) && r.ty.as_ref().is_some_and(is_long) { self.cast(r, &T::Float8, at)? } else { r };
+        let guarded = self.not_zero(&r);
         // Quotients of numerics are doubles in the engine.
         let known = ty.clone().filter(|t| op == "%" || !matches!(t, T::Numeric(..)));
         let divisor = Ex { sql: guarded, ..r.clone() };
-        let mut ex = self.plain_arithmetic(&l, op, &divisor, known);
+        let mut ex = self.plain_arithmetic(&l, op, &divisor, known)?;
         if ty.as_ref().is_some_and(|t| matches!(t, T::Numeric(..))) && op == "/" {
             ex.ty = None;
         }
@@ -452,6 +482,18 @@ impl Rewriter<'_> {
             Kind::Number(n) if n.parse::<f64>().is_ok_and(|v| v != 0.0) => r.sql.clone(),
             _ => format!("(CASE WHEN {r} = 0 THEN error('SQLSTATE 22012: division by zero') ELSE {r} END)", r = r.sql),
         }
+    }
+
+    /// An interval times or over a number.
+    fn scaled_interval(&self, interval: &Ex, number: &Ex, op: &str) -> Ex {
+        if !self.has_functions() {
+            return Ex::of(format!("({} {op} {})", interval.sql, number.sql), ColumnType::Interval);
+        }
+        let function = if op == "*" { "pg_interval_times" } else { "pg_interval_over" };
+        Ex::of(
+            format!("CAST({function}(pg_interval_parts({}), CAST({} AS VARCHAR)) AS INTERVAL)", interval.sql, number.sql),
+            ColumnType::Interval,
+        )
     }
 
     fn as_number(&mut self, ex: Ex) -> PgResult<Ex> {
@@ -596,10 +638,19 @@ impl Rewriter<'_> {
         } else {
             left
         };
+        let long = any_long(items.iter().map(|i| &i.ty).chain([&left.ty]));
         let mut texts = Vec::with_capacity(items.len());
         for item in items {
+            if long {
+                let (l, r) = self.meet(left.clone(), item, "=")?;
+                texts.push(format!("{} = {}", l.sql, r.sql));
+                continue;
+            }
             let (_, item) = self.meet(left.clone(), item, "=")?;
             texts.push(item.sql);
+        }
+        if long {
+            return Ok(Ex::of(format!("({not}({}))", texts.join(" OR ")), ColumnType::Bool));
         }
         Ok(Ex::of(format!("({} {not}IN ({}))", left.sql, texts.join(", ")), ColumnType::Bool))
     }
@@ -635,6 +686,13 @@ impl Rewriter<'_> {
                 return Err(self.undefined_operator("=", Some(a), Some(b), slot.position));
             }
         }
+        if let ([l], [c], true) = (left.as_slice(), rows.columns.as_slice(), rows.known)
+            && any_long([&l.ty, &c.ty])
+        {
+            let (l, r) = self.meet(l.clone(), Ex::plain("\"x\"", c.ty.clone()), "=")?;
+            let sql = format!("({} {not}IN (SELECT {} FROM ({}) AS \"s\"(\"x\")))", l.sql, r.sql, rows.sql);
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
         let texts: Vec<&str> = left.iter().map(|e| e.sql.as_str()).collect();
         let left = match texts.as_slice() {
             [one] => (*one).to_owned(),
@@ -650,9 +708,15 @@ impl Rewriter<'_> {
             let ty = [&low, &high].into_iter().find(|e| !e.is_unknown()).and_then(|e| e.ty.clone());
             ex = self.settle(ex, &ty.unwrap_or(ColumnType::Text))?;
         }
+        let not = if negated { "NOT " } else { "" };
+        if any_long([&ex.ty, &low.ty, &high.ty]) {
+            let (a, low) = self.meet(ex.clone(), low, ">=")?;
+            let (b, high) = self.meet(ex, high, "<=")?;
+            let sql = format!("({not}({} >= {} AND {} <= {}))", a.sql, low.sql, b.sql, high.sql);
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
         (_, low) = self.meet(ex.clone(), low, ">=")?;
         (_, high) = self.meet(ex.clone(), high, "<=")?;
-        let not = if negated { "NOT " } else { "" };
         Ok(Ex::of(format!("({} {not}BETWEEN {} AND {})", ex.sql, low.sql, high.sql), ColumnType::Bool))
     }
 
@@ -706,6 +770,11 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_operator(symbol, Some(a), Some(b), at));
         }
+        if any_long([&l.ty, &element]) {
+            let (a, b) = self.meet(l, Ex::plain("\"x\"", element), symbol)?;
+            let sql = format!("({} {symbol} {word} (SELECT {} FROM (SELECT unnest({})) AS \"s\"(\"x\")))", a.sql, b.sql, r.sql);
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
         let sql = format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql);
         Ok(Ex::of(sql, ColumnType::Bool))
     }
@@ -720,6 +789,11 @@ impl Rewriter<'_> {
         let rows = self.query(query, (!hints.is_empty() && !l.is_unknown()).then_some(&hints[..]))?;
         let ty = rows.columns.first().and_then(|c| c.ty.clone()).unwrap_or(ColumnType::Text);
         let l = self.settle(l, &ty)?;
+        if rows.known && any_long([&l.ty, &Some(ty.clone())]) {
+            let (a, b) = self.meet(l, Ex::of("\"x\"", ty), symbol)?;
+            let sql = format!("({} {symbol} {word} (SELECT {} FROM ({}) AS \"s\"(\"x\")))", a.sql, b.sql, rows.sql);
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
         Ok(Ex::of(format!("({} {symbol} {word} ({}))", l.sql, rows.sql), ColumnType::Bool))
     }
 }

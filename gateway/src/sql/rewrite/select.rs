@@ -9,7 +9,7 @@ use sqlparser::ast::{
     Spanned, WildcardAdditionalOptions,
 };
 
-use super::{Column, Kind, Rewriter, Scope, column_name, scope::column_ex, set::integer};
+use super::{Column, Kind, Rewriter, Scope, column_name, number::is_long, scope::column_ex, set::integer};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -58,6 +58,14 @@ struct Item {
     column: Column,
     /// `t.*` of a relation whose columns are not known.
     star: bool,
+}
+
+fn is_long_item(item: &Item) -> bool {
+    !item.star && item.column.ty.as_ref().is_some_and(is_long)
+}
+
+fn long_key(item: &Item) -> String {
+    format!("pg_num_key({})", item.sql)
 }
 
 impl Rewriter<'_> {
@@ -448,23 +456,33 @@ impl Rewriter<'_> {
                 let name = quote::fold(ident);
                 match items.iter().position(|i| !i.star && i.column.name == name) {
                     // By its place: a volatile expression must not be computed again.
+                    Some(at) if items.get(at).is_some_and(is_long_item) => Ok(items.get(at).map(long_key).unwrap_or_default()),
                     Some(at) if known && !as_text => Ok((at + 1).to_string()),
                     Some(at) => Ok(items.get(at).map(|i| i.sql.clone()).unwrap_or_default()),
-                    None => Ok(self.column(ident)?.sql),
+                    None => {
+                        let ex = self.column(ident)?;
+                        Ok(if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql })
+                    }
                 }
             }
             Expr::Nested(inner) if matches!(**inner, Expr::Identifier(_)) => {
                 self.sort_key(inner, items, known, as_text)
             }
             other => match integer(other) {
-                Some(n) => self.ordinal(n, "ORDER BY", other, items, known, as_text),
+                Some(n) => {
+                    let item = usize::try_from(n).ok().and_then(|n| items.get(n.wrapping_sub(1)));
+                    match item.filter(|i| known && is_long_item(i)) {
+                        Some(item) => Ok(long_key(item)),
+                        None => self.ordinal(n, "ORDER BY", other, items, known, as_text),
+                    }
+                }
                 None => {
                     let ex = self.expr(other)?;
                     if matches!(ex.kind, Kind::Str(_)) {
                         return Err(PgError::new(SqlState::SYNTAX_ERROR, "non-integer constant in ORDER BY")
                             .or_position(self.at_expr(other)));
                     }
-                    Ok(ex.sql)
+                    Ok(if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql })
                 }
             },
         }
