@@ -141,7 +141,20 @@ impl Rewriter<'_> {
             (T::Int8, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(19,0))", ex.sql), NUMERIC),
             (T::Numeric(..), T::Numeric(0, 0)) => Ex { ty: Some(from), ..ex },
             (T::Bool, T::Int4) => origin_free(format!("CAST({} AS INTEGER)", ex.sql)),
+            (T::Json, T::Jsonb) if self.has_functions() => origin_free(format!("pg_jsonb({})", ex.sql)),
+            (a, T::Json) if is_text(a) && self.has_functions() => origin_free(format!("pg_json({})", ex.sql)),
+            (a, T::Jsonb) if is_text(a) && self.has_functions() => origin_free(format!("pg_jsonb({})", ex.sql)),
             (T::Jsonb | T::Json, T::Json | T::Jsonb) => origin_free(ex.sql),
+            (T::Jsonb, b) if self.has_functions() && (is_number(b) || *b == T::Bool) => {
+                let text = format!("pg_json_scalar({}, '{}')", ex.sql, shown(b));
+                match b {
+                    T::Bool => origin_free(format!("CAST({text} AS BOOLEAN)")),
+                    _ => {
+                        let long = Ex::of(text, LONG);
+                        origin_free(self.cast_long(&long, b).unwrap_or(long.sql))
+                    }
+                }
+            }
             (T::Jsonb | T::Json, b) if is_number(b) || *b == T::Bool => {
                 origin_free(format!("CAST(json_extract_string({}, '$') AS {})", ex.sql, duckdb(ty)))
             }

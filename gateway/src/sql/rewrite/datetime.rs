@@ -275,7 +275,7 @@ impl Rewriter<'_> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wrap {
+pub(super) enum Wrap {
     Plain,
     Upper,
     Lower,
@@ -283,7 +283,7 @@ enum Wrap {
 }
 
 /// Postgres' template as strftime patterns; none where strftime has no exact word.
-fn strftime(format: &str, reading: bool) -> Option<Vec<(String, Wrap)>> {
+pub(super) fn strftime(format: &str, reading: bool) -> Option<Vec<(String, Wrap)>> {
     // Longest first.
     const WORDS: &[(&str, &str, Wrap)] = &[
         ("FMMonth", "%B", Wrap::Plain),

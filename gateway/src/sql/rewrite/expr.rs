@@ -39,6 +39,8 @@ pub(in crate::sql) enum Kind {
     Null,
     /// A number as written.
     Number(String),
+    /// A row: names, texts and types of its fields.
+    Row(Vec<(String, String, Option<ColumnType>)>),
 }
 
 impl Ex {
@@ -98,6 +100,12 @@ impl Rewriter<'_> {
             }
             Expr::ILike { negated, any: false, expr, pattern, escape_char } => {
                 self.like("ILIKE", *negated, expr, pattern, escape_char.as_deref())
+            }
+            Expr::Like { negated: false, any: true, expr, pattern, escape_char: None } => {
+                self.pattern_quantified(expr, "LIKE", pattern, "ANY")
+            }
+            Expr::ILike { negated: false, any: true, expr, pattern, escape_char: None } => {
+                self.pattern_quantified(expr, "ILIKE", pattern, "ANY")
             }
             Expr::SimilarTo { negated, expr, pattern, escape_char } => {
                 self.similar(*negated, expr, pattern, escape_char.as_deref())
@@ -306,9 +314,15 @@ impl Rewriter<'_> {
     }
 
     fn row(&mut self, items: &[Expr]) -> PgResult<Ex> {
+        let mut fields = Vec::new();
+        for (n, item) in items.iter().enumerate() {
+            fields.push((format!("f{}", n + 1), self.expr(item)?));
+        }
+        if self.has_functions() {
+            return self.record(fields);
+        }
         let mut texts = Vec::new();
-        for item in items {
-            let ex = self.expr(item)?;
+        for (_, ex) in fields {
             texts.push(self.settle_unknown(ex, &ColumnType::Text)?.sql);
         }
         Ok(Ex::plain(format!("({})", texts.join(", ")), None))

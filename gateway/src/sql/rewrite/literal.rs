@@ -89,7 +89,7 @@ impl Rewriter<'_> {
                 Ok(Ex { ty: Some(ty.clone()), kind: Kind::Typed(index), ..ex })
             }
             Kind::Null => Ok(Ex { sql: format!("CAST(NULL AS {})", duckdb(ty)), ty: Some(ty.clone()), ..ex }),
-            Kind::Plain | Kind::Typed(_) | Kind::Number(_) => Ok(ex),
+            Kind::Plain | Kind::Typed(_) | Kind::Number(_) | Kind::Row(_) => Ok(ex),
         }
     }
 

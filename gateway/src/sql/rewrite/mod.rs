@@ -14,11 +14,13 @@ mod call;
 mod cast;
 mod datetime;
 mod filter;
+mod json;
 mod literal;
 mod number;
 mod operator;
 mod params;
 mod special;
+mod text;
 
 mod column_name;
 mod functions;

@@ -214,7 +214,7 @@ impl Rewriter<'_> {
         let exact = |e: &Ex| e.ty.as_ref().is_some_and(is_exact) && !e.is_unknown();
         let numeric = values.iter().any(|v| matches!(v.ty, Some(ColumnType::Numeric(..))) && !v.is_unknown());
         match name {
-            "div" if values.len() == 2 && numeric && values.iter().all(|v| exact(v) || v.is_unknown()) => {
+            "div" if values.len() == 2 && values.iter().all(|v| exact(v) || v.is_unknown()) => {
                 self.long_call("pg_num_quotient", std::mem::take(values)).map(Some)
             }
             "mod" if values.len() == 2 && any_long(values.iter().map(|v| &v.ty)) => {

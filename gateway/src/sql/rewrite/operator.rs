@@ -31,7 +31,7 @@ fn is_time_point(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz)
 }
 
-fn is_json(ty: &ColumnType) -> bool {
+pub(super) fn is_json(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Json | ColumnType::Jsonb)
 }
 
@@ -157,6 +157,9 @@ impl Rewriter<'_> {
         if l.ty.as_ref().or(r.ty.as_ref()) == Some(&ColumnType::Json) {
             return Err(self.undefined_operator(shown_op, l.ty.as_ref(), r.ty.as_ref(), self.at_expr(left)));
         }
+        if l.ty == Some(ColumnType::Jsonb) && self.has_functions() && matches!(shown_op, "=" | "<>") {
+            return Ok(Ex::of(format!("(pg_jsonb_key({}) {op} pg_jsonb_key({}))", l.sql, r.sql), ColumnType::Bool));
+        }
         Ok(Ex::of(format!("({} {op} {})", l.sql, r.sql), ColumnType::Bool))
     }
 
@@ -198,6 +201,7 @@ impl Rewriter<'_> {
             B::PGNotLikeMatch => return self.like("LIKE", true, left, right, None),
             B::PGILikeMatch => return self.like("ILIKE", false, left, right, None),
             B::PGNotILikeMatch => return self.like("ILIKE", true, left, right, None),
+            B::Overlaps => return self.overlaps(left, right),
             B::PGCustomBinaryOperator(path) => return self.named_operator(left, path, right),
             _ => {}
         }
@@ -244,6 +248,15 @@ impl Rewriter<'_> {
                 let (l, r) = self.meet(l, r, "&&")?;
                 Ok(Ex::of(format!("list_has_any({}, {})", l.sql, r.sql), ColumnType::Bool))
             }
+            B::Question if self.has_functions() => self.json_has(l, "?", r),
+            B::QuestionPipe if self.has_functions() => self.json_has(l, "?|", r),
+            B::QuestionAnd if self.has_functions() => self.json_has(l, "?&", r),
+            B::HashMinus if self.has_functions() => {
+                let l = self.settle(l, &ColumnType::Jsonb)?;
+                let path = self.path_text(r)?;
+                Ok(Ex::of(format!("pg_jsonb_delete({}, {path})", l.sql), ColumnType::Jsonb))
+            }
+            B::AtQuestion | B::AtAt => self.refuse("a JSON path", at),
             B::Question => match &r.kind {
                 Kind::Str(key) => {
                     let path = quote::literal(&json_key(key))?;
@@ -256,7 +269,6 @@ impl Rewriter<'_> {
                 let r = self.settle(r, &ColumnType::Text)?;
                 Ok(Ex::of(format!("starts_with({}, {})", l.sql, r.sql), ColumnType::Bool))
             }
-            B::Overlaps => self.refuse("OVERLAPS", at),
             other => Err(self.undefined_operator(&other.to_string(), l.ty.as_ref(), r.ty.as_ref(), at)),
         }
     }
@@ -406,6 +418,12 @@ impl Rewriter<'_> {
 
     fn subtract(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
         use ColumnType as T;
+        if l.ty == Some(T::Jsonb) && !l.is_unknown() {
+            if !self.has_functions() {
+                return self.refuse("removing keys from jsonb", at);
+            }
+            return self.json_minus(&l, r, at);
+        }
         let (l, r) = self.arithmetic(l, r, "-", at)?;
         let ty = match (&l.ty, &r.ty) {
             (Some(T::Date), Some(T::Date)) => {
@@ -430,7 +448,6 @@ impl Rewriter<'_> {
                 };
                 return Ok(Ex::of(format!("({} - {})", cast(&l), cast(&r)), T::Interval));
             }
-            (Some(T::Jsonb), _) => return self.refuse("removing keys from jsonb", at),
             _ => {
                 let ty = self.number_type(&l, &r, "-", at)?;
                 return self.plain_arithmetic(&l, "-", &r, ty);
@@ -537,8 +554,12 @@ impl Rewriter<'_> {
             }
             return Ok(Ex::plain(format!("list_prepend({}, {})", l.sql, r.sql), r.ty));
         }
+        let binary = |e: &Ex| e.ty == Some(T::Jsonb) && !e.is_unknown();
+        if self.has_functions() && ((binary(&l) && (binary(&r) || r.is_unknown())) || (binary(&r) && l.is_unknown())) {
+            return self.json_concat(l, r);
+        }
         if l.ty.as_ref().is_some_and(is_json) && r.ty.as_ref().is_some_and(is_json) {
-            return self.refuse("joining jsonb values", at);
+            return Err(self.undefined_operator("||", l.ty.as_ref(), r.ty.as_ref(), at));
         }
         if l.ty == Some(T::Bytea) && (r.ty == Some(T::Bytea) || r.is_unknown()) {
             let r = self.settle(r, &T::Bytea)?;
@@ -558,6 +579,7 @@ impl Rewriter<'_> {
         let (l, r) = self.meet(l, r, "@>")?;
         let sql = match &l.ty {
             Some(ColumnType::Array(_)) => format!("list_has_all({}, {})", l.sql, r.sql),
+            Some(ColumnType::Jsonb) if self.has_functions() => format!("pg_jsonb_contains({}, {})", l.sql, r.sql),
             Some(ColumnType::Jsonb) => format!("json_contains({}, {})", l.sql, r.sql),
             Some(_) => return Err(self.undefined_operator("@>", l.ty.as_ref(), r.ty.as_ref(), at)),
             None => return self.refuse("this operator on a value whose type is not known", at),
@@ -572,6 +594,9 @@ impl Rewriter<'_> {
         if let Some(ty) = l.ty.as_ref().filter(|t| !is_json(t)) {
             let op = if text { "->>" } else { "->" };
             return Err(self.undefined_operator(op, Some(ty), r.ty.as_ref(), at));
+        }
+        if self.has_functions() {
+            return self.json_member(l, r, text);
         }
         let path = match &r.kind {
             Kind::Str(key) => quote::literal(&json_key(key))?,
@@ -596,6 +621,12 @@ impl Rewriter<'_> {
     /// `j #> '{a,0}'`.
     fn json_path(&mut self, l: Ex, r: Ex, text: bool, at: Option<u32>) -> PgResult<Ex> {
         let l = self.settle(l, &ColumnType::Json)?;
+        if self.has_functions() {
+            let function = if text { "pg_json_path_text" } else { "pg_json_path" };
+            let ty = if text { ColumnType::Text } else { l.ty.clone().unwrap_or(ColumnType::Json) };
+            let path = self.path_text(r)?;
+            return Ok(Ex::of(format!("{function}({}, {path})", l.sql), ty));
+        }
         let Kind::Str(path) = &r.kind else {
             return self.refuse("a JSON path that is not a constant", at);
         };
@@ -730,9 +761,8 @@ impl Rewriter<'_> {
             BinaryOperator::LtEq => "<=",
             BinaryOperator::Gt => ">",
             BinaryOperator::GtEq => ">=",
-            BinaryOperator::PGLikeMatch | BinaryOperator::PGILikeMatch | BinaryOperator::PGRegexMatch => {
-                return self.refuse("this operator with ANY or ALL", at);
-            }
+            BinaryOperator::PGLikeMatch => return self.pattern_quantified(left, "LIKE", right, word),
+            BinaryOperator::PGILikeMatch => return self.pattern_quantified(left, "ILIKE", right, word),
             _ => return self.refuse("this operator with ANY or ALL", at),
         };
         let right = match right {
@@ -776,6 +806,31 @@ impl Rewriter<'_> {
             return Ok(Ex::of(sql, ColumnType::Bool));
         }
         let sql = format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql);
+        Ok(Ex::of(sql, ColumnType::Bool))
+    }
+
+    /// `x LIKE ANY (array)`.
+    pub fn pattern_quantified(&mut self, left: &Expr, op: &str, right: &Expr, word: &str) -> PgResult<Ex> {
+        let at = self.at_expr(left);
+        let right = match right {
+            Expr::Nested(inner) => inner.as_ref(),
+            other => other,
+        };
+        if matches!(right, Expr::Subquery(_)) {
+            return self.refuse("this operator with ANY or ALL of a query", at);
+        }
+        let l = self.expr(left)?;
+        let l = self.settle(l, &ColumnType::Text)?;
+        let r = self.expr(right)?;
+        let r = self.settle(r, &ColumnType::Array(Box::new(ColumnType::Text)))?;
+        let (fold, empty) = if word == "ANY" { ("bool_or", "FALSE") } else { ("bool_and", "TRUE") };
+        let name = format!("p_{}", self.number());
+        let sql = format!(
+            "(CASE WHEN len({r}) = 0 THEN {empty} ELSE list_aggregate(list_transform({r}, \
+             lambda {name}: {l} {op} {name} ESCAPE '\\'), '{fold}') END)",
+            r = r.sql,
+            l = l.sql,
+        );
         Ok(Ex::of(sql, ColumnType::Bool))
     }
 

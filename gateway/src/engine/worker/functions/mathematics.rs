@@ -204,7 +204,7 @@ pub fn power(base: &Number, exponent: &Number) -> Outcome<Number> {
     let whole = e.cut(0);
     if whole.compared(e).is_eq() {
         if let Ok(n) = i32::try_from(&whole.mantissa) {
-            return whole_power(b, i64::from(n), e.scale);
+            return whole_power(b, i64::from(n));
         }
     } else if b.mantissa.is_negative() {
         return error("2201F", "a negative number raised to a non-integer power yields a complex result");
@@ -251,7 +251,7 @@ fn special_power(base: &Number, exponent: &Number) -> Outcome<Number> {
 
 /// `power_var_int`.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-fn whole_power(base: &Decimal, n: i64, exponent_scale: i64) -> Outcome<Number> {
+fn whole_power(base: &Decimal, n: i64) -> Outcome<Number> {
     let weight = if base.is_zero() {
         0.0
     } else {
@@ -265,7 +265,7 @@ fn whole_power(base: &Decimal, n: i64, exponent_scale: i64) -> Outcome<Number> {
     if weight + 1.0 < -(SCALE_MAX as f64) {
         return Ok(Number::Finite(Decimal::new(BigInt::zero(), SCALE_MAX)));
     }
-    let scale = (SIGNIFICANT_MIN - weight as i64).max(base.scale).max(exponent_scale).clamp(0, SCALE_MAX);
+    let scale = SIGNIFICANT_MIN.max(base.scale).clamp(0, SCALE_MAX);
     if n == 0 {
         return Ok(Number::Finite(Decimal::whole(1).at(scale)));
     }

@@ -356,6 +356,23 @@ pub fn quote_ident(args: &[Option<&str>]) -> Outcome<Value> {
     Ok(Value::Text(quoted_ident(text(args, 0))))
 }
 
+/// The text of a row: `(1,"a b",)`.
+pub fn record(args: &[Option<&str>]) -> Outcome<Value> {
+    let field = |value: &Option<&str>| match value {
+        None => String::new(),
+        Some(text) => {
+            let special = |c: char| matches!(c, '"' | '\\' | '(' | ')' | ',') || c.is_ascii_whitespace();
+            if text.is_empty() || text.contains(special) {
+                format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\""))
+            } else {
+                (*text).to_owned()
+            }
+        }
+    };
+    let fields: Vec<String> = args.iter().map(field).collect();
+    Ok(Value::Text(format!("({})", fields.join(","))))
+}
+
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 fn unrecognized<T>(format: &str) -> Outcome<T> {
