@@ -11,10 +11,8 @@ use duckmesh_tests::{
 fn captures_are_answered_as_postgres_does() {
     let (postgres, server) = (Postgres::start(), Server::start());
     let schema = fs::read_to_string(paths::tests("data/clients.sql")).unwrap();
-    let sides = [
-        (WireClient::connect(postgres.port(), "postgres", "tester"), postgres.port()),
-        (server.wire(), server.port()),
-    ];
+    let sides =
+        [(WireClient::connect(postgres.port(), "postgres", "tester"), postgres.port()), (server.wire(), server.port())];
     let [mut theirs, mut ours] = sides.map(|(mut client, port)| {
         assert_eq!(client.query("CREATE DATABASE tap")[0].error, None);
         Side::new(WireClient::connect(port, "tap", "tester"), &schema)

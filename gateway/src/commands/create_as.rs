@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     session::{ClientSession, Pin, PreparedStatement},
-    sql::plan::{CreateTableAsPlan, Plan},
+    sql::{
+        LONG,
+        plan::{CreateTableAsPlan, Plan},
+    },
     value,
     wire::{
         PgError, PgResult, SqlState,
@@ -135,7 +138,11 @@ fn columns(plan: &CreateTableAsPlan, described: &[ResultColumn]) -> PgResult<Vec
 /// # Errors
 /// 0A000 when a lake cannot hold it.
 pub fn column_type(result: &ResultColumn) -> PgResult<ColumnType> {
-    let declared = result.declared.clone().filter(ColumnType::is_writable);
+    let long = |ty: &ColumnType| match ty {
+        ColumnType::Array(element) => **element == LONG,
+        ty => *ty == LONG,
+    };
+    let declared = result.declared.clone().filter(|ty| ty.is_writable() && !long(ty));
     declared.or_else(|| value::type_of_oid(result.type_oid, result.typmod)).map(|ty| ty.base()).ok_or_else(|| {
         PgError::unsupported(format!("column \"{}\" has a type that a table cannot hold", result.name))
             .hint("Cast it to a type that can be stored.")

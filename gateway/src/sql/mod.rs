@@ -39,6 +39,7 @@ mod rewrite;
 
 pub use dispatch::plan;
 pub use parse::parse;
+pub(crate) use rewrite::LONG;
 pub use statement::Statement;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod batches;
 mod duck;
+mod functions;
 mod gate;
 mod plain;
 mod relations;
@@ -11,6 +12,7 @@ mod sandbox;
 mod session;
 mod settings;
 mod types;
+mod udf;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},

@@ -10,6 +10,7 @@ use sqlparser::ast::{
 use super::{
     Ex, Rewriter,
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
+    number::is_long,
     signature::{self, Row, shown},
 };
 use crate::{
@@ -98,6 +99,19 @@ impl Rewriter<'_> {
             }
             if name == "_pg_expandarray" {
                 return self.expand_array(values, at);
+            }
+            if name == "row" && self.has_functions() {
+                let fields = values.into_iter().enumerate().map(|(n, ex)| (format!("f{}", n + 1), ex)).collect();
+                return self.record(fields);
+            }
+            if let Some(ex) = self.exact_call(&name, &mut values)? {
+                return Ok(ex.at(at));
+            }
+            if let Some(ex) = self.json_call(&name, &mut values, at)? {
+                return Ok(ex.at(at));
+            }
+            if let Some(ex) = self.text_call(&name, &mut values, at)? {
+                return Ok(ex.at(at));
             }
             if let Some(ex) = self.to_number(&name, &values, at)? {
                 return Ok(ex);
@@ -226,7 +240,8 @@ impl Rewriter<'_> {
     /// The best row, with the arguments settled to its types.
     fn choose(&mut self, table: &[Row], name: &str, mut args: Vec<Ex>, at: Option<u32>) -> PgResult<(Row, Vec<Ex>)> {
         let mut best: Option<(u32, Row, Vec<char>)> = None;
-        for row in table.iter().filter(|r| r.0 == name) {
+        let functions = self.has_functions();
+        for row in table.iter().filter(|r| r.0 == name && (functions || !r.1.contains('N'))) {
             let Some(letters) = signature::arguments(row.1, args.len()) else {
                 continue;
             };
@@ -269,6 +284,9 @@ impl Rewriter<'_> {
     fn argument(&mut self, ex: Ex, ty: &ColumnType, letter: char) -> PgResult<Ex> {
         if ex.is_unknown() {
             return self.settle(ex, ty);
+        }
+        if letter == 'N' {
+            return self.long(ex);
         }
         let differs = ex.ty.as_ref().is_some_and(|t| t.oid() != ty.oid());
         if differs && matches!(letter, 'd' | 's' | 'z' | 'i') && !matches!(ex.ty, Some(ColumnType::Other(_))) {
@@ -350,6 +368,21 @@ impl Rewriter<'_> {
         let mut values = Vec::new();
         for value in &args.values {
             values.push(self.expr(value)?);
+        }
+        if !window && let Some(ex) = self.interval_aggregate(name, &values, distinct, &tail) {
+            return Ok(ex.at(at));
+        }
+        // Postgres sorts for DISTINCT, and that order is seen.
+        if !distinct.is_empty() && order.is_empty() && matches!(name, "array_agg" | "string_agg") {
+            if let Some(first) = values.first().filter(|v| !v.is_unknown()) {
+                order = format!(" ORDER BY {} NULLS LAST", first.sql);
+            }
+        }
+        if !window && let Some(ex) = self.exact_aggregate(name, &values, distinct, &tail) {
+            return Ok(ex.at(at));
+        }
+        if let Some(ex) = self.json_aggregate(name, &values, distinct, &order, &tail)? {
+            return Ok(ex.at(at));
         }
         let table = if window { WINDOWS } else { AGGREGATES };
         let (row, values) = self.choose(table, name, values, at)?;
@@ -433,7 +466,8 @@ impl Rewriter<'_> {
             let ex = self.expr(&item.expr)?;
             let ex = self.settle_unknown(ex, &ColumnType::Text)?;
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            keys.push(format!("{}{options}", ex.sql));
+            let key = if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql };
+            keys.push(format!("{key}{options}"));
         }
         Ok(keys.join(", "))
     }
@@ -549,6 +583,12 @@ impl Rewriter<'_> {
         }
         match name {
             "generate_series" => {
+                let time = args.iter().take(2).any(|a| matches!(a.ty, Some(T::Date | T::Timestamp | T::Timestamptz)));
+                if let (true, Some(step)) = (time, args.get_mut(2)) {
+                    *step = self.settle(step.clone(), &T::Interval)?;
+                    let (ty, list) = self.series_of_times(&mut args, at)?;
+                    return Ok((format!("(SELECT unnest({list}))"), vec![("", ty)]));
+                }
                 let ty = self.unify(&mut args, "generate_series")?;
                 let texts: Vec<String> = args.iter().map(|a| a.sql.clone()).collect();
                 let (ty, list) = match (&ty, texts.as_slice()) {
@@ -578,7 +618,26 @@ impl Rewriter<'_> {
                     };
                     return Ok((format!("(SELECT unnest({}))", arg.sql), vec![("", ty)]));
                 }
-                self.refuse("unnest of several arrays", at)
+                let (mut texts, mut columns) = (Vec::new(), Vec::new());
+                for arg in args {
+                    let arg = self.settle_unknown(arg, &T::Array(Box::new(T::Text)))?;
+                    columns.push(match &arg.ty {
+                        Some(T::Array(element)) => ("", Some((**element).clone())),
+                        Some(_) => return Err(self.undefined_function(name, &[arg], at)),
+                        None => ("", None),
+                    });
+                    texts.push(format!("unnest({})", arg.sql));
+                }
+                if texts.is_empty() {
+                    return Err(self.undefined_function(name, &[], at));
+                }
+                Ok((format!("(SELECT {})", texts.join(", ")), columns))
+            }
+            "regexp_split_to_table" | "regexp_matches" if self.has_functions() => {
+                match self.text_call(name, &mut args, at)? {
+                    Some(ex) => Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)])),
+                    None => Err(self.undefined_function(name, &args, at)),
+                }
             }
             "regexp_split_to_table" | "string_to_table" => {
                 let function = if name == "string_to_table" { "string_to_array" } else { "regexp_split_to_array" };
@@ -593,6 +652,14 @@ impl Rewriter<'_> {
                     return Err(self.undefined_function(name, &args, at));
                 };
                 let arg = self.settle(arg, &T::Json)?;
+                if self.has_functions() {
+                    let (function, ty) = match name {
+                        n if n.ends_with("text") => ("pg_json_elements_text", T::Text),
+                        n if n.starts_with("jsonb") => ("pg_json_elements", T::Jsonb),
+                        _ => ("pg_json_elements", T::Json),
+                    };
+                    return Ok((format!("(SELECT unnest({function}({})))", arg.sql), vec![("value", Some(ty))]));
+                }
                 let (sql, ty) = if name.ends_with("text") {
                     (format!("(SELECT unnest(json_extract_string({}, '$[*]')))", arg.sql), T::Text)
                 } else {
@@ -606,13 +673,26 @@ impl Rewriter<'_> {
                     return Err(self.undefined_function(name, &args, at));
                 };
                 let arg = self.settle(arg, &T::Json)?;
-                Ok((format!("(SELECT unnest(json_keys({})))", arg.sql), vec![("", Some(T::Text))]))
+                let function = if self.has_functions() { "pg_json_keys" } else { "json_keys" };
+                Ok((format!("(SELECT unnest({function}({})))", arg.sql), vec![("", Some(T::Text))]))
             }
             "json_each" | "jsonb_each" | "json_each_text" | "jsonb_each_text" => {
                 let Some(arg) = args.pop().filter(|_| args.is_empty()) else {
                     return Err(self.undefined_function(name, &args, at));
                 };
                 let arg = self.settle(arg, &T::Json)?;
+                if self.has_functions() {
+                    let (function, ty) = match name {
+                        n if n.ends_with("text") => ("pg_json_values_text", T::Text),
+                        n if n.starts_with("jsonb") => ("pg_json_values", T::Jsonb),
+                        _ => ("pg_json_values", T::Json),
+                    };
+                    let sql = format!(
+                        "(SELECT unnest(pg_json_keys(j)), unnest({function}(j)) FROM (SELECT {} AS j))",
+                        arg.sql
+                    );
+                    return Ok((sql, vec![("key", Some(T::Text)), ("value", Some(ty))]));
+                }
                 let (value, ty) = if name.ends_with("text") {
                     ("json_extract_string(j, '$.\"' || k || '\"')", T::Text)
                 } else {
@@ -645,7 +725,7 @@ impl Rewriter<'_> {
     }
 
     /// `generate_series(timestamp, timestamp, interval)`.
-    fn series_of_times(&mut self, args: &mut [Ex], at: Option<u32>) -> PgResult<(Option<ColumnType>, String)> {
+    pub fn series_of_times(&mut self, args: &mut [Ex], at: Option<u32>) -> PgResult<(Option<ColumnType>, String)> {
         use ColumnType as T;
         let _ = at;
         let ty = match args.first().and_then(|a| a.ty.clone()) {

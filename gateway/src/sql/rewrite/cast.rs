@@ -7,7 +7,7 @@ use duckmesh_catalog::{
 use sqlparser::ast::{ArrayElemTypeDef, DataType, Expr, ObjectName, Spanned};
 
 use super::{
-    Ex, Kind, NUMERIC, Rewriter,
+    Ex, Kind, LONG, NUMERIC, Rewriter,
     literal::duckdb,
     operator::{is_number, is_text},
     signature::shown,
@@ -118,6 +118,22 @@ impl Rewriter<'_> {
             )
             .or_position(at));
         }
+        if super::number::is_long(&from)
+            && let Some(sql) = self.cast_long(&ex, ty)
+        {
+            let ty = if *ty == NUMERIC { from } else { ty.clone() };
+            return Ok(Ex::of(sql, ty).at(ex.position));
+        }
+        if *ty == NUMERIC && self.has_functions() {
+            match &from {
+                T::Float4 | T::Float8 => return self.long(ex),
+                t if is_text(t) => return Ok(Ex::of(format!("pg_num_in({})", ex.sql), LONG).at(ex.position)),
+                T::Json | T::Jsonb => {
+                    return Ok(Ex::of(format!("pg_json_scalar({}, 'numeric')", ex.sql), LONG).at(ex.position));
+                }
+                _ => {}
+            }
+        }
         let position = ex.position;
         let origin_free = |sql: String| Ex::of(sql, ty.clone()).at(position);
         Ok(match (&from, ty) {
@@ -135,7 +151,20 @@ impl Rewriter<'_> {
             (T::Int8, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(19,0))", ex.sql), NUMERIC),
             (T::Numeric(..), T::Numeric(0, 0)) => Ex { ty: Some(from), ..ex },
             (T::Bool, T::Int4) => origin_free(format!("CAST({} AS INTEGER)", ex.sql)),
+            (T::Json, T::Jsonb) if self.has_functions() => origin_free(format!("pg_jsonb({})", ex.sql)),
+            (a, T::Json) if is_text(a) && self.has_functions() => origin_free(format!("pg_json({})", ex.sql)),
+            (a, T::Jsonb) if is_text(a) && self.has_functions() => origin_free(format!("pg_jsonb({})", ex.sql)),
             (T::Jsonb | T::Json, T::Json | T::Jsonb) => origin_free(ex.sql),
+            (T::Jsonb, b) if self.has_functions() && (is_number(b) || *b == T::Bool) => {
+                let text = format!("pg_json_scalar({}, '{}')", ex.sql, shown(b));
+                match b {
+                    T::Bool => origin_free(format!("CAST({text} AS BOOLEAN)")),
+                    _ => {
+                        let long = Ex::of(text, LONG);
+                        origin_free(self.cast_long(&long, b).unwrap_or(long.sql))
+                    }
+                }
+            }
             (T::Jsonb | T::Json, b) if is_number(b) || *b == T::Bool => {
                 origin_free(format!("CAST(json_extract_string({}, '$') AS {})", ex.sql, duckdb(ty)))
             }
@@ -156,6 +185,7 @@ impl Rewriter<'_> {
                 self.looked_up(functions::output(system.oid()), "", &[&ex.sql])
             }
             Some(t) if is_text(t) => return Ok(ex),
+            Some(t) if super::number::is_long(t) => ex.sql.clone(),
             Some(T::Float4 | T::Float8) => format!("pg_text_float({})", ex.sql),
             Some(T::Interval) => format!("pg_text_interval({})", ex.sql),
             Some(T::Bytea) => format!("pg_text_bytea({})", ex.sql),
@@ -281,9 +311,7 @@ impl Rewriter<'_> {
         let plain = text.trim_matches('"');
         let (found, code, what) = match ty {
             oid::REGNAMESPACE => (oids::namespace(&self.ctx.schema, plain), SqlState::INVALID_SCHEMA_NAME, "schema"),
-            oid::REGROLE => {
-                ((plain == self.ctx.user).then_some(oids::OWNER), SqlState::UNDEFINED_OBJECT, "role")
-            }
+            oid::REGROLE => ((plain == self.ctx.user).then_some(oids::OWNER), SqlState::UNDEFINED_OBJECT, "role"),
             _ => {
                 let name = text.split('(').next().unwrap_or_default();
                 if ty == oid::REGPROC && pgcatalog::is_overloaded(name) {
@@ -375,4 +403,3 @@ fn in_range(n: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<()> {
     let text = format!("\"{n}\" is out of range for type {}", super::shown(ty));
     Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text).or_position(at))
 }
-

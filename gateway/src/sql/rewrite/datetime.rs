@@ -3,7 +3,7 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{DateTimeField, Expr, Interval};
 
-use super::{Ex, Kind, Rewriter, signature::shown};
+use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -77,7 +77,7 @@ impl Rewriter<'_> {
         };
         let ex = self.expr(expr)?;
         let sql = self.field(&name, ex, at)?;
-        Ok(Ex::plain(sql, None).at(at))
+        Ok(Ex::of(sql, NUMERIC).at(at))
     }
 
     /// A field as an exact number.
@@ -275,7 +275,7 @@ impl Rewriter<'_> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wrap {
+pub(super) enum Wrap {
     Plain,
     Upper,
     Lower,
@@ -283,7 +283,7 @@ enum Wrap {
 }
 
 /// Postgres' template as strftime patterns; none where strftime has no exact word.
-fn strftime(format: &str, reading: bool) -> Option<Vec<(String, Wrap)>> {
+pub(super) fn strftime(format: &str, reading: bool) -> Option<Vec<(String, Wrap)>> {
     // Longest first.
     const WORDS: &[(&str, &str, Wrap)] = &[
         ("FMMonth", "%B", Wrap::Plain),

@@ -37,6 +37,8 @@ pub(in crate::sql) enum Kind {
     Null,
     /// A number as written.
     Number(String),
+    /// A row: names, texts and types of its fields.
+    Row(Vec<(String, String, Option<ColumnType>)>),
 }
 
 impl Ex {
@@ -96,6 +98,12 @@ impl Rewriter<'_> {
             }
             Expr::ILike { negated, any: false, expr, pattern, escape_char } => {
                 self.like("ILIKE", *negated, expr, pattern, escape_char.as_deref())
+            }
+            Expr::Like { negated: false, any: true, expr, pattern, escape_char: None } => {
+                self.pattern_quantified(expr, "LIKE", pattern, "ANY")
+            }
+            Expr::ILike { negated: false, any: true, expr, pattern, escape_char: None } => {
+                self.pattern_quantified(expr, "ILIKE", pattern, "ANY")
             }
             Expr::SimilarTo { negated, expr, pattern, escape_char } => {
                 self.similar(*negated, expr, pattern, escape_char.as_deref())
@@ -283,6 +291,11 @@ impl Rewriter<'_> {
             for ex in exs.iter_mut().filter(|e| e.is_unknown()) {
                 *ex = self.settle(ex.clone(), target)?;
             }
+            if sure {
+                for ex in exs.iter_mut() {
+                    *ex = self.unified(ex.clone(), target)?;
+                }
+            }
         }
         Ok(if sure { target } else { None })
     }
@@ -299,9 +312,15 @@ impl Rewriter<'_> {
     }
 
     fn row(&mut self, items: &[Expr]) -> PgResult<Ex> {
+        let mut fields = Vec::new();
+        for (n, item) in items.iter().enumerate() {
+            fields.push((format!("f{}", n + 1), self.expr(item)?));
+        }
+        if self.has_functions() {
+            return self.record(fields);
+        }
         let mut texts = Vec::new();
-        for item in items {
-            let ex = self.expr(item)?;
+        for (_, ex) in fields {
             texts.push(self.settle_unknown(ex, &ColumnType::Text)?.sql);
         }
         Ok(Ex::plain(format!("({})", texts.join(", ")), None))
@@ -375,12 +394,9 @@ impl Rewriter<'_> {
                     // The engine counts negative ones from the end; Postgres gives NULL.
                     let sql = match super::set::integer(subscript_index(subscript)) {
                         Some(n) if n >= from => format!("({})[{}]", ex.sql, n.saturating_add(1 - from)),
-                        _ => format!(
-                            "({})[CASE WHEN {i} >= {from} THEN {i} + {} END]",
-                            ex.sql,
-                            1 - from,
-                            i = index.sql
-                        ),
+                        _ => {
+                            format!("({})[CASE WHEN {i} >= {from} THEN {i} + {} END]", ex.sql, 1 - from, i = index.sql)
+                        }
                     };
                     Ex::plain(sql, element)
                 }
@@ -431,10 +447,23 @@ impl Rewriter<'_> {
                 {
                     return Err(self.undefined_operator("-", None, Some(t), at));
                 }
+                if ty.as_ref().is_some_and(super::number::is_long) {
+                    return self.long_call("pg_num_neg", vec![ex]);
+                }
                 Ex::plain(format!("(- {})", ex.sql), ty)
             }
             UnaryOperator::Plus => ex,
             UnaryOperator::BitwiseNot => Ex::plain(format!("(~ {})", ex.sql), ty),
+            UnaryOperator::PGAbs if ty.as_ref().is_some_and(super::number::is_long) => {
+                return self.long_call("pg_num_abs", vec![ex]);
+            }
+            UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot
+                if ty.as_ref().is_some_and(super::number::is_long) =>
+            {
+                let ex = self.cast(ex, &ColumnType::Float8, at)?;
+                let name = if op == UnaryOperator::PGCubeRoot { "cbrt" } else { "sqrt" };
+                Ex::of(format!("{name}({})", ex.sql), ColumnType::Float8)
+            }
             UnaryOperator::PGSquareRoot => Ex::plain(format!("sqrt({})", ex.sql), float(ty)),
             UnaryOperator::PGCubeRoot => Ex::plain(format!("cbrt({})", ex.sql), Some(ColumnType::Float8)),
             UnaryOperator::PGAbs => Ex::plain(format!("abs({})", ex.sql), ty),
@@ -491,6 +520,15 @@ impl Rewriter<'_> {
         } else {
             NUMERIC
         };
+        if ty == NUMERIC && self.has_functions() {
+            // Longer than the engine's decimals, or so small or large that it would take it for a double.
+            let exponent = n.contains(['e', 'E']);
+            if super::number::is_wide(n) || (exponent && super::literal::plain_decimal(n).is_none()) {
+                let mut ex = self.long_constant(n, at)?;
+                ex.kind = Kind::Number(n.to_owned());
+                return Ok(ex);
+            }
+        }
         // The engine reads an exponent as a double; Postgres as numeric.
         let text = super::literal::plain_decimal(n).unwrap_or_else(|| n.to_owned());
         let sql = if text.starts_with('-') { format!("({text})") } else { text };

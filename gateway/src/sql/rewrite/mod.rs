@@ -14,12 +14,15 @@ mod call;
 mod cast;
 mod datetime;
 mod filter;
+mod json;
 mod literal;
+mod number;
 mod operator;
 mod params;
 mod session_call;
 mod special;
 mod system_call;
+mod text;
 
 mod column_name;
 mod functions;
@@ -34,6 +37,7 @@ use sqlparser::{
     tokenizer::Span,
 };
 
+pub(crate) use self::number::LONG;
 pub(super) use self::{
     cast::assignable,
     expr::{Ex, Kind},
@@ -320,8 +324,9 @@ fn output(column: &Column) -> OutputColumn {
 /// Types that the engine's own does not tell.
 fn only_postgres(ty: &ColumnType) -> bool {
     match ty {
-        ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Jsonb | ColumnType::Text => true,
+        ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Json | ColumnType::Jsonb | ColumnType::Text => true,
         ColumnType::System(_) => true,
+        ty if number::is_long(ty) => true,
         ColumnType::Array(element) => only_postgres(element),
         _ => false,
     }

@@ -147,8 +147,13 @@ impl Rewriter<'_> {
                 return Ok(Ex::plain(quote::name(&name), None).at(at));
             }
         }
-        let whole_row = self.scopes.iter().flat_map(|s| &s.relations).any(|r| r.name == name);
-        if whole_row {
+        let whole_row = self.scopes.iter().rev().flat_map(|s| &s.relations).find(|r| r.name == name).cloned();
+        if let Some(relation) = whole_row {
+            if relation.known && self.has_functions() {
+                let shown = relation.columns.iter().filter(|c| c.name != HIDDEN_COLUMN);
+                let fields = shown.map(|c| (c.name.clone(), column_ex(&relation, c))).collect();
+                return Ok(self.record(fields)?.at(at));
+            }
             return self.refuse("a whole row as a value", at);
         }
         Err(undefined_column(&format!("\"{name}\""), at))

@@ -11,6 +11,7 @@ use sqlparser::ast::{
 
 use super::{
     Column, Kind, Rewriter, Scope, column_name,
+    number::is_long,
     scope::{HIDDEN_COLUMN, column_ex},
     set::integer,
 };
@@ -62,6 +63,14 @@ struct Item {
     column: Column,
     /// `t.*` of a relation whose columns are not known.
     star: bool,
+}
+
+fn is_long_item(item: &Item) -> bool {
+    !item.star && item.column.ty.as_ref().is_some_and(is_long)
+}
+
+fn long_key(item: &Item) -> String {
+    format!("pg_num_key({})", item.sql)
 }
 
 impl Rewriter<'_> {
@@ -412,7 +421,9 @@ impl Rewriter<'_> {
         let sets = ["GROUPING SETS (", "ROLLUP (", "CUBE ("].iter().any(|word| group_by.contains(word));
         let Some(scope) = self.scopes.last().filter(|_| !sets) else { return more };
         for relation in &scope.relations {
-            let Some(table) = relation.table.and_then(|index| self.tables.get(index)).map(|t| &t.table) else { continue };
+            let Some(table) = relation.table.and_then(|index| self.tables.get(index)).map(|t| &t.table) else {
+                continue;
+            };
             let key = table.constraints.iter().find_map(|constraint| match &constraint.kind {
                 ConstraintKind::PrimaryKey { columns } => Some(columns),
                 _ => None,
@@ -515,23 +526,35 @@ impl Rewriter<'_> {
                 let name = quote::fold(ident);
                 match items.iter().position(|i| !i.star && i.column.name == name) {
                     // By its place: a volatile expression must not be computed again.
+                    Some(at) if items.get(at).is_some_and(is_long_item) => {
+                        Ok(items.get(at).map(long_key).unwrap_or_default())
+                    }
                     Some(at) if known && !as_text => Ok((at + 1).to_string()),
                     Some(at) => Ok(items.get(at).map(|i| i.sql.clone()).unwrap_or_default()),
-                    None => Ok(self.column(ident)?.sql),
+                    None => {
+                        let ex = self.column(ident)?;
+                        Ok(if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql })
+                    }
                 }
             }
             Expr::Nested(inner) if matches!(**inner, Expr::Identifier(_)) => {
                 self.sort_key(inner, items, known, as_text)
             }
             other => match integer(other) {
-                Some(n) => self.ordinal(n, "ORDER BY", other, items, known, as_text),
+                Some(n) => {
+                    let item = usize::try_from(n).ok().and_then(|n| items.get(n.wrapping_sub(1)));
+                    match item.filter(|i| known && is_long_item(i)) {
+                        Some(item) => Ok(long_key(item)),
+                        None => self.ordinal(n, "ORDER BY", other, items, known, as_text),
+                    }
+                }
                 None => {
                     let ex = self.expr(other)?;
                     if matches!(ex.kind, Kind::Str(_)) {
                         return Err(PgError::new(SqlState::SYNTAX_ERROR, "non-integer constant in ORDER BY")
                             .or_position(self.at_expr(other)));
                     }
-                    Ok(ex.sql)
+                    Ok(if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql })
                 }
             },
         }

@@ -6,7 +6,7 @@ use sqlparser::ast::{
     With,
 };
 
-use super::{Column, Rewriter, Rows, scope, too_complex, unique};
+use super::{Column, Rewriter, Rows, number::is_long, scope, too_complex, unique};
 use crate::{
     sql::{quote, thread},
     wire::error::{PgError, PgResult, SqlState},
@@ -58,7 +58,13 @@ impl Rewriter<'_> {
             other => {
                 let mut rows = self.set_expr(other, hints)?;
                 if let Some(order_by) = order_by {
-                    rows.sql = format!("{} ORDER BY {}", rows.sql, self.order_by_output(order_by, &rows)?);
+                    let order = self.order_by_output(order_by, &rows)?;
+                    rows.sql = if order.contains("pg_num_key(") {
+                        // The engine orders a set operation by its columns only.
+                        format!("SELECT * FROM ({}) AS \"o\" ORDER BY {order}", rows.sql)
+                    } else {
+                        format!("{} ORDER BY {order}", rows.sql)
+                    };
                 }
                 rows
             }
@@ -215,6 +221,7 @@ impl Rewriter<'_> {
             )
             .or_position(self.at_body(right)));
         }
+        let left_types: Vec<Option<ColumnType>> = l.columns.iter().map(|c| c.ty.clone()).collect();
         for (a, b) in l.columns.iter_mut().zip(&r.columns) {
             a.origin = None;
             let (Some(at), Some(bt)) = (&a.ty, &b.ty) else {
@@ -234,6 +241,10 @@ impl Rewriter<'_> {
             }
             a.ty = super::operator::common(at, bt);
         }
+        let types: Vec<Option<ColumnType>> = l.columns.iter().map(|c| c.ty.clone()).collect();
+        l.columns.iter_mut().zip(left_types).for_each(|(c, ty)| c.ty = ty);
+        let (mut l, r) = (self.unified_rows(l, &types)?, self.unified_rows(r, &types)?);
+        l.columns.iter_mut().zip(types).for_each(|(c, ty)| c.ty = ty);
         // EXCEPT and INTERSECT have their own precedence: say what the tree says.
         let wrap = |rows: &Rows, side: &SetExpr| match side {
             SetExpr::SetOperation { op: inner, .. } if *inner != op => format!("({})", rows.sql),
@@ -296,6 +307,10 @@ impl Rewriter<'_> {
                 let ex = match hint {
                     Some(ty) => self.settle(ex, &ty)?,
                     None if unknown => self.settle(ex, &ColumnType::Text)?,
+                    None => ex,
+                };
+                let ex = match types.get(n).cloned().flatten() {
+                    Some(ty) => self.unified(ex, &ty)?,
                     None => ex,
                 };
                 row.push(ex.sql);
@@ -436,7 +451,11 @@ impl Rewriter<'_> {
                     .or_position(at));
             };
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            items.push(format!("{position}{options}"));
+            let long = rows.columns.get(position.wrapping_sub(1)).filter(|c| c.ty.as_ref().is_some_and(is_long));
+            items.push(match long {
+                Some(column) => format!("pg_num_key({}){options}", quote::name(&column.engine)),
+                None => format!("{position}{options}"),
+            });
         }
         Ok(items.join(", "))
     }

@@ -31,6 +31,7 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
         Kind::Float4 => out.put_f32(cells.float(row).ok_or_else(unexpected)? as f32),
         Kind::Float8 => out.put_f64(cells.float(row).ok_or_else(unexpected)?),
         Kind::Numeric(scale) => numeric::send(cells.decimal(row).ok_or_else(too_wide)?, *scale, out),
+        Kind::Number => numeric::send_text(cells.bytes(row).ok_or_else(unexpected)?, out)?,
         Kind::Text => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
         Kind::Char(n) => padded(cells.bytes(row).ok_or_else(unexpected)?, *n, out),
         Kind::Bytea => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),

@@ -17,6 +17,8 @@ pub(in crate::value) enum Kind {
     Float8,
     /// The scale that the cells have.
     Numeric(i8),
+    /// A number of any length, as its text.
+    Number,
     Text,
     /// Padded to so many characters.
     Char(u32),
@@ -59,6 +61,7 @@ pub(super) fn of_column(arrow: &DataType, duckdb: &str, declared: Option<&Column
         Some(Kind::Numeric(scale)) if !matches!(declared, ColumnType::Numeric(_, s) if *s == scale) => {
             (Kind::Numeric(scale), PgType { typmod: -1, ..told })
         }
+        Some(Kind::Number) => (Kind::Number, PgType { typmod: -1, ..told }),
         Some(kind) => (kind, told),
         None => (kind, natural),
     })
@@ -74,6 +77,7 @@ fn as_declared(kind: &Kind, declared: &ColumnType) -> Option<Kind> {
         ColumnType::Int8 if integer => Kind::Int8,
         ColumnType::Numeric(..) => match kind {
             Kind::Numeric(scale) => Kind::Numeric(*scale),
+            Kind::Text => Kind::Number,
             _ if integer => Kind::Numeric(0),
             _ => return None,
         },
