@@ -486,10 +486,13 @@ async fn a_worker_that_ignores_the_interrupt_is_ended() {
 /// RD7: what ignores the interrupt costs its neighbours nothing that they see, unless they gave rows already.
 #[tokio::test]
 async fn rd7_neighbours_of_what_ignores_the_interrupt_are_run_again() {
-    let lake = lake_with(|options| options.interrupt_grace = PROMPT * 2);
+    let lake = lake_with(|options| {
+        options.interrupt_grace = PROMPT * 2;
+        options.threads = 1;
+    });
     let pid = lake.pid().await;
-    // Some seconds, so that it outlives the grace.
-    let slow = "SELECT count(*) FROM range(400000) a, range(4000) b WHERE hash(a.range + b.range) % 7 = 9";
+    // Some seconds of one thread, so that it outlives the grace.
+    let slow = "SELECT count(*) FROM range(400000) a, range(1500) b WHERE hash(a.range + b.range) % 7 = 9";
     let mut neighbour = lake.engine.query(lake.request(slow)).await.unwrap();
     let mut reading = lake.engine.query(lake.request("SELECT range FROM range(1000000000)")).await.unwrap();
     assert!(reading.next().await.unwrap().is_some());
