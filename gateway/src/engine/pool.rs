@@ -207,11 +207,11 @@ impl Inner {
         workers.retired.extend(old.as_ref().map(Arc::downgrade));
         drop(old);
         let retired = workers.retired();
-        for worker in retired.iter().take(retired.len().saturating_sub(RETIRED_MAX)).cloned() {
+        let too_many = retired.len().saturating_sub(RETIRED_MAX);
+        for worker in retired.into_iter().take(too_many) {
             // What it runs is run again on the new one.
             tokio::spawn(async move { worker.end("too many are retired").await });
         }
-        drop(retired);
         let process = Process::start(&self.options).await?;
         let worker = Arc::new(Worker {
             process,
