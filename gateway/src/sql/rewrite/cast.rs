@@ -93,7 +93,7 @@ impl Rewriter<'_> {
             }
             // From here on it is a value like others.
             Kind::Null => return Ok(Ex { kind: Kind::Plain, ..self.settle(ex, ty)? }),
-            Kind::Number(n) if matches!(ty, T::Float8 | T::Float4) => in_range(n, ty, at)?,
+            Kind::Number(n) if matches!(ty, T::Float8 | T::Float4) => in_range(n, ty)?,
             _ => {}
         }
         if let Some(T::System(system)) = &ex.ty
@@ -388,7 +388,7 @@ pub(in crate::sql) fn assignable(from: &ColumnType, to: &ColumnType) -> bool {
 }
 
 /// A number as written that no float of the type comes near is an error, where the engine has infinity or zero.
-fn in_range(n: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<()> {
+fn in_range(n: &str, ty: &ColumnType) -> PgResult<()> {
     let mantissa = n.split(['e', 'E']).next().unwrap_or(n);
     let is_zero = !mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b));
     let fits = match ty {
@@ -401,5 +401,5 @@ fn in_range(n: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<()> {
     // Postgres shows the numeric that it is by then; without end it would be a long message.
     let n = super::literal::written_out(n, -1000..=1000).unwrap_or_else(|| n.to_owned());
     let text = format!("\"{n}\" is out of range for type {}", super::shown(ty));
-    Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text).or_position(at))
+    Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text))
 }
