@@ -200,6 +200,7 @@ pub enum SessionFunction {
     SequenceLast,
     /// `is_called` of one.
     SequenceCalled,
+    SerialSequence,
     SetConfig,
     Sleep,
     SleepFor,
