@@ -28,4 +28,4 @@ INSERT INTO k (id) VALUES (-1);
 CREATE TABLE k (LIKE t);
 CREATE TABLE IF NOT EXISTS k (LIKE t);
 CREATE TABLE z (LIKE nowhere);
-SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns WHERE table_schema = 'public' AND table_name IN ('l', 'm') ORDER BY 1, ordinal_position;
+SELECT table_name::text, column_name::text, data_type::text, is_nullable::text, column_default::text FROM information_schema.columns WHERE table_schema = 'public' AND table_name IN ('l', 'm') ORDER BY 1, ordinal_position;

@@ -139,6 +139,10 @@ async fn one(
             let sequence = sequence::resolve(name, schema, &session.search_path())?;
             Some(of_sequence(session, function, &sequence, rest).await?)
         }
+        (F::SerialSequence, [table, column]) => {
+            let found = sequence::serial(table, column, schema, &session.search_path())?;
+            Some(found.map_or_else(|| null_of(function), |name| quoted(&name)))
+        }
         (F::SetConfig, _) => set_config(session, args)?,
         (F::Notify, _) => notify(session, args)?,
         (F::Sleep, [seconds]) => {
@@ -173,7 +177,8 @@ async fn one(
 }
 
 fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    // No text of Postgres holds a NUL, and no SQL text may.
+    format!("'{}'", text.replace('\0', "").replace('\'', "''"))
 }
 
 fn bigint(value: i64) -> String {

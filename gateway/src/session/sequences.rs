@@ -6,7 +6,7 @@ use std::{
 };
 
 use duckmesh_catalog::{
-    Catalog, LakeId, SequenceDef,
+    Catalog, LakeId, SequenceDef, SequenceSpec,
     sequences::{Run, State},
 };
 use uuid::Uuid;
@@ -37,6 +37,8 @@ struct Block {
     left: u64,
     /// The state as we left it.
     state: Option<State>,
+    /// What the numbers were taken for.
+    spec: Option<SequenceSpec>,
 }
 
 /// What a session was given: `currval`, `lastval`.
@@ -96,6 +98,7 @@ impl Sequences {
         let spec = &sequence.spec;
         let block = self.block(spec.state);
         let mut block = block.lock().await;
+        self.give_back(&mut block, spec).await?;
         let mut numbers = Vec::with_capacity(count);
         while numbers.len() < count {
             let missing = (count - numbers.len()) as u64;
@@ -108,6 +111,7 @@ impl Sequences {
                     return Err(exhausted(sequence));
                 };
                 (block.next, block.left, block.state) = (first, count, Some(state));
+                block.spec = Some(spec.clone());
             }
             for _ in 0..block.left.min(missing) {
                 numbers.push(block.next);
@@ -117,6 +121,18 @@ impl Sequences {
             }
         }
         Ok(numbers)
+    }
+
+    /// What was taken for a sequence as it was before ALTER SEQUENCE does not fit it any more.
+    async fn give_back(&self, block: &mut Block, spec: &SequenceSpec) -> PgResult<()> {
+        let Some(old) = block.spec.as_ref().filter(|old| *old != spec && block.left > 0) else { return Ok(()) };
+        let last = block.next.wrapping_sub(old.increment);
+        let state = State { last, called: true };
+        *block = Block::default();
+        if self.alone {
+            self.catalog.sequence_set(self.lake, spec, state).await.map_err(failure::catalog)?;
+        }
+        Ok(())
     }
 
     /// `setval`: for all, at once.

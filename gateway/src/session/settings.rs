@@ -254,8 +254,12 @@ impl Settings {
     pub fn on_commit(&mut self) {
         self.version += 1;
         self.marks.clear();
-        for value in self.values.values_mut() {
-            value.local = None;
+        for (name, value) in &mut self.values {
+            let was_local = value.local.take().is_some();
+            // As in Postgres a name that a transaction made stays, empty.
+            if was_local && value.session.is_none() && registry::find(name).is_none() {
+                value.session = Some(String::new());
+            }
         }
         self.values.retain(|_, value| value.session.is_some());
     }

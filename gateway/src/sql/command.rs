@@ -140,14 +140,16 @@ fn prepare(scan: &mut Scan<'_>) -> PgResult<Command<Statement>> {
         return Err(scan.unexpected());
     }
     let statement = rest(scan)?;
-    Ok(Command::Prepare { name, statement, param_types })
+    Ok(Command::Prepare { name, statement, param_types, text: scan.text().to_owned() })
 }
 
 /// The statement that the rest of the text is.
 fn rest(scan: &Scan<'_>) -> PgResult<Statement> {
-    let text = scan.text().get(scan.byte()..).unwrap_or_default();
+    let (before, text) = scan.text().split_at_checked(scan.byte()).unwrap_or_default();
     let text = text.trim_end().trim_end_matches(';');
-    let mut statements = parse_here(&Arc::from(text))?;
+    // Positions of errors count from the command's start.
+    let text = format!("{}{text}", " ".repeat(before.chars().count()));
+    let mut statements = parse_here(&Arc::from(text.as_str()))?;
     match (statements.pop(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
         _ => Err(scan.unexpected()),

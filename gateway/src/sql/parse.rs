@@ -202,6 +202,9 @@ fn one(
         return Ok(new(start, end, Tree::Text));
     }
     let overriding = if first == Some(Keyword::INSERT) { without_overriding(&mut tokens) } else { None };
+    if matches!(first, Some(Keyword::SELECT | Keyword::WITH)) {
+        row_locks(&mut tokens);
+    }
     if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) {
         identity_options(&mut tokens);
     }
@@ -235,6 +238,33 @@ fn one(
 fn is_insert_values(tree: &ast::Statement) -> bool {
     matches!(tree, ast::Statement::Insert(insert)
         if insert.source.as_ref().is_some_and(|q| matches!(*q.body, ast::SetExpr::Values(_))))
+}
+
+/// `FOR NO KEY UPDATE` and `FOR KEY SHARE`, which the parser does not know, as the kinds that it does: none locks anything.
+fn row_locks(tokens: &mut Vec<TokenWithSpan>) {
+    let is = |t: &TokenWithSpan, what: &str| matches!(&t.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(what));
+    if !tokens.iter().any(|t| is(t, "key")) {
+        return;
+    }
+    let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let mut gone = Vec::new();
+    for window in words.windows(4) {
+        let [a, b, c, d] = *window else { continue };
+        let said = |at: usize, word: &str| is(&tokens[at], word);
+        if said(a, "for") && said(b, "no") && said(c, "key") && said(d, "update") {
+            gone.extend([b, c]);
+        }
+    }
+    for window in words.windows(3) {
+        let [a, b, c] = *window else { continue };
+        if is(&tokens[a], "for") && is(&tokens[b], "key") && is(&tokens[c], "share") {
+            gone.push(b);
+        }
+    }
+    gone.sort_unstable();
+    for at in gone.into_iter().rev() {
+        tokens.remove(at);
+    }
 }
 
 /// Puts the options of `AS IDENTITY (…)` into the one order that the parser knows; Postgres takes any.

@@ -202,6 +202,7 @@ pub enum SessionFunction {
     SequenceLast,
     /// `is_called` of one.
     SequenceCalled,
+    SerialSequence,
     SetConfig,
     Sleep,
     SleepFor,

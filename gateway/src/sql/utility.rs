@@ -179,7 +179,6 @@ fn parenthesis(scan: &mut Scan<'_>) -> PgResult<()> {
 
 /// Takes the name of a relation that must exist.
 fn relation(scan: &mut Scan<'_>, ctx: &PlanContext) -> PgResult<()> {
-    let at = scan.position();
     let parts = scan.name()?;
     let lake = &ctx.schema;
     let in_schema = |space: &str, name: &str| {
@@ -198,5 +197,5 @@ fn relation(scan: &mut Scan<'_>, ctx: &PlanContext) -> PgResult<()> {
         return Ok(());
     }
     let message = format!("relation \"{}\" does not exist", parts.join("."));
-    Err(PgError::new(SqlState::UNDEFINED_TABLE, message).or_position(at))
+    Err(PgError::new(SqlState::UNDEFINED_TABLE, message))
 }

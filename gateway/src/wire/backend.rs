@@ -179,6 +179,8 @@ pub enum Command<S> {
         statement: S,
         /// Its parameters.
         param_types: Vec<u32>,
+        /// The whole command, for `pg_prepared_statements`.
+        text: String,
     },
     /// `EXECUTE name (values)`
     Execute {

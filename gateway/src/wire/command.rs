@@ -41,8 +41,8 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             self.check_not_failed()?;
         }
         match command {
-            Command::Prepare { name, statement, param_types } => {
-                self.sql_prepare(&name, &statement, &param_types).await
+            Command::Prepare { name, statement, param_types, text } => {
+                self.sql_prepare(&name, &statement, &param_types, text).await
             }
             Command::Execute { name, given, explain: None } => self.sql_execute(&name, given, place).await,
             Command::Execute { name, given, explain: Some(prefix) } => {
@@ -105,6 +105,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         name: &str,
         statement: &B::Statement,
         types: &[u32],
+        text: String,
     ) -> Result<Outcome<B::CopyIn>, Fault> {
         if self.statements.get(name).is_some() {
             let message = format!("prepared statement \"{name}\" already exists");
@@ -114,9 +115,9 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         let prepared = watched(self.pipe, self.registration, preparing).await?;
         // What it shows now is what it must show at every EXECUTE.
         watched(self.pipe, self.registration, self.session.describe(&prepared)).await?;
-        let bytes = prepared.text().len();
+        let bytes = text.len();
         self.check_statement_room(bytes)?;
-        let stored = Stored { prepared: Some(prepared), bytes, from_sql: true, made: Utc::now() };
+        let stored = Stored { prepared: Some(prepared), bytes, sql: Some(text), made: Utc::now() };
         self.statements.insert(name, stored);
         complete("PREPARE")
     }
@@ -262,7 +263,8 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         let statements = named.filter_map(|(name, stored)| {
             let prepared = stored.prepared.as_ref()?;
             let types = prepared.param_types().to_vec();
-            Some((name.to_owned(), prepared.text().to_owned(), types, stored.from_sql, stored.made))
+            let text = stored.sql.as_deref().unwrap_or(prepared.text()).to_owned();
+            Some((name.to_owned(), text, types, stored.sql.is_some(), stored.made))
         });
         let cursors = self.portals.iter().filter_map(|(name, portal)| match &portal.state {
             PortalState::Cursor(cursor) => {

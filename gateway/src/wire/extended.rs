@@ -64,7 +64,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 return Err(PgError::new(SqlState::SYNTAX_ERROR, message).into());
             }
         };
-        let stored = Stored { prepared, bytes, from_sql: false, made: chrono::Utc::now() };
+        let stored = Stored { prepared, bytes, sql: None, made: chrono::Utc::now() };
         self.statements.insert(parse.name, stored);
         reply::parse_complete(&mut self.pipe.output);
         Ok(())

@@ -15,8 +15,8 @@ use super::{
 pub(super) struct Stored<P> {
     pub prepared: Option<P>,
     pub bytes: usize,
-    /// Whether PREPARE made it.
-    pub from_sql: bool,
+    /// The PREPARE that made it; none: the protocol did.
+    pub sql: Option<String>,
     /// When.
     pub made: DateTime<Utc>,
 }

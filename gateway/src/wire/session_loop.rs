@@ -164,7 +164,11 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
         let now = self.session.transaction_id();
         if self.session.status() == Status::Idle || now != self.transaction {
             let session = &self.session;
-            let lives = |portal: &Portal<B::Prepared>| portal.hold && !session.is_rolled_back(portal.transaction);
+            let lives = |portal: &Portal<B::Prepared>| {
+                // A query string may have ended one transaction and begun the next.
+                let open = session.status() != Status::Idle && portal.transaction == now;
+                open || (portal.hold && !session.is_rolled_back(portal.transaction))
+            };
             self.portals.retain(lives);
         }
         self.transaction = now;

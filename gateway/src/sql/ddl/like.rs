@@ -38,6 +38,7 @@ pub(super) fn plan(scan: &mut Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Pl
     if !scan.take(&Token::LParen) || !scan.word(&["like"]) {
         return Ok(None);
     }
+    let at = scan.position();
     let old = scan.name()?;
     let including = options(scan)?;
     if scan.peek() == Some(&Token::Comma) {
@@ -65,7 +66,7 @@ pub(super) fn plan(scan: &mut Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Pl
             ))
             .hint("Use CREATE TABLE AS SELECT … WITH NO DATA."));
         }
-        None => return Err(no_relation(&old.join("."))),
+        None => return Err(no_relation(&old.join(".")).or_position(at)),
     };
     let mut table = empty(&schema, &name);
     let ids = planner.columns_like(&mut table, &source, &schema.name, including)?;

@@ -27,7 +27,6 @@ pub(super) fn plan(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
     let mut tables: Vec<Arc<TableDef>> = Vec::new();
     loop {
         scan.word(&["only"]);
-        let at = scan.position();
         let parts = scan.name()?;
         scan.take(&Token::Mul);
         let name = object(&parts);
@@ -42,7 +41,7 @@ pub(super) fn plan(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
                 let message = format!("\"{}\" is not a table", other.name());
                 return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
             }
-            None => return Err(no_relation(&parts.join(".")).or_position(at)),
+            None => return Err(no_relation(&parts.join("."))),
         }
         if !scan.take(&Token::Comma) {
             break;

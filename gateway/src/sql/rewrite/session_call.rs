@@ -12,7 +12,7 @@ use crate::{
         plan::{AdvisoryCall, CallArg, RowCall, SessionCall, SessionFunction, SessionValue},
         quote, sequence,
     },
-    wire::error::{PgError, PgResult},
+    wire::error::{PgError, PgResult, SqlState},
 };
 
 type Signature = (SessionFunction, &'static [&'static [ColumnType]], ColumnType);
@@ -82,14 +82,8 @@ fn arguments(function: &Function) -> Option<Vec<&Expr>> {
 impl Rewriter<'_> {
     /// A call that the gateway runs; none: another function.
     pub fn gateway_call(&mut self, function: &Function) -> PgResult<Option<Ex>> {
-        if named(function).as_deref() == Some("pg_get_serial_sequence")
-            && let Some(found) = self.serial_of(function)?
-        {
-            let sql = match found {
-                CallArg::Text(name) => quote::literal(&name)?,
-                _ => "CAST(NULL AS VARCHAR)".to_owned(),
-            };
-            return Ok(Some(Ex::of(sql, ColumnType::Text)));
+        if named(function).as_deref() == Some("pg_get_serial_sequence") {
+            return self.serial_call(function);
         }
         let Some((name, (call, forms, result))) = named(function).and_then(|n| Some((n.clone(), signature(&n)?)))
         else {
@@ -123,7 +117,11 @@ impl Rewriter<'_> {
             };
             known.push(arg);
         }
-        self.check_sequence(call, &known).map_err(|e| e.or_position(at))?;
+        let name_at = args.first().and_then(|arg| self.at_expr(arg));
+        self.check_sequence(call, &known).map_err(|e| match e.code() {
+            SqlState::UNDEFINED_TABLE => e.or_position(name_at),
+            _ => e,
+        })?;
         Ok(Some(self.called(call, known, result).at(at)))
     }
 
@@ -191,6 +189,31 @@ impl Rewriter<'_> {
         let [table, column] = texts.as_slice() else { return Ok(None) };
         let found = sequence::serial(table, column, &self.ctx.schema, &self.ctx.search_path)?;
         Ok(Some(found.map_or(CallArg::Null, CallArg::Text)))
+    }
+
+    /// `pg_get_serial_sequence` of constants or parameters; none where its arguments are columns.
+    fn serial_call(&mut self, function: &Function) -> PgResult<Option<Ex>> {
+        if let Some(found) = self.serial_of(function)? {
+            let sql = match found {
+                CallArg::Text(name) => quote::literal(&name)?,
+                _ => "CAST(NULL AS VARCHAR)".to_owned(),
+            };
+            return Ok(Some(Ex::of(sql, ColumnType::Text)));
+        }
+        let simple = |expr: &&Expr| match expr {
+            Expr::Value(_) => true,
+            Expr::Cast { expr, .. } => matches!(expr.as_ref(), Expr::Value(_)),
+            _ => false,
+        };
+        let args = arguments(function).unwrap_or_default();
+        if args.len() != 2 || !args.iter().all(simple) || self.audience == Audience::Lake || self.in_view() {
+            return Ok(None);
+        }
+        let mut known = Vec::with_capacity(args.len());
+        for arg in args {
+            known.extend(self.call_arg(arg, &ColumnType::Text)?);
+        }
+        Ok(Some(self.called(SessionFunction::SerialSequence, known, ColumnType::Text)))
     }
 
     /// `nextval` and `setval` as a column of the statement itself: a number for each row. None: something else.
