@@ -4,12 +4,7 @@
 //! `extended` with `types` and `params`; `differs` is the reason why the answer has another shape than PostgreSQL's. In
 //! statements and parameters `{oid:customers}` is the oid of that relation on the server that is asked.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs,
-    path::Path,
-};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use serde_json::Value as Json;
 

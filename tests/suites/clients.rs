@@ -55,7 +55,9 @@ programs! {
 
 fn run(program: &Program) {
     let (postgres, server) = (Postgres::start(), Server::start());
-    for (port, first, environment) in [(postgres.port(), "postgres", &[][..]), (server.port(), "duckmesh", program.ours)] {
+    for (port, first, environment) in
+        [(postgres.port(), "postgres", &[][..]), (server.port(), "duckmesh", program.ours)]
+    {
         let database = format!("c_{}", program.name);
         let mut admin = WireClient::connect(port, first, "tester");
         assert_eq!(admin.query(&format!("CREATE DATABASE {database}"))[0].error, None);
@@ -83,10 +85,8 @@ fn clients(program: &str) -> PathBuf {
 
 /// Where `tests/clients/install.sh` puts things.
 fn installed(thing: &str) -> PathBuf {
-    let place = std::env::var_os("DUCKMESH_CLIENTS").map_or_else(
-        || paths::profile_dir().parent().expect("the target folder").join("test-clients"),
-        PathBuf::from,
-    );
+    let place = std::env::var_os("DUCKMESH_CLIENTS")
+        .map_or_else(|| paths::profile_dir().parent().expect("the target folder").join("test-clients"), PathBuf::from);
     let path = place.join(thing);
     assert!(path.exists() || thing == "node_modules", "{} is missing: tests/clients/install.sh", path.display());
     path

@@ -92,7 +92,11 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_partition_ancestors", "l>l", "$1"),
     ("pg_partition_root", "l>l", "CAST(NULL AS BIGINT)"),
     ("generate_subscripts", "Ai>i", "CAST(unnest(range(1, len($1) + 1)) AS INTEGER)"),
-    ("generate_subscripts", "Aib>i", "CAST(unnest(CASE WHEN $3 THEN range(len($1), 0, -1) ELSE range(1, len($1) + 1) END) AS INTEGER)"),
+    (
+        "generate_subscripts",
+        "Aib>i",
+        "CAST(unnest(CASE WHEN $3 THEN range(len($1), 0, -1) ELSE range(1, len($1) + 1) END) AS INTEGER)",
+    ),
     ("pg_describe_object", "lli>t", "CAST(NULL AS VARCHAR)"),
     ("current_setting", "t>t", SETTING),
     ("current_setting", "tb>t", SETTING),
@@ -107,7 +111,11 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_relation_filepath", "R>t", "CAST(NULL AS VARCHAR)"),
     ("pg_relation_is_updatable", "Rb>i", "CASE WHEN $1 IS NULL THEN NULL ELSE 8 END"),
     ("pg_column_is_updatable", "Rib>b", "FALSE"),
-    ("pg_index_column_has_property", "Rit>b", "CASE WHEN lower($3) IN ('asc', 'orderable', 'returnable') THEN TRUE ELSE FALSE END"),
+    (
+        "pg_index_column_has_property",
+        "Rit>b",
+        "CASE WHEN lower($3) IN ('asc', 'orderable', 'returnable') THEN TRUE ELSE FALSE END",
+    ),
     ("pg_index_has_property", "Rt>b", "FALSE"),
     ("pg_indexam_has_property", "lt>b", "CASE WHEN lower($2) = 'can_exclude' THEN FALSE ELSE TRUE END"),
     ("pg_collation_actual_version", "l>t", "CAST(NULL AS VARCHAR)"),
@@ -171,7 +179,6 @@ pub fn input(ty: u32) -> &'static str {
         _ => FROM_PROCEDURE,
     }
 }
-
 
 /// `oid::regtype` as text.
 const REGTYPE_TEXT: &str = "COALESCE((SELECT \"#v\" || \"#a\" FROM \"s_internal_types\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";

@@ -66,8 +66,15 @@ impl Unsupported {
         if gaps.len() >= GAPS_MAX && !gaps.contains_key(&key) {
             return;
         }
-        let gap =
-            gaps.entry(key).or_insert(Gap { fingerprint, name, sqlstate: code.0, query, asked: 0, first_at: now, last_at: now });
+        let gap = gaps.entry(key).or_insert(Gap {
+            fingerprint,
+            name,
+            sqlstate: code.0,
+            query,
+            asked: 0,
+            first_at: now,
+            last_at: now,
+        });
         gap.asked += 1;
         gap.last_at = now;
     }
@@ -122,9 +129,7 @@ fn without_constants(sql: &str) -> String {
                     }
                 }
             }
-            '-' if rest.peek() == Some(&'-') => {
-                while rest.next_if(|inner| *inner != '\n').is_some() {}
-            }
+            '-' if rest.peek() == Some(&'-') => while rest.next_if(|inner| *inner != '\n').is_some() {},
             '/' if rest.peek() == Some(&'*') => {
                 let mut before = ' ';
                 for inner in rest.by_ref() {
@@ -173,7 +178,8 @@ mod tests {
     fn gaps_are_counted_and_other_errors_are_not() {
         let gaps = Unsupported::default();
         let now = DateTime::UNIX_EPOCH;
-        let missing = |what: &str| PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{what}\" does not exist"));
+        let missing =
+            |what: &str| PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{what}\" does not exist"));
         gaps.note("SELECT 1 FROM pg_nothing", &missing("pg_nothing"), now);
         gaps.note("select 2  from pg_nothing", &missing("pg_nothing"), now);
         gaps.note("SELECT 1 FROM orders", &missing("orders"), now);

@@ -166,7 +166,15 @@ impl Lakes {
         options.spill_bytes = self.config.engine_temp_bytes;
         options.setup = sql::macros::MACROS.iter().map(|&sql| sql.to_owned()).collect();
         let engine = Engine::new(options);
-        Ok(OpenLake { info, lake, files, engine, scratch, system: pgcatalog::Files::default(), unsupported: pgcatalog::Unsupported::default() })
+        Ok(OpenLake {
+            info,
+            lake,
+            files,
+            engine,
+            scratch,
+            system: pgcatalog::Files::default(),
+            unsupported: pgcatalog::Unsupported::default(),
+        })
     }
 }
 

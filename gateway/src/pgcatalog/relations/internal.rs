@@ -3,7 +3,9 @@
 use crate::pgcatalog::{
     book::{self, Book, Relation},
     content::{Cell, Content, row},
-    definitions, names, procedure::Procedure, rows, types,
+    definitions, names,
+    procedure::Procedure,
+    rows, types,
 };
 
 pub fn types() -> Content<'static> {
@@ -41,7 +43,13 @@ pub fn procedures() -> Content<'static> {
     let lines = rows::of("pg_proc").unwrap_or_default().lines();
     let rows = lines.filter_map(|line| {
         let procedure = Procedure::read(line)?;
-        Some(row![procedure.oid, procedure.name, procedure.result(), procedure.arguments(true), procedure.arguments(false)])
+        Some(row![
+            procedure.oid,
+            procedure.name,
+            procedure.result(),
+            procedure.arguments(true),
+            procedure.arguments(false)
+        ])
     });
     Content { columns: &["#k", "#v", "#r", "#d", "#i"], rows: rows.collect() }
 }

@@ -96,7 +96,7 @@ impl Rewriter<'_> {
             if name == "_pg_expandarray" {
                 return self.expand_array(values, at);
             }
-            if let Some(ex) = self.to_number(&name, &values, at)? {
+            if let Some(ex) = self.number_named(&name, &values, at)? {
                 return Ok(ex);
             }
             if let Some(ex) = self.special_call(&name, &mut values, at)? {

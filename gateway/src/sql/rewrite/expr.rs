@@ -375,12 +375,9 @@ impl Rewriter<'_> {
                     // The engine counts negative ones from the end; Postgres gives NULL.
                     let sql = match super::set::integer(subscript_index(subscript)) {
                         Some(n) if n >= from => format!("({})[{}]", ex.sql, n.saturating_add(1 - from)),
-                        _ => format!(
-                            "({})[CASE WHEN {i} >= {from} THEN {i} + {} END]",
-                            ex.sql,
-                            1 - from,
-                            i = index.sql
-                        ),
+                        _ => {
+                            format!("({})[CASE WHEN {i} >= {from} THEN {i} + {} END]", ex.sql, 1 - from, i = index.sql)
+                        }
                     };
                     Ex::plain(sql, element)
                 }

@@ -140,10 +140,16 @@ impl Rewriter<'_> {
             let used = self.depends_on_keys(&group_by, &texts.collect::<Vec<_>>());
             group_by.push_str(&used);
         }
+        let outermost = self.scopes.len() == 1;
         let list: Vec<String> = items
             .iter()
             .map(|i| match i.star {
                 true => i.sql.clone(),
+                // The engine types a NULL by itself while it plans, and otherwise when it runs. DISTINCT wants ORDER BY's
+                // expressions in the list as they are.
+                false if outermost && distinct.is_empty() && is_made_text(&i.column) => {
+                    format!("CAST({} AS VARCHAR) AS {}", i.sql, quote::name(&i.column.engine))
+                }
                 false => format!("{} AS {}", i.sql, quote::name(&i.column.engine)),
             })
             .collect();
@@ -334,10 +340,6 @@ impl Rewriter<'_> {
             Kind::Null if !hinted => None,
             _ => ex.ty.clone(),
         };
-        // The engine types a NULL by itself while it plans, and otherwise when it runs.
-        if self.scopes.len() == 1 && ex.origin.is_none() && ty == Some(ColumnType::Text) {
-            ex.sql = format!("CAST({} AS VARCHAR)", ex.sql);
-        }
         Ok(Item { sql: ex.sql, column: Column { engine: name.clone(), name, ty, origin: ex.origin }, star: false })
     }
 
@@ -392,7 +394,9 @@ impl Rewriter<'_> {
         let sets = ["GROUPING SETS (", "ROLLUP (", "CUBE ("].iter().any(|word| group_by.contains(word));
         let Some(scope) = self.scopes.last().filter(|_| !sets) else { return more };
         for relation in &scope.relations {
-            let Some(table) = relation.table.and_then(|index| self.tables.get(index)).map(|t| &t.table) else { continue };
+            let Some(table) = relation.table.and_then(|index| self.tables.get(index)).map(|t| &t.table) else {
+                continue;
+            };
             let key = table.constraints.iter().find_map(|constraint| match &constraint.kind {
                 ConstraintKind::PrimaryKey { columns } => Some(columns),
                 _ => None,
@@ -565,6 +569,11 @@ impl Rewriter<'_> {
 /// The item of that name, where it is the only one.
 fn listed<'i>(items: &'i [Item], name: &str) -> Option<&'i Item> {
     items.iter().find(|i| !i.star && i.column.name == name)
+}
+
+/// Whether it is text that no relation holds so.
+fn is_made_text(column: &Column) -> bool {
+    column.origin.is_none() && column.ty == Some(ColumnType::Text)
 }
 
 /// What nothing gives a type is text.

@@ -55,14 +55,14 @@ impl Rewriter<'_> {
         };
         let shape = format!("{STRUCT}x {}, n INTEGER)", element.duckdb());
         let list = format!(
-            "list_transform(range(1, len({a}) + 1), lambda i: {{'x': {a}[i], 'n': CAST(i AS INTEGER)}})",
+            "list_transform(range(1, len({a}) + 1), lambda number_r: {{'x': {a}[number_r], 'n': CAST(number_r AS INTEGER)}})",
             a = array.sql
         );
         Ok(Ex::of(format!("unnest({list})"), ColumnType::Other(shape)))
     }
 
     /// `to_regclass('orders')` and its like: NULL where there is none.
-    pub fn to_number(&mut self, name: &str, args: &[Ex], at: Option<u32>) -> PgResult<Option<Ex>> {
+    pub fn number_named(&mut self, name: &str, args: &[Ex], at: Option<u32>) -> PgResult<Option<Ex>> {
         let ty = match name {
             "to_regclass" => oid::REGCLASS,
             "to_regtype" => oid::REGTYPE,
@@ -86,7 +86,12 @@ impl Rewriter<'_> {
     }
 
     /// A function of the system in FROM.
-    pub fn system_function(&mut self, name: &str, args: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<FromFunction>> {
+    pub fn system_function(
+        &mut self,
+        name: &str,
+        args: &mut Vec<Ex>,
+        at: Option<u32>,
+    ) -> PgResult<Option<FromFunction>> {
         use ColumnType as T;
         Ok(Some(match (name, args.as_slice()) {
             ("pg_get_keywords", []) => {
@@ -107,16 +112,17 @@ impl Rewriter<'_> {
             }
             ("aclexplode", [_]) => {
                 let oid = || T::system(oid::OID);
-                let columns =
-                    vec![("grantor", oid()), ("grantee", oid()), ("privilege_type", Some(T::Text)), ("is_grantable", Some(T::Bool))];
+                let columns = vec![
+                    ("grantor", oid()),
+                    ("grantee", oid()),
+                    ("privilege_type", Some(T::Text)),
+                    ("is_grantable", Some(T::Bool)),
+                ];
                 ("(SELECT CAST(0 AS BIGINT), CAST(0 AS BIGINT), '', FALSE WHERE FALSE)".to_owned(), columns)
             }
             ("generate_subscripts", [array, _]) => {
                 let from = u8::from(!is_vector(array));
-                let sql = format!(
-                    "(SELECT CAST(unnest(range({from}, len({}) + {from})) AS INTEGER))",
-                    array.sql
-                );
+                let sql = format!("(SELECT CAST(unnest(range({from}, len({}) + {from})) AS INTEGER))", array.sql);
                 (sql, vec![("", Some(T::Int4))])
             }
             ("_pg_expandarray", [_]) => {
