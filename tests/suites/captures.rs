@@ -1,6 +1,12 @@
 //! What real clients ask of the catalog: the answer has the shape of PostgreSQL's, or a recorded reason.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use duckmesh_tests::{
     captures::{self, Outcome, Row, Side},
@@ -71,4 +77,52 @@ fn captures_are_answered_as_postgres_does() {
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(written, page, "docs/compatibility.md is out of date: run again with DUCKMESH_WRITE_DOCS=1");
+}
+
+/// Tables of a large lake, and columns of each.
+const TABLES: usize = 1000;
+const COLUMNS: usize = 50;
+/// What a catalog query may take in a released server.
+const WANTED: Duration = Duration::from_millis(50);
+/// How much longer a build without optimisations may take, on a machine that does other things.
+const ALLOWANCE: u32 = 10;
+
+#[test]
+fn captures_of_a_large_catalog_are_answered_quickly() {
+    let server = Server::start();
+    let mut client = server.wire();
+    let columns: Vec<String> = (1..COLUMNS).map(|n| format!("c{n} numeric(10,2)")).collect();
+    for start in (0..TABLES).step_by(100) {
+        let mut sql = String::from("BEGIN;");
+        for n in start..start + 100 {
+            let _ = write!(sql, "CREATE TABLE w{n} (id bigint PRIMARY KEY, {});", columns.join(", "));
+        }
+        assert!(client.query(&(sql + "COMMIT")).iter().all(|answer| answer.error.is_none()));
+    }
+    for (rows, sql) in [
+        (
+            TABLES,
+            "SELECT c.relname, pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.relkind = 'r' \
+            AND c.relname LIKE 'w%' AND pg_table_is_visible(c.oid) ORDER BY 1",
+        ),
+        (
+            COLUMNS,
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'w500'::regclass AND attnum > 0",
+        ),
+        (COLUMNS, "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'w500'"),
+        (1, "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'w500'::regclass"),
+        (
+            1,
+            "SELECT t.oid, t.typarray FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE typname = 'int4'",
+        ),
+    ] {
+        let best = (0..5).map(|_| {
+            let start = Instant::now();
+            assert_eq!(client.query(sql)[0].rows.len(), rows, "{sql}");
+            start.elapsed()
+        });
+        let best = best.min().unwrap();
+        println!("{best:?} {sql}");
+        assert!(best < WANTED * ALLOWANCE, "{best:?}: {sql}");
+    }
 }

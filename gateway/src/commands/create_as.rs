@@ -1,6 +1,6 @@
 //! CREATE TABLE AS: the table and its rows in one frame.
 
-use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, ddl::DdlOp};
+use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, ddl::DdlOp, types::oid};
 use duckmesh_ingest::Part;
 use uuid::Uuid;
 
@@ -143,7 +143,9 @@ pub fn column_type(result: &ResultColumn) -> PgResult<ColumnType> {
         ty => *ty == LONG,
     };
     let declared = result.declared.clone().filter(|ty| ty.is_writable() && !long(ty));
-    declared.or_else(|| value::type_of_oid(result.type_oid, result.typmod)).map(|ty| ty.base()).ok_or_else(|| {
+    let found = declared.or_else(|| value::type_of_oid(result.type_oid, result.typmod)).map(|ty| ty.base());
+    // Values of `regclass` and its like go out as numbers with names: neither can be meant.
+    found.filter(|_| !oid::is_named(result.type_oid)).ok_or_else(|| {
         PgError::unsupported(format!("column \"{}\" has a type that a table cannot hold", result.name))
             .hint("Cast it to a type that can be stored.")
     })

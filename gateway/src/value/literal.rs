@@ -174,7 +174,7 @@ pub fn sql_literal(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<St
     let text = plain_text(ty, array, row)?;
     Ok(match ty {
         ColumnType::Bool => text,
-        ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 => {
+        ty if matches!(ty.base(), ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8) => {
             format!("CAST({text} AS {})", ty.duckdb())
         }
         _ => format!("CAST({} AS {})", quoted(&text), ty.duckdb()),

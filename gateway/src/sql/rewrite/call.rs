@@ -113,7 +113,7 @@ impl Rewriter<'_> {
             if let Some(ex) = self.text_call(&name, &mut values, at)? {
                 return Ok(ex.at(at));
             }
-            if let Some(ex) = self.to_number(&name, &values, at)? {
+            if let Some(ex) = self.number_named(&name, &values, at)? {
                 return Ok(ex);
             }
             if let Some(ex) = self.special_call(&name, &mut values, at)? {

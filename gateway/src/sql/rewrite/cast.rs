@@ -190,6 +190,7 @@ impl Rewriter<'_> {
             Some(T::Interval) => format!("pg_text_interval({})", ex.sql),
             Some(T::Bytea) => format!("pg_text_bytea({})", ex.sql),
             Some(T::Timestamptz) => format!("pg_text_timestamptz({})", ex.sql),
+            Some(T::Array(_)) if super::system_call::is_vector(&ex) => format!("array_to_string({}, ' ')", ex.sql),
             Some(T::Array(_)) => format!("pg_text_array({})", ex.sql),
             _ => format!("CAST({} AS VARCHAR)", ex.sql),
         };
@@ -259,6 +260,8 @@ impl Rewriter<'_> {
             }
             (_, T::System(SystemType::Text(oid::CHAR))) => format!("left({}, 1)", self.text_of(ex)?.sql),
             (_, T::System(SystemType::Text(_))) => self.text_of(ex)?.sql,
+            // The bits of a negative one, as in Postgres.
+            (Some(T::Int2 | T::Int4), T::System(_)) => format!("(CAST({} AS BIGINT) & 4294967295)", ex.sql),
             (_, T::System(_)) => format!("CAST({} AS BIGINT)", ex.sql),
             (_, T::Array(_)) => format!("CAST({} AS {})", ex.sql, ty.duckdb()),
             _ => return self.refuse("this cast", at),

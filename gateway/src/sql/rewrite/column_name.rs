@@ -1,6 +1,8 @@
 //! How Postgres names an output column that has no alias (its FigureColname).
 
-use sqlparser::ast::{AccessExpr, DataType, Expr, FunctionArguments, SelectItem, SetExpr, TrimWhereField};
+use sqlparser::ast::{
+    AccessExpr, ArrayElemTypeDef, DataType, Expr, FunctionArguments, SelectItem, SetExpr, TrimWhereField,
+};
 
 use crate::sql::{quote, types};
 
@@ -100,6 +102,7 @@ fn type_name(ty: &DataType) -> String {
         Ok(ty) => name(&ty).to_owned(),
         Err(_) => match ty {
             DataType::Custom(name, _) => name.0.last().and_then(|p| p.as_ident()).map_or_else(String::new, quote::fold),
+            DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => type_name(element),
             other => other.to_string().to_lowercase(),
         },
     }

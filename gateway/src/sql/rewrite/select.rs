@@ -150,10 +150,16 @@ impl Rewriter<'_> {
             let used = self.depends_on_keys(&group_by, &texts.collect::<Vec<_>>());
             group_by.push_str(&used);
         }
+        let outermost = self.scopes.len() == 1;
         let list: Vec<String> = items
             .iter()
             .map(|i| match i.star {
                 true => i.sql.clone(),
+                // The engine types a NULL by itself while it plans, and otherwise when it runs. DISTINCT wants ORDER BY's
+                // expressions in the list as they are.
+                false if outermost && distinct.is_empty() && is_made_text(&i.column) => {
+                    format!("CAST({} AS VARCHAR) AS {}", i.sql, quote::name(&i.column.engine))
+                }
                 false => format!("{} AS {}", i.sql, quote::name(&i.column.engine)),
             })
             .collect();
@@ -363,10 +369,6 @@ impl Rewriter<'_> {
             Kind::Null if !hinted => None,
             _ => ex.ty.clone(),
         };
-        // The engine types a NULL by itself while it plans, and otherwise when it runs.
-        if self.scopes.len() == 1 && ex.origin.is_none() && ty == Some(ColumnType::Text) {
-            ex.sql = format!("CAST({} AS VARCHAR)", ex.sql);
-        }
         Ok(Item { sql: ex.sql, column: Column { engine: name.clone(), name, ty, origin: ex.origin }, star: false })
     }
 
@@ -608,6 +610,11 @@ impl Rewriter<'_> {
 /// The item of that name, where it is the only one.
 fn listed<'i>(items: &'i [Item], name: &str) -> Option<&'i Item> {
     items.iter().find(|i| !i.star && i.column.name == name)
+}
+
+/// Whether it is text that no relation holds so.
+fn is_made_text(column: &Column) -> bool {
+    column.origin.is_none() && column.ty == Some(ColumnType::Text)
 }
 
 /// What nothing gives a type is text.

@@ -55,14 +55,14 @@ impl Rewriter<'_> {
         };
         let shape = format!("{STRUCT}x {}, n INTEGER)", element.duckdb());
         let list = format!(
-            "list_transform(range(1, len({a}) + 1), lambda i: {{'x': {a}[i], 'n': CAST(i AS INTEGER)}})",
+            "list_transform(range(1, len({a}) + 1), lambda number_r: {{'x': {a}[number_r], 'n': CAST(number_r AS INTEGER)}})",
             a = array.sql
         );
         Ok(Ex::of(format!("unnest({list})"), ColumnType::Other(shape)))
     }
 
     /// `to_regclass('orders')` and its like: NULL where there is none.
-    pub fn to_number(&mut self, name: &str, args: &[Ex], at: Option<u32>) -> PgResult<Option<Ex>> {
+    pub fn number_named(&mut self, name: &str, args: &[Ex], at: Option<u32>) -> PgResult<Option<Ex>> {
         let ty = match name {
             "to_regclass" => oid::REGCLASS,
             "to_regtype" => oid::REGTYPE,
