@@ -1,6 +1,6 @@
 //! How Postgres names an output column that has no alias (its FigureColname).
 
-use sqlparser::ast::{AccessExpr, DataType, Expr, FunctionArguments, SelectItem, SetExpr, TrimWhereField, Value};
+use sqlparser::ast::{AccessExpr, BinaryOperator, DataType, Expr, FunctionArguments, SelectItem, SetExpr, TrimWhereField, Value};
 
 use crate::sql::{quote, types};
 
@@ -65,6 +65,7 @@ fn figure(expr: &Expr) -> Option<(String, u8)> {
         }),
         Expr::AtTimeZone { .. } => strong("timezone"),
         Expr::Tuple(_) => strong("row"),
+        Expr::BinaryOp { op: BinaryOperator::Overlaps, .. } => strong("overlaps"),
         _ => None,
     }
 }

@@ -80,7 +80,9 @@ impl Rewriter<'_> {
             Expr::BinaryOp { left, op: op @ (BinaryOperator::And | BinaryOperator::Or), right } => {
                 self.connective(left, op, right)
             }
-            Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
+            Expr::BinaryOp { left, op, right } => {
+                self.binary(left, op, right).map_err(|error| self.at_operator(error, op, right))
+            }
             Expr::UnaryOp { op, expr } => self.unary(*op, expr),
             Expr::IsFalse(e) => self.is(e, "IS FALSE"),
             Expr::IsNotFalse(e) => self.is(e, "IS NOT FALSE"),
@@ -425,7 +427,12 @@ impl Rewriter<'_> {
         let ex = match op {
             UnaryOperator::Minus | UnaryOperator::Plus => match ex.kind.clone() {
                 Kind::Number(n) if !n.starts_with('-') && op == UnaryOperator::Minus => {
-                    return self.number_literal(&format!("-{n}"), at);
+                    let ex = self.number_literal(&format!("-{n}"), at)?;
+                    // Postgres types the digits first: the smallest integer is a bigint.
+                    if ex.ty == Some(ColumnType::Int4) && n.parse::<i32>().is_err() {
+                        return Ok(Ex { sql: format!("CAST({} AS BIGINT)", ex.sql), ty: Some(ColumnType::Int8), ..ex });
+                    }
+                    return Ok(ex);
                 }
                 _ => self.settle_unknown(ex, &ColumnType::Float8)?,
             },

@@ -57,6 +57,10 @@ impl Rewriter<'_> {
                 }
                 Some(Ex::of(format!("pg_format({})", shown.join(", ")), T::Text))
             }
+            ("quote_literal" | "quote_nullable", 1) if !values.iter().any(|v| v.ty.as_ref().is_none_or(is_text)) => {
+                let text = self.output_text(values.remove(0))?;
+                Some(Ex::of(format!("COALESCE(pg_quote_literal({text}), {})", if name == "quote_nullable" { "'NULL'" } else { "NULL" }), T::Text))
+            }
             ("encode", 2) => {
                 let (Some(format), Some(bytes)) = (values.pop(), values.pop()) else { return Ok(None) };
                 let bytes = self.settle(bytes, &T::Bytea)?;
