@@ -1,6 +1,8 @@
 //! How Postgres names an output column that has no alias (its FigureColname).
 
-use sqlparser::ast::{AccessExpr, BinaryOperator, DataType, Expr, FunctionArguments, SelectItem, SetExpr, TrimWhereField, Value};
+use sqlparser::ast::{
+    AccessExpr, BinaryOperator, DataType, Expr, FunctionArguments, SelectItem, SetExpr, TrimWhereField, Value,
+};
 
 use crate::sql::{quote, types};
 

@@ -428,9 +428,9 @@ impl Rewriter<'_> {
             UnaryOperator::Minus | UnaryOperator::Plus => match ex.kind.clone() {
                 Kind::Number(n) if !n.starts_with('-') && op == UnaryOperator::Minus => {
                     let ex = self.number_literal(&format!("-{n}"), at)?;
-                    // Postgres types the digits first: the smallest integer is a bigint.
+                    // The engine types the digits before the sign.
                     if ex.ty == Some(ColumnType::Int4) && n.parse::<i32>().is_err() {
-                        return Ok(Ex { sql: format!("CAST({} AS BIGINT)", ex.sql), ty: Some(ColumnType::Int8), ..ex });
+                        return Ok(Ex { sql: format!("CAST({} AS INTEGER)", ex.sql), ..ex });
                     }
                     return Ok(ex);
                 }
@@ -461,7 +461,9 @@ impl Rewriter<'_> {
             UnaryOperator::PGAbs if ty.as_ref().is_some_and(super::number::is_long) => {
                 return self.long_call("pg_num_abs", vec![ex]);
             }
-            UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot if ty.as_ref().is_some_and(super::number::is_long) => {
+            UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot
+                if ty.as_ref().is_some_and(super::number::is_long) =>
+            {
                 let ex = self.cast(ex, &ColumnType::Float8, at)?;
                 let name = if op == UnaryOperator::PGCubeRoot { "cbrt" } else { "sqrt" };
                 Ex::of(format!("{name}({})", ex.sql), ColumnType::Float8)
@@ -533,7 +535,15 @@ impl Rewriter<'_> {
         }
         // The engine reads an exponent as a double; Postgres as numeric.
         let text = super::literal::plain_decimal(n).unwrap_or_else(|| n.to_owned());
-        let sql = if text.starts_with('-') { format!("({text})") } else { text };
+        let whole = ty == NUMERIC && !text.contains(['.', 'e', 'E']);
+        let sql = if whole {
+            // Else the engine takes it for an integer.
+            format!("CAST({text} AS DECIMAL({},0))", text.bytes().filter(u8::is_ascii_digit).count().clamp(1, 38))
+        } else if text.starts_with('-') {
+            format!("({text})")
+        } else {
+            text
+        };
         let mut ex = Ex::of(sql, ty).at(at);
         ex.kind = Kind::Number(n.to_owned());
         Ok(ex)

@@ -10,14 +10,23 @@ const WRITTEN: &[(&str, &str)] = &[
     ("sum, avg of interval", ""),
     ("sqrt, ln, log, exp, power, div, mod, gcd, lcm, round, trunc of numeric", "exact, with Postgres' scale"),
     ("concat, concat_ws, format, quote_literal", "any arguments"),
-    ("regexp_match, regexp_matches, regexp_replace, regexp_split_to_array, regexp_split_to_table", "flags `g i c n s x q`; no back references, no lookaround"),
+    (
+        "regexp_match, regexp_matches, regexp_replace, regexp_split_to_array, regexp_split_to_table",
+        "flags `g i c n s x q`; no back references, no lookaround",
+    ),
     ("encode, decode, unistr", ""),
     ("substring, overlay, position, trim, ceil, floor", "also in SQL's own syntax"),
     ("to_json, to_jsonb, row_to_json, array_to_json", "rows too: `row_to_json(t)`"),
     ("json_build_object, json_build_array, json_object, json_agg, json_object_agg and their jsonb twins", ""),
-    ("json_typeof, json_array_length, json_extract_path, json_extract_path_text, json_strip_nulls and their jsonb twins", ""),
+    (
+        "json_typeof, json_array_length, json_extract_path, json_extract_path_text, json_strip_nulls and their jsonb twins",
+        "",
+    ),
     ("jsonb_set, jsonb_insert, jsonb_pretty", ""),
-    ("json_array_elements, json_array_elements_text, json_object_keys, json_each, json_each_text and their jsonb twins", "`json_each` in FROM only"),
+    (
+        "json_array_elements, json_array_elements_text, json_object_keys, json_each, json_each_text and their jsonb twins",
+        "`json_each` in FROM only",
+    ),
     ("generate_series, unnest, string_to_table", "`unnest` of several arrays in FROM"),
     ("count, grouping, percentile_cont, percentile_disc, mode", ""),
     ("pg_typeof, current_setting, current_schemas", "`pg_typeof` gives text"),
@@ -91,7 +100,9 @@ mod tests {
                 "" => "same",
                 text if text.starts_with(&format!("{name}(")) => "same",
                 text if text.contains("pg_") => "our own",
-                text if text.starts_with(|c: char| c.is_ascii_lowercase()) && text.matches('(').count() == 1 => "renamed",
+                text if text.starts_with(|c: char| c.is_ascii_lowercase()) && text.matches('(').count() == 1 => {
+                    "renamed"
+                }
                 _ => "written",
             };
             let entry = names.entry(name).or_insert((Vec::new(), how));
@@ -133,7 +144,10 @@ mod tests {
             return;
         }
         let documented = include_str!("../../../../docs/functions.md");
-        assert!(documented == page(), "docs/functions.md is old: run this test with DUCKMESH_WRITE_FUNCTIONS=docs/functions.md");
+        assert!(
+            documented == page(),
+            "docs/functions.md is old: run this test with DUCKMESH_WRITE_FUNCTIONS=docs/functions.md"
+        );
     }
 
     #[test]

@@ -61,11 +61,7 @@ impl Rewriter<'_> {
     }
 
     fn json_result(binary: bool, text: &str) -> Ex {
-        if binary {
-            Ex::of(format!("pg_jsonb({text})"), ColumnType::Jsonb)
-        } else {
-            Ex::of(text, ColumnType::Json)
-        }
+        if binary { Ex::of(format!("pg_jsonb({text})"), ColumnType::Jsonb) } else { Ex::of(text, ColumnType::Json) }
     }
 
     /// Functions of JSON. None: not one of them.
@@ -95,7 +91,8 @@ impl Rewriter<'_> {
                 for value in values.drain(..) {
                     texts.push(self.json_of(value)?);
                 }
-                let text = if texts.is_empty() { "'[]'".into() } else { format!("pg_json_array({})", texts.join(", ")) };
+                let text =
+                    if texts.is_empty() { "'[]'".into() } else { format!("pg_json_array({})", texts.join(", ")) };
                 Self::json_result(binary, &text)
             }
             ("json_build_object", _) => {
@@ -115,7 +112,8 @@ impl Rewriter<'_> {
                         self.json_of(value)?
                     });
                 }
-                let text = if texts.is_empty() { "'{}'".into() } else { format!("pg_json_object({})", texts.join(", ")) };
+                let text =
+                    if texts.is_empty() { "'{}'".into() } else { format!("pg_json_object({})", texts.join(", ")) };
                 Self::json_result(binary, &text)
             }
             ("json_object", 2) => {
@@ -159,9 +157,14 @@ impl Rewriter<'_> {
             ("json_array_elements", 1) => self.json_rows("pg_json_elements", values, &own, own.clone())?,
             ("json_array_elements_text", 1) => self.json_rows("pg_json_elements_text", values, &own, T::Text)?,
             ("json_object_keys", 1) => self.json_rows("pg_json_keys", values, &own, T::Text)?,
-            ("json_path_query" | "json_path_exists" | "json_path_match" | "json_path_query_array" | "json_path_query_first", _)
-                if binary =>
-            {
+            (
+                "json_path_query"
+                | "json_path_exists"
+                | "json_path_match"
+                | "json_path_query_array"
+                | "json_path_query_first",
+                _,
+            ) if binary => {
                 return Err(PgError::unsupported(format!("{name} is not supported: there are no JSON paths"))
                     .hint("Use ->, #>, jsonb_array_elements() and WHERE.")
                     .or_position(at));
@@ -170,7 +173,13 @@ impl Rewriter<'_> {
         }))
     }
 
-    fn json_function(&mut self, function: &str, values: &mut Vec<Ex>, own: &ColumnType, ty: ColumnType) -> PgResult<Ex> {
+    fn json_function(
+        &mut self,
+        function: &str,
+        values: &mut Vec<Ex>,
+        own: &ColumnType,
+        ty: ColumnType,
+    ) -> PgResult<Ex> {
         let value = self.settle(values.remove(0), own)?;
         self.wants_json(&value)?;
         Ok(Ex::of(format!("{function}({})", value.sql), ty))

@@ -60,7 +60,9 @@ impl Rewriter<'_> {
             ColumnType::Numeric(0, 0 | 1) => {
                 let long = self.has_functions()
                     && super::number::reads_as_number(text)
-                    && (super::number::is_long(ty) || super::number::is_wide(text) || !text.bytes().any(|b| b.is_ascii_digit()));
+                    && (super::number::is_long(ty)
+                        || super::number::is_wide(text)
+                        || !text.bytes().any(|b| b.is_ascii_digit()));
                 if long {
                     return self.long_constant(text, at);
                 }
@@ -88,7 +90,12 @@ impl Rewriter<'_> {
             Kind::Param(index) => {
                 self.param_is(index, ty, ex.position)?;
                 if super::number::is_long(ty) {
-                    return Ok(Ex { sql: format!("CAST({} AS VARCHAR)", ex.sql), ty: Some(ty.clone()), kind: Kind::Plain, ..ex });
+                    return Ok(Ex {
+                        sql: format!("CAST({} AS VARCHAR)", ex.sql),
+                        ty: Some(ty.clone()),
+                        kind: Kind::Plain,
+                        ..ex
+                    });
                 }
                 Ok(Ex { ty: Some(ty.clone()), kind: Kind::Typed(index), ..ex })
             }

@@ -36,6 +36,7 @@ use sqlparser::{
     tokenizer::Span,
 };
 
+pub(crate) use self::number::LONG;
 pub(super) use self::{
     cast::assignable,
     expr::{Ex, Kind},
@@ -46,7 +47,6 @@ pub(super) use self::{
     select::{Rows, unique},
     signature::shown,
 };
-pub(crate) use self::number::LONG;
 use super::{
     plan::{OutputColumn, ParamType, PlanContext, QueryPlan, SessionValue, SqlPart, SystemUse, TableUse},
     position,

@@ -487,7 +487,8 @@ impl Rewriter<'_> {
         if exact && (op == "/" || ty.as_ref().is_some_and(is_long)) {
             return self.plain_arithmetic(&l, op, &r, Some(LONG));
         }
-        let r = if ty == Some(T::Float8) && r.ty.as_ref().is_some_and(is_long) { self.cast(r, &T::Float8, at)? } else { r };
+        let r =
+            if ty == Some(T::Float8) && r.ty.as_ref().is_some_and(is_long) { self.cast(r, &T::Float8, at)? } else { r };
         let guarded = self.not_zero(&r);
         // Quotients of numerics are doubles in the engine.
         let known = ty.clone().filter(|t| op == "%" || !matches!(t, T::Numeric(..)));
@@ -514,7 +515,10 @@ impl Rewriter<'_> {
         }
         let function = if op == "*" { "pg_interval_times" } else { "pg_interval_over" };
         Ex::of(
-            format!("CAST({function}(pg_interval_parts({}), CAST({} AS VARCHAR)) AS INTERVAL)", interval.sql, number.sql),
+            format!(
+                "CAST({function}(pg_interval_parts({}), CAST({} AS VARCHAR)) AS INTERVAL)",
+                interval.sql, number.sql
+            ),
             ColumnType::Interval,
         )
     }
@@ -571,7 +575,9 @@ impl Rewriter<'_> {
             let r = self.settle(r, &T::Bytea)?;
             return Ok(Ex::of(format!("({} || {})", l.sql, r.sql), T::Bytea));
         }
-        if (l.kind == Kind::Null && r.ty.as_ref().is_none_or(is_text)) || (r.kind == Kind::Null && l.ty.as_ref().is_none_or(is_text)) {
+        if (l.kind == Kind::Null && r.ty.as_ref().is_none_or(is_text))
+            || (r.kind == Kind::Null && l.ty.as_ref().is_none_or(is_text))
+        {
             return Ok(Ex::of("CAST(NULL AS VARCHAR)", T::Text));
         }
         let textual = |e: &Ex| e.is_unknown() || e.ty.as_ref().is_none_or(is_text);
@@ -811,7 +817,10 @@ impl Rewriter<'_> {
         }
         if any_long([&l.ty, &element]) {
             let (a, b) = self.meet(l, Ex::plain("\"x\"", element), symbol)?;
-            let sql = format!("({} {symbol} {word} (SELECT {} FROM (SELECT unnest({})) AS \"s\"(\"x\")))", a.sql, b.sql, r.sql);
+            let sql = format!(
+                "({} {symbol} {word} (SELECT {} FROM (SELECT unnest({})) AS \"s\"(\"x\")))",
+                a.sql, b.sql, r.sql
+            );
             return Ok(Ex::of(sql, ColumnType::Bool));
         }
         let sql = format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql);

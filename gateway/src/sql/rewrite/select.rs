@@ -456,7 +456,9 @@ impl Rewriter<'_> {
                 let name = quote::fold(ident);
                 match items.iter().position(|i| !i.star && i.column.name == name) {
                     // By its place: a volatile expression must not be computed again.
-                    Some(at) if items.get(at).is_some_and(is_long_item) => Ok(items.get(at).map(long_key).unwrap_or_default()),
+                    Some(at) if items.get(at).is_some_and(is_long_item) => {
+                        Ok(items.get(at).map(long_key).unwrap_or_default())
+                    }
                     Some(at) if known && !as_text => Ok((at + 1).to_string()),
                     Some(at) => Ok(items.get(at).map(|i| i.sql.clone()).unwrap_or_default()),
                     None => {

@@ -34,8 +34,11 @@ impl Rewriter<'_> {
                 let from = substring_from.as_deref().map(|e| self.expr(e)).transpose()?;
                 let length = substring_for.as_deref().map(|e| self.expr(e)).transpose()?;
                 if self.has_functions() {
-                    let mut values: Vec<Ex> = [Some(text.clone()), from.clone(), length.clone()].into_iter().flatten().collect();
-                    if from.is_some() && let Some(ex) = self.text_call("substring", &mut values, at)? {
+                    let mut values: Vec<Ex> =
+                        [Some(text.clone()), from.clone(), length.clone()].into_iter().flatten().collect();
+                    if from.is_some()
+                        && let Some(ex) = self.text_call("substring", &mut values, at)?
+                    {
                         return Ok(ex);
                     }
                 }

@@ -59,7 +59,13 @@ impl Rewriter<'_> {
             }
             ("quote_literal" | "quote_nullable", 1) if !values.iter().any(|v| v.ty.as_ref().is_none_or(is_text)) => {
                 let text = self.output_text(values.remove(0))?;
-                Some(Ex::of(format!("COALESCE(pg_quote_literal({text}), {})", if name == "quote_nullable" { "'NULL'" } else { "NULL" }), T::Text))
+                Some(Ex::of(
+                    format!(
+                        "COALESCE(pg_quote_literal({text}), {})",
+                        if name == "quote_nullable" { "'NULL'" } else { "NULL" }
+                    ),
+                    T::Text,
+                ))
             }
             ("encode", 2) => {
                 let (Some(format), Some(bytes)) = (values.pop(), values.pop()) else { return Ok(None) };
@@ -77,7 +83,7 @@ impl Rewriter<'_> {
             }
             ("substring", 2) if values.get(1).is_some_and(|v| v.ty.as_ref().is_some_and(is_text)) => {
                 let call = self.texts_call("pg_regexp_match", values, 3)?;
-                Some(Ex::of(format!("({call})[1]"), T::Text))
+                Some(Ex::of(format!("CAST(({call})[1] AS VARCHAR)"), T::Text))
             }
             _ => None,
         })
@@ -156,9 +162,7 @@ impl Rewriter<'_> {
             "avg" => format!("CAST(count({x}){tail} AS VARCHAR)"),
             _ => return None,
         };
-        let sql = format!(
-            "CAST(pg_interval_over({months} || ' ' || {days} || ' ' || {micros}, {by}) AS INTERVAL)"
-        );
+        let sql = format!("CAST(pg_interval_over({months} || ' ' || {days} || ' ' || {micros}, {by}) AS INTERVAL)");
         Some(Ex::of(sql, ColumnType::Interval))
     }
 
@@ -186,9 +190,7 @@ impl Rewriter<'_> {
             ends.push((format!("least({}, {end})", from.sql), format!("greatest({}, {end})", from.sql)));
         }
         let [(s1, e1), (s2, e2)] = ends.as_slice() else { return self.refuse("this form of OVERLAPS", at) };
-        let sql = format!(
-            "(CASE WHEN {s1} = {s2} THEN TRUE WHEN {s1} > {s2} THEN {s1} < {e2} ELSE {s2} < {e1} END)"
-        );
+        let sql = format!("(CASE WHEN {s1} = {s2} THEN TRUE WHEN {s1} > {s2} THEN {s1} < {e2} ELSE {s2} < {e1} END)");
         Ok(Ex::of(sql, ColumnType::Bool))
     }
 }

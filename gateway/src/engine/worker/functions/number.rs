@@ -173,11 +173,7 @@ impl Decimal {
     pub fn root(&self, scale: i64) -> Self {
         let more = scale + 1;
         let shift = 2 * more - self.scale;
-        let n = if shift >= 0 {
-            &self.mantissa * power_of_ten(shift)
-        } else {
-            &self.mantissa / power_of_ten(-shift)
-        };
+        let n = if shift >= 0 { &self.mantissa * power_of_ten(shift) } else { &self.mantissa / power_of_ten(-shift) };
         Self::new(divided(&n.sqrt(), &BigInt::from(10)), scale)
     }
 }
@@ -219,7 +215,8 @@ impl Number {
         if scale > FRACTION_MAX || -scale > i64::try_from(WHOLE_MAX).unwrap_or(0) {
             return Err(overflow());
         }
-        let decimal = if scale < 0 { Decimal::new(value * power_of_ten(-scale), 0) } else { Decimal::new(value, scale) };
+        let decimal =
+            if scale < 0 { Decimal::new(value * power_of_ten(-scale), 0) } else { Decimal::new(value, scale) };
         Self::Finite(decimal).checked()
     }
 
@@ -310,7 +307,11 @@ pub fn sum(a: &Number, b: &Number, minus: bool) -> Outcome<Number> {
     Ok(match (a, b) {
         (N::NaN, _) | (_, N::NaN) => N::NaN,
         (N::Infinity(x), N::Infinity(y)) => {
-            if *x == (*y != minus) { N::Infinity(*x) } else { N::NaN }
+            if *x == (*y != minus) {
+                N::Infinity(*x)
+            } else {
+                N::NaN
+            }
         }
         (N::Infinity(x), _) => N::Infinity(*x),
         (_, N::Infinity(y)) => N::Infinity(*y != minus),
@@ -357,6 +358,65 @@ pub fn modulo(a: &Number, b: &Number) -> Outcome<Number> {
     })
 }
 
+/// A short text as digits and scale.
+fn short(text: &str) -> Option<(bool, u128, i64)> {
+    const DIGITS_MAX: usize = 20;
+    let (negative, body) = match text.strip_prefix('-') {
+        Some(body) => (true, body),
+        None => (false, text),
+    };
+    if body.is_empty() || body.len() > DIGITS_MAX {
+        return None;
+    }
+    let (mut digits, mut scale, mut point) = (0u128, 0, false);
+    for byte in body.bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                digits = digits * 10 + u128::from(byte - b'0');
+                scale += i64::from(point);
+            }
+            b'.' if !point => point = true,
+            _ => return None,
+        }
+    }
+    Some((negative, digits, scale))
+}
+
+/// The weight and first of Postgres' digits of a short number.
+fn short_leading(digits: u128, scale: i64) -> Option<(i64, u128)> {
+    if digits == 0 {
+        return Some((0, 0));
+    }
+    let weight = (i64::from(digits.ilog10()) - scale).div_euclid(GROUP);
+    let shift = scale + GROUP * weight;
+    let power = 10u128.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
+    Some((weight, if shift >= 0 { digits / power } else { digits.checked_mul(power)? }))
+}
+
+/// `a / b` of short numbers, as averages of groups mostly are: many times faster. None: not short, or an error.
+pub fn short_quotient(a: &str, b: &str) -> Option<String> {
+    let ((an, ad, ascale), (bn, bd, bscale)) = (short(a)?, short(b)?);
+    if bd == 0 {
+        return None;
+    }
+    let ((w1, d1), (w2, d2)) = (short_leading(ad, ascale)?, short_leading(bd, bscale)?);
+    let scale = SIGNIFICANT_MIN - (w1 - w2 - i64::from(d1 <= d2)) * GROUP;
+    let scale = scale.max(ascale).max(bscale).clamp(0, SCALE_MAX);
+    let shift = scale + bscale - ascale;
+    let power = 10u128.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
+    let (n, d) = if shift >= 0 { (ad.checked_mul(power)?, bd) } else { (ad, bd.checked_mul(power)?) };
+    let quotient = n.checked_mul(2)?.checked_add(d)? / d.checked_mul(2)?;
+    let places = usize::try_from(scale).ok()?;
+    let mut text = format!("{quotient:0width$}", width = places + 1);
+    if places > 0 {
+        text.insert(text.len() - places, '.');
+    }
+    if quotient != 0 && an != bn {
+        text.insert(0, '-');
+    }
+    Some(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,12 +436,37 @@ mod tests {
             ("-1", "8", "-0.12500000000000000000"),
         ] {
             assert_eq!(div(a, b), expect, "{a} / {b}");
+            assert_eq!(short_quotient(a, b).unwrap(), expect, "{a} / {b}, short");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn short_quotients_are_the_same(a in "-?[0-9]{1,9}(\\.[0-9]{1,8})?", b in "-?[0-9]{1,9}(\\.[0-9]{1,8})?") {
+            if let Some(short) = short_quotient(&a, &b) {
+                proptest::prop_assert_eq!(short, div(&a, &b));
+            }
         }
     }
 
     #[test]
     fn keys_order_as_values_do() {
-        let sorted = ["-Infinity", "-100.5", "-12", "-1.5", "-0.001", "0.00", "0.001", "1", "1.5", "12", "99.9", "100", "Infinity", "NaN"];
+        let sorted = [
+            "-Infinity",
+            "-100.5",
+            "-12",
+            "-1.5",
+            "-0.001",
+            "0.00",
+            "0.001",
+            "1",
+            "1.5",
+            "12",
+            "99.9",
+            "100",
+            "Infinity",
+            "NaN",
+        ];
         let keys: Vec<Vec<u8>> = sorted.iter().map(|t| Number::read(t).unwrap().key()).collect();
         assert!(keys.windows(2).all(|w| w[0] < w[1]), "{keys:?}");
         assert_eq!(Number::read("1.50").unwrap().key(), Number::read("1.5").unwrap().key());

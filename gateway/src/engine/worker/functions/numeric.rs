@@ -6,8 +6,7 @@ use num_bigint::BigInt;
 use num_traits::Signed;
 
 use super::{
-    Failure, Outcome, Value,
-    mathematics as m,
+    Failure, Outcome, Value, mathematics as m,
     number::{self as n, Decimal, Number},
 };
 
@@ -118,6 +117,9 @@ pub fn multiply(args: Args<'_>) -> Outcome<Value> {
 }
 
 pub fn divide(args: Args<'_>) -> Outcome<Value> {
+    if let Some(short) = n::short_quotient(super::text(args, 0), super::text(args, 1)) {
+        return Ok(Value::Text(short));
+    }
     out(&n::quotient(&arg(args, 0)?, &arg(args, 1)?)?)
 }
 

@@ -143,7 +143,11 @@ fn shape(template: &str) -> Outcome<Shape> {
                 if s.zero_start.is_none() && !s.point {
                     s.zero_start = Some(s.before);
                 }
-                if s.point { s.after += 1 } else { s.before += 1 }
+                if s.point {
+                    s.after += 1
+                } else {
+                    s.before += 1
+                }
                 s.zero_end = s.before + s.after;
             }
             Key::Point if s.point => return wrong("multiple decimal points"),
@@ -512,7 +516,11 @@ pub fn parse_number(args: &[Option<&str>]) -> Outcome<Value> {
                 }
                 if let Some(d) = rest.next_if(char::is_ascii_digit) {
                     digits.push(d);
-                    if point { after += 1 } else { before += 1 }
+                    if point {
+                        after += 1
+                    } else {
+                        before += 1
+                    }
                     if point {
                         behind += 1;
                     }

@@ -11,7 +11,17 @@ const WORDS: &[&str] = &[
 ];
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
@@ -39,9 +49,9 @@ fn pieces(template: &str) -> Vec<Piece> {
         loop {
             let prefix = ahead.get(..2).unwrap_or_default().to_ascii_uppercase();
             match prefix.as_str() {
-                "FM" => fill = true,
+                // Names of a locale are not padded, and there is only one locale.
+                "FM" | "TM" => fill = true,
                 "FX" => {}
-                "TM" => {}
                 _ => break,
             }
             ahead = ahead.get(2..).unwrap_or_default();
@@ -278,11 +288,45 @@ fn word(f: &Fields, name: &'static str, written: &str, fill: bool, out: &mut Str
     let only_dates = || Failure::new("22007", "invalid format specification for an interval value");
     let lower = written.starts_with(|c: char| c.is_lowercase());
     // Years as they are called: there is no year 0.
-    let year = |y: i64| if f.interval { y } else if y > 0 { y } else { 1 - y };
+    let year = |y: i64| {
+        if f.interval {
+            y
+        } else if y > 0 {
+            y
+        } else {
+            1 - y
+        }
+    };
     let cased = |s: &str| if lower { s.to_lowercase() } else { s.to_owned() };
-    let dotted = |s: &str| if name.contains('.') { format!("{}.{}.", s.get(..1).unwrap_or(""), s.get(1..).unwrap_or("")) } else { s.to_owned() };
+    let dotted = |s: &str| {
+        if name.contains('.') {
+            format!("{}.{}.", s.get(..1).unwrap_or(""), s.get(1..).unwrap_or(""))
+        } else {
+            s.to_owned()
+        }
+    };
     let month = usize::try_from(f.month - 1).ok();
-    if f.interval && matches!(name, "AD" | "A.D." | "BC" | "B.C." | "DAY" | "DY" | "D" | "ID" | "TZ" | "TZH" | "TZM" | "OF" | "IW" | "IYYY" | "IYY" | "IY" | "I" | "IDDD")
+    if f.interval
+        && matches!(
+            name,
+            "AD" | "A.D."
+                | "BC"
+                | "B.C."
+                | "DAY"
+                | "DY"
+                | "D"
+                | "ID"
+                | "TZ"
+                | "TZH"
+                | "TZM"
+                | "OF"
+                | "IW"
+                | "IYYY"
+                | "IYY"
+                | "IY"
+                | "I"
+                | "IDDD"
+        )
     {
         return Err(only_dates());
     }
@@ -417,9 +461,7 @@ pub fn parse_time(args: &[Option<&str>]) -> Outcome<Value> {
                     rest = rest.trim_start_matches(char::is_whitespace);
                     let separator = |c: char| !c.is_alphanumeric() && !c.is_whitespace();
                     let sign = rest.starts_with(['+', '-']) && next_is_zone(&pieces, n);
-                    if !c.is_whitespace() && !sign {
-                        rest = rest.strip_prefix(separator).unwrap_or(rest);
-                    } else if c.is_whitespace() && !sign {
+                    if !sign {
                         rest = rest.strip_prefix(separator).unwrap_or(rest);
                     }
                 } else {
@@ -428,12 +470,18 @@ pub fn parse_time(args: &[Option<&str>]) -> Outcome<Value> {
             }
             Piece::Word { name, fill, .. } => {
                 rest = rest.trim_start_matches(char::is_whitespace);
-                let open = *fill || !matches!(pieces.get(n + 1), Some(Piece::Word { name, .. }) if name.starts_with(['Y', 'M', 'D', 'H', 'S', 'U', 'F', 'J', 'I']) && !matches!(*name, "MONTH" | "MON" | "DAY" | "DY"));
+                let open = *fill || !takes_digits(pieces.get(n + 1));
                 rest = read_word(&mut read, name, rest, open)?;
             }
         }
     }
     assembled(&read, source)
+}
+
+/// Whether a word that reads digits stands here: the one before then takes its own number of them only.
+fn takes_digits(piece: Option<&Piece>) -> bool {
+    let Some(Piece::Word { name, .. }) = piece else { return false };
+    name.starts_with(['Y', 'M', 'D', 'H', 'S', 'U', 'F', 'J', 'I']) && !matches!(*name, "MONTH" | "MON" | "DAY" | "DY")
 }
 
 fn next_is_zone(pieces: &[Piece], at: usize) -> bool {
