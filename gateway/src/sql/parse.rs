@@ -208,6 +208,13 @@ fn one(
     if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) {
         identity_options(&mut tokens);
     }
+    // `TABLE t` is `SELECT * FROM t`; positions stay.
+    if first == Some(Keyword::TABLE)
+        && let Some(table) = tokens.first().cloned()
+    {
+        let words = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")];
+        tokens.splice(0..1, words.map(|token| TokenWithSpan { token, span: table.span }));
+    }
     let end_of_input = semicolon.as_ref().map(|t| t.span.start);
     let mut parser =
         Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);

@@ -253,8 +253,22 @@ fn insert_of_constants_needs_no_engine() {
     }
 }
 
+/// An engine with the worker's own functions.
+fn with_functions() -> duckdb::Connection {
+    use duckdb::ffi;
+    // SAFETY: out pointers to locals; the connection is closed here, the database belongs to what is returned.
+    unsafe {
+        let (mut database, mut connection) = (std::ptr::null_mut(), std::ptr::null_mut());
+        assert_eq!(ffi::duckdb_open(std::ptr::null(), &raw mut database), ffi::DuckDBSuccess);
+        assert_eq!(ffi::duckdb_connect(database, &raw mut connection), ffi::DuckDBSuccess);
+        crate::engine::worker::udf::register_on(connection).expect("registers");
+        ffi::duckdb_disconnect(&raw mut connection);
+        duckdb::Connection::open_from_raw(database).expect("opens")
+    }
+}
+
 fn engine() -> duckdb::Connection {
-    let connection = duckdb::Connection::open_in_memory().expect("opens");
+    let connection = with_functions();
     connection
         .execute_batch(
             "SET default_null_order='nulls_last_on_asc_first_on_desc'; SET integer_division=true; SET TimeZone='UTC'",

@@ -488,6 +488,22 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_sent_as_decimals_are() {
+        for (value, scale) in [(0, 0), (0, 3), (1, 0), (-1, 4), (12_345_678, 3), (-100_000_000, 8), (10_000, 0), (7, 9)]
+        {
+            let (mut decimal, mut text) = (BytesMut::new(), BytesMut::new());
+            send(value, scale, &mut decimal);
+            let mut shown = BytesMut::new();
+            write(value, scale, &mut shown);
+            send_text(&shown, &mut text).unwrap();
+            assert_eq!(text, decimal, "{value} at {scale}");
+        }
+        let mut nan = BytesMut::new();
+        send_text(b"NaN", &mut nan).unwrap();
+        assert_eq!(&nan[..], [0, 0, 0, 0, 0xc0, 0, 0, 0]);
+    }
+
+    #[test]
     fn binary_round_trip() {
         for (value, scale) in [
             (0, 0),

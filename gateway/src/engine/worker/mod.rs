@@ -12,7 +12,10 @@ mod sandbox;
 mod session;
 mod settings;
 mod types;
+#[cfg(not(test))]
 mod udf;
+#[cfg(test)]
+pub(crate) mod udf;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},

@@ -17,10 +17,15 @@ use crate::engine::protocol::EngineError;
 
 /// Registers all of them; for the trusted connection, before the macros that use them.
 pub fn register(connection: &Connection) -> DuckResult<()> {
+    register_on(connection.raw())
+}
+
+/// The same on a connection of the C API.
+pub fn register_on(connection: ffi::duckdb_connection) -> DuckResult<()> {
     FUNCTIONS.iter().try_for_each(|function| register_one(connection, function))
 }
 
-fn register_one(connection: &Connection, function: &'static Function) -> DuckResult<()> {
+fn register_one(connection: ffi::duckdb_connection, function: &'static Function) -> DuckResult<()> {
     let name = CString::new(function.name).map_err(|_| EngineError::internal("a function's name"))?;
     // SAFETY: the handles are made, filled and destroyed here; DuckDB copies the function when it is registered. The
     // extra information is a 'static reference, which needs no destructor.
@@ -46,7 +51,7 @@ fn register_one(connection: &Connection, function: &'static Function) -> DuckRes
         let extra = std::ptr::from_ref(function).cast_mut().cast::<c_void>();
         ffi::duckdb_scalar_function_set_extra_info(raw, extra, None);
         ffi::duckdb_scalar_function_set_function(raw, Some(call));
-        let state = ffi::duckdb_register_scalar_function(connection.raw(), raw);
+        let state = ffi::duckdb_register_scalar_function(connection, raw);
         ffi::duckdb_destroy_logical_type(&raw mut text);
         ffi::duckdb_destroy_logical_type(&raw mut gives);
         ffi::duckdb_destroy_scalar_function(&raw mut raw);

@@ -30,6 +30,12 @@ struct Arguments<'a> {
 impl Rewriter<'_> {
     /// `function foo(integer) does not exist`.
     pub fn undefined_function(&self, name: &str, args: &[Ex], at: Option<u32>) -> PgError {
+        if let Some((why, instead)) = super::function_list::refused(name) {
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            return PgError::unsupported(format!("function {name} is not supported{why}"))
+                .hint(format!("Use {instead}."))
+                .or_position(at);
+        }
         let types: Vec<String> = args
             .iter()
             .map(|a| match &a.ty {
@@ -651,7 +657,8 @@ impl Rewriter<'_> {
                 let Some(arg) = args.pop().filter(|_| args.is_empty()) else {
                     return Err(self.undefined_function(name, &args, at));
                 };
-                let arg = self.settle(arg, &T::Json)?;
+                let own = if name.starts_with("jsonb") { T::Jsonb } else { T::Json };
+                let arg = self.settle(arg, &own)?;
                 if self.has_functions() {
                     let (function, ty) = match name {
                         n if n.ends_with("text") => ("pg_json_elements_text", T::Text),
@@ -672,7 +679,8 @@ impl Rewriter<'_> {
                 let Some(arg) = args.pop().filter(|_| args.is_empty()) else {
                     return Err(self.undefined_function(name, &args, at));
                 };
-                let arg = self.settle(arg, &T::Json)?;
+                let own = if name.starts_with("jsonb") { T::Jsonb } else { T::Json };
+                let arg = self.settle(arg, &own)?;
                 let function = if self.has_functions() { "pg_json_keys" } else { "json_keys" };
                 Ok((format!("(SELECT unnest({function}({})))", arg.sql), vec![("", Some(T::Text))]))
             }
@@ -680,7 +688,8 @@ impl Rewriter<'_> {
                 let Some(arg) = args.pop().filter(|_| args.is_empty()) else {
                     return Err(self.undefined_function(name, &args, at));
                 };
-                let arg = self.settle(arg, &T::Json)?;
+                let own = if name.starts_with("jsonb") { T::Jsonb } else { T::Json };
+                let arg = self.settle(arg, &own)?;
                 if self.has_functions() {
                     let (function, ty) = match name {
                         n if n.ends_with("text") => ("pg_json_values_text", T::Text),

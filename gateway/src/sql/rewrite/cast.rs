@@ -127,7 +127,9 @@ impl Rewriter<'_> {
         if *ty == NUMERIC && self.has_functions() {
             match &from {
                 T::Float4 | T::Float8 => return self.long(ex),
-                t if is_text(t) => return Ok(Ex::of(format!("pg_num_in({})", ex.sql), LONG).at(ex.position)),
+                t if is_text(t) => {
+                    return Ok(Ex::of(format!("pg_num_in({})", ex.sql), LONG).at(ex.position));
+                }
                 T::Json | T::Jsonb => {
                     return Ok(Ex::of(format!("pg_json_scalar({}, 'numeric')", ex.sql), LONG).at(ex.position));
                 }

@@ -1,7 +1,8 @@
 //! How Postgres names an output column that has no alias (its FigureColname).
 
 use sqlparser::ast::{
-    AccessExpr, ArrayElemTypeDef, DataType, Expr, FunctionArguments, SelectItem, SetExpr, TrimWhereField,
+    AccessExpr, ArrayElemTypeDef, BinaryOperator, DataType, Expr, FunctionArguments, SelectItem, SetExpr,
+    TrimWhereField, Value,
 };
 
 use crate::sql::{quote, types};
@@ -66,6 +67,7 @@ fn figure(expr: &Expr) -> Option<(String, u8)> {
         }),
         Expr::AtTimeZone { .. } => strong("timezone"),
         Expr::Tuple(_) => strong("row"),
+        Expr::BinaryOp { op: BinaryOperator::Overlaps, .. } => strong("overlaps"),
         _ => None,
     }
 }

@@ -102,6 +102,13 @@ impl Rewriter<'_> {
         let us = || format!("CAST(epoch_us({}) AS DECIMAL(18,0))", ex.sql);
         let sql = match name {
             "epoch" if date => format!("CAST(epoch({}) AS DECIMAL(18,0))", ex.sql),
+            // A year of an interval is 365.25 days.
+            "epoch" if ex.ty == Some(T::Interval) => format!(
+                "(CAST((extract('year' FROM {x}) * 31557600 + extract('month' FROM {x}) * 2592000 + extract('day' FROM {x}) * 86400 \
+                 + extract('hour' FROM {x}) * 3600 + extract('minute' FROM {x}) * 60) * 1000000 \
+                 + extract('microsecond' FROM {x}) AS DECIMAL(18,0)) * 0.000001)",
+                x = ex.sql
+            ),
             "epoch" => format!("({} * 0.000001)", us()),
             "second" | "seconds" if !date => {
                 format!("(CAST(extract('microsecond' FROM {}) AS DECIMAL(18,0)) * 0.000001)", ex.sql)

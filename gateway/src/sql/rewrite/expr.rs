@@ -78,7 +78,9 @@ impl Rewriter<'_> {
             Expr::BinaryOp { left, op: op @ (BinaryOperator::And | BinaryOperator::Or), right } => {
                 self.connective(left, op, right)
             }
-            Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
+            Expr::BinaryOp { left, op, right } => {
+                self.binary(left, op, right).map_err(|error| self.at_operator(error, op, right))
+            }
             Expr::UnaryOp { op, expr } => self.unary(*op, expr),
             Expr::IsFalse(e) => self.is(e, "IS FALSE"),
             Expr::IsNotFalse(e) => self.is(e, "IS NOT FALSE"),
@@ -428,7 +430,12 @@ impl Rewriter<'_> {
         let ex = match op {
             UnaryOperator::Minus | UnaryOperator::Plus => match ex.kind.clone() {
                 Kind::Number(n) if !n.starts_with('-') && op == UnaryOperator::Minus => {
-                    return self.number_literal(&format!("-{n}"), at);
+                    let ex = self.number_literal(&format!("-{n}"), at)?;
+                    // The engine types the digits before the sign.
+                    if ex.ty == Some(ColumnType::Int4) && n.parse::<i32>().is_err() {
+                        return Ok(Ex { sql: format!("CAST({} AS INTEGER)", ex.sql), ..ex });
+                    }
+                    return Ok(ex);
                 }
                 _ => self.settle_unknown(ex, &ColumnType::Float8)?,
             },
@@ -531,7 +538,15 @@ impl Rewriter<'_> {
         }
         // The engine reads an exponent as a double; Postgres as numeric.
         let text = super::literal::plain_decimal(n).unwrap_or_else(|| n.to_owned());
-        let sql = if text.starts_with('-') { format!("({text})") } else { text };
+        let whole = ty == NUMERIC && !text.contains(['.', 'e', 'E']);
+        let sql = if whole {
+            // Else the engine takes it for an integer.
+            format!("CAST({text} AS DECIMAL({},0))", text.bytes().filter(u8::is_ascii_digit).count().clamp(1, 38))
+        } else if text.starts_with('-') {
+            format!("({text})")
+        } else {
+            text
+        };
         let mut ex = Ex::of(sql, ty).at(at);
         ex.kind = Kind::Number(n.to_owned());
         Ok(ex)

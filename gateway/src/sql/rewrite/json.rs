@@ -227,9 +227,15 @@ impl Rewriter<'_> {
         let text = match (name, values) {
             ("json_agg" | "jsonb_agg", [value]) => {
                 let nested = matches!(value.ty, Some(ColumnType::Array(_))) || matches!(value.kind, Kind::Row(_));
-                let between = if nested { "', ' || chr(10) || ' '" } else { "', '" };
                 let item = self.json_of(value.clone())?;
-                format!("('[' || string_agg({distinct}COALESCE({item}, 'null'), {between}{order}){tail} || ']')")
+                if nested && !binary {
+                    // Postgres begins a line before each that is not NULL, except the first.
+                    let item = format!("COALESCE(chr(10) || ' ' || {item}, 'null')");
+                    let joined = format!("string_agg({distinct}{item}, ', '{order}){tail}");
+                    format!("('[' || regexp_replace({joined}, '^\\n ', '') || ']')")
+                } else {
+                    format!("('[' || string_agg({distinct}COALESCE({item}, 'null'), ', '{order}){tail} || ']')")
+                }
             }
             ("json_object_agg" | "jsonb_object_agg", [key, value]) => {
                 let key = self.settle(key.clone(), &ColumnType::Text)?;

@@ -84,6 +84,10 @@ impl Rewriter<'_> {
                     Err(e) => return Err(e.or_position(at)),
                 }
             }
+            // What a lake cannot hold is refused where it is stored.
+            ColumnType::Interval if self.has_functions() => {
+                value::literal(oid::INTERVAL, param, &self.ctx.values).map_err(|e| e.or_position(at))?
+            }
             ty => value::literal_as(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?,
         };
         Ok(Ex::of(sql, ty.clone()).at(at))

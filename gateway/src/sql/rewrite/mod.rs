@@ -25,6 +25,7 @@ mod system_call;
 mod text;
 
 mod column_name;
+mod function_list;
 mod functions;
 mod relations;
 mod signature;
@@ -111,6 +112,8 @@ pub(super) struct Rewriter<'a> {
     recursive_depth: usize,
     names: usize,
     dialect_duckdb: bool,
+    /// Whether an error has its operator's position already.
+    operator_placed: bool,
     cursor: Cell<position::Cursor>,
 }
 
@@ -139,6 +142,7 @@ impl<'a> Rewriter<'a> {
             recursive_depth: 0,
             names: 0,
             dialect_duckdb: false,
+            operator_placed: false,
             cursor: Cell::new(ctx.start.cursor(text)),
         }
     }
@@ -285,6 +289,27 @@ impl<'a> Rewriter<'a> {
                 ast::SetExpr::SetOperation { left, .. } => left,
                 _ => return None,
             };
+        }
+    }
+
+    /// An operator's error stands at the operator, which the parser does not place: it is before the right side.
+    fn at_operator(&mut self, error: PgError, op: &ast::BinaryOperator, right: &ast::Expr) -> PgError {
+        if self.operator_placed || self.view_depth > 0 || !error.fields().message.starts_with("operator ") {
+            return error;
+        }
+        self.operator_placed = true;
+        let op: Vec<char> = op.to_string().chars().collect();
+        let Some(end) = self.at_expr(right).and_then(|at| usize::try_from(at).ok()) else { return error };
+        let before: Vec<char> = self.text.chars().take(end.saturating_sub(1)).collect();
+        let mut stop = before.len();
+        while stop > 0 && before.get(stop - 1).is_some_and(|c| c.is_whitespace() || *c == '(') {
+            stop -= 1;
+        }
+        match stop.checked_sub(op.len()) {
+            Some(start) if before.get(start..stop) == Some(&op[..]) => {
+                error.position(u32::try_from(start + 1).unwrap_or(u32::MAX))
+            }
+            _ => error,
         }
     }
 

@@ -217,6 +217,22 @@ impl Rewriter<'_> {
             "div" if values.len() == 2 && values.iter().all(|v| exact(v) || v.is_unknown()) => {
                 self.long_call("pg_num_quotient", std::mem::take(values)).map(Some)
             }
+            // The engine keeps a smaller scale than was asked for.
+            "round" if values.len() == 2 && values.first().is_some_and(exact) => {
+                let (Some(places), Some(value)) = (values.pop(), values.pop()) else { return Ok(None) };
+                let places = self.settle(places, &ColumnType::Int4)?;
+                let asked = match &places.kind {
+                    Kind::Number(n) => n.parse::<i8>().ok(),
+                    _ => None,
+                };
+                if let (Some(ColumnType::Numeric(1.., scale)), Some(n)) = (&value.ty, asked)
+                    && (0..=*scale).contains(&n)
+                {
+                    return Ok(Some(Ex::of(format!("round({}, {n})", value.sql), NUMERIC)));
+                }
+                let value = self.long(value)?;
+                Ok(Some(Ex::of(format!("pg_num_round({}, CAST({} AS VARCHAR))", value.sql, places.sql), LONG)))
+            }
             "mod" if values.len() == 2 && any_long(values.iter().map(|v| &v.ty)) => {
                 self.long_call("pg_num_mod", std::mem::take(values)).map(Some)
             }

@@ -1,7 +1,7 @@
 //! Operators.
 
 use duckmesh_catalog::{ColumnType, types::oid};
-use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr};
+use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr, UnaryOperator};
 
 use super::{
     Ex, Kind, NUMERIC, Rewriter,
@@ -218,6 +218,12 @@ impl Rewriter<'_> {
             B::PGILikeMatch => return self.like("ILIKE", false, left, right, None),
             B::PGNotILikeMatch => return self.like("ILIKE", true, left, right, None),
             B::Overlaps => return self.overlaps(left, right),
+            // `j->-1`: an operator of these letters does not end with a minus.
+            B::Custom(op) if matches!(op.as_str(), "->-" | "->>-") => {
+                let base = if op == "->-" { B::Arrow } else { B::LongArrow };
+                let minus = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(right.clone()) };
+                return self.binary(left, &base, &minus);
+            }
             B::PGCustomBinaryOperator(path) => return self.named_operator(left, path, right),
             _ => {}
         }
@@ -584,6 +590,11 @@ impl Rewriter<'_> {
         if l.ty == Some(T::Bytea) && (r.ty == Some(T::Bytea) || r.is_unknown()) {
             let r = self.settle(r, &T::Bytea)?;
             return Ok(Ex::of(format!("({} || {})", l.sql, r.sql), T::Bytea));
+        }
+        if (l.kind == Kind::Null && r.ty.as_ref().is_none_or(is_text))
+            || (r.kind == Kind::Null && l.ty.as_ref().is_none_or(is_text))
+        {
+            return Ok(Ex::of("CAST(NULL AS VARCHAR)", T::Text));
         }
         let textual = |e: &Ex| e.is_unknown() || e.ty.as_ref().is_none_or(is_text);
         if !textual(&l) && !textual(&r) {

@@ -116,6 +116,12 @@ impl Rewriter<'_> {
         escape: Option<&Expr>,
     ) -> PgResult<Ex> {
         let at = self.at_expr(expr);
+        // `x LIKE ALL (array)` is a call of `all` to the parser.
+        if let (Expr::Function(f), false) = (pattern, negated)
+            && let Some((quantifier, list)) = quantifier(f)
+        {
+            return self.pattern_quantified(expr, word, list, quantifier);
+        }
         let text = self.expr(expr)?;
         let pattern = self.expr(pattern)?;
         let operator = match (word, negated) {
@@ -399,6 +405,21 @@ impl Rewriter<'_> {
         }
         pieces.push(quote::literal(&text)?);
         Ok(Ex::of(format!("({})", pieces.join(" || ")), T::Text))
+    }
+}
+
+/// `ALL (x)` and `ANY (x)` as the parser sees them.
+fn quantifier(function: &sqlparser::ast::Function) -> Option<(&'static str, &Expr)> {
+    use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
+    let word = match function.name.to_string().to_lowercase().as_str() {
+        "all" => "ALL",
+        "any" | "some" => "ANY",
+        _ => return None,
+    };
+    let FunctionArguments::List(list) = &function.args else { return None };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))] => Some((word, expr)),
+        _ => None,
     }
 }
 

@@ -57,6 +57,16 @@ impl Rewriter<'_> {
                 }
                 Some(Ex::of(format!("pg_format({})", shown.join(", ")), T::Text))
             }
+            ("quote_literal" | "quote_nullable", 1) if !values.iter().any(|v| v.ty.as_ref().is_none_or(is_text)) => {
+                let text = self.output_text(values.remove(0))?;
+                Some(Ex::of(
+                    format!(
+                        "COALESCE(pg_quote_literal({text}), {})",
+                        if name == "quote_nullable" { "'NULL'" } else { "NULL" }
+                    ),
+                    T::Text,
+                ))
+            }
             ("encode", 2) => {
                 let (Some(format), Some(bytes)) = (values.pop(), values.pop()) else { return Ok(None) };
                 let bytes = self.settle(bytes, &T::Bytea)?;
@@ -73,7 +83,7 @@ impl Rewriter<'_> {
             }
             ("substring", 2) if values.get(1).is_some_and(|v| v.ty.as_ref().is_some_and(is_text)) => {
                 let call = self.texts_call("pg_regexp_match", values, 3)?;
-                Some(Ex::of(format!("({call})[1]"), T::Text))
+                Some(Ex::of(format!("CAST(({call})[1] AS VARCHAR)"), T::Text))
             }
             _ => None,
         })

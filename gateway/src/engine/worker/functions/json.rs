@@ -377,7 +377,13 @@ fn changed(args: &[Option<&str>], path: &[Option<String>], value: Option<Node>, 
         let what = if change == Change::Delete { "delete path in scalar" } else { "set path in scalar" };
         return Err(Failure::new("22023", format!("cannot {what}")));
     }
-    if !path.is_empty() {
+    let empty = match &node {
+        Node::Object(members) => members.is_empty(),
+        Node::Array(items) => items.is_empty(),
+        _ => false,
+    };
+    let nothing = empty && matches!(change, Change::Delete | Change::Set { create: false });
+    if !path.is_empty() && !nothing {
         let mut value = value;
         change_at(&mut node, path, 1, &mut value, change)?;
     }

@@ -13,7 +13,9 @@ const GUARD: i64 = 12;
 /// Postgres' `NUMERIC_MAX_RESULT_SCALE`.
 const RESULT_SCALE_MAX: f64 = 2000.0;
 /// Digits of an exact power before only its leading ones are computed.
-const POWER_DIGITS_MAX: f64 = 40_000.0;
+const POWER_DIGITS_MAX: f64 = 200_000.0;
+/// Digits of a result that is computed by its logarithm: more take minutes.
+const LOGARITHM_DIGITS_MAX: i64 = 3000;
 const LOG10_E: f64 = 0.434_294_481_903_252;
 
 fn error<T>(state: &'static str, message: &str) -> Outcome<T> {
@@ -269,6 +271,9 @@ fn whole_power(base: &Decimal, n: i64) -> Outcome<Number> {
     let size = n.unsigned_abs();
     let digits = base.mantissa.abs().to_string().len() as f64 * size as f64;
     if digits > POWER_DIGITS_MAX {
+        if weight.abs() as i64 > LOGARITHM_DIGITS_MAX {
+            return error("22003", "a power of so many digits is not supported");
+        }
         let odd = base.mantissa.is_negative() && size % 2 == 1;
         let positive = Decimal::new(base.mantissa.abs(), base.scale);
         let log = ln_at(&positive, scale + GUARD + weight.abs() as i64 + 25).times(&Decimal::whole(n));
@@ -287,6 +292,13 @@ fn whole_power(base: &Decimal, n: i64) -> Outcome<Number> {
 /// `power_var` with an exponent that is not whole.
 #[allow(clippy::cast_possible_truncation)]
 fn real_power(base: &Decimal, exponent: &Decimal) -> Outcome<Number> {
+    if base.compared(&Decimal::whole(1)).is_eq() {
+        let scale = SIGNIFICANT_MIN.max(base.scale).max(exponent.scale).clamp(0, SCALE_MAX);
+        return Ok(Number::Finite(Decimal::whole(1).at(scale)));
+    }
+    if exponent.exponent().abs() > LOGARITHM_DIGITS_MAX {
+        return error("22003", "an exponent of so many digits is not supported");
+    }
     let rough = base.to_f64().ln() * exponent.to_f64();
     if rough.abs() > RESULT_SCALE_MAX * 3.01 {
         return if rough > 0.0 { Err(overflow()) } else { Ok(Number::Finite(Decimal::new(BigInt::zero(), SCALE_MAX))) };

@@ -173,6 +173,8 @@ pub const FUNCTIONS: &[Function] = &[
     // times
     row("pg_interval_times", 2, Gives::Text, time::scaled),
     row("pg_interval_over", 2, Gives::Text, time::divided),
+    row("pg_interval_hours", 1, Gives::Text, time::hours_justified),
+    row("pg_interval_justified", 1, Gives::Text, time::justified),
     // patterns and texts
     row("pg_regexp_match", 3, Gives::Texts, pattern::captures),
     row("pg_regexp_matches", 3, Gives::Texts, pattern::all_captures),

@@ -358,6 +358,65 @@ pub fn modulo(a: &Number, b: &Number) -> Outcome<Number> {
     })
 }
 
+/// A short text as digits and scale.
+fn short(text: &str) -> Option<(bool, u128, i64)> {
+    const DIGITS_MAX: usize = 20;
+    let (negative, body) = match text.strip_prefix('-') {
+        Some(body) => (true, body),
+        None => (false, text),
+    };
+    if body.is_empty() || body.len() > DIGITS_MAX {
+        return None;
+    }
+    let (mut digits, mut scale, mut point) = (0u128, 0, false);
+    for byte in body.bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                digits = digits * 10 + u128::from(byte - b'0');
+                scale += i64::from(point);
+            }
+            b'.' if !point => point = true,
+            _ => return None,
+        }
+    }
+    Some((negative, digits, scale))
+}
+
+/// The weight and first of Postgres' digits of a short number.
+fn short_leading(digits: u128, scale: i64) -> Option<(i64, u128)> {
+    if digits == 0 {
+        return Some((0, 0));
+    }
+    let weight = (i64::from(digits.ilog10()) - scale).div_euclid(GROUP);
+    let shift = scale + GROUP * weight;
+    let power = 10u128.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
+    Some((weight, if shift >= 0 { digits / power } else { digits.checked_mul(power)? }))
+}
+
+/// `a / b` of short numbers, as averages of groups mostly are: many times faster. None: not short, or an error.
+pub fn short_quotient(a: &str, b: &str) -> Option<String> {
+    let ((an, ad, ascale), (bn, bd, bscale)) = (short(a)?, short(b)?);
+    if bd == 0 {
+        return None;
+    }
+    let ((w1, d1), (w2, d2)) = (short_leading(ad, ascale)?, short_leading(bd, bscale)?);
+    let scale = SIGNIFICANT_MIN - (w1 - w2 - i64::from(d1 <= d2)) * GROUP;
+    let scale = scale.max(ascale).max(bscale).clamp(0, SCALE_MAX);
+    let shift = scale + bscale - ascale;
+    let power = 10u128.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
+    let (n, d) = if shift >= 0 { (ad.checked_mul(power)?, bd) } else { (ad, bd.checked_mul(power)?) };
+    let quotient = n.checked_mul(2)?.checked_add(d)? / d.checked_mul(2)?;
+    let places = usize::try_from(scale).ok()?;
+    let mut text = format!("{quotient:0width$}", width = places + 1);
+    if places > 0 {
+        text.insert(text.len() - places, '.');
+    }
+    if quotient != 0 && an != bn {
+        text.insert(0, '-');
+    }
+    Some(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,6 +436,16 @@ mod tests {
             ("-1", "8", "-0.12500000000000000000"),
         ] {
             assert_eq!(div(a, b), expect, "{a} / {b}");
+            assert_eq!(short_quotient(a, b).unwrap(), expect, "{a} / {b}, short");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn short_quotients_are_the_same(a in "-?[0-9]{1,9}(\\.[0-9]{1,8})?", b in "-?[0-9]{1,9}(\\.[0-9]{1,8})?") {
+            if let Some(short) = short_quotient(&a, &b) {
+                proptest::prop_assert_eq!(short, div(&a, &b));
+            }
         }
     }
 

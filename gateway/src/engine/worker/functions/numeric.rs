@@ -117,6 +117,9 @@ pub fn multiply(args: Args<'_>) -> Outcome<Value> {
 }
 
 pub fn divide(args: Args<'_>) -> Outcome<Value> {
+    if let Some(short) = n::short_quotient(super::text(args, 0), super::text(args, 1)) {
+        return Ok(Value::Text(short));
+    }
     out(&n::quotient(&arg(args, 0)?, &arg(args, 1)?)?)
 }
 

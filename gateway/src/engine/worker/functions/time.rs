@@ -53,3 +53,44 @@ fn spread(parts: &str, of: impl Fn(f64) -> f64) -> Outcome<Value> {
     }
     Ok(Value::Text(format!("{} months {} days {} microseconds", month as i64, day as i64, time as i64)))
 }
+
+const DAY_MICROS: i64 = 86_400_000_000;
+
+fn fields(parts: &str) -> (i64, i64, i64) {
+    let mut fields = parts.split(' ').map(|p| p.parse::<i64>().unwrap_or(0));
+    (fields.next().unwrap_or(0), fields.next().unwrap_or(0), fields.next().unwrap_or(0))
+}
+
+/// Days and time of one sign.
+fn one_sign(day: i64, time: i64) -> (i64, i64) {
+    if day > 0 && time < 0 {
+        (day - 1, time + DAY_MICROS)
+    } else if day < 0 && time > 0 {
+        (day + 1, time - DAY_MICROS)
+    } else {
+        (day, time)
+    }
+}
+
+/// `justify_hours`: days of 24 hours.
+pub fn hours_justified(args: &[Option<&str>]) -> Outcome<Value> {
+    let (month, day, time) = fields(super::text(args, 0));
+    let (day, time) = one_sign(day + time / DAY_MICROS, time % DAY_MICROS);
+    Ok(Value::Text(format!("{month} months {day} days {time} microseconds")))
+}
+
+/// `justify_interval`: days of 24 hours, months of 30 days, all of one sign.
+pub fn justified(args: &[Option<&str>]) -> Outcome<Value> {
+    let (mut month, mut day, mut time) = fields(super::text(args, 0));
+    day += time / DAY_MICROS;
+    time %= DAY_MICROS;
+    month += day / 30;
+    day %= 30;
+    if month > 0 && (day < 0 || (day == 0 && time < 0)) {
+        (month, day) = (month - 1, day + 30);
+    } else if month < 0 && (day > 0 || (day == 0 && time > 0)) {
+        (month, day) = (month + 1, day - 30);
+    }
+    let (day, time) = one_sign(day, time);
+    Ok(Value::Text(format!("{month} months {day} days {time} microseconds")))
+}

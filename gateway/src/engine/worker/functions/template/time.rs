@@ -49,9 +49,9 @@ fn pieces(template: &str) -> Vec<Piece> {
         loop {
             let prefix = ahead.get(..2).unwrap_or_default().to_ascii_uppercase();
             match prefix.as_str() {
-                "FM" => fill = true,
+                // Names of a locale are not padded, and there is only one locale.
+                "FM" | "TM" => fill = true,
                 "FX" => {}
-                "TM" => {}
                 _ => break,
             }
             ahead = ahead.get(2..).unwrap_or_default();
@@ -461,9 +461,7 @@ pub fn parse_time(args: &[Option<&str>]) -> Outcome<Value> {
                     rest = rest.trim_start_matches(char::is_whitespace);
                     let separator = |c: char| !c.is_alphanumeric() && !c.is_whitespace();
                     let sign = rest.starts_with(['+', '-']) && next_is_zone(&pieces, n);
-                    if !c.is_whitespace() && !sign {
-                        rest = rest.strip_prefix(separator).unwrap_or(rest);
-                    } else if c.is_whitespace() && !sign {
+                    if !sign {
                         rest = rest.strip_prefix(separator).unwrap_or(rest);
                     }
                 } else {
@@ -472,13 +470,18 @@ pub fn parse_time(args: &[Option<&str>]) -> Outcome<Value> {
             }
             Piece::Word { name, fill, .. } => {
                 rest = rest.trim_start_matches(char::is_whitespace);
-                let open = *fill
-                    || !matches!(pieces.get(n + 1), Some(Piece::Word { name, .. }) if name.starts_with(['Y', 'M', 'D', 'H', 'S', 'U', 'F', 'J', 'I']) && !matches!(*name, "MONTH" | "MON" | "DAY" | "DY"));
+                let open = *fill || !takes_digits(pieces.get(n + 1));
                 rest = read_word(&mut read, name, rest, open)?;
             }
         }
     }
     assembled(&read, source)
+}
+
+/// Whether a word that reads digits stands here: the one before then takes its own number of them only.
+fn takes_digits(piece: Option<&Piece>) -> bool {
+    let Some(Piece::Word { name, .. }) = piece else { return false };
+    name.starts_with(['Y', 'M', 'D', 'H', 'S', 'U', 'F', 'J', 'I']) && !matches!(*name, "MONTH" | "MON" | "DAY" | "DY")
 }
 
 fn next_is_zone(pieces: &[Piece], at: usize) -> bool {
