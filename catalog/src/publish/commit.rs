@@ -119,8 +119,9 @@ impl Catalog {
         let silent = statements.is_empty();
         let mut changes = diff.changes;
         for table in truncated(&old, &new, &publication.ddl) {
-            statements.extend(truncate::statements(tx, table, snapshot).await?);
-            changes.push(format!("deleted_from_table:{table}"));
+            let (ends, entries) = truncate::statements(tx, table, snapshot).await?;
+            statements.extend(ends);
+            changes.extend(entries);
         }
         for (table, new_files) in by_table(&old, &new, publication)? {
             files::insert(tx, &mut statements, snapshot, &table, &new_files, &mut next_file_id).await?;

@@ -7,8 +7,12 @@ use crate::{
     store::{Statement, Transaction, quote},
 };
 
-/// Statements that end a table's rows at a snapshot.
-pub(super) async fn statements(tx: &mut Transaction, table: TableId, at: SnapshotId) -> Result<Vec<Statement>> {
+/// Statements that end a table's rows at a snapshot, and their entries in `changes_made`.
+pub(super) async fn statements(
+    tx: &mut Transaction,
+    table: TableId,
+    at: SnapshotId,
+) -> Result<(Vec<Statement>, Vec<String>)> {
     let mut statements = vec![
         Statement::new(
             "UPDATE @ducklake_data_file SET end_snapshot = $1 WHERE table_id = $2 AND end_snapshot IS NULL",
@@ -25,6 +29,10 @@ pub(super) async fn statements(tx: &mut Transaction, table: TableId, at: Snapsho
     ];
     let inlined =
         tx.query("SELECT table_name FROM @ducklake_inlined_data_tables WHERE table_id = $1", params![table]).await?;
+    let mut changes = vec![format!("deleted_from_table:{table}")];
+    if !inlined.is_empty() {
+        changes.push(format!("inlined_delete:{table}"));
+    }
     for row in inlined {
         let name = quote(&row.text(0)?);
         statements.push(Statement::new(
@@ -32,5 +40,5 @@ pub(super) async fn statements(tx: &mut Transaction, table: TableId, at: Snapsho
             params![at],
         ));
     }
-    Ok(statements)
+    Ok((statements, changes))
 }

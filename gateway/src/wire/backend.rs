@@ -259,11 +259,26 @@ pub trait KeptRows: Send {
     async fn read(&mut self, from: u64, count: u64) -> PgResult<Option<RecordBatch>>;
 }
 
+/// A prepared statement, as `pg_prepared_statements` shows it.
+#[derive(Clone, Debug)]
+pub struct HeldStatement {
+    /// Its name.
+    pub name: String,
+    /// Its text; the whole command where SQL made it.
+    pub text: String,
+    /// Oids of its parameters.
+    pub param_types: Vec<u32>,
+    /// Whether SQL made it.
+    pub from_sql: bool,
+    /// When.
+    pub made: chrono::DateTime<chrono::Utc>,
+}
+
 /// Prepared statements and cursors of a session, for the relations that show them.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
-    /// Name, text, parameter types, whether SQL made it, when.
-    pub statements: Vec<(String, String, Vec<u32>, bool, chrono::DateTime<chrono::Utc>)>,
+    /// The prepared statements.
+    pub statements: Vec<HeldStatement>,
     /// Name, text, options, when.
     pub cursors: Vec<(String, String, CursorOptions, chrono::DateTime<chrono::Utc>)>,
 }

@@ -8,8 +8,8 @@ use chrono::Utc;
 use super::{
     PgError, PgResult, SqlState,
     backend::{
-        Command, CursorOptions, Directory, Format, Given, Outcome, Params, Place, Prepared, ResultColumn, RowTag, Rows,
-        Session, Status,
+        Command, CursorOptions, Directory, Format, Given, HeldStatement, Outcome, Params, Place, Prepared,
+        ResultColumn, RowTag, Rows, Session, Status,
     },
     cursor::Cursor,
     extended::no_statement,
@@ -262,9 +262,13 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         let named = self.statements.iter();
         let statements = named.filter_map(|(name, stored)| {
             let prepared = stored.prepared.as_ref()?;
-            let types = prepared.param_types().to_vec();
-            let text = stored.sql.as_deref().unwrap_or(prepared.text()).to_owned();
-            Some((name.to_owned(), text, types, stored.sql.is_some(), stored.made))
+            Some(HeldStatement {
+                name: name.to_owned(),
+                text: stored.sql.as_deref().unwrap_or(prepared.text()).to_owned(),
+                param_types: prepared.param_types().to_vec(),
+                from_sql: stored.sql.is_some(),
+                made: stored.made,
+            })
         });
         let cursors = self.portals.iter().filter_map(|(name, portal)| match &portal.state {
             PortalState::Cursor(cursor) => {

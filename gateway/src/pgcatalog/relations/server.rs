@@ -75,9 +75,9 @@ async fn databases(session: &ClientSession) -> PgResult<Content<'static>> {
 }
 
 fn prepared_statements(session: &ClientSession) -> Content<'_> {
-    let rows = session.directory.statements.iter().map(|(name, text, types, from_sql, made)| {
-        let types = types.iter().map(|oid| i64::from(*oid)).collect();
-        row![name.as_str(), text.as_str(), *made, Cell::Ints(types), *from_sql, 0, 0]
+    let rows = session.directory.statements.iter().map(|held| {
+        let types = held.param_types.iter().map(|oid| i64::from(*oid)).collect();
+        row![held.name.as_str(), held.text.as_str(), held.made, Cell::Ints(types), held.from_sql, 0, 0]
     });
     Content {
         columns: &["name", "statement", "prepare_time", "parameter_types", "from_sql", "generic_plans", "custom_plans"],
