@@ -7,6 +7,7 @@ mod expr;
 mod scope;
 
 mod from;
+mod group_by;
 mod select;
 mod set;
 

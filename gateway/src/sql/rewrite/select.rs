@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use duckmesh_catalog::{ColumnType, ConstraintKind};
+use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, GroupByWithModifier, NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy,
     OrderByKind, OrderByOptions, OrderBySort, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
@@ -16,7 +16,7 @@ use super::{
     set::integer,
 };
 use crate::{
-    sql::{plan::Origin, quote},
+    sql::quote,
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -150,25 +150,11 @@ impl Rewriter<'_> {
             let used = self.depends_on_keys(&group_by, &texts.collect::<Vec<_>>());
             group_by.push_str(&used);
         }
-        let outermost = self.scopes.len() == 1;
-        let list: Vec<String> = items
-            .iter()
-            .map(|i| match i.star {
-                true => i.sql.clone(),
-                // The engine types a NULL by itself while it plans, and otherwise when it runs. DISTINCT wants ORDER BY's
-                // expressions in the list as they are.
-                false if outermost && distinct.is_empty() && is_made_text(&i.column) => {
-                    format!("CAST({} AS VARCHAR) AS {}", i.sql, quote::name(&i.column.engine))
-                }
-                false => format!("{} AS {}", i.sql, quote::name(&i.column.engine)),
-            })
-            .collect();
+        // DISTINCT wants ORDER BY's expressions in the list as they are.
+        let list = list_text(&items, self.scopes.len() == 1 && distinct.is_empty());
         let from = if from.is_empty() { String::new() } else { format!(" FROM {from}") };
         Ok(Rows {
-            sql: format!(
-                "SELECT {distinct}{}{from}{selection}{group_by}{having}{windows}{qualify}{order}",
-                list.join(", ")
-            ),
+            sql: format!("SELECT {distinct}{list}{from}{selection}{group_by}{having}{windows}{qualify}{order}"),
             columns,
             known,
         })
@@ -417,34 +403,6 @@ impl Rewriter<'_> {
         Ok(format!(" GROUP BY {}", keys.join(", ")))
     }
 
-    /// Grouped by a table's primary key, its other columns have one value in each group: those used are grouped by, too.
-    fn depends_on_keys(&self, group_by: &str, texts: &[&str]) -> String {
-        let mut more = String::new();
-        let sets = ["GROUPING SETS (", "ROLLUP (", "CUBE ("].iter().any(|word| group_by.contains(word));
-        let Some(scope) = self.scopes.last().filter(|_| !sets) else { return more };
-        for relation in &scope.relations {
-            let Some(table) = relation.table.and_then(|index| self.tables.get(index)).map(|t| &t.table) else {
-                continue;
-            };
-            let key = table.constraints.iter().find_map(|constraint| match &constraint.kind {
-                ConstraintKind::PrimaryKey { columns } => Some(columns),
-                _ => None,
-            });
-            let has = |text: &str, column: &Column| text.contains(&column_ex(relation, column).sql);
-            let of = |column: &&Column, id| matches!(&column.origin, Some(Origin::Table(_, own)) if *own == id);
-            let grouped = |id| relation.columns.iter().find(|c| of(c, id)).is_some_and(|c| has(group_by, c));
-            if !key.is_some_and(|key| key.iter().all(|id| grouped(*id))) {
-                continue;
-            }
-            for column in &relation.columns {
-                if !has(group_by, column) && texts.iter().any(|text| has(text, column)) {
-                    more.push_str(&format!(", {}", column_ex(relation, column).sql));
-                }
-            }
-        }
-        more
-    }
-
     fn group_key(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<String> {
         let sets = |r: &mut Self, sets: &[Vec<Expr>]| {
             let mut texts = Vec::new();
@@ -610,6 +568,19 @@ impl Rewriter<'_> {
 /// The item of that name, where it is the only one.
 fn listed<'i>(items: &'i [Item], name: &str) -> Option<&'i Item> {
     items.iter().find(|i| !i.star && i.column.name == name)
+}
+
+/// The list's text. `sure`: text is text there whatever the engine makes of it.
+fn list_text(items: &[Item], sure: bool) -> String {
+    let text = |item: &Item| match item.star {
+        true => item.sql.clone(),
+        // The engine types a NULL by itself while it plans, and otherwise when it runs.
+        false if sure && is_made_text(&item.column) => {
+            format!("CAST({} AS VARCHAR) AS {}", item.sql, quote::name(&item.column.engine))
+        }
+        false => format!("{} AS {}", item.sql, quote::name(&item.column.engine)),
+    };
+    items.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether it is text that no relation holds so.
