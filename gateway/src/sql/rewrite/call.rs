@@ -379,10 +379,12 @@ impl Rewriter<'_> {
             return Ok(ex.at(at));
         }
         // Postgres sorts for DISTINCT, and that order is seen.
-        if !distinct.is_empty() && order.is_empty() && matches!(name, "array_agg" | "string_agg") {
-            if let Some(first) = values.first().filter(|v| !v.is_unknown()) {
-                order = format!(" ORDER BY {} NULLS LAST", first.sql);
-            }
+        if !distinct.is_empty()
+            && order.is_empty()
+            && matches!(name, "array_agg" | "string_agg")
+            && let Some(first) = values.first().filter(|v| !v.is_unknown())
+        {
+            order = format!(" ORDER BY {} NULLS LAST", first.sql);
         }
         if !window && let Some(ex) = self.exact_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));

@@ -16,7 +16,7 @@ const RESULT_SCALE_MAX: f64 = 2000.0;
 const POWER_DIGITS_MAX: f64 = 200_000.0;
 /// Digits of a result that is computed by its logarithm: more take minutes.
 const LOGARITHM_DIGITS_MAX: i64 = 3000;
-const LOG10_E: f64 = 0.434_294_481_903_252;
+const LOG10_E: f64 = std::f64::consts::LOG10_E;
 
 fn error<T>(state: &'static str, message: &str) -> Outcome<T> {
     Err(Failure::new(state, message))

@@ -1,5 +1,8 @@
 //! Templates of numbers, written and read.
 
+// The arms follow Postgres' cases one by one.
+#![allow(clippy::collapsible_match)]
+
 use super::super::{
     Failure, Outcome, Value,
     number::{Decimal, Number, power_of_ten},
@@ -255,7 +258,7 @@ impl<'a> Writer<'a> {
             out: String::new(),
         };
         if s.plus || s.minus {
-            w.sign_done = !(s.plus && !s.minus);
+            w.sign_done = !s.plus || s.minus;
             // PL writes its own sign; the number's stands before it as well.
         } else {
             if !negative && s.fill {

@@ -289,13 +289,7 @@ fn word(f: &Fields, name: &'static str, written: &str, fill: bool, out: &mut Str
     let lower = written.starts_with(|c: char| c.is_lowercase());
     // Years as they are called: there is no year 0.
     let year = |y: i64| {
-        if f.interval {
-            y
-        } else if y > 0 {
-            y
-        } else {
-            1 - y
-        }
+        if f.interval || y > 0 { y } else { 1 - y }
     };
     let cased = |s: &str| if lower { s.to_lowercase() } else { s.to_owned() };
     let dotted = |s: &str| {
