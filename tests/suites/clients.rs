@@ -49,8 +49,7 @@ programs! {
     clients_odbc_pyodbc: "pyodbc", python("odbc/pyodbc_client.py"), [];
     #[ignore = "make test-clients"]
     clients_rust: "rust", vec![installed("rust/debug/duckmesh-clients")], [];
-    // A scan of postgres_fdw declares a cursor: not there yet.
-    clients_postgres_fdw: "fdw", vec![clients("fdw/fdw.sh")], [("FDW_SCAN", "no")];
+    clients_postgres_fdw: "fdw", vec![clients("fdw/fdw.sh")], [];
 }
 
 fn run(program: &Program) {

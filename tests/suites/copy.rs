@@ -1,8 +1,8 @@
 //! COPY in and out: exact, bounded, all or nothing.
 
 use duckmesh_tests::harness::{
-    eventually_async, process,
-    wire::{CopyEnd, WireClient},
+    Postgres, Server, eventually_async, process,
+    wire::{Answer, CopyEnd, WireClient},
 };
 
 use crate::stand::{Stand, on_both_catalogs};
@@ -127,4 +127,86 @@ async fn gw1_a_client_that_vanishes_in_a_copy_leaves_no_session() {
         (client.value("SET duckmesh.consistency = strong; SELECT count(*) FROM t").await == "0").then_some(())
     })
     .await;
+}
+
+const BINARY_TABLE: &str = "CREATE TABLE b (a int, t text, n numeric(12,3), d date, z timestamptz, f bool, y bytea, \
+    l int[], u uuid, j jsonb, i interval, x float8, m time, c char(5), s smallint, g bigint, r real, o json, w timestamp)";
+const BINARY_ROWS: &str = "INSERT INTO b VALUES \
+    (1, 'plain', 1.5, '2013-01-01', '2013-01-01 10:00:00+00', true, '\\x00ff', '{1,NULL,-3}', \
+     '6f1a3c52-7a43-4f0e-9a5b-0c8f4b6d2e11', '{\"a\": [1, 2.50, null]}', '1 mon 2 days 03:04:05.678', 1e300, '23:59:59.999999', \
+     'ab', -32768, 9223372036854775807, 1.5, '[ 1 ]', '1999-12-31 23:59:59'), \
+    (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL), \
+    (3, 'Ünï\tcode', -999999999.999, '0001-01-01', '1969-12-31 23:59:59.999999+00', false, '', '{}', \
+     '00000000-0000-0000-0000-000000000000', '\"text\"', '0', 'NaN', '00:00', 'abcde', 0, -1, '-infinity', 'null', 'infinity')";
+
+fn binary_wire(port: u16, database: &str) -> WireClient {
+    let mut wire = WireClient::connect(port, database, "tester");
+    for sql in ["SET timezone = 'UTC'", BINARY_TABLE] {
+        assert_eq!(wire.query(sql)[0].error, None, "{sql}");
+    }
+    wire
+}
+
+/// What PostgreSQL writes is read here, and written here in the same bytes.
+#[test]
+fn copy_in_binary_is_as_postgres_has_it() {
+    let (postgres, server) = (Postgres::start(), Server::start());
+    let mut theirs = binary_wire(postgres.port(), "postgres");
+    let mut ours = binary_wire(server.port(), "duckmesh");
+    assert_eq!(theirs.query(BINARY_ROWS)[0].error, None);
+    let out = "COPY (SELECT * FROM b ORDER BY a) TO STDOUT (FORMAT binary)";
+    let bytes = theirs.query(out)[0].copied.clone();
+    // Cut after every byte: a parser must not care.
+    let mut pieces = bytes.iter().map(|byte| vec![*byte]);
+    let answers = ours.copy_in("COPY b FROM STDIN BINARY", &mut pieces, CopyEnd::Done).unwrap();
+    assert_eq!(answers[0].tag.as_deref(), Some("COPY 3"), "{answers:?}");
+    assert_eq!(ours.query(out)[0].copied, bytes);
+    assert_eq!(ours.query("COPY b TO STDOUT WITH BINARY")[0].tag.as_deref(), Some("COPY 3"));
+    let none = "COPY (SELECT a, t FROM b WHERE a > 99) TO STDOUT (FORMAT binary)";
+    assert_eq!(ours.query(none)[0].copied, theirs.query(none)[0].copied, "a header and a trailer");
+
+    let header = &bytes[..19];
+    let row = |body: &[u8]| [header, body].concat();
+    let flags = |flags: u32| [&bytes[..11], &flags.to_be_bytes(), &[0; 4]].concat();
+    for (what, data) in [
+        ("nothing", Vec::new()),
+        ("half a signature", bytes[..5].to_vec()),
+        ("another signature", b"PGCOPX\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec()),
+        ("no flags", bytes[..11].to_vec()),
+        ("no length", bytes[..15].to_vec()),
+        ("oids", flags(1 << 16)),
+        ("an unknown flag", flags(1 << 20)),
+        ("flags that may be ignored", flags(3)),
+        ("a negative length", [&bytes[..15], &(-1_i32).to_be_bytes()].concat()),
+        ("a short extension", [&bytes[..15], &9_i32.to_be_bytes(), b"short"].concat()),
+        ("an extension", [&bytes[..15], &4_i32.to_be_bytes(), b"skip", &bytes[19..]].concat()),
+        ("no trailer", bytes[..bytes.len() - 2].to_vec()),
+        ("a row too narrow", row(&[0, 2])),
+        ("half a row", bytes[..40].to_vec()),
+        ("a wrong length", row(&[&[0_u8, 19][..], &(-7_i32).to_be_bytes()].concat())),
+        ("a short int", row(&[&[0_u8, 19][..], &3_i32.to_be_bytes(), &[0; 3], &[0xFF; 72]].concat())),
+        ("a long int", row(&[&[0_u8, 19][..], &5_i32.to_be_bytes(), &[0; 5], &[0xFF; 72]].concat())),
+        ("more after the trailer", [&bytes[..], &[0]].concat()),
+        ("no UTF-8", row(&[&[0_u8, 19][..], &[0xFF; 4], &1_i32.to_be_bytes(), &[0xC3], &[0xFF; 68]].concat())),
+    ] {
+        let copy = |wire: &mut WireClient| -> Answer {
+            let mut pieces = [data.clone()].into_iter();
+            wire.copy_in("COPY b FROM STDIN (FORMAT binary)", &mut pieces, CopyEnd::Done).unwrap().remove(0)
+        };
+        let (expected, got) = (copy(&mut theirs), copy(&mut ours));
+        let shown = |answer: &Answer| {
+            let error = answer.error.as_ref().map(|e| ['C', 'M', 'W'].map(|field| e.get(&field).cloned()));
+            (answer.tag.clone(), error)
+        };
+        assert_eq!(shown(&got), shown(&expected), "{what}");
+    }
+    for options in ["DELIMITER ','", "NULL 'x'", "HEADER", "HEADER false", "QUOTE '\"'", "FORCE_NULL (a)"] {
+        let sql = format!("COPY b FROM STDIN (FORMAT binary, {options})");
+        let ask = |wire: &mut WireClient| {
+            let mut pieces = [bytes.clone()].into_iter();
+            let answer = wire.copy_in(&sql, &mut pieces, CopyEnd::Done).map(|mut answers| answers.remove(0));
+            answer.map(|a| (a.tag.clone(), a.error.map(|e| (e[&'C'].clone(), e[&'M'].clone()))))
+        };
+        assert_eq!(ask(&mut ours), ask(&mut theirs), "{options}");
+    }
 }

@@ -15,7 +15,7 @@ use super::{
     write::{self, Fate, Payload},
 };
 use crate::{
-    copy::{BatchLimits, CopyParser, RowSink, SinkColumn},
+    copy::{BatchLimits, CopyFormat, CopyParser, RowSink, SinkColumn},
     limits::{COPY_BATCH_BYTES, COPY_BATCH_ROWS, STALE_SCHEMA_RETRIES_MAX},
     session::{ClientSession, Pin},
     sql::plan::CopyInPlan,
@@ -154,7 +154,7 @@ impl CopySink for CopyIn {
     }
 
     fn format(&self) -> Format {
-        Format::Text
+        if self.plan.options.format == CopyFormat::Binary { Format::Binary } else { Format::Text }
     }
 
     async fn data(&mut self, piece: Bytes) -> PgResult<()> {

@@ -1,4 +1,4 @@
-//! COPY TO STDOUT: a query whose rows are written as text or csv.
+//! COPY TO STDOUT: a query whose rows are written as text, csv or binary.
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{copy_in::CopyIn, current, describe, select, wrong_plan};
 use crate::{
-    copy::{CopyOptions, CopyTarget, CopyWriter, Direction},
+    copy::{CopyFormat, CopyOptions, CopyTarget, CopyWriter, Direction},
     limits::COPY_OUT_PIECE_BYTES,
     session::{ClientSession, PreparedStatement},
     sql::plan::Plan,
@@ -47,11 +47,13 @@ pub async fn run(
         }
         false => plan.options.clone(),
     };
+    let format = if options.format == CopyFormat::Binary { Format::Binary } else { Format::Text };
     let writer = CopyWriter::new(options, encoders);
-    let begun = header(&writer, &names)?;
+    let begun = message(|out| writer.header(&names, out))?;
     Ok(Outcome::CopyOut(Box::new(Source {
         running,
         writer,
+        format,
         columns: names.len(),
         rows: 0,
         begun,
@@ -60,15 +62,15 @@ pub async fn run(
     })))
 }
 
-/// The header line as a message of its own; nothing where there is none.
-fn header(writer: &CopyWriter, names: &[String]) -> PgResult<BytesMut> {
-    let mut line = BytesMut::new();
-    writer.header(names, &mut line);
+/// What is written as a message of its own; nothing where nothing is.
+fn message(write: impl FnOnce(&mut BytesMut)) -> PgResult<BytesMut> {
+    let mut body = BytesMut::new();
+    write(&mut body);
     let mut message = BytesMut::new();
-    if !line.is_empty() {
+    if !body.is_empty() {
         message.put_u8(b'd');
-        message.put_i32(i32::try_from(line.len() + 4).map_err(PgError::internal)?);
-        message.put(line);
+        message.put_i32(i32::try_from(body.len() + 4).map_err(PgError::internal)?);
+        message.put(body);
     }
     Ok(message)
 }
@@ -76,6 +78,7 @@ fn header(writer: &CopyWriter, names: &[String]) -> PgResult<BytesMut> {
 struct Source {
     running: select::Running,
     writer: CopyWriter,
+    format: Format,
     columns: usize,
     rows: u64,
     /// Bytes that are not sent yet.
@@ -92,7 +95,7 @@ impl CopySource for Source {
     }
 
     fn format(&self) -> Format {
-        Format::Text
+        self.format
     }
 
     async fn next(&mut self) -> PgResult<Option<Bytes>> {
@@ -101,7 +104,10 @@ impl CopySource for Source {
                 Some((batch, from)) => self.write(batch, from)?,
                 None => match self.running.next().await? {
                     Some(batch) => self.current = Some((batch, 0)),
-                    None => self.ended = true,
+                    None => {
+                        self.ended = true;
+                        self.begun.put(message(|out| self.writer.trailer(out))?);
+                    }
                 },
             }
         }

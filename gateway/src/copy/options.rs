@@ -19,6 +19,8 @@ pub enum CopyFormat {
     Text,
     /// Comma separated, with quotes.
     Csv,
+    /// Values in their binary form, with lengths.
+    Binary,
 }
 
 /// `HEADER`
@@ -83,7 +85,7 @@ pub struct CopyTarget<'a> {
 /// Checked options of one COPY.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyOptions {
-    /// Text or CSV.
+    /// Text, CSV or binary.
     pub format: CopyFormat,
     /// Between fields.
     pub delimiter: u8,
@@ -116,13 +118,17 @@ impl CopyOptions {
         let format = match raw.format.as_deref() {
             None | Some("text") => CopyFormat::Text,
             Some("csv") => CopyFormat::Csv,
-            Some("binary") => {
-                return Err(PgError::unsupported("COPY format \"binary\" is not supported"));
-            }
+            Some("binary") => CopyFormat::Binary,
             Some(other) => return Err(invalid(format!("COPY format \"{other}\" not recognized"))),
         };
         let csv = format == CopyFormat::Csv;
+        if format == CopyFormat::Binary {
+            check_binary(raw)?;
+        }
         let header = header(raw.header.as_deref(), direction)?;
+        if format == CopyFormat::Binary && header != Header::False {
+            return Err(PgError::unsupported("cannot specify HEADER in BINARY mode"));
+        }
         if let Some(encoding) = &raw.encoding {
             check_encoding(encoding)?;
         }
@@ -158,6 +164,16 @@ impl CopyOptions {
             force_null: flags(raw.force_null.as_ref(), "FORCE_NULL", target)?,
         })
     }
+}
+
+/// What has no meaning in binary.
+fn check_binary(raw: &RawCopyOptions) -> PgResult<()> {
+    for (option, name) in [(&raw.delimiter, "DELIMITER"), (&raw.null, "NULL")] {
+        if option.is_some() {
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("cannot specify {name} in BINARY mode")));
+        }
+    }
+    Ok(())
 }
 
 fn header(raw: Option<&str>, direction: Direction) -> PgResult<Header> {

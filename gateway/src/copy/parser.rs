@@ -1,4 +1,4 @@
-//! Parses what COPY FROM STDIN sends, cut anywhere.
+//! Parses the lines that COPY FROM STDIN sends as text or csv, cut anywhere.
 
 use super::fields::{Fields, check_text};
 use super::lines::{Found, LineFinder, bad_format};
@@ -14,7 +14,7 @@ const PIECE_BYTES: usize = 256 << 10;
 const SHOWN_BYTES_MAX: usize = 100;
 
 /// The parser of one COPY.
-pub struct CopyParser {
+pub struct LineParser {
     options: CopyOptions,
     finder: LineFinder,
     /// What is left of the line that has not ended.
@@ -25,7 +25,7 @@ pub struct CopyParser {
     ended: bool,
 }
 
-impl CopyParser {
+impl LineParser {
     /// A parser at the beginning of the data.
     #[must_use]
     pub fn new(options: CopyOptions) -> Self {

@@ -128,6 +128,18 @@ impl RowSink {
         }
     }
 
+    /// A value in binary form. NULL where none may be is refused when the batch is stored.
+    pub(super) fn append_binary(&mut self, i: usize, value: Option<&[u8]>) -> PgResult<()> {
+        match (self.builders.get_mut(i), value) {
+            (Some(builder), Some(bytes)) => builder.append_binary(bytes, &self.ctx),
+            (Some(builder), None) => {
+                builder.append_null();
+                Ok(())
+            }
+            (None, _) => Ok(()),
+        }
+    }
+
     /// Refuses a row with NULL where none may be; `field` gives the row's values for the error.
     #[inline]
     pub(super) fn check_row<'a>(&self, field: impl Fn(usize) -> Option<&'a [u8]>) -> PgResult<()> {

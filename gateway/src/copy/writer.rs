@@ -6,6 +6,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::{BufMut, BytesMut};
 use memchr::memchr3;
 
+use super::binary;
 use super::options::{CopyFormat, CopyOptions, Header};
 use crate::value::{BoundEncoder, Encoder};
 use crate::wire::error::{PgError, PgResult};
@@ -38,8 +39,11 @@ impl CopyWriter {
         Self { options, encoders, plain }
     }
 
-    /// The header line, if the options ask for one.
+    /// What stands before the first row: the header line, if the options ask for one.
     pub fn header(&self, names: &[String], out: &mut BytesMut) {
+        if self.options.format == CopyFormat::Binary {
+            return binary::header(out);
+        }
         if self.options.header == Header::False {
             return;
         }
@@ -86,8 +90,18 @@ impl CopyWriter {
         self.encoders.iter().zip(batch.columns()).map(|(encoder, array)| encoder.bind(array)).collect()
     }
 
+    /// What stands behind the last row; nothing in most formats.
+    pub fn trailer(&self, out: &mut BytesMut) {
+        if self.options.format == CopyFormat::Binary {
+            binary::trailer(out);
+        }
+    }
+
     #[inline]
     fn line(&self, columns: &[BoundEncoder<'_>], row: usize, out: &mut BytesMut) -> PgResult<()> {
+        if self.options.format == CopyFormat::Binary {
+            return binary::row(columns, row, out);
+        }
         for (i, column) in columns.iter().enumerate() {
             if i > 0 {
                 out.put_u8(self.options.delimiter);
@@ -115,6 +129,7 @@ impl CopyWriter {
         let needed = match self.options.format {
             CopyFormat::Text => self.needs_escape(value),
             CopyFormat::Csv => force || self.needs_quotes(value, single),
+            CopyFormat::Binary => false,
         };
         if !needed {
             return;
@@ -123,6 +138,7 @@ impl CopyWriter {
         match self.options.format {
             CopyFormat::Text => self.escape(&value, out),
             CopyFormat::Csv => self.quote(&value, out),
+            CopyFormat::Binary => {}
         }
     }
 

@@ -92,9 +92,6 @@ fn statement<'a>(scan: &mut Scan<'a>) -> PgResult<CopyStatement<'a>> {
             .hint("Load into another table, then use INSERT … SELECT … WHERE.")
             .or_position(scan.position()));
     }
-    if raw.format.as_deref() == Some("binary") {
-        return Err(PgError::unsupported("COPY in binary format is not supported yet").hint("Use FORMAT csv or text."));
-    }
     scan.done(CopyStatement { source, direction, raw })
 }
 

@@ -41,6 +41,8 @@ pub enum Value {
 pub struct Answer {
     /// Types of parameters, when there was a ParameterDescription.
     pub parameters: Option<Vec<u32>>,
+    /// The bytes of COPY TO STDOUT.
+    pub copied: Vec<u8>,
     /// Columns, when there was a RowDescription.
     pub columns: Option<Vec<Column>>,
     /// Rows in text.
@@ -235,7 +237,10 @@ impl WireClient {
                 answer.rows.push((0..count).map(|_| bytes.value()).collect());
             }
             // CopyData of COPY TO STDOUT: a row of one value.
-            b'd' => answer.rows.push(vec![Some(String::from_utf8_lossy(body).into_owned())]),
+            b'd' => {
+                answer.copied.extend_from_slice(body);
+                answer.rows.push(vec![Some(String::from_utf8_lossy(body).into_owned())]);
+            }
             b'C' => {
                 answer.tag = Some(bytes.text());
                 answers.push(std::mem::take(answer));

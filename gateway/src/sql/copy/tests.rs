@@ -65,7 +65,7 @@ fn syntax() {
         ("copy t from stdin csv csv", "42601: conflicting or redundant options @23"),
         ("copy (select 1) from stdin", "42601: syntax error at or near \"from\" @17"),
         ("copy t", "42601: syntax error at end of input @7"),
-        ("copy t from stdin binary", "0A000: COPY in binary format is not supported yet @0"),
+        ("copy t from stdin binary", "from t[] format=binary"),
         (
             "copy t from '/etc/passwd'",
             "42501: must be superuser or have privileges of the pg_read_server_files role to COPY from a file @0",
