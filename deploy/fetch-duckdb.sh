@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts the official prebuilt DuckDB library (with ICU, JSON and Parquet) into .duckdb/lib.
-# Version and SHA-256 are pinned; npm is used as a client of its registry, nothing is installed by it.
+# Version and SHA-256 are pinned; npm is used as a client of its registry, nothing is installed by it. Where npm is
+# missing, the duckdb crate's own download of DuckDB's release is used.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,16 +19,49 @@ stamp="$version $platform"
 if [ -f "$target/$library" ] && [ "$(cat "$target/version" 2>/dev/null)" = "$stamp" ]; then
     exit 0
 fi
-if ! command -v npm >/dev/null; then
-    echo "fetch-duckdb: npm is needed once, to fetch the DuckDB library (Debian: apt-get install npm)." >&2
-    echo "fetch-duckdb: or set DUCKDB_DOWNLOAD_LIB=1 for cargo: the duckdb crate then downloads DuckDB's release itself." >&2
-    exit 1
-fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+
+sum() { (command -v sha256sum >/dev/null && sha256sum "$1" || shasum -a 256 "$1") | cut -d' ' -f1; }
+
+# Without npm: the duckdb crate's own download of DuckDB's release, of exactly the version that the crate is of.
+# Its SHA-256 is not known here: DUCKDB_LIBRARY_SHA256 pins it, and what was fetched first is written down.
+by_crate() {
+    local crate found actual
+    crate=$(sed -n 's/^duckdb = { version = "=\([0-9.]*\)".*/\1/p' Cargo.toml)
+    [ -n "$crate" ] || { echo "fetch-duckdb: Cargo.toml does not say which duckdb crate" >&2; exit 1; }
+    echo "fetch-duckdb: npm is not here; the crate libduckdb-sys $crate downloads DuckDB's release"
+    mkdir -p "$work/src" .duckdb/download
+    printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nlibduckdb-sys = { version = "=%s", default-features = false }\n' "$crate" > "$work/Cargo.toml"
+    : > "$work/src/lib.rs"
+    # The same versions of what the download is made with as in the workspace.
+    cp Cargo.lock "$work/Cargo.lock"
+    # Outside of the workspace's folder, so that its configuration does not name a library that is not there yet.
+    (cd "$work" && env -u DUCKDB_LIB_DIR DUCKDB_DOWNLOAD_LIB=1 CARGO_TARGET_DIR="$OLDPWD/.duckdb/download" cargo build --quiet) || {
+        echo "fetch-duckdb: that failed; with npm (Debian: apt-get install npm) the library comes from npm's registry." >&2
+        exit 1
+    }
+    found=$(find .duckdb/download/duckdb-download -name "$library" -print -quit)
+    [ -n "$found" ] || { echo "fetch-duckdb: the download has no $library" >&2; exit 1; }
+    actual=$(sum "$found")
+    if [ -n "${DUCKDB_LIBRARY_SHA256:-}" ] && [ "$actual" != "$DUCKDB_LIBRARY_SHA256" ]; then
+        echo "fetch-duckdb: the library's SHA-256 is $actual, expected $DUCKDB_LIBRARY_SHA256" >&2
+        exit 1
+    fi
+    mkdir -p "$target"
+    cp "$found" "$target/$library.new"
+    mv "$target/$library.new" "$target/$library"
+    echo "$stamp" > "$target/version"
+    echo "DuckDB library of crate $crate is in $target; SHA-256 $actual"
+}
+
+if ! command -v npm >/dev/null; then
+    by_crate
+    exit 0
+fi
 (cd "$work" && npm pack --silent "@duckdb/node-bindings-$platform@$version" >/dev/null)
 archive=$(ls "$work"/*.tgz)
-actual=$( (command -v sha256sum >/dev/null && sha256sum "$archive" || shasum -a 256 "$archive") | cut -d' ' -f1)
+actual=$(sum "$archive")
 if [ "$actual" != "$sha256" ]; then
     echo "fetch-duckdb: the archive's SHA-256 is $actual, expected $sha256" >&2
     exit 1

@@ -116,6 +116,12 @@ impl Catalog {
         &self.inner.registry
     }
 
+    /// The time by the clock it was opened with.
+    #[must_use]
+    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.inner.clock.now()
+    }
+
     /// Where the catalog is.
     #[must_use]
     pub fn location(&self) -> &Location {

@@ -27,6 +27,20 @@ impl Catalog {
         rows.iter().map(|row| Ok(DeadLetter { rejection: read(row)?, time: row.time(4)? })).collect()
     }
 
+    /// The next rejected records above an offset, at most `limit`.
+    pub async fn dead_letters_above(&self, lake: LakeId, offset: Offset, limit: i64) -> Result<Vec<DeadLetter>> {
+        let book = self.book(lake).await?;
+        let rows = book
+            .store
+            .query(
+                "SELECT log_offset, reason, attempts, frame, rejected_at FROM @duckmesh_dead_letter
+                 WHERE log_offset > $1 ORDER BY log_offset LIMIT $2",
+                params![offset, limit],
+            )
+            .await?;
+        rows.iter().map(|row| Ok(DeadLetter { rejection: read(row)?, time: row.time(4)? })).collect()
+    }
+
     /// Why an offset was rejected; none: it was not.
     pub async fn rejection(&self, lake: LakeId, offset: Offset) -> Result<Option<Rejection>> {
         let book = self.book(lake).await?;

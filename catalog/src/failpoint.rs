@@ -1,15 +1,18 @@
 //! Places where a test can stop the process, or make a step fail, exactly there.
 //!
 //! `DUCKMESH_FAILPOINTS` names them: `name=park` writes `failpoint-reached name` to stderr and parks the thread for ever,
-//! `name=abort` ends the process, `name=error` makes the step fail, `name=3*park` acts at the third hit. Several are joined by `;`.
+//! `name=abort` ends the process, `name=error` makes the step fail, `name=wait:/a/file` goes on once that file is there,
+//! `name=3*park` acts at the third hit. Several are joined by `;`.
 
 use std::{
     collections::HashMap,
     io::Write,
+    path::PathBuf,
     sync::{
         LazyLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use crate::error::{Error, ErrorKind};
@@ -34,13 +37,20 @@ pub const ALL: &[&str] = &[
     "trim-after",
     "migrate-mid",
     "encode-poison",
+    "ddl-after-validate",
+    "engine-before-lock",
+    "engine-mid-stream",
 ];
+
+/// How often a waiting place looks for its file.
+const LOOK: Duration = Duration::from_millis(5);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Action {
     Park,
     Abort,
     Error,
+    Wait(PathBuf),
 }
 
 #[derive(Debug)]
@@ -65,12 +75,18 @@ pub fn hit(name: &'static str) -> Result<(), Error> {
         return Ok(());
     }
     let _ = writeln!(std::io::stderr(), "failpoint-reached {name}");
-    match armed.action {
+    match &armed.action {
         Action::Error => Err(Error::new(ErrorKind::Store, format!("failpoint {name}"))),
         Action::Abort => std::process::abort(),
         Action::Park => loop {
             std::thread::park();
         },
+        Action::Wait(file) => {
+            while !file.exists() {
+                std::thread::sleep(LOOK);
+            }
+            Ok(())
+        }
     }
 }
 
@@ -86,7 +102,7 @@ fn parse(text: &str) -> HashMap<String, Armed> {
                 "park" => Action::Park,
                 "abort" => Action::Abort,
                 "error" => Action::Error,
-                _ => return None,
+                other => Action::Wait(PathBuf::from(other.strip_prefix("wait:")?)),
             };
             Some((name.trim().to_owned(), Armed { action, nth, hits: AtomicU64::new(0) }))
         })

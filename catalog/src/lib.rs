@@ -10,6 +10,7 @@ pub mod ddl;
 pub mod dead_letters;
 pub mod error;
 pub mod failpoint;
+mod file_names;
 pub mod files;
 pub mod ids;
 pub mod lakes;

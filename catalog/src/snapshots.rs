@@ -56,6 +56,10 @@ macro_rules! snapshot_where {
 pub(crate) const LATEST: &str =
     snapshot_where!("s.snapshot_id = (SELECT max(n.snapshot_id) FROM @ducklake_snapshot n)");
 const BY_ID: &str = snapshot_where!("s.snapshot_id = $1");
+const BELOW: &str = snapshot_where!(
+    "s.snapshot_id = (SELECT max(n.snapshot_id) FROM @ducklake_snapshot n WHERE n.snapshot_id <
+        (SELECT min(w.snapshot_id) FROM @duckmesh_snapshot w WHERE w.watermark >= $1))"
+);
 const BEFORE: &str = snapshot_where!("s.snapshot_id < $1 ORDER BY s.snapshot_id DESC LIMIT $2");
 const ALL: &str = "SELECT s.snapshot_id, s.snapshot_time, s.schema_version, d.watermark, d.ddl_offset,
         h.changes_made, h.author, h.commit_message
@@ -79,6 +83,12 @@ impl Catalog {
             Some(row) => info(&row),
             None => Err(Error::new(ErrorKind::SnapshotExpired, format!("snapshot {id} is not there"))),
         }
+    }
+
+    /// The newest snapshot that does not cover an offset; none when that is the newest of all, or is gone.
+    pub async fn snapshot_below(&self, lake: LakeId, offset: Offset) -> Result<Option<SnapshotInfo>> {
+        let book = self.book(lake).await?;
+        book.store.query_opt(BELOW, params![offset]).await?.as_ref().map(info).transpose()
     }
 
     /// The newest snapshot that is not younger than a time; [`ErrorKind::SnapshotExpired`] where none is.

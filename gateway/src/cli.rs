@@ -57,7 +57,8 @@ pub fn main() -> ExitCode {
 fn serve_command(file: Option<PathBuf>, options: Options) -> anyhow::Result<()> {
     let from_file = file.as_deref().map(Options::from_file).transpose()?.unwrap_or_default();
     let config = options.or(from_file).resolve()?;
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log)?;
+    // Postgres' notices ("relation already exists, skipping") are of no use to an operator who did not ask for them.
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("tokio_postgres=warn,{}", config.log))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if config.log_json {
         subscriber.json().init()

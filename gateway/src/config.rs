@@ -26,6 +26,9 @@ pub struct Options {
     /// How long rows may wait for publication while nobody asks for them, in milliseconds [default: 1000]
     #[arg(long, env = "DUCKMESH_COMMIT_INTERVAL_MS", value_name = "MS")]
     pub commit_interval_ms: Option<u64>,
+    /// How old a file must be that nothing refers to (of a COPY that a crash broke off) before it is deleted, in seconds; the same on every server of a lake [default: 3600]
+    #[arg(long, env = "DUCKMESH_SWEEP_GRACE_SECONDS", value_name = "S")]
+    pub sweep_grace_seconds: Option<u64>,
     /// Memory DuckDB may use for a lake's queries, in MiB; its process may have twice this and 1 GiB [default: a quarter of the machine's, at most 4096]
     #[arg(long, env = "DUCKMESH_ENGINE_MEMORY_MB", value_name = "MIB")]
     pub engine_memory_mb: Option<u64>,
@@ -41,6 +44,9 @@ pub struct Options {
     /// How long SIGTERM waits for running statements, in seconds [default: 30]
     #[arg(long, env = "DUCKMESH_DRAIN_SECONDS", value_name = "S")]
     pub drain_seconds: Option<u64>,
+    /// Default of the setting statement_timeout, in seconds; 0 is none [default: 60]
+    #[arg(long, env = "DUCKMESH_STATEMENT_TIMEOUT_SECONDS", value_name = "S")]
+    pub statement_timeout_seconds: Option<u32>,
     /// Log lines: "text" or "json" [default: text]
     #[arg(long, env = "DUCKMESH_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<String>,
@@ -62,6 +68,8 @@ pub struct Config {
     pub catalog_url: Option<String>,
     /// See [`Options::commit_interval_ms`].
     pub commit_interval: Duration,
+    /// See [`Options::sweep_grace_seconds`].
+    pub sweep_grace: Duration,
     /// DuckDB's `memory_limit` in bytes.
     pub engine_memory_bytes: u64,
     /// DuckDB's `threads`.
@@ -72,6 +80,8 @@ pub struct Config {
     pub max_connections: usize,
     /// How long SIGTERM waits.
     pub drain: Duration,
+    /// What `statement_timeout` is where a client did not say otherwise.
+    pub statement_timeout: Duration,
     /// Whether log lines are JSON.
     pub log_json: bool,
     /// Tracing filter.
@@ -90,11 +100,13 @@ impl Options {
             http: self.http.or(file.http),
             catalog: self.catalog.or(file.catalog),
             commit_interval_ms: self.commit_interval_ms.or(file.commit_interval_ms),
+            sweep_grace_seconds: self.sweep_grace_seconds.or(file.sweep_grace_seconds),
             engine_memory_mb: self.engine_memory_mb.or(file.engine_memory_mb),
             engine_threads: self.engine_threads.or(file.engine_threads),
             engine_temp_mb: self.engine_temp_mb.or(file.engine_temp_mb),
             max_connections: self.max_connections.or(file.max_connections),
             drain_seconds: self.drain_seconds.or(file.drain_seconds),
+            statement_timeout_seconds: self.statement_timeout_seconds.or(file.statement_timeout_seconds),
             log_format: self.log_format.or(file.log_format),
             log: self.log.or(file.log),
         }
@@ -146,16 +158,24 @@ impl Options {
             http,
             catalog_url,
             commit_interval: Duration::from_millis(self.commit_interval_ms.unwrap_or(1000)),
+            sweep_grace: Duration::from_secs(self.sweep_grace_seconds.unwrap_or(3600)),
             engine_memory_bytes: self.engine_memory_mb.unwrap_or_else(default_engine_memory_mb) * MIB,
             engine_threads: self.engine_threads.unwrap_or_else(|| u32::try_from(cores).unwrap_or(u32::MAX)),
             engine_temp_bytes: self.engine_temp_mb.unwrap_or(16_384) * MIB,
             max_connections: self.max_connections.unwrap_or(200),
             drain: Duration::from_secs(self.drain_seconds.unwrap_or(30)),
+            statement_timeout: Duration::from_secs(self.statement_timeout_seconds.unwrap_or(60).into()),
             log_json,
             log: self.log.unwrap_or_else(|| "info".to_owned()),
         };
         if config.engine_threads == 0 || config.max_connections == 0 || config.engine_memory_bytes < 64 * MIB {
             bail!("engine_threads and max_connections must be at least 1, engine_memory_mb at least 64");
+        }
+        if config.statement_timeout.as_millis() > i32::MAX as u128 {
+            bail!("statement_timeout_seconds: at most {}; 0 is no limit", i32::MAX / 1000);
+        }
+        if config.sweep_grace.is_zero() {
+            bail!("sweep_grace_seconds: must be at least 1: files that are being written are young");
         }
         Ok(config)
     }

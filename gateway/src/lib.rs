@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod limits;
+pub mod memory;
 pub mod serve;
 
 pub mod wire;

@@ -23,6 +23,8 @@ pub enum AppendErrorKind {
         /// The lane's offset of the last DDL frame.
         current: Offset,
     },
+    /// It was made for rows of a table that others have joined: look at them, and append again. Nothing happened.
+    RowsArrived,
     /// The idempotency key was used with another payload: tell the user. Nothing happened.
     KeyReused,
     /// The log did not take the write within the wait limit: tell the user to come later. Nothing happened.

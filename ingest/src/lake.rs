@@ -9,12 +9,14 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
+use uuid::Uuid;
 
 use crate::{
-    bus::Bus,
+    bus::{Bus, LaneState},
     coordinator,
     error::{AppendError, BusError, OpenError, WaitError},
-    frame::Write,
+    frame::{Part, Write},
+    gates::{Gates, Hold},
     meters::Meters,
     options::LakeOptions,
     progress::Progress,
@@ -49,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) options: LakeOptions,
     pub(crate) progress: Progress,
     pub(crate) meters: Meters,
+    gates: Gates,
 }
 
 /// Whether the tasks of a lake are to end.
@@ -62,6 +65,9 @@ pub(crate) enum Stop {
 
 /// How long giving back the lease may take at the end.
 const RELEASE_WAIT: Duration = Duration::from_secs(2);
+/// Claims are renewed so often in a grace, so that two late renewals do no harm.
+const RENEWALS_PER_GRACE: u32 = 4;
+const RENEWAL_MIN: Duration = Duration::from_millis(100);
 /// Pause before a coordinator that panicked starts again.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
@@ -83,6 +89,7 @@ impl Lake {
         let shared = Arc::new(Shared {
             progress: Progress::new(lane, watermark),
             meters: Meters::new(info.name.as_str()),
+            gates: Gates::default(),
             catalog,
             info,
             bus,
@@ -92,8 +99,9 @@ impl Lake {
         let (stop_writes, stopped) = watch::channel(Stop::No);
         let (publisher, groups) = Publisher::start(Arc::clone(&shared), stopped);
         let (stop, stopped) = watch::channel(Stop::No);
+        let claims = tokio::spawn(renew_claims(Arc::clone(&shared), stopped.clone()));
         let commits = tokio::spawn(coordinate(Arc::clone(&shared), stopped));
-        Ok(Arc::new(Self { shared, publisher, stop_writes, stop, tasks: Mutex::new(vec![groups, commits]) }))
+        Ok(Arc::new(Self { shared, publisher, stop_writes, stop, tasks: Mutex::new(vec![groups, commits, claims]) }))
     }
 
     /// Which lake this is.
@@ -119,6 +127,31 @@ impl Lake {
     /// A dropped future may leave the write in the log or not.
     pub async fn append(&self, write: Write) -> Result<Appended, AppendError> {
         self.publisher.append(write).await
+    }
+
+    /// Lets rows wait while somebody holds their table; before [`Lake::append`], where the wait may be given up.
+    pub async fn pass(&self, parts: &[Part]) {
+        let tables = parts.iter().filter_map(|part| match part {
+            Part::Rows { table, .. } | Part::Files { table, .. } => Some(*table),
+            Part::Ddl(_) => None,
+        });
+        self.shared.gates.pass(tables, self.shared.options.queue_wait_max).await;
+    }
+
+    /// Keeps new rows of this process out of some tables, so that a validated write has an end.
+    #[must_use]
+    pub fn hold(&self, tables: &[Uuid]) -> Hold {
+        self.shared.gates.hold(tables)
+    }
+
+    /// The offset of the write that an idempotency key was used for; none if there is none, or it is forgotten.
+    pub async fn recorded(&self, key: &str) -> Result<Option<Offset>, BusError> {
+        let recorded = self.shared.bus.recorded(self.shared.info.id, key).await?;
+        if let Some(head) = recorded {
+            // Another process may have written it.
+            self.shared.progress.observe(LaneState { head, ddl_offset: Offset::ZERO });
+        }
+        Ok(recorded)
     }
 
     /// The barrier: returns when the watermark covers the offset. An offset above the head is an error at once.
@@ -210,6 +243,22 @@ impl Drop for Lake {
             });
         }
     }
+}
+
+/// Renews the claims on staged files, so that a coordinator in another process leaves them.
+async fn renew_claims(shared: Arc<Shared>, mut stop: watch::Receiver<Stop>) {
+    let interval = (shared.options.sweep_grace / RENEWALS_PER_GRACE).max(RENEWAL_MIN);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(interval) => shared.files.renew_claims(shared.catalog.now()).await,
+            () = stopping(&mut stop) => return,
+        }
+    }
+}
+
+/// Ends when the lake is to stop, or is gone.
+async fn stopping(stop: &mut watch::Receiver<Stop>) {
+    let _ = stop.wait_for(|stop| *stop != Stop::No).await;
 }
 
 /// Runs the coordinator. It never ends by a panic: a fault in one publication must not stop the lake for good.

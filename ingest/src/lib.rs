@@ -7,6 +7,7 @@ pub mod bus;
 mod coordinator;
 pub mod error;
 pub mod frame;
+mod gates;
 mod lake;
 mod meters;
 pub mod options;
@@ -15,6 +16,7 @@ mod publish;
 
 pub use bus::{Bus, postgres::PostgresBus, sqlite::SqliteBus};
 pub use error::{AppendError, AppendErrorKind, BusError, BusErrorKind, OpenError, WaitError};
-pub use frame::{IdempotencyKey, Part, Write};
+pub use frame::{IdempotencyKey, Part, Validated, Write};
+pub use gates::Hold;
 pub use lake::{Appended, Lake};
 pub use options::LakeOptions;

@@ -14,6 +14,7 @@ pub(crate) struct Meters {
     pub(crate) publications: Counter,
     pub(crate) publish_failures: Counter,
     pub(crate) dead_letters: Counter,
+    pub(crate) swept: Counter,
     pub(crate) lag: Gauge,
     pub(crate) leader: Gauge,
 }
@@ -32,6 +33,7 @@ impl Meters {
             publications: counter!("duckmesh_publications_total", &lake()),
             publish_failures: counter!("duckmesh_publish_failures_total", &lake()),
             dead_letters: counter!("duckmesh_dead_letters_total", &lake()),
+            swept: counter!("duckmesh_swept_files_total", &lake()),
             lag: gauge!("duckmesh_watermark_lag_frames", &lake()),
             leader: gauge!("duckmesh_coordinator_leader", &lake()),
         }

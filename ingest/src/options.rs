@@ -41,6 +41,9 @@ pub struct LakeOptions {
     pub trim_interval: Duration,
     /// How long idempotency keys are remembered.
     pub key_window: Duration,
+    /// How old a file must be that nothing refers to, before it is deleted. Every process that writes the lake must
+    /// have the same.
+    pub sweep_grace: Duration,
 }
 
 impl Default for LakeOptions {
@@ -63,6 +66,7 @@ impl Default for LakeOptions {
             keep_offsets: 0,
             trim_interval: Duration::from_secs(10),
             key_window: Duration::from_secs(25 * 3600),
+            sweep_grace: Duration::from_secs(3600),
         }
     }
 }

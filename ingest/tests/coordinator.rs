@@ -10,9 +10,9 @@ use duckmesh_catalog::{
     ddl::DdlOp,
     publish::{Publication, Rejection},
 };
-use duckmesh_ingest::{LakeOptions, Part, WaitError};
+use duckmesh_ingest::{AppendErrorKind, LakeOptions, Part, Validated, WaitError, Write};
 use futures::future::join_all;
-use support::world::{PATIENCE, World, append, column, options, rows, rows_of, wait, write};
+use support::world::{PATIENCE, World, append, column, key, options, rows, rows_of, wait, write};
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -264,7 +264,7 @@ async fn staged_files_and_rows_of_one_write_are_visible_together() {
     }
     let files = staged.finish().await.unwrap();
     assert_eq!(world.rows(table).await, [0_i64; 0], "no frame names them yet");
-    let offset = append(&lake, vec![Part::Files { table, files }, rows(table, &[6])]).await.offset;
+    let offset = append(&lake, vec![Part::Files { table, files: files.0 }, rows(table, &[6])]).await.offset;
     wait(&lake, offset).await;
     assert_eq!(world.rows(table).await, [0, 1, 2, 3, 4, 5, 6]);
 }
@@ -285,4 +285,79 @@ async fn a_transaction_may_drop_what_it_wrote_to() {
     assert_eq!(lake.outcome(offset).await.unwrap(), None);
     assert_eq!(world.rows(kept).await, [3]);
     assert!(world.def(brief).await.is_none() && world.def(old).await.is_none());
+}
+
+/// GW1: files of writes that were broken off are swept, and nothing else is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gw1_the_sweep_takes_what_nothing_refers_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path()).await;
+    let grace = Duration::from_secs(1);
+    let lake = world.lake(LakeOptions { sweep_grace: grace, ..options() }).await;
+    let table = world.table(&lake, "t").await;
+    let def = world.def(table).await.unwrap();
+    let stage = async |n: i64| {
+        let Part::Rows { batch, columns, .. } = rows(table, &[n]) else { unreachable!() };
+        let mut writer = world.files.stage(Arc::clone(&def), "main/".into(), columns);
+        writer.write(batch).await.unwrap();
+        writer.finish().await.unwrap()
+    };
+    let (committed, claims) = stage(1).await;
+    let offset = append(&lake, vec![Part::Files { table, files: committed.clone() }]).await.offset;
+    drop(claims);
+    wait(&lake, offset).await;
+    // Evidence of a rejected write stays, an open transaction's files stay, a dead process' do not.
+    let (evidence, claims) = stage(2).await;
+    let gone = append(&lake, vec![Part::Files { table: Uuid::new_v4(), files: evidence.clone() }]).await.offset;
+    drop(claims);
+    wait(&lake, gone).await;
+    assert!(lake.outcome(gone).await.unwrap().is_some());
+    let (open, _claims) = stage(3).await;
+    let (orphan, claims) = stage(4).await;
+    drop(claims);
+    let foreign = format!("main/{}ducklake-0.parquet", def.path);
+    let unfinished = format!("main/{}duckmesh-staged-0.parquet#1", def.path);
+    for path in [&foreign, &unfinished] {
+        std::fs::write(folder.path().join("files").join(path), b"x").unwrap();
+    }
+    let has = async |name: &str| world.files.list().await.unwrap().iter().any(|file| file.path.ends_with(name));
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while has(&orphan[0].path).await || has(&unfinished).await {
+        assert!(std::time::Instant::now() < deadline, "nothing is swept");
+        tokio::task::yield_now().await;
+    }
+    for kept in [&committed[0].path, &evidence[0].path, &open[0].path, &foreign] {
+        assert!(has(kept).await, "{kept} is needed");
+    }
+    assert_eq!(world.rows(table).await, [1]);
+}
+
+/// DDL that all rows were looked at for is refused when others came, and only then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validated_write_is_refused_when_rows_arrived() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path()).await;
+    let lake = world.lake(options()).await;
+    let (table, other) = (world.table(&lake, "t").await, world.table(&lake, "other").await);
+    let ddl = |name: &str| Part::Ddl(vec![DdlOp::RenameTable { uuid: table, name: name.to_owned() }]);
+    let validated = |through| Some(Validated { through, tables: vec![table] });
+    let seen = lake.watermark();
+    append(&lake, vec![rows(other, &[1])]).await;
+    let renamed = Write { validated: validated(seen), ..write(&lake, vec![ddl("u")]).await };
+    let offset = lake.append(renamed).await.unwrap().offset;
+    wait(&lake, offset).await;
+    let arrived = append(&lake, vec![rows(table, &[2])]).await.offset;
+    for keyed in [None, Some(key("late"))] {
+        let late = Write { validated: validated(offset), key: keyed, ..write(&lake, vec![ddl("v")]).await };
+        let error = lake.append(late).await.unwrap_err();
+        assert_eq!(error.kind(), AppendErrorKind::RowsArrived);
+    }
+    let good = Write { validated: validated(arrived), key: Some(key("k")), ..write(&lake, vec![ddl("v")]).await };
+    let stored = lake.append(good.clone()).await.unwrap();
+    assert!(!stored.duplicate);
+    assert_eq!(lake.recorded("k").await.unwrap(), Some(stored.offset));
+    // A repeat is told so, whatever came since.
+    append(&lake, vec![rows(table, &[3])]).await;
+    let repeated = lake.append(good).await.unwrap();
+    assert_eq!((repeated.duplicate, repeated.offset), (true, stored.offset));
 }

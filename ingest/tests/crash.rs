@@ -48,6 +48,7 @@ async fn child() {
                 parts: vec![rows(table, &[n])],
                 made_for: lake.ddl_offset().await.unwrap(),
                 key: Some(key(&n.to_string())),
+                validated: None,
             }
         };
         let mut answer = lake.append(write().await).await;
@@ -111,6 +112,7 @@ async fn check(name: &str, action: &str, lives: bool) {
             parts: vec![rows(table, &[n])],
             made_for: lake.ddl_offset().await.unwrap(),
             key: Some(key(&n.to_string())),
+            validated: None,
         };
         let again = lake.append(write).await.unwrap();
         if let Some(offset) = acknowledged.get(&n) {

@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             break;
         }
     }
-    let written = writer.finish().await?;
+    let (written, _claims) = writer.finish().await?;
     let bytes: u64 = written.iter().map(|f| f.size_bytes).sum();
     println!("{ROWS} rows, {} files, {bytes} bytes in {:?}", written.len(), start.elapsed());
     Ok(())

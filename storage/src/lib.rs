@@ -3,6 +3,7 @@
 //! This crate knows objects, Parquet and statistics. It never decides what readers may see, and it knows no SQL text,
 //! no wire protocol and no DuckDB.
 
+mod claims;
 pub mod encode;
 pub mod error;
 mod file;
@@ -18,6 +19,7 @@ mod stats;
 pub mod store;
 pub mod text;
 
+pub use claims::Claim;
 pub use encode::{EncodedFile, encode, write_scratch};
 pub use error::{Error, ErrorKind, Result};
 pub use names::NameSeed;

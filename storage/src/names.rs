@@ -37,6 +37,14 @@ pub(crate) fn staged() -> String {
     format!("{PREFIX}staged-{}.parquet", Uuid::now_v7())
 }
 
+/// For a part that a coordinator made: the first offset whose rows are in it. None for a staged file.
+#[must_use]
+pub fn first_offset(path: &str) -> Option<Offset> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let (offset, _) = name.strip_prefix(PREFIX)?.split_once('-')?;
+    offset.parse().ok().map(Offset::new)
+}
+
 /// Whether a path's last part is a name that was made here, or that of such a file's unfinished upload
 /// (`….parquet#1`).
 pub(crate) fn is_ours(path: &str) -> bool {

@@ -11,6 +11,7 @@ use object_store::{MultipartUpload, ObjectStoreExt};
 use tokio::task::JoinHandle;
 
 use crate::{
+    claims::Claim,
     error::{Error, ErrorKind, Result},
     file::FileEncoder,
     layout::{Layout, Others},
@@ -34,6 +35,8 @@ pub struct StagedWriter {
     file_bytes_max: u64,
     /// Finished files.
     done: Vec<NewFile>,
+    /// Keep all of its files from the sweep.
+    claims: Vec<Claim>,
     open: Option<OpenFile>,
     rows: u64,
     /// Something went wrong, or a future was dropped in the middle: what is open cannot be continued.
@@ -61,6 +64,7 @@ impl StagedWriter {
             layout: None,
             file_bytes_max: FILE_BYTES_MAX,
             done: Vec::new(),
+            claims: Vec::new(),
             open: None,
             rows: 0,
             broken: false,
@@ -112,12 +116,13 @@ impl StagedWriter {
     }
 
     /// Makes everything durable and says what was written, names below the table's folder; nothing if no row came.
-    pub async fn finish(mut self) -> Result<Vec<NewFile>> {
+    /// The claims are to be kept until the log names the files, or nobody needs them.
+    pub async fn finish(mut self) -> Result<(Vec<NewFile>, Vec<Claim>)> {
         if mem::replace(&mut self.broken, true) {
             return Err(broken());
         }
         self.end().await?;
-        Ok(mem::take(&mut self.done))
+        Ok((mem::take(&mut self.done), mem::take(&mut self.claims)))
     }
 
     /// Deletes everything that was written.
@@ -141,6 +146,8 @@ impl StagedWriter {
         };
         let name = names::staged();
         let path = names::object_path(&format!("{}{name}", self.folder))?;
+        // Before there is a file: the sweep must never see one without its claim.
+        self.claims.push(self.files.claims.claim(path.to_string()));
         let upload = self.files.store.put_multipart(&path);
         Ok(OpenFile {
             name,

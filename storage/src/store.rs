@@ -14,6 +14,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 use sha2::{Digest, Sha256};
 
 use crate::{
+    claims::Claims,
     encode::EncodedFile,
     error::{Error, ErrorKind, Result},
     file::hex,
@@ -26,6 +27,7 @@ use crate::{
 pub struct LakeFiles {
     pub(crate) store: Arc<dyn ObjectStore>,
     folder: Option<PathBuf>,
+    pub(crate) claims: Claims,
 }
 
 /// An object that is in the store.
@@ -50,7 +52,7 @@ impl LakeFiles {
         let store = LocalFileSystem::new_with_prefix(&folder)
             .map_err(|e| Error::store("open the data folder", e))?
             .with_fsync(true);
-        Ok(Self { store: Arc::new(store), folder: Some(folder) })
+        Ok(Self { store: Arc::new(store), folder: Some(folder), claims: Claims::default() })
     }
 
     /// Where a file below the data path is on this machine; none if it is not, or if the path is unsafe.
@@ -142,29 +144,21 @@ impl LakeFiles {
         blocking(move || walk(&folder)).await
     }
 
-    /// Deletes files that were written here, are older than `grace` at `now`, and are not referenced: by any snapshot,
-    /// by a frame that is not published yet, or by an open transaction. Returns their paths.
-    pub async fn sweep(
-        &self,
-        now: DateTime<Utc>,
-        grace: Duration,
-        is_referenced: impl Fn(&str) -> bool + Send,
-    ) -> Result<Vec<String>> {
+    /// Files that were written here, are older than `grace` at `now`, and that nobody in this process claims. Which of
+    /// them are garbage the caller must find out, after this: what was not claimed then is named by a frame in the
+    /// log already, or by the catalog, or by nobody ever.
+    pub async fn unclaimed(&self, now: DateTime<Utc>, grace: Duration) -> Result<Vec<StoredFile>> {
         let grace = TimeDelta::from_std(grace).unwrap_or(TimeDelta::MAX);
-        let mut swept = Vec::new();
-        for file in self.list().await? {
+        let mut files = self.list().await?;
+        files.retain(|file| {
             let is_old = now.signed_duration_since(file.modified) > grace;
-            if !is_old || !names::is_ours(&file.path) || is_referenced(&file.path) {
-                continue;
-            }
-            self.remove(&file.path).await?;
-            swept.push(file.path);
-        }
-        Ok(swept)
+            is_old && names::is_ours(&file.path) && !self.claims.has(&file.path)
+        });
+        Ok(files)
     }
 
-    /// Deletes by the file system where there is one: object_store refuses the names of unfinished uploads.
-    async fn remove(&self, relative: &str) -> Result<()> {
+    /// Deletes garbage: by the file system where there is one: object_store refuses the names of unfinished uploads.
+    pub async fn remove(&self, relative: &str) -> Result<()> {
         let Some(path) = self.local_path(relative) else {
             return self.delete(relative).await;
         };

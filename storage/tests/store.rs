@@ -108,7 +108,7 @@ async fn staged_files_hold_all_rows() {
         writer.write(rows(i * 10_000, 10_000)).await.unwrap();
     }
     assert_eq!(writer.rows(), 400_000);
-    let written = writer.finish().await.unwrap();
+    let (written, _claims) = writer.finish().await.unwrap();
     assert!(written.len() > 1, "rolled over: {}", written.len());
     assert_eq!(written.iter().map(|f| f.record_count).sum::<u64>(), 400_000);
     assert_eq!(written[0].stats[0].min.as_deref(), Some("0"));
@@ -149,7 +149,7 @@ async fn a_writer_without_rows_writes_nothing() {
     let table = Arc::new(numbers());
     let mut writer = files.stage(table.clone(), "main/".into(), common::ids(&table));
     writer.write(rows(0, 0)).await.unwrap();
-    assert_eq!(writer.finish().await.unwrap(), []);
+    assert_eq!(writer.finish().await.unwrap().0, []);
     assert_eq!(files.list().await.unwrap(), []);
 }
 
@@ -168,24 +168,43 @@ async fn a_writer_stays_broken_after_an_error() {
 }
 
 #[tokio::test]
-async fn the_sweep_takes_only_old_unreferenced_files_of_ours() {
+async fn only_old_unclaimed_files_of_ours_can_be_garbage() {
     let (_folder, files) = lake();
-    let kept = files.put("main/", "t/", part(0)).await.unwrap();
-    let orphan = files.put("main/", "t/", part(1)).await.unwrap();
-    let (kept, orphan) = (format!("main/t/{}", kept.path), format!("main/t/{}", orphan.path));
-    let unfinished = format!("{orphan}#1");
-    std::fs::write(files.local_path(&orphan).unwrap().with_file_name("ducklake-foreign.parquet"), b"x").unwrap();
-    let folder = files.local_path(&orphan).unwrap();
-    std::fs::write(format!("{}#1", folder.display()), b"x").unwrap();
+    let part = files.put("main/", "t/", part(0)).await.unwrap();
+    let part = format!("main/t/{}", part.path);
+    assert_eq!(duckmesh_storage::names::first_offset(&part), Some(Offset::new(1)));
+    let beside = |name: &str| files.local_path(&part).unwrap().with_file_name(name);
+    // What a killed process left of an upload, and what another program wrote.
+    std::fs::write(beside("duckmesh-staged-0.parquet#1"), b"x").unwrap();
+    std::fs::write(beside("ducklake-foreign.parquet"), b"x").unwrap();
+    let table = Arc::new(numbers());
+    let mut writer = files.stage(table.clone(), "main/".into(), common::ids(&table)).with_file_bytes_max(1 << 20);
+    for i in 0..20 {
+        writer.write(rows(i * 10_000, 10_000)).await.unwrap();
+    }
     let grace = Duration::from_secs(3600);
-    let referenced = |path: &str| path == kept;
-    assert_eq!(files.sweep(Utc::now(), grace, referenced).await.unwrap(), Vec::<String>::new());
     let later = Utc::now() + TimeDelta::hours(2);
-    let mut expect = vec![orphan.clone(), unfinished];
-    expect.sort();
-    assert_eq!(files.sweep(later, grace, referenced).await.unwrap(), expect);
-    assert_eq!(files.list().await.unwrap().len(), 2);
-    assert!(files.exists(&kept).await.unwrap());
+    let unclaimed = async |now| {
+        let found = files.unclaimed(now, grace).await.unwrap();
+        found.into_iter().map(|file| file.path).collect::<Vec<_>>()
+    };
+    assert_eq!(unclaimed(Utc::now()).await, Vec::<String>::new(), "all are young");
+    let unfinished = "main/t/duckmesh-staged-0.parquet#1".to_owned();
+    assert_eq!(duckmesh_storage::names::first_offset(&unfinished), None);
+    // Finished and unfinished files of a writer are claimed as long as it, or who took its files, is there.
+    assert_eq!(unclaimed(later).await, [part.clone(), unfinished.clone()]);
+    let (staged, claims) = writer.finish().await.unwrap();
+    assert!(staged.len() > 1);
+    assert_eq!(unclaimed(later).await, [part.clone(), unfinished.clone()]);
+    // Others see a claim by the file's age.
+    files.renew_claims(later).await;
+    let seen_by_others = LakeFiles::open(_folder.path().join("files").to_str().unwrap()).unwrap();
+    assert_eq!(seen_by_others.unclaimed(later, grace).await.unwrap().len(), 2);
+    drop(claims);
+    assert_eq!(unclaimed(later + TimeDelta::hours(2)).await.len(), 2 + staged.len());
+    files.remove(&unfinished).await.unwrap();
+    files.remove(&unfinished).await.unwrap();
+    assert_eq!(unclaimed(later).await, [part]);
 }
 
 #[test]

@@ -86,3 +86,34 @@ SELECT 'open;
 SELECT 1;;
 -- differs: not yet: position
 SELECT $1;
+-- Text has no NUL, however it is made.
+SELECT chr(0);
+SELECT 'a' || chr(0) || 'b';
+SELECT chr(n) AS c FROM (VALUES (65), (0)) v(n);
+SELECT chr(-1);
+SELECT chr(1114112);
+SELECT chr(55296);
+SELECT E'\000';
+SELECT E'a\\\x00b';
+SELECT 1, E'\u0000';
+SELECT E'\\000' AS a, E'\060' AS b;
+SELECT convert_from('\x00'::bytea, 'UTF8');
+-- differs: SQLSTATE: the NUL is found in the result (22021), not in the JSON (22P05)
+SELECT json '{"a":"\u0000"}' ->> 'a';
+-- The ends of the number types.
+SELECT to_hex(-1) AS a, to_hex((-1)::bigint) AS b, to_hex(255) AS c, to_hex(0) AS d;
+SELECT abs((-2147483648)::int);
+SELECT abs((-32768)::smallint);
+SELECT abs((-9223372036854775808)::bigint);
+SELECT abs(x) AS a FROM (VALUES (-5), (7), (NULL)) v(x);
+SELECT abs((-3)::smallint) AS a, abs((-3)::bigint) AS b, abs(-2.5) AS c, abs((-2.5)::float8) AS d;
+SELECT 1e400::float8;
+SELECT (-1e400)::float8;
+SELECT 1e-400::float8;
+SELECT 1e39::real;
+SELECT 1e308::float8 AS a, 0e400::float8 AS b, 1e-300::float8 AS c;
+-- Settings by a computed name.
+SELECT current_setting('TEMP' || 'x');
+SELECT current_setting('Date' || 'Style') AS a, current_setting('no' || '.thing', true) IS NULL AS b;
+SELECT current_setting('x' || 'y', false);
+SELECT current_setting(NULL) IS NULL AS a;

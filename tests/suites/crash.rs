@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use duckmesh_catalog::failpoint;
 use duckmesh_tests::{
     checker,
-    harness::{Client, Server, ServerOptions, eventually_async},
+    harness::{Client, Server, ServerOptions, eventually_async, wire::CopyEnd},
     ledger::{Kind, Ledger, TABLES},
 };
 use tokio::task::JoinSet;
@@ -50,6 +50,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("retention-before-delete", "retention has its own issue"),
     ("migrate-mid", "passed at the first start: see crash_in_a_migration"),
     ("encode-poison", "makes a dead letter, not a crash: see faults"),
+    ("ddl-after-validate", "a place to wait at: see validation"),
     ("session-panic", "ends a session, not the server"),
 ];
 
@@ -299,4 +300,68 @@ async fn co3_crash_a_zombie_coordinator_publishes_nothing() {
     }
     checker::check(&ledger, &successor).await;
     checker::check(&ledger, &client).await;
+}
+
+/// GW1: what a COPY had staged when the server was killed is swept after the grace; what counts stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gw1_crash_staged_files_are_swept() {
+    let args = ["--sweep-grace-seconds", "2"].map(str::to_owned).to_vec();
+    let mut server = Server::with(ServerOptions { args, ..ServerOptions::default() });
+    let client = server.client().await;
+    client.ok("CREATE TABLE t (a int, b text)").await;
+    let copy = |server: &Server| {
+        let mut wire = server.wire();
+        std::thread::spawn(move || {
+            let mut rows = (0..STAGED_ROWS / 1000).map(|n| format!("{n}\tsome text\n").repeat(1000).into_bytes());
+            wire.copy_in("COPY t FROM STDIN", &mut rows, CopyEnd::Done)
+        })
+    };
+    let staged = |server: &Server| {
+        let mut found = Vec::new();
+        let mut folders = vec![server.data().join("lakes/duckmesh/files")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else if entry.file_name().to_string_lossy().contains("staged") {
+                    found.push(entry.path());
+                }
+            }
+        }
+        found
+    };
+    copy(&server).join().unwrap().unwrap();
+    let kept = staged(&server);
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    server.restart_with_failpoints(Some("copy-after-stage=park"));
+    let copying = copy(&server);
+    eventually_async("the copy is staged", Duration::from_secs(60), || async {
+        server.reached("copy-after-stage").then_some(())
+    })
+    .await;
+    server.kill();
+    assert!(copying.join().unwrap().is_err(), "G7: no success");
+    assert_eq!(staged(&server).len(), 2, "the garbage of the killed COPY");
+    server.restart_with_failpoints(None);
+    let client = server.client().await;
+    // An open transaction's staged rows get older than the grace, and stay.
+    let mut open = server.wire();
+    open.query("BEGIN");
+    let mut rows = (0..STAGED_ROWS / 1000).map(|n| format!("{n}\topen\n").repeat(1000).into_bytes());
+    open.copy_in("COPY t FROM STDIN", &mut rows, CopyEnd::Done).unwrap();
+    let of_open: Vec<_> = staged(&server).into_iter().filter(|path| !kept.contains(path)).collect();
+    eventually_async("the sweep", Duration::from_secs(60), || async {
+        let left = staged(&server);
+        (left.len() == 2 && left.contains(&kept[0])).then_some(())
+    })
+    .await;
+    assert!(of_open.iter().any(|path| path.exists()));
+    // Another round of garbage shows that the sweep goes on, longer than the grace after the open rows were written.
+    let garbage = kept[0].with_file_name("duckmesh-staged-0.parquet");
+    std::fs::write(&garbage, b"x").unwrap();
+    eventually_async("the next sweep", Duration::from_secs(60), || async { (!garbage.exists()).then_some(()) }).await;
+    open.query("COMMIT");
+    client.ok("SET duckmesh.consistency = strong").await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, (2 * STAGED_ROWS).to_string());
+    assert_eq!(staged(&server).len(), 2);
 }

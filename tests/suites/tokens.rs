@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use duckmesh_tests::harness::{ServerOptions, client::offset_of, eventually_async};
+use duckmesh_tests::harness::{Client, ServerOptions, client::offset_of, eventually_async};
 
 use crate::stand::{Stand, on_both_catalogs};
 
@@ -14,6 +14,8 @@ on_both_catalogs!(
     time_travel_by_snapshot_and_by_time,
     md005_a_snapshot_before_the_token,
     g5_a_repeated_key_has_one_effect,
+    g5_cl1_a_repeated_key_of_ddl_gives_its_token,
+    g5_cl1_a_repeated_key_of_a_transaction_with_ddl_gives_its_token,
 );
 
 async fn g3_a_token_is_read_elsewhere(stand: &mut Stand) {
@@ -136,6 +138,96 @@ async fn g5_a_repeated_key_has_one_effect(stand: &mut Stand) {
     client.ok(write).await;
     client.ok("INSERT INTO t VALUES (9)").await;
     assert_eq!(client.value("SELECT count(*) FROM t").await, "5");
+}
+
+/// What a repeat is told: the first token, with the word duplicate.
+async fn repeats(client: &Client, sql: &str, token: &str) {
+    client.ok("SET duckmesh.idempotency_key = 'k'").await;
+    client.take_notices();
+    client.ok(sql).await;
+    let notices = client.take_notices();
+    assert!(notices.iter().any(|n| n.contains("duplicate") && n.contains(token)), "{sql}: {notices:?} {token}");
+    assert_eq!(client.value("SHOW duckmesh.last_token").await, token);
+    assert_eq!(client.value("SHOW duckmesh.idempotency_key").await, "");
+}
+
+async fn g5_cl1_a_repeated_key_of_ddl_gives_its_token(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE source (a int); INSERT INTO source VALUES (1), (2); CREATE TABLE old (a int)").await;
+    let statements = [
+        "CREATE TABLE t (a int)",
+        "CREATE TABLE IF NOT EXISTS u (a int)",
+        "CREATE TABLE v AS SELECT a FROM source",
+        "CREATE VIEW w AS SELECT a FROM t",
+        "CREATE SCHEMA s",
+        "ALTER TABLE t ADD COLUMN b int",
+        "ALTER TABLE t RENAME COLUMN a TO c",
+        "ALTER TABLE u RENAME TO x",
+        "DROP TABLE old",
+    ];
+    for (n, statement) in statements.into_iter().enumerate() {
+        client.ok(&format!("SET duckmesh.idempotency_key = 'k{n}'")).await;
+        let token = client.write(statement).await;
+        client.ok("INSERT INTO source VALUES (3)").await;
+        for again in [&client, &stand.client().await] {
+            again.ok(&format!("SET duckmesh.idempotency_key = 'k{n}'")).await;
+            again.take_notices();
+            again.ok(statement).await;
+            let notices = again.take_notices();
+            let told = notices.iter().any(|notice| notice.contains("duplicate") && notice.contains(&token));
+            assert!(told, "{statement}: {notices:?} {token}");
+            assert_eq!(again.value("SHOW duckmesh.last_token").await, token);
+        }
+        // CL2: another statement under the same key.
+        client.ok(&format!("SET duckmesh.idempotency_key = 'k{n}'")).await;
+        let error = client.fails("CREATE TABLE another (a int)").await;
+        assert!(error.starts_with("23505"), "{statement}: {error}");
+        client.ok("RESET duckmesh.idempotency_key").await;
+    }
+    assert!(client.fails("CREATE TABLE t (a int)").await.starts_with("42P07"), "without a key it is an error");
+    client.ok("SET duckmesh.idempotency_key = 'fresh'").await;
+    assert!(client.fails("CREATE TABLE t (a int)").await.starts_with("42P07"), "and with a key that was not used");
+    client.ok("RESET duckmesh.idempotency_key").await;
+    assert_eq!(client.value("SELECT count(*) FROM v").await, "4", "what the first one stored");
+    // An INSERT whose table is gone by now.
+    client.ok("CREATE TABLE gone (a int)").await;
+    client.ok("SET duckmesh.idempotency_key = 'i'").await;
+    let token = client.write("INSERT INTO gone VALUES (1)").await;
+    client.ok("DROP TABLE gone").await;
+    client.ok("SET duckmesh.idempotency_key = 'i'").await;
+    client.take_notices();
+    client.ok("INSERT INTO gone VALUES (1)").await;
+    assert!(client.take_notices().iter().any(|n| n.contains("duplicate") && n.contains(&token)));
+}
+
+async fn g5_cl1_a_repeated_key_of_a_transaction_with_ddl_gives_its_token(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE log (a int)").await;
+    let transaction = |value| {
+        format!(
+            "BEGIN; CREATE TABLE t (a int); INSERT INTO t VALUES ({value}); ALTER TABLE t ADD COLUMN b int; \
+             INSERT INTO log SELECT a FROM t; ALTER TABLE t RENAME TO u; COMMIT"
+        )
+    };
+    client.ok("SET duckmesh.idempotency_key = 'k'").await;
+    let token = client.write(&transaction(1)).await;
+    repeats(&client, &transaction(1), &token).await;
+    stand.server.restart();
+    let client = stand.client().await;
+    // Statement by statement, the key set inside: it counts from the first statement that looks at the lake.
+    client.ok("BEGIN; SET LOCAL duckmesh.idempotency_key = 'k'").await;
+    client.take_notices();
+    for statement in transaction(1).split("; ").skip(1) {
+        client.ok(statement).await;
+    }
+    let notices = client.take_notices();
+    assert!(notices.iter().any(|n| n.contains("duplicate") && n.contains(&token)), "{notices:?}");
+    client.ok("SET duckmesh.idempotency_key = 'k'").await;
+    let error = client.fails(&transaction(2)).await;
+    assert!(error.starts_with("23505"), "{error}");
+    client.ok("ROLLBACK; RESET duckmesh.idempotency_key; SET duckmesh.consistency = strong").await;
+    assert_eq!(client.text("SELECT a, b FROM u").await, ["1|NULL"]);
+    assert_eq!(client.text("SELECT a FROM log").await, ["1"]);
 }
 
 /// Nothing is published by itself in the time of a test.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use duckmesh_tests::harness::{Client, eventually, process};
+use duckmesh_tests::harness::{Client, ServerOptions, eventually, eventually_async, process};
 
 use crate::stand::Stand;
 
@@ -71,6 +71,63 @@ async fn rd7_a_long_query_is_cancelled() {
     let error = tokio::time::timeout(Duration::from_secs(10), running).await.expect("cancelled").unwrap_err();
     assert_eq!(error.code().map(|c| c.code()), Some("57014"), "{error}");
     assert_eq!(client.value("SELECT 1").await, "1");
+}
+
+/// RD6: killed in the middle of an answer; what the client got is not taken for all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rd6_at_engine_mid_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let go_on = folder.path().join("go-on");
+    let failpoints = Some(format!("engine-mid-stream=300*wait:{}", go_on.display()));
+    let stand = Stand::sqlite_with(ServerOptions { failpoints, ..ServerOptions::default() });
+    let (client, other) = (stand.client().await, stand.client().await);
+    let reading = client.rows("SELECT n FROM generate_series(1, 5000000) AS g(n)");
+    let killing = async {
+        eventually_async("rows are sent", Duration::from_secs(60), || async {
+            stand.server.reached("engine-mid-stream").then_some(())
+        })
+        .await;
+        assert_eq!(other.value("SELECT 1").await, "1", "others go on");
+        stand.server.workers().into_iter().for_each(|pid| assert!(process::signal(pid, process::KILL)));
+    };
+    let (result, ()) = tokio::join!(reading, killing);
+    let error = result.expect_err("cut off");
+    assert_eq!(error.code().map(|c| c.code()), Some("57P02"), "{error}");
+    std::fs::write(&go_on, b"").unwrap();
+    assert_eq!(client.value("SELECT count(n) FROM generate_series(1, 5000000) AS g(n)").await, "5000000");
+}
+
+/// RD6: killed while it starts, before its configuration is locked: it never takes a statement.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rd6_at_engine_before_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let go_on = folder.path().join("go-on");
+    std::fs::write(&go_on, b"").unwrap();
+    let failpoints = Some(format!("engine-before-lock=wait:{}", go_on.display()));
+    let stand = Stand::sqlite_with(ServerOptions { failpoints, ..ServerOptions::default() });
+    let client = stand.client().await;
+    let first = stand.server.workers();
+    assert_eq!(client.value("SELECT 1").await, "1");
+    std::fs::remove_file(&go_on).unwrap();
+    first.iter().for_each(|pid| assert!(process::signal(*pid, process::KILL)));
+    let asking = client.rows("SELECT 2");
+    let killing = async {
+        let starting = eventually_async("another worker starts", Duration::from_secs(60), || async {
+            let workers = stand.server.workers();
+            (!workers.is_empty() && workers.iter().all(|pid| !first.contains(pid))).then_some(workers)
+        })
+        .await;
+        // The first one said it too: the second time it is the second worker.
+        eventually_async("it is at the failpoint", Duration::from_secs(60), || async {
+            (stand.server.log().matches("failpoint-reached engine-before-lock").count() > 1).then_some(())
+        })
+        .await;
+        starting.into_iter().for_each(|pid| assert!(process::signal(pid, process::KILL)));
+    };
+    let (result, ()) = tokio::join!(asking, killing);
+    assert!(result.is_err(), "a worker that did not start answers nothing");
+    std::fs::write(&go_on, b"").unwrap();
+    assert_eq!(client.value("SELECT 3").await, "3");
 }
 
 /// GW6: a client that stops reading a large answer costs neither memory nor processor time, and takes nothing from others.

@@ -27,6 +27,26 @@ pub async fn planning_pin(session: &ClientSession, reads: bool) -> PgResult<Pin>
     load(session, snapshot).await
 }
 
+/// For a write whose idempotency key was used before: the snapshot that the first one was made on, so that it is planned
+/// as that was. Its append stores nothing, and gives the first one's token, or says that the payload is another.
+///
+/// # Errors
+/// When log or catalog cannot be read.
+pub async fn repeat_pin(session: &ClientSession) -> PgResult<Option<Pin>> {
+    let Some(key) = session.settings.idempotency_key() else { return Ok(None) };
+    let Some(first) = session.lake.lake.recorded(&key).await.map_err(PgError::internal)? else { return Ok(None) };
+    let newest = newest(session).await?;
+    if newest.watermark < first {
+        return load(session, newest).await.map(Some);
+    }
+    let (catalog, lake) = (session.server.lakes.catalog(), session.lake.info.id);
+    match catalog.snapshot_below(lake, first).await.map_err(failure::catalog)? {
+        Some(snapshot) => load(session, snapshot).await.map(Some),
+        // Expired by another program: then the newest state has to do.
+        None => Ok(None),
+    }
+}
+
 /// For reading outside a transaction: after the barrier, the newest snapshot or the old one that was asked for.
 ///
 /// # Errors
@@ -47,6 +67,9 @@ pub async fn reading_pin(session: &ClientSession) -> PgResult<Pin> {
 /// # Errors
 /// MD001 to MD003.
 pub async fn writing_pin(session: &ClientSession) -> PgResult<Pin> {
+    if let Some(pin) = repeat_pin(session).await? {
+        return Ok(pin);
+    }
     pass(session, &min_tokens(session)?).await?;
     let snapshot = newest(session).await?;
     load(session, snapshot).await
@@ -59,6 +82,17 @@ pub async fn writing_pin(session: &ClientSession) -> PgResult<Pin> {
 /// MD001 to MD003.
 pub async fn writing_pin_strong(session: &ClientSession) -> PgResult<Pin> {
     min_tokens(session)?;
+    if let Some(pin) = repeat_pin(session).await? {
+        return Ok(pin);
+    }
+    newest_pin_strong(session).await
+}
+
+/// The newest snapshot after everything acknowledged so far.
+///
+/// # Errors
+/// MD001.
+pub async fn newest_pin_strong(session: &ClientSession) -> PgResult<Pin> {
     let head = session.lake.lake.head().await.map_err(PgError::internal)?;
     wait(session, head).await?;
     let snapshot = newest(session).await?;
@@ -70,13 +104,22 @@ pub async fn writing_pin_strong(session: &ClientSession) -> PgResult<Pin> {
 /// # Errors
 /// MD001 to MD005: a `min_token` set after the pin that it does not cover is an error, never ignored.
 pub async fn transaction_pin(session: &mut ClientSession) -> PgResult<Pin> {
-    if let Some(pin) = session.transaction.as_ref().and_then(|t| t.pin.clone()) {
-        covers(session, &pin.snapshot, &min_tokens(session)?).await?;
+    let pinned = session.transaction.as_ref().and_then(|t| Some((t.pin.clone()?, t.is_repeat)));
+    if let Some((pin, is_repeat)) = pinned {
+        if !is_repeat {
+            covers(session, &pin.snapshot, &min_tokens(session)?).await?;
+        }
         return Ok(pin);
     }
-    let pin = reading_pin(session).await?;
+    let repeat = repeat_pin(session).await?;
+    let is_repeat = repeat.is_some();
+    let pin = match repeat {
+        Some(pin) => pin,
+        None => reading_pin(session).await?,
+    };
     if let Some(transaction) = &mut session.transaction {
         transaction.pin = Some(pin.clone());
+        transaction.is_repeat = is_repeat;
     }
     Ok(pin)
 }

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use duckmesh_catalog::{ColumnDef, ColumnType};
 
 use crate::{
-    value::{ColumnBuilder, Encoder, ValueContext},
+    value::{self, ColumnBuilder, Encoder, ValueContext},
     wire::{PgError, PgResult, SqlState},
 };
 
@@ -42,6 +42,7 @@ pub fn record_batch(columns: &[&ColumnDef], arrays: Vec<ArrayRef>) -> PgResult<R
 /// # Errors
 /// When a value does not fit: too long, out of range.
 pub fn array(array: &ArrayRef, ty: &ColumnType, ctx: &Arc<ValueContext>) -> PgResult<ArrayRef> {
+    value::nul::refuse(array.as_ref())?;
     let target = ty.arrow();
     if !needs_check(ty) {
         if *array.data_type() == target {

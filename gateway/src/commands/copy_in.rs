@@ -15,7 +15,7 @@ use super::{
 use crate::{
     copy::{BatchLimits, CopyParser, RowSink, SinkColumn},
     limits::{COPY_BATCH_BYTES, COPY_BATCH_ROWS, STALE_SCHEMA_RETRIES_MAX},
-    session::ClientSession,
+    session::{ClientSession, Pin},
     sql::plan::CopyInPlan,
     value::ValueContext,
     wire::{
@@ -48,6 +48,12 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
         barrier::transaction_pin(session).await?
     } else {
         barrier::planning_pin(session, false).await?
+    };
+    // A repeat may be for a table that is another one by now; it stores nothing.
+    let fits = |pin: &Pin| pin.schema.table_by_uuid(plan.table.uuid).is_some_and(|t| t.columns == plan.table.columns);
+    let pin = match fits(&pin) || in_transaction {
+        true => pin,
+        false => barrier::repeat_pin(session).await?.unwrap_or(pin),
     };
     let table = pin.schema.table_by_uuid(plan.table.uuid).cloned();
     let table = table.filter(|table| table.columns == plan.table.columns).ok_or_else(write::changed)?;
@@ -89,6 +95,9 @@ pub async fn finish(session: &mut ClientSession, mut copy: CopyIn) -> PgResult<S
     }
     let CopyIn { plan, schema, buffer, payload, place, .. } = copy;
     let rows = buffer.finish().await?;
+    if !rows.staged.is_empty() {
+        crate::memory::give_back_soon();
+    }
     checks::check(session, &plan.table, &rows).await?;
     duckmesh_catalog::failpoint::hit("copy-before-append").map_err(PgError::internal)?;
     let tag = format!("COPY {}", rows.count);
@@ -106,7 +115,7 @@ pub async fn finish(session: &mut ClientSession, mut copy: CopyIn) -> PgResult<S
     for _ in 0..STALE_SCHEMA_RETRIES_MAX {
         match write::append(session, rows.parts.clone(), made_for, &payload).await? {
             Fate::Durable(_) => return Ok(tag),
-            Fate::SchemaChanged => {
+            Fate::SchemaChanged | Fate::RowsArrived => {
                 let newer = barrier::planning_pin(session, false).await?;
                 if !write::same_table(&schema, &newer.base, plan.table.uuid) {
                     return Err(write::changed());

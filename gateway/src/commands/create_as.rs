@@ -76,7 +76,7 @@ pub async fn run(
             Ok(Outcome::Complete(tag))
         }
         // The rows were read and typed for the old schema; the client decides whether to do it all again.
-        Fate::SchemaChanged => Err(write::changed()),
+        Fate::SchemaChanged | Fate::RowsArrived => Err(write::changed()),
     }
 }
 

@@ -45,7 +45,10 @@ pub async fn run(
     payload.add(plan.postgres_sql.as_bytes());
     let mut prepared = prepared.clone();
     for _ in 0..STALE_SCHEMA_RETRIES_MAX {
-        let pin = barrier::planning_pin(session, false).await?;
+        let pin = match barrier::repeat_pin(session).await? {
+            Some(pin) => pin,
+            None => barrier::planning_pin(session, false).await?,
+        };
         prepared = current(session, &prepared, pin.clone()).await?.0;
         let Plan::CreateView(plan) = prepared.plan() else { return Err(wrong_plan()) };
         let op = operation(session, plan).await?;
@@ -54,7 +57,7 @@ pub async fn run(
                 write::published(session, appended.offset).await?;
                 return Ok(Outcome::Complete(TAG.to_owned()));
             }
-            Fate::SchemaChanged => {}
+            Fate::SchemaChanged | Fate::RowsArrived => {}
         }
     }
     Err(write::changed())

@@ -1,9 +1,10 @@
 //! DDL: through the log like every write; the statement waits for its publication and reports what that said.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use duckmesh_catalog::ddl::DdlOp;
-use duckmesh_ingest::Part;
+use duckmesh_ingest::{Part, Validated};
+use uuid::Uuid;
 
 use super::{
     barrier,
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     limits::STALE_SCHEMA_RETRIES_MAX,
     session::{ClientSession, Pin, PreparedStatement},
-    sql::plan::{DdlPlan, Plan},
+    sql::plan::{DdlPlan, Plan, QueryPlan},
     wire::{
         PgError, PgResult,
         backend::{Outcome, Params, Place},
@@ -36,8 +37,11 @@ pub async fn run(
         let pin = barrier::transaction_pin(session).await?;
         let (prepared, pin) = current(session, prepared, pin).await?;
         let Plan::Ddl(plan) = prepared.plan() else { return Err(wrong_plan()) };
-        validate(session, &pin, plan).await?;
+        validate(session, &pin, &plan.validations).await?;
         notices(session, plan);
+        if let Some(transaction) = &mut session.transaction {
+            transaction.push_validation(&plan.validations);
+        }
         buffer(session, &pin, plan.ops.clone())?;
         return Ok(Outcome::Complete(plan.tag.clone()));
     }
@@ -45,24 +49,30 @@ pub async fn run(
     let mut payload = Payload::new(session);
     payload.add(prepared.statement().text().as_bytes());
     let mut prepared = prepared.clone();
+    let mut hold = None;
     for _ in 0..STALE_SCHEMA_RETRIES_MAX {
         // The barrier first: a validation must see every row that was acknowledged before.
         let pin = barrier::writing_pin_strong(session).await?;
         prepared = current(session, &prepared, pin.clone()).await?.0;
         let Plan::Ddl(plan) = prepared.plan() else { return Err(wrong_plan()) };
-        validate(session, &pin, plan).await?;
+        validate(session, &pin, &plan.validations).await?;
         if plan.ops.is_empty() {
             notices(session, plan);
+            session.settings.set_internal("duckmesh.idempotency_key", "");
             return Ok(Outcome::Complete(tag));
         }
         let parts = vec![Part::Ddl(plan.ops.clone())];
-        match write::append(session, parts, pin.base.ddl_offset, &payload).await? {
+        let validated = validated(&pin, &plan.validations);
+        let tables = validated.as_ref().map(|validated| validated.tables.clone());
+        match write::append_validated(session, parts, pin.base.ddl_offset, validated, &payload).await? {
             Fate::Durable(appended) => {
                 write::published(session, appended.offset).await?;
                 notices(session, plan);
                 return Ok(Outcome::Complete(tag));
             }
             Fate::SchemaChanged => {}
+            // From now on new rows of this server wait, so that the next look is the last.
+            Fate::RowsArrived => hold = hold.or_else(|| tables.map(|tables| session.lake.lake.hold(&tables))),
         }
     }
     Err(write::changed())
@@ -86,12 +96,26 @@ fn notices(session: &mut ClientSession, plan: &DdlPlan) {
     plan.notices.iter().cloned().for_each(|notice| session.notice(notice));
 }
 
-async fn validate(session: &mut ClientSession, pin: &Pin, plan: &DdlPlan) -> PgResult<()> {
-    for (query, error) in &plan.validations {
+/// Runs queries that must find no row.
+///
+/// # Errors
+/// The error of the first one that does.
+pub async fn validate(session: &mut ClientSession, pin: &Pin, queries: &[(QueryPlan, PgError)]) -> PgResult<()> {
+    for (query, error) in queries {
         let running = select::start(session, pin, query, &Params::default()).await?;
         if running.collect().await?.iter().any(|batch| batch.num_rows() > 0) {
             return Err(error.clone());
         }
     }
-    Ok(())
+    // A test waits here: other work of this thread goes on meanwhile.
+    tokio::task::block_in_place(|| duckmesh_catalog::failpoint::hit("ddl-after-validate"))
+        .map_err(super::failure::catalog)
+}
+
+/// What the log is told that was looked at: the tables of the queries, up to the snapshot's watermark.
+pub fn validated<'a>(pin: &Pin, queries: impl IntoIterator<Item = &'a (QueryPlan, PgError)>) -> Option<Validated> {
+    let tables: BTreeSet<Uuid> =
+        queries.into_iter().flat_map(|(query, _)| query.tables.iter().map(|used| used.table.uuid)).collect();
+    let tables: Vec<Uuid> = tables.into_iter().collect();
+    (!tables.is_empty()).then_some(Validated { through: pin.snapshot.watermark, tables })
 }

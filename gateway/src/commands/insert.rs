@@ -73,7 +73,7 @@ pub async fn run(
                 duckmesh_catalog::failpoint::hit("insert-before-complete").map_err(super::failure::catalog)?;
                 return Ok(result);
             }
-            Fate::SchemaChanged => {
+            Fate::SchemaChanged | Fate::RowsArrived => {
                 let pin = barrier::planning_pin(session, false).await?;
                 prepared = session.plan(prepared.statement(), prepared.given_types(), &pin).await?;
             }
@@ -115,6 +115,7 @@ pub fn buffer(session: &mut ClientSession, table: uuid::Uuid, rows: Rows) -> PgR
     for part in rows.parts {
         transaction.push(table, part);
     }
+    transaction.claim(rows.claims);
     if transaction.bytes > crate::limits::TRANSACTION_BYTES_MAX {
         return Err(PgError::new(
             SqlState::CONFIGURATION_LIMIT_EXCEEDED,

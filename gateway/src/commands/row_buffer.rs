@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use arrow::array::RecordBatch;
 use duckmesh_catalog::{ColumnId, LakeSchema, TableDef};
 use duckmesh_ingest::Part;
-use duckmesh_storage::StagedWriter;
+use duckmesh_storage::{Claim, StagedWriter};
 
 use super::failure;
 use crate::{
@@ -34,6 +34,8 @@ pub struct Rows {
     pub count: u64,
     /// Local Parquet files that hold all of them, if they were staged.
     pub staged: Vec<PathBuf>,
+    /// Keep those files, until the log names them.
+    pub claims: Vec<Claim>,
 }
 
 impl RowBuffer {
@@ -85,15 +87,15 @@ impl RowBuffer {
             let columns = &self.columns;
             let rows = |batch| Part::Rows { table, columns: columns.clone(), batch };
             let parts = self.batches.into_iter().filter(|b| b.num_rows() > 0).map(rows).collect();
-            return Ok(Rows { parts, count: self.rows, staged: Vec::new() });
+            return Ok(Rows { parts, count: self.rows, staged: Vec::new(), claims: Vec::new() });
         };
-        let files = writer.finish().await.map_err(failure::storage)?;
+        let (files, claims) = writer.finish().await.map_err(failure::storage)?;
         let local = |file: &duckmesh_catalog::files::NewFile| {
             self.lake.files.local_path(&format!("{}{}{}", self.schema_path, self.table.path, file.path))
         };
         let staged = files.iter().filter_map(local).collect();
         duckmesh_catalog::failpoint::hit("copy-after-stage").map_err(PgError::internal)?;
-        Ok(Rows { parts: vec![Part::Files { table, files }], count: self.rows, staged })
+        Ok(Rows { parts: vec![Part::Files { table, files }], count: self.rows, staged, claims })
     }
 }
 

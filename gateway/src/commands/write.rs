@@ -3,11 +3,11 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use duckmesh_catalog::{LakeSchema, Offset, failpoint};
-use duckmesh_ingest::{AppendErrorKind, Appended, IdempotencyKey, Part, Write};
+use duckmesh_ingest::{AppendErrorKind, Appended, IdempotencyKey, Part, Validated, Write};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{barrier, failure};
+use super::{barrier, ddl, failure};
 use crate::{
     limits::{DDL_PUBLICATION_WAIT, STALE_SCHEMA_RETRIES_MAX},
     session::{ClientSession, Pin},
@@ -20,6 +20,8 @@ pub enum Fate {
     Durable(Appended),
     /// The schema changed under it; the new one is published and may be loaded.
     SchemaChanged,
+    /// Rows came into a table that it was validated for.
+    RowsArrived,
 }
 
 /// Appends outside a transaction block and tells the client its token.
@@ -32,11 +34,28 @@ pub async fn append(
     made_for: Offset,
     payload: &Payload,
 ) -> PgResult<Fate> {
+    append_validated(session, parts, made_for, None, payload).await
+}
+
+/// The same for what is right only while no other rows come into some tables.
+///
+/// # Errors
+/// As [`append`].
+pub async fn append_validated(
+    session: &mut ClientSession,
+    parts: Vec<Part>,
+    made_for: Offset,
+    validated: Option<Validated>,
+    payload: &Payload,
+) -> PgResult<Fate> {
     let key = payload.key(session);
     let lake = session.lake.lake.clone();
+    if !has_ddl(&parts) {
+        lake.pass(&parts).await;
+    }
     failpoint::hit("insert-before-append").map_err(failure::catalog)?;
     session.shield.store(true, Ordering::Relaxed);
-    let result = lake.append(Write { parts, made_for, key }).await;
+    let result = lake.append(Write { parts, made_for, key, validated }).await;
     match result {
         Ok(appended) => {
             failpoint::hit("insert-after-append").map_err(failure::catalog)?;
@@ -49,9 +68,14 @@ pub async fn append(
         }
         Err(error) => {
             session.shield.store(false, Ordering::Relaxed);
-            let AppendErrorKind::StaleSchema { current } = error.kind() else { return Err(failure::append(error)) };
-            wait_for_ddl(session, current).await?;
-            Ok(Fate::SchemaChanged)
+            match error.kind() {
+                AppendErrorKind::StaleSchema { current } => {
+                    wait_for_ddl(session, current).await?;
+                    Ok(Fate::SchemaChanged)
+                }
+                AppendErrorKind::RowsArrived => Ok(Fate::RowsArrived),
+                _ => Err(failure::append(error)),
+            }
         }
     }
 }
@@ -89,31 +113,56 @@ pub async fn wait_for_ddl(session: &ClientSession, offset: Offset) -> PgResult<(
 /// Commits the open transaction: one frame with all its writes.
 ///
 /// # Errors
-/// 40001 when the schema of what it wrote changed; errors of the log.
+/// 40001 when the schema of what it wrote changed; errors of the log; those of validations that found rows of others.
 pub async fn commit(session: &mut ClientSession) -> PgResult<()> {
     let Some(mut transaction) = session.end_transaction() else { return Ok(()) };
     let parts = transaction.take_parts();
     let Some(mut pin) = transaction.pin.clone().filter(|_| !parts.is_empty()) else { return Ok(()) };
-    let has_ddl = parts.iter().any(|part| matches!(part, Part::Ddl(_)));
     let payload = transaction.payload.clone();
+    let mut validated = ddl::validated(&pin, transaction.validations.iter().flat_map(|v| &v.queries));
+    let mut hold = None;
     for _ in 0..STALE_SCHEMA_RETRIES_MAX {
-        match append(session, parts.clone(), pin.base.ddl_offset, &payload).await? {
+        let made_for = pin.base.ddl_offset;
+        match append_validated(session, parts.clone(), made_for, validated.clone(), &payload).await? {
             Fate::Durable(appended) => {
-                if has_ddl {
+                if has_ddl(&parts) {
                     published(session, appended.offset).await?;
                 }
                 return Ok(());
             }
             Fate::SchemaChanged => {
                 let newer = barrier::planning_pin(session, false).await?;
-                if !still_fits(&pin, &newer.base, &parts) {
-                    return Err(changed());
+                refit(&mut pin, newer, &parts)?;
+            }
+            Fate::RowsArrived => {
+                // Its own rows were checked before: only those of others are looked at again.
+                hold = hold.or_else(|| validated.as_ref().map(|v| session.lake.lake.hold(&v.tables)));
+                let newer = barrier::newest_pin_strong(session).await?;
+                if let Some(validated) = &mut validated {
+                    validated.through = newer.snapshot.watermark;
                 }
-                pin.base = newer.base;
+                for validation in &transaction.validations {
+                    let pin = Pin { schema: validation.schema.clone(), ..newer.clone() };
+                    ddl::validate(session, &pin, &validation.queries).await?;
+                }
+                refit(&mut pin, newer, &parts)?;
             }
         }
     }
     Err(changed())
+}
+
+fn has_ddl(parts: &[Part]) -> bool {
+    parts.iter().any(|part| matches!(part, Part::Ddl(_)))
+}
+
+/// Takes over a newer schema, where the writes mean the same under it.
+fn refit(pin: &mut Pin, newer: Pin, parts: &[Part]) -> PgResult<()> {
+    if newer.base.ddl_offset != pin.base.ddl_offset && !still_fits(pin, &newer.base, parts) {
+        return Err(changed());
+    }
+    pin.base = newer.base;
+    Ok(())
 }
 
 /// Waits for the publication of a DDL frame and reports what it said.

@@ -1,6 +1,6 @@
 //! What an engine is given, and what a statement is given with its text.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -41,10 +41,12 @@ pub struct EngineOptions {
     pub sandbox: bool,
     /// How long a worker may take to start.
     pub start_timeout: Duration,
+    /// How long a worker may take to answer a stop, before new statements get another worker.
+    pub answer_grace: Duration,
     /// After a deadline: how long the interrupt may take to work before the worker is ended.
     pub interrupt_grace: Duration,
     /// The same after a cancel by the user, who waits for nothing any more: longer, because ending the worker ends
-    /// its other statements.
+    /// its other statements. Where it has none, it is ended at once.
     pub cancel_grace: Duration,
     /// From SIGTERM to SIGKILL.
     pub term_grace: Duration,
@@ -71,6 +73,7 @@ impl EngineOptions {
             trusted_functions: Vec::new(),
             sandbox: true,
             start_timeout: Duration::from_secs(20),
+            answer_grace: Duration::from_millis(100),
             interrupt_grace: Duration::from_secs(1),
             cancel_grace: Duration::from_secs(10),
             term_grace: Duration::from_secs(2),
@@ -95,7 +98,7 @@ pub struct QueryRequest {
     /// Exactly one SELECT, rendered from the checked tree.
     pub sql: String,
     /// The client's own text, which positions of errors refer to; empty where there is none.
-    pub client_sql: String,
+    pub client_sql: Arc<str>,
     /// The session's time zone.
     pub time_zone: String,
     /// When it is stopped.
@@ -114,7 +117,7 @@ impl QueryRequest {
             prelude: Vec::new(),
             relations: Vec::new(),
             sql: sql.into(),
-            client_sql: String::new(),
+            client_sql: Arc::default(),
             time_zone: "UTC".to_owned(),
             deadline: None,
             cancel: CancelHandle::default(),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore},
+    sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, watch},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -18,7 +18,7 @@ use super::{
     process::{Process, WorkerHello},
     protocol::{EngineColumn, Request, Verb, Wall},
     quarantine::{Fingerprint, Quarantine},
-    stream::{ResultStream, Running, follow, timed_out},
+    stream::{Failure, ResultStream, Running, follow, timed_out},
     transport::Connection,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
@@ -97,14 +97,23 @@ impl Engine {
         }
     }
 
+    /// A statement whose worker is ended because of another one is run once more, as long as nobody saw rows of it.
     async fn run(&self, request: QueryRequest) -> PgResult<ResultStream> {
+        match self.once(&request).await {
+            Ok(stream) => Ok(stream.or_again(self.clone(), request)),
+            Err(Failure { is_victim: true, .. }) => self.once(&request).await.map_err(|failure| failure.error),
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    pub(super) async fn once(&self, request: &QueryRequest) -> Result<ResultStream, Failure> {
         let fingerprint = Fingerprint::of(&request.sql);
         if let Some(left) = self.0.quarantine.refused(fingerprint, Instant::now()) {
-            return Err(quarantined(left));
+            return Err(quarantined(left).into());
         }
-        let permit = self.0.permit(&request).await?;
-        let (slot, connection, id) = self.0.send(&request, fingerprint).await?;
-        let QueryRequest { client_sql, deadline, cancel, .. } = request;
+        let permit = self.0.permit(request).await?;
+        let (slot, connection, id) = self.0.send(request, fingerprint).await?;
+        let (client_sql, cancel, deadline) = (request.client_sql.clone(), request.cancel.clone(), request.deadline);
         follow(Running { slot, connection, id, client_sql, deadline, cancel, permit }).await
     }
 }
@@ -152,7 +161,7 @@ impl Inner {
             };
             match sent.await {
                 Ok((connection, id)) => {
-                    let slot = Slot { worker, fingerprint, quarantine: Arc::clone(&self.quarantine) };
+                    let slot = Slot::on(worker, fingerprint, Arc::clone(&self.quarantine));
                     return Ok((slot, connection, id));
                 }
                 // It ended while nothing ran on this connection: another one can take the statement.
@@ -183,6 +192,8 @@ impl Inner {
             idle: Mutex::new(Vec::new()),
             retired: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            wanted: watch::Sender::new(0),
         });
         *current = Some(Arc::clone(&worker));
         Ok(worker)
@@ -196,6 +207,9 @@ pub(super) struct Worker {
     idle: Mutex<Vec<Connection>>,
     retired: AtomicBool,
     ended: AtomicBool,
+    closed: AtomicBool,
+    /// Statements on it that somebody still wants.
+    wanted: watch::Sender<usize>,
 }
 
 impl Worker {
@@ -219,6 +233,7 @@ impl Worker {
 
     /// Ends the process in an orderly way.
     async fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
         self.ended.store(true, Ordering::SeqCst);
         self.retire("shutdown");
         self.process.close();
@@ -231,6 +246,17 @@ impl Worker {
     /// Whether the gateway itself ended it.
     pub fn was_ended(&self) -> bool {
         self.ended.load(Ordering::SeqCst)
+    }
+
+    /// Waits until nobody wants anything of it any more.
+    pub async fn deserted(&self) {
+        // It has the sender itself, so this cannot fail.
+        let _ = self.wanted.subscribe().wait_for(|wanted| *wanted == 0).await;
+    }
+
+    /// Whether the engine goes on without it: what it ran can run elsewhere.
+    pub fn is_replaced(&self) -> bool {
+        self.was_ended() && !self.closed.load(Ordering::SeqCst)
     }
 
     fn takes_statements(&self) -> bool {
@@ -251,9 +277,22 @@ pub(super) struct Slot {
     pub worker: Arc<Worker>,
     fingerprint: Fingerprint,
     quarantine: Arc<Quarantine>,
+    is_wanted: bool,
 }
 
 impl Slot {
+    fn on(worker: Arc<Worker>, fingerprint: Fingerprint, quarantine: Arc<Quarantine>) -> Self {
+        worker.wanted.send_modify(|wanted| *wanted += 1);
+        Self { worker, fingerprint, quarantine, is_wanted: true }
+    }
+
+    /// Nobody waits for the statement any more: its worker may be ended because of it.
+    pub fn give_up(&mut self) {
+        if std::mem::take(&mut self.is_wanted) {
+            self.worker.wanted.send_modify(|wanted| *wanted = wanted.saturating_sub(1));
+        }
+    }
+
     /// Keeps a connection for the next statement. Their number is bounded by the statements that run at once.
     pub fn give_back(&self, connection: Connection) {
         self.worker.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
@@ -262,6 +301,12 @@ impl Slot {
     /// The worker ended under this statement.
     pub fn count_crash(&self) {
         self.quarantine.count(self.fingerprint, Instant::now());
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 

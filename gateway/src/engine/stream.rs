@@ -11,6 +11,7 @@ use std::{
 };
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use futures::future::BoxFuture;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, mpsc},
     time::{Instant, sleep_until, timeout},
@@ -18,7 +19,8 @@ use tokio::{
 
 use super::{
     errors,
-    pool::{Slot, Worker},
+    options::QueryRequest,
+    pool::{Engine, Slot, Worker},
     protocol::{Columns, EngineColumn, EngineError, FrameKind},
     transport::{self, Connection, Frame},
 };
@@ -91,16 +93,59 @@ pub struct ResultStream {
     pub schema: SchemaRef,
     items: mpsc::Receiver<Item>,
     outcome: Outcome,
+    /// What may be run again, until the first rows were given.
+    again: Option<Box<(Engine, QueryRequest)>>,
+    /// It is being run again. Kept here, so that a dropped [`ResultStream::next`] loses nothing.
+    retry: Option<BoxFuture<'static, Result<Self, Failure>>>,
 }
 
 impl ResultStream {
     /// The next rows; none when all have come.
     pub async fn next(&mut self) -> PgResult<Option<RecordBatch>> {
-        match self.items.recv().await {
-            Some(Item::Rows(batch)) => Ok(Some(batch)),
-            Some(Item::Columns(..)) => Err(PgError::internal("the engine sent columns twice")),
-            None => self.outcome.take().map(|()| None),
+        loop {
+            if let Some(retry) = &mut self.retry {
+                let retried = retry.await;
+                self.retry = None;
+                let retried = retried.map_err(|failure| failure.error)?;
+                if retried.schema != self.schema {
+                    return Err(PgError::internal("a statement that was run again gives other columns"));
+                }
+                *self = retried;
+            }
+            match self.items.recv().await {
+                Some(Item::Rows(batch)) => {
+                    self.again = None;
+                    return Ok(Some(batch));
+                }
+                Some(Item::Columns(..)) => return Err(PgError::internal("the engine sent columns twice")),
+                None => match (self.outcome.take(), self.again.take()) {
+                    (Err(Failure { is_victim: true, .. }), Some(again)) => {
+                        self.retry = Some(Box::pin(async move { again.0.once(&again.1).await }));
+                    }
+                    (ended, _) => return ended.map(|()| None).map_err(|failure| failure.error),
+                },
+            }
         }
+    }
+
+    /// Lets it be run again when its worker is ended because of another statement.
+    pub(super) fn or_again(mut self, engine: Engine, request: QueryRequest) -> Self {
+        self.again = Some(Box::new((engine, request)));
+        self
+    }
+}
+
+/// Why a statement gave no (further) rows.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub error: PgError,
+    /// Its worker was ended because of another statement.
+    pub is_victim: bool,
+}
+
+impl From<PgError> for Failure {
+    fn from(error: PgError) -> Self {
+        Self { error, is_victim: false }
     }
 }
 
@@ -112,16 +157,16 @@ pub(super) enum Item {
 
 /// How the statement ended; set before the channel closes.
 #[derive(Clone)]
-struct Outcome(Arc<Mutex<Option<PgResult<()>>>>);
+struct Outcome(Arc<Mutex<Option<Result<(), Failure>>>>);
 
 impl Outcome {
-    fn set(&self, outcome: PgResult<()>) {
+    fn set(&self, outcome: Result<(), Failure>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(outcome);
     }
 
-    fn take(&self) -> PgResult<()> {
+    fn take(&self) -> Result<(), Failure> {
         let set = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        set.unwrap_or_else(|| Err(PgError::internal("the task of a statement ended without outcome")))
+        set.unwrap_or_else(|| Err(PgError::internal("the task of a statement ended without outcome").into()))
     }
 }
 
@@ -130,24 +175,24 @@ pub(super) struct Running {
     pub slot: Slot,
     pub connection: Connection,
     pub id: u64,
-    pub client_sql: String,
+    pub client_sql: Arc<str>,
     pub deadline: Option<Instant>,
     pub cancel: CancelHandle,
     pub permit: OwnedSemaphorePermit,
 }
 
 /// Follows a statement; returns when its columns are known.
-pub(super) async fn follow(running: Running) -> PgResult<ResultStream> {
+pub(super) async fn follow(running: Running) -> Result<ResultStream, Failure> {
     let (sender, mut items) = mpsc::channel(BATCHES_AHEAD);
     let outcome = Outcome(Arc::new(Mutex::new(None)));
     tokio::spawn(drive(running, sender, outcome.clone()));
     match items.recv().await {
         Some(Item::Columns(columns, schema)) => {
             let schema = schema.unwrap_or_else(|| SchemaRef::new(arrow::datatypes::Schema::empty()));
-            Ok(ResultStream { columns, schema, items, outcome })
+            Ok(ResultStream { columns, schema, items, outcome, again: None, retry: None })
         }
-        Some(Item::Rows(_)) => Err(PgError::internal("the engine sent rows before columns")),
-        None => Err(outcome.take().err().unwrap_or_else(|| PgError::internal("the engine sent no columns"))),
+        Some(Item::Rows(_)) => Err(PgError::internal("the engine sent rows before columns").into()),
+        None => Err(outcome.take().err().unwrap_or_else(|| PgError::internal("the engine sent no columns").into())),
     }
 }
 
@@ -185,14 +230,14 @@ async fn drive(mut running: Running, sender: mpsc::Sender<Item>, outcome: Outcom
             if told.as_ref().is_err_and(EngineError::is_fatal) {
                 slot.worker.retire("an internal error of DuckDB");
             }
-            outcome.set(told.map_err(|error| errors::from_engine(&error, &client_sql)));
+            outcome.set(told.map_err(|error| errors::from_engine(&error, &client_sql).into()));
             slot.give_back(connection);
             drop(permit);
             drop(sender);
         }
         End::Stop(stop) => {
             let grace = stop.grace(&slot.worker);
-            outcome.set(Err(stop.error()));
+            outcome.set(Err(stop.error().into()));
             drop(sender);
             stop_worker(slot, connection, id, grace).await;
             drop(permit);
@@ -204,7 +249,7 @@ async fn drive(mut running: Running, sender: mpsc::Sender<Item>, outcome: Outcom
         }
         End::Garbled(what) => {
             slot.worker.retire("it sent what cannot be read");
-            outcome.set(Err(PgError::internal(what)));
+            outcome.set(Err(PgError::internal(what).into()));
             drop(permit);
             drop(sender);
         }
@@ -299,22 +344,40 @@ fn failed(frame: &Frame) -> End {
 }
 
 /// The watchdog: cancels, and ends the process where that does not work.
-async fn stop_worker(slot: Slot, mut connection: Connection, id: u64, grace: Duration) {
-    let asked = async {
-        connection.cancel(id).await?;
-        drain(&mut connection).await
+async fn stop_worker(mut slot: Slot, mut connection: Connection, id: u64, grace: Duration) {
+    let worker = Arc::clone(&slot.worker);
+    let told = {
+        let asked = async {
+            connection.cancel(id).await?;
+            drain(&mut connection).await
+        };
+        tokio::pin!(asked);
+        match timeout(worker.options.answer_grace, &mut asked).await {
+            Ok(told) => Some(told),
+            Err(_) => {
+                // What comes now must not depend on it. What runs on it gets the time that is left.
+                worker.retire("it does not answer a stop");
+                slot.give_up();
+                let left = grace.saturating_sub(worker.options.answer_grace);
+                tokio::select! {
+                    biased;
+                    told = timeout(left, &mut asked) => told.ok(),
+                    () = worker.deserted() => None,
+                }
+            }
+        }
     };
-    match timeout(grace, asked).await {
-        Ok(Ok(told)) => {
+    match told {
+        Some(Ok(told)) => {
             if told.is_err_and(|error| error.is_fatal()) {
-                slot.worker.retire("an internal error of DuckDB");
+                worker.retire("an internal error of DuckDB");
             }
             slot.give_back(connection);
         }
-        Ok(Err(error)) => {
+        Some(Err(error)) => {
             slot.lost(&error).await;
         }
-        Err(_) => slot.worker.end("it does not stop").await,
+        None => worker.end("it does not stop").await,
     }
 }
 
@@ -334,17 +397,19 @@ async fn drain(connection: &mut Connection) -> io::Result<Result<(), EngineError
 
 impl Slot {
     /// The connection closed under a statement: nearly always the end of the process.
-    async fn lost(&self, error: &io::Error) -> PgError {
+    async fn lost(&self, error: &io::Error) -> Failure {
         self.worker.retire("a connection to it closed");
         if timeout(DEATH_SEEN_WITHIN, self.worker.process.exited()).await.is_err() {
-            return PgError::internal(format!("the engine closed the connection: {error}"));
+            return PgError::internal(format!("the engine closed the connection: {error}")).into();
         }
         // Not its fault where the watchdog ended the worker for another statement.
         if !self.worker.was_ended() {
             self.count_crash();
         }
-        PgError::new(SqlState::CRASH_SHUTDOWN, "the query engine stopped while it ran this statement")
+        let is_victim = self.worker.is_replaced();
+        let error = PgError::new(SqlState::CRASH_SHUTDOWN, "the query engine stopped while it ran this statement")
             .detail("Nothing was changed. Other statements of this database may have ended in the same way.")
-            .hint("The engine is started again with the next statement.")
+            .hint("The engine is started again with the next statement.");
+        Failure { error, is_victim }
     }
 }

@@ -96,7 +96,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("generate_subscripts", "Ai>i", "CAST(unnest(range(1, len($1) + 1)) AS INTEGER)"),
     ("pg_describe_object", "lli>t", "CAST(NULL AS VARCHAR)"),
     ("current_setting", "t>t", SETTING),
-    ("current_setting", "tb>t", SETTING),
+    ("current_setting", "tb>t", SETTING_OR_NULL),
     ("row_security_active", "a>b", "FALSE"),
 ];
 
@@ -119,7 +119,10 @@ pub const FORMAT_TYPE: &str = "(CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SE
     ELSE '' END) || \"#a\" FROM \"s_internal_types\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE '???' END) END)";
 
 const USER_BY_ID: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_roles\" WHERE \"#k\" = $1), 'unknown (OID=' || CAST($1 AS VARCHAR) || ')')";
-const SETTING: &str = "(SELECT \"#v\" FROM \"s_internal_settings\" WHERE \"#k\" = $1)";
+const SETTING: &str = "(CASE WHEN $1 IS NOT NULL THEN COALESCE((SELECT \"#v\" FROM \"s_internal_settings\" WHERE lower(\"#k\") = lower($1)), \
+    error('SQLSTATE 42704: unrecognized configuration parameter \"' || $1 || '\"')) END)";
+const SETTING_OR_NULL: &str = "(CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN COALESCE((SELECT \"#v\" FROM \"s_internal_settings\" WHERE lower(\"#k\") = lower($1)), \
+    CASE WHEN NOT $2 THEN error('SQLSTATE 42704: unrecognized configuration parameter \"' || $1 || '\"') END) END)";
 const VIEW: &str = "(SELECT \"#v\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)";
 const CONSTRAINT: &str = "(SELECT \"#v\" FROM \"s_internal_constraintdefs\" WHERE \"#k\" = $1)";
 const OBJECT_COMMENT: &str =

@@ -67,7 +67,11 @@ impl ClientSession {
     /// # Errors
     /// What the settings refuse.
     pub fn open(server: Arc<Server>, lake: Arc<OpenLake>, startup: Startup, cancel: Cancel) -> PgResult<Self> {
-        let settings = Settings::new(&startup.user, &startup.settings)?;
+        // What the client says itself comes later, and wins.
+        let timeout = server.config.statement_timeout.as_millis().to_string();
+        let mut said = vec![("statement_timeout".to_owned(), timeout)];
+        said.extend(startup.settings);
+        let settings = Settings::new(&startup.user, &said)?;
         Ok(Self {
             server,
             lake,
@@ -167,7 +171,7 @@ impl ClientSession {
     /// # Errors
     /// Whatever is wrong with the statement.
     pub async fn plan(&self, statement: &sql::Statement, types: &[u32], pin: &Pin) -> PgResult<PreparedStatement> {
-        let context = self.plan_context(pin, types);
+        let context = PlanContext { start: statement.start(), ..self.plan_context(pin, types) };
         let plan = sql::plan(statement, context).await?;
         let made_for = self.made_for(pin);
         Ok(PreparedStatement::new(statement.clone(), plan, made_for, pin.schema.clone(), types.to_vec()))
@@ -184,6 +188,7 @@ impl ClientSession {
             param_types: types.to_vec(),
             values: self.value_context(),
             user: self.user.clone(),
+            start: sql::position::Start::default(),
         }
     }
 
@@ -216,7 +221,14 @@ impl ClientSession {
             return self.plan(statement, types, &Pin::nothing()).await;
         }
         let pin = self.schema_for_planning(READING.contains(&verb.as_str())).await?;
-        self.plan(statement, types, &pin).await
+        match self.plan(statement, types, &pin).await {
+            // A repeat of a write that succeeded, such as CREATE TABLE, may be an error on what it made itself.
+            Err(error) if self.transaction.is_none() => match commands::barrier::repeat_pin(self).await? {
+                Some(pin) => self.plan(statement, types, &pin).await,
+                None => Err(error),
+            },
+            planned => planned,
+        }
     }
 
     async fn execute_now(

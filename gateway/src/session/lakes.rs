@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -66,14 +66,18 @@ impl HasColumns {
 pub struct Lakes {
     config: Arc<Config>,
     catalog: Catalog,
-    open: Mutex<HashMap<LakeName, Arc<OpenLake>>>,
+    /// A place per lake, so that one that opens slowly keeps nobody from the others.
+    places: std::sync::Mutex<HashMap<LakeName, Place>>,
 }
+
+/// Held while the lake is opened or dropped.
+type Place = Arc<Mutex<Option<Arc<OpenLake>>>>;
 
 impl Lakes {
     /// None open yet.
     #[must_use]
     pub fn new(config: Arc<Config>, catalog: Catalog) -> Self {
-        Self { config, catalog, open: Mutex::new(HashMap::new()) }
+        Self { config, catalog, places: std::sync::Mutex::default() }
     }
 
     /// The catalog.
@@ -103,14 +107,42 @@ impl Lakes {
     /// # Errors
     /// When its parts cannot be opened.
     pub async fn open(&self, name: &LakeName) -> PgResult<Option<Arc<OpenLake>>> {
-        let mut open = self.open.lock().await;
-        if let Some(lake) = open.get(name) {
-            return Ok(Some(lake.clone()));
+        let place = self.place(name);
+        let opened = {
+            let mut open = place.lock().await;
+            if let Some(lake) = open.as_ref() {
+                return Ok(Some(lake.clone()));
+            }
+            self.open_in(&mut open, name).await
+        };
+        if !matches!(opened, Ok(Some(_))) {
+            self.leave(name, &place);
         }
+        opened
+    }
+
+    async fn open_in(&self, open: &mut Option<Arc<OpenLake>>, name: &LakeName) -> PgResult<Option<Arc<OpenLake>>> {
         let Some(info) = self.catalog.lake(name).await.map_err(failure::catalog)? else { return Ok(None) };
         let lake = Arc::new(self.open_parts(info).await?);
-        open.insert(name.clone(), lake.clone());
+        *open = Some(lake.clone());
         Ok(Some(lake))
+    }
+
+    fn place(&self, name: &LakeName) -> Place {
+        self.places().entry(name.clone()).or_default().clone()
+    }
+
+    /// Forgets a place where no lake is: clients may ask for any name.
+    fn leave(&self, name: &LakeName, place: &Place) {
+        let mut places = self.places();
+        // The map's and the caller's: nobody else waits for it.
+        if Arc::strong_count(place) == 2 && place.try_lock().is_ok_and(|open| open.is_none()) {
+            places.remove(name);
+        }
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<LakeName, Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drops a lake that nobody is connected to but, at most, `own` references held by the caller's side.
@@ -118,11 +150,17 @@ impl Lakes {
     /// # Errors
     /// 55006 while sessions use it, 3D000 if there is none.
     pub async fn drop_lake(&self, name: &LakeName) -> PgResult<()> {
-        let mut open = self.open.lock().await;
+        let place = self.place(name);
+        let dropped = self.drop_in(&mut *place.lock().await, name).await;
+        self.leave(name, &place);
+        dropped
+    }
+
+    async fn drop_in(&self, open: &mut Option<Arc<OpenLake>>, name: &LakeName) -> PgResult<()> {
         let Some(info) = self.catalog.lake(name).await.map_err(failure::catalog)? else {
             return Err(PgError::new(SqlState::INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist")));
         };
-        if let Some(lake) = open.get(name) {
+        if let Some(lake) = open.as_ref() {
             let others = Arc::strong_count(lake) - 1;
             if others > 0 {
                 let text = format!("database \"{name}\" is being accessed by other users");
@@ -132,7 +170,7 @@ impl Lakes {
                 );
             }
         }
-        if let Some(lake) = open.remove(name) {
+        if let Some(lake) = open.take() {
             lake.engine.shutdown().await;
             lake.lake.shutdown(std::time::Duration::ZERO).await;
             lake.lake.bus().drop_lane(info.id).await.map_err(PgError::internal)?;
@@ -147,7 +185,11 @@ impl Lakes {
 
     /// Publishes what is in the logs, within `drain`, and stops engines and coordinators.
     pub async fn shutdown(&self, drain: std::time::Duration) {
-        let lakes: Vec<_> = self.open.lock().await.drain().map(|(_, lake)| lake).collect();
+        let places: Vec<_> = self.places().drain().map(|(_, place)| place).collect();
+        let mut lakes = Vec::with_capacity(places.len());
+        for place in places {
+            lakes.extend(place.lock().await.take());
+        }
         futures::future::join_all(lakes.iter().map(|lake| async {
             lake.engine.shutdown().await;
             lake.lake.shutdown(drain).await;
@@ -170,7 +212,11 @@ impl Lakes {
             None => Arc::new(SqliteBus::open(&folder.join("log.sqlite")).map_err(PgError::internal)?),
             Some(url) => Arc::new(PostgresBus::open(url).await.map_err(PgError::internal)?),
         };
-        let mut options = LakeOptions { commit_interval: self.config.commit_interval, ..LakeOptions::default() };
+        let mut options = LakeOptions {
+            commit_interval: self.config.commit_interval,
+            sweep_grace: self.config.sweep_grace,
+            ..LakeOptions::default()
+        };
         if self.config.catalog_url.is_none() {
             // The data folder's lock lets one process in, so that a restart may take its own lease at once.
             "embedded".clone_into(&mut options.owner);

@@ -5,10 +5,11 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use chrono::{DateTime, Utc};
 use duckmesh_catalog::{LakeSchema, Offset, SnapshotId, SnapshotInfo, TableDef, ddl::DdlOp};
 use duckmesh_ingest::Part;
+use duckmesh_storage::Claim;
 use uuid::Uuid;
 
 use super::lakes::OpenLake;
-use crate::commands::write::Payload;
+use crate::{commands::write::Payload, sql::plan::QueryPlan, wire::PgError};
 
 /// A transaction, explicit (BEGIN) or implicit (several statements before Sync).
 pub struct Transaction {
@@ -30,10 +31,27 @@ pub struct Transaction {
     pub bytes: usize,
     /// What the client sent, for its idempotency key.
     pub payload: Payload,
+    /// Whether its idempotency key was used before: it runs on the snapshot that the first one ran on, and its COMMIT
+    /// stores nothing.
+    pub is_repeat: bool,
+    /// What its DDL found out about rows that others write too: looked at again when others did.
+    pub validations: Vec<Validation>,
+    /// Keep its staged files, until the log names them.
+    claims: Vec<Claim>,
     /// Its own rows as local files, by table: staged ones and scratch ones.
     own: HashMap<Uuid, OwnRows>,
     savepoints: Vec<Savepoint>,
     lake: Arc<OpenLake>,
+}
+
+/// Queries that must find no row for a change to be right.
+pub struct Validation {
+    /// What existed when the change was made, the transaction's earlier changes included.
+    pub schema: Arc<LakeSchema>,
+    /// Each with the error that its first row is.
+    pub queries: Vec<(QueryPlan, PgError)>,
+    /// How many parts the transaction had before the change.
+    parts_before: usize,
 }
 
 /// A pinned snapshot.
@@ -101,6 +119,9 @@ impl Transaction {
             ddl_count: 0,
             bytes: 0,
             payload: Payload::collecting(),
+            is_repeat: false,
+            validations: Vec::new(),
+            claims: Vec::new(),
             own: HashMap::new(),
             savepoints: Vec::new(),
             lake,
@@ -125,6 +146,19 @@ impl Transaction {
             Part::Ddl(_) => {}
         }
         self.parts.push(part);
+    }
+
+    /// Takes over what keeps staged files.
+    pub fn claim(&mut self, claims: Vec<Claim>) {
+        self.claims.extend(claims);
+    }
+
+    /// Notes what the DDL that comes next depends on.
+    pub fn push_validation(&mut self, queries: &[(QueryPlan, PgError)]) {
+        if let Some(pin) = self.pin.as_ref().filter(|_| !queries.is_empty()) {
+            let (schema, queries, parts_before) = (pin.schema.clone(), queries.to_vec(), self.parts.len());
+            self.validations.push(Validation { schema, queries, parts_before });
+        }
     }
 
     /// Adds DDL, whose effect on `schema` the caller computed.
@@ -193,6 +227,7 @@ impl Transaction {
         self.savepoints.truncate(at + 1);
         if let Some(mark) = self.savepoints.get(at) {
             self.parts.truncate(mark.parts);
+            self.validations.retain(|validation| validation.parts_before < mark.parts);
             self.bytes = mark.bytes;
             // A plan made after the savepoint is as old as one made before it.
             self.ddl_count = mark.ddl_count.max(self.ddl_count) + 1;

@@ -235,6 +235,7 @@ fn rows_of_values<'t>(
     let mut columns = given.unwrap_or(all);
     let width = values.rows.first().map_or(0, |r| r.content.len());
     for row in &values.rows {
+        super::thread::check()?;
         let cells = &row.content;
         if cells.len() != width {
             let at = cells.first().and_then(|e| rewriter.at_expr(e));
@@ -254,6 +255,7 @@ fn rows_of_values<'t>(
     }
     let mut rows = Vec::with_capacity(values.rows.len());
     for row in &values.rows {
+        super::thread::check()?;
         let mut cells = Vec::with_capacity(width);
         for (expr, column) in row.content.iter().zip(&columns) {
             match cell(rewriter, expr, column)? {
@@ -392,6 +394,7 @@ fn computed<'t>(
 ) -> PgResult<(Vec<&'t ColumnDef>, Source)> {
     let mut rows = Vec::with_capacity(values.rows.len());
     for row in &values.rows {
+        super::thread::check()?;
         let mut cells = Vec::with_capacity(columns.len());
         for (expr, column) in row.content.iter().zip(&columns) {
             let at = rewriter.at_expr(expr);

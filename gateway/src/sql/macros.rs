@@ -30,6 +30,13 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_substr(s, f) AS substr(s, greatest(f, 1))",
     "CREATE OR REPLACE MACRO pg_substring(s, f, n) AS CASE WHEN n < 0 THEN error('SQLSTATE 22011: negative substring length not allowed') \
      ELSE substr(s, greatest(f, 1), greatest(CAST(f AS BIGINT) + n - greatest(f, 1), 0)) END",
+    "CREATE OR REPLACE MACRO pg_chr(n) AS CASE WHEN n = 0 THEN error('SQLSTATE 54000: null character not permitted') \
+     WHEN n < 0 THEN error('SQLSTATE 22023: character number must be positive') \
+     WHEN n > 1114111 THEN error('SQLSTATE 54000: requested character too large for encoding: ' || n) \
+     WHEN n BETWEEN 55296 AND 57343 THEN error('SQLSTATE 54000: requested character not valid for encoding: ' || n) ELSE chr(n) END",
+    "CREATE OR REPLACE MACRO pg_convert_from(b) AS CASE WHEN contains(decode(b), chr(0)) \
+     THEN error('SQLSTATE 22021: invalid byte sequence for encoding \"UTF8\": 0x00') ELSE decode(b) END",
+    "CREATE OR REPLACE MACRO pg_to_hex(n) AS lower(to_hex(CASE WHEN n < 0 THEN CAST(n AS BIGINT) + 4294967296 ELSE CAST(n AS BIGINT) END))",
     "CREATE OR REPLACE MACRO pg_quote_literal(s) AS CASE WHEN contains(s, '\\') THEN ' E''' || replace(replace(s, '\\', '\\\\'), '''', '''''') || '''' ELSE '''' || replace(s, '''', '''''') || '''' END",
     "CREATE OR REPLACE MACRO pg_quote_ident(s) AS CASE WHEN regexp_full_match(s, '[a-z_][a-z0-9_$]*') THEN s ELSE '\"' || replace(s, '\"', '\"\"') || '\"' END",
     "CREATE OR REPLACE MACRO pg_string_to_array(s, d) AS CASE WHEN s IS NULL THEN NULL WHEN s = '' THEN CAST([] AS VARCHAR[]) WHEN d IS NULL THEN string_split(s, '') WHEN d = '' THEN [s] ELSE string_split(s, d) END",

@@ -30,7 +30,7 @@ pub mod setting;
 pub mod transaction;
 
 pub mod macros;
-mod position;
+pub mod position;
 mod quote;
 mod rewrite;
 

@@ -12,7 +12,7 @@ use sqlparser::{
 
 use super::{
     position,
-    statement::{Statement, Tree},
+    statement::{Statement, Text, Tree},
     thread,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
@@ -100,8 +100,11 @@ pub(super) fn parse_here(text: &Arc<str>) -> PgResult<Vec<Statement>> {
         Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().map_err(|e| unterminated(text, &e))?;
     let mut statements = Vec::new();
     let mut line_starts = LineStarts::default();
+    let mut cursor = position::Cursor::default();
+    let source = Text::new(text);
     for tokens in split(tokens) {
-        statements.push(one(text, tokens, &mut line_starts)?);
+        thread::check()?;
+        statements.push(one(text, &source, tokens, &mut line_starts, &mut cursor)?);
     }
     Ok(statements)
 }
@@ -158,7 +161,17 @@ fn split(tokens: Vec<TokenWithSpan>) -> Vec<Vec<TokenWithSpan>> {
 }
 
 /// Parses one statement's tokens.
-fn one(text: &Arc<str>, mut tokens: Vec<TokenWithSpan>, lines: &mut LineStarts) -> PgResult<Statement> {
+fn one(
+    text: &str,
+    source: &Text,
+    mut tokens: Vec<TokenWithSpan>,
+    lines: &mut LineStarts,
+    cursor: &mut position::Cursor,
+) -> PgResult<Statement> {
+    if let Some(first) = tokens.first() {
+        cursor.seek(text, first.span.start);
+    }
+    let new = |start, end, tree| Statement::new(source, (start, end), *cursor, tree);
     let semicolon = tokens.pop_if(|t| t.token == Token::SemiColon);
     while tokens.pop_if(|t| matches!(t.token, Token::Whitespace(_))).is_some() {}
     let start = tokens.first().map_or(0, |t| lines.byte(text, t.span.start));
@@ -168,7 +181,7 @@ fn one(text: &Arc<str>, mut tokens: Vec<TokenWithSpan>, lines: &mut LineStarts) 
         return Err(too_long(STATEMENT_BYTES_MAX));
     }
     if first.is_some_and(|k| TEXT_COMMANDS.contains(&k)) {
-        return Ok(Statement::new(text.clone(), start, end, Tree::Text));
+        return Ok(new(start, end, Tree::Text));
     }
     if first == Some(Keyword::INSERT) {
         without_overriding(&mut tokens);
@@ -186,17 +199,17 @@ fn one(text: &Arc<str>, mut tokens: Vec<TokenWithSpan>, lines: &mut LineStarts) 
         Ok(tree) => tree,
         // Commands that are not supported anyway: the client learns that, not that the parser lacks them.
         Err(_) if UNSUPPORTED.iter().any(|verb| starts_with_word(text, start, verb)) => {
-            return Ok(Statement::new(text.clone(), start, end, Tree::Text));
+            return Ok(new(start, end, Tree::Text));
         }
         Err(error) if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) => {
-            return Ok(Statement::new(text.clone(), start, end, Tree::Failed(error)));
+            return Ok(new(start, end, Tree::Failed(error)));
         }
         Err(error) => return Err(error),
     };
     if end - start > STATEMENT_BYTES_MAX && !is_insert_values(&tree) {
         return Err(too_long(STATEMENT_BYTES_MAX));
     }
-    Ok(Statement::new(text.clone(), start, end, Tree::Ast(Box::new(tree))))
+    Ok(new(start, end, Tree::Ast(Box::new(tree))))
 }
 
 fn is_insert_values(tree: &ast::Statement) -> bool {
@@ -238,32 +251,38 @@ fn keyword(token: &Token) -> Option<Keyword> {
     }
 }
 
-/// Line starts found so far, so that a text of many lines and statements is walked once.
+/// The place found last, so that a text of many lines, or of many statements on one line, is walked once.
 #[derive(Default)]
 struct LineStarts {
     line: u64,
-    start: usize,
+    /// Characters of the line before the place.
+    characters: u64,
+    byte: usize,
 }
 
 impl LineStarts {
     fn byte(&mut self, text: &str, location: Location) -> usize {
-        if self.line == 0 || location.line < self.line {
-            (self.line, self.start) = (1, 0);
+        let characters = location.column.saturating_sub(1);
+        if self.line == 0 || (location.line, characters) < (self.line, self.characters) {
+            (self.line, self.characters, self.byte) = (1, 0, 0);
         }
         while self.line < location.line {
-            match text.get(self.start..).and_then(|rest| memchr::memchr(b'\n', rest.as_bytes())) {
-                Some(at) => self.start += at + 1,
+            match text.get(self.byte..).and_then(|rest| memchr::memchr(b'\n', rest.as_bytes())) {
+                Some(at) => self.byte += at + 1,
                 None => return text.len(),
             }
-            self.line += 1;
+            (self.line, self.characters) = (self.line + 1, 0);
         }
-        let rest = text.get(self.start..).unwrap_or_default();
-        let column = usize::try_from(location.column.saturating_sub(1)).unwrap_or(usize::MAX);
+        let rest = text.get(self.byte..).unwrap_or_default();
+        let further = usize::try_from(characters - self.characters).unwrap_or(usize::MAX);
         // Most lines are ASCII up to there: then characters are bytes.
-        if rest.as_bytes().get(..column).is_some_and(<[u8]>::is_ascii) {
-            return self.start + column;
+        let is_ascii = rest.as_bytes().get(..further).is_some_and(<[u8]>::is_ascii);
+        let bytes = if is_ascii { Some(further) } else { rest.char_indices().nth(further).map(|(at, _)| at) };
+        match bytes {
+            Some(bytes) => (self.characters, self.byte) = (characters, self.byte + bytes),
+            None => return text.len(),
         }
-        rest.char_indices().nth(column).map_or(text.len(), |(at, _)| self.start + at)
+        self.byte
     }
 }
 
@@ -274,6 +293,11 @@ fn too_long(max: usize) -> PgError {
 
 /// The error of a text that ends inside a literal, identifier or comment.
 fn unterminated(text: &str, error: &TokenizerError) -> PgError {
+    if error.message.contains("encoded string")
+        && let Some(error) = wrong_escape(text, position::byte(text, error.location))
+    {
+        return error;
+    }
     let message = error.message.as_str();
     let what = if message.contains("dollar-quoted") {
         "unterminated dollar-quoted string"
@@ -296,6 +320,40 @@ fn unterminated(text: &str, error: &TokenizerError) -> PgError {
     let message =
         if lexeme.is_empty() { format!("{what} at end of input") } else { format!("{what} at or near \"{lexeme}\"") };
     PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, at))
+}
+
+/// `E'\000'` and `E'\u0000'` are terminated, and no text.
+fn wrong_escape(text: &str, at: usize) -> Option<PgError> {
+    let literal = text.get(at..)?;
+    let mut rest = literal.get(literal.find('\'')? + 1..)?;
+    while let Some(found) = rest.find('\\') {
+        let escape = rest.get(found..)?;
+        let after = escape.get(1..)?;
+        let digits = |from: usize, max: usize, radix: u32| {
+            let all = after.get(from..).unwrap_or_default();
+            let end = all.char_indices().take(max).take_while(|(_, c)| c.is_digit(radix)).count();
+            all.get(..end).and_then(|digits| Some((end, u32::from_str_radix(digits, radix).ok()?)))
+        };
+        let (is_zero, unicode) = match after.chars().next()? {
+            '0'..='7' => (digits(0, 3, 8).is_some_and(|(_, value)| value == 0), None),
+            'x' => (digits(1, 2, 16).is_some_and(|(_, value)| value == 0), None),
+            'u' => (false, digits(1, 4, 16)),
+            'U' => (false, digits(1, 8, 16)),
+            _ => (false, None),
+        };
+        if is_zero {
+            let message = "invalid byte sequence for encoding \"UTF8\": 0x00";
+            return Some(PgError::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, message));
+        }
+        if let Some((length, 0)) = unicode {
+            let lexeme = escape.get(..length + 2).unwrap_or_default();
+            let byte = text.len() - rest.len() + found;
+            let message = format!("invalid Unicode escape value at or near \"{lexeme}\"");
+            return Some(PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, byte)));
+        }
+        rest = after.get(after.chars().next()?.len_utf8()..)?;
+    }
+    None
 }
 
 /// Postgres' words for the parser's error. `end_of_input`: where the semicolon stands that ended the statement.

@@ -27,6 +27,8 @@ pub struct PlanContext {
     pub values: Arc<crate::value::ValueContext>,
     /// The session's user.
     pub user: String,
+    /// Where the statement begins in its text.
+    pub start: super::position::Start,
 }
 
 /// A planned statement.

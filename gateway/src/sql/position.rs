@@ -26,7 +26,7 @@ pub(super) fn of_byte(text: &str, byte: usize) -> u32 {
 /// The place found last. The next one is mostly behind it: a text with a million values is walked once, not a million
 /// times.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cursor {
+pub struct Cursor {
     line: u64,
     column: u64,
     byte: usize,
@@ -54,6 +54,31 @@ impl Cursor {
         }
         self.characters.saturating_add(1)
     }
+}
+
+/// Where a statement begins in its text: without it, the positions in the last of many statements would be searched for
+/// from the text's beginning, each time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Start {
+    /// Which text: the address and length of it. It is only compared.
+    text: (usize, usize),
+    cursor: Cursor,
+}
+
+impl Start {
+    pub(super) fn new(text: &str, cursor: Cursor) -> Self {
+        Self { text: address(text), cursor }
+    }
+
+    /// A cursor for a text: at the statement's start, if it is that text.
+    pub(super) fn cursor(&self, text: &str) -> Cursor {
+        // A cursor checks nothing against the text: at worst a position in an error would be wrong.
+        if self.text == address(text) { self.cursor } else { Cursor::default() }
+    }
+}
+
+fn address(text: &str) -> (usize, usize) {
+    (text.as_ptr().addr(), text.len())
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::{fmt, mem, sync::Arc};
 
 use sqlparser::ast;
 
-use super::thread;
-use crate::wire::error::PgError;
+use super::{position, thread};
+use crate::{memory::LargeStatement, wire::error::PgError};
 
 /// Below this many bytes of text no tree is deep enough to hurt any stack.
 const SHALLOW_BYTES: usize = 2048;
@@ -20,7 +20,22 @@ struct Inner {
     source: Arc<str>,
     start: usize,
     end: usize,
+    place: position::Cursor,
     tree: Tree,
+    /// Goes behind the tree: what the tree took is free by then.
+    _large: Option<Arc<LargeStatement>>,
+}
+
+/// What statements are cut from.
+pub(super) struct Text {
+    source: Arc<str>,
+    large: Option<Arc<LargeStatement>>,
+}
+
+impl Text {
+    pub(super) fn new(source: &Arc<str>) -> Self {
+        Self { source: source.clone(), large: LargeStatement::of(source.len()).map(Arc::new) }
+    }
 }
 
 /// What parsing gave. A tree's drop happens where the stack is large.
@@ -43,8 +58,9 @@ impl Drop for Inner {
 }
 
 impl Statement {
-    pub(super) fn new(source: Arc<str>, start: usize, end: usize, tree: Tree) -> Self {
-        Self { inner: Arc::new(Inner { source, start, end, tree }) }
+    pub(super) fn new(text: &Text, (start, end): (usize, usize), place: position::Cursor, tree: Tree) -> Self {
+        let (source, _large) = (text.source.clone(), text.large.clone());
+        Self { inner: Arc::new(Inner { source, start, end, place, tree, _large }) }
     }
 
     /// Its own text, without the semicolon.
@@ -63,6 +79,12 @@ impl Statement {
     #[must_use]
     pub fn offset(&self) -> usize {
         self.inner.start
+    }
+
+    /// Where it begins, for positions of what is in it.
+    #[must_use]
+    pub fn start(&self) -> position::Start {
+        position::Start::new(&self.inner.source, self.inner.place)
     }
 
     /// The tree. Only for threads of [`thread`].

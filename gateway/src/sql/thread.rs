@@ -4,15 +4,19 @@
 //! and a stack overflow ends the process.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
 };
 
 use tokio::sync::oneshot;
 
-use crate::wire::error::{PgError, PgResult};
+use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Enough for one mebibyte of any SQL, in debug builds too.
 const STACK_BYTES: usize = 64 << 20;
@@ -23,16 +27,51 @@ type Job = Box<dyn FnOnce() + Send>;
 
 thread_local! {
     static IS_SQL_THREAD: Cell<bool> = const { Cell::new(false) };
+    /// Whether anybody still waits for the work that this thread does.
+    static GIVEN_UP: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
 }
 
 /// Runs `work` on a thread with a large stack. A panic in it is an internal error, nothing more.
+///
+/// When the future is dropped (a cancel, a deadline, a client that left), work in the queue is not begun, and work that
+/// runs ends at its next [`check`].
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> PgResult<T> + Send + 'static) -> PgResult<T> {
     let (reply, answer) = oneshot::channel();
+    let waiting = Waiting(Arc::default());
+    let given_up = waiting.0.clone();
     send(Box::new(move || {
+        GIVEN_UP.set(Some(given_up));
+        let done = guarded(|| check().and_then(|()| work()));
+        let given_up = GIVEN_UP.take();
+        if given_up.is_some_and(|given_up| given_up.load(Ordering::Relaxed)) {
+            // A value of unknown depth is dropped here, and not where the answer would be.
+            drop(done);
+            return;
+        }
         // The receiver is gone when the client is: nobody needs the answer then.
-        let _ = reply.send(guarded(work));
+        let _ = reply.send(done);
     }))?;
-    answer.await.map_err(|_| PgError::internal("a SQL thread dropped its work"))?
+    let answer = answer.await.map_err(|_| PgError::internal("a SQL thread dropped its work"))?;
+    drop(waiting);
+    answer
+}
+
+/// Whoever waits for work; the work is given up with it.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// An error once nobody waits any more for what this thread does. Cheap: for every node of a tree.
+pub(super) fn check() -> PgResult<()> {
+    let given_up = GIVEN_UP.with_borrow(|flag| flag.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)));
+    if given_up {
+        return Err(PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to user request"));
+    }
+    Ok(())
 }
 
 /// The same for callers that may block (tests, start-up).
@@ -111,6 +150,30 @@ fn serve(jobs: &Mutex<mpsc::Receiver<Job>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn work_ends_soon_after_nobody_waits() {
+        let (begun, has_begun) = oneshot::channel();
+        let (ended, has_ended) = oneshot::channel();
+        let endless = run(move || -> PgResult<()> {
+            let _ = begun.send(());
+            let error = loop {
+                if let Err(error) = check() {
+                    break error;
+                }
+            };
+            let _ = ended.send(());
+            Err(error)
+        });
+        let mut endless = Box::pin(endless);
+        tokio::select! {
+            _ = &mut endless => panic!("it has no end of its own"),
+            begun = has_begun => begun.expect("begun"),
+        }
+        drop(endless);
+        has_ended.await.expect("ended");
+        assert_eq!(run(|| check().map(|()| 7)).await.expect("the thread is free for others"), 7);
+    }
 
     #[test]
     fn a_panic_is_an_internal_error_and_the_threads_go_on() {

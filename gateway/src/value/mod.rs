@@ -19,6 +19,7 @@ mod error;
 mod float_text;
 mod interval;
 mod json;
+pub mod nul;
 mod number;
 mod numeric;
 mod uuid_text;

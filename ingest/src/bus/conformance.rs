@@ -27,6 +27,7 @@ where
     offsets_are_dense_under_concurrent_writers(&open).await;
     what_was_appended_is_there_after_reopening(&open).await;
     stale_records_are_refused_and_neighbours_are_not(&open).await;
+    moved_records_are_refused_and_neighbours_are_not(&open).await;
     keys_are_recorded_once(&open).await;
     concurrent_repeats_have_one_effect(&open).await;
     reads_are_bounded_and_resume_anywhere(&open).await;
@@ -40,6 +41,7 @@ fn record(offsets: u32, made_for: i64, body: &[u8]) -> NewRecord {
         offsets,
         made_for: Offset::new(made_for),
         ddl: false,
+        head_max: None,
         keys: Vec::new(),
         body: Bytes::copy_from_slice(body),
     }
@@ -163,6 +165,32 @@ async fn stale_records_are_refused_and_neighbours_are_not<Fut: Future<Output = A
     let bodies: Vec<_> = everything(&*bus, lake).await.into_iter().map(|r| r.2).collect();
     assert_eq!(bodies, [b"a".to_vec(), b"ddl".to_vec(), b"c".to_vec(), b"f".to_vec()]);
     assert_eq!(bus.lane(lake).await.unwrap(), lane(6, 2));
+}
+
+async fn moved_records_are_refused_and_neighbours_are_not<Fut: Future<Output = Arc<dyn Bus>>>(
+    open: &impl Fn(LakeId) -> Fut,
+) {
+    let lake = LakeId::new(11);
+    let bus = open(lake).await;
+    bus.open_lane(lake).await.unwrap();
+    let append = |records| bus.append(lake, records);
+    let at_most = |head_max, record| NewRecord { head_max: Some(Offset::new(head_max)), ..record };
+    assert_eq!(append(vec![at_most(0, record(1, 0, b"a"))]).await.unwrap(), [at(1)]);
+    let moved = || AppendOutcome::Moved;
+    assert_eq!(append(vec![at_most(0, ddl(0)), record(1, 0, b"b")]).await.unwrap(), [moved(), at(2)]);
+    // What the same call appended before it counts too.
+    assert_eq!(append(vec![record(2, 0, b"c"), at_most(2, ddl(0))]).await.unwrap(), [at(3), moved()]);
+    assert_eq!(append(vec![at_most(4, ddl(0))]).await.unwrap(), [at(5)]);
+    // Stale says more than moved; a repeated key more than both.
+    let outcomes = append(vec![at_most(0, record(1, 0, b"d"))]).await.unwrap();
+    assert_eq!(outcomes, [AppendOutcome::Stale { current: Offset::new(5) }]);
+    let keyed = |head_max| NewRecord { keys: vec![key(0, "k", 1)], ..at_most(head_max, record(1, 5, b"k")) };
+    assert_eq!(append(vec![keyed(5)]).await.unwrap(), [at(6)]);
+    let seen = SeenKey { index: 0, first: Offset::new(6), same_payload: true };
+    assert_eq!(append(vec![keyed(0)]).await.unwrap(), [AppendOutcome::KeysSeen(vec![seen])]);
+    assert_eq!(bus.lane(lake).await.unwrap(), lane(6, 5));
+    assert_eq!(bus.recorded(lake, "k").await.unwrap(), Some(Offset::new(6)));
+    assert_eq!(bus.recorded(lake, "never").await.unwrap(), None);
 }
 
 async fn keys_are_recorded_once<Fut: Future<Output = Arc<dyn Bus>>>(open: &impl Fn(LakeId) -> Fut) {

@@ -21,6 +21,7 @@ use crate::{error::BusError, frame::IdempotencyKey};
 /// - **Nothing partially.** A record is in the log with all its offsets and all its keys, or not at all.
 /// - **Stale is refused.** A record made for another `ddl_offset` than the lane's is refused, decided in the
 ///   statement or transaction that gives the offsets.
+/// - **Moved is refused.** A record with a `head_max` is refused, in the same way, when the lane's head is above it.
 /// - **Once.** Keys are recorded in the transaction that appends the record. A record with a key that was
 ///   recorded before is refused whole, and every such key is named with its first offset and whether the
 ///   payload is the same.
@@ -47,6 +48,9 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Removes records that end at or below `watermark`. Gives how many.
     async fn trim(&self, lake: LakeId, watermark: Offset) -> Result<u64, BusError>;
+
+    /// The offset of the write that an idempotency key was recorded with; none if it is not recorded.
+    async fn recorded(&self, lake: LakeId, key: &str) -> Result<Option<Offset>, BusError>;
 
     /// Forgets idempotency keys that are older than `window` by the store's clock. Gives how many.
     async fn forget_keys(&self, lake: LakeId, window: Duration) -> Result<u64, BusError>;
@@ -76,10 +80,20 @@ pub struct NewRecord {
     pub made_for: Offset,
     /// Whether it has DDL: then it takes one offset, and the lane's `ddl_offset` becomes that.
     pub ddl: bool,
+    /// Refused when the lane's head is above this.
+    pub head_max: Option<Offset>,
     /// Keys of its frames.
     pub keys: Vec<RecordKey>,
     /// The bytes.
     pub body: Bytes,
+}
+
+impl NewRecord {
+    /// Whether nothing but the schema decides if it is appended.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.keys.is_empty() && self.head_max.is_none()
+    }
 }
 
 /// The idempotency key of one of a record's frames.
@@ -104,6 +118,8 @@ pub enum AppendOutcome {
         /// The lane's `ddl_offset`.
         current: Offset,
     },
+    /// The lane's head is above its `head_max`; nothing of it is in the log.
+    Moved,
     /// It has keys that were seen before; nothing of it is in the log.
     KeysSeen(Vec<SeenKey>),
 }

@@ -113,7 +113,7 @@ impl Bus for PostgresBus {
 
     async fn append(&self, lake: LakeId, records: Vec<NewRecord>) -> Result<Vec<AppendOutcome>> {
         let mut client = self.client().await?;
-        let one_statement = records.iter().all(|r| r.keys.is_empty()) && segments(&records).count() == 1;
+        let one_statement = records.iter().all(NewRecord::is_plain) && segments(&records).count() == 1;
         if one_statement {
             // One statement is one transaction: no BEGIN and COMMIT round trips while the lane's row is locked.
             failpoint("bus-append-before-commit", BusErrorKind::Unavailable)?;
@@ -182,6 +182,15 @@ impl Bus for PostgresBus {
         }
     }
 
+    async fn recorded(&self, lake: LakeId, key: &str) -> Result<Option<Offset>> {
+        let failed = |e| postgres("look up a key", &e);
+        let client = self.client().await?;
+        let sql = "SELECT first_offset FROM duckmesh.idempotency WHERE lake_id = $1 AND key = $2";
+        let statement = client.prepare_cached(sql).await.map_err(failed)?;
+        let row = client.query_opt(&statement, &[&lake.get(), &key]).await.map_err(failed)?;
+        row.map(|row| row.try_get(0).map(Offset::new).map_err(failed)).transpose()
+    }
+
     async fn forget_keys(&self, lake: LakeId, window: Duration) -> Result<u64> {
         let sql = "DELETE FROM duckmesh.idempotency
             WHERE lake_id = $1 AND recorded < now() - make_interval(secs => $2)";
@@ -214,13 +223,14 @@ fn segments(records: &[NewRecord]) -> impl Iterator<Item = &[NewRecord]> {
 async fn append_each(t: &impl GenericClient, lake: LakeId, records: &[NewRecord]) -> Result<Vec<AppendOutcome>> {
     let failed = |e| postgres("append", &e);
     // Always the lane first, then the keys: two appends with the same keys cannot wait for each other in a circle.
-    let sql = "SELECT ddl_offset FROM duckmesh.lane WHERE lake_id = $1 FOR UPDATE";
+    let sql = "SELECT ddl_offset, head FROM duckmesh.lane WHERE lake_id = $1 FOR UPDATE";
     let row = t.query_opt(sql, &[&lake.get()]).await.map_err(failed)?;
     let row = row.ok_or_else(|| no_lane(lake))?;
     let mut current = Offset::new(row.try_get(0).map_err(failed)?);
+    let mut head = Offset::new(row.try_get(1).map_err(failed)?);
     let mut outcomes = Vec::with_capacity(records.len());
     for segment in
-        records.chunk_by(|a, b| a.made_for == b.made_for && !a.ddl && !b.ddl && a.keys.is_empty() && b.keys.is_empty())
+        records.chunk_by(|a, b| a.made_for == b.made_for && !a.ddl && !b.ddl && a.is_plain() && b.is_plain())
     {
         let seen = match segment {
             [one] if !one.keys.is_empty() => seen_keys(t, lake, one).await?,
@@ -230,10 +240,16 @@ async fn append_each(t: &impl GenericClient, lake: LakeId, records: &[NewRecord]
             outcomes.push(AppendOutcome::KeysSeen(seen));
             continue;
         }
+        let moved = |one: &NewRecord| one.head_max.is_some_and(|max| head > max);
+        if segment.iter().any(|one| one.made_for == current && moved(one)) {
+            outcomes.extend(segment.iter().map(|_| AppendOutcome::Moved));
+            continue;
+        }
         let Some(base) = append_segment(t, lake, segment).await? else {
             outcomes.extend(segment.iter().map(|_| AppendOutcome::Stale { current }));
             continue;
         };
+        head = Offset::new(base + total(segment));
         outcomes.extend(appended(base, segment));
         if let [one] = segment {
             if one.ddl {

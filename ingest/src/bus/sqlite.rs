@@ -200,6 +200,16 @@ impl Bus for SqliteBus {
         }
     }
 
+    async fn recorded(&self, lake: LakeId, key: &str) -> Result<Option<Offset>> {
+        let (_, key) = (lake, key.to_owned());
+        self.query(move |c| {
+            c.prepare_cached("SELECT first_offset FROM idempotency WHERE key = ?1")
+                .and_then(|mut s| s.query_row([key], |r| Ok(Offset::new(r.get(0)?))).optional())
+                .map_err(|e| sqlite("look up a key", e))
+        })
+        .await
+    }
+
     async fn forget_keys(&self, lake: LakeId, window: Duration) -> Result<u64> {
         let _ = lake;
         let seconds = i64::try_from(window.as_secs()).unwrap_or(i64::MAX);
@@ -276,6 +286,10 @@ fn append(t: &Transaction<'_>, lake: LakeId, records: &[NewRecord]) -> Result<Ve
         }
         if record.made_for != at.ddl_offset {
             outcomes.push(AppendOutcome::Stale { current: at.ddl_offset });
+            continue;
+        }
+        if record.head_max.is_some_and(|max| at.head > max) {
+            outcomes.push(AppendOutcome::Moved);
             continue;
         }
         let first = at.head.next();

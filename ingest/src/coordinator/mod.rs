@@ -7,6 +7,7 @@ mod commit;
 mod plan;
 mod poison;
 mod recover;
+mod sweep;
 mod work;
 
 use std::{sync::Arc, time::Duration};
@@ -76,6 +77,7 @@ async fn lead(shared: &Arc<Shared>, lease: &Lease, stop: &mut watch::Receiver<St
     tokio::select! {
         end = work::run(shared, lease, stop) => end,
         () = renew(shared, lease) => End::Fenced,
+        never = sweep::run(shared) => match never {},
     }
 }
 

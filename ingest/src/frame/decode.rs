@@ -24,13 +24,27 @@ type Result<T> = std::result::Result<T, FrameError>;
 
 /// Takes a record apart. `offsets` is how many the log says that it covers.
 pub fn decode(record: &Bytes, offsets: u64) -> Result<Body> {
+    body(record, Some(offsets))
+}
+
+/// Paths of the staged files that a record names, below their tables' folders; for a record that is not in the log.
+pub fn staged_files(record: &Bytes) -> Result<Vec<String>> {
+    let Content::Parts(parts) = body(record, None)?.content else { return Ok(Vec::new()) };
+    let of_part = |part| match part {
+        Part::Files { files, .. } => files,
+        Part::Rows { .. } | Part::Ddl(_) => Vec::new(),
+    };
+    Ok(parts.into_iter().flat_map(of_part).map(|file| file.path).collect())
+}
+
+fn body(record: &Bytes, offsets: Option<u64>) -> Result<Body> {
     let payload = open(record)?;
     let mut cursor = Cursor { payload: &payload, at: 0 };
     let made_for = Offset::new(cursor.i64()?);
     let kind = cursor.u8()?;
     cursor.take(3)?;
     let count = cursor.count("offsets", OFFSETS_MAX)?;
-    if count as u64 != offsets {
+    if let Some(offsets) = offsets.filter(|offsets| *offsets != count as u64) {
         return Err(FrameError::new(format!("the record covers {count} offsets, the log says {offsets}")));
     }
     let content = match kind {

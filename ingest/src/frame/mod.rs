@@ -13,7 +13,7 @@ use duckmesh_catalog::{ColumnId, Offset, ddl::DdlOp, files::NewFile};
 use thiserror::Error;
 use uuid::Uuid;
 
-pub use decode::{decode, decoded_bytes};
+pub use decode::{decode, decoded_bytes, staged_files};
 pub use encode::{encode_parts, encode_rows};
 
 /// One atomic write: a statement, or a whole transaction.
@@ -25,6 +25,17 @@ pub struct Write {
     pub made_for: Offset,
     /// With a key, a repeat has no second effect.
     pub key: Option<IdempotencyKey>,
+    /// What was found out about rows of tables before this was made, if it is right only while that stays true.
+    pub validated: Option<Validated>,
+}
+
+/// All rows of some tables were looked at: a write that depends on it is refused once other rows are in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validated {
+    /// Up to which offset.
+    pub through: Offset,
+    /// Of which tables.
+    pub tables: Vec<Uuid>,
 }
 
 /// A part of a write.

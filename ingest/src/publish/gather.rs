@@ -135,6 +135,7 @@ fn gathered(writes: Vec<Queued>, body: Vec<u8>, ddl: bool) -> Gathered {
         offsets: writes.len() as u32,
         made_for: writes.first().map_or(duckmesh_catalog::Offset::ZERO, |w| w.write.made_for),
         ddl,
+        head_max: None,
         keys: keys.collect(),
         body: Bytes::from(body),
     };

@@ -1,6 +1,7 @@
 //! Group commit: while one append is in flight, the next group gathers. No timer: an idle log appends at once.
 
 mod gather;
+mod validated;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,7 +14,7 @@ use tokio::{
 
 use crate::{
     bus::{AppendOutcome, LaneState, NewRecord, SeenKey},
-    error::{AppendError, AppendErrorKind, BusErrorKind},
+    error::{AppendError, AppendErrorKind, BusError, BusErrorKind},
     frame::{KEY_BYTES_MAX, Part, Write},
     lake::{Appended, Shared, Stop},
 };
@@ -60,6 +61,16 @@ impl Publisher {
     /// Queues a write and waits until it is durable.
     pub(crate) async fn append(&self, write: Write) -> Result<Appended, AppendError> {
         let started = Instant::now();
+        let mut write = write;
+        if let Some(validated) = &mut write.validated
+            && write.key.is_none()
+        {
+            // Most of the look, before the write's turn: while it has that, nobody else appends.
+            let head = self.shared.bus.lane(self.shared.info.id).await?.head;
+            if !validated::advance(&self.shared, validated, head).await? {
+                return Err(validated::rows_arrived());
+            }
+        }
         let bytes = check(&write, self.shared.options.write_bytes_max)?;
         let room = self.room(bytes).await?;
         let (reply, answer) = oneshot::channel();
@@ -185,27 +196,37 @@ fn next_group(shared: &Shared, left: &mut VecDeque<Queued>, queue: &mut mpsc::Re
 /// without it.
 async fn commit(shared: &Arc<Shared>, mut group: Vec<Queued>) {
     shared.meters.group_writes.record(group.len() as f64);
+    let (last, first): (Vec<_>, Vec<_>) = group.into_iter().partition(|queued| queued.write.validated.is_some());
+    group = first;
     while !group.is_empty() {
         let (records, writes): (Vec<_>, Vec<_>) = gather(group).await.into_iter().map(|g| (g.record, g.writes)).unzip();
         if records.is_empty() {
-            return;
+            break;
         }
         let sizes: Vec<(u32, usize, bool)> = records.iter().map(|r| (r.offsets, r.body.len(), r.ddl)).collect();
         let outcomes = match shared.bus.append(shared.info.id, records).await {
             Ok(outcomes) => outcomes,
             Err(e) => {
-                tracing::warn!(lake = %shared.info.name, error = %e, "append failed");
-                let unknown = e.kind() == BusErrorKind::Unknown;
-                refuse(shared, writes.into_iter().flatten(), &AppendError::from(e));
-                if unknown {
-                    look(shared).await;
-                }
-                return;
+                let failed_with_them = writes.into_iter().flatten().chain(last);
+                return failed(shared, failed_with_them, e).await;
             }
         };
         announce(shared, &sizes, &outcomes);
         group =
             writes.into_iter().zip(outcomes).flat_map(|(writes, outcome)| answer(shared, writes, outcome)).collect();
+    }
+    for queued in last {
+        validated::commit(shared, queued).await;
+    }
+}
+
+/// The log took none of these writes, or nobody knows.
+async fn failed(shared: &Shared, writes: impl IntoIterator<Item = Queued>, error: BusError) {
+    tracing::warn!(lake = %shared.info.name, %error, "append failed");
+    let unknown = error.kind() == BusErrorKind::Unknown;
+    refuse(shared, writes, &AppendError::from(error));
+    if unknown {
+        look(shared).await;
     }
 }
 
@@ -259,6 +280,10 @@ fn answer(shared: &Shared, writes: Vec<Queued>, outcome: AppendOutcome) -> Vec<Q
         AppendOutcome::Stale { current } => {
             let kind = AppendErrorKind::StaleSchema { current };
             refuse(shared, writes, &AppendError::new(kind, "the schema changed meanwhile"));
+            Vec::new()
+        }
+        AppendOutcome::Moved => {
+            refuse(shared, writes, &validated::rows_arrived());
             Vec::new()
         }
         AppendOutcome::KeysSeen(seen) => {

@@ -61,6 +61,10 @@ impl Bus for GatedBus {
         self.inner.trim(lake, watermark).await
     }
 
+    async fn recorded(&self, lake: LakeId, key: &str) -> Result<Option<Offset>, BusError> {
+        self.inner.recorded(lake, key).await
+    }
+
     async fn forget_keys(&self, lake: LakeId, window: Duration) -> Result<u64, BusError> {
         self.inner.forget_keys(lake, window).await
     }

@@ -143,7 +143,7 @@ pub fn rows_of(table: Uuid, n: ArrayRef, t: ArrayRef) -> Part {
 
 /// A write for the lane's current schema.
 pub async fn write(lake: &Lake, parts: Vec<Part>) -> Write {
-    Write { parts, made_for: lake.ddl_offset().await.unwrap(), key: None }
+    Write { parts, made_for: lake.ddl_offset().await.unwrap(), key: None, validated: None }
 }
 
 pub fn key(name: &str) -> IdempotencyKey {

@@ -20,7 +20,7 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 20] = [
+const RAISED: [SqlState; 21] = [
     SqlState::DIVISION_BY_ZERO,
     SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
     SqlState::INVALID_PARAMETER_VALUE,
@@ -37,6 +37,7 @@ const RAISED: [SqlState; 20] = [
     SqlState::DATATYPE_MISMATCH,
     SqlState::UNDEFINED_OBJECT,
     SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+    SqlState::PROGRAM_LIMIT_EXCEEDED,
     CARDINALITY_VIOLATION,
     INVALID_ARGUMENT_FOR_LOGARITHM,
     INVALID_ARGUMENT_FOR_POWER,

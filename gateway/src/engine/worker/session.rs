@@ -11,6 +11,8 @@ use std::{
     thread,
 };
 
+use duckmesh_catalog::failpoint;
+
 use super::{
     Instance,
     batches::{BatchWriter, SendError},
@@ -231,6 +233,7 @@ fn stream(statement: &Statement<'_>, current: &Current, out: &mut Out<'_>) -> Re
     let mut rows = pending.into_rows().map_err(SendError::Rows)?;
     while let Some(chunk) = rows.next(&form).map_err(SendError::Rows)? {
         writer.push(chunk)?;
+        failpoint::hit("engine-mid-stream").map_err(|e| SendError::Rows(EngineError::internal(e.to_string())))?;
         current.check().map_err(SendError::Rows)?;
     }
     writer.flush()?;

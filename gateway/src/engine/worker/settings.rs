@@ -1,5 +1,7 @@
 //! DuckDB's configuration: options at open, the locks in their order, and the check that they hold.
 
+use duckmesh_catalog::failpoint;
+
 use super::duck::{Connection, Database, DuckResult};
 use crate::engine::protocol::{EngineError, WorkerConfig};
 
@@ -17,6 +19,7 @@ pub fn open(config: &WorkerConfig) -> DuckResult<(Database, String)> {
         trusted.execute(sql)?;
     }
     let locks = locks(config)?;
+    failpoint::hit("engine-before-lock").map_err(|e| EngineError::settings(e.to_string()))?;
     for (name, value) in &locks {
         trusted.execute(&format!("SET GLOBAL {name} = {}", value.sql()))?;
     }

@@ -1,5 +1,7 @@
 //! Settings whose text has rules of its own: DateStyle, TimeZone, client_encoding, search_path and a few more.
 
+use duckmesh_catalog::{LakeName, Token};
+
 use super::value::invalid;
 use crate::{
     value::{DateOrder, DateStyle, TimeZone},
@@ -21,10 +23,19 @@ pub fn check(name: &str, value: &str) -> PgResult<String> {
         "application_name" | "cluster_name" => {
             Ok(value.bytes().map(|b| if (32..127).contains(&b) { char::from(b) } else { '?' }).collect())
         }
+        "duckmesh.min_token" => match value.split(',').map(str::trim).find(|one| !one.is_empty() && !is_token(one)) {
+            None => Ok(value.to_owned()),
+            Some(_) => Err(invalid(name, value).hint("A token is <database>/<number>, or the number alone.")),
+        },
         "duckmesh.snapshot" if value.is_empty() || value.parse::<u64>().is_ok() => Ok(value.to_owned()),
         "duckmesh.snapshot" => Err(invalid(name, value).hint("A snapshot is a number of duckmesh.snapshots.")),
         _ => Ok(value.to_owned()),
     }
+}
+
+/// Whether a text is a token of any database; which one it is of is seen when a read uses it.
+fn is_token(text: &str) -> bool {
+    LakeName::parse("any").is_some_and(|any| Token::parse(text, &any).is_some())
 }
 
 /// Postgres' encodings by their letters and digits alone.

@@ -110,6 +110,7 @@ fn context() -> PlanContext {
         param_types: Vec::new(),
         values: Arc::new(ValueContext::new(now)),
         user: "ada".into(),
+        start: crate::sql::position::Start::default(),
     }
 }
 

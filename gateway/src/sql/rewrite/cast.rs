@@ -91,6 +91,7 @@ impl Rewriter<'_> {
                 return self.constant(&text, ty, at);
             }
             Kind::Null => return self.settle(ex, ty),
+            Kind::Number(n) if matches!(ty, T::Float8 | T::Float4) => in_range(n, ty, at)?,
             _ => {}
         }
         let Some(from) = ex.ty.clone() else {
@@ -362,3 +363,21 @@ pub(in crate::sql) fn assignable(from: &ColumnType, to: &ColumnType) -> bool {
         _ => false,
     }
 }
+
+/// A number as written that no float of the type comes near is an error, where the engine has infinity or zero.
+fn in_range(n: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<()> {
+    let mantissa = n.split(['e', 'E']).next().unwrap_or(n);
+    let is_zero = !mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b));
+    let fits = match ty {
+        ColumnType::Float4 => n.parse::<f32>().is_ok_and(|v| v.is_finite() && (v != 0.0 || is_zero)),
+        _ => n.parse::<f64>().is_ok_and(|v| v.is_finite() && (v != 0.0 || is_zero)),
+    };
+    if fits {
+        return Ok(());
+    }
+    // Postgres shows the numeric that it is by then; without end it would be a long message.
+    let n = super::literal::written_out(n, -1000..=1000).unwrap_or_else(|| n.to_owned());
+    let text = format!("\"{n}\" is out of range for type {}", super::shown(ty));
+    Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text).or_position(at))
+}
+

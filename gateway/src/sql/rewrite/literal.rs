@@ -26,6 +26,11 @@ pub(in crate::sql) fn string_of(value: &Value) -> Option<String> {
 
 /// `1.5e3` as `1500`: none where it has no exponent, or the digits would be too many.
 pub(super) fn plain_decimal(n: &str) -> Option<String> {
+    written_out(n, -30..=38)
+}
+
+/// The same, where the point comes to stand in a range of places.
+pub(super) fn written_out(n: &str, points: std::ops::RangeInclusive<i32>) -> Option<String> {
     let at = n.find(['e', 'E'])?;
     let (mantissa, exponent) = (n.get(..at)?, n.get(at + 1..)?.parse::<i32>().ok()?);
     let (sign, mantissa) = match mantissa.strip_prefix('-') {
@@ -34,8 +39,8 @@ pub(super) fn plain_decimal(n: &str) -> Option<String> {
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
-    let point = i32::try_from(whole.len()).ok()? + exponent;
-    if !(-30..=38).contains(&point) {
+    let point = i32::try_from(whole.len()).ok()?.checked_add(exponent)?;
+    if !points.contains(&point) {
         return None;
     }
     let length = i32::try_from(digits.len()).ok()?;

@@ -46,6 +46,7 @@ use super::{
     plan::{OutputColumn, ParamType, PlanContext, QueryPlan, SessionValue, SqlPart, SystemUse, TableUse},
     position,
     quote::HOLE,
+    thread,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -115,7 +116,7 @@ impl<'a> Rewriter<'a> {
             recursive_depth: 0,
             names: 0,
             dialect_duckdb: false,
-            cursor: Cell::default(),
+            cursor: Cell::new(ctx.start.cursor(text)),
         }
     }
 
@@ -163,6 +164,7 @@ impl<'a> Rewriter<'a> {
 
     /// Goes one level down.
     fn deeper<T>(&mut self, work: impl FnOnce(&mut Self) -> PgResult<T>) -> PgResult<T> {
+        thread::check()?;
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err(too_complex());

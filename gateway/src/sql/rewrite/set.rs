@@ -8,7 +8,7 @@ use sqlparser::ast::{
 
 use super::{Column, Rewriter, Rows, scope, too_complex, unique};
 use crate::{
-    sql::quote,
+    sql::{quote, thread},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -254,6 +254,7 @@ impl Rewriter<'_> {
         let mut seen = vec![false; width];
         let mut cells = Vec::with_capacity(values.rows.len());
         for row in &values.rows {
+            thread::check()?;
             if row.content.len() != width {
                 let at = row.content.first().and_then(|e| self.at_expr(e));
                 return Err(

@@ -6,7 +6,7 @@ use super::{Ex, NUMERIC, operator};
 
 /// A function: name, arguments and result, DuckDB text.
 ///
-/// Arguments are letters (`t` text, `i` int4, `l` int8, `d` float8, `n` numeric, `b` bool, `D` date, `T` time,
+/// Arguments are letters (`t` text, `h` int2, `i` int4, `l` int8, `d` float8, `n` numeric, `b` bool, `D` date, `T` time,
 /// `s` timestamp, `z` timestamptz, `v` interval, `u` uuid, `j` json, `y` bytea, `A` any array, `a` anything);
 /// `*` repeats the last. After `>` the result: a letter, `1` the first argument's type, `c` the common type,
 /// `e` the first argument's element, `L` an array of the first argument, `?` not known.
@@ -18,6 +18,7 @@ pub(super) fn letter(c: char) -> Option<ColumnType> {
     use ColumnType as T;
     Some(match c {
         't' => T::Text,
+        'h' => T::Int2,
         'i' => T::Int4,
         'l' => T::Int8,
         'd' => T::Float8,

@@ -82,6 +82,7 @@ pub struct BoundEncoder<'a> {
 
 impl<'a> BoundEncoder<'a> {
     fn new(kind: &'a Kind, array: &'a dyn Array, ctx: &'a ValueContext) -> PgResult<Self> {
+        super::nul::refuse(array)?;
         let cells = Cells::of(kind, array, ctx)?;
         Ok(Self { kind, cells, array, ctx })
     }
