@@ -49,12 +49,7 @@ pub async fn pin(session: &mut ClientSession) -> PgResult<Pin> {
 #[must_use]
 pub fn request(session: &ClientSession, sql: String) -> QueryRequest {
     QueryRequest {
-<<<<<<< HEAD
-        client_sql: session.client_sql.as_deref().unwrap_or_default().to_owned(),
-=======
-        prelude,
         client_sql: session.client_sql.clone().unwrap_or_default(),
->>>>>>> reliability
         time_zone: session.settings.time_zone().name().to_owned(),
         deadline: session.settings.statement_timeout().map(|timeout| tokio::time::Instant::now() + timeout),
         ..QueryRequest::new(sql)
