@@ -31,7 +31,8 @@ async fn writers_get_dense_distinct_offsets_and_a_bad_neighbour_harms_nobody() {
                 let table = if writer % 3 == 0 { other } else { table };
                 // One writer names a schema that never was.
                 let made_for = if writer == 5 { Offset::new(999) } else { made_for };
-                let write = Write { parts: vec![rows(table, &[writer * 1000 + n])], made_for, key: None, validated: None };
+                let write =
+                    Write { parts: vec![rows(table, &[writer * 1000 + n])], made_for, key: None, validated: None };
                 match lake.append(write).await {
                     Ok(appended) => got.push((appended.offset.get(), writer * 1000 + n)),
                     Err(e) => {
@@ -71,7 +72,8 @@ async fn a_repeated_key_has_one_effect_also_in_one_group() {
     let lake = world.lake(options()).await;
     let table = world.table(&lake, "t").await;
     let made_for = lake.ddl_offset().await.unwrap();
-    let keyed = |n: i64, name: &str| Write { parts: vec![rows(table, &[n])], made_for, key: Some(key(name)), validated: None };
+    let keyed =
+        |n: i64, name: &str| Write { parts: vec![rows(table, &[n])], made_for, key: Some(key(name)), validated: None };
     let first = lake.append(keyed(1, "a")).await.unwrap();
     assert!(!first.duplicate);
     let group = [keyed(1, "a"), keyed(2, "b"), keyed(2, "b"), keyed(3, "c"), keyed(1, "a")];

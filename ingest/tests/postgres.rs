@@ -82,8 +82,12 @@ async fn a_crash_of_postgres_loses_no_acknowledged_write() {
                 let value = writer * WRITES + n;
                 // The same key until it is acknowledged: an unknown outcome is found out by it (PG2).
                 loop {
-                    let write =
-                        Write { parts: vec![rows(table, &[value])], made_for, key: Some(key(&value.to_string())), validated: None };
+                    let write = Write {
+                        parts: vec![rows(table, &[value])],
+                        made_for,
+                        key: Some(key(&value.to_string())),
+                        validated: None,
+                    };
                     match lake.append(write).await {
                         Ok(_) => break,
                         Err(e) => {

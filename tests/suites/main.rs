@@ -11,6 +11,7 @@ mod extended;
 mod faults;
 mod flights;
 mod interop;
+mod merging;
 mod planning;
 mod psql;
 mod sql;

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
+use duckmesh_ingest::Reading;
 
 use super::{barrier, copy_in::CopyIn, current, describe, render, tables, wrong_plan};
 use crate::{
@@ -62,6 +63,7 @@ pub struct Running {
     pub stream: ResultStream,
     cancel: Cancel,
     _scratch: ScratchFiles,
+    _reading: Reading,
     /// The lake stays open while it runs.
     _lake: Arc<OpenLake>,
 }
@@ -72,11 +74,18 @@ pub struct Running {
 /// Parameter and engine errors.
 pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, params: &Params) -> PgResult<Running> {
     let sql = render::sql(session, &plan.sql, &plan.params, Some(params))?;
+    let reading = session.lake.lake.read();
     let prelude = tables::prelude(session, pin, plan, Some(params)).await?;
     let scratch = ScratchFiles(prelude.scratch);
     let request = QueryRequest { prelude: prelude.sql, relations: prelude.relations, ..request(session, sql) };
     let stream = session.lake.engine.query(request).await?;
-    Ok(Running { stream, cancel: session.cancel.clone(), _scratch: scratch, _lake: session.lake.clone() })
+    Ok(Running {
+        stream,
+        cancel: session.cancel.clone(),
+        _scratch: scratch,
+        _reading: reading,
+        _lake: session.lake.clone(),
+    })
 }
 
 impl Running {

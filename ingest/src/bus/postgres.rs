@@ -229,8 +229,7 @@ async fn append_each(t: &impl GenericClient, lake: LakeId, records: &[NewRecord]
     let mut current = Offset::new(row.try_get(0).map_err(failed)?);
     let mut head = Offset::new(row.try_get(1).map_err(failed)?);
     let mut outcomes = Vec::with_capacity(records.len());
-    for segment in
-        records.chunk_by(|a, b| a.made_for == b.made_for && !a.ddl && !b.ddl && a.is_plain() && b.is_plain())
+    for segment in records.chunk_by(|a, b| a.made_for == b.made_for && !a.ddl && !b.ddl && a.is_plain() && b.is_plain())
     {
         let seen = match segment {
             [one] if !one.keys.is_empty() => seen_keys(t, lake, one).await?,

@@ -11,10 +11,7 @@ use duckmesh_catalog::{DeadLetter, Offset};
 use duckmesh_storage::{StoredFile, names};
 use tokio::time::sleep;
 
-use crate::{
-    frame,
-    lake::Shared,
-};
+use crate::{frame, lake::Shared};
 
 /// The sweep comes so often in a grace, but in the bounds below.
 const SWEEPS_PER_GRACE: u32 = 4;

@@ -380,4 +380,3 @@ fn in_range(n: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<()> {
     let text = format!("\"{n}\" is out of range for type {}", super::shown(ty));
     Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text).or_position(at))
 }
-
