@@ -15,6 +15,9 @@ use crate::{
     table_files,
 };
 
+/// Newest files of a table among which small ones are looked for: a large table has many that never change again.
+const FILES_LOOKED_AT: u64 = 5000;
+
 /// A file that no snapshot names any more, and that somebody may still be reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduledFile {
@@ -61,14 +64,14 @@ impl Catalog {
             .query(
                 "SELECT data_file_id, path, path_is_relative, record_count, file_size_bytes, row_id_start,
                     begin_snapshot, partial_max
-                 FROM @ducklake_data_file f
-                 WHERE table_id = $1 AND end_snapshot IS NULL AND file_size_bytes < $2 AND begin_snapshot > $3
-                    AND row_id_start IS NOT NULL AND mapping_id IS NULL AND partition_id IS NULL
-                    AND encryption_key IS NULL
+                 FROM (SELECT * FROM @ducklake_data_file WHERE table_id = $1 AND begin_snapshot > $3
+                       ORDER BY begin_snapshot DESC LIMIT $6) f
+                 WHERE end_snapshot IS NULL AND file_size_bytes < $2 AND row_id_start IS NOT NULL
+                    AND mapping_id IS NULL AND partition_id IS NULL AND encryption_key IS NULL
                     AND (SELECT count(*) FROM @ducklake_file_column_stats s
                          WHERE s.data_file_id = f.data_file_id) = $4
                  ORDER BY row_id_start DESC LIMIT $5",
-                params![table, size_bytes, since, leaves, files_max as u64],
+                params![table, size_bytes, since, leaves, files_max as u64, FILES_LOOKED_AT],
             )
             .await?;
         let mut inputs = Vec::with_capacity(rows.len());
