@@ -45,6 +45,7 @@ suite!(
     ranges_and_table_statistics_grow,
     a_merge_shows_the_same_rows_at_every_snapshot,
     a_merge_of_what_changed_meanwhile_is_none,
+    a_merge_is_seen_by_other_processes_that_read_an_old_snapshot,
     readers_miss_no_row_while_files_are_merged,
     newer_tables_are_refused,
 );
@@ -434,6 +435,22 @@ mod cases {
         p.ddl_offset = Some(Offset::new(7));
         f.catalog.publish(&p).await.unwrap();
         assert_eq!(f.catalog.merge(&merge).await.unwrap(), None);
+    }
+
+    pub async fn a_merge_is_seen_by_other_processes_that_read_an_old_snapshot(f: &Fixture) {
+        files_of_one_row(f, 4).await;
+        let (table, pinned) = (TableId::new(1), f.catalog.latest(f.lake).await.unwrap().id);
+        let clock = std::sync::Arc::new(support::SetClock(chrono::Utc::now().into()));
+        let other = f.reopen_at(clock.clone()).await;
+        for catalog in [&f.catalog, &other] {
+            assert_eq!(catalog.files(f.lake, pinned, table).await.unwrap().files.len(), 4);
+        }
+        f.catalog.merge(&merge_of_all(f, "m.parquet").await).await.unwrap().unwrap();
+        // Here at once; there it may be a while, but for less than the grace of deletion.
+        assert_eq!(f.catalog.files(f.lake, pinned, table).await.unwrap().files.len(), 1);
+        *clock.0.lock().unwrap() += Duration::from_secs(31);
+        assert_eq!(other.files(f.lake, pinned, table).await.unwrap().files.len(), 1);
+        other.close().await;
     }
 
     pub async fn readers_miss_no_row_while_files_are_merged(f: &Fixture) {

@@ -106,6 +106,17 @@ async fn every_type_is_written_again_byte_for_byte() {
     let again = merge(&files, &table, again).await.unwrap();
     assert_eq!(snapshots(&files, &again.path), [5, 5, 5, 9, 9, 12, 12]);
     assert_ne!(again.path, merged.path);
+
+    // RD3: what is not published is for the sweep, but not while it is being published.
+    let is_garbage = async |path: &str| {
+        let later = chrono::Utc::now() + chrono::TimeDelta::hours(2);
+        let garbage = files.unclaimed(later, std::time::Duration::from_secs(3600)).await.unwrap();
+        garbage.iter().any(|file| file.path == path)
+    };
+    assert!(!is_garbage(&merged.path).await);
+    let path = merged.path.clone();
+    drop(merged);
+    assert!(is_garbage(&path).await);
 }
 
 #[tokio::test]
