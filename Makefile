@@ -5,13 +5,15 @@ CARGO ?= cargo
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 ifeq ($(NEXTEST),)
 RUN_TESTS = $(CARGO) test --workspace --no-fail-fast
+RUN_CLIENTS = $(CARGO) test --workspace --test suites --no-fail-fast -- --include-ignored clients
 RUN_FAULTS = $(CARGO) test --workspace --test suites --no-fail-fast -- --include-ignored --test-threads 1 crash worker_kill faults
 else
 RUN_TESTS = $(CARGO) nextest run --workspace --no-fail-fast --failure-output immediate-final
+RUN_CLIENTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all -E 'package(duckmesh-tests) and test(clients)'
 RUN_FAULTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all --profile faults -E 'package(duckmesh-tests) and (test(crash) or test(worker_kill) or test(faults))'
 endif
 
-.PHONY: help duckdb setup build run demo test test-faults bench lint
+.PHONY: help duckdb setup build run demo test test-clients test-faults bench lint
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +41,11 @@ lint: duckdb ## formatting, clippy, and licences where cargo-deny is there
 test: setup lint ## everything the CI runs
 	$(CARGO) build --workspace --tests --bins
 	$(RUN_TESTS)
+
+test-clients: setup duckdb ## programs of real clients, also those that need Node, Java, ODBC and Rust drivers
+	@tests/clients/install.sh all
+	$(CARGO) build --workspace --tests --bins
+	$(RUN_CLIENTS)
 
 test-faults: setup duckdb ## the crash loops, for long (DUCKMESH_FAULT_ROUNDS=n)
 	$(CARGO) build --workspace --tests --bins

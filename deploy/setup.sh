@@ -55,3 +55,6 @@ case "$(cat .venv/requirements 2>/dev/null)" in
     echo "$requirements" > .venv/requirements
     ;;
 esac
+
+# The drivers of the client programs that run with every test.
+tests/clients/install.sh python

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::{
     ids::ColumnId,
     schema::{ColumnDef, Constraint, DefaultValue},
+    sequences::SequenceSpec,
     types::ColumnType,
 };
 
@@ -56,6 +57,16 @@ pub enum DdlOp {
     DropView { uuid: Uuid },
     /// `ALTER VIEW … RENAME TO`.
     RenameView { uuid: Uuid, name: String },
+    /// `ALTER COLUMN … TYPE`, where files with the old type can be read as the new one.
+    SetType { table: Uuid, column: ColumnId, ty: ColumnType },
+    /// `TRUNCATE`: all rows of the table that came before it are gone. The schema stays as it is.
+    Truncate { table: Uuid },
+    /// `CREATE SEQUENCE`, and what `serial` and identity columns make.
+    CreateSequence { uuid: Uuid, schema: Uuid, name: String, spec: SequenceSpec },
+    /// `ALTER SEQUENCE`: all of it anew.
+    AlterSequence { uuid: Uuid, name: String, spec: SequenceSpec },
+    /// `DROP SEQUENCE`. Sequences that a column owns go with their column and table by themselves.
+    DropSequence { uuid: Uuid },
     /// `COMMENT ON`; none removes it.
     Comment { on: CommentTarget, comment: Option<String> },
 }

@@ -56,6 +56,10 @@ id!(
     ViewId
 );
 id!(
+    /// A sequence of a lake. Its numbers are those of DuckLake's `next_catalog_id`.
+    SequenceId
+);
+id!(
     /// A column of a table (DuckLake `column_id`, and the Parquet `field_id`). Unique within its table, for ever.
     ColumnId
 );

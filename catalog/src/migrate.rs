@@ -33,7 +33,7 @@ macro_rules! migration {
 /// The registry of lakes.
 pub(crate) const REGISTRY: &[Migration] = &[migration!(1, "0001_registry")];
 /// The tables of one lake.
-pub(crate) const LAKE: &[Migration] = &[migration!(1, "0001_lake")];
+pub(crate) const LAKE: &[Migration] = &[migration!(1, "0001_lake"), migration!(2, "0002_sequences")];
 
 /// The advisory lock under which one process migrates a Postgres database: "duckmesh" in ASCII.
 const LOCK: i64 = 0x6475_636b_6d65_7368;

@@ -10,6 +10,7 @@ mod files;
 mod inlined;
 mod merge;
 mod stats;
+mod truncate;
 
 pub use merge::Merge;
 use uuid::Uuid;

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    ids::{ColumnId, Offset, SchemaId, SnapshotId, TableId, ViewId},
+    ids::{ColumnId, Offset, SchemaId, SequenceId, SnapshotId, TableId, ViewId},
+    sequences::SequenceDef,
     types::ColumnType,
 };
 
@@ -31,6 +32,8 @@ pub struct LakeSchema {
     pub tables: BTreeMap<TableId, Arc<TableDef>>,
     /// Views by id.
     pub views: BTreeMap<ViewId, Arc<ViewDef>>,
+    /// Sequences by id.
+    pub sequences: BTreeMap<SequenceId, Arc<SequenceDef>>,
 }
 
 /// A schema (namespace).
@@ -191,6 +194,25 @@ impl LakeSchema {
     pub fn view(&self, schema: &str, name: &str) -> Option<&Arc<ViewDef>> {
         let schema = self.schemas.get(schema)?.id;
         self.views.values().find(|v| v.schema_id == schema && v.name == name)
+    }
+
+    /// The sequence of that name in that schema.
+    #[must_use]
+    pub fn sequence(&self, schema: &str, name: &str) -> Option<&Arc<SequenceDef>> {
+        let schema = self.schemas.get(schema)?.id;
+        self.sequences.values().find(|s| s.schema_id == schema && s.name == name)
+    }
+
+    /// The sequence with that identity.
+    #[must_use]
+    pub fn sequence_by_uuid(&self, uuid: Uuid) -> Option<&Arc<SequenceDef>> {
+        self.sequences.values().find(|s| s.uuid == uuid)
+    }
+
+    /// The sequence that makes a column's numbers, where the column is an identity column.
+    #[must_use]
+    pub fn identity(&self, table: Uuid, column: ColumnId) -> Option<&Arc<SequenceDef>> {
+        self.sequences.values().find(|s| s.spec.identity.is_some() && s.spec.owner == Some((table, column)))
     }
 }
 

@@ -108,6 +108,17 @@ pub(crate) async fn load(source: &mut Source<'_>, at: &SnapshotInfo) -> Result<L
         let view = view(&row, &mut tags)?;
         views.insert(view.id, Arc::new(view));
     }
+    let mut sequences = BTreeMap::new();
+    let rows = source
+        .query(
+            visible!("sequence_id, sequence_uuid, schema_id, name, definition", "@duckmesh_sequence", ""),
+            snapshot(),
+        )
+        .await?;
+    for row in rows {
+        let sequence = crate::sequences::read(&row)?;
+        sequences.insert(sequence.id, Arc::new(sequence));
+    }
     Ok(LakeSchema {
         snapshot: at.id,
         schema_version: at.schema_version,
@@ -116,6 +127,7 @@ pub(crate) async fn load(source: &mut Source<'_>, at: &SnapshotInfo) -> Result<L
         schemas,
         tables,
         views,
+        sequences,
     })
 }
 

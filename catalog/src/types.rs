@@ -50,9 +50,87 @@ pub enum ColumnType {
     Jsonb,
     /// One-dimensional array of a scalar type.
     Array(Box<ColumnType>),
+    /// A type that only Postgres' own catalog has: no table of a lake has such a column.
+    System(SystemType),
     /// A type that only other writers of the lake make (struct, map, unsigned …): readable, not writable.
     /// Holds its DuckLake name for a scalar, else the DuckDB type text.
     Other(String),
+}
+
+/// A type of Postgres' own catalog, by how its values are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SystemType {
+    /// `oid`, `regclass`, `xid` and other numbers of four bytes, by their oid: held as `bigint`.
+    Number(u32),
+    /// `name`, `"char"`, `aclitem`, `pg_node_tree` and others that are text, by their oid: held as `text`.
+    Text(u32),
+    /// What stands in an `int2vector` or `oidvector`, by the vector's oid.
+    Element(u32),
+}
+
+impl SystemType {
+    /// Postgres' oid.
+    #[must_use]
+    pub fn oid(self) -> u32 {
+        match self {
+            Self::Number(oid) | Self::Text(oid) => oid,
+            Self::Element(oid::INT2VECTOR) => oid::INT2,
+            Self::Element(_) => oid::OID,
+        }
+    }
+
+    /// The type that holds its values.
+    #[must_use]
+    pub fn base(self) -> ColumnType {
+        match self {
+            Self::Number(_) => ColumnType::Int8,
+            Self::Text(_) => ColumnType::Text,
+            Self::Element(oid::INT2VECTOR) => ColumnType::Int2,
+            Self::Element(_) => ColumnType::Int8,
+        }
+    }
+
+    /// Whether its text form is the name of what its number stands for: `regclass` and its like.
+    #[must_use]
+    pub fn is_named(self) -> bool {
+        matches!(self, Self::Number(number) if oid::is_named(number))
+    }
+
+    fn typlen(self) -> i16 {
+        match self {
+            Self::Number(oid::XID8) => 8,
+            Self::Number(_) => 4,
+            Self::Text(oid::NAME) => 64,
+            Self::Text(oid::CHAR) => 1,
+            Self::Text(oid::ACLITEM) => 12,
+            Self::Text(_) => -1,
+            Self::Element(_) => self.base().typlen(),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self.oid() {
+            oid::OID => "oid",
+            oid::NAME => "name",
+            oid::CHAR => "\"char\"",
+            oid::XID => "xid",
+            oid::XID8 => "xid8",
+            oid::CID => "cid",
+            oid::INT2 => "smallint",
+            oid::REGPROC => "regproc",
+            oid::REGPROCEDURE => "regprocedure",
+            oid::REGCLASS => "regclass",
+            oid::REGTYPE => "regtype",
+            oid::REGNAMESPACE => "regnamespace",
+            oid::REGROLE => "regrole",
+            oid::ACLITEM => "aclitem",
+            oid::PG_NODE_TREE => "pg_node_tree",
+            oid::ANYARRAY => "anyarray",
+            oid::INET => "inet",
+            oid::PG_LSN => "pg_lsn",
+            _ => "unknown",
+        }
+    }
 }
 
 /// Postgres object ids of types.
@@ -83,6 +161,19 @@ pub mod oid {
     pub const NUMERIC: u32 = 1700;
     pub const REGCLASS: u32 = 2205;
     pub const REGTYPE: u32 = 2206;
+    pub const REGPROCEDURE: u32 = 2202;
+    pub const REGNAMESPACE: u32 = 4089;
+    pub const REGROLE: u32 = 4096;
+    pub const XID: u32 = 28;
+    pub const CID: u32 = 29;
+    pub const XID8: u32 = 5069;
+    pub const INT2VECTOR: u32 = 22;
+    pub const OIDVECTOR: u32 = 30;
+    pub const ACLITEM: u32 = 1033;
+    pub const PG_NODE_TREE: u32 = 194;
+    pub const ANYARRAY: u32 = 2277;
+    pub const INET: u32 = 869;
+    pub const PG_LSN: u32 = 3220;
     pub const RECORD: u32 = 2249;
     pub const UUID: u32 = 2950;
     pub const JSONB: u32 = 3802;
@@ -114,8 +205,26 @@ pub mod oid {
             NUMERIC => 1231,
             UUID => 2951,
             JSONB => 3807,
+            REGPROC => 1008,
+            REGPROCEDURE => 2207,
+            REGCLASS => 2210,
+            REGTYPE => 2211,
+            REGNAMESPACE => 4090,
+            REGROLE => 4097,
+            XID => 1011,
+            CID => 1012,
+            XID8 => 271,
+            ACLITEM => 1034,
+            INET => 1041,
+            PG_LSN => 3221,
             _ => return None,
         })
+    }
+
+    /// Whether the text form of its values is the name of what their number stands for.
+    #[must_use]
+    pub const fn is_named(oid: u32) -> bool {
+        matches!(oid, REGPROC | REGPROCEDURE | REGCLASS | REGTYPE | REGNAMESPACE | REGROLE)
     }
 
     /// The element's oid of an array type's oid.
@@ -145,6 +254,18 @@ pub mod oid {
             NUMERIC,
             UUID,
             JSONB,
+            REGPROC,
+            REGPROCEDURE,
+            REGCLASS,
+            REGTYPE,
+            REGNAMESPACE,
+            REGROLE,
+            XID,
+            CID,
+            XID8,
+            ACLITEM,
+            INET,
+            PG_LSN,
         ]
         .into_iter()
         .find(|e| array_of(*e) == Some(array))
@@ -155,6 +276,18 @@ pub mod oid {
 pub const DEFAULT_NUMERIC: (u8, i8) = (38, 9);
 
 impl ColumnType {
+    /// Whether files that hold this type can be read as the other, with their statistics: what ALTER COLUMN TYPE may do.
+    #[must_use]
+    pub fn reads_as(&self, other: &Self) -> bool {
+        use ColumnType as T;
+        match (self, other) {
+            (T::Int2, T::Int2 | T::Int4 | T::Int8) | (T::Int4, T::Int4 | T::Int8) | (T::Int8, T::Int8) => true,
+            (T::Numeric(p, s), T::Numeric(wider, same)) => wider >= p && same == s,
+            (T::Text | T::Varchar(_), T::Text | T::Varchar(_)) => true,
+            (one, other) => one == other,
+        }
+    }
+
     /// Postgres' type oid.
     #[must_use]
     pub fn oid(&self) -> u32 {
@@ -178,7 +311,11 @@ impl ColumnType {
             Self::Uuid => oid::UUID,
             Self::Json => oid::JSON,
             Self::Jsonb => oid::JSONB,
-            Self::Array(element) => oid::array_of(element.oid()).unwrap_or(oid::TEXT),
+            Self::Array(element) => match **element {
+                Self::System(SystemType::Element(vector)) => vector,
+                _ => oid::array_of(element.oid()).unwrap_or(oid::TEXT),
+            },
+            Self::System(ty) => ty.oid(),
         }
     }
 
@@ -202,6 +339,7 @@ impl ColumnType {
             Self::Int4 | Self::Float4 | Self::Date => 4,
             Self::Int8 | Self::Float8 | Self::Time | Self::Timestamp | Self::Timestamptz => 8,
             Self::Interval | Self::Uuid => 16,
+            Self::System(ty) => ty.typlen(),
             _ => -1,
         }
     }
@@ -229,7 +367,32 @@ impl ColumnType {
             Self::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             Self::Uuid => DataType::FixedSizeBinary(16),
             Self::Array(element) => DataType::List(Field::new("element", element.arrow(), true).into()),
+            Self::System(ty) => ty.base().arrow(),
         }
+    }
+
+    /// The type that holds its values: for all but the catalog's own types itself.
+    #[must_use]
+    pub fn base(&self) -> Self {
+        match self {
+            Self::System(ty) => ty.base(),
+            Self::Array(element) => Self::Array(Box::new(element.base())),
+            other => other.clone(),
+        }
+    }
+
+    /// The catalog's own type of that oid.
+    #[must_use]
+    pub fn system(number: u32) -> Option<Self> {
+        Some(match number {
+            oid::OID | oid::XID | oid::CID | oid::XID8 => Self::System(SystemType::Number(number)),
+            _ if oid::is_named(number) => Self::System(SystemType::Number(number)),
+            oid::NAME | oid::CHAR | oid::ACLITEM | oid::PG_NODE_TREE | oid::ANYARRAY | oid::INET | oid::PG_LSN => {
+                Self::System(SystemType::Text(number))
+            }
+            oid::INT2VECTOR | oid::OIDVECTOR => Self::Array(Box::new(Self::System(SystemType::Element(number)))),
+            _ => Self::Array(Box::new(Self::system(oid::element_of(number)?)?)),
+        })
     }
 
     /// DuckLake's name of the type; a list is `list`, its element has a row of its own.
@@ -253,6 +416,7 @@ impl ColumnType {
             Self::Uuid => "uuid".into(),
             Self::Json | Self::Jsonb => "json".into(),
             Self::Array(_) => "list".into(),
+            Self::System(ty) => ty.base().ducklake(),
             Self::Other(name) => name.clone(),
         }
     }
@@ -278,6 +442,7 @@ impl ColumnType {
             Self::Uuid => "UUID".into(),
             Self::Json | Self::Jsonb => "JSON".into(),
             Self::Array(element) => format!("{}[]", element.duckdb()),
+            Self::System(ty) => ty.base().duckdb(),
             Self::Other(name) => other_in_duckdb(name),
         }
     }
@@ -309,7 +474,7 @@ impl ColumnType {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         match self {
-            Self::Other(_) => false,
+            Self::Other(_) | Self::System(_) => false,
             Self::Array(element) => element.is_writable(),
             _ => true,
         }
@@ -366,7 +531,12 @@ impl fmt::Display for ColumnType {
             Self::Uuid => f.write_str("uuid"),
             Self::Json => f.write_str("json"),
             Self::Jsonb => f.write_str("jsonb"),
-            Self::Array(element) => write!(f, "{element}[]"),
+            Self::Array(element) => match **element {
+                Self::System(SystemType::Element(oid::INT2VECTOR)) => f.write_str("int2vector"),
+                Self::System(SystemType::Element(_)) => f.write_str("oidvector"),
+                _ => write!(f, "{element}[]"),
+            },
+            Self::System(ty) => f.write_str(ty.name()),
             Self::Other(name) => f.write_str(name),
         }
     }
@@ -399,6 +569,25 @@ mod tests {
         ] {
             assert_eq!(ColumnType::from_ducklake(&ty.ducklake()), ty);
         }
+    }
+
+    #[test]
+    fn the_catalogs_own_types_are_held_in_others() {
+        for (oid, array, name, held) in [
+            (oid::OID, 1028, "oid", ColumnType::Int8),
+            (oid::NAME, 1003, "name", ColumnType::Text),
+            (oid::REGCLASS, 2210, "regclass", ColumnType::Int8),
+            (oid::ACLITEM, 1034, "aclitem", ColumnType::Text),
+        ] {
+            let ty = ColumnType::system(oid).unwrap();
+            assert_eq!((ty.oid(), ty.to_string(), ty.base()), (oid, name.to_owned(), held.clone()));
+            let list = ColumnType::system(array).unwrap();
+            assert_eq!((list.oid(), list.base()), (array, ColumnType::Array(Box::new(held))));
+        }
+        let vector = ColumnType::system(oid::INT2VECTOR).unwrap();
+        assert_eq!((vector.oid(), vector.to_string().as_str()), (22, "int2vector"));
+        assert_eq!(vector.base(), ColumnType::Array(Box::new(ColumnType::Int2)));
+        assert_eq!(ColumnType::system(oid::INT4), None);
     }
 
     #[test]

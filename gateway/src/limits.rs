@@ -33,3 +33,9 @@ pub const COPY_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Bytes of COPY TO STDOUT gathered before they are sent.
 pub const COPY_OUT_PIECE_BYTES: usize = 256 * 1024;
+
+/// Rows of a cursor that are kept in memory; what is more goes to a file.
+pub const CURSOR_MEMORY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Rows of a cursor that are kept at all.
+pub const CURSOR_FILE_BYTES_MAX: usize = 8 * 1024 * 1024 * 1024;

@@ -52,6 +52,7 @@ impl Scalar {
                 Some(Self::Bytes(uuid.as_bytes().to_vec()))
             }
             ColumnType::Bytea => hex(text).map(Self::Bytes),
+            ColumnType::System(ty) => Self::parse(text, &ty.base()),
             ColumnType::Interval
             | ColumnType::Json
             | ColumnType::Jsonb

@@ -1,6 +1,5 @@
 -- Where DuckDB means something else than Postgres.
 SELECT 7 / 2 AS a, -7 / 2 AS b, 7 % 2 AS c, -7 % 2 AS d;
--- differs: a quotient of numerics is float8: DuckDB has no numeric without a scale
 SELECT 7.0 / 2 AS numeric, 7::float8 / 2 AS float;
 SELECT 1 / 0;
 SELECT 1.0 / 0;
@@ -13,9 +12,7 @@ SELECT -(-32768)::smallint AS a;
 SELECT 2 ^ 10 AS power, |/ 16 AS root, @ -5 AS absolute;
 SELECT abs(-5) AS a, sign(-2.5) AS b, ceil(1.2) AS c, floor(-1.2) AS d, round(2.5) AS e, trunc(2.7) AS f;
 SELECT round(2.5::float8) AS a, round(3.5::float8) AS b, round(1.255, 2) AS c;
--- differs: power of numerics is float8: DuckDB has no numeric without a scale
 SELECT power(2, 0.5) AS a, sqrt(2::float8) AS b, exp(1::float8) AS c, ln(2::float8) AS d;
--- differs: not yet: gcd and lcm are bigint whatever they are given
 SELECT mod(10, 3) AS a, gcd(12, 18) AS b, lcm(4, 6) AS c;
 SELECT greatest(1, 3, 2) AS a, least(1, NULL, 2) AS b, greatest(NULL, NULL)::int AS c;
 SELECT coalesce(NULL, 2) AS a, nullif(1, 1) AS b, nullif(1, 2) AS c;
@@ -26,7 +23,6 @@ SELECT 1 IN (1, 2) AS a, 3 NOT IN (1, 2) AS b, 3 IN (1, NULL) AS c;
 SELECT 5 BETWEEN 1 AND 10 AS a, 5 NOT BETWEEN 6 AND 10 AS b;
 SELECT 'abc' LIKE 'a%' AS a, 'abc' LIKE '_b_' AS b, 'ABC' ILIKE 'abc' AS c, 'a%c' LIKE 'a\%c' AS d;
 SELECT 'abc' ~ '^a.c$' AS a, 'ABC' ~* 'abc' AS b, 'abc' !~ 'x' AS c;
--- differs: not yet: 'a' || NULL has the type of an untyped NULL, which is int4 and not text
 SELECT 'a' || 'b' AS a, 'a' || 1 AS b, 1 || 'b' AS c, 'a' || NULL AS d;
 SELECT upper('aä') AS a, lower('AÄ') AS b, initcap('hello world') AS c;
 SELECT substring('hello' FROM 2 FOR 3) AS a, substr('hello', 2) AS b, left('hello', 2) AS c, right('hello', 2) AS d;
@@ -55,7 +51,6 @@ SELECT interval '1 day' * 2 AS a, interval '1 day' + interval '2 hours' AS b, -i
 SELECT to_char(date '2013-05-06', 'YYYY-MM-DD') AS a;
 SELECT make_date(2013, 5, 6) AS a;
 SELECT age(timestamp '2013-05-06', timestamp '2012-03-01') AS a;
--- differs: a part of json loses its white space, as in DuckDB
 SELECT '{"a": {"b": 2}, "c": [1, 2]}'::json -> 'a' AS obj, '{"a": 1}'::json ->> 'a' AS txt, '[1, 2]'::json -> 1 AS el;
 SELECT ('{"a": {"b": 2}}'::jsonb #>> '{a,b}') AS path;
 SELECT 1 = 1.0 AS a, '1' = 1 AS b, 'a' < 'B' AS c_locale;
@@ -67,12 +62,10 @@ SELECT pg_typeof(1) AS a, pg_typeof('x'::text) AS b;
 SELECT 'x' AS "Mixed Case", 1 AS lower;
 SELECT 1 AS a, 2 AS a;
 SELECT 1, 'x', now() IS NULL, count(*), 1 + 1;
--- differs: current_schema() is text, not name
 SELECT version() LIKE 'PostgreSQL 15%' AS v, current_database() IS NOT NULL AS d, current_schema() AS s;
 SELECT nowhere;
 SELECT nofunction(1);
 SELECT 1 + 'x';
--- differs: not yet: position
 SELECT 'a' + 'b';
 -- differs: not yet: SQLSTATE and position
 SELECT substring(1);

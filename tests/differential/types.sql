@@ -2,7 +2,6 @@
 SELECT true AS a, false AS b, NULL::bool AS c;
 SELECT 1::smallint AS a, 2::int AS b, 3::bigint AS c;
 SELECT 32767::smallint AS a, (-32768)::smallint AS b, 2147483647 AS c, 9223372036854775807 AS d;
--- differs: not yet: -2147483648 is bigint
 SELECT 2147483648 AS big, -2147483648 AS small;
 SELECT 1.5::real AS a, 0.1::double precision AS b, 1e300::float8 AS c, 'NaN'::float8 AS d, '-Infinity'::float4 AS e;
 SELECT 0.1::real AS a, 3.4028235e38::real AS b, 1.17549435e-38::real AS c, 5e-324::float8 AS d;
@@ -17,7 +16,6 @@ SELECT date '2024-02-29' + 1 AS next, date '2024-03-01' - date '2024-02-01' AS d
 SELECT '12:34:56'::time AS a, '12:34:56.789'::time AS b, '00:00:00'::time AS c;
 SELECT '2013-01-01 12:00:00'::timestamp AS a, '2013-01-01 12:00:00.123456'::timestamp AS b;
 SELECT '2013-01-01 12:00:00+00'::timestamptz AS a, '2013-01-01 12:00:00+05:30'::timestamptz AS b;
--- differs: not yet: the interval '-1 day -02:00:00'
 SELECT '1 day'::interval AS a, '2 hours 3 minutes'::interval AS b, '1 year 2 months'::interval AS c, '-1 day -02:00:00'::interval AS d;
 SELECT interval '36 hours' AS a, interval '1 mon 15 days' AS b, interval '0.5 seconds' AS c;
 SELECT '00000000-0000-0000-0000-00000000000a'::uuid AS a;
@@ -27,7 +25,6 @@ SELECT '{"b": 1, "a": [1, 2]}'::json AS kept;
 SELECT '{"b": 1, "a": [1, 2], "b": 2}'::jsonb AS normal;
 SELECT '{1,2,NULL}'::int[] AS a, '{}'::int[] AS b, ARRAY['x', 'y z', NULL, ''] AS c;
 SELECT ARRAY[1.5, 2]::numeric(5,1)[] AS a, ARRAY[true, false] AS b;
--- differs: not yet: an untyped NULL is int4 and not text
 SELECT NULL AS untyped;
 SELECT 'abc'::int;
 SELECT '12x'::bigint;

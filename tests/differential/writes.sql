@@ -108,7 +108,6 @@ COMMIT;
 SAVEPOINT outside;
 RELEASE nothing;
 START TRANSACTION ISOLATION LEVEL REPEATABLE READ;
--- differs: not yet: always read committed
 SHOW transaction_isolation;
 COMMIT;
 INSERT INTO made VALUES (60, 'a'); INSERT INTO made VALUES (61, 'b'); SELECT count(*) FROM made;
@@ -126,12 +125,9 @@ SHOW server_version_num;
 SET standard_conforming_strings = off;
 RESET ALL;
 SET client_encoding = 'LATIN9X';
--- differs: not yet: PREPARE as a statement (the protocol has it)
 PREPARE p AS SELECT $1::int + 1;
--- differs: not yet: PREPARE as a statement (the protocol has it)
 EXECUTE p(2);
 DEALLOCATE p;
--- differs: not yet: PREPARE as a statement (the protocol has it)
 EXECUTE p(2);
 DISCARD ALL;
 COPY nowhere FROM STDIN;

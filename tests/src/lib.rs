@@ -1,5 +1,6 @@
 //! Suites that run the real server as a process and look at it from outside: over the wire, on disk, and with other software.
 
+pub mod captures;
 pub mod checker;
 pub mod differential;
 pub mod harness;

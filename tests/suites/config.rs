@@ -1,6 +1,6 @@
 //! The command line: what is refused, and how it ends.
 
-use duckmesh_tests::harness::{Server, ServerOptions};
+use duckmesh_tests::harness::{Server, ServerOptions, wire::CopyEnd};
 
 fn refused(args: &[&str]) -> String {
     let args = args.iter().map(|a| (*a).to_owned()).collect();
@@ -52,4 +52,28 @@ async fn gw4_sigterm_tells_idle_sessions() {
     assert!(status.success(), "{status}");
     let error = client.rows("SELECT 1").await.unwrap_err();
     assert!(error.is_closed() || error.code().is_some_and(|c| c.code() == "57P01"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g10_config_statement_timeout_has_a_default() {
+    assert_eq!(Server::start().client().await.value("SHOW statement_timeout").await, "1min");
+    assert!(refused(&["--statement-timeout-seconds", "3000000"]).contains("statement_timeout_seconds"));
+    let args = ["--statement-timeout-seconds", "1"].map(str::to_owned).to_vec();
+    let server = Server::with(ServerOptions { args, ..ServerOptions::default() });
+    let client = server.client().await;
+    assert_eq!(client.value("SHOW statement_timeout").await, "1s");
+    let endless = "SELECT count(*) FROM generate_series(1, 1000000) a(n), generate_series(1, 1000000) b(n)";
+    assert!(client.fails(endless).await.starts_with("57014"));
+    client.ok("SET statement_timeout = 0").await;
+    assert_eq!(client.value("SHOW statement_timeout").await, "0");
+    client.ok("RESET statement_timeout").await;
+    assert_eq!(client.value("SHOW statement_timeout").await, "1s");
+    // The data of a COPY may take its time.
+    client.ok("CREATE TABLE t (a int)").await;
+    let mut wire = server.wire();
+    let started = std::time::Instant::now();
+    let mut rows = (0..).map_while(|n| (started.elapsed().as_millis() < 1500).then(|| format!("{n}\n").into_bytes()));
+    let answers = wire.copy_in("COPY t FROM STDIN", &mut rows, CopyEnd::Done).unwrap();
+    assert!(answers.iter().all(|answer| answer.error.is_none()), "{answers:?}");
+    assert!(answers.iter().any(|answer| answer.tag.as_deref().is_some_and(|tag| tag.starts_with("COPY "))));
 }

@@ -11,6 +11,7 @@ on_both_catalogs!(
     interop_same_time_travel,
     interop_ducklake_functions_work,
     interop_rows_of_duckdb_are_seen,
+    interop_truncated_and_widened,
     interop_both_write_at_once,
     interop_merged_files_have_the_same_history,
 );
@@ -168,6 +169,22 @@ async fn lake_after(client: &Client, stand: &Stand, table: &str, rows: u32) -> L
     })
     .await;
     lake
+}
+
+async fn interop_truncated_and_widened(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE t (id serial, n int); INSERT INTO t (n) VALUES (1), (2); SELECT * FROM t").await;
+    let lake = stand.lake();
+    // Few rows: the extension keeps them in the catalog.
+    lake.run(&["INSERT INTO t VALUES (100, 3)"]);
+    client.ok("ALTER TABLE t ALTER COLUMN n TYPE bigint; INSERT INTO t (n) VALUES (5000000000)").await;
+    let lake = lake_after(&client, stand, "t", 4).await;
+    compare(&client, &lake, "SELECT id, n FROM t ORDER BY id").await;
+    client.ok("TRUNCATE t").await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "0");
+    assert_eq!(lake.text("SELECT count(*) FROM t"), ["0"]);
+    lake.run(&["INSERT INTO t VALUES (200, 6000000000)"]);
+    assert_eq!(client.text("SELECT id, n FROM t").await, ["200|6000000000"]);
 }
 
 async fn interop_both_write_at_once(stand: &mut Stand) {

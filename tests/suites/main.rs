@@ -3,6 +3,8 @@
 
 mod stand;
 
+mod captures;
+mod clients;
 mod config;
 mod copy;
 mod crash;
@@ -14,6 +16,7 @@ mod interop;
 mod merging;
 mod planning;
 mod psql;
+mod sequences;
 mod sql;
 mod tokens;
 mod transactions;

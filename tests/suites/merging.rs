@@ -69,6 +69,40 @@ async fn merging_keeps_files_few_under_continuous_inserts() {
     assert_eq!(pinned.value("SELECT count(*) FROM t").await, (WRITERS * WRITES + 1).to_string());
 }
 
+/// Files of before and after a TRUNCATE, and of before and after a change of columns, are merged on their own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn merging_keeps_to_one_side_of_truncate_and_alter() {
+    let server = Server::with(ServerOptions::default());
+    let client = server.client().await;
+    client.ok("SET duckmesh.write_visibility = visible; CREATE TABLE t (a int, b int DEFAULT 7)").await;
+    let mut insert = 0;
+    let mut insert_some = async |client: &Client| {
+        for _ in 0..12 {
+            insert += 1;
+            client.ok(&format!("INSERT INTO t (a) VALUES ({insert})")).await;
+        }
+        eventually_async("few files", Duration::from_secs(60), || async {
+            (live_files(client).await < 12).then_some(())
+        })
+        .await;
+        client.value("SELECT max(snapshot_id) FROM duckmesh.snapshots").await
+    };
+    let first = insert_some(&client).await;
+    client.ok("ALTER TABLE t RENAME COLUMN b TO c; ALTER TABLE t ADD COLUMN d int DEFAULT 5").await;
+    let second = insert_some(&client).await;
+    client.ok("TRUNCATE t").await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "0");
+    let third = insert_some(&client).await;
+    for (snapshot, columns, rows) in [
+        (first, "count(*), sum(a), sum(b)", "12|78|84"),
+        (second, "count(*), sum(a), sum(c), sum(d)", "24|300|168|120"),
+        (third, "count(*), sum(a), sum(c), sum(d)", "12|366|84|60"),
+    ] {
+        client.ok(&format!("SET duckmesh.snapshot = '{snapshot}'")).await;
+        assert_eq!(client.value(&format!("SELECT {columns} FROM t")).await, rows, "snapshot {snapshot}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn merging_can_be_switched_off() {
     let mut server = Server::with(args(&["--merge-files", "false"]));

@@ -110,6 +110,9 @@ async fn rd6_at_engine_before_lock() {
     assert_eq!(client.value("SELECT 1").await, "1");
     std::fs::remove_file(&go_on).unwrap();
     first.iter().for_each(|pid| assert!(process::signal(*pid, process::KILL)));
+    eventually("the server sees it", Duration::from_secs(30), || {
+        (stand.server.log().matches("engine worker ended").count() == 1).then_some(())
+    });
     let asking = client.rows("SELECT 2");
     let killing = async {
         let starting = eventually_async("another worker starts", Duration::from_secs(60), || async {
@@ -136,6 +139,7 @@ async fn gw6_a_reader_that_stops_costs_no_memory() {
     let stand = Stand::sqlite();
     let other = stand.client().await;
     let mut wire = stand.server.wire();
+    wire.query("SET statement_timeout = 0");
     let query = b"SELECT n, n + 1, 'some text to make it wide' FROM generate_series(1, 100000000) AS g(n)\0";
     wire.send(b'Q', query).unwrap();
     // RowDescription and the first row; after that the client takes nothing.

@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::{CommentTarget, DdlOp};
 use crate::{
-    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, ErrorKind, LakeSchema, SchemaDef, SchemaId, TableDef,
-    TableId, ViewDef, ViewId, catalog::Result, error::Error, schema::DEFAULT_SCHEMA,
+    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, ErrorKind, LakeSchema, SchemaDef, SchemaId,
+    SequenceDef, SequenceId, SequenceSpec, TableDef, TableId, ViewDef, ViewId, catalog::Result, error::Error,
+    schema::DEFAULT_SCHEMA,
 };
 
 impl LakeSchema {
@@ -32,6 +33,7 @@ impl LakeSchema {
             DdlOp::DropTable { uuid } => {
                 let id = self.table_mut(*uuid)?.id;
                 self.tables.remove(&id);
+                self.sequences.retain(|_, s| s.spec.owner.is_none_or(|(table, _)| table != *uuid));
                 Ok(())
             }
             DdlOp::RenameTable { uuid, name } => {
@@ -41,7 +43,11 @@ impl LakeSchema {
                 Ok(())
             }
             DdlOp::AddColumn { table, column } => self.table_mut(*table)?.add_column(column),
-            DdlOp::DropColumn { table, column } => self.table_mut(*table)?.drop_column(*column),
+            DdlOp::DropColumn { table, column } => {
+                self.table_mut(*table)?.drop_column(*column)?;
+                self.sequences.retain(|_, s| s.spec.owner != Some((*table, *column)));
+                Ok(())
+            }
             DdlOp::RenameColumn { table, column, name, checks } => {
                 self.table_mut(*table)?.rename_column(*column, name, checks)
             }
@@ -69,6 +75,15 @@ impl LakeSchema {
                 self.view_mut(*uuid)?.name.clone_from(name);
                 Ok(())
             }
+            DdlOp::SetType { table, column, ty } => self.table_mut(*table)?.set_type(*column, ty),
+            DdlOp::Truncate { table } => self.table_mut(*table).map(|_| ()),
+            DdlOp::CreateSequence { uuid, schema, name, spec } => self.create_sequence(*uuid, *schema, name, spec),
+            DdlOp::AlterSequence { uuid, name, spec } => self.alter_sequence(*uuid, name, spec),
+            DdlOp::DropSequence { uuid } => {
+                let id = self.sequence_id(*uuid)?;
+                self.sequences.remove(&id);
+                Ok(())
+            }
             DdlOp::Comment { on, comment } => self.comment(on, comment.as_ref()),
         }
     }
@@ -91,7 +106,8 @@ impl LakeSchema {
     fn drop_schema(&mut self, uuid: Uuid) -> Result<()> {
         let schema = Arc::clone(self.schema_by_uuid(uuid)?);
         let used = self.tables.values().any(|t| t.schema_id == schema.id)
-            || self.views.values().any(|v| v.schema_id == schema.id);
+            || self.views.values().any(|v| v.schema_id == schema.id)
+            || self.sequences.values().any(|s| s.schema_id == schema.id);
         if used {
             return Err(Error::new(
                 ErrorKind::Invalid,
@@ -174,6 +190,31 @@ impl LakeSchema {
         Ok(())
     }
 
+    fn create_sequence(&mut self, uuid: Uuid, schema: Uuid, name: &str, spec: &SequenceSpec) -> Result<()> {
+        let schema_id = self.schema_by_uuid(schema)?.id;
+        self.check_free(schema_id, name)?;
+        let id = SequenceId::new(self.next_id());
+        let sequence = SequenceDef { id, uuid, schema_id, name: name.to_owned(), spec: spec.clone() };
+        self.sequences.insert(id, Arc::new(sequence));
+        Ok(())
+    }
+
+    fn alter_sequence(&mut self, uuid: Uuid, name: &str, spec: &SequenceSpec) -> Result<()> {
+        let id = self.sequence_id(uuid)?;
+        let Some(sequence) = self.sequences.get(&id).cloned() else { return Ok(()) };
+        if sequence.name != name {
+            self.check_free(sequence.schema_id, name)?;
+        }
+        let changed = SequenceDef { name: name.to_owned(), spec: spec.clone(), ..(*sequence).clone() };
+        self.sequences.insert(id, Arc::new(changed));
+        Ok(())
+    }
+
+    fn sequence_id(&self, uuid: Uuid) -> Result<SequenceId> {
+        let found = self.sequence_by_uuid(uuid).map(|s| s.id);
+        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("sequence {uuid} does not exist")))
+    }
+
     fn comment(&mut self, on: &CommentTarget, comment: Option<&String>) -> Result<()> {
         let comment = comment.cloned();
         match on {
@@ -198,10 +239,11 @@ impl LakeSchema {
         id
     }
 
-    /// Tables and views share their names.
+    /// Tables, views and sequences share their names.
     fn check_free(&self, schema: SchemaId, name: &str) -> Result<()> {
         let taken = self.tables.values().any(|t| t.schema_id == schema && t.name == name)
-            || self.views.values().any(|v| v.schema_id == schema && v.name == name);
+            || self.views.values().any(|v| v.schema_id == schema && v.name == name)
+            || self.sequences.values().any(|s| s.schema_id == schema && s.name == name);
         if taken {
             return Err(Error::new(ErrorKind::AlreadyExists, format!("relation \"{name}\" already exists")));
         }
@@ -289,6 +331,17 @@ impl TableDef {
                 old.kind.clone_from(&check.kind);
             }
         }
+        Ok(())
+    }
+
+    fn set_type(&mut self, column: ColumnId, ty: &ColumnType) -> Result<()> {
+        let table = self.name.clone();
+        let column = self.column_mut(column)?;
+        if !column.ty.reads_as(ty) {
+            let message = format!("column \"{}\" of relation \"{table}\" cannot become {ty}", column.name);
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        column.ty = ty.clone();
         Ok(())
     }
 

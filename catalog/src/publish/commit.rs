@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Publication, Published, diff, files, inlined};
+use super::{Publication, Published, diff, files, inlined, truncate};
 use crate::{
-    Catalog, ErrorKind, LakeSchema, Offset, SnapshotId, TableDef,
+    Catalog, ErrorKind, LakeSchema, Offset, SnapshotId, TableDef, TableId,
     catalog::{Book, Result},
+    ddl::DdlOp,
     error::Error,
     failpoint,
     files::NewFile,
@@ -115,12 +116,19 @@ impl Catalog {
             ));
         }
         statements.extend(inlined::follow(tx, dialect, &old, &new, &diff, schema_version).await?);
+        let silent = statements.is_empty();
         let mut changes = diff.changes;
+        for table in truncated(&old, &new, &publication.ddl) {
+            let (ends, entries) = truncate::statements(tx, table, snapshot).await?;
+            statements.extend(ends);
+            changes.extend(entries);
+        }
         for (table, new_files) in by_table(&old, &new, publication)? {
             files::insert(tx, &mut statements, snapshot, &table, &new_files, &mut next_file_id).await?;
             changes.push(format!("inserted_into_table:{}", table.id));
         }
-        if changes.is_empty() {
+        // What only DuckMesh knows of (sequences) makes a snapshot too, without an entry for other programs.
+        if changes.is_empty() && silent {
             return Ok(None);
         }
         // Time travel by time needs times in the order of ids, whatever this machine's clock does.
@@ -139,6 +147,17 @@ impl Catalog {
         all.append(&mut statements);
         Ok(Some((snapshot, all)))
     }
+}
+
+/// Tables that the operations truncate, of those that were there before and still are.
+fn truncated(old: &LakeSchema, new: &LakeSchema, ops: &[DdlOp]) -> Vec<TableId> {
+    let mut tables: Vec<TableId> = Vec::new();
+    for op in ops {
+        let DdlOp::Truncate { table } = op else { continue };
+        let there = old.table_by_uuid(*table).and(new.table_by_uuid(*table));
+        tables.extend(there.map(|t| t.id).filter(|id| !tables.contains(id)));
+    }
+    tables
 }
 
 /// The compare-and-set that everything hangs on: one row, or the reason why not.

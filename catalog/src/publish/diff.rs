@@ -70,6 +70,7 @@ pub(super) fn diff(old: &LakeSchema, new: &LakeSchema, at: SnapshotId) -> Result
             Some(_) => {}
         }
     }
+    sequences(&mut out, old, new, at)?;
     for id in old.tables.keys().filter(|id| !new.tables.contains_key(id)) {
         drop_table(&mut out, id.get(), at);
     }
@@ -90,6 +91,34 @@ pub(super) fn diff(old: &LakeSchema, new: &LakeSchema, at: SnapshotId) -> Result
         out.changes.push(format!("dropped_schema:{id}"));
     }
     Ok(out)
+}
+
+/// Sequences are our own: other programs see nothing of them, so that there is no entry in `changes_made`.
+fn sequences(out: &mut Diff, old: &LakeSchema, new: &LakeSchema, at: SnapshotId) -> Result<()> {
+    for (id, before) in &old.sequences {
+        if new.sequences.get(id) == Some(before) {
+            continue;
+        }
+        out.push_one(
+            "UPDATE @duckmesh_sequence SET end_snapshot = $1 WHERE sequence_id = $2 AND end_snapshot IS NULL",
+            params![at, *id],
+        );
+        if new.sequences.get(id).is_none_or(|after| after.spec.state != before.spec.state) {
+            out.push(
+                "DELETE FROM @duckmesh_sequence_state WHERE state_uuid = $1",
+                params![before.spec.state.to_string()],
+            );
+        }
+    }
+    for (id, after) in new.sequences.iter().filter(|(id, after)| old.sequences.get(id) != Some(*after)) {
+        let definition = crate::sequences::write(&after.spec)?;
+        out.push(
+            "INSERT INTO @duckmesh_sequence(sequence_id, sequence_uuid, begin_snapshot, schema_id, name, definition)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            params![*id, after.uuid, at, after.schema_id, &after.name, definition],
+        );
+    }
+    Ok(())
 }
 
 fn schema_name(schema: &LakeSchema, id: crate::SchemaId) -> Result<&str> {
@@ -218,7 +247,9 @@ fn alter_columns(out: &mut Diff, old: &TableDef, new: &TableDef, at: SnapshotId)
 
 fn alter_column(out: &mut Diff, table: &TableDef, old: &ColumnDef, new: &ColumnDef, at: SnapshotId) -> bool {
     let default_changed = old.default != new.default;
-    if old.name == new.name && old.nullable == new.nullable && !default_changed {
+    // Lengths of texts are ours alone.
+    let type_changed = old.ty.ducklake() != new.ty.ducklake();
+    if old.name == new.name && old.nullable == new.nullable && !default_changed && !type_changed {
         return false;
     }
     out.push_one(
@@ -234,6 +265,13 @@ fn alter_column(out: &mut Diff, table: &TableDef, old: &ColumnDef, new: &ColumnD
          FROM @ducklake_column WHERE table_id = $2 AND column_id = $3 AND end_snapshot = $1",
         params![at, table.id, new.id, &new.name, new.nullable],
     );
+    if type_changed {
+        out.push_one(
+            "UPDATE @ducklake_column SET column_type = $4
+             WHERE table_id = $2 AND column_id = $3 AND begin_snapshot = $1",
+            params![at, table.id, new.id, new.ty.ducklake()],
+        );
+    }
     if default_changed && let Some(row) = columns::write(new).into_iter().next() {
         out.push_one(
             "UPDATE @ducklake_column SET default_value = $4, default_value_type = $5, default_value_dialect = 'duckdb'

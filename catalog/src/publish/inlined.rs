@@ -79,7 +79,12 @@ fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
             ColumnType::Time => "TIME",
             ColumnType::Interval => "INTERVAL",
             ColumnType::Uuid => "UUID",
-            ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz | ColumnType::Array(_) => "VARCHAR",
+            ColumnType::Date
+            | ColumnType::Timestamp
+            | ColumnType::Timestamptz
+            | ColumnType::Array(_)
+            // In no table.
+            | ColumnType::System(_) => "VARCHAR",
             ColumnType::Other(_) => match other {
                 "int8" => "SMALLINT",
                 "uint8" | "uint16" => "INTEGER",

@@ -114,6 +114,7 @@ pub(crate) fn compare(ty: &ColumnType, a: &str, b: &str) -> Option<Ordering> {
             }
             _ => None,
         },
+        ColumnType::System(ty) => compare(&ty.base(), a, b),
         ColumnType::Interval => None,
     }
 }

@@ -301,6 +301,7 @@ pub fn ddl_errors() {
         ddl_offset: Offset::ZERO,
         schemas: [("main".to_owned(), Arc::new(schema))].into(),
         tables: Default::default(),
+        sequences: Default::default(),
         views: Default::default(),
     };
     let table = |n, name: &str, columns| DdlOp::CreateTable {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use async_trait::async_trait;
 use bytes::Bytes;
-use duckmesh_catalog::{ColumnDef, ColumnId, LakeSchema};
+use duckmesh_catalog::{ColumnDef, ColumnId, LakeSchema, SequenceDef};
 
 use super::{
-    barrier, checks, conform, defaults, insert,
+    barrier,
+    calls::Numbers,
+    checks, conform, defaults, insert,
     row_buffer::RowBuffer,
     write::{self, Fate, Payload},
 };
@@ -31,11 +33,22 @@ pub struct CopyIn {
     parser: CopyParser,
     sink: RowSink,
     buffer: RowBuffer,
-    /// One-row arrays of the columns that the data does not have; none where the column comes from the data.
-    defaults: Vec<Option<ArrayRef>>,
+    /// Where each column's values come from.
+    defaults: Vec<Given>,
+    numbers: Numbers,
     payload: Payload,
     values: Arc<ValueContext>,
     place: Place,
+}
+
+/// Where a column's values come from.
+enum Given {
+    /// The data.
+    Data,
+    /// A value for all rows, as an array of one.
+    Constant(ArrayRef),
+    /// A number for each row.
+    Sequence(Arc<SequenceDef>),
 }
 
 /// Begins a COPY.
@@ -61,7 +74,13 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
     let mut given = Vec::with_capacity(columns.len());
     for column in &columns {
         let named = plan.columns.contains(&column.id);
-        given.push(if named { None } else { Some(defaults::column(session, column, 1).await?) });
+        given.push(if named {
+            Given::Data
+        } else if let Some(sequence) = defaults::sequence_of(&pin.schema, &table, column) {
+            Given::Sequence(sequence)
+        } else {
+            Given::Constant(defaults::column(session, &pin.schema, &table, column, 1).await?)
+        });
     }
     let named = plan.columns.iter().filter_map(|id| table.column_by_id(*id));
     let sink_columns: Vec<SinkColumn> =
@@ -77,6 +96,7 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
         plan: CopyInPlan { table: table.clone(), ..plan.clone() },
         schema: pin.schema,
         defaults: given,
+        numbers: Numbers::of(session),
         payload,
         values: session.value_context(),
         place,
@@ -164,8 +184,12 @@ impl CopyIn {
         let mut arrays = Vec::with_capacity(columns.len());
         for (column, default) in columns.iter().zip(&self.defaults) {
             arrays.push(match default {
-                Some(one) => repeated(one, batch.num_rows())?,
-                None => {
+                Given::Constant(one) => repeated(one, batch.num_rows())?,
+                Given::Sequence(sequence) => {
+                    let numbers = self.numbers.next(sequence, batch.num_rows()).await?;
+                    defaults::numbers(&numbers, &column.ty, &self.values)?
+                }
+                Given::Data => {
                     let index = self.plan.columns.iter().position(|id: &ColumnId| *id == column.id);
                     let array = index.and_then(|index| batch.columns().get(index));
                     array.cloned().ok_or_else(|| PgError::internal("COPY lost a column"))?

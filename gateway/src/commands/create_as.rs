@@ -1,6 +1,6 @@
 //! CREATE TABLE AS: the table and its rows in one frame.
 
-use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, ddl::DdlOp};
+use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, ddl::DdlOp, types::oid};
 use duckmesh_ingest::Part;
 use uuid::Uuid;
 
@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     session::{ClientSession, Pin, PreparedStatement},
-    sql::plan::{CreateTableAsPlan, Plan},
+    sql::{
+        LONG,
+        plan::{CreateTableAsPlan, Plan},
+    },
     value,
     wire::{
         PgError, PgResult, SqlState,
@@ -135,8 +138,14 @@ fn columns(plan: &CreateTableAsPlan, described: &[ResultColumn]) -> PgResult<Vec
 /// # Errors
 /// 0A000 when a lake cannot hold it.
 pub fn column_type(result: &ResultColumn) -> PgResult<ColumnType> {
-    let declared = result.declared.clone().filter(ColumnType::is_writable);
-    declared.or_else(|| value::type_of_oid(result.type_oid, result.typmod)).ok_or_else(|| {
+    let long = |ty: &ColumnType| match ty {
+        ColumnType::Array(element) => **element == LONG,
+        ty => *ty == LONG,
+    };
+    let declared = result.declared.clone().filter(|ty| ty.is_writable() && !long(ty));
+    let found = declared.or_else(|| value::type_of_oid(result.type_oid, result.typmod)).map(|ty| ty.base());
+    // Values of `regclass` and its like go out as numbers with names: neither can be meant.
+    found.filter(|_| !oid::is_named(result.type_oid)).ok_or_else(|| {
         PgError::unsupported(format!("column \"{}\" has a type that a table cannot hold", result.name))
             .hint("Cast it to a type that can be stored.")
     })

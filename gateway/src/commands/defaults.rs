@@ -1,17 +1,19 @@
 //! Values of columns that a write does not name.
 
+use std::sync::Arc;
+
 use arrow::array::ArrayRef;
-use duckmesh_catalog::{ColumnDef, ColumnType, DefaultValue};
+use duckmesh_catalog::{ColumnDef, ColumnType, DefaultValue, LakeSchema, SequenceDef, TableDef};
 use uuid::Uuid;
 
-use super::{conform, render, select};
+use super::{calls, conform, render, select};
 use crate::{
     session::{ClientSession, Pin},
     sql::{
         self,
         plan::{DefaultProgram, SessionValue},
     },
-    value::ColumnBuilder,
+    value::{ColumnBuilder, ValueContext},
     wire::{PgError, PgResult, backend::Session as _},
 };
 
@@ -19,7 +21,16 @@ use crate::{
 ///
 /// # Errors
 /// What evaluating the default gives.
-pub async fn column(session: &ClientSession, column: &ColumnDef, rows: usize) -> PgResult<ArrayRef> {
+pub async fn column(
+    session: &ClientSession,
+    schema: &LakeSchema,
+    table: &TableDef,
+    column: &ColumnDef,
+    rows: usize,
+) -> PgResult<ArrayRef> {
+    if let Some(sequence) = sequence_of(schema, table, column) {
+        return numbers(&calls::next(session, &sequence, rows).await?, &column.ty, &session.value_context());
+    }
     let mut builder = ColumnBuilder::new(&column.ty, rows)?;
     match program(session, column).await? {
         DefaultProgram::Null => (0..rows).for_each(|_| builder.append_null()),
@@ -50,6 +61,34 @@ pub async fn column(session: &ClientSession, column: &ColumnDef, rows: usize) ->
             let expression = render::sql(session, &parts, &[], None)?;
             return computed(session, &expression, &column.ty, rows).await;
         }
+    }
+    Ok(builder.finish())
+}
+
+/// The sequence that makes a column's numbers.
+#[must_use]
+pub fn sequence_of(schema: &LakeSchema, table: &TableDef, column: &ColumnDef) -> Option<Arc<SequenceDef>> {
+    match &column.default {
+        Some(DefaultValue::Expression(text)) => sql::sequence::of_default(text, schema),
+        Some(DefaultValue::Literal(_)) => None,
+        None => schema.identity(table.uuid, column.id).cloned(),
+    }
+}
+
+/// Numbers of a sequence as a column's values.
+///
+/// # Errors
+/// 22003 where the column's type is smaller than the sequence's.
+pub fn numbers(numbers: &[i64], ty: &ColumnType, ctx: &ValueContext) -> PgResult<ArrayRef> {
+    if *ty == ColumnType::Int8 {
+        return Ok(Arc::new(arrow::array::Int64Array::from(numbers.to_vec())));
+    }
+    let mut builder = ColumnBuilder::new(ty, numbers.len())?;
+    for number in numbers {
+        builder.append_text(number.to_string().as_bytes(), ctx).map_err(|error| match ty {
+            ColumnType::Int2 | ColumnType::Int4 => PgError::new(error.code(), format!("{ty} out of range")),
+            _ => error,
+        })?;
     }
     Ok(builder.finish())
 }

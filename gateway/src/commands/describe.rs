@@ -10,7 +10,7 @@ use crate::{
     engine::{EngineColumn, QueryRequest, ResultStream},
     pgcatalog,
     session::{ClientSession, PreparedStatement},
-    sql::plan::{InsertPlan, OutputColumn, Plan, QueryPlan, Returning, SettingPlan},
+    sql::plan::{InsertPlan, Origin, OutputColumn, Plan, QueryPlan, Returning, SettingPlan},
     value::Encoder,
     wire::{
         PgResult,
@@ -145,12 +145,17 @@ fn result_column(
     arrow: &DataType,
     known: Option<&OutputColumn>,
 ) -> PgResult<ResultColumn> {
-    let origin = known.and_then(|k| k.origin.as_ref()).and_then(|(t, id)| Some((t, t.column_by_id(*id)?)));
-    let declared = origin.map(|(_, c)| c.ty.clone()).or_else(|| known.and_then(|k| k.ty.clone()));
+    let origin = match known.and_then(|k| k.origin.as_ref()) {
+        Some(Origin::Table(table, id)) => table.column_by_id(*id).map(|c| (place(table, c), Some(c.ty.clone()))),
+        Some(Origin::Relation(oid, number)) => Some(((*oid, *number), None)),
+        None => None,
+    };
+    let (place, declared) = origin.unwrap_or_default();
+    let declared = declared.or_else(|| known.and_then(|k| k.ty.clone()));
     let ctx = session.value_context();
     let encoder = Encoder::new(arrow, &column.duckdb_type, declared.as_ref(), &ctx)?;
     let ty = encoder.pg_type();
-    let (table_oid, attnum) = origin.map_or((0, 0), |(table, c)| place(table, c));
+    let (table_oid, attnum) = place;
     Ok(ResultColumn {
         name: known.and_then(|k| k.name.clone()).unwrap_or_else(|| column.name.clone()),
         table_oid,

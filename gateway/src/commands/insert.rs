@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, TableDef};
+use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, LakeSchema, TableDef};
 
 use super::{
-    barrier, checks, conform,
+    barrier, calls, checks, conform,
     copy_in::CopyIn,
     current, defaults, describe, render,
     row_buffer::{RowBuffer, Rows},
@@ -62,7 +62,7 @@ pub async fn run(
         let Plan::Insert(plan) = prepared.plan() else { return Err(wrong_plan()) };
         let made = prepared.schema().ddl_offset;
         let rows = rows(session, plan, &params, pin.as_ref(), prepared.schema()).await?;
-        let result = returned(session, plan, &rows, &params).await?;
+        let result = returned(session, plan, &rows, &params, prepared.schema()).await?;
         unchanged(&described, &result)?;
         if rows.count == 0 {
             session.settings.set_internal("duckmesh.idempotency_key", "");
@@ -101,7 +101,7 @@ async fn in_transaction(
     let (prepared, pin) = current(session, prepared, pin).await?;
     let Plan::Insert(plan) = prepared.plan() else { return Err(wrong_plan()) };
     let rows = rows(session, plan, params, Some(&pin), &pin.schema).await?;
-    let result = returned(session, plan, &rows, params).await?;
+    let result = returned(session, plan, &rows, params, &pin.schema).await?;
     buffer(session, plan.table.uuid, rows)?;
     Ok(result)
 }
@@ -132,7 +132,7 @@ async fn rows(
     plan: &InsertPlan,
     params: &Params,
     pin: Option<&Pin>,
-    schema: &Arc<duckmesh_catalog::LakeSchema>,
+    schema: &Arc<LakeSchema>,
 ) -> PgResult<Rows> {
     let table = &plan.table;
     let columns: Vec<&ColumnDef> = table.columns.iter().filter(|c| c.ty.is_writable()).collect();
@@ -140,12 +140,12 @@ async fn rows(
     let mut buffer = RowBuffer::new(session.lake.clone(), schema, table.clone(), ids.clone())?;
     match &plan.source {
         InsertSource::DefaultValues => {
-            let batch = complete(session, plan, &columns, Vec::new(), 1).await?;
+            let batch = complete(session, schema, plan, &columns, Vec::new(), 1).await?;
             checks::not_null(&session.value_context(), table, &ids, &batch)?;
             buffer.push(batch).await?;
         }
         InsertSource::Values(cells) => {
-            let batch = values(session, plan, &columns, cells, params).await?;
+            let batch = values(session, schema, plan, &columns, cells, params).await?;
             checks::not_null(&session.value_context(), table, &ids, &batch)?;
             buffer.push(batch).await?;
         }
@@ -158,7 +158,8 @@ async fn rows(
                     continue;
                 }
                 let given = conform::batch(&batch, &targets, &session.value_context())?;
-                let batch = complete(session, plan, &columns, given.columns().to_vec(), given.num_rows()).await?;
+                let (rows, given) = (given.num_rows(), given.columns().to_vec());
+                let batch = complete(session, schema, plan, &columns, given, rows).await?;
                 checks::not_null(&session.value_context(), table, &ids, &batch)?;
                 buffer.push(batch).await?;
             }
@@ -172,6 +173,7 @@ async fn rows(
 /// Adds the defaults of columns that the statement does not name; `given` stands for `plan.columns`, in order.
 async fn complete(
     session: &ClientSession,
+    schema: &LakeSchema,
     plan: &InsertPlan,
     columns: &[&ColumnDef],
     given: Vec<ArrayRef>,
@@ -182,7 +184,7 @@ async fn complete(
         let named = plan.columns.iter().position(|id| *id == column.id).and_then(|index| given.get(index));
         arrays.push(match named {
             Some(array) => array.clone(),
-            None => defaults::column(session, column, rows).await?,
+            None => defaults::column(session, schema, &plan.table, column, rows).await?,
         });
     }
     conform::record_batch(columns, arrays)
@@ -191,6 +193,7 @@ async fn complete(
 /// Rows of constants, parameters and defaults.
 async fn values(
     session: &ClientSession,
+    schema: &LakeSchema,
     plan: &InsertPlan,
     columns: &[&ColumnDef],
     cells: &[Vec<Cell>],
@@ -200,13 +203,11 @@ async fn values(
     let mut arrays = Vec::with_capacity(columns.len());
     for column in columns {
         let Some(index) = plan.columns.iter().position(|id| *id == column.id) else {
-            arrays.push(defaults::column(session, column, cells.len()).await?);
+            arrays.push(defaults::column(session, schema, &plan.table, column, cells.len()).await?);
             continue;
         };
         let mut builder = ColumnBuilder::new(&column.ty, cells.len())?;
-        // Where some rows say DEFAULT, the default is computed for all rows, so that row i has the i-th value.
-        let any_default = cells.iter().any(|row| matches!(row.get(index), Some(Cell::Default)));
-        let computed = if any_default { Some(defaults::column(session, column, cells.len()).await?) } else { None };
+        let computed = said_default(session, schema, plan, column, cells, index).await?;
         for row in cells {
             let cell = row.get(index).unwrap_or(&Cell::Null);
             append(&mut builder, &column.ty, cell, plan, params, &ctx)?;
@@ -218,6 +219,34 @@ async fn values(
         });
     }
     conform::record_batch(columns, arrays)
+}
+
+/// Values for the rows that say DEFAULT, in their places; none where no row does.
+async fn said_default(
+    session: &ClientSession,
+    schema: &LakeSchema,
+    plan: &InsertPlan,
+    column: &ColumnDef,
+    cells: &[Vec<Cell>],
+    index: usize,
+) -> PgResult<Option<ArrayRef>> {
+    let says: Vec<bool> = cells.iter().map(|row| matches!(row.get(index), Some(Cell::Default))).collect();
+    let count = says.iter().filter(|says| **says).count();
+    if count == 0 {
+        return Ok(None);
+    }
+    // Other rows' places are never looked at: any value does.
+    let values = defaults::column(session, schema, &plan.table, column, count).await?;
+    let mut next = 0_u32;
+    let places: arrow::array::UInt32Array = says
+        .into_iter()
+        .map(|says| {
+            let at = next;
+            next += u32::from(says);
+            says.then_some(at)
+        })
+        .collect();
+    arrow::compute::take(&values, &places, None).map(Some).map_err(PgError::internal)
 }
 
 fn append(
@@ -278,6 +307,7 @@ async fn returned(
     plan: &InsertPlan,
     rows: &Rows,
     params: &Params,
+    schema: &LakeSchema,
 ) -> PgResult<Outcome<CopyIn>> {
     match &plan.returning {
         None => Ok(Outcome::Complete(format!("INSERT 0 {}", rows.count))),
@@ -295,7 +325,8 @@ async fn returned(
             Ok(select::ready(described, batches, RowTag::Insert))
         }
         Some(Returning::Query(query)) => {
-            let sql = render::sql(session, &query.sql, &plan.params, Some(params))?;
+            let parts = calls::run(session, schema, &query.sql, &plan.params, params).await?;
+            let sql = render::sql(session, &parts, &plan.params, Some(params))?;
             let (stream, batches) = query_rows(session, plan, rows, sql).await?;
             let columns = describe::result_columns(session, &stream, query)?;
             Ok(select::ready(columns, batches, RowTag::Insert))

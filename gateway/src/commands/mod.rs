@@ -3,6 +3,8 @@
 pub mod barrier;
 pub mod failure;
 
+mod calls;
+pub mod cursor;
 pub mod describe;
 mod render;
 pub mod select;
@@ -55,8 +57,25 @@ pub async fn run(
         Plan::Transaction(plan) => transaction::run(session, plan).await,
         Plan::Setting(plan) => setting::run(session, plan),
         Plan::NoOp { tag, notice } => {
+            match tag.as_str() {
+                "LOCK TABLE" if session.transaction.is_none() && place == Place::Last => {
+                    let message = "LOCK TABLE can only be used in transaction blocks";
+                    return Err(PgError::new(SqlState::NO_ACTIVE_SQL_TRANSACTION, message));
+                }
+                "VACUUM" => not_in_block(session, tag, place)?,
+                _ => {}
+            }
             notice.iter().cloned().for_each(|notice| session.notice(notice));
             Ok(Outcome::Complete(tag.clone()))
+        }
+        Plan::Command(_) => Err(PgError::internal("a command of the wire reached the session")),
+        Plan::Listen(on, name) => {
+            session.listening.listen(*on, name.clone());
+            Ok(Outcome::Complete(if *on { "LISTEN" } else { "UNLISTEN" }.to_owned()))
+        }
+        Plan::Notify(channel, payload) => {
+            session.notify(channel, payload)?;
+            Ok(Outcome::Complete("NOTIFY".to_owned()))
         }
         Plan::Query(_) => select::run(session, prepared, params).await,
         Plan::CopyOut(_) => copy_out::run(session, prepared, params).await,

@@ -93,6 +93,8 @@ pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<
         SessionValue::TransactionId => {
             format!("CAST({} AS BIGINT)", session.transaction_id())
         }
+        // Only described here; a statement that runs has run its calls before.
+        SessionValue::Call(call) => super::calls::null_of(call.function),
         SessionValue::Setting(name, missing_ok) => match session.settings.get(name) {
             Some(value) => text(&value),
             None if *missing_ok => "CAST(NULL AS VARCHAR)".to_owned(),

@@ -6,13 +6,18 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use duckmesh_ingest::Reading;
 
-use super::{barrier, copy_in::CopyIn, current, describe, render, tables, wrong_plan};
+use super::{
+    barrier,
+    calls::{self, RowCalls},
+    copy_in::CopyIn,
+    current, describe, render, tables, wrong_plan,
+};
 use crate::{
     engine::{QueryRequest, ResultStream},
     session::{ClientSession, OpenLake, Pin, PreparedStatement},
     sql::plan::{Plan, QueryPlan},
     wire::{
-        PgResult,
+        PgError, PgResult,
         backend::{Outcome, Params, ResultColumn, RowSource, RowTag, Rows},
         cancel::Cancel,
     },
@@ -32,7 +37,7 @@ pub async fn run(
     let Plan::Query(plan) = prepared.plan() else { return Err(wrong_plan()) };
     let running = start(session, &pin, plan, &params).await?;
     let columns = describe::result_columns(session, &running.stream, plan)?;
-    Ok(Outcome::Rows(Rows { columns, batches: Box::new(running), tag: RowTag::Select }))
+    Ok(Outcome::Rows(Rows { columns, batches: Box::new(running), tag: RowTag::Select, binary: false }))
 }
 
 /// The snapshot a read sees now, after its barrier.
@@ -62,6 +67,7 @@ pub struct Running {
     /// Its results.
     pub stream: ResultStream,
     cancel: Cancel,
+    calls: Option<RowCalls>,
     _scratch: ScratchFiles,
     _reading: Reading,
     /// The lake stays open while it runs.
@@ -73,7 +79,12 @@ pub struct Running {
 /// # Errors
 /// Parameter and engine errors.
 pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, params: &Params) -> PgResult<Running> {
-    let sql = render::sql(session, &plan.sql, &plan.params, Some(params))?;
+    if plan.locks && !std::mem::replace(&mut session.told_of_locks, true) {
+        session.notice(PgError::notice("rows are not locked: readers have a fixed snapshot, and writers never wait"));
+    }
+    let parts = calls::run(session, &pin.schema, &plan.sql, &plan.params, params).await?;
+    let calls = RowCalls::of(session, &pin.schema, plan, params)?;
+    let sql = render::sql(session, &parts, &plan.params, Some(params))?;
     let reading = session.lake.lake.read();
     let prelude = tables::prelude(session, pin, plan, Some(params)).await?;
     let scratch = ScratchFiles(prelude.scratch);
@@ -82,6 +93,7 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
     Ok(Running {
         stream,
         cancel: session.cancel.clone(),
+        calls,
         _scratch: scratch,
         _reading: reading,
         _lake: session.lake.clone(),
@@ -94,10 +106,14 @@ impl Running {
     /// # Errors
     /// Engine errors; 57014 when the statement was told to stop.
     pub async fn next(&mut self) -> PgResult<Option<RecordBatch>> {
-        tokio::select! {
+        let batch = tokio::select! {
             biased;
             reason = self.cancel.cancelled() => Err(ClientSession::stopped(reason)),
             batch = self.stream.next() => batch,
+        }?;
+        match (batch, &self.calls) {
+            (Some(batch), Some(calls)) => calls.fill(batch).await.map(Some),
+            (batch, _) => Ok(batch),
         }
     }
 
@@ -146,7 +162,7 @@ impl RowSource for Ready {
 /// A result whose rows are here already.
 #[must_use]
 pub fn ready(columns: Arc<[ResultColumn]>, batches: Vec<RecordBatch>, tag: RowTag) -> Outcome<CopyIn> {
-    Outcome::Rows(Rows { columns, batches: Box::new(Ready(batches.into_iter())), tag })
+    Outcome::Rows(Rows { columns, batches: Box::new(Ready(batches.into_iter())), tag, binary: false })
 }
 
 /// A small result of text columns, one inner vector a row.

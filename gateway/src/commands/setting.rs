@@ -58,18 +58,20 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
                 return Err(PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, text));
             }
             session.settings.discard();
+            session.given().clear();
+            session.advisory.release_all();
+            session.listening.stop();
             // A pooled connection's next user depends on nothing that this one wrote.
             session.last_write = Offset::ZERO;
             session.settings.set_internal("duckmesh.last_token", "");
             "DISCARD ALL"
         }
-        // The wire holds prepared statements: it knows ALL by its tag.
-        SettingPlan::Deallocate(None) => "DEALLOCATE ALL",
-        SettingPlan::Deallocate(Some(name)) => {
-            session.deallocated.push(name.clone());
-            "DEALLOCATE"
+        SettingPlan::Discard(tag) => {
+            if *tag == "DISCARD SEQUENCES" {
+                session.given().clear();
+            }
+            tag
         }
-        SettingPlan::Discard(tag) => tag,
     };
     Ok(Outcome::Complete(tag.to_owned()))
 }

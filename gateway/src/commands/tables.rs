@@ -127,7 +127,8 @@ async fn sources(
     let mut sources = Vec::new();
     let mut scan = Scan { table: table.clone(), files_total: 0, files_read: 0, bytes_read: 0, own_files: 0 };
     // A table that this transaction made has no files in the lake.
-    if pin.base.tables.get(&table.id).is_some_and(|base| base.uuid == table.uuid) {
+    let truncated = session.transaction.as_ref().is_some_and(|t| t.truncates(table.uuid));
+    if !truncated && pin.base.tables.get(&table.id).is_some_and(|base| base.uuid == table.uuid) {
         let catalog = session.server.lakes.catalog();
         let lake = session.lake.info.id;
         let known = catalog.files(lake, pin.snapshot.id, table.id).await.map_err(failure::catalog)?;

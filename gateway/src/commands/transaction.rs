@@ -79,19 +79,26 @@ fn noted_isolation(session: &mut ClientSession, isolation: Option<&str>) {
 async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'static str> {
     if !session.in_block() {
         // What was written before in the same query string ends here, as in Postgres.
+        let open = session.transaction.is_some();
         write::commit(session).await?;
+        if open {
+            session.committed();
+        }
         return ended_without_block(session, and_chain, "COMMIT");
     }
     let (failed, read_only) = session.transaction.as_ref().map_or((false, false), |t| (t.failed, t.read_only));
     if failed {
         session.end_transaction();
+        session.rolled_back();
         session.settings.on_rollback();
     } else {
         let result = write::commit(session).await;
         if let Err(error) = result {
+            session.rolled_back();
             session.settings.on_rollback();
             return Err(error);
         }
+        session.committed();
         session.settings.on_commit();
     }
     if and_chain {
@@ -103,11 +110,13 @@ async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'stat
 fn rollback(session: &mut ClientSession, and_chain: bool) -> &'static str {
     if !session.in_block() {
         session.end_transaction();
+        session.rolled_back();
         warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
         return "ROLLBACK";
     }
     let read_only = session.transaction.as_ref().is_some_and(|t| t.read_only);
     session.end_transaction();
+    session.rolled_back();
     session.settings.on_rollback();
     if and_chain {
         begin(session, Some(read_only));

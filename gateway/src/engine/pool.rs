@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -23,6 +23,8 @@ use super::{
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
+/// Retired workers of a lake that still run for their other statements; each may need as much memory as the first.
+const RETIRED_MAX: usize = 2;
 /// A worker that took the connection and ended before the request reached it is replaced so often.
 const ATTEMPTS: usize = 3;
 
@@ -33,11 +35,29 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     options: Arc<EngineOptions>,
     /// Held while a worker is started, so that only one is.
-    worker: AsyncMutex<Option<Arc<Worker>>>,
+    workers: AsyncMutex<Workers>,
     running: Arc<Semaphore>,
     waiting: AtomicUsize,
     closed: AtomicBool,
     quarantine: Arc<Quarantine>,
+}
+
+#[derive(Default)]
+struct Workers {
+    /// Takes new statements.
+    current: Option<Arc<Worker>>,
+    /// Taken from service, oldest first; gone when the last statement on them ends.
+    retired: Vec<Weak<Worker>>,
+}
+
+impl Workers {
+    /// Those that are still there.
+    fn retired(&mut self) -> Vec<Arc<Worker>> {
+        let retired: Vec<_> = self.retired.drain(..).filter_map(|worker| worker.upgrade()).collect();
+        let alive: Vec<_> = retired.into_iter().filter(|worker| !worker.process.has_exited()).collect();
+        self.retired = alive.iter().map(Arc::downgrade).collect();
+        alive
+    }
 }
 
 /// What an operator wants to know of an engine.
@@ -58,7 +78,7 @@ impl Engine {
         let running = Arc::new(Semaphore::new(options.concurrent_max.max(1)));
         Self(Arc::new(Inner {
             options: Arc::new(options),
-            worker: AsyncMutex::new(None),
+            workers: AsyncMutex::default(),
             running,
             waiting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
@@ -91,10 +111,10 @@ impl Engine {
     /// are gone.
     pub async fn shutdown(&self) {
         self.0.closed.store(true, Ordering::SeqCst);
-        let worker = self.0.worker.lock().await.take();
-        if let Some(worker) = worker {
-            worker.close().await;
-        }
+        let mut workers = self.0.workers.lock().await;
+        let all: Vec<_> = workers.current.take().into_iter().chain(workers.retired()).collect();
+        drop(workers);
+        futures::future::join_all(all.iter().map(|worker| worker.close())).await;
     }
 
     /// A statement whose worker is ended because of another one is run once more, as long as nobody saw rows of it.
@@ -176,15 +196,23 @@ impl Inner {
 
     /// The worker that takes new statements; started where there is none.
     async fn worker(&self) -> Result<Arc<Worker>, String> {
-        let mut current = self.worker.lock().await;
+        let mut workers = self.workers.lock().await;
         if self.closed.load(Ordering::SeqCst) {
             return Err("the engine is shut down".to_owned());
         }
-        if let Some(worker) = current.as_ref().filter(|worker| worker.takes_statements()) {
+        if let Some(worker) = workers.current.as_ref().filter(|worker| worker.takes_statements()) {
             return Ok(Arc::clone(worker));
         }
         // The old one ends with its last statement, or is gone.
-        *current = None;
+        let old = workers.current.take();
+        workers.retired.extend(old.as_ref().map(Arc::downgrade));
+        drop(old);
+        let retired = workers.retired();
+        let too_many = retired.len().saturating_sub(RETIRED_MAX);
+        for worker in retired.into_iter().take(too_many) {
+            // What it runs is run again on the new one.
+            tokio::spawn(async move { worker.end("too many are retired").await });
+        }
         let process = Process::start(&self.options).await?;
         let worker = Arc::new(Worker {
             process,
@@ -195,7 +223,7 @@ impl Inner {
             closed: AtomicBool::new(false),
             wanted: watch::Sender::new(0),
         });
-        *current = Some(Arc::clone(&worker));
+        workers.current = Some(Arc::clone(&worker));
         Ok(worker)
     }
 }

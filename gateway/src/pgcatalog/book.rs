@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use duckmesh_catalog::{
-    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, DefaultValue, LakeSchema, SchemaId, TableDef, TableId,
-    ViewDef, schema::DEFAULT_SCHEMA,
+    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, DefaultValue, LakeSchema, SchemaId, SequenceDef,
+    TableDef, TableId, ViewDef, schema::DEFAULT_SCHEMA,
 };
 
 use super::{oids, shapes};
@@ -43,6 +43,8 @@ pub enum Source<'a> {
     View(&'a ViewDef),
     /// The index that a key would have.
     Index,
+    /// The lake's sequence.
+    Sequence,
 }
 
 /// A column.
@@ -56,6 +58,8 @@ pub struct Column<'a> {
     pub default: Option<&'a DefaultValue>,
     pub ty: Option<&'a ColumnType>,
     pub comment: Option<&'a str>,
+    /// The sequence of an identity column.
+    pub identity: Option<&'a SequenceDef>,
 }
 
 /// A constraint.
@@ -128,6 +132,7 @@ fn system_column(column: &'static shapes::ShapeColumn, num: i16) -> Column<'stat
         default: None,
         ty: None,
         comment: None,
+        identity: None,
     }
 }
 
@@ -161,6 +166,18 @@ impl<'a> Book<'a> {
                 source: Source::View(view),
             });
         }
+        for sequence in schema.sequences.values() {
+            let Some(&(namespace, space)) = spaces.get(&sequence.schema_id) else { continue };
+            book.relations.push(Relation {
+                oid: oids::sequence(sequence.id),
+                namespace,
+                schema: space,
+                name: &sequence.name,
+                kind: 'S',
+                columns: sequence_columns(),
+                source: Source::Sequence,
+            });
+        }
         book
     }
 
@@ -179,7 +196,14 @@ impl<'a> Book<'a> {
             schema,
             name: &table.name,
             kind: 'r',
-            columns: table.columns.iter().map(table_column).collect(),
+            columns: table
+                .columns
+                .iter()
+                .map(|c| {
+                    let identity = self.schema.identity(table.uuid, c.id).map(std::convert::AsRef::as_ref);
+                    Column { identity, ..table_column(c) }
+                })
+                .collect(),
             source: Source::Table(table),
         });
         for constraint in &table.constraints {
@@ -273,7 +297,18 @@ fn table_column(column: &ColumnDef) -> Column<'_> {
         default: column.default.as_ref(),
         ty: Some(&column.ty),
         comment: column.comment.as_deref(),
+        identity: None,
     }
+}
+
+/// What a sequence shows when it is read.
+fn sequence_columns<'a>() -> Vec<Column<'a>> {
+    let column = |name, num, ty: &'static ColumnType| Column { not_null: true, ..view_column(name, ty, num) };
+    vec![
+        column("last_value", 1, &ColumnType::Int8),
+        column("log_cnt", 2, &ColumnType::Int8),
+        column("is_called", 3, &ColumnType::Bool),
+    ]
 }
 
 fn view_column<'a>(name: &'a str, ty: &'a ColumnType, num: i16) -> Column<'a> {
@@ -287,5 +322,6 @@ fn view_column<'a>(name: &'a str, ty: &'a ColumnType, num: i16) -> Column<'a> {
         default: None,
         ty: Some(ty),
         comment: None,
+        identity: None,
     }
 }

@@ -36,14 +36,14 @@ pub fn constraint(book: &Book<'_>, con: &Con<'_>, search_path: &[String]) -> Str
     }
 }
 
-/// `CREATE UNIQUE INDEX …` of a key.
+/// `CREATE UNIQUE INDEX …` of a key; with its table's schema or without.
 #[must_use]
-pub fn index(con: &Con<'_>) -> Option<String> {
+pub fn index(con: &Con<'_>, qualified: bool) -> Option<String> {
     let columns = key_columns(con.constraint)?;
     Some(format!(
-        "CREATE UNIQUE INDEX {} ON {}.{} USING btree ({})",
+        "CREATE UNIQUE INDEX {} ON {}{} USING btree ({})",
         names::quoted(&con.constraint.name),
-        names::quoted(con.schema),
+        if qualified { format!("{}.", names::quoted(con.schema)) } else { String::new() },
         names::quoted(&con.table.name),
         column_list(con.table, columns)
     ))
@@ -65,7 +65,8 @@ fn column_list(table: &TableDef, columns: &[ColumnId]) -> String {
 pub fn default(default: &DefaultValue, ty: &ColumnType) -> String {
     use ColumnType as T;
     let text = match default {
-        DefaultValue::Expression(expression) => return expression.clone(),
+        // As Postgres shows it to those who find the sequence without its schema.
+        DefaultValue::Expression(expression) => return expression.replacen("nextval('public.", "nextval('", 1),
         DefaultValue::Literal(text) => text,
     };
     let typed = |text: &str, name: &str| format!("{}::{name}", names::literal(text));

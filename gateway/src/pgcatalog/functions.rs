@@ -2,6 +2,8 @@
 //!
 //! `$1` … are the arguments. The relations' columns begin with `#`, so that no argument's column can be taken for theirs.
 
+use duckmesh_catalog::types::oid;
+
 /// Name, arguments and result as letters (those of the gate's function table), DuckDB text. Texts that name `"s_internal_x"` need
 /// the system relation `internal.x` under that view's name.
 pub const FUNCTIONS: &[(&str, &str, &str)] = &[
@@ -9,7 +11,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_get_expr", "aa>t", "CAST($1 AS VARCHAR)"),
     ("pg_get_expr", "aab>t", "CAST($1 AS VARCHAR)"),
     ("pg_table_is_visible", "l>b", "(SELECT \"#s\" FROM \"s_internal_relations\" WHERE \"#k\" = $1)"),
-    ("pg_type_is_visible", "l>b", "($1 IS NOT NULL)"),
+    ("pg_type_is_visible", "l>b", "(SELECT \"#s\" FROM \"s_internal_types\" WHERE \"#k\" = $1)"),
     ("pg_function_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_operator_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_opclass_is_visible", "l>b", "($1 IS NOT NULL)"),
@@ -21,8 +23,8 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_ts_dict_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_ts_parser_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_ts_template_is_visible", "l>b", "($1 IS NOT NULL)"),
-    ("pg_get_userbyid", "l>t", USER_BY_ID),
-    ("pg_encoding_to_char", "a>t", "(CASE CAST($1 AS INTEGER) WHEN 6 THEN 'UTF8' WHEN 0 THEN 'SQL_ASCII' ELSE '' END)"),
+    ("pg_get_userbyid", "l>M", USER_BY_ID),
+    ("pg_encoding_to_char", "a>M", "(CASE CAST($1 AS INTEGER) WHEN 6 THEN 'UTF8' WHEN 0 THEN 'SQL_ASCII' ELSE '' END)"),
     (
         "pg_char_to_encoding",
         "t>i",
@@ -34,16 +36,13 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_get_constraintdef", "l>t", CONSTRAINT),
     ("pg_get_constraintdef", "lb>t", CONSTRAINT),
     ("pg_get_indexdef", "l>t", "(SELECT \"#v\" FROM \"s_internal_indexdefs\" WHERE \"#k\" = $1 AND \"#n\" = 0)"),
-    ("pg_get_indexdef", "lib>t", "(SELECT \"#v\" FROM \"s_internal_indexdefs\" WHERE \"#k\" = $1 AND \"#n\" = $2)"),
+    ("pg_get_indexdef", "lib>t", INDEX),
     ("pg_get_ruledef", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_ruledef", "ab>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_triggerdef", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_triggerdef", "ab>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_partkeydef", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_statisticsobjdef_columns", "a>t", "CAST(NULL AS VARCHAR)"),
-    ("pg_get_function_result", "a>t", "CAST(NULL AS VARCHAR)"),
-    ("pg_get_function_arguments", "a>t", "CAST(NULL AS VARCHAR)"),
-    ("pg_get_function_identity_arguments", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_function_sqlbody", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_functiondef", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_serial_sequence", "tt>t", "CAST(NULL AS VARCHAR)"),
@@ -57,11 +56,11 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ),
     ("col_description", "li>t", COLUMN_COMMENT),
     ("shobj_description", "lt>t", "CAST(NULL AS VARCHAR)"),
-    ("pg_relation_size", "l>l", SIZE),
-    ("pg_relation_size", "lt>l", SIZE),
-    ("pg_table_size", "l>l", SIZE),
-    ("pg_total_relation_size", "l>l", SIZE),
-    ("pg_indexes_size", "l>l", "CAST(0 AS BIGINT)"),
+    ("pg_relation_size", "R>l", SIZE),
+    ("pg_relation_size", "Rt>l", SIZE),
+    ("pg_table_size", "R>l", SIZE),
+    ("pg_total_relation_size", "R>l", SIZE),
+    ("pg_indexes_size", "R>l", "CAST(0 AS BIGINT)"),
     ("pg_database_size", "t>l", "(SELECT \"#v\" FROM \"s_internal_database_sizes\" WHERE \"#d\" = $1)"),
     (
         "pg_database_size",
@@ -90,14 +89,51 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("has_tablespace_privilege", "at>b", "TRUE"),
     ("pg_has_role", "at>b", "TRUE"),
     ("pg_has_role", "aat>b", "TRUE"),
-    ("to_regclass", "t>?", TO_REGCLASS),
     ("pg_partition_ancestors", "l>l", "$1"),
     ("pg_partition_root", "l>l", "CAST(NULL AS BIGINT)"),
     ("generate_subscripts", "Ai>i", "CAST(unnest(range(1, len($1) + 1)) AS INTEGER)"),
+    (
+        "generate_subscripts",
+        "Aib>i",
+        "CAST(unnest(CASE WHEN $3 THEN range(len($1), 0, -1) ELSE range(1, len($1) + 1) END) AS INTEGER)",
+    ),
     ("pg_describe_object", "lli>t", "CAST(NULL AS VARCHAR)"),
     ("current_setting", "t>t", SETTING),
     ("current_setting", "tb>t", SETTING_OR_NULL),
     ("row_security_active", "a>b", "FALSE"),
+    ("pg_get_function_result", "l>t", "(SELECT \"#r\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1)"),
+    ("pg_get_function_arguments", "l>t", "(SELECT \"#d\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1)"),
+    ("pg_get_function_identity_arguments", "l>t", "(SELECT \"#i\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1)"),
+    ("pg_get_function_arg_default", "ai>t", "CAST(NULL AS VARCHAR)"),
+    ("pg_get_statisticsobjdef", "a>t", "CAST(NULL AS VARCHAR)"),
+    ("pg_get_partition_constraintdef", "a>t", "CAST(NULL AS VARCHAR)"),
+    ("pg_relation_filenode", "R>o", "$1"),
+    ("pg_relation_filepath", "R>t", "CAST(NULL AS VARCHAR)"),
+    ("pg_relation_is_updatable", "Rb>i", "CASE WHEN $1 IS NULL THEN NULL ELSE 8 END"),
+    ("pg_column_is_updatable", "Rib>b", "FALSE"),
+    (
+        "pg_index_column_has_property",
+        "Rit>b",
+        "CASE WHEN lower($3) IN ('asc', 'orderable', 'returnable') THEN TRUE ELSE FALSE END",
+    ),
+    ("pg_index_has_property", "Rt>b", "FALSE"),
+    ("pg_indexam_has_property", "lt>b", "CASE WHEN lower($2) = 'can_exclude' THEN FALSE ELSE TRUE END"),
+    ("pg_collation_actual_version", "l>t", "CAST(NULL AS VARCHAR)"),
+    ("pg_database_collation_actual_version", "l>t", "CAST(NULL AS VARCHAR)"),
+    ("pg_conf_load_time", ">z", "CAST(NULL AS TIMESTAMPTZ)"),
+    ("pg_is_wal_replay_paused", ">b", "FALSE"),
+    ("pg_last_xact_replay_timestamp", ">z", "CAST(NULL AS TIMESTAMPTZ)"),
+    ("pg_stat_get_live_tuples", "l>l", "CAST(0 AS BIGINT)"),
+    ("pg_stat_get_dead_tuples", "l>l", "CAST(0 AS BIGINT)"),
+    ("has_column_privilege", "att>b", "TRUE"),
+    ("has_foreign_data_wrapper_privilege", "at>b", "TRUE"),
+    ("has_foreign_data_wrapper_privilege", "aat>b", "TRUE"),
+    ("has_server_privilege", "at>b", "TRUE"),
+    ("has_server_privilege", "aat>b", "TRUE"),
+    ("has_language_privilege", "aat>b", "TRUE"),
+    ("has_tablespace_privilege", "aat>b", "TRUE"),
+    ("has_parameter_privilege", "at>b", "TRUE"),
+    ("has_parameter_privilege", "aat>b", "TRUE"),
 ];
 
 /// `oid::regclass` as text.
@@ -108,8 +144,98 @@ pub const REGNAMESPACE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_n
 pub const REGPROC_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regrole` as text.
 pub const REGROLE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_roles\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
-/// `text::regclass` and `to_regclass`: NULL where there is none.
-pub const TO_REGCLASS: &str = "(SELECT \"#k\" FROM \"s_internal_relations\" WHERE \"#v\" = $1 OR (\"#s\" AND 'public.' || \"#v\" = $1) OR (\"#s\" AND 'pg_catalog.' || \"#v\" = $1))";
+/// The number of what is named so, or NULL, by the type's oid.
+#[must_use]
+pub fn found(ty: u32) -> &'static str {
+    match ty {
+        oid::REGNAMESPACE => FIND_NAMESPACE,
+        oid::REGROLE => FIND_ROLE,
+        oid::REGTYPE => FIND_TYPE,
+        oid::REGCLASS => FIND_CLASS,
+        _ => FIND_PROCEDURE,
+    }
+}
+
+/// The text of a value of `regclass` and its like, by the type's oid.
+#[must_use]
+pub fn output(ty: u32) -> &'static str {
+    match ty {
+        oid::REGNAMESPACE => REGNAMESPACE_TEXT,
+        oid::REGROLE => REGROLE_TEXT,
+        oid::REGTYPE => REGTYPE_TEXT,
+        oid::REGCLASS => REGCLASS_TEXT,
+        _ => REGPROC_TEXT,
+    }
+}
+
+/// The number of a name or number given as text, by the type's oid.
+#[must_use]
+pub fn input(ty: u32) -> &'static str {
+    match ty {
+        oid::REGNAMESPACE => FROM_NAMESPACE,
+        oid::REGROLE => FROM_ROLE,
+        oid::REGTYPE => FROM_TYPE,
+        oid::REGCLASS => FROM_CLASS,
+        _ => FROM_PROCEDURE,
+    }
+}
+
+/// `oid::regtype` as text.
+const REGTYPE_TEXT: &str = "COALESCE((SELECT \"#v\" || \"#a\" FROM \"s_internal_types\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+/// What finds a number: the text of `to_regclass` and its like, and that of a cast, which takes numbers too and fails where
+/// there is none.
+macro_rules! finder {
+    ($found:ident, $input:ident, $lookup:literal, $code:literal, $what:literal) => {
+        const $found: &str = concat!("(SELECT ", $lookup, " FROM (SELECT $1 AS \"#in\"))");
+        const $input: &str = concat!(
+            "(SELECT CASE WHEN \"#in\" IS NULL THEN NULL WHEN \"#in\" = '-' THEN 0 WHEN regexp_full_match(\"#in\", '[0-9]+') \
+             THEN TRY_CAST(\"#in\" AS BIGINT) ELSE COALESCE(",
+            $lookup,
+            ", CAST(error('SQLSTATE ",
+            $code,
+            ": ",
+            $what,
+            " \"' || \"#in\" || '\" does not exist') AS BIGINT)) END FROM (SELECT $1 AS \"#in\"))"
+        );
+    };
+}
+finder!(
+    FIND_CLASS,
+    FROM_CLASS,
+    "(SELECT min(\"#k\") FROM \"s_internal_relations\" WHERE (\"#s\" AND \"#p\" = pg_name(\"#in\")) \
+     OR \"#q\" = pg_name(\"#in\") OR pg_name(\"#in\") LIKE '%.%.%' AND \"#q\" = regexp_replace(pg_name(\"#in\"), '^[^.]*\\.', ''))",
+    "42P01",
+    "relation"
+);
+finder!(
+    FIND_TYPE,
+    FROM_TYPE,
+    "(SELECT min(\"#k\") FROM \"s_internal_types\" WHERE \"#v\" || \"#a\" = lower(\"#in\") OR \"#p\" = pg_name(\"#in\") \
+     OR \"#t\" = regexp_replace(pg_name(\"#in\"), '^(pg_catalog|information_schema)\\.', ''))",
+    "42704",
+    "type"
+);
+finder!(
+    FIND_NAMESPACE,
+    FROM_NAMESPACE,
+    "(SELECT min(\"#k\") FROM \"s_internal_namespaces\" WHERE pg_name(\"#v\") = pg_name(\"#in\"))",
+    "3F000",
+    "schema"
+);
+finder!(
+    FIND_ROLE,
+    FROM_ROLE,
+    "(SELECT min(\"#k\") FROM \"s_internal_roles\" WHERE \"#v\" = pg_name(\"#in\"))",
+    "42704",
+    "role"
+);
+finder!(
+    FIND_PROCEDURE,
+    FROM_PROCEDURE,
+    "(SELECT min(\"#k\") FROM \"s_internal_procedures\" WHERE \"#v\" = regexp_replace(pg_name(\"#in\"), '^pg_catalog\\.|\\(.*$', '', 'g'))",
+    "42883",
+    "function"
+);
 
 /// `format_type(type, modifier)`; `regtype` as text with modifier NULL.
 pub const FORMAT_TYPE: &str = "(CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SELECT (CASE WHEN \"#b\" = 1042 AND $2 = -1 THEN 'bpchar' ELSE \"#v\" END) || \
@@ -123,6 +249,8 @@ const SETTING: &str = "(CASE WHEN $1 IS NOT NULL THEN COALESCE((SELECT \"#v\" FR
     error('SQLSTATE 42704: unrecognized configuration parameter \"' || $1 || '\"')) END)";
 const SETTING_OR_NULL: &str = "(CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN COALESCE((SELECT \"#v\" FROM \"s_internal_settings\" WHERE lower(\"#k\") = lower($1)), \
     CASE WHEN NOT $2 THEN error('SQLSTATE 42704: unrecognized configuration parameter \"' || $1 || '\"') END) END)";
+/// With the flag a relation that is found without its schema is shown without: number -1.
+const INDEX: &str = "(SELECT \"#v\" FROM \"s_internal_indexdefs\" WHERE \"#k\" = $1 AND \"#n\" = CASE WHEN $2 = 0 AND $3 THEN -1 ELSE $2 END)";
 const VIEW: &str = "(SELECT \"#v\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)";
 const CONSTRAINT: &str = "(SELECT \"#v\" FROM \"s_internal_constraintdefs\" WHERE \"#k\" = $1)";
 const OBJECT_COMMENT: &str =
@@ -148,7 +276,8 @@ mod tests {
 
     #[test]
     fn every_relation_that_is_read_exists() {
-        let own = [REGCLASS_TEXT, REGNAMESPACE_TEXT, REGPROC_TEXT, REGROLE_TEXT, TO_REGCLASS];
+        let named = [oid::REGCLASS, oid::REGTYPE, oid::REGPROC, oid::REGNAMESPACE, oid::REGROLE];
+        let own = named.into_iter().flat_map(|ty| [output(ty), input(ty), found(ty)]);
         let texts = FUNCTIONS.iter().map(|f| f.2).chain(own);
         let mut seen = 0;
         for name in texts.flat_map(reads) {

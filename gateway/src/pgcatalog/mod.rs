@@ -12,10 +12,12 @@ mod relations;
 mod book;
 mod definitions;
 mod names;
+mod procedure;
 
 mod content;
 mod files;
 mod rows;
+mod unsupported;
 
 pub mod oids;
 pub mod types;
@@ -26,7 +28,11 @@ use arrow::array::RecordBatch;
 use duckmesh_catalog::TableId;
 
 use self::{book::Book, content::Content, relations::Source, shapes::Shape};
-pub use self::{files::Files, rows::procedure};
+pub use self::{
+    files::Files,
+    rows::{is_overloaded, procedure},
+    unsupported::Unsupported,
+};
 use crate::{
     session::{ClientSession, Pin},
     sql::plan::SystemUse,

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use duckmesh_catalog::{ColumnId, LakeId, LakeSchema, SchemaId, TableId, ViewId, schema::DEFAULT_SCHEMA};
+use duckmesh_catalog::{ColumnId, LakeId, LakeSchema, SchemaId, SequenceId, TableId, ViewId, schema::DEFAULT_SCHEMA};
 
 /// Postgres gives oids from here to objects of users.
 pub const FIRST_OWN: u32 = 16_384;
@@ -66,6 +66,12 @@ pub fn table(id: TableId) -> u32 {
 /// Of a view.
 #[must_use]
 pub fn view(id: ViewId) -> u32 {
+    from_id(id.get())
+}
+
+/// Of a sequence.
+#[must_use]
+pub fn sequence(id: SequenceId) -> u32 {
     from_id(id.get())
 }
 

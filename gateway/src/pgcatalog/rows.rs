@@ -83,18 +83,27 @@ fn engine_text(cell: String, type_oid: u32) -> String {
 /// The oid of the first function of that name.
 #[must_use]
 pub fn procedure(name: &str) -> Option<u32> {
-    static BY_NAME: OnceLock<HashMap<&'static str, u32>> = OnceLock::new();
+    procedures_named(name).map(|(oid, _)| oid)
+}
+
+/// Whether several functions have that name.
+#[must_use]
+pub fn is_overloaded(name: &str) -> bool {
+    procedures_named(name).is_some_and(|(_, count)| count > 1)
+}
+
+/// The lowest oid of a name, and how many functions have it.
+fn procedures_named(name: &str) -> Option<(u32, usize)> {
+    static BY_NAME: OnceLock<HashMap<&'static str, (u32, usize)>> = OnceLock::new();
     let by_name = BY_NAME.get_or_init(|| {
-        let lines = of("pg_proc").unwrap_or_default().lines();
-        let pairs = lines.filter_map(|line| {
+        let mut map: HashMap<&'static str, (u32, usize)> = HashMap::new();
+        for line in of("pg_proc").unwrap_or_default().lines() {
             let mut cells = line.split('\t');
-            let oid = cells.next()?.parse().ok()?;
-            Some((cells.next()?, oid))
-        });
-        // The first of a name: the lowest oid.
-        let mut map = HashMap::new();
-        for (name, oid) in pairs {
-            map.entry(name).or_insert(oid);
+            let oid = cells.next().and_then(|oid| oid.parse().ok());
+            if let (Some(oid), Some(name)) = (oid, cells.next()) {
+                // Lines are in order of oids.
+                map.entry(name).or_insert((oid, 0)).1 += 1;
+            }
         }
         map
     });

@@ -37,6 +37,8 @@ pub struct ShapeColumn {
     pub not_null: bool,
     /// How the engine holds it: oids are BIGINT, names and "char" VARCHAR, int2vector a list.
     pub engine: ColumnType,
+    /// Its type as statements see it: that of `engine`, or one of the catalog's own that is held so.
+    pub ty: ColumnType,
 }
 
 /// All of them: first `pg_catalog`, then `information_schema`, then `duckmesh`.
@@ -89,7 +91,21 @@ fn column(text: &'static str) -> Option<ShapeColumn> {
     let ty = ty.trim_end_matches('!');
     // Arrays of row types have no row of their own in our pg_type.
     let type_oid = types::by_name(ty).map_or(oid::TEXT, |t| t.oid);
-    Some(ShapeColumn { name, type_oid, not_null, engine: engine_type(ty) })
+    let engine = engine_type(ty);
+    let seen = seen_type(ty, &engine);
+    Some(ShapeColumn { name, type_oid, not_null, engine, ty: seen })
+}
+
+/// A domain of `information_schema` is seen as what it is over, as on Postgres' wire.
+fn seen_type(name: &str, engine: &ColumnType) -> ColumnType {
+    match name {
+        "sql_identifier" => ColumnType::system(oid::NAME),
+        "character_data" => Some(ColumnType::Varchar(None)),
+        "yes_or_no" => Some(ColumnType::Varchar(Some(3))),
+        _ => types::by_name(name).and_then(|t| ColumnType::system(t.oid)),
+    }
+    .filter(|ty| ty.duckdb() == engine.duckdb())
+    .unwrap_or_else(|| engine.clone())
 }
 
 /// How the engine holds a Postgres type. Oids are signed 64 bit there: they join, and compare with any number, as they are.

@@ -12,17 +12,26 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use duckmesh_catalog::{LakeSchema, Offset, Token, schema::DEFAULT_SCHEMA};
 
-use super::{MadeFor, OpenLake, Pin, PreparedStatement, Server, Transaction, settings::Settings};
+use super::{
+    MadeFor, OpenLake, Pin, PreparedStatement, Server, Transaction,
+    advisory::Held,
+    channels::{Listening, Notification},
+    sequences::Given,
+    settings::Settings,
+};
 use crate::{
     commands::{self, copy_in::CopyIn},
     sql::{
         self,
-        plan::{Plan, PlanContext},
+        plan::{Plan, PlanContext, QueryPlan},
     },
     value::ValueContext,
     wire::{
         PgError, PgResult, SqlState,
-        backend::{Outcome, Params, Place, Prepared, ResultColumn, Session, Startup, Status},
+        backend::{
+            Command, Directory, KeptRows, Outcome, Params, Place, Prepared, ResultColumn, Rows, Session, Startup,
+            Status,
+        },
         cancel::{Cancel, Reason},
     },
 };
@@ -51,10 +60,20 @@ pub struct ClientSession {
     pub statement_time: DateTime<Utc>,
     /// Set while a write is on its way to the log: then it is too late to cancel.
     pub shield: Arc<AtomicBool>,
+    /// Numbers that sequences gave it.
+    pub given: Arc<Mutex<Given>>,
+    /// Its advisory locks.
+    pub advisory: Held,
+    /// What it listens to, and what it will tell others at its transaction's end.
+    pub listening: Listening,
+    /// Prepared statements and cursors, when a query asks for them.
+    pub directory: Directory,
+    /// Transactions that ended without effect: cursors that outlive transactions do not outlive these.
+    rolled_back: std::collections::VecDeque<u64>,
+    /// Whether it was told that rows are not locked: once is enough.
+    pub told_of_locks: bool,
     /// What existed when a statement was last planned.
     schema: Option<Arc<LakeSchema>>,
-    /// Prepared statements that SQL freed; the wire forgets them.
-    pub deallocated: Vec<String>,
     transaction_id: u64,
     notices: Vec<PgError>,
     /// Made of the settings, kept while they and the moment stay: every value that is read or written asks for it.
@@ -72,7 +91,15 @@ impl ClientSession {
         let mut said = vec![("statement_timeout".to_owned(), timeout)];
         said.extend(startup.settings);
         let settings = Settings::new(&startup.user, &said)?;
+        let advisory = Held::new(lake.locks.clone(), startup.process_id);
+        let listening = Listening::new(lake.channels.clone(), startup.process_id);
         Ok(Self {
+            given: Arc::default(),
+            directory: Directory::default(),
+            rolled_back: std::collections::VecDeque::new(),
+            told_of_locks: false,
+            advisory,
+            listening,
             server,
             lake,
             settings,
@@ -85,7 +112,6 @@ impl ClientSession {
             statement_time: Utc::now(),
             shield: Arc::default(),
             schema: None,
-            deallocated: Vec::new(),
             transaction_id: 0,
             notices: Vec::new(),
             values: Mutex::default(),
@@ -121,9 +147,40 @@ impl ClientSession {
         self.transaction_id += 1;
     }
 
-    /// Ends the transaction: portals of it are gone.
+    /// What sequences gave it: `currval`.
+    pub fn given(&self) -> std::sync::MutexGuard<'_, Given> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// NOTIFY: delivered when the transaction commits.
+    ///
+    /// # Errors
+    /// A name or payload that is too long.
+    pub fn notify(&mut self, channel: &str, payload: &str) -> PgResult<()> {
+        self.listening.notify(channel, payload)
+    }
+
+    /// What ended last did so with all its effects.
+    pub fn committed(&mut self) {
+        self.rolled_back.pop_back();
+        self.listening.end(true);
+    }
+
+    /// What ended last had no effect.
+    pub fn rolled_back(&mut self) {
+        self.listening.end(false);
+    }
+
+    /// Ends the transaction, until [`Self::committed`] says otherwise without effect: portals of it are gone.
     pub fn end_transaction(&mut self) -> Option<Transaction> {
+        // One query string ends few transactions; the wire asks after each.
+        const REMEMBERED_MAX: usize = 1000;
+        if self.rolled_back.len() >= REMEMBERED_MAX {
+            self.rolled_back.pop_front();
+        }
+        self.rolled_back.push_back(self.transaction_id);
         self.transaction_id += 1;
+        self.advisory.end_transaction();
         self.transaction.take()
     }
 
@@ -258,8 +315,17 @@ impl ClientSession {
 }
 
 /// Commands that look at nothing in the lake: they must work when the catalog does not, and cost no look at it.
-const WITHOUT_SCHEMA: [&str; 13] = [
+const WITHOUT_SCHEMA: [&str; 22] = [
     "DEALLOCATE",
+    "PREPARE",
+    "EXECUTE",
+    "DECLARE",
+    "FETCH",
+    "MOVE",
+    "CLOSE",
+    "LISTEN",
+    "UNLISTEN",
+    "NOTIFY",
     "BEGIN",
     "START",
     "COMMIT",
@@ -316,7 +382,10 @@ impl Session for ClientSession {
             reason = cancel.cancelled() => Err(Self::stopped(reason)),
             () = expired => Err(timed_out()),
         };
-        prepared.inspect_err(|_| self.note_error())
+        prepared.inspect_err(|error| {
+            self.lake.unsupported.note(statement.source(), error, self.statement_time);
+            self.note_error();
+        })
     }
 
     async fn describe(&mut self, prepared: &PreparedStatement) -> PgResult<Option<Arc<[ResultColumn]>>> {
@@ -341,7 +410,10 @@ impl Session for ClientSession {
         self.statement_time = Utc::now();
         self.client_sql = Some(prepared.statement().source().clone());
         let outcome = self.execute_now(prepared, params, place).await;
-        outcome.inspect_err(|_| self.note_error())
+        outcome.inspect_err(|error| {
+            self.lake.unsupported.note(prepared.statement().source(), error, self.statement_time);
+            self.note_error();
+        })
     }
 
     async fn copy_done(&mut self, copy: CopyIn) -> PgResult<String> {
@@ -350,14 +422,67 @@ impl Session for ClientSession {
     }
 
     async fn end_implicit(&mut self, failed: bool) -> PgResult<()> {
-        if self.in_block() || self.transaction.is_none() {
+        if self.in_block() {
+            return Ok(());
+        }
+        if self.transaction.is_none() {
+            self.advisory.end_transaction();
+            self.listening.end(!failed);
             return Ok(());
         }
         if failed {
             self.end_transaction();
+            self.rolled_back();
             return Ok(());
         }
-        commands::write::commit(self).await
+        match commands::write::commit(self).await {
+            Ok(()) => {
+                self.committed();
+                Ok(())
+            }
+            Err(error) => {
+                self.rolled_back();
+                Err(error)
+            }
+        }
+    }
+
+    fn command(&self, prepared: &PreparedStatement) -> Option<Command<sql::Statement>> {
+        match prepared.plan() {
+            Plan::Command(command) => Some((**command).clone()),
+            _ => None,
+        }
+    }
+
+    fn is_rolled_back(&self, transaction: u64) -> bool {
+        self.rolled_back.contains(&transaction)
+    }
+
+    async fn keep(&mut self, rows: Rows) -> PgResult<Box<dyn KeptRows>> {
+        commands::cursor::keep(self, rows).await
+    }
+
+    fn wants_directory(&self, prepared: &PreparedStatement) -> bool {
+        let shows = |plan: &QueryPlan| {
+            plan.system.iter().any(|s| matches!(s.name.as_str(), "pg_cursors" | "pg_prepared_statements"))
+        };
+        match prepared.plan() {
+            Plan::Query(plan) => shows(plan),
+            Plan::CopyOut(plan) => shows(&plan.query),
+            _ => false,
+        }
+    }
+
+    fn set_directory(&mut self, directory: Directory) {
+        self.directory = directory;
+    }
+
+    fn take_notifications(&mut self) -> Vec<Notification> {
+        self.listening.take()
+    }
+
+    fn notified(&self) -> Arc<tokio::sync::Notify> {
+        self.listening.arrived()
     }
 
     fn note_error(&mut self) {
@@ -383,10 +508,6 @@ impl Session for ClientSession {
 
     fn take_parameter_changes(&mut self) -> Vec<(String, String)> {
         self.settings.take_changes()
-    }
-
-    fn take_deallocated(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.deallocated)
     }
 
     fn value_context(&self) -> Arc<ValueContext> {

@@ -12,6 +12,7 @@ use duckmesh_ingest::{Bus, Lake, LakeOptions, PostgresBus, SqliteBus};
 use duckmesh_storage::LakeFiles;
 use tokio::sync::Mutex;
 
+use super::{advisory::Locks, channels::Channels, sequences::Sequences};
 use crate::{
     commands::failure,
     config::Config,
@@ -37,6 +38,14 @@ pub struct OpenLake {
     pub system: pgcatalog::Files,
     /// What the footers of some of its files said.
     pub has_columns: HasColumns,
+    /// The numbers of its sequences.
+    pub sequences: Sequences,
+    /// Its advisory locks.
+    pub locks: Arc<Locks>,
+    /// Its channels.
+    pub channels: Arc<Channels>,
+    /// What was asked of the catalog and is not there.
+    pub unsupported: pgcatalog::Unsupported,
 }
 
 /// Files that were asked whether they have their table's columns.
@@ -237,14 +246,23 @@ impl Lakes {
         options.spill_bytes = self.config.engine_temp_bytes;
         options.setup = sql::macros::MACROS.iter().map(|&sql| sql.to_owned()).collect();
         let engine = Engine::new(options);
+        let alone = self.config.catalog_url.is_none();
+        let sequences = Sequences::new(self.catalog.clone(), info.id, alone);
+        let (locks, channels) = (Arc::default(), Arc::default());
+        let system = pgcatalog::Files::default();
+        let (has_columns, unsupported) = (HasColumns::default(), pgcatalog::Unsupported::default());
         Ok(OpenLake {
             info,
             lake,
             files,
             engine,
             scratch,
-            system: pgcatalog::Files::default(),
-            has_columns: HasColumns::default(),
+            system,
+            has_columns,
+            unsupported,
+            sequences,
+            locks,
+            channels,
         })
     }
 }

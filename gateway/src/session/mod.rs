@@ -2,9 +2,12 @@
 //!
 //! It knows no message and no socket; it answers the wire's [`crate::wire::backend::Session`].
 
+pub mod advisory;
+pub mod channels;
 mod client;
 mod lakes;
 mod prepared;
+pub mod sequences;
 mod server;
 pub mod settings;
 mod transaction;

@@ -97,6 +97,10 @@ impl Prepared for PreparedStatement {
         &self.0.param_types
     }
 
+    fn text(&self) -> &str {
+        self.0.statement.text()
+    }
+
     fn ends_failed_block(&self) -> bool {
         use sql::plan::TransactionPlan as T;
         matches!(self.0.plan, Plan::Transaction(T::Commit { .. } | T::Rollback { .. } | T::RollbackTo(_)))

@@ -254,8 +254,12 @@ impl Settings {
     pub fn on_commit(&mut self) {
         self.version += 1;
         self.marks.clear();
-        for value in self.values.values_mut() {
-            value.local = None;
+        for (name, value) in &mut self.values {
+            let was_local = value.local.take().is_some();
+            // As in Postgres a name that a transaction made stays, empty.
+            if was_local && value.session.is_none() && registry::find(name).is_none() {
+                value.session = Some(String::new());
+            }
         }
         self.values.retain(|_, value| value.session.is_some());
     }
@@ -388,6 +392,12 @@ impl Settings {
     #[must_use]
     pub fn statement_timeout(&self) -> Option<Duration> {
         self.milliseconds("statement_timeout")
+    }
+
+    /// `lock_timeout`
+    #[must_use]
+    pub fn lock_timeout(&self) -> Option<Duration> {
+        self.milliseconds("lock_timeout")
     }
 
     /// `idle_session_timeout`

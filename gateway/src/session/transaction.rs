@@ -40,6 +40,8 @@ pub struct Transaction {
     claims: Vec<Claim>,
     /// Its own rows as local files, by table: staged ones and scratch ones.
     own: HashMap<Uuid, OwnRows>,
+    /// Files of rows that a TRUNCATE hid.
+    hidden: Vec<PathBuf>,
     savepoints: Vec<Savepoint>,
     lake: Arc<OpenLake>,
 }
@@ -77,6 +79,7 @@ impl Pin {
             schemas: Default::default(),
             tables: Default::default(),
             views: Default::default(),
+            sequences: Default::default(),
         });
         let snapshot = SnapshotInfo {
             id: SnapshotId::new(0),
@@ -123,6 +126,7 @@ impl Transaction {
             validations: Vec::new(),
             claims: Vec::new(),
             own: HashMap::new(),
+            hidden: Vec::new(),
             savepoints: Vec::new(),
             lake,
         }
@@ -167,7 +171,26 @@ impl Transaction {
             pin.schema = schema;
         }
         self.ddl_count += 1;
+        self.forget_truncated(&ops);
         self.parts.push(Part::Ddl(ops));
+    }
+
+    /// What was written to a table before it was truncated is not seen any more.
+    fn forget_truncated(&mut self, ops: &[DdlOp]) {
+        for op in ops {
+            if let DdlOp::Truncate { table } = op
+                && let Some(own) = self.own.remove(table)
+            {
+                // Staged files may come back by ROLLBACK TO: they stay until the transaction's end.
+                self.hidden.extend(own.files);
+            }
+        }
+    }
+
+    /// Whether this transaction truncated a table: then it sees no row that was there before.
+    #[must_use]
+    pub fn truncates(&self, table: Uuid) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Ddl(ops) if ops.contains(&DdlOp::Truncate { table })))
     }
 
     /// Local files with this transaction's own rows of a table. Rows that are in no file yet are written to one.
@@ -245,23 +268,28 @@ impl Transaction {
         for own in self.own.values_mut() {
             own.files.retain(|path| path.starts_with(&self.lake.scratch));
         }
+        self.hidden.retain(|path| path.starts_with(&self.lake.scratch));
         std::mem::take(&mut self.parts)
     }
 
     /// After parts were cut off: scratch files may hold rows that are gone, so all own rows are written again on demand.
     fn rebuild_own(&mut self) {
-        let before: Vec<PathBuf> = self.own.values().flat_map(|own| own.files.iter().cloned()).collect();
+        let mut before: Vec<PathBuf> = self.own.values().flat_map(|own| own.files.iter().cloned()).collect();
+        before.append(&mut self.hidden);
         self.own.clear();
         let parts = std::mem::take(&mut self.parts);
         let bytes = std::mem::take(&mut self.bytes);
         for part in parts {
             match part {
                 Part::Rows { table, .. } | Part::Files { table, .. } => self.push(table, part),
-                Part::Ddl(_) => self.parts.push(part),
+                Part::Ddl(ops) => {
+                    self.forget_truncated(&ops);
+                    self.parts.push(Part::Ddl(ops));
+                }
             }
         }
         self.bytes = bytes;
-        let kept: Vec<&PathBuf> = self.own.values().flat_map(|own| &own.files).collect();
+        let kept: Vec<&PathBuf> = self.own.values().flat_map(|own| &own.files).chain(&self.hidden).collect();
         before.iter().filter(|path| !kept.contains(path)).for_each(remove);
     }
 }
@@ -269,7 +297,7 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         // Scratch files, and staged files of writes that never went to the log.
-        self.own.values().flat_map(|own| &own.files).for_each(remove);
+        self.own.values().flat_map(|own| &own.files).chain(&self.hidden).for_each(remove);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Defaults of columns as programs.
 
-use duckmesh_catalog::{ColumnDef, ColumnType, schema::DefaultValue};
+use duckmesh_catalog::{ColumnDef, ColumnType, TableDef, schema::DefaultValue};
 use sqlparser::ast::Expr;
 
 use super::{
@@ -57,7 +57,12 @@ pub fn compile(expression: &str, ty: &ColumnType, ctx: &PlanContext) -> PgResult
 }
 
 /// A column's default as an expression of a query.
-pub(super) fn value(rewriter: &mut Rewriter<'_>, column: &ColumnDef) -> PgResult<Ex> {
+pub(super) fn value(rewriter: &mut Rewriter<'_>, table: &TableDef, column: &ColumnDef) -> PgResult<Ex> {
+    if let Some(sequence) = rewriter.ctx.schema.identity(table.uuid, column.id) {
+        let space = rewriter.ctx.schema.schema_name(sequence.schema_id).unwrap_or_default();
+        let text = super::sequence::default_text(space, &sequence.name);
+        return rewriter.expr(&parse::expression(&text)?);
+    }
     match &column.default {
         None => {
             let mut ex = Ex::plain("NULL", None);

@@ -3,11 +3,11 @@
 use sqlparser::ast;
 
 use super::{
-    copy, ddl, explain, insert,
+    command, copy, ddl, explain, insert,
     plan::{Plan, PlanContext},
     position, query, setting,
     statement::{Statement, Tree},
-    thread, transaction,
+    thread, transaction, utility,
 };
 use crate::wire::error::{PgError, PgResult};
 
@@ -19,6 +19,9 @@ pub async fn plan(statement: &Statement, ctx: PlanContext) -> PgResult<Plan> {
 
 /// Plans on this thread, which must have a large stack.
 pub(super) fn plan_here(statement: &Statement, ctx: &PlanContext) -> PgResult<Plan> {
+    if super::command::explains_execute(statement.text()) {
+        return from_text(statement, ctx)?.ok_or_else(|| unsupported(&statement.verb()));
+    }
     match statement.tree() {
         Tree::Ast(tree) => plan_tree(tree, statement.source(), ctx).and_then(|plan| match plan {
             Some(plan) => Ok(plan),
@@ -48,6 +51,12 @@ fn from_text(statement: &Statement, ctx: &PlanContext) -> PgResult<Option<Plan>>
         if let Some(plan) = transaction::preparse(text)? {
             return Ok(Some(plan));
         }
+        if let Some(plan) = command::preparse(text)? {
+            return Ok(Some(plan));
+        }
+        if let Some(plan) = utility::preparse(text, ctx)? {
+            return Ok(Some(plan));
+        }
         if let Some(plan) = setting::preparse(text)? {
             return Ok(Some(plan));
         }
@@ -69,28 +78,14 @@ fn from_text(statement: &Statement, ctx: &PlanContext) -> PgResult<Option<Plan>>
 /// What DuckMesh does not do, each with what to do instead.
 fn unsupported(verb: &str) -> PgError {
     let (message, hint) = match verb {
-        "UPDATE" | "DELETE" | "MERGE" | "TRUNCATE" => (
+        "UPDATE" | "DELETE" | "MERGE" => (
             format!("{verb} is not supported yet"),
             "This version writes with INSERT and COPY; changing rows follows in a later one.",
-        ),
-        "LISTEN" | "NOTIFY" | "UNLISTEN" => (
-            format!("{verb} is not supported"),
-            "Follow the lake with tokens: SHOW duckmesh.last_token, SET duckmesh.min_token.",
         ),
         "GRANT" | "REVOKE" => (
             format!("{verb} is not supported yet"),
             "Access is by database: every user of a lake may read and write it.",
         ),
-        "PREPARE" | "EXECUTE" => (
-            format!("{verb} is not supported"),
-            "Use the extended protocol's prepared statements: every driver has them.",
-        ),
-        "DECLARE" | "FETCH" | "MOVE" | "CLOSE" => {
-            (format!("{verb} is not supported"), "Read with a portal: drivers call it fetch size.")
-        }
-        "LOCK" => {
-            ("LOCK is not supported".into(), "Readers have a fixed snapshot, and writers never wait for each other.")
-        }
         "INSTALL" | "LOAD" | "ATTACH" | "DETACH" | "PRAGMA" | "EXPORT" | "IMPORT" | "FORCE" => {
             (format!("{verb} is not supported"), "The engine's configuration is fixed.")
         }

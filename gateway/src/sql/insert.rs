@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use duckmesh_catalog::{ColumnDef, ColumnType, TableDef};
+use duckmesh_catalog::{ColumnDef, ColumnType, Identity, TableDef};
 use sqlparser::ast::{self, Expr, SelectItem, SetExpr, Spanned, Value};
 
 use super::{
+    parse::Overriding,
     plan::{Cell, InsertPlan, InsertSource, Plan, PlanContext, Returning},
     quote,
     rewrite::{Column, Relation, Rewriter, Scope, Target, assignable, of_oid, shown, table_columns},
@@ -33,6 +34,10 @@ pub fn plan(insert: &ast::Insert, text: &str, ctx: &PlanContext) -> PgResult<Pla
         }
         Target::System(crate::pgcatalog::shapes::Shape { name, .. }) => {
             return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied for table {name}")));
+        }
+        Target::Sequence(sequence, _) => {
+            let message = format!("cannot change sequence \"{}\"", sequence.name);
+            return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
         }
         Target::Cte(_) | Target::Extra(_) => {
             return Err(PgError::unsupported("INSERT INTO this target is not supported"));
@@ -85,7 +90,7 @@ fn plain(insert: &ast::Insert) -> PgResult<()> {
         returning: _,
         output,
         replace_into,
-        priority,
+        priority: _,
         insert_alias,
         settings,
         format_clause,
@@ -107,7 +112,6 @@ fn plain(insert: &ast::Insert) -> PgResult<()> {
         && !has_table_keyword
         && output.is_none()
         && !replace_into
-        && priority.is_none()
         && insert_alias.is_none()
         && settings.is_none()
         && format_clause.is_none()
@@ -163,18 +167,21 @@ fn source<'t>(
         return Ok((Vec::new(), Source::Plan(InsertSource::DefaultValues)));
     };
     let all: Vec<&ColumnDef> = table.columns.iter().collect();
+    let into = Into { table, overriding: super::parse::overriding(insert) };
     if let SetExpr::Values(values) = query.body.as_ref()
         && query.with.is_none()
         && query.order_by.is_none()
         && query.limit_clause.is_none()
         && query.fetch.is_none()
     {
-        return rows_of_values(rewriter, values, given, all);
+        return rows_of_values(rewriter, values, given, all, &into);
     }
     let named = given.is_some();
     let mut columns = given.unwrap_or(all);
     let hints: Vec<ColumnType> = columns.iter().map(|c| c.ty.clone()).collect();
+    rewriter.top = true;
     let rows = rewriter.query(query, Some(&hints))?;
+    rewriter.top = false;
     let at = rewriter.at_query(query);
     if !rows.known {
         return Err(PgError::unsupported("INSERT from a query whose columns are not known is not supported")
@@ -184,8 +191,13 @@ fn source<'t>(
     check_width(rows.columns.len(), columns.len(), named, at, None)?;
     columns.truncate(rows.columns.len());
     let mut list = Vec::new();
+    let mut written = Vec::new();
     for (column, shown) in columns.iter().zip(&rows.columns) {
         writable(column)?;
+        if into.identity(rewriter, column)? == Own::Ignored {
+            continue;
+        }
+        written.push(*column);
         let source = format!("\"source\".{}", quote::name(&shown.engine));
         let ex = super::rewrite::Ex::plain(source, shown.ty.clone());
         let ex = rewriter.assign(ex, &column.ty, &column.name, at)?;
@@ -196,7 +208,40 @@ fn source<'t>(
         columns: Vec::new(),
         known: false,
     };
-    Ok((columns, Source::Rows(rows)))
+    Ok((written, Source::Rows(rows)))
+}
+
+/// What rows go into, as far as identity columns ask.
+struct Into<'t> {
+    table: &'t TableDef,
+    overriding: Option<Overriding>,
+}
+
+/// What becomes of a value that a statement gives for a column.
+#[derive(PartialEq, Eq)]
+enum Own {
+    /// It counts.
+    Taken,
+    /// The column's own number counts.
+    Ignored,
+}
+
+impl Into<'_> {
+    /// What becomes of a given value; an error where the statement may give none.
+    fn identity(&self, rewriter: &Rewriter<'_>, column: &ColumnDef) -> PgResult<Own> {
+        let Some(sequence) = rewriter.ctx.schema.identity(self.table.uuid, column.id) else { return Ok(Own::Taken) };
+        match (self.overriding, sequence.spec.identity) {
+            (Some(Overriding::User), _) => Ok(Own::Ignored),
+            (None, Some(Identity::Always)) => {
+                let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
+                let detail = format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name);
+                Err(PgError::new(SqlState::GENERATED_ALWAYS, message)
+                    .detail(detail)
+                    .hint("Use OVERRIDING SYSTEM VALUE to override."))
+            }
+            _ => Ok(Own::Taken),
+        }
+    }
 }
 
 fn check_width(
@@ -230,6 +275,7 @@ fn rows_of_values<'t>(
     values: &ast::Values,
     given: Option<Vec<&'t ColumnDef>>,
     all: Vec<&'t ColumnDef>,
+    into: &Into<'_>,
 ) -> PgResult<(Vec<&'t ColumnDef>, Source)> {
     let named = given.is_some();
     let mut columns = given.unwrap_or(all);
@@ -258,9 +304,13 @@ fn rows_of_values<'t>(
         super::thread::check()?;
         let mut cells = Vec::with_capacity(width);
         for (expr, column) in row.content.iter().zip(&columns) {
+            if !says_default(expr) && into.identity(rewriter, column)? == Own::Ignored {
+                cells.push(Cell::Default);
+                continue;
+            }
             match cell(rewriter, expr, column)? {
                 Some(cell) => cells.push(cell),
-                None => return computed(rewriter, values, columns),
+                None => return computed(rewriter, values, columns, into),
             }
         }
         rows.push(cells);
@@ -313,6 +363,14 @@ fn is_now(call: &ast::Function) -> bool {
             }
             ast::FunctionArguments::Subquery(_) => false,
         }
+}
+
+fn says_default(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => says_default(inner),
+        Expr::Identifier(ident) => is_default(ident),
+        _ => false,
+    }
 }
 
 fn is_default(ident: &ast::Ident) -> bool {
@@ -391,6 +449,7 @@ fn computed<'t>(
     rewriter: &mut Rewriter<'_>,
     values: &ast::Values,
     columns: Vec<&'t ColumnDef>,
+    into: &Into<'_>,
 ) -> PgResult<(Vec<&'t ColumnDef>, Source)> {
     let mut rows = Vec::with_capacity(values.rows.len());
     for row in &values.rows {
@@ -398,9 +457,10 @@ fn computed<'t>(
         let mut cells = Vec::with_capacity(columns.len());
         for (expr, column) in row.content.iter().zip(&columns) {
             let at = rewriter.at_expr(expr);
-            let ex = match expr {
-                Expr::Identifier(ident) if is_default(ident) => super::default::value(rewriter, column)?,
-                other => rewriter.expr(other)?,
+            let ex = if says_default(expr) || into.identity(rewriter, column)? == Own::Ignored {
+                super::default::value(rewriter, into.table, column)?
+            } else {
+                rewriter.expr(expr)?
             };
             let ex = rewriter.assign(ex, &column.ty, &column.name, at)?;
             cells.push(format!("CAST({} AS {})", ex.sql, column.ty.duckdb()));

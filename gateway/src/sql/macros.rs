@@ -2,6 +2,7 @@
 
 /// `CREATE MACRO` statements, in order; for the trusted connection of each worker, once at start.
 pub const MACROS: &[&str] = &[
+    "CREATE OR REPLACE MACRO pg_name(s) AS CASE WHEN contains(s, '\"') THEN replace(regexp_replace(trim(s), '\\s*\\.\\s*', '.', 'g'), '\"', '') ELSE lower(regexp_replace(trim(s), '\\s*\\.\\s*', '.', 'g')) END",
     "CREATE OR REPLACE MACRO pg_text_float(x) AS CASE WHEN isnan(x) THEN 'NaN' \
      WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END \
      WHEN abs(x) >= 1e15 AND abs(x) < 1e16 THEN CASE WHEN x < 0 THEN '-' ELSE '' END || left(CAST(CAST(abs(x) AS BIGINT) AS VARCHAR), 1) \
@@ -18,6 +19,8 @@ pub const MACROS: &[&str] = &[
      CASE WHEN t <> 0 THEN pg_interval_time(t) END) END",
     "CREATE OR REPLACE MACRO pg_text_interval(x) AS CASE WHEN x IS NOT NULL THEN pg_interval_text(extract('year' FROM x), extract('month' FROM x), extract('day' FROM x), \
      extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x)) END",
+    "CREATE OR REPLACE MACRO pg_interval_parts(x) AS CASE WHEN x IS NOT NULL THEN concat_ws(' ', extract('year' FROM x) * 12 + extract('month' FROM x), \
+     extract('day' FROM x), extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x)) END",
     "CREATE OR REPLACE MACRO pg_text_bytea(x) AS '\\x' || lower(hex(x))",
     "CREATE OR REPLACE MACRO pg_text_timestamptz(x) AS CAST(x AS VARCHAR)",
     "CREATE OR REPLACE MACRO pg_text_element(v) AS CASE WHEN v IS NULL THEN 'NULL' \
@@ -37,13 +40,10 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_convert_from(b) AS CASE WHEN contains(decode(b), chr(0)) \
      THEN error('SQLSTATE 22021: invalid byte sequence for encoding \"UTF8\": 0x00') ELSE decode(b) END",
     "CREATE OR REPLACE MACRO pg_to_hex(n) AS lower(to_hex(CASE WHEN n < 0 THEN CAST(n AS BIGINT) + 4294967296 ELSE CAST(n AS BIGINT) END))",
-    "CREATE OR REPLACE MACRO pg_quote_literal(s) AS CASE WHEN contains(s, '\\') THEN ' E''' || replace(replace(s, '\\', '\\\\'), '''', '''''') || '''' ELSE '''' || replace(s, '''', '''''') || '''' END",
-    "CREATE OR REPLACE MACRO pg_quote_ident(s) AS CASE WHEN regexp_full_match(s, '[a-z_][a-z0-9_$]*') THEN s ELSE '\"' || replace(s, '\"', '\"\"') || '\"' END",
+    "CREATE OR REPLACE MACRO pg_quote_literal(s) AS CASE WHEN contains(s, '\\') THEN 'E''' || replace(replace(s, '\\', '\\\\'), '''', '''''') || '''' ELSE '''' || replace(s, '''', '''''') || '''' END",
     "CREATE OR REPLACE MACRO pg_string_to_array(s, d) AS CASE WHEN s IS NULL THEN NULL WHEN s = '' THEN CAST([] AS VARCHAR[]) WHEN d IS NULL THEN string_split(s, '') WHEN d = '' THEN [s] ELSE string_split(s, d) END",
     "CREATE OR REPLACE MACRO pg_array_to_string(a, d) AS CASE WHEN a IS NOT NULL THEN COALESCE(array_to_string(list_filter(CAST(a AS VARCHAR[]), lambda v: v IS NOT NULL), d), '') END",
     "CREATE OR REPLACE MACRO pg_array_to_string_null(a, d, n) AS CASE WHEN a IS NOT NULL THEN COALESCE(array_to_string(list_transform(CAST(a AS VARCHAR[]), lambda v: COALESCE(v, n)), d), '') END",
-    "CREATE OR REPLACE MACRO pg_encode(b, f) AS CASE lower(f) WHEN 'hex' THEN lower(hex(b)) WHEN 'base64' THEN to_base64(b) ELSE error('SQLSTATE 22023: unrecognized encoding: \"' || f || '\"') END",
-    "CREATE OR REPLACE MACRO pg_decode(s, f) AS CASE lower(f) WHEN 'hex' THEN unhex(s) WHEN 'base64' THEN from_base64(s) ELSE error('SQLSTATE 22023: unrecognized encoding: \"' || f || '\"') END",
     "CREATE OR REPLACE MACRO pg_size_pretty_text(n) AS CASE WHEN abs(n) < 10240 THEN n || ' bytes' WHEN abs(n) < 10485247 THEN CAST(round(n / 1024.0) AS BIGINT) || ' kB' \
      WHEN abs(n) < 10736893952 THEN CAST(round(n / 1048576.0) AS BIGINT) || ' MB' WHEN abs(n) < 10994579406848 THEN CAST(round(n / 1073741824.0) AS BIGINT) || ' GB' ELSE CAST(round(n / 1099511627776.0) AS BIGINT) || ' TB' END",
     "CREATE OR REPLACE MACRO pg_trunc(x, n) AS sign(x) * floor(abs(x) * pow(10, n)) / pow(10, n)",

@@ -24,10 +24,13 @@ pub mod types;
 
 pub mod scan;
 
+pub mod command;
 pub mod copy;
 pub mod ddl;
+pub mod sequence;
 pub mod setting;
 pub mod transaction;
+pub mod utility;
 
 pub mod macros;
 pub mod position;
@@ -36,6 +39,7 @@ mod rewrite;
 
 pub use dispatch::plan;
 pub use parse::parse;
+pub(crate) use rewrite::LONG;
 pub use statement::Statement;
 
 #[cfg(test)]

@@ -26,7 +26,23 @@ const NESTING_MAX: usize = 128;
 
 /// Commands that are read from their text: the parser takes what follows `COPY … FROM STDIN` for data, and knows too few
 /// forms of the others.
-const TEXT_COMMANDS: [Keyword; 13] = [
+const TEXT_COMMANDS: [Keyword; 29] = [
+    Keyword::TRUNCATE,
+    Keyword::PREPARE,
+    Keyword::EXECUTE,
+    Keyword::DEALLOCATE,
+    Keyword::DECLARE,
+    Keyword::FETCH,
+    Keyword::CLOSE,
+    Keyword::LOCK,
+    Keyword::ANALYZE,
+    Keyword::VACUUM,
+    Keyword::CLUSTER,
+    Keyword::REFRESH,
+    Keyword::LISTEN,
+    Keyword::UNLISTEN,
+    Keyword::NOTIFY,
+    Keyword::CALL,
     Keyword::COPY,
     Keyword::SET,
     Keyword::RESET,
@@ -42,7 +58,8 @@ const TEXT_COMMANDS: [Keyword; 13] = [
     Keyword::RELEASE,
 ];
 /// Commands that exist, and are refused as such.
-const UNSUPPORTED: [&str; 33] = [
+const UNSUPPORTED: [&str; 34] = [
+    "analyse",
     "do",
     "call",
     "export",
@@ -180,11 +197,23 @@ fn one(
     if end - start > STATEMENT_BYTES_MAX && first != Some(Keyword::INSERT) {
         return Err(too_long(STATEMENT_BYTES_MAX));
     }
-    if first.is_some_and(|k| TEXT_COMMANDS.contains(&k)) {
+    let others = ["move", "do", "checkpoint", "reindex", "analyse"];
+    if first.is_some_and(|k| TEXT_COMMANDS.contains(&k)) || others.iter().any(|w| starts_with_word(text, start, w)) {
         return Ok(new(start, end, Tree::Text));
     }
-    if first == Some(Keyword::INSERT) {
-        without_overriding(&mut tokens);
+    let overriding = if first == Some(Keyword::INSERT) { without_overriding(&mut tokens) } else { None };
+    if matches!(first, Some(Keyword::SELECT | Keyword::WITH)) {
+        row_locks(&mut tokens);
+    }
+    if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) {
+        identity_options(&mut tokens);
+    }
+    // `TABLE t` is `SELECT * FROM t`; positions stay.
+    if first == Some(Keyword::TABLE)
+        && let Some(table) = tokens.first().cloned()
+    {
+        let words = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")];
+        tokens.splice(0..1, words.map(|token| TokenWithSpan { token, span: table.span }));
     }
     let end_of_input = semicolon.as_ref().map(|t| t.span.start);
     let mut parser =
@@ -195,6 +224,7 @@ fn one(
             rest => Err(near(text, Some(rest), end)),
         }
     });
+    let tree = tree.map(|tree| marked(tree, overriding));
     let tree = match tree {
         Ok(tree) => tree,
         // Commands that are not supported anyway: the client learns that, not that the parser lacks them.
@@ -217,24 +247,121 @@ fn is_insert_values(tree: &ast::Statement) -> bool {
         if insert.source.as_ref().is_some_and(|q| matches!(*q.body, ast::SetExpr::Values(_))))
 }
 
-/// `OVERRIDING SYSTEM VALUE` means nothing without identity columns; the parser does not know it.
-fn without_overriding(tokens: &mut Vec<TokenWithSpan>) {
+/// `FOR NO KEY UPDATE` and `FOR KEY SHARE`, which the parser does not know, as the kinds that it does: none locks anything.
+fn row_locks(tokens: &mut Vec<TokenWithSpan>) {
+    let is = |t: &TokenWithSpan, what: &str| matches!(&t.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(what));
+    if !tokens.iter().any(|t| is(t, "key")) {
+        return;
+    }
+    let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let mut gone = Vec::new();
+    for window in words.windows(4) {
+        let [a, b, c, d] = *window else { continue };
+        let said = |at: usize, word: &str| is(&tokens[at], word);
+        if said(a, "for") && said(b, "no") && said(c, "key") && said(d, "update") {
+            gone.extend([b, c]);
+        }
+    }
+    for window in words.windows(3) {
+        let [a, b, c] = *window else { continue };
+        if is(&tokens[a], "for") && is(&tokens[b], "key") && is(&tokens[c], "share") {
+            gone.push(b);
+        }
+    }
+    gone.sort_unstable();
+    for at in gone.into_iter().rev() {
+        tokens.remove(at);
+    }
+}
+
+/// Puts the options of `AS IDENTITY (…)` into the one order that the parser knows; Postgres takes any.
+fn identity_options(tokens: &mut [TokenWithSpan]) {
+    const ORDER: [&str; 6] = ["increment", "minvalue", "maxvalue", "start", "cache", "cycle"];
+    let is = |t: &TokenWithSpan, what: &str| matches!(&t.token, Token::Word(w) if w.value.eq_ignore_ascii_case(what));
+    let rank = |t: &TokenWithSpan| ORDER.iter().position(|word| is(t, word));
+    let mut from = 0;
+    while let Some(identity) = tokens.iter().skip(from).position(|t| is(t, "identity")).map(|at| at + from) {
+        from = identity + 1;
+        let next = tokens.iter().skip(from).position(|t| !matches!(t.token, Token::Whitespace(_)));
+        let Some(open) = next.map(|at| at + from).filter(|at| tokens[*at].token == Token::LParen) else { continue };
+        let Some(close) = tokens.iter().skip(open).position(|t| t.token == Token::RParen).map(|at| at + open) else {
+            return;
+        };
+        let mut groups: Vec<(usize, Vec<TokenWithSpan>)> = Vec::new();
+        let mut negated = false;
+        for token in &tokens[open + 1..close] {
+            match rank(token) {
+                Some(rank) if !negated => groups.push((rank, vec![token.clone()])),
+                Some(rank) => {
+                    if let Some((place, group)) = groups.last_mut() {
+                        *place = rank;
+                        group.push(token.clone());
+                    }
+                }
+                None if is(token, "no") => groups.push((usize::MAX, vec![token.clone()])),
+                None => match groups.last_mut() {
+                    Some((_, group)) => group.push(token.clone()),
+                    None => groups.push((0, vec![token.clone()])),
+                },
+            }
+            negated = is(token, "no") || (negated && matches!(token.token, Token::Whitespace(_)));
+        }
+        groups.sort_by_key(|(rank, _)| *rank);
+        for (slot, token) in tokens[open + 1..close].iter_mut().zip(groups.into_iter().flat_map(|(_, g)| g)) {
+            *slot = token;
+        }
+        from = close;
+    }
+}
+
+/// What `OVERRIDING` says of identity columns: the tree has no place for it, but one for MySQL's priorities, which Postgres'
+/// grammar does not know.
+fn marked(mut tree: ast::Statement, overriding: Option<Overriding>) -> ast::Statement {
+    if let (ast::Statement::Insert(insert), Some(overriding)) = (&mut tree, overriding) {
+        insert.priority = Some(match overriding {
+            Overriding::System => ast::MysqlInsertPriority::HighPriority,
+            Overriding::User => ast::MysqlInsertPriority::LowPriority,
+        });
+    }
+    tree
+}
+
+/// What `INSERT … OVERRIDING` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overriding {
+    /// `SYSTEM VALUE`: given values count, also where the system makes them.
+    System,
+    /// `USER VALUE`: given values of identity columns do not count.
+    User,
+}
+
+/// What an INSERT's tree says of it.
+pub(super) fn overriding(insert: &ast::Insert) -> Option<Overriding> {
+    insert.priority.as_ref().map(|mark| match mark {
+        ast::MysqlInsertPriority::HighPriority => Overriding::System,
+        _ => Overriding::User,
+    })
+}
+
+/// Takes `OVERRIDING SYSTEM VALUE` out: the parser does not know it.
+fn without_overriding(tokens: &mut Vec<TokenWithSpan>) -> Option<Overriding> {
     let word = |t: &TokenWithSpan, what: &str| {
         matches!(&t.token, Token::Word(w)
         if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(what))
     };
     // It stands before VALUES or SELECT: never deep in the text.
-    let Some(at) = tokens.iter().take(10_000).position(|t| word(t, "overriding")) else {
-        return;
-    };
+    let at = tokens.iter().take(10_000).position(|t| word(t, "overriding"))?;
     let words: Vec<usize> =
         (at..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).take(3).collect();
     if let [_, kind, value] = words[..]
         && (word(&tokens[kind], "system") || word(&tokens[kind], "user"))
         && word(&tokens[value], "value")
     {
+        let system = word(&tokens[kind], "system");
         tokens.drain(at..=value);
+        return Some(if system { Overriding::System } else { Overriding::User });
     }
+    None
 }
 
 fn starts_with_word(text: &str, start: usize, word: &str) -> bool {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     copy::{CopyOptions, RawCopyOptions},
-    wire::PgError,
+    wire::{PgError, backend::Command},
 };
 
 /// What planning may look at.
@@ -56,6 +56,12 @@ pub enum Plan {
     Setting(SettingPlan),
     /// EXPLAIN.
     Explain(ExplainPlan),
+    /// PREPARE, EXECUTE, DEALLOCATE, DECLARE, FETCH, MOVE, CLOSE: the wire holds what they are about.
+    Command(Box<Command<super::Statement>>),
+    /// LISTEN (true), UNLISTEN; none is all.
+    Listen(bool, Option<String>),
+    /// NOTIFY.
+    Notify(String, String),
     /// Accepted, does nothing.
     NoOp {
         /// The command's tag.
@@ -108,6 +114,10 @@ pub struct QueryPlan {
     pub params: Vec<ParamType>,
     /// What is known of the output columns by position: shorter or empty where not known (`SELECT *` over unknown shapes).
     pub columns: Vec<OutputColumn>,
+    /// Columns whose values the gateway makes.
+    pub row_calls: Vec<RowCall>,
+    /// Whether it asks for row locks (`FOR UPDATE`): there are none.
+    pub locks: bool,
 }
 
 /// A piece of SQL.
@@ -154,6 +164,77 @@ pub enum SessionValue {
     TransactionId,
     /// `pg_postmaster_start_time()`.
     ServerStart,
+    /// A function that the gateway runs, once for the statement, before the engine sees it.
+    Call(SessionCall),
+}
+
+/// A call of a function that the gateway runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionCall {
+    /// The function.
+    pub function: SessionFunction,
+    /// Its arguments.
+    pub args: Vec<CallArg>,
+    /// Which call of its statement it is: each is run once, in this order.
+    pub number: usize,
+}
+
+/// An argument of such a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CallArg {
+    /// NULL.
+    Null,
+    /// A constant, as text.
+    Text(String),
+    /// A parameter.
+    Param(usize),
+}
+
+/// Functions that the gateway runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum SessionFunction {
+    NextVal,
+    CurrVal,
+    LastVal,
+    SetVal,
+    /// `last_value` of a sequence that is read as a relation.
+    SequenceLast,
+    /// `is_called` of one.
+    SequenceCalled,
+    SerialSequence,
+    SetConfig,
+    Sleep,
+    SleepFor,
+    SleepUntil,
+    Notify,
+    AdvisoryLock(AdvisoryCall),
+    AdvisoryUnlock {
+        shared: bool,
+    },
+    AdvisoryUnlockAll,
+}
+
+/// Which advisory lock function it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdvisoryCall {
+    /// `pg_try_…`: does not wait.
+    pub tries: bool,
+    /// `…_xact_…`: until the transaction's end.
+    pub transaction: bool,
+    /// `…_shared`.
+    pub shared: bool,
+}
+
+/// A column of a query whose values the gateway makes, row by row: `SELECT nextval('s') FROM t`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowCall {
+    /// The column's position.
+    pub column: usize,
+    /// The sequence's name as it was written.
+    pub sequence: CallArg,
+    /// `setval`: the engine's value is twice the number, and one more where it counts as given. Else `nextval`.
+    pub sets: bool,
 }
 
 /// The type of a parameter.
@@ -221,13 +302,22 @@ pub struct SystemUse {
     pub view: String,
 }
 
+/// A relation's column that is shown unchanged.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// Of a table of the lake.
+    Table(Arc<TableDef>, ColumnId),
+    /// Of a view or a system relation: its oid, and the column's number.
+    Relation(u32, i16),
+}
+
 /// What planning knows of an output column.
 #[derive(Clone, Debug, Default)]
 pub struct OutputColumn {
     /// Its name as Postgres gives it (`?column?`, `count`, …), where known.
     pub name: Option<String>,
     /// The table and column it shows unchanged.
-    pub origin: Option<(Arc<TableDef>, ColumnId)>,
+    pub origin: Option<Origin>,
     /// Its Postgres type where it differs from what the engine's type tells (varchar from a cast, jsonb, regclass …).
     pub ty: Option<ColumnType>,
 }
@@ -421,8 +511,6 @@ pub enum SettingPlan {
     Show(String),
     ShowAll,
     DiscardAll,
-    /// DEALLOCATE: the prepared statement's name; none is ALL.
-    Deallocate(Option<String>),
     /// DISCARD PLANS | SEQUENCES | TEMP: the tag.
     Discard(&'static str),
 }

@@ -22,6 +22,7 @@ pub(super) fn plan_statement(query: &ast::Query, text: &str, ctx: &PlanContext) 
 /// Plans a query. `text` is what it was parsed from: positions of errors are found there.
 pub fn plan_query(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<QueryPlan> {
     let mut rewriter = Rewriter::new(ctx, text);
+    rewriter.top = true;
     let rows = rewriter.query(query, None)?;
     rewriter.finish(rows)
 }

@@ -206,6 +206,11 @@ impl<'a> Scan<'a> {
         self.at
     }
 
+    /// Goes back to a mark.
+    pub fn back_to(&mut self, mark: usize) {
+        self.at = mark.min(self.at);
+    }
+
     /// The text of the tokens from one mark to another.
     #[must_use]
     pub fn source(&self, from: usize, to: usize) -> &'a str {
@@ -238,7 +243,9 @@ pub fn string_of(token: &Token) -> Option<String> {
     }
 }
 
-fn is_word(token: &Token, expected: &str) -> bool {
+/// Whether a token is this unquoted word.
+#[must_use]
+pub fn is_word(token: &Token, expected: &str) -> bool {
     matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(expected))
 }
 

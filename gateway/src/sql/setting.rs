@@ -13,7 +13,7 @@ use crate::wire::error::{PgError, PgResult, SqlState};
 ///
 /// Comes after [`transaction::preparse`], which takes SET TRANSACTION.
 pub fn preparse(text: &str) -> PgResult<Option<Plan>> {
-    if !begins_with(text, &["set", "reset", "show", "discard", "deallocate"]) {
+    if !begins_with(text, &["set", "reset", "show", "discard"]) {
         return Ok(None);
     }
     let Some(mut scan) = Scan::new(text) else {
@@ -27,13 +27,6 @@ pub fn preparse(text: &str) -> PgResult<Option<Plan>> {
         show(&mut scan)?
     } else if scan.word(&["discard"]) {
         discard(&mut scan)?
-    } else if scan.word(&["deallocate"]) {
-        // `PREPARE` is a noise word here, but a statement may also have that name.
-        if scan.ahead(1).is_some() {
-            scan.word(&["prepare"]);
-        }
-        let all = scan.word(&["all"]);
-        Plan::Setting(SettingPlan::Deallocate(if all { None } else { Some(scan.ident()?) }))
     } else {
         return Ok(None);
     };

@@ -70,6 +70,7 @@ fn context() -> PlanContext {
             schemas: BTreeMap::from([("main".to_owned(), Arc::new(schema))]),
             tables: BTreeMap::from([(table.id, Arc::new(table))]),
             views: BTreeMap::new(),
+            sequences: Default::default(),
         }),
         search_path: vec!["public".into()],
         param_types: Vec::new(),
@@ -140,8 +141,6 @@ fn what_tries_to_leave_is_refused() {
         "select which_secret('a', 's3')",
         "select getenv('HOME')",
         "select current_setting('s3_secret_access_key')",
-        "select set_config('a', 'b', false)",
-        "select pg_sleep(1)",
         "select * from postgres_scan('x', 'y', 'z')",
         "with x as (select * from enable_logging()) select 1 from x",
         "select (select max(a) from read_csv('x') as r(a))",
@@ -153,13 +152,10 @@ fn what_tries_to_leave_is_refused() {
     for sql in [
         "update t set id = 1",
         "delete from t",
-        "truncate t",
         "insert into t (id) values (1) on conflict do nothing",
         "do 'x'",
         "call x()",
-        "listen x",
         "grant select on t to x",
-        "prepare p as select 1",
         "install httpfs",
         "load httpfs",
         "attach 'x' as y",
@@ -257,8 +253,22 @@ fn insert_of_constants_needs_no_engine() {
     }
 }
 
+/// An engine with the worker's own functions.
+fn with_functions() -> duckdb::Connection {
+    use duckdb::ffi;
+    // SAFETY: out pointers to locals; the connection is closed here, the database belongs to what is returned.
+    unsafe {
+        let (mut database, mut connection) = (std::ptr::null_mut(), std::ptr::null_mut());
+        assert_eq!(ffi::duckdb_open(std::ptr::null(), &raw mut database), ffi::DuckDBSuccess);
+        assert_eq!(ffi::duckdb_connect(database, &raw mut connection), ffi::DuckDBSuccess);
+        crate::engine::worker::udf::register_on(connection).expect("registers");
+        ffi::duckdb_disconnect(&raw mut connection);
+        duckdb::Connection::open_from_raw(database).expect("opens")
+    }
+}
+
 fn engine() -> duckdb::Connection {
-    let connection = duckdb::Connection::open_in_memory().expect("opens");
+    let connection = with_functions();
     connection
         .execute_batch(
             "SET default_null_order='nulls_last_on_asc_first_on_desc'; SET integer_division=true; SET TimeZone='UTC'",

@@ -362,8 +362,8 @@ fn unsupported(name: &str, instead: &str) -> PgError {
 }
 
 fn serial(name: &str) -> PgError {
-    PgError::unsupported(format!("type {name} is not supported yet: a lake has no sequences"))
-        .hint("Use bigint with values from the writer, or uuid DEFAULT gen_random_uuid().")
+    PgError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist"))
+        .hint("It stands for an integer with a default, in a column's definition only.")
 }
 
 /// A type of sqlparser's that is not among a lake's: Postgres' own, or another database's.

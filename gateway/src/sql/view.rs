@@ -98,6 +98,7 @@ impl VisitorMut for Qualify<'_> {
             Ok(Target::View(view, schema)) => (schema, view.name.clone()),
             Ok(Target::System(shape)) => (shape.schema.to_owned(), shape.name.to_owned()),
             // Functions in FROM are visited as relations too; the plan has checked them.
+            Ok(Target::Sequence(sequence, schema)) => (schema, sequence.name.clone()),
             Ok(Target::Cte(_) | Target::Extra(_)) | Err(_) => return ControlFlow::Continue(()),
         };
         let quoted = |name: String| ObjectNamePart::Identifier(Ident::with_quote('"', name));

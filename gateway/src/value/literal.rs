@@ -11,7 +11,7 @@ use duckmesh_catalog::types::{ColumnType, DEFAULT_NUMERIC, oid};
 use super::builder::ColumnBuilder;
 use super::context::ValueContext;
 use super::encoder::Encoder;
-use super::error::{invalid_syntax, text as utf8, trim};
+use super::error::text as utf8;
 use super::interval::{self, Interval};
 use super::numeric::{self, Parsed};
 use super::wire_bytes::WireBytes;
@@ -52,7 +52,7 @@ pub fn type_of_oid(oid: u32, typmod: i32) -> Option<ColumnType> {
                 _ => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1),
             }
         }
-        oid::TEXT | oid::UNKNOWN | oid::NAME | oid::CHAR => ColumnType::Text,
+        oid::TEXT | oid::UNKNOWN => ColumnType::Text,
         oid::VARCHAR => ColumnType::Varchar(length),
         oid::BPCHAR => length.map_or(ColumnType::Text, ColumnType::Char),
         oid::BYTEA => ColumnType::Bytea,
@@ -64,7 +64,10 @@ pub fn type_of_oid(oid: u32, typmod: i32) -> Option<ColumnType> {
         oid::UUID => ColumnType::Uuid,
         oid::JSON => ColumnType::Json,
         oid::JSONB => ColumnType::Jsonb,
-        _ => ColumnType::Array(Box::new(type_of_oid(oid::element_of(oid)?, typmod)?)),
+        _ => match ColumnType::system(oid) {
+            Some(ty) => ty,
+            None => ColumnType::Array(Box::new(type_of_oid(oid::element_of(oid)?, typmod)?)),
+        },
     })
 }
 
@@ -75,8 +78,15 @@ pub fn literal(oid: u32, param: Param<'_>, ctx: &ValueContext) -> PgResult<Strin
     match (oid, param) {
         (oid::UNKNOWN, Param::Null) => Ok("NULL".to_owned()),
         (oid::UNKNOWN, Param::Text(text) | Param::Binary(text)) => Ok(quoted(utf8(text)?)),
-        (oid::OID, Param::Null) => Ok("CAST(NULL AS BIGINT)".to_owned()),
-        (oid::OID, param) => object_id(param),
+        // A number or a name: which of them is found out where it is used.
+        (_, Param::Null) if oid::is_named(oid) => Ok("CAST(NULL AS VARCHAR)".to_owned()),
+        (_, Param::Text(text)) if oid::is_named(oid) => Ok(quoted(utf8(text)?)),
+        (_, Param::Binary(bytes)) if oid::is_named(oid) => {
+            let mut wire = WireBytes(bytes);
+            let number = wire.u32()?;
+            wire.end()?;
+            Ok(quoted(&number.to_string()))
+        }
         (oid::NUMERIC, Param::Text(text)) => decimal(numeric::read(text)?),
         (oid::NUMERIC, Param::Binary(bytes)) => decimal(numeric::receive(bytes)?),
         (oid::INTERVAL, Param::Text(text)) => Ok(interval_literal(interval::parse(text, ctx)?)),
@@ -111,23 +121,6 @@ fn null(ty: &ColumnType) -> String {
 
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-fn object_id(param: Param<'_>) -> PgResult<String> {
-    let id = match param {
-        Param::Binary(bytes) => {
-            let mut wire = WireBytes(bytes);
-            let id = wire.u32()?;
-            wire.end()?;
-            id
-        }
-        Param::Text(text) => std::str::from_utf8(trim(text))
-            .ok()
-            .and_then(|t| t.parse().ok())
-            .ok_or_else(|| invalid_syntax("oid", text))?,
-        Param::Null => 0,
-    };
-    Ok(format!("CAST({id} AS BIGINT)"))
 }
 
 fn decimal(parsed: Parsed) -> PgResult<String> {
@@ -181,7 +174,7 @@ pub fn sql_literal(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<St
     let text = plain_text(ty, array, row)?;
     Ok(match ty {
         ColumnType::Bool => text,
-        ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 => {
+        ty if matches!(ty.base(), ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8) => {
             format!("CAST({text} AS {})", ty.duckdb())
         }
         _ => format!("CAST({} AS {})", quoted(&text), ty.duckdb()),

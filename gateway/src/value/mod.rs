@@ -18,7 +18,7 @@ mod digits;
 mod error;
 mod float_text;
 mod interval;
-mod json;
+pub(crate) mod json;
 pub mod nul;
 mod number;
 mod numeric;

@@ -317,6 +317,49 @@ pub(super) fn send(value: i128, scale: i8, out: &mut BytesMut) {
     }
 }
 
+/// `numeric_send` of a number's text, of any length.
+pub(super) fn send_text(text: &[u8], out: &mut BytesMut) -> PgResult<()> {
+    let special = match text {
+        b"NaN" => Some(0xc000),
+        b"Infinity" => Some(0xd000),
+        b"-Infinity" => Some(0xf000),
+        _ => None,
+    };
+    if let Some(sign) = special {
+        [0, 0, sign, 0].into_iter().for_each(|n: u16| out.put_u16(n));
+        return Ok(());
+    }
+    let (negative, digits) = match text.strip_prefix(b"-") {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let point = digits.iter().position(|b| *b == b'.').unwrap_or(digits.len());
+    let (whole, fraction) = (digits.get(..point).unwrap_or_default(), digits.get(point + 1..).unwrap_or_default());
+    // Groups of four digits from the point on, to both sides.
+    let mut padded = vec![b'0'; (4 - whole.len() % 4) % 4];
+    padded.extend_from_slice(whole);
+    let before = padded.len() / 4;
+    padded.extend_from_slice(fraction);
+    padded.resize(padded.len().div_ceil(4) * 4, b'0');
+    let groups: Vec<u16> =
+        padded.chunks(4).map(|c| c.iter().fold(0, |n, b| n * 10 + u16::from(b.wrapping_sub(b'0') % 10))).collect();
+    let start = groups.iter().position(|g| *g != 0).unwrap_or(groups.len());
+    let end = groups.iter().rposition(|g| *g != 0).map_or(start, |n| n + 1);
+    let wide = || PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value overflows numeric format");
+    let small = |n: usize| u16::try_from(n).map_err(|_| wide());
+    let weight = if start == end {
+        0
+    } else {
+        i16::try_from(before).map_err(|_| wide())? - 1 - i16::try_from(start).map_err(|_| wide())?
+    };
+    out.put_u16(small(end - start)?);
+    out.put_i16(weight);
+    out.put_u16(if negative && start < end { 0x4000 } else { 0 });
+    out.put_u16(small(fraction.len())?);
+    groups.get(start..end).unwrap_or_default().iter().for_each(|g| out.put_u16(*g));
+    Ok(())
+}
+
 /// The text form of `value` / 10^`scale`.
 pub(super) fn write(value: i128, scale: i8, out: &mut BytesMut) {
     let mut buffer = [b'0'; 48];
@@ -442,6 +485,22 @@ mod tests {
             assert_eq!(error.to_string(), message);
             assert_eq!(error.fields().detail.as_deref(), detail);
         }
+    }
+
+    #[test]
+    fn texts_are_sent_as_decimals_are() {
+        for (value, scale) in [(0, 0), (0, 3), (1, 0), (-1, 4), (12_345_678, 3), (-100_000_000, 8), (10_000, 0), (7, 9)]
+        {
+            let (mut decimal, mut text) = (BytesMut::new(), BytesMut::new());
+            send(value, scale, &mut decimal);
+            let mut shown = BytesMut::new();
+            write(value, scale, &mut shown);
+            send_text(&shown, &mut text).unwrap();
+            assert_eq!(text, decimal, "{value} at {scale}");
+        }
+        let mut nan = BytesMut::new();
+        send_text(b"NaN", &mut nan).unwrap();
+        assert_eq!(&nan[..], [0, 0, 0, 0, 0xc0, 0, 0, 0]);
     }
 
     #[test]

@@ -99,10 +99,37 @@ pub trait Session: Send + 'static {
     /// Parameters to report by ParameterStatus since the last call; after `connect`, all of them.
     fn take_parameter_changes(&mut self) -> Vec<(String, String)>;
 
-    /// Names of prepared statements that the client freed by SQL (`DEALLOCATE name`) since the last call: the wire
-    /// forgets them. `DEALLOCATE ALL` and `DISCARD ALL` it knows by their tags.
-    fn take_deallocated(&mut self) -> Vec<String> {
+    /// The command about prepared statements or cursors that a statement is: the wire has these, and runs it.
+    fn command(&self, _prepared: &Self::Prepared) -> Option<Command<Self::Statement>> {
+        None
+    }
+
+    /// Whether a transaction ended without effect.
+    fn is_rolled_back(&self, _transaction: u64) -> bool {
+        false
+    }
+
+    /// Takes all rows of a result, to be read in any order.
+    async fn keep(&mut self, _rows: Rows) -> PgResult<Box<dyn KeptRows>> {
+        Err(PgError::unsupported("scrollable cursors are not supported"))
+    }
+
+    /// Whether a statement shows prepared statements or cursors: then it is told of them first.
+    fn wants_directory(&self, _prepared: &Self::Prepared) -> bool {
+        false
+    }
+
+    /// What there is of them.
+    fn set_directory(&mut self, _directory: Directory) {}
+
+    /// Notifications that arrived since the last call.
+    fn take_notifications(&mut self) -> Vec<Notification> {
         Vec::new()
+    }
+
+    /// Is told when a notification arrives.
+    fn notified(&self) -> Arc<tokio::sync::Notify> {
+        Arc::default()
     }
 
     /// How values are read and written for this client now.
@@ -118,12 +145,142 @@ pub trait Session: Send + 'static {
     async fn close(self);
 }
 
+/// What NOTIFY tells a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// The backend that said it.
+    pub sender: i32,
+    /// Where.
+    pub channel: String,
+    /// What.
+    pub payload: String,
+}
+
 /// What a planned statement says of itself.
 pub trait Prepared: Send + Sync + Clone + 'static {
     /// Oids of its parameters.
     fn param_types(&self) -> &[u32];
+    /// Its text.
+    fn text(&self) -> &str {
+        ""
+    }
     /// Whether it is a transaction command that may run in a failed block (COMMIT, ROLLBACK, ROLLBACK TO).
     fn ends_failed_block(&self) -> bool;
+}
+
+/// A command about what the wire holds.
+#[derive(Clone, Debug)]
+pub enum Command<S> {
+    /// `PREPARE name (types) AS statement`; oids, 0 for "find out".
+    Prepare {
+        /// The statement's name.
+        name: String,
+        /// The statement.
+        statement: S,
+        /// Its parameters.
+        param_types: Vec<u32>,
+        /// The whole command, for `pg_prepared_statements`.
+        text: String,
+    },
+    /// `EXECUTE name (values)`
+    Execute {
+        /// The statement's name.
+        name: String,
+        /// Values of its parameters.
+        given: Given,
+        /// What stands before EXECUTE when it is only explained.
+        explain: Option<String>,
+    },
+    /// `DEALLOCATE name`; none is ALL.
+    Deallocate(Option<String>),
+    /// `DECLARE name CURSOR FOR statement`
+    Declare {
+        /// The cursor's name.
+        name: String,
+        /// Its query.
+        statement: S,
+        /// The rest.
+        options: CursorOptions,
+        /// The whole command, for `pg_cursors`.
+        text: String,
+    },
+    /// `FETCH`, and `MOVE`, which shows no rows.
+    Fetch {
+        /// The cursor's name.
+        name: String,
+        /// Which rows.
+        direction: Direction,
+        /// Whether it is MOVE.
+        moves: bool,
+    },
+    /// `CLOSE name`; none is ALL.
+    Close(Option<String>),
+}
+
+/// Values of an EXECUTE.
+#[derive(Clone, Debug)]
+pub enum Given {
+    /// As text; none is NULL.
+    Texts(Vec<Option<String>>),
+    /// The columns of this query's row.
+    Query(String),
+}
+
+/// What DECLARE says of a cursor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CursorOptions {
+    /// BINARY
+    pub binary: bool,
+    /// SCROLL, NO SCROLL
+    pub scroll: Option<bool>,
+    /// WITH HOLD
+    pub hold: bool,
+}
+
+/// Which rows a FETCH wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The next rows; 0 is the one where the cursor stands.
+    Forward(i64),
+    /// The rows before, nearest first.
+    Backward(i64),
+    /// The row of that number, negative from the end.
+    Absolute(i64),
+    /// The row so many on.
+    Relative(i64),
+}
+
+/// Rows that are kept, to be read in any order.
+#[async_trait]
+pub trait KeptRows: Send {
+    /// How many there are.
+    fn count(&self) -> u64;
+    /// Rows from a place on (0 is the first), at most so many and at least one batch's rest; empty at the end.
+    async fn read(&mut self, from: u64, count: u64) -> PgResult<Option<RecordBatch>>;
+}
+
+/// A prepared statement, as `pg_prepared_statements` shows it.
+#[derive(Clone, Debug)]
+pub struct HeldStatement {
+    /// Its name.
+    pub name: String,
+    /// Its text; the whole command where SQL made it.
+    pub text: String,
+    /// Oids of its parameters.
+    pub param_types: Vec<u32>,
+    /// Whether SQL made it.
+    pub from_sql: bool,
+    /// When.
+    pub made: chrono::DateTime<chrono::Utc>,
+}
+
+/// Prepared statements and cursors of a session, for the relations that show them.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    /// The prepared statements.
+    pub statements: Vec<HeldStatement>,
+    /// Name, text, options, when.
+    pub cursors: Vec<(String, String, CursorOptions, chrono::DateTime<chrono::Utc>)>,
 }
 
 /// Where a statement stands among its neighbours.
@@ -198,6 +355,8 @@ pub struct Rows {
     pub batches: Box<dyn RowSource>,
     /// The command's tag.
     pub tag: RowTag,
+    /// Whether the rows' own command asks for binary values (a binary cursor).
+    pub binary: bool,
 }
 
 /// The tag of a command that gave rows.

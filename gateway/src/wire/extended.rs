@@ -50,11 +50,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             return Err(PgError::new(SqlState::DUPLICATE_PREPARED_STATEMENT, message).into());
         }
         let bytes = parse.sql.len();
-        if self.statements.named() >= self.limits.statements_max
-            || self.statements.bytes() + bytes > self.limits.statement_bytes_max
-        {
-            return Err(too_many("prepared statements", "DEALLOCATE or Close").into());
-        }
+        self.check_statement_room(bytes)?;
         let parsing = self.session.parse(parse.sql.into());
         let statements = watched(self.pipe, self.registration, parsing).await?;
         let prepared = match statements.as_slice() {
@@ -68,9 +64,16 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 return Err(PgError::new(SqlState::SYNTAX_ERROR, message).into());
             }
         };
-        self.statements.insert(parse.name, Stored { prepared, bytes });
+        let stored = Stored { prepared, bytes, sql: None, made: chrono::Utc::now() };
+        self.statements.insert(parse.name, stored);
         reply::parse_complete(&mut self.pipe.output);
         Ok(())
+    }
+
+    pub(super) fn check_statement_room(&self, bytes: usize) -> PgResult<()> {
+        let full = self.statements.named() >= self.limits.statements_max
+            || self.statements.bytes() + bytes > self.limits.statement_bytes_max;
+        if full { Err(too_many("prepared statements", "DEALLOCATE or Close")) } else { Ok(()) }
     }
 
     pub(super) async fn bind(&mut self, body: &Bytes) -> Result<(), Fault> {
@@ -94,6 +97,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             formats,
             transaction: self.session.transaction_id(),
             bytes: body.len(),
+            hold: false,
             state: PortalState::Ready(params),
         };
         self.portals.insert(bind.portal, portal);
@@ -104,6 +108,9 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     /// The result columns of a statement; none for one without rows.
     async fn columns(&mut self, prepared: Option<&B::Prepared>) -> Result<Option<Arc<[ResultColumn]>>, Fault> {
         let Some(prepared) = prepared else { return Ok(None) };
+        if let Some(columns) = self.command_columns(prepared).await? {
+            return Ok(columns);
+        }
         let describing = self.session.describe(prepared);
         Ok(watched(self.pipe, self.registration, describing).await?)
     }
@@ -124,7 +131,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         Ok(Params { values: mem::take(&mut bind.params), formats })
     }
 
-    fn check_portal_room(&mut self, name: &str, bytes: usize) -> PgResult<()> {
+    pub(super) fn check_portal_room(&mut self, name: &str, bytes: usize) -> PgResult<()> {
         if name.is_empty() {
             self.portals.remove("");
         } else if self.portal(name).is_some() {
@@ -140,9 +147,9 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     }
 
     /// A portal of the transaction that is open now.
-    fn portal(&mut self, name: &str) -> Option<&mut Portal<B::Prepared>> {
+    pub(super) fn portal(&mut self, name: &str) -> Option<&mut Portal<B::Prepared>> {
         let transaction = self.session.transaction_id();
-        if self.portals.get(name).is_some_and(|portal| portal.transaction != transaction) {
+        if self.portals.get(name).is_some_and(|portal| portal.transaction != transaction && !portal.hold) {
             self.portals.remove(name);
         }
         self.portals.get_mut(name)
@@ -208,6 +215,14 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         match state {
             PortalState::Ready(params) => self.execute_portal(&execute, prepared, params).await,
             PortalState::Rows(stream) => self.portal_rows(&execute, stream).await,
+            PortalState::Cursor(cursor) => {
+                if let Some(portal) = self.portals.get_mut(execute.portal) {
+                    portal.state = PortalState::Cursor(cursor);
+                }
+                Err(PgError::unsupported(format!("portal \"{}\" was made by DECLARE", execute.portal))
+                    .hint("Read it with FETCH.")
+                    .into())
+            }
             PortalState::Done => {
                 let message = format!("portal \"{}\" cannot be run", execute.portal);
                 Err(PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message).into())
@@ -226,8 +241,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             false => Place::MoreMayFollow,
         };
         let before = self.before_statement()?;
-        let execution = self.session.execute(&prepared, params, place);
-        let rows = match watched(self.pipe, self.registration, execution).await? {
+        let rows = match self.perform(&prepared, params, place).await? {
             Outcome::Rows(rows) => rows,
             other => return self.answer(other, &before).await,
         };
@@ -235,7 +249,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         check_shape(described.as_deref(), &rows.columns)?;
         self.settle(&before, RowStream::writes(rows.tag));
         let formats = self.portals.get(execute.portal).map(|portal| portal.formats.clone()).unwrap_or_default();
-        self.portal_rows(execute, Box::new(RowStream::new(rows, formats))).await
+        self.portal_rows(execute, Box::new(Self::stream(rows, formats))).await
     }
 
     /// Sends rows, and keeps what is left for the portal's next Execute.
@@ -255,7 +269,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     }
 }
 
-fn no_statement(name: &str) -> PgError {
+pub(super) fn no_statement(name: &str) -> PgError {
     let message = match name {
         "" => "unnamed prepared statement does not exist".to_owned(),
         name => format!("prepared statement \"{name}\" does not exist"),

@@ -16,8 +16,10 @@ mod startup;
 
 mod session_loop;
 
+mod command;
 mod copy_in;
 mod copy_out;
+mod cursor;
 mod extended;
 mod portal;
 mod rows;

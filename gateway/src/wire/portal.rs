@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
+
 use super::{
     backend::{Format, Params},
+    cursor::Cursor,
     rows::RowStream,
 };
 
@@ -12,6 +15,10 @@ use super::{
 pub(super) struct Stored<P> {
     pub prepared: Option<P>,
     pub bytes: usize,
+    /// The PREPARE that made it; none: the protocol did.
+    pub sql: Option<String>,
+    /// When.
+    pub made: DateTime<Utc>,
 }
 
 /// A statement with its parameters.
@@ -21,6 +28,8 @@ pub(super) struct Portal<P> {
     /// The transaction it lives in.
     pub transaction: u64,
     pub bytes: usize,
+    /// A cursor that outlives its transaction.
+    pub hold: bool,
     pub state: PortalState,
 }
 
@@ -29,6 +38,8 @@ pub(super) enum PortalState {
     Ready(Params),
     /// Rows are left, or the end was not seen yet.
     Rows(Box<RowStream>),
+    /// Made by DECLARE.
+    Cursor(Cursor),
     /// Executed, and it cannot be again.
     Done,
 }
@@ -88,6 +99,24 @@ impl<T: Weighed> Slots<T> {
         self.unnamed = None;
         self.named.clear();
         self.bytes = 0;
+    }
+
+    /// Those with a name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.named.iter().map(|(name, thing)| (&**name, thing))
+    }
+
+    /// Keeps what a condition holds for.
+    pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        if self.unnamed.as_ref().is_some_and(|thing| !keep(thing)) {
+            self.remove("");
+        }
+        let Self { named, bytes, .. } = self;
+        named.retain(|_, thing| {
+            let kept = keep(thing);
+            *bytes -= if kept { 0 } else { thing.bytes() };
+            kept
+        });
     }
 
     /// How many have a name.

@@ -5,13 +5,13 @@ use pgwire::messages::{
     Message,
     copy::{CopyInResponse, CopyOutResponse},
     data::{FieldDescription, ParameterDescription, RowDescription},
-    response::{ErrorResponse, NoticeResponse},
+    response::{ErrorResponse, NoticeResponse, NotificationResponse},
     startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey},
 };
 
 use super::{
     PgError,
-    backend::{Format, ResultColumn, RowTag, Status},
+    backend::{Format, Notification, ResultColumn, RowTag, Status},
     error::Severity,
 };
 
@@ -26,6 +26,10 @@ pub(super) fn negotiate_version(out: &mut BytesMut, version: i32, options: Vec<S
 
 pub(super) fn parameter_status(out: &mut BytesMut, name: String, value: String) {
     put(out, &ParameterStatus::new(clean(name), clean(value)));
+}
+
+pub(super) fn notification(out: &mut BytesMut, told: &Notification) {
+    put(out, &NotificationResponse::new(told.sender, clean(told.channel.clone()), clean(told.payload.clone())));
 }
 
 pub(super) fn backend_key(out: &mut BytesMut, id: i32, key: Vec<u8>) {

@@ -124,10 +124,15 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
     async fn wait(&mut self, missing: usize) -> Result<(), Fault> {
         self.pipe.flush().await?;
         let idle = self.session.idle_timeout();
+        let (notified, free) = (self.session.notified(), self.session.status() == Status::Idle);
         tokio::select! {
             biased;
             () = self.shutdown.requested() => Err(Reason::Shutdown.error().into()),
             read = self.pipe.read_more(missing) => Ok(read?),
+            () = notified.notified(), if free => {
+                self.tell();
+                Ok(())
+            }
             () = maybe_sleep(idle) => Err(Fault::Fatal(idle_error(self.session.status()))),
         }
     }
@@ -156,14 +161,31 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
             }
         }
         self.asides();
-        if self.session.status() == Status::Idle || self.session.transaction_id() != self.transaction {
-            self.portals.clear();
+        let now = self.session.transaction_id();
+        if self.session.status() == Status::Idle || now != self.transaction {
+            let session = &self.session;
+            let lives = |portal: &Portal<B::Prepared>| {
+                // A query string may have ended one transaction and begun the next.
+                let open = session.status() != Status::Idle && portal.transaction == now;
+                open || (portal.hold && !session.is_rolled_back(portal.transaction))
+            };
+            self.portals.retain(lives);
         }
-        self.transaction = self.session.transaction_id();
+        self.transaction = now;
+        self.tell();
         reply::ready(&mut self.pipe.output, self.session.status());
         self.registration.statement_ends();
         self.pipe.flush().await?;
         Ok(())
+    }
+
+    /// Notifications, between transactions.
+    fn tell(&mut self) {
+        if self.session.status() == Status::Idle {
+            for told in self.session.take_notifications() {
+                reply::notification(&mut self.pipe.output, &told);
+            }
+        }
     }
 
     /// Tells a statement's error, after the notices before it; what ends the connection is passed on.
@@ -183,9 +205,6 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
     pub fn asides(&mut self) {
         for notice in self.session.take_notices() {
             reply::error(&mut self.pipe.output, &notice);
-        }
-        for name in self.session.take_deallocated() {
-            self.statements.remove(&name);
         }
         for (name, value) in self.session.take_parameter_changes() {
             reply::parameter_status(&mut self.pipe.output, name, value);

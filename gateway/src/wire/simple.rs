@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     PgResult,
-    backend::{Outcome, Params, Place, Session, Status},
+    backend::{Format, Outcome, Params, Place, Session, Status},
     fault::Fault,
     message,
     pipe::Socket,
@@ -47,14 +47,14 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     async fn simple_statement(&mut self, statement: &B::Statement, place: Place) -> Result<(), Fault> {
         let prepared = watched(self.pipe, self.registration, self.session.prepare(statement, &[])).await?;
         let before = self.before_statement()?;
-        let execution = self.session.execute(&prepared, Params::default(), place);
-        let outcome = watched(self.pipe, self.registration, execution).await?;
+        let outcome = self.perform(&prepared, Params::default(), place).await?;
         match outcome {
             Outcome::Rows(rows) => {
                 let tag = rows.tag;
                 self.settle(&before, RowStream::writes(tag));
-                reply::row_description(&mut self.pipe.output, &rows.columns, &[]);
-                let mut stream = RowStream::new(rows, Vec::new());
+                let formats = if rows.binary { vec![Format::Binary; rows.columns.len()] } else { Vec::new() };
+                reply::row_description(&mut self.pipe.output, &rows.columns, &formats);
+                let mut stream = Self::stream(rows, formats);
                 let sent = self.send_rows(&mut stream, None).await?;
                 self.asides();
                 reply::complete_rows(&mut self.pipe.output, tag, sent.rows);
@@ -71,8 +71,9 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             Outcome::Complete(tag) => {
                 self.settle(before, true);
                 self.asides();
-                if matches!(tag.as_str(), "DEALLOCATE ALL" | "DISCARD ALL") {
+                if tag == "DISCARD ALL" {
                     self.statements.clear();
+                    self.portals.clear();
                 }
                 reply::complete(&mut self.pipe.output, &tag);
             }

@@ -181,6 +181,42 @@ async fn statements_freed_by_sql() {
     }
 }
 
+#[tokio::test]
+async fn cursors_share_names_with_portals() {
+    let server = server(WireLimits::default()).await;
+    let mut client = Client::connect(&server).await;
+    let refused = "E:ERROR/25P01/DECLARE CURSOR can only be used in transaction blocks Z:I";
+    assert_eq!(client.ask(&query("declare x")).await, refused);
+    assert_eq!(client.ask(&query("begin;declare x")).await, "C:BEGIN C:DECLARE CURSOR Z:T");
+    let two = client.ask(&query("fetch 2")).await;
+    assert!(two.ends_with("C:FETCH 2 Z:T"), "{two}");
+    assert_eq!(client.ask(&query("move 1;move 1")).await, "C:MOVE 1 C:MOVE 1 Z:T");
+    let rest = client.ask(&[parse("", "fetch 2"), bind("", "", &[]), execute("", 0), sync()].concat()).await;
+    assert!(rest.ends_with("C:FETCH 2 Z:T"), "{rest}");
+    let last = client.ask(&query("fetch 2;fetch 2;close x")).await;
+    assert!(last.contains("C:FETCH 1") && last.ends_with("C:FETCH 0 C:CLOSE CURSOR Z:T"), "{last}");
+    let gone = r#"E:ERROR/34000/cursor "x" does not exist Z:E"#;
+    assert_eq!(client.ask(&query("fetch 2")).await, gone);
+    client.ask(&query("rollback")).await;
+    client.ask(&query("begin;declare x")).await;
+    let taken = r#"E:ERROR/42P03/cursor "x" already exists Z:E"#;
+    assert_eq!(client.ask(&[parse("s", "insert"), bind("x", "s", &[]), sync()].concat()).await, format!("1 {taken}"));
+    client.ask(&query("rollback;begin;declare x")).await;
+    let back = client.ask(&query("fetch -1")).await;
+    assert!(back.starts_with("T") || back.contains("C:FETCH 0"), "{back}");
+}
+
+#[tokio::test]
+async fn statements_are_executed_by_sql() {
+    let server = server(WireLimits::default()).await;
+    let mut client = Client::connect(&server).await;
+    assert_eq!(client.ask(&[parse("x", "select 2"), sync()].concat()).await, "1 Z:I");
+    let rows = client.ask(&query("execute x")).await;
+    assert!(rows.ends_with("C:SELECT 2 Z:I"), "{rows}");
+    let described = client.ask(&[parse("", "execute x"), describe("S"), sync()].concat()).await;
+    assert!(described.starts_with("1 t") && described.contains(" T"), "{described}");
+}
+
 /// GW12
 #[tokio::test]
 async fn a_long_pipeline() {

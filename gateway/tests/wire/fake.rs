@@ -20,8 +20,8 @@ use duckmesh::{
     wire::{
         PgError, PgResult, SqlState,
         backend::{
-            Connector, CopySink, CopySource, Format, Outcome, Params, Place, Prepared, ResultColumn, RowSource, RowTag,
-            Rows, Session, Startup, Status,
+            Command, Connector, CopySink, CopySource, CursorOptions, Direction, Format, Given, Outcome, Params, Place,
+            Prepared, ResultColumn, RowSource, RowTag, Rows, Session, Startup, Status,
         },
         cancel::Cancel,
     },
@@ -54,7 +54,6 @@ pub struct FakeSession {
     bad_commit: bool,
     notices: Vec<PgError>,
     parameters: Vec<(String, String)>,
-    deallocated: Vec<String>,
     idle: Option<Duration>,
 }
 
@@ -80,7 +79,6 @@ impl Connector for Fake {
             bad_commit: false,
             notices: Vec::new(),
             parameters,
-            deallocated: Vec::new(),
             idle: idle.then_some(Duration::from_millis(50)),
         })
     }
@@ -188,10 +186,6 @@ impl FakeSession {
             "copyout" => Ok(Outcome::CopyOut(Box::new(Source { left: 2 }))),
             "copyendless" => Ok(Outcome::CopyOut(Box::new(Source { left: u64::MAX }))),
             "panic" => panic!("on purpose"),
-            "deallocate x" => {
-                self.deallocated.push("x".into());
-                complete("DEALLOCATE")
-            }
             "discard all" => complete("DISCARD ALL"),
             _ => Err(PgError::new(SqlState::DIVISION_BY_ZERO, "division by zero").position(3)),
         }
@@ -262,8 +256,23 @@ impl Session for FakeSession {
     fn take_parameter_changes(&mut self) -> Vec<(String, String)> {
         std::mem::take(&mut self.parameters)
     }
-    fn take_deallocated(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.deallocated)
+    fn command(&self, prepared: &FakePrepared) -> Option<Command<Self::Statement>> {
+        let name = || "x".to_owned();
+        Some(match &*prepared.sql {
+            "deallocate x" => Command::Deallocate(Some(name())),
+            "execute x" => Command::Execute { name: name(), given: Given::Texts(Vec::new()), explain: None },
+            "declare x" => Command::Declare {
+                name: name(),
+                statement: Arc::from("select 7"),
+                options: CursorOptions::default(),
+                text: "declare x".into(),
+            },
+            "close x" => Command::Close(Some(name())),
+            "fetch 2" => Command::Fetch { name: name(), direction: Direction::Forward(2), moves: false },
+            "fetch -1" => Command::Fetch { name: name(), direction: Direction::Backward(1), moves: false },
+            "move 1" => Command::Fetch { name: name(), direction: Direction::Forward(1), moves: true },
+            _ => return None,
+        })
     }
     fn value_context(&self) -> Arc<ValueContext> {
         Arc::new(ValueContext::new(chrono::DateTime::UNIX_EPOCH))
@@ -283,7 +292,7 @@ const BATCH_ROWS: u64 = 3;
 
 fn rows_of(rows: u64, ledger: &Arc<Ledger>) -> Rows {
     let batches = Box::new(Numbers { next: 0, rows, ledger: Arc::clone(ledger) });
-    Rows { columns: Arc::from(vec![column()]), batches, tag: RowTag::Select }
+    Rows { columns: Arc::from(vec![column()]), batches, tag: RowTag::Select, binary: false }
 }
 
 struct Numbers {

@@ -182,9 +182,10 @@ fn collect(
                     Part::Ddl(_) => {}
                 }
             }
-            for part in parts {
+            for (at, part) in parts.iter().enumerate() {
                 match part {
-                    Part::Rows { table, .. } | Part::Files { table, .. } if dropped.contains(table) => {}
+                    Part::Rows { table, .. } | Part::Files { table, .. }
+                        if dropped.contains(table) || truncated_after(parts, at, *table) => {}
                     Part::Rows { table, columns, batch } => add_rows(groups, *table, columns, batch),
                     Part::Files { table, files } => staged.push((*table, files.clone())),
                     Part::Ddl(_) => {}
@@ -193,6 +194,14 @@ fn collect(
         }
     }
     Ok(())
+}
+
+/// Whether a transaction truncated the table after it wrote this part: what it wrote before is gone.
+fn truncated_after(parts: &[Part], at: usize, table: Uuid) -> bool {
+    parts.iter().skip(at).any(|part| match part {
+        Part::Ddl(ops) => ops.contains(&DdlOp::Truncate { table }),
+        _ => false,
+    })
 }
 
 fn add_rows(groups: &mut Groups, table: Uuid, columns: &[ColumnId], batch: &RecordBatch) {

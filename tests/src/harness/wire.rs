@@ -19,11 +19,28 @@ pub struct Column {
     pub oid: u32,
     /// Its type modifier.
     pub typmod: i32,
+    /// The oid of the table it shows a column of, or 0.
+    pub table: u32,
+    /// The attribute's number in that table, or 0.
+    pub attribute: i16,
+}
+
+/// A parameter's value on its way to the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// NULL.
+    Null,
+    /// In text form.
+    Text(String),
+    /// In binary form.
+    Binary(Vec<u8>),
 }
 
 /// What one statement answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
+    /// Types of parameters, when there was a ParameterDescription.
+    pub parameters: Option<Vec<u32>>,
     /// Columns, when there was a RowDescription.
     pub columns: Option<Vec<Column>>,
     /// Rows in text.
@@ -104,6 +121,46 @@ impl WireClient {
         body.push(0);
         self.send(b'Q', &body)?;
         self.answers()
+    }
+
+    /// One statement in the extended protocol: Parse with the types given, Describe, Bind, Execute with results in text.
+    ///
+    /// # Errors
+    /// Of the connection.
+    pub fn try_extended(&mut self, sql: &str, types: &[u32], values: &[Value]) -> Result<Answer, String> {
+        let count = |n: usize| i16::try_from(n).unwrap_or(i16::MAX).to_be_bytes();
+        let mut parse = vec![0];
+        parse.extend(sql.as_bytes());
+        parse.push(0);
+        parse.extend(count(types.len()));
+        types.iter().for_each(|oid| parse.extend(oid.to_be_bytes()));
+        let mut bind = vec![0, 0];
+        bind.extend(count(values.len()));
+        values.iter().for_each(|value| bind.extend(i16::from(matches!(value, Value::Binary(_))).to_be_bytes()));
+        bind.extend(count(values.len()));
+        for value in values {
+            let bytes = match value {
+                Value::Null => {
+                    bind.extend((-1_i32).to_be_bytes());
+                    continue;
+                }
+                Value::Text(text) => text.as_bytes(),
+                Value::Binary(bytes) => bytes,
+            };
+            bind.extend(i32::try_from(bytes.len()).unwrap_or(0).to_be_bytes());
+            bind.extend(bytes);
+        }
+        bind.extend(count(0));
+        self.send(b'P', &parse)?;
+        self.send(b'D', b"S\0")?;
+        self.send(b'B', &bind)?;
+        self.send(b'E', &[0; 5])?;
+        self.send(b'S', &[])?;
+        let mut answers = self.answers()?;
+        if answers.len() != 1 {
+            return Err(format!("{} answers to one statement", answers.len()));
+        }
+        Ok(answers.remove(0))
     }
 
     /// The text of a COPY: sends it when the server asks, and gives the statement's answer. `cut` leaves without CopyDone.
@@ -199,7 +256,11 @@ impl WireClient {
                 self.state = body.first().map_or(' ', |b| char::from(*b));
                 return Ok(true);
             }
-            b'R' | b'K' | b'H' | b'c' | b'1' | b'2' | b'n' | b's' | b'3' | b'A' | b't' => {}
+            b't' => {
+                let count = bytes.i16();
+                answer.parameters = Some((0..count).map(|_| u32::from_be_bytes(bytes.i32().to_be_bytes())).collect());
+            }
+            b'R' | b'K' | b'H' | b'c' | b'1' | b'2' | b'n' | b's' | b'3' | b'A' => {}
             // COPY FROM STDIN of a statement that gives no data: refused, so that the server goes on.
             b'G' => self.send(b'f', b"no data\0")?,
             other => return Err(format!("unexpected message {:?}", char::from(other))),
@@ -271,12 +332,13 @@ impl Bytes<'_> {
 
     fn column(&mut self) -> Column {
         let name = self.text();
-        self.take(6);
+        let table = u32::from_be_bytes(self.i32().to_be_bytes());
+        let attribute = self.i16();
         let oid = u32::from_be_bytes(self.i32().to_be_bytes());
         self.take(2);
         let typmod = self.i32();
         self.take(2);
-        Column { name, oid, typmod }
+        Column { name, oid, typmod, table, attribute }
     }
 
     fn fields(&mut self) -> BTreeMap<char, String> {

@@ -10,6 +10,11 @@ pub(super) fn conversion(fault: &Fault<'_>) -> PgError {
     if let Some(raised) = super::raised(fault.message) {
         return raised;
     }
+    if let Some(to) =
+        fault.message.strip_prefix("Failed to cast decimal value ").and_then(|m| m.split_once(" to type "))
+    {
+        return out_of_type(to.1.trim());
+    }
     string(fault).or_else(|| date_or_time(fault)).or_else(|| number(fault)).unwrap_or_else(|| {
         PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, fault.plain("a value cannot be converted"))
     })

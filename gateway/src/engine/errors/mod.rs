@@ -20,7 +20,10 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 21] = [
+const RAISED: [SqlState; 24] = [
+    SqlState::UNDEFINED_TABLE,
+    SqlState::UNDEFINED_FUNCTION,
+    SqlState::INVALID_SCHEMA_NAME,
     SqlState::DIVISION_BY_ZERO,
     SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
     SqlState::INVALID_PARAMETER_VALUE,

@@ -1,4 +1,4 @@
-//! DuckDB's C API with owners for its handles: the only file that calls DuckDB.
+//! DuckDB's C API with owners for its handles: only this file, `types.rs` and `udf.rs` call DuckDB.
 //!
 //! Straight on the C API because the crate's statement type neither streams through a pending result (which can be
 //! interrupted between tasks) nor gives the logical types of a statement that was not run.
@@ -113,6 +113,11 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// For `udf.rs`, which registers functions on it.
+    pub(super) fn raw(&self) -> ffi::duckdb_connection {
+        self.raw
+    }
+
     /// A handle to stop what runs here.
     pub fn interrupter(&self) -> Interrupter {
         self.interrupter.clone()

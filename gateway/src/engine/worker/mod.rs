@@ -4,6 +4,7 @@
 
 mod batches;
 mod duck;
+mod functions;
 mod gate;
 mod plain;
 mod relations;
@@ -11,6 +12,10 @@ mod sandbox;
 mod session;
 mod settings;
 mod types;
+#[cfg(not(test))]
+mod udf;
+#[cfg(test)]
+pub(crate) mod udf;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},

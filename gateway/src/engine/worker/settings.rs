@@ -2,7 +2,10 @@
 
 use duckmesh_catalog::failpoint;
 
-use super::duck::{Connection, Database, DuckResult};
+use super::{
+    duck::{Connection, Database, DuckResult},
+    udf,
+};
 use crate::engine::protocol::{EngineError, WorkerConfig};
 
 /// Extensions that must be part of the library: none can be loaded later.
@@ -15,6 +18,7 @@ pub fn open(config: &WorkerConfig) -> DuckResult<(Database, String)> {
     let database = Database::open(&options)?;
     let trusted = database.connect()?;
     check_built_in(&trusted)?;
+    udf::register(&trusted)?;
     for sql in &config.setup {
         trusted.execute(sql)?;
     }

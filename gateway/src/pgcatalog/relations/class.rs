@@ -109,6 +109,7 @@ pub fn attributes<'a>(relations: &[Relation<'a>]) -> Content<'a> {
             "atthasdef",
             "attislocal",
             "attcollation",
+            "attidentity",
         ],
         rows: rows.collect(),
     }
@@ -134,6 +135,7 @@ fn attribute<'a>(relation: &Relation<'a>, column: &Column<'a>) -> Vec<Cell<'a>> 
         column.default.is_some(),
         true,
         ty.map_or(0, |t| t.collation),
+        column.identity.and_then(super::sequence::identity).unwrap_or_default(),
     ]
 }
 

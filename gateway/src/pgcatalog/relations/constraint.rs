@@ -1,15 +1,14 @@
 //! `pg_constraint`, `pg_index`, `pg_indexes`.
 
-use duckmesh_catalog::{ColumnDef, ColumnId, ConstraintKind, TableDef};
+use std::{collections::HashMap, sync::OnceLock};
+
+use duckmesh_catalog::{ColumnDef, ColumnId, ConstraintKind, TableDef, types::oid};
 
 use crate::pgcatalog::{
     book::{Book, attnum, key_columns},
     content::{Cell, Content, row},
-    definitions, oids,
+    definitions, oids, rows,
 };
-
-/// Operator class for keys: `int4_ops`; tools only ask whether there is one.
-const OPERATOR_CLASS: i64 = 1978;
 
 fn numbers(columns: &[ColumnId]) -> Cell<'static> {
     Cell::Ints(columns.iter().map(|id| i64::from(attnum(*id))).collect())
@@ -89,6 +88,27 @@ fn named(table: &TableDef, expression: &str) -> Vec<ColumnId> {
     table.columns.iter().filter(named).map(|c| c.id).collect()
 }
 
+/// The class by which a btree orders a type.
+fn operator_class(ty: u32) -> u32 {
+    static CLASSES: OnceLock<HashMap<u32, u32>> = OnceLock::new();
+    let classes = CLASSES.get_or_init(|| {
+        let lines = rows::of("pg_opclass").unwrap_or_default().lines();
+        let class = |line: &str| {
+            let cells: Vec<&str> = line.split('\t').collect();
+            let (method, default) = (cells.get(1)?.parse::<u32>().ok()?, *cells.get(7)? == "t");
+            let pair = (cells.get(6)?.parse().ok()?, cells.first()?.parse().ok()?);
+            (method == oids::BTREE && default).then_some(pair)
+        };
+        lines.filter_map(class).collect()
+    });
+    let key = match ty {
+        oid::VARCHAR => oid::TEXT,
+        ty if oid::element_of(ty).is_some() => oid::ANYARRAY,
+        ty => ty,
+    };
+    classes.get(&key).copied().unwrap_or_default()
+}
+
 pub fn indexes<'a>(book: &Book<'a>) -> Content<'a> {
     let rows = book.constraints.iter().filter_map(|con| {
         let (oid, columns) = (con.index?, key_columns(con.constraint)?);
@@ -96,6 +116,10 @@ pub fn indexes<'a>(book: &Book<'a>) -> Content<'a> {
         let collations = columns.iter().map(|id| {
             let ty = con.table.column_by_id(*id).map(|c| c.ty.oid());
             ty.and_then(super::super::types::by_oid).map_or(0, |t| i64::from(t.collation))
+        });
+        let classes = columns.iter().map(|id| {
+            let ty = con.table.column_by_id(*id).map(|c| c.ty.oid());
+            ty.map_or(0, |ty| operator_class(ty).into())
         });
         Some(row![
             oid,
@@ -110,7 +134,7 @@ pub fn indexes<'a>(book: &Book<'a>) -> Content<'a> {
             true,
             numbers(columns),
             Cell::Ints(collations.collect()),
-            Cell::Ints(vec![OPERATOR_CLASS; columns.len()]),
+            Cell::Ints(classes.collect()),
             Cell::Ints(vec![0; columns.len()]),
         ])
     });
@@ -137,7 +161,7 @@ pub fn indexes<'a>(book: &Book<'a>) -> Content<'a> {
 
 pub fn index_list<'a>(book: &Book<'a>) -> Content<'a> {
     let rows = book.constraints.iter().filter_map(|con| {
-        Some(row![con.schema, con.table.name.as_str(), con.constraint.name.as_str(), definitions::index(con)?])
+        Some(row![con.schema, con.table.name.as_str(), con.constraint.name.as_str(), definitions::index(con, true)?])
     });
     Content { columns: &["schemaname", "tablename", "indexname", "indexdef"], rows: rows.collect() }
 }

@@ -1,6 +1,6 @@
 //! `information_schema`.
 
-use duckmesh_catalog::{ColumnType, ConstraintKind};
+use duckmesh_catalog::{ColumnType, ConstraintKind, Identity};
 
 use crate::pgcatalog::{
     book::{self, Book, Column, Con, Relation, Source, key_columns},
@@ -29,7 +29,7 @@ pub fn tables<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Co
     };
     Content {
         columns: &["table_catalog", "table_schema", "table_name", "table_type", "is_insertable_into", "is_typed"],
-        rows: system.iter().chain(&book.relations).filter(|r| r.kind != 'i').map(row).collect(),
+        rows: system.iter().chain(&book.relations).filter(|r| !matches!(r.kind, 'i' | 'S')).map(row).collect(),
     }
 }
 
@@ -63,7 +63,7 @@ pub fn schemata<'a>(book: &Book<'a>, lake: &'a str, user: &'a str) -> Content<'a
 }
 
 pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Content<'a> {
-    let relations = system.iter().chain(&book.relations).filter(|r| r.kind != 'i');
+    let relations = system.iter().chain(&book.relations).filter(|r| !matches!(r.kind, 'i' | 'S'));
     Content {
         columns: &[
             "table_catalog",
@@ -86,6 +86,11 @@ pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> C
             "dtd_identifier",
             "is_self_referencing",
             "is_identity",
+            "identity_generation",
+            "identity_start",
+            "identity_increment",
+            "identity_maximum",
+            "identity_minimum",
             "identity_cycle",
             "is_generated",
             "is_updatable",
@@ -135,8 +140,16 @@ fn column<'a>(relation: &Relation<'a>, column: &Column<'a>, lake: &'a str) -> Ve
         name,
         column.num.to_string(),
         "NO",
-        "NO",
-        "NO",
+        yes(column.identity.is_some()),
+        column.identity.map(|s| match s.spec.identity {
+            Some(Identity::ByDefault) => "BY DEFAULT",
+            _ => "ALWAYS",
+        }),
+        column.identity.map(|s| s.spec.start.to_string()),
+        column.identity.map(|s| s.spec.increment.to_string()),
+        column.identity.map(|s| s.spec.max.to_string()),
+        column.identity.map(|s| s.spec.min.to_string()),
+        yes(column.identity.is_some_and(|s| s.spec.cycle)),
         "NEVER",
         yes(matches!(relation.source, Source::Table(_))),
     ]

@@ -31,7 +31,7 @@ pub fn comments<'a>(book: &Book<'a>) -> Vec<Comment<'a>> {
         let own = match relation.source {
             Source::Table(table) => table.comment.as_deref(),
             Source::View(view) => view.comment.as_deref(),
-            Source::System | Source::Index => continue,
+            Source::System | Source::Index | Source::Sequence => continue,
         };
         comments.extend(own.map(|text| (relation.oid, class, 0, text)));
         comments.extend(relation.columns.iter().filter_map(|c| Some((relation.oid, class, c.num, c.comment?))));

@@ -5,6 +5,7 @@ mod constraint;
 mod information;
 mod internal;
 mod listing;
+mod sequence;
 mod server;
 
 use crate::session::{ClientSession, Pin};
@@ -32,6 +33,7 @@ pub fn fixed(schema: &str, name: &str) -> Option<Content<'static>> {
         ("pg_catalog", "pg_namespace") => Some(listing::namespaces(&book::system_namespaces())),
         ("internal", "types") => Some(internal::types()),
         ("internal", "procedures") => Some(internal::procedures()),
+        ("internal", "keywords") => Some(internal::keywords()),
         _ => None,
     }
 }
@@ -51,6 +53,9 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("pg_catalog", "pg_constraint") => constraint::constraints(book),
         ("pg_catalog", "pg_index") => constraint::indexes(book),
         ("pg_catalog", "pg_indexes") => constraint::index_list(book),
+        ("pg_catalog", "pg_sequence") => sequence::sequences(book),
+        ("pg_catalog", "pg_depend") => sequence::dependencies(book),
+        ("information_schema", "sequences") => sequence::information(book, lake),
         ("pg_catalog", "pg_description") => listing::descriptions(book),
         ("pg_catalog", "pg_tables") => listing::tables(&system(), book, user),
         ("pg_catalog", "pg_views") => listing::views(&system(), book, user),
@@ -67,7 +72,7 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("information_schema", "information_schema_catalog_name") => information::catalog_name(lake),
         ("internal", "relations") => internal::relations(&system(), book, &source.search_path),
         ("internal", "constraintdefs") => internal::constraint_definitions(book, &source.search_path),
-        ("internal", "indexdefs") => internal::index_definitions(book),
+        ("internal", "indexdefs") => internal::index_definitions(book, &source.search_path),
         ("internal", "viewdefs") => internal::view_definitions(book),
         ("internal", "descriptions") => internal::descriptions(book),
         ("internal", "namespaces") => internal::namespaces(book),

@@ -11,7 +11,7 @@ use crate::{
         content::{Cell, Content, row},
         oids,
     },
-    session::{ClientSession, settings::registry},
+    session::{ClientSession, advisory::Key, settings::registry},
     wire::PgResult,
 };
 
@@ -34,10 +34,15 @@ pub async fn of_server<'a>(schema: &str, name: &str, source: &'a Source<'a>) -> 
         ("pg_catalog", "pg_user") => users(session),
         ("pg_catalog", "pg_settings") => settings(session),
         ("pg_catalog", "pg_stat_activity") => activity(session),
+        ("pg_catalog", "pg_sequences") => super::sequence::list(source).await?,
+        ("pg_catalog", "pg_prepared_statements") => prepared_statements(session),
+        ("pg_catalog", "pg_cursors") => cursors(session),
+        ("pg_catalog", "pg_locks") => locks(session),
         ("duckmesh", "snapshots") => snapshots(session).await?,
         ("duckmesh", "files") => files(source).await?,
         ("duckmesh", "lag") => lag(session).await?,
         ("duckmesh", "dead_letters") => dead_letters(session).await?,
+        ("duckmesh", "unsupported") => unsupported(session),
         ("internal", "settings") => setting_values(session),
         ("internal", "roles") => internal_roles(session),
         ("internal", "sizes") => sizes(source).await?,
@@ -67,6 +72,58 @@ async fn databases(session: &ClientSession) -> PgResult<Content<'static>> {
         ],
         rows: rows.collect(),
     })
+}
+
+fn prepared_statements(session: &ClientSession) -> Content<'_> {
+    let rows = session.directory.statements.iter().map(|held| {
+        let types = held.param_types.iter().map(|oid| i64::from(*oid)).collect();
+        row![held.name.as_str(), held.text.as_str(), held.made, Cell::Ints(types), held.from_sql, 0, 0]
+    });
+    Content {
+        columns: &["name", "statement", "prepare_time", "parameter_types", "from_sql", "generic_plans", "custom_plans"],
+        rows: rows.collect(),
+    }
+}
+
+fn cursors(session: &ClientSession) -> Content<'_> {
+    let rows = session.directory.cursors.iter().map(|(name, text, options, made)| {
+        let scroll = options.scroll == Some(true) || (options.hold && options.scroll.is_none());
+        row![name.as_str(), text.as_str(), options.hold, options.binary, scroll, *made]
+    });
+    Content {
+        columns: &["name", "statement", "is_holdable", "is_binary", "is_scrollable", "creation_time"],
+        rows: rows.collect(),
+    }
+}
+
+/// Advisory locks: there are no others.
+fn locks(session: &ClientSession) -> Content<'static> {
+    let database = oids::database(session.lake.info.id);
+    let rows = session.lake.locks.all().into_iter().map(|lock| {
+        // As Postgres shows them: the halves of one number, or the two numbers.
+        let (class, object, form) = match lock.key {
+            Key::One(key) => ((key as u64 >> 32) as u32, key as u32, 1_i16),
+            Key::Two(class, object) => (class.cast_unsigned(), object.cast_unsigned(), 2),
+        };
+        let mode = if lock.shared { "ShareLock" } else { "ExclusiveLock" };
+        let transaction = format!("{}/1", lock.owner);
+        row!["advisory", database, class, object, form, transaction, lock.owner, mode, lock.granted, false]
+    });
+    Content {
+        columns: &[
+            "locktype",
+            "database",
+            "classid",
+            "objid",
+            "objsubid",
+            "virtualtransaction",
+            "pid",
+            "mode",
+            "granted",
+            "fastpath",
+        ],
+        rows: rows.collect(),
+    }
 }
 
 fn authid(session: &ClientSession) -> Content<'_> {
@@ -323,6 +380,17 @@ async fn dead_letters(session: &ClientSession) -> PgResult<Content<'static>> {
         row![session.token(offset).to_string(), offset.get(), letter.time, attempts, letter.rejection.reason]
     });
     Ok(Content { columns: &["token", "log_offset", "rejected_at", "attempts", "reason"], rows: rows.collect() })
+}
+
+fn unsupported(session: &ClientSession) -> Content<'static> {
+    let rows = session.lake.unsupported.all().into_iter().map(|gap| {
+        let fingerprint = format!("{:016x}", gap.fingerprint);
+        row![fingerprint, gap.name, gap.sqlstate, gap.query, gap.asked, gap.first_at, gap.last_at]
+    });
+    Content {
+        columns: &["fingerprint", "name", "sqlstate", "query", "asked", "first_at", "last_at"],
+        rows: rows.collect(),
+    }
 }
 
 async fn table_bytes(session: &ClientSession, lake: LakeId, at: &SnapshotInfo, table: TableId) -> PgResult<i64> {

@@ -13,6 +13,8 @@ use super::{
     constraint::{self, Pending},
     create_table::{COLUMNS_MAX, push},
     default::to_lake_text,
+    depends,
+    lookup::Relation,
 };
 use crate::{
     sql::{
@@ -31,6 +33,18 @@ pub(super) fn action_name(op: &AlterColumnOperation) -> &'static str {
         AlterColumnOperation::SetDefault { .. } | AlterColumnOperation::DropDefault => "ALTER COLUMN ... SET DEFAULT",
         AlterColumnOperation::SetDataType { .. } => "ALTER COLUMN ... SET DATA TYPE",
         AlterColumnOperation::AddGenerated { .. } => "ALTER COLUMN ... ADD IDENTITY",
+    }
+}
+
+/// Whether USING only casts the column to its new type.
+fn says_nothing(using: &Expr, name: &str, ty: &ColumnType) -> bool {
+    match using {
+        Expr::Nested(inner) => says_nothing(inner, name, ty),
+        Expr::Identifier(ident) => crate::sql::quote::fold(ident) == name,
+        Expr::Cast { expr, data_type, .. } => {
+            types::resolve(data_type).is_ok_and(|cast| cast == *ty) && says_nothing(expr, name, ty)
+        }
+        _ => false,
     }
 }
 
@@ -58,8 +72,13 @@ impl Planner<'_> {
             ));
         }
         let mut added = self.column(column, &table.new)?;
+        let numbered = super::serial::is_numbered(column);
+        if numbered {
+            self.validate_empty(table, &name)?;
+        }
         added.initial_default = match &added.default {
             None => None,
+            _ if numbered => None,
             Some(DefaultValue::Literal(text)) => Some(text.clone()),
             Some(DefaultValue::Expression(sql)) => Some(self.once(sql, &added.ty)?),
         };
@@ -68,7 +87,7 @@ impl Planner<'_> {
         let (id, nullable, has_values) = (added.id, added.nullable, added.initial_default.is_some());
         self.ops.push(DdlOp::AddColumn { table: table.new.uuid, column: added.clone() });
         push(&mut table.new, added);
-        if !nullable && !has_values {
+        if !nullable && !has_values && !numbered {
             self.validate_not_null(table, &name)?;
         }
         let schema = table.schema.clone();
@@ -142,18 +161,45 @@ impl Planner<'_> {
             }
             AlterColumnOperation::SetDefault { value } => self.set_default(table, &name, Some(value)),
             AlterColumnOperation::DropDefault => self.set_default(table, &name, None),
-            AlterColumnOperation::SetDataType { data_type, .. } => {
+            AlterColumnOperation::SetDataType { data_type, using, .. } => {
                 let ty = types::resolve_at(data_type, self.text)?;
-                if table.new.column(&name).is_some_and(|c| c.ty == ty) {
-                    return Ok(());
-                }
-                Err(PgError::unsupported("changing a column's type is not supported yet")
-                    .hint("Add a column of the new type, or use CREATE TABLE AS with a cast."))
+                self.set_type(table, &name, ty, using.as_ref())
             }
-            AlterColumnOperation::AddGenerated { .. } => {
-                Err(PgError::unsupported("identity columns are not supported yet"))
+            AlterColumnOperation::AddGenerated { generated_as, sequence_options } => {
+                self.add_identity(table, &name, generated_as.as_ref(), sequence_options.as_ref())
             }
         }
+    }
+
+    /// Files are not written anew: the new type must be one that they can be read as.
+    fn set_type(&mut self, table: &mut Altered, name: &str, ty: ColumnType, using: Option<&Expr>) -> PgResult<()> {
+        let Some(column) = table.new.column(name).cloned() else { return Ok(()) };
+        if column.ty == ty && using.is_none() {
+            return Ok(());
+        }
+        if !column.ty.reads_as(&ty) || !using.is_none_or(|expr| says_nothing(expr, name, &ty)) {
+            let message = format!("changing column \"{name}\" from {} to {ty} is not supported", column.ty);
+            return Err(PgError::unsupported(message).hint(
+                "Types can widen (integers, text, precision of numeric). Else add a column of the new type, \
+                 or use CREATE TABLE AS with a cast.",
+            ));
+        }
+        let relation = Relation::Table(std::sync::Arc::clone(&table.old));
+        if let Some(dependent) = depends::views_on_column(self, &relation, name).first() {
+            let view = &dependent.view.name;
+            let message = "cannot alter type of a column used by a view or rule";
+            return Err(PgError::unsupported(message)
+                .detail(format!("rule _RETURN on view {view} depends on column \"{name}\"")));
+        }
+        if let ColumnType::Varchar(Some(length)) = &ty {
+            self.validate_length(table, name, *length)?;
+        }
+        let id = column.id;
+        if let Some(column) = table.new.columns.iter_mut().find(|c| c.id == id) {
+            column.ty = ty.clone();
+        }
+        self.ops.push(DdlOp::SetType { table: table.new.uuid, column: id, ty });
+        Ok(())
     }
 
     fn set_nullable(&mut self, table: &mut Altered, name: &str, nullable: bool) -> PgResult<()> {

@@ -9,7 +9,7 @@ use sqlparser::ast::{self, ColumnOption, Expr, ObjectName, Spanned};
 use super::{
     Planner,
     lookup::{differs_in_case, same_but_case},
-    place,
+    place, serial,
 };
 use crate::{
     sql::types,
@@ -24,11 +24,20 @@ impl Planner<'_> {
     pub(super) fn column(&mut self, column: &ast::ColumnDef, table: &TableDef) -> PgResult<ColumnDef> {
         let name = self.fold(&column.name)?;
         check_new_name(&name, table)?;
-        let ty = types::resolve_at(&column.data_type, self.text)?;
+        let serial = serial::of_type(&column.data_type);
+        let ty = match &serial {
+            Some(ty) => ty.clone(),
+            None => types::resolve_at(&column.data_type, self.text)?,
+        };
         if types::is_plain_numeric(&column.data_type) {
             self.notices.push(PgError::notice(format!("column \"{name}\" of type numeric is stored as numeric(38,9)")));
         }
-        let (nullable, default) = self.options(column, &name, &ty, &table.name)?;
+        let (mut nullable, mut default) = self.options(column, &name, &ty, &table.name)?;
+        if let Some(numbers) = serial::asked(column, serial.is_some())? {
+            nullable = false;
+            let known = default.is_some();
+            default = self.numbered(&numbers, &name, &ty, table, known)?;
+        }
         let element_id = matches!(ty, ColumnType::Array(_)).then(|| ColumnId::new(table.next_column_id.get() + 1));
         Ok(ColumnDef {
             id: table.next_column_id,
@@ -70,6 +79,8 @@ impl Planner<'_> {
                 ColumnOption::Default(expr) => default = Some(expr),
                 ColumnOption::Unique(_) | ColumnOption::ForeignKey(_) | ColumnOption::Check(_) => {}
                 ColumnOption::Collation(collation) => self.collation(collation, ty)?,
+                // What makes numbers is looked at by `serial`.
+                ColumnOption::Generated { generation_expr: None, .. } => {}
                 ColumnOption::Generated { .. } | ColumnOption::Identity(_) => {
                     return Err(generated());
                 }
@@ -144,6 +155,5 @@ fn conflicting_null(column: &str, table: &str) -> PgError {
 }
 
 fn generated() -> PgError {
-    PgError::unsupported("generated and identity columns are not supported yet")
-        .hint("Use a view for computed columns, and uuid DEFAULT gen_random_uuid() for keys.")
+    PgError::unsupported("generated columns are not supported yet").hint("Use a view for computed columns.")
 }

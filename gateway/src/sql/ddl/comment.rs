@@ -27,11 +27,11 @@ pub(super) fn plan(
     let on = match object {
         CommentObject::Table => match planner.relation(name)? {
             Relation::Table(table) => CommentTarget::Table(table.uuid),
-            Relation::View(view) => return Err(wrong_kind(&view.name, "a table")),
+            other => return Err(wrong_kind(other.name(), "a table")),
         },
         CommentObject::View => match planner.relation(name)? {
             Relation::View(view) => CommentTarget::View(view.uuid),
-            Relation::Table(table) => return Err(wrong_kind(&table.name, "a view")),
+            other => return Err(wrong_kind(other.name(), "a view")),
         },
         CommentObject::Column => match planner.column_target(name)? {
             Some(target) => target,
@@ -86,7 +86,7 @@ impl Planner<'_> {
                 None => Err(no_column(&column, &table.name)),
             },
             Relation::View(view) if view.columns.iter().any(|(n, _)| *n == column) => Ok(None),
-            Relation::View(view) => Err(no_column(&column, &view.name)),
+            other => Err(no_column(&column, other.name())),
         }
     }
 }

@@ -241,7 +241,7 @@ impl Planner<'_> {
                 };
                 Ok(((in_schema, target), found.as_ref().clone()))
             }
-            Some(Relation::View(_)) => Err(PgError::new(
+            Some(Relation::View(_) | Relation::Sequence(_)) => Err(PgError::new(
                 SqlState::WRONG_OBJECT_TYPE,
                 format!("referenced relation \"{target}\" is not a table"),
             )),

@@ -61,7 +61,7 @@ pub(super) fn plan(mut planner: Planner<'_>, create: &CreateTable) -> PgResult<P
 }
 
 /// The table as far as it is known, for checks of its own parts.
-fn empty(schema: &SchemaDef, name: &str) -> TableDef {
+pub(super) fn empty(schema: &SchemaDef, name: &str) -> TableDef {
     TableDef {
         id: TableId::new(0),
         uuid: Uuid::new_v4(),
@@ -89,9 +89,6 @@ fn refuse(create: &CreateTable) -> PgResult<()> {
     let unsupported = |what: &str, hint: &str| Err(PgError::unsupported(format!("{what} is not supported")).hint(hint));
     if create.or_replace {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \"table\""));
-    }
-    if create.like.is_some() {
-        return unsupported("CREATE TABLE … LIKE", "Name the columns, or use CREATE TABLE AS SELECT … WITH NO DATA.");
     }
     if create.inherits.is_some() {
         return unsupported("INHERITS", "Use a table of its own, and a view over both.");

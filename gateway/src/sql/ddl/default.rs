@@ -1,11 +1,11 @@
 //! DEFAULT: constants in the lake's text form, anything else as an expression.
 
 use duckmesh_catalog::{ColumnType, schema::DefaultValue};
-use sqlparser::ast::{CastKind, Expr, Spanned, UnaryOperator, Value};
+use sqlparser::ast::{CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator, Value};
 
 use super::{Planner, column::type_name, place};
 use crate::{
-    sql::{default, plan::DefaultProgram, types},
+    sql::{default, plan::DefaultProgram, sequence, types},
     value::{ColumnBuilder, ValueContext, lake_text},
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -23,6 +23,11 @@ impl Planner<'_> {
     /// A column's default; none for NULL.
     pub(super) fn default(&mut self, expr: &Expr, column: &str, ty: &ColumnType) -> PgResult<Option<DefaultValue>> {
         let at = place::of_span(self.text, expr.span());
+        if let Some(name) = nextval(expr) {
+            let sequence = sequence::resolve(&name, &self.ctx.schema, &self.ctx.search_path)?;
+            let space = self.ctx.schema.schema_name(sequence.schema_id).unwrap_or_default();
+            return Ok(Some(DefaultValue::Expression(sequence::default_text(space, &sequence.name))));
+        }
         match constant(expr, ty) {
             Some(Constant::Null) => Ok(None),
             Some(constant) => {
@@ -32,6 +37,10 @@ impl Planner<'_> {
             }
             None => {
                 let sql = expr.to_string();
+                if sql.to_ascii_lowercase().contains("nextval(") {
+                    return Err(PgError::unsupported("a default that computes with nextval is not supported")
+                        .hint("Use nextval alone as the default, and compute in a view."));
+                }
                 let program = default::compile(&sql, ty, self.ctx).map_err(|e| match at {
                     // It counts from the expression's start.
                     Some(at) => e.position(at),
@@ -44,6 +53,29 @@ impl Planner<'_> {
                 })
             }
         }
+    }
+}
+
+/// The sequence's name where the expression is `nextval('name')`.
+fn nextval(expr: &Expr) -> Option<String> {
+    let call = match expr {
+        Expr::Nested(inner) => return nextval(inner),
+        Expr::Function(call) => call,
+        _ => return None,
+    };
+    let name = call.name.0.last()?.as_ident()?;
+    let FunctionArguments::List(list) = &call.args else { return None };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))] = list.args.as_slice() else { return None };
+    if !name.value.eq_ignore_ascii_case("nextval") {
+        return None;
+    }
+    let mut arg = arg;
+    while let Expr::Cast { expr, .. } = arg {
+        arg = expr;
+    }
+    match arg {
+        Expr::Value(value) => crate::sql::rewrite::string_of(&value.value),
+        _ => None,
     }
 }
 

@@ -35,7 +35,13 @@ pub(super) struct Dependent {
 pub(super) fn relations_of(lake: &LakeSchema, schema: SchemaId) -> Vec<Relation> {
     let tables = lake.tables.values().filter(|t| t.schema_id == schema);
     let views = lake.views.values().filter(|v| v.schema_id == schema);
-    tables.map(|t| Relation::Table(Arc::clone(t))).chain(views.map(|v| Relation::View(Arc::clone(v)))).collect()
+    // Sequences of columns go with their tables.
+    let sequences = lake.sequences.values().filter(|s| s.schema_id == schema && s.spec.owner.is_none());
+    tables
+        .map(|t| Relation::Table(Arc::clone(t)))
+        .chain(views.map(|v| Relation::View(Arc::clone(v))))
+        .chain(sequences.map(|s| Relation::Sequence(Arc::clone(s))))
+        .collect()
 }
 
 /// Views that read one of the relations, directly or through each other, and are not among them.

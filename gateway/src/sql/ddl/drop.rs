@@ -117,6 +117,10 @@ impl Planner<'_> {
             (Some(found @ Relation::Table(_)), Kind::Table) | (Some(found @ Relation::View(_)), Kind::View) => {
                 return Ok(Some(found));
             }
+            (Some(Relation::Sequence(_)), kind) => {
+                let what = if kind == Kind::Table { "a table" } else { "a view" };
+                return Err(wrong_kind(&relation, what, "DROP SEQUENCE to remove a sequence"));
+            }
             (Some(_), Kind::Table) => {
                 return Err(wrong_kind(&relation, "a table", "DROP VIEW to remove a view"));
             }
@@ -147,6 +151,7 @@ impl Planner<'_> {
             self.ops.push(match relation {
                 Relation::Table(_) => DdlOp::DropTable { uuid },
                 Relation::View(_) => DdlOp::DropView { uuid },
+                Relation::Sequence(_) => DdlOp::DropSequence { uuid },
             });
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use duckmesh_catalog::{
-    LakeSchema, TableDef,
+    LakeSchema, SequenceDef, TableDef,
     schema::{SchemaDef, ViewDef},
 };
 use sqlparser::ast::ObjectName;
@@ -15,11 +15,12 @@ use super::{
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
-/// A table or a view.
+/// A table, a view or a sequence.
 #[derive(Clone, Debug)]
 pub(super) enum Relation {
     Table(Arc<TableDef>),
     View(Arc<ViewDef>),
+    Sequence(Arc<SequenceDef>),
 }
 
 impl Relation {
@@ -27,6 +28,7 @@ impl Relation {
         match self {
             Self::Table(t) => t.uuid,
             Self::View(v) => v.uuid,
+            Self::Sequence(s) => s.uuid,
         }
     }
 
@@ -34,6 +36,7 @@ impl Relation {
         match self {
             Self::Table(t) => &t.name,
             Self::View(v) => &v.name,
+            Self::Sequence(s) => &s.name,
         }
     }
 
@@ -42,6 +45,7 @@ impl Relation {
         let id = match self {
             Self::Table(t) => t.schema_id,
             Self::View(v) => v.schema_id,
+            Self::Sequence(s) => s.schema_id,
         };
         lake.schema_name(id).unwrap_or_default()
     }
@@ -50,6 +54,7 @@ impl Relation {
         match self {
             Self::Table(_) => "table",
             Self::View(_) => "view",
+            Self::Sequence(_) => "sequence",
         }
     }
 }
@@ -59,6 +64,7 @@ pub(super) fn relation_in(lake: &LakeSchema, schema: &str, name: &str) -> Option
     lake.table(schema, name)
         .map(|t| Relation::Table(Arc::clone(t)))
         .or_else(|| lake.view(schema, name).map(|v| Relation::View(Arc::clone(v))))
+        .or_else(|| lake.sequence(schema, name).map(|s| Relation::Sequence(Arc::clone(s))))
 }
 
 /// `schema "x" does not exist`.

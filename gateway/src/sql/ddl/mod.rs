@@ -20,6 +20,10 @@ mod constraint;
 mod create_table;
 mod create_table_as;
 mod default;
+mod like;
+mod sequence;
+mod serial;
+mod truncate;
 
 mod view;
 
@@ -51,6 +55,8 @@ pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResul
         Statement::CreateSchema { schema_name, if_not_exists, .. } => {
             schema::create(planner, schema_name, *if_not_exists)
         }
+        // From its text: the tree does not hold all of INCLUDING.
+        Statement::CreateTable(create) if create.like.is_some() && !create.temporary => return Ok(None),
         Statement::CreateTable(create) if create.query.is_some() => create_table_as::plan(planner, create),
         Statement::CreateTable(create) => create_table::plan(planner, create),
         Statement::CreateView(create) => view::create(planner, create),
@@ -75,6 +81,7 @@ fn drop_statement(planner: Planner<'_>, object_type: &ObjectType, wanted: &drop:
         ObjectType::Table => drop::relations(planner, wanted, drop::Kind::Table),
         ObjectType::View => drop::relations(planner, wanted, drop::Kind::View),
         ObjectType::Schema => drop::schemas(planner, wanted),
+        ObjectType::Sequence => sequence::drop(planner, wanted),
         ObjectType::Database => database::drop(planner, wanted),
         other => refused::drop(other, wanted),
     }

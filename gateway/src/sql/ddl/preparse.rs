@@ -8,9 +8,9 @@ use sqlparser::{
 use super::{
     Planner,
     create_table_as::{NewTable, plan_create_table_as},
-    database,
+    database, like,
     lookup::{Relation, no_relation},
-    refused, rename,
+    refused, rename, sequence, serial, truncate,
 };
 use crate::{
     sql::{
@@ -26,7 +26,10 @@ use crate::{
 pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     if !begins_with(
         text,
-        &["create", "drop", "alter", "comment", "grant", "revoke", "refresh", "reindex", "cluster", "security"],
+        &[
+            "truncate", "create", "drop", "alter", "comment", "grant", "revoke", "refresh", "reindex", "cluster",
+            "security",
+        ],
     ) {
         return Ok(None);
     }
@@ -39,20 +42,34 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     if scan.word(&["drop", "database"]) {
         return database::drop_scanned(&mut scan, ctx).map(Some);
     }
+    if scan.word(&["truncate"]) {
+        return truncate::plan(scan, ctx).map(Some);
+    }
+    if scan.word(&["create", "sequence"]) {
+        return sequence::create(scan, ctx).map(Some);
+    }
+    if scan.word(&["alter", "sequence"]) {
+        return sequence::alter(scan, ctx).map(Some);
+    }
     if scan.word(&["alter", "view"]) {
         return alter_view(scan, ctx).map(Some);
     }
     if scan.word(&["alter", "table"]) {
         return alter_table(scan, ctx);
     }
-    if scan.word(&["create", "table"]) {
+    if scan.word(&["create", "unlogged", "table"]) || scan.word(&["create", "table"]) {
+        let start = scan.mark();
+        if let Some(plan) = like::plan(&mut scan, ctx)? {
+            return Ok(Some(plan));
+        }
+        scan.back_to(start);
         return create_table_as(scan, ctx);
     }
     refused::by_words(&mut scan)
 }
 
 /// A name of these parts. It has no place in any text: its errors have no position.
-fn object(parts: &[String]) -> ObjectName {
+pub(super) fn object(parts: &[String]) -> ObjectName {
     ObjectName::from(parts.iter().map(|p| Ident::with_quote('"', p)).collect::<Vec<_>>())
 }
 
@@ -71,7 +88,7 @@ fn alter_view(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
         }
         return Err(no_relation(&parts.join(".")));
     };
-    if matches!(view, Relation::Table(_)) {
+    if !matches!(view, Relation::View(_)) {
         return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a view", view.name())));
     }
     if scan.word(&["rename", "to"]) {
@@ -98,6 +115,9 @@ fn alter_table(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> 
         return Ok(None);
     };
     scan.take(&Token::Mul);
+    if let Some(plan) = serial::alter_scanned(&mut scan, &parts, ctx)? {
+        return Ok(Some(plan));
+    }
     let (what, hint) = if scan.word(&["set", "schema"]) {
         ("SET SCHEMA", "Use CREATE TABLE AS in the other schema.")
     } else if scan.word(&["set", "tablespace"]) {

@@ -9,7 +9,6 @@ use crate::{
 };
 
 const HINT_TYPE: &str = "Use the built-in types; a CHECK constraint limits the values of a column.";
-const HINT_SEQUENCE: &str = "Use uuid DEFAULT gen_random_uuid(), or numbers from the writer.";
 const HINT_FUNCTION: &str = "Use views, and the built-in functions.";
 const HINT_ROLE: &str = "Access is by database; roles follow in a later version.";
 const HINT_EXTENSION: &str = "The engine's functions are fixed; nothing can be loaded.";
@@ -31,7 +30,6 @@ pub(super) fn plan(statement: &Statement) -> Option<PgResult<Plan>> {
         Statement::CreateDomain(_) => refuse("CREATE DOMAIN", HINT_TYPE),
         Statement::AlterType(_) => refuse("ALTER TYPE", HINT_TYPE),
         Statement::DropDomain(_) => refuse("DROP DOMAIN", HINT_TYPE),
-        Statement::CreateSequence { .. } => refuse("CREATE SEQUENCE", HINT_SEQUENCE),
         Statement::CreateFunction(_) => refuse("CREATE FUNCTION", HINT_FUNCTION),
         Statement::CreateProcedure { .. } => refuse("CREATE PROCEDURE", HINT_FUNCTION),
         Statement::CreateMacro { .. } => refuse("CREATE MACRO", HINT_FUNCTION),
@@ -72,7 +70,7 @@ pub(super) fn drop(kind: &ObjectType, wanted: &Wanted<'_>) -> PgResult<Plan> {
         });
     }
     let code = match kind {
-        ObjectType::Sequence | ObjectType::MaterializedView => SqlState::UNDEFINED_TABLE,
+        ObjectType::MaterializedView => SqlState::UNDEFINED_TABLE,
         _ => SqlState::UNDEFINED_OBJECT,
     };
     Err(PgError::new(code, format!("{word} \"{first}\" does not exist")))
@@ -92,13 +90,11 @@ pub(super) fn index(mut planner: Planner<'_>, create: &sqlparser::ast::CreateInd
 
 /// Forms that sqlparser does not read, by their first words.
 pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
-    const FORMS: [(&[&str], &str); 30] = [
+    const FORMS: [(&[&str], &str); 28] = [
         (&["create", "type"], HINT_TYPE),
         (&["create", "domain"], HINT_TYPE),
         (&["alter", "type"], HINT_TYPE),
         (&["alter", "domain"], HINT_TYPE),
-        (&["create", "sequence"], HINT_SEQUENCE),
-        (&["alter", "sequence"], HINT_SEQUENCE),
         (&["create", "function"], HINT_FUNCTION),
         (&["create", "or", "replace", "function"], HINT_FUNCTION),
         (&["create", "procedure"], HINT_FUNCTION),

@@ -98,6 +98,7 @@ fn lake() -> LakeSchema {
         schemas: [schema(0, "main"), schema(1, "s")].map(|s| (s.name.clone(), s)).into(),
         tables: tables.map(|t| (t.id, Arc::new(t))).into(),
         views: views.map(|v| (v.id, Arc::new(v))).into(),
+        sequences: Default::default(),
     }
 }
 
@@ -190,6 +191,16 @@ fn op_text(op: &DdlOp) -> String {
             format!("create view {} {name} {postgres_sql}", name_of(*uuid))
         }
         DdlOp::DropView { uuid } => format!("drop view {}", name_of(*uuid)),
+        DdlOp::CreateSequence { schema, name, spec, .. } => {
+            let (first, increment) = (spec.first, spec.increment);
+            format!("create sequence {}.{name} {} {first} by {increment}", name_of(*schema), spec.ty)
+        }
+        DdlOp::AlterSequence { name, spec, .. } => {
+            format!("alter sequence {name} {} by {}", spec.first, spec.increment)
+        }
+        DdlOp::SetType { table, column, ty } => format!("type {}.{column} {ty}", name_of(*table)),
+        DdlOp::Truncate { table } => format!("truncate {}", name_of(*table)),
+        DdlOp::DropSequence { .. } => "drop sequence".to_owned(),
         DdlOp::RenameView { uuid, name } => format!("rename view {} {name}", name_of(*uuid)),
         DdlOp::Comment { on, comment } => {
             let on = match on {
@@ -327,7 +338,7 @@ async fn tables() {
         ("create table n(a text collate \"C\")", "create table public.n(1:a text)"),
         ("create table n(xmin int)", "42701: column name \"xmin\" conflicts with a system column name"),
         ("create temp table n(a int)", "0A000: temporary tables and views are not supported yet HINT: Use WITH … AS in the query, or a table in a schema of your own."),
-        ("create table n(a serial)", "0A000: type serial is not supported yet: a lake has no sequences @18 HINT: Use bigint with values from the writer, or uuid DEFAULT gen_random_uuid()."),
+        ("create table n(a serial)", "create sequence public.n_a_seq integer 1 by 1; create table public.n(1:a integer not null default (nextval('public.n_a_seq'::regclass)))"),
     ])
     .await;
 }
@@ -395,7 +406,8 @@ async fn alter_tables() {
         ("alter table t drop constraint if exists nope", "NOTICE 00000: constraint \"nope\" of relation \"t\" does not exist, skipping"),
         ("alter table t rename constraint nope to x", "42704: constraint \"nope\" for table \"t\" does not exist"),
         ("alter table t rename constraint t_pkey to x", "drop t t_pkey; add t x key(3)"),
-        ("alter table t alter b type int", "0A000: changing a column's type is not supported yet HINT: Add a column of the new type, or use CREATE TABLE AS with a cast."),
+        ("alter table t alter b type int", "0A000: changing column \"b\" from text to integer is not supported HINT: Types can widen (integers, text, precision of numeric). Else add a column of the new type, or use CREATE TABLE AS with a cast."),
+        ("alter table alone alter a type bigint", "type alone.1 bigint"),
         ("alter table t owner to ada", ""),
         ("alter table t owner to nobody", "42704: role \"nobody\" does not exist"),
         ("alter table t set schema s", "0A000: ALTER TABLE … SET SCHEMA is not supported HINT: Use CREATE TABLE AS in the other schema."),
@@ -431,7 +443,9 @@ async fn comments_and_databases() {
         ("drop database if exists nope", "drop database nope true false"),
         ("drop database \"a b\" with (force)", "drop database a b false true"),
         ("create type mood as enum ('x')", "0A000: CREATE TYPE is not supported HINT: Use the built-in types; a CHECK constraint limits the values of a column."),
-        ("create sequence q", "0A000: CREATE SEQUENCE is not supported HINT: Use uuid DEFAULT gen_random_uuid(), or numbers from the writer."),
+        ("create sequence q start 3 increment by 2", "create sequence public.q bigint 3 by 2"),
+        ("create sequence t", "42P07: relation \"t\" already exists"),
+        ("truncate t restart identity", "truncate t"),
         ("create extension x", "0A000: CREATE EXTENSION is not supported HINT: The engine's functions are fixed; nothing can be loaded."),
         ("create index i on t(a)", "nothing CREATE INDEX 00000: indexes have no effect: queries find their rows by the statistics of files"),
         ("create materialized view m as select 1", "0A000: materialized views are not supported yet HINT: Use CREATE VIEW, or CREATE TABLE AS for a copy of the rows."),

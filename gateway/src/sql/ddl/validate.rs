@@ -30,6 +30,23 @@ impl Planner<'_> {
         self.validate(table, &format!("NOT ({expression})"), error)
     }
 
+    /// No text may be longer.
+    pub(super) fn validate_length(&mut self, table: &Altered, column: &str, length: u32) -> PgResult<()> {
+        let message = format!("value too long for type character varying({length})");
+        let error = PgError::new(SqlState::STRING_DATA_RIGHT_TRUNCATION, message);
+        self.validate(table, &format!("length({}) > {length}", quoted(column)), error)
+    }
+
+    /// There may be no row: each would need a number of its own, in files that are never changed.
+    pub(super) fn validate_empty(&mut self, table: &Altered, column: &str) -> PgResult<()> {
+        let error = PgError::unsupported(format!(
+            "column \"{column}\" cannot be added: each row of \"{}\" would need a number",
+            table.old.name
+        ))
+        .hint("Add a plain column, then a default: ALTER COLUMN … SET DEFAULT nextval(…).");
+        self.validate(table, "true", error)
+    }
+
     fn validate(&mut self, table: &Altered, condition: &str, error: PgError) -> PgResult<()> {
         let sql = format!("SELECT 1 FROM ({}) AS {} WHERE {condition} LIMIT 1", rows(table), quoted(&table.new.name));
         let tree = parse::query(&sql)?;

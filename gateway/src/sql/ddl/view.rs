@@ -39,7 +39,7 @@ pub(super) fn create(mut planner: Planner<'_>, create: &CreateView) -> PgResult<
         None => None,
         Some(_) if !create.or_replace => return Err(already_exists(&name)),
         Some(Relation::View(view)) => Some(view),
-        Some(Relation::Table(_)) => {
+        Some(Relation::Table(_) | Relation::Sequence(_)) => {
             return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a view")));
         }
     };

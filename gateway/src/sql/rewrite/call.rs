@@ -1,6 +1,6 @@
 //! Function calls: scalars, aggregates, windows and functions in FROM.
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, types::oid};
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
     FunctionArguments, NullTreatment, OrderByExpr, Spanned, WindowFrame, WindowFrameBound, WindowFrameUnits,
@@ -10,6 +10,7 @@ use sqlparser::ast::{
 use super::{
     Ex, Rewriter,
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
+    number::is_long,
     signature::{self, Row, shown},
 };
 use crate::{
@@ -29,6 +30,12 @@ struct Arguments<'a> {
 impl Rewriter<'_> {
     /// `function foo(integer) does not exist`.
     pub fn undefined_function(&self, name: &str, args: &[Ex], at: Option<u32>) -> PgError {
+        if let Some((why, instead)) = super::function_list::refused(name) {
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            return PgError::unsupported(format!("function {name} is not supported{why}"))
+                .hint(format!("Use {instead}."))
+                .or_position(at);
+        }
         let types: Vec<String> = args
             .iter()
             .map(|a| match &a.ty {
@@ -50,6 +57,7 @@ impl Rewriter<'_> {
         let name = match parts.as_slice() {
             [name] => name.clone(),
             [schema, name] if schema == "pg_catalog" => name.clone(),
+            [schema, name] if schema == "information_schema" && name == "_pg_expandarray" => name.clone(),
             _ => return Err(self.undefined_function(&parts.join("."), &[], at)),
         };
         allowed(&name).map_err(|e| e.or_position(at))?;
@@ -61,6 +69,9 @@ impl Rewriter<'_> {
         let at = self.at(function.name.span());
         if function.uses_odbc_syntax || !matches!(function.parameters, FunctionArguments::None) {
             return self.refuse("this form of a call", at);
+        }
+        if let Some(ex) = self.gateway_call(function)? {
+            return Ok(ex);
         }
         let name = self.function_name(function)?;
         if let FunctionArguments::Subquery(query) = &function.args {
@@ -91,6 +102,25 @@ impl Rewriter<'_> {
             let mut values = Vec::new();
             for value in &args.values {
                 values.push(self.expr(value)?);
+            }
+            if name == "_pg_expandarray" {
+                return self.expand_array(values, at);
+            }
+            if name == "row" && self.has_functions() {
+                let fields = values.into_iter().enumerate().map(|(n, ex)| (format!("f{}", n + 1), ex)).collect();
+                return self.record(fields);
+            }
+            if let Some(ex) = self.exact_call(&name, &mut values)? {
+                return Ok(ex.at(at));
+            }
+            if let Some(ex) = self.json_call(&name, &mut values, at)? {
+                return Ok(ex.at(at));
+            }
+            if let Some(ex) = self.text_call(&name, &mut values, at)? {
+                return Ok(ex.at(at));
+            }
+            if let Some(ex) = self.number_named(&name, &values, at)? {
+                return Ok(ex);
             }
             if let Some(ex) = self.special_call(&name, &mut values, at)? {
                 return Ok(ex);
@@ -191,7 +221,7 @@ impl Rewriter<'_> {
             return Ok(None);
         };
         let ty = match letter {
-            'X' => ColumnType::Array(Box::new(ColumnType::Text)),
+            'X' => ColumnType::system(oid::NAME).map_or(ColumnType::Text, |name| ColumnType::Array(Box::new(name))),
             c => signature::letter(c).unwrap_or(ColumnType::Text),
         };
         Ok(Some(Ex::of(self.session_value(value), ty).at(at)))
@@ -216,7 +246,8 @@ impl Rewriter<'_> {
     /// The best row, with the arguments settled to its types.
     fn choose(&mut self, table: &[Row], name: &str, mut args: Vec<Ex>, at: Option<u32>) -> PgResult<(Row, Vec<Ex>)> {
         let mut best: Option<(u32, Row, Vec<char>)> = None;
-        for row in table.iter().filter(|r| r.0 == name) {
+        let functions = self.has_functions();
+        for row in table.iter().filter(|r| r.0 == name && (functions || !r.1.contains('N'))) {
             let Some(letters) = signature::arguments(row.1, args.len()) else {
                 continue;
             };
@@ -259,6 +290,9 @@ impl Rewriter<'_> {
     fn argument(&mut self, ex: Ex, ty: &ColumnType, letter: char) -> PgResult<Ex> {
         if ex.is_unknown() {
             return self.settle(ex, ty);
+        }
+        if letter == 'N' {
+            return self.long(ex);
         }
         let differs = ex.ty.as_ref().is_some_and(|t| t.oid() != ty.oid());
         if differs && matches!(letter, 'd' | 's' | 'z' | 'i') && !matches!(ex.ty, Some(ColumnType::Other(_))) {
@@ -340,6 +374,23 @@ impl Rewriter<'_> {
         let mut values = Vec::new();
         for value in &args.values {
             values.push(self.expr(value)?);
+        }
+        if !window && let Some(ex) = self.interval_aggregate(name, &values, distinct, &tail) {
+            return Ok(ex.at(at));
+        }
+        // Postgres sorts for DISTINCT, and that order is seen.
+        if !distinct.is_empty()
+            && order.is_empty()
+            && matches!(name, "array_agg" | "string_agg")
+            && let Some(first) = values.first().filter(|v| !v.is_unknown())
+        {
+            order = format!(" ORDER BY {} NULLS LAST", first.sql);
+        }
+        if !window && let Some(ex) = self.exact_aggregate(name, &values, distinct, &tail) {
+            return Ok(ex.at(at));
+        }
+        if let Some(ex) = self.json_aggregate(name, &values, distinct, &order, &tail)? {
+            return Ok(ex.at(at));
         }
         let table = if window { WINDOWS } else { AGGREGATES };
         let (row, values) = self.choose(table, name, values, at)?;
@@ -423,7 +474,8 @@ impl Rewriter<'_> {
             let ex = self.expr(&item.expr)?;
             let ex = self.settle_unknown(ex, &ColumnType::Text)?;
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            keys.push(format!("{}{options}", ex.sql));
+            let key = if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql };
+            keys.push(format!("{key}{options}"));
         }
         Ok(keys.join(", "))
     }
@@ -534,11 +586,17 @@ impl Rewriter<'_> {
     ) -> PgResult<(String, Vec<(&'static str, Option<ColumnType>)>)> {
         use ColumnType as T;
         allowed(name).map_err(|e| e.or_position(at))?;
+        if let Some(found) = self.system_function(name, &mut args, at)? {
+            return Ok(found);
+        }
         match name {
-            "pg_listening_channels" => {
-                Ok(("(SELECT CAST(NULL AS VARCHAR) WHERE FALSE)".into(), vec![("", Some(T::Text))]))
-            }
             "generate_series" => {
+                let time = args.iter().take(2).any(|a| matches!(a.ty, Some(T::Date | T::Timestamp | T::Timestamptz)));
+                if let (true, Some(step)) = (time, args.get_mut(2)) {
+                    *step = self.settle(step.clone(), &T::Interval)?;
+                    let (ty, list) = self.series_of_times(&mut args, at)?;
+                    return Ok((format!("(SELECT unnest({list}))"), vec![("", ty)]));
+                }
                 let ty = self.unify(&mut args, "generate_series")?;
                 let texts: Vec<String> = args.iter().map(|a| a.sql.clone()).collect();
                 let (ty, list) = match (&ty, texts.as_slice()) {
@@ -568,7 +626,26 @@ impl Rewriter<'_> {
                     };
                     return Ok((format!("(SELECT unnest({}))", arg.sql), vec![("", ty)]));
                 }
-                self.refuse("unnest of several arrays", at)
+                let (mut texts, mut columns) = (Vec::new(), Vec::new());
+                for arg in args {
+                    let arg = self.settle_unknown(arg, &T::Array(Box::new(T::Text)))?;
+                    columns.push(match &arg.ty {
+                        Some(T::Array(element)) => ("", Some((**element).clone())),
+                        Some(_) => return Err(self.undefined_function(name, &[arg], at)),
+                        None => ("", None),
+                    });
+                    texts.push(format!("unnest({})", arg.sql));
+                }
+                if texts.is_empty() {
+                    return Err(self.undefined_function(name, &[], at));
+                }
+                Ok((format!("(SELECT {})", texts.join(", ")), columns))
+            }
+            "regexp_split_to_table" | "regexp_matches" if self.has_functions() => {
+                match self.text_call(name, &mut args, at)? {
+                    Some(ex) => Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)])),
+                    None => Err(self.undefined_function(name, &args, at)),
+                }
             }
             "regexp_split_to_table" | "string_to_table" => {
                 let function = if name == "string_to_table" { "string_to_array" } else { "regexp_split_to_array" };
@@ -582,7 +659,16 @@ impl Rewriter<'_> {
                 let Some(arg) = args.pop().filter(|_| args.is_empty()) else {
                     return Err(self.undefined_function(name, &args, at));
                 };
-                let arg = self.settle(arg, &T::Json)?;
+                let own = if name.starts_with("jsonb") { T::Jsonb } else { T::Json };
+                let arg = self.settle(arg, &own)?;
+                if self.has_functions() {
+                    let (function, ty) = match name {
+                        n if n.ends_with("text") => ("pg_json_elements_text", T::Text),
+                        n if n.starts_with("jsonb") => ("pg_json_elements", T::Jsonb),
+                        _ => ("pg_json_elements", T::Json),
+                    };
+                    return Ok((format!("(SELECT unnest({function}({})))", arg.sql), vec![("value", Some(ty))]));
+                }
                 let (sql, ty) = if name.ends_with("text") {
                     (format!("(SELECT unnest(json_extract_string({}, '$[*]')))", arg.sql), T::Text)
                 } else {
@@ -595,14 +681,29 @@ impl Rewriter<'_> {
                 let Some(arg) = args.pop().filter(|_| args.is_empty()) else {
                     return Err(self.undefined_function(name, &args, at));
                 };
-                let arg = self.settle(arg, &T::Json)?;
-                Ok((format!("(SELECT unnest(json_keys({})))", arg.sql), vec![("", Some(T::Text))]))
+                let own = if name.starts_with("jsonb") { T::Jsonb } else { T::Json };
+                let arg = self.settle(arg, &own)?;
+                let function = if self.has_functions() { "pg_json_keys" } else { "json_keys" };
+                Ok((format!("(SELECT unnest({function}({})))", arg.sql), vec![("", Some(T::Text))]))
             }
             "json_each" | "jsonb_each" | "json_each_text" | "jsonb_each_text" => {
                 let Some(arg) = args.pop().filter(|_| args.is_empty()) else {
                     return Err(self.undefined_function(name, &args, at));
                 };
-                let arg = self.settle(arg, &T::Json)?;
+                let own = if name.starts_with("jsonb") { T::Jsonb } else { T::Json };
+                let arg = self.settle(arg, &own)?;
+                if self.has_functions() {
+                    let (function, ty) = match name {
+                        n if n.ends_with("text") => ("pg_json_values_text", T::Text),
+                        n if n.starts_with("jsonb") => ("pg_json_values", T::Jsonb),
+                        _ => ("pg_json_values", T::Json),
+                    };
+                    let sql = format!(
+                        "(SELECT unnest(pg_json_keys(j)), unnest({function}(j)) FROM (SELECT {} AS j))",
+                        arg.sql
+                    );
+                    return Ok((sql, vec![("key", Some(T::Text)), ("value", Some(ty))]));
+                }
                 let (value, ty) = if name.ends_with("text") {
                     ("json_extract_string(j, '$.\"' || k || '\"')", T::Text)
                 } else {
@@ -622,8 +723,9 @@ impl Rewriter<'_> {
                 Ok(("(SELECT 0 WHERE FALSE)".into(), vec![("relid", Some(T::Int8))]))
             }
             // A plain function in FROM gives one row.
-            _ if SCALARS.iter().any(|r| r.0 == name) => {
-                let ex = self.by_table(SCALARS, name, args, at)?;
+            _ if SCALARS.iter().chain(pgcatalog::functions::FUNCTIONS).any(|r| r.0 == name) => {
+                let table = if SCALARS.iter().any(|r| r.0 == name) { SCALARS } else { pgcatalog::functions::FUNCTIONS };
+                let ex = self.by_table(table, name, args, at)?;
                 Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)]))
             }
             _ => match self.session_call(name, &[], at)? {
@@ -634,7 +736,7 @@ impl Rewriter<'_> {
     }
 
     /// `generate_series(timestamp, timestamp, interval)`.
-    fn series_of_times(&mut self, args: &mut [Ex], at: Option<u32>) -> PgResult<(Option<ColumnType>, String)> {
+    pub fn series_of_times(&mut self, args: &mut [Ex], at: Option<u32>) -> PgResult<(Option<ColumnType>, String)> {
         use ColumnType as T;
         let _ = at;
         let ty = match args.first().and_then(|a| a.ty.clone()) {

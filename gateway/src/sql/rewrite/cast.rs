@@ -1,10 +1,13 @@
 //! Casts.
 
-use duckmesh_catalog::{ColumnType, types::DEFAULT_NUMERIC};
-use sqlparser::ast::{DataType, Expr, ObjectName, Spanned};
+use duckmesh_catalog::{
+    ColumnType,
+    types::{DEFAULT_NUMERIC, SystemType, oid},
+};
+use sqlparser::ast::{ArrayElemTypeDef, DataType, Expr, ObjectName, Spanned};
 
 use super::{
-    Ex, Kind, NUMERIC, Rewriter,
+    Ex, Kind, LONG, NUMERIC, Rewriter,
     literal::duckdb,
     operator::{is_number, is_text},
     signature::shown,
@@ -19,9 +22,9 @@ impl Rewriter<'_> {
     /// `CAST(x AS t)`, `x::t`.
     pub fn cast_expr(&mut self, expr: &Expr, data_type: &DataType) -> PgResult<Ex> {
         let at = self.at_expr(expr);
-        if let Some(name) = system_type(data_type) {
+        if let Some(ty) = system_type(data_type) {
             let ex = self.expr(expr)?;
-            return self.system_cast(ex, &name, at);
+            return self.system_cast(ex, &ty, at);
         }
         let ex = self.expr(expr)?;
         if let Kind::Str(text) = &ex.kind {
@@ -50,10 +53,8 @@ impl Rewriter<'_> {
 
     /// `date '2024-01-01'`, `'12'::int`.
     pub fn cast_text(&mut self, text: &str, data_type: &DataType, at: Option<u32>) -> PgResult<Ex> {
-        if let Some(name) = system_type(data_type) {
-            let mut ex = Ex::of(quote::literal(text)?, ColumnType::Text).at(at);
-            ex.kind = Kind::Str(text.to_owned());
-            return self.system_cast(ex, &name, at);
+        if let Some(ty) = system_type(data_type) {
+            return self.constant(text, &ty, at);
         }
         if let DataType::Interval { fields: Some(_), .. } = data_type {
             return self.refuse("an interval with fields", at);
@@ -90,9 +91,16 @@ impl Rewriter<'_> {
                 let text = text.clone();
                 return self.constant(&text, ty, at);
             }
-            Kind::Null => return self.settle(ex, ty),
-            Kind::Number(n) if matches!(ty, T::Float8 | T::Float4) => in_range(n, ty, at)?,
+            // From here on it is a value like others.
+            Kind::Null => return Ok(Ex { kind: Kind::Plain, ..self.settle(ex, ty)? }),
+            Kind::Number(n) if matches!(ty, T::Float8 | T::Float4) => in_range(n, ty)?,
             _ => {}
+        }
+        if let Some(T::System(system)) = &ex.ty
+            && !is_text(ty)
+        {
+            let held = system.base();
+            return self.cast(Ex { ty: Some(held), ..ex }, ty, at);
         }
         let Some(from) = ex.ty.clone() else {
             return Ok(match ty {
@@ -110,10 +118,29 @@ impl Rewriter<'_> {
             )
             .or_position(at));
         }
+        if super::number::is_long(&from)
+            && let Some(sql) = self.cast_long(&ex, ty)
+        {
+            let ty = if *ty == NUMERIC { from } else { ty.clone() };
+            return Ok(Ex::of(sql, ty).at(ex.position));
+        }
+        if *ty == NUMERIC && self.has_functions() {
+            match &from {
+                T::Float4 | T::Float8 => return self.long(ex),
+                t if is_text(t) => {
+                    return Ok(Ex::of(format!("pg_num_in({})", ex.sql), LONG).at(ex.position));
+                }
+                T::Json | T::Jsonb => {
+                    return Ok(Ex::of(format!("pg_json_scalar({}, 'numeric')", ex.sql), LONG).at(ex.position));
+                }
+                _ => {}
+            }
+        }
         let position = ex.position;
         let origin_free = |sql: String| Ex::of(sql, ty.clone()).at(position);
         Ok(match (&from, ty) {
             (a, b) if a == b => Ex { ty: Some(ty.clone()), ..ex },
+            (_, T::System(_)) => return self.system_cast(ex, ty, at),
             (a, T::Text | T::Varchar(None)) if is_text(a) => origin_free(ex.sql),
             (a, T::Varchar(Some(n))) if is_text(a) => origin_free(format!("left({}, {n})", ex.sql)),
             (a, T::Char(n)) if is_text(a) => origin_free(format!("rtrim(left({}, {n}), ' ')", ex.sql)),
@@ -126,7 +153,20 @@ impl Rewriter<'_> {
             (T::Int8, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(19,0))", ex.sql), NUMERIC),
             (T::Numeric(..), T::Numeric(0, 0)) => Ex { ty: Some(from), ..ex },
             (T::Bool, T::Int4) => origin_free(format!("CAST({} AS INTEGER)", ex.sql)),
+            (T::Json, T::Jsonb) if self.has_functions() => origin_free(format!("pg_jsonb({})", ex.sql)),
+            (a, T::Json) if is_text(a) && self.has_functions() => origin_free(format!("pg_json({})", ex.sql)),
+            (a, T::Jsonb) if is_text(a) && self.has_functions() => origin_free(format!("pg_jsonb({})", ex.sql)),
             (T::Jsonb | T::Json, T::Json | T::Jsonb) => origin_free(ex.sql),
+            (T::Jsonb, b) if self.has_functions() && (is_number(b) || *b == T::Bool) => {
+                let text = format!("pg_json_scalar({}, '{}')", ex.sql, shown(b));
+                match b {
+                    T::Bool => origin_free(format!("CAST({text} AS BOOLEAN)")),
+                    _ => {
+                        let long = Ex::of(text, LONG);
+                        origin_free(self.cast_long(&long, b).unwrap_or(long.sql))
+                    }
+                }
+            }
             (T::Jsonb | T::Json, b) if is_number(b) || *b == T::Bool => {
                 origin_free(format!("CAST(json_extract_string({}, '$') AS {})", ex.sql, duckdb(ty)))
             }
@@ -143,11 +183,16 @@ impl Rewriter<'_> {
     pub fn text_of(&mut self, ex: Ex) -> PgResult<Ex> {
         use ColumnType as T;
         let sql = match &ex.ty {
+            Some(T::System(system)) if system.is_named() => {
+                self.looked_up(functions::output(system.oid()), "", &[&ex.sql])
+            }
             Some(t) if is_text(t) => return Ok(ex),
+            Some(t) if super::number::is_long(t) => ex.sql.clone(),
             Some(T::Float4 | T::Float8) => format!("pg_text_float({})", ex.sql),
             Some(T::Interval) => format!("pg_text_interval({})", ex.sql),
             Some(T::Bytea) => format!("pg_text_bytea({})", ex.sql),
             Some(T::Timestamptz) => format!("pg_text_timestamptz({})", ex.sql),
+            Some(T::Array(_)) if super::system_call::is_vector(&ex) => format!("array_to_string({}, ' ')", ex.sql),
             Some(T::Array(_)) => format!("pg_text_array({})", ex.sql),
             _ => format!("CAST({} AS VARCHAR)", ex.sql),
         };
@@ -196,69 +241,60 @@ impl Rewriter<'_> {
         ))
     }
 
-    /// Casts to Postgres' internal types, which only catalog queries use.
-    fn system_cast(&mut self, ex: Ex, name: &str, at: Option<u32>) -> PgResult<Ex> {
-        Ok(match name {
-            "regclass" => match &ex.kind {
-                Kind::Str(text) => match text.parse::<u32>() {
-                    Ok(oid) => Ex::plain(oid.to_string(), None),
-                    Err(_) => self.regclass(text, at)?,
-                },
-                // A name in a column: the relation it finds. An oid: how the relation is called.
-                _ if ex.ty.as_ref().is_some_and(is_text) => {
-                    Ex::plain(self.looked_up(functions::TO_REGCLASS, name, &[&ex.sql]), Some(ColumnType::Int8))
-                }
-                _ => self.looked_up_text(functions::REGCLASS_TEXT, &ex),
-            },
-            "regtype" => match &ex.kind {
-                Kind::Str(text) if text.parse::<u32>().is_err() => {
-                    let ty = types::name_to_type(text).map_err(|e| e.or_position(at))?;
-                    Ex::plain(ty.oid().to_string(), None)
-                }
-                Kind::Str(text) => Ex::plain(text.clone(), None),
-                _ => {
-                    let text = self.looked_up(functions::FORMAT_TYPE, name, &[&ex.sql, "NULL"]);
-                    Ex::of(text, ColumnType::Text)
-                }
-            },
-            "oid" | "xid" | "cid" => match &ex.kind {
-                Kind::Str(text) => {
-                    let n: u32 = text.trim().parse().map_err(|_| {
-                        PgError::new(
-                            SqlState::INVALID_TEXT_REPRESENTATION,
-                            format!("invalid input syntax for type oid: \"{text}\""),
-                        )
-                        .or_position(at)
-                    })?;
-                    Ex::plain(n.to_string(), None)
-                }
-                _ => {
-                    let ex = self.settle_unknown(ex, &ColumnType::Int8)?;
-                    Ex::plain(format!("CAST({} AS BIGINT)", ex.sql), None)
-                }
-            },
-            "regnamespace" | "regproc" | "regrole" | "regprocedure" => match &ex.kind {
-                Kind::Str(text) => self.oid_constant(name, text, at)?,
-                _ => self.looked_up_text(
-                    match name {
-                        "regnamespace" => functions::REGNAMESPACE_TEXT,
-                        "regrole" => functions::REGROLE_TEXT,
-                        _ => functions::REGPROC_TEXT,
-                    },
-                    &ex,
-                ),
-            },
-            // name, "char"
-            _ => {
-                let ex = self.settle(ex, &ColumnType::Text)?;
-                Ex::plain(format!("CAST({} AS VARCHAR)", ex.sql), Some(ColumnType::Text))
+    /// Casts to and from Postgres' own types, which only catalog queries use.
+    fn system_cast(&mut self, ex: Ex, ty: &ColumnType, at: Option<u32>) -> PgResult<Ex> {
+        use ColumnType as T;
+        match &ex.kind {
+            Kind::Param(_) => return self.settle(ex, ty),
+            Kind::Null => return Ok(Ex { kind: Kind::Plain, ..self.settle(ex, ty)? }),
+            Kind::Str(text) => {
+                let text = text.clone();
+                return self.constant(&text, ty, at);
             }
+            _ => {}
         }
-        .at(at))
+        let from = ex.ty.clone();
+        let sql = match (from.as_ref(), ty) {
+            (Some(from), ty) if from == ty => ex.sql,
+            // A name in a column: what it finds.
+            (Some(from), T::System(system)) if is_text(from) && system.is_named() => {
+                self.looked_up(functions::input(system.oid()), "", &[&ex.sql])
+            }
+            (_, T::System(SystemType::Text(oid::CHAR))) => format!("left({}, 1)", self.text_of(ex)?.sql),
+            (_, T::System(SystemType::Text(_))) => self.text_of(ex)?.sql,
+            // The bits of a negative one, as in Postgres.
+            (Some(T::Int2 | T::Int4), T::System(_)) => format!("(CAST({} AS BIGINT) & 4294967295)", ex.sql),
+            (_, T::System(_)) => format!("CAST({} AS BIGINT)", ex.sql),
+            (_, T::Array(_)) => format!("CAST({} AS {})", ex.sql, ty.duckdb()),
+            _ => return self.refuse("this cast", at),
+        };
+        Ok(Ex::plain(sql, Some(ty.clone())).at(at))
+    }
+
+    /// `'orders'::regclass`, `'16385'::regclass`: the number.
+    pub fn named_constant(&mut self, text: &str, ty: u32, at: Option<u32>) -> PgResult<String> {
+        if text == "-" {
+            return Ok("0".to_owned());
+        }
+        if let Ok(number) = text.trim().parse::<u32>() {
+            return Ok(number.to_string());
+        }
+        let number = match ty {
+            oid::REGCLASS => self.regclass(text, at)?,
+            oid::REGTYPE => {
+                let known = pgcatalog::types::by_name(text.trim()).map(|ty| ty.oid);
+                match known {
+                    Some(number) => number,
+                    None => types::name_to_type(text).map_err(|e| e.or_position(at))?.oid(),
+                }
+            }
+            _ => self.oid_constant(ty, text, at)?,
+        };
+        Ok(number.to_string())
     }
 
     /// `'orders'::regclass`: the number pgcatalog gives the relation.
-    fn regclass(&mut self, text: &str, at: Option<u32>) -> PgResult<Ex> {
+    fn regclass(&mut self, text: &str, at: Option<u32>) -> PgResult<u32> {
         let missing =
             || PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{text}\" does not exist")).or_position(at);
         let mut parser = sqlparser::parser::Parser::new(&sqlparser::dialect::PostgreSqlDialect {})
@@ -266,67 +302,57 @@ impl Rewriter<'_> {
             .map_err(|_| missing())?;
         let name: ObjectName = parser.parse_object_name(false).map_err(|_| missing())?;
         use super::relations::Target;
-        let oid = match self.resolve(&name).map_err(|_| missing())? {
-            Target::Table(table, _) => oids::table(table.id),
-            Target::View(view, _) => oids::view(view.id),
-            Target::System(shape) => shape.oid,
-            Target::Cte(_) | Target::Extra(_) => return Err(missing()),
-        };
-        Ok(Ex::plain(oid.to_string(), None))
-    }
-
-    /// An oid as the name of what it is of.
-    fn looked_up_text(&mut self, text: &'static str, oid: &Ex) -> Ex {
-        Ex::of(self.looked_up(text, "", &[&oid.sql]), ColumnType::Text)
+        match self.resolve(&name).map_err(|_| missing())? {
+            Target::Table(table, _) => Ok(oids::table(table.id)),
+            Target::View(view, _) => Ok(oids::view(view.id)),
+            Target::System(shape) => Ok(shape.oid),
+            Target::Sequence(sequence, _) => Ok(oids::sequence(sequence.id)),
+            Target::Cte(_) | Target::Extra(_) => Err(missing()),
+        }
     }
 
     /// `'public'::regnamespace`, `'array_in'::regproc`.
-    fn oid_constant(&self, ty: &str, text: &str, at: Option<u32>) -> PgResult<Ex> {
-        if let Ok(oid) = text.parse::<u32>() {
-            return Ok(Ex::plain(oid.to_string(), None));
-        }
+    fn oid_constant(&self, ty: u32, text: &str, at: Option<u32>) -> PgResult<u32> {
         let plain = text.trim_matches('"');
-        let (oid, what) = match ty {
-            "regnamespace" => (oids::namespace(&self.ctx.schema, plain), "schema"),
-            "regrole" => ((plain == self.ctx.user).then_some(oids::OWNER), "role"),
-            _ => (pgcatalog::procedure(text.split('(').next().unwrap_or_default()), "function"),
+        let (found, code, what) = match ty {
+            oid::REGNAMESPACE => (oids::namespace(&self.ctx.schema, plain), SqlState::INVALID_SCHEMA_NAME, "schema"),
+            oid::REGROLE => ((plain == self.ctx.user).then_some(oids::OWNER), SqlState::UNDEFINED_OBJECT, "role"),
+            _ => {
+                let name = text.split('(').next().unwrap_or_default();
+                if ty == oid::REGPROC && pgcatalog::is_overloaded(name) {
+                    let message = format!("more than one function named \"{text}\"");
+                    return Err(PgError::new(SqlState::AMBIGUOUS_FUNCTION, message).or_position(at));
+                }
+                (pgcatalog::procedure(name), SqlState::UNDEFINED_FUNCTION, "function")
+            }
         };
-        let code = match what {
-            "schema" => SqlState::INVALID_SCHEMA_NAME,
-            "role" => SqlState::UNDEFINED_OBJECT,
-            _ => SqlState::UNDEFINED_FUNCTION,
-        };
-        let oid = oid.ok_or_else(|| PgError::new(code, format!("{what} \"{text}\" does not exist")).or_position(at))?;
-        Ok(Ex::plain(oid.to_string(), None))
+        found.ok_or_else(|| PgError::new(code, format!("{what} \"{text}\" does not exist")).or_position(at))
     }
 }
 
-/// A type that only the system's relations have.
-fn system_type(ty: &DataType) -> Option<String> {
-    let name = match ty {
-        DataType::Regclass => "regclass".to_owned(),
-        DataType::Custom(name, modifiers) if modifiers.is_empty() => match quote::parts(name)?.as_slice() {
-            [one] => one.clone(),
-            [schema, one] if schema == "pg_catalog" => one.clone(),
-            _ => return None,
-        },
+/// A type that only the system's relations have, or an array of such.
+fn system_type(ty: &DataType) -> Option<ColumnType> {
+    let (name, quoted) = match ty {
+        DataType::Regclass => ("regclass".to_owned(), false),
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => {
+            return system_type(element).map(|element| ColumnType::Array(Box::new(element)));
+        }
+        DataType::Custom(name, modifiers) if modifiers.is_empty() => {
+            let quoted = name.to_string().ends_with("\"char\"");
+            match quote::parts(name)?.as_slice() {
+                [one] => (one.clone(), quoted),
+                [schema, one] if schema == "pg_catalog" => (one.clone(), quoted),
+                _ => return None,
+            }
+        }
         _ => return None,
     };
-    let quoted_char = matches!(ty, DataType::Custom(n, _) if n.to_string().contains("\"char\""));
-    (matches!(
-        name.as_str(),
-        "regclass"
-            | "regtype"
-            | "oid"
-            | "xid"
-            | "cid"
-            | "name"
-            | "regnamespace"
-            | "regproc"
-            | "regrole"
-            | "regprocedure"
-    ) || quoted_char)
-        .then_some(name)
+    match name.as_str() {
+        "char" if !quoted => None,
+        // Values of lakes that other parts know, or nobody does.
+        "inet" | "pg_lsn" => None,
+        name => pgcatalog::types::by_name(name).and_then(|ty| ColumnType::system(ty.oid)),
+    }
 }
 
 /// Whether an explicit cast exists.
@@ -334,6 +360,7 @@ fn castable(from: &ColumnType, to: &ColumnType) -> bool {
     use ColumnType as T;
     match (from, to) {
         (T::Other(_), _) | (_, T::Other(_)) => true,
+        (T::System(_), _) | (_, T::System(_)) => castable(&from.base(), &to.base()),
         (T::Array(a), T::Array(b)) => castable(a, b),
         _ if is_text(to) || is_text(from) => true,
         (T::Array(_), _) | (_, T::Array(_)) => false,
@@ -350,6 +377,7 @@ pub(in crate::sql) fn assignable(from: &ColumnType, to: &ColumnType) -> bool {
     match (from, to) {
         (a, b) if a == b || a.oid() == b.oid() => true,
         (T::Other(_), _) => true,
+        (T::System(a), b) => assignable(&a.base(), b),
         (a, b) if is_number(a) && is_number(b) => true,
         (_, b) if is_text(b) => true,
         (T::Date, T::Timestamp | T::Timestamptz)
@@ -365,7 +393,7 @@ pub(in crate::sql) fn assignable(from: &ColumnType, to: &ColumnType) -> bool {
 }
 
 /// A number as written that no float of the type comes near is an error, where the engine has infinity or zero.
-fn in_range(n: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<()> {
+fn in_range(n: &str, ty: &ColumnType) -> PgResult<()> {
     let mantissa = n.split(['e', 'E']).next().unwrap_or(n);
     let is_zero = !mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b));
     let fits = match ty {
@@ -378,5 +406,5 @@ fn in_range(n: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<()> {
     // Postgres shows the numeric that it is by then; without end it would be a long message.
     let n = super::literal::written_out(n, -1000..=1000).unwrap_or_else(|| n.to_owned());
     let text = format!("\"{n}\" is out of range for type {}", super::shown(ty));
-    Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text).or_position(at))
+    Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text))
 }

@@ -1,6 +1,9 @@
 //! How Postgres names an output column that has no alias (its FigureColname).
 
-use sqlparser::ast::{AccessExpr, DataType, Expr, FunctionArguments, SelectItem, SetExpr, TrimWhereField, Value};
+use sqlparser::ast::{
+    AccessExpr, ArrayElemTypeDef, BinaryOperator, DataType, Expr, FunctionArguments, SelectItem, SetExpr,
+    TrimWhereField, Value,
+};
 
 use crate::sql::{quote, types};
 
@@ -29,7 +32,6 @@ fn figure(expr: &Expr) -> Option<(String, u8)> {
         },
         Expr::TypedString(typed) => Some((type_name(&typed.data_type), 1)),
         Expr::Interval(_) => Some(("interval".into(), 1)),
-        Expr::Value(v) if matches!(v.value, Value::Boolean(_)) => Some(("bool".into(), 1)),
         Expr::Function(function) => {
             if matches!(function.args, FunctionArguments::Subquery(_)) {
                 return strong("array");
@@ -65,6 +67,7 @@ fn figure(expr: &Expr) -> Option<(String, u8)> {
         }),
         Expr::AtTimeZone { .. } => strong("timezone"),
         Expr::Tuple(_) => strong("row"),
+        Expr::BinaryOp { op: BinaryOperator::Overlaps, .. } => strong("overlaps"),
         _ => None,
     }
 }
@@ -93,6 +96,7 @@ fn type_name(ty: &DataType) -> String {
             T::Uuid => "uuid",
             T::Json => "json",
             T::Jsonb => "jsonb",
+            T::System(system) => crate::pgcatalog::types::by_oid(system.oid()).map_or("text", |ty| ty.name),
             T::Array(element) => name(element),
         }
     }
@@ -100,6 +104,7 @@ fn type_name(ty: &DataType) -> String {
         Ok(ty) => name(&ty).to_owned(),
         Err(_) => match ty {
             DataType::Custom(name, _) => name.0.last().and_then(|p| p.as_ident()).map_or_else(String::new, quote::fold),
+            DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => type_name(element),
             other => other.to_string().to_lowercase(),
         },
     }

@@ -3,7 +3,7 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{DateTimeField, Expr, Interval};
 
-use super::{Ex, Kind, Rewriter, signature::shown};
+use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -77,7 +77,7 @@ impl Rewriter<'_> {
         };
         let ex = self.expr(expr)?;
         let sql = self.field(&name, ex, at)?;
-        Ok(Ex::plain(sql, None).at(at))
+        Ok(Ex::of(sql, NUMERIC).at(at))
     }
 
     /// A field as an exact number.
@@ -102,6 +102,13 @@ impl Rewriter<'_> {
         let us = || format!("CAST(epoch_us({}) AS DECIMAL(18,0))", ex.sql);
         let sql = match name {
             "epoch" if date => format!("CAST(epoch({}) AS DECIMAL(18,0))", ex.sql),
+            // A year of an interval is 365.25 days.
+            "epoch" if ex.ty == Some(T::Interval) => format!(
+                "(CAST((extract('year' FROM {x}) * 31557600 + extract('month' FROM {x}) * 2592000 + extract('day' FROM {x}) * 86400 \
+                 + extract('hour' FROM {x}) * 3600 + extract('minute' FROM {x}) * 60) * 1000000 \
+                 + extract('microsecond' FROM {x}) AS DECIMAL(18,0)) * 0.000001)",
+                x = ex.sql
+            ),
             "epoch" => format!("({} * 0.000001)", us()),
             "second" | "seconds" if !date => {
                 format!("(CAST(extract('microsecond' FROM {}) AS DECIMAL(18,0)) * 0.000001)", ex.sql)
@@ -275,7 +282,7 @@ impl Rewriter<'_> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wrap {
+pub(super) enum Wrap {
     Plain,
     Upper,
     Lower,
@@ -283,7 +290,7 @@ enum Wrap {
 }
 
 /// Postgres' template as strftime patterns; none where strftime has no exact word.
-fn strftime(format: &str, reading: bool) -> Option<Vec<(String, Wrap)>> {
+pub(super) fn strftime(format: &str, reading: bool) -> Option<Vec<(String, Wrap)>> {
     // Longest first.
     const WORDS: &[(&str, &str, Wrap)] = &[
         ("FMMonth", "%B", Wrap::Plain),

@@ -1,15 +1,13 @@
 //! Expressions: which part writes which node.
 
-use std::sync::Arc;
-
-use duckmesh_catalog::{ColumnId, ColumnType, TableDef};
+use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
     AccessExpr, Array, BinaryOperator, Expr, Query, Spanned, Subscript, TypedString, UnaryOperator, Value,
 };
 
 use super::{NUMERIC, Rewriter, operator};
 use crate::{
-    sql::quote,
+    sql::{plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -22,7 +20,7 @@ pub(in crate::sql) struct Ex {
     pub sql: String,
     pub ty: Option<ColumnType>,
     pub kind: Kind,
-    pub origin: Option<(Arc<TableDef>, ColumnId)>,
+    pub origin: Option<Origin>,
     pub position: Option<u32>,
 }
 
@@ -39,6 +37,8 @@ pub(in crate::sql) enum Kind {
     Null,
     /// A number as written.
     Number(String),
+    /// A row: names, texts and types of its fields.
+    Row(Vec<(String, String, Option<ColumnType>)>),
 }
 
 impl Ex {
@@ -78,7 +78,9 @@ impl Rewriter<'_> {
             Expr::BinaryOp { left, op: op @ (BinaryOperator::And | BinaryOperator::Or), right } => {
                 self.connective(left, op, right)
             }
-            Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
+            Expr::BinaryOp { left, op, right } => {
+                self.binary(left, op, right).map_err(|error| self.at_operator(error, op, right))
+            }
             Expr::UnaryOp { op, expr } => self.unary(*op, expr),
             Expr::IsFalse(e) => self.is(e, "IS FALSE"),
             Expr::IsNotFalse(e) => self.is(e, "IS NOT FALSE"),
@@ -98,6 +100,12 @@ impl Rewriter<'_> {
             }
             Expr::ILike { negated, any: false, expr, pattern, escape_char } => {
                 self.like("ILIKE", *negated, expr, pattern, escape_char.as_deref())
+            }
+            Expr::Like { negated: false, any: true, expr, pattern, escape_char: None } => {
+                self.pattern_quantified(expr, "LIKE", pattern, "ANY")
+            }
+            Expr::ILike { negated: false, any: true, expr, pattern, escape_char: None } => {
+                self.pattern_quantified(expr, "ILIKE", pattern, "ANY")
             }
             Expr::SimilarTo { negated, expr, pattern, escape_char } => {
                 self.similar(*negated, expr, pattern, escape_char.as_deref())
@@ -285,6 +293,11 @@ impl Rewriter<'_> {
             for ex in exs.iter_mut().filter(|e| e.is_unknown()) {
                 *ex = self.settle(ex.clone(), target)?;
             }
+            if sure {
+                for ex in exs.iter_mut() {
+                    *ex = self.unified(ex.clone(), target)?;
+                }
+            }
         }
         Ok(if sure { target } else { None })
     }
@@ -301,9 +314,15 @@ impl Rewriter<'_> {
     }
 
     fn row(&mut self, items: &[Expr]) -> PgResult<Ex> {
+        let mut fields = Vec::new();
+        for (n, item) in items.iter().enumerate() {
+            fields.push((format!("f{}", n + 1), self.expr(item)?));
+        }
+        if self.has_functions() {
+            return self.record(fields);
+        }
         let mut texts = Vec::new();
-        for item in items {
-            let ex = self.expr(item)?;
+        for (_, ex) in fields {
             texts.push(self.settle_unknown(ex, &ColumnType::Text)?.sql);
         }
         Ok(Ex::plain(format!("({})", texts.join(", ")), None))
@@ -346,7 +365,8 @@ impl Rewriter<'_> {
         };
         for access in chain {
             let AccessExpr::Subscript(subscript) = access else {
-                return self.refuse("a field of a composite value", at);
+                ex = self.row_field(ex, access, at)?;
+                continue;
             };
             let json = matches!(ex.ty, Some(ColumnType::Json | ColumnType::Jsonb));
             ex = match subscript {
@@ -371,10 +391,14 @@ impl Rewriter<'_> {
                         }
                         None => None,
                     };
+                    // Vectors count from 0.
+                    let from = i64::from(!super::system_call::is_vector(&ex));
                     // The engine counts negative ones from the end; Postgres gives NULL.
                     let sql = match super::set::integer(subscript_index(subscript)) {
-                        Some(n) if n > 0 => format!("({})[{n}]", ex.sql),
-                        _ => format!("({})[CASE WHEN {i} > 0 THEN {i} END]", ex.sql, i = index.sql),
+                        Some(n) if n >= from => format!("({})[{}]", ex.sql, n.saturating_add(1 - from)),
+                        _ => {
+                            format!("({})[CASE WHEN {i} >= {from} THEN {i} + {} END]", ex.sql, 1 - from, i = index.sql)
+                        }
                     };
                     Ex::plain(sql, element)
                 }
@@ -406,7 +430,12 @@ impl Rewriter<'_> {
         let ex = match op {
             UnaryOperator::Minus | UnaryOperator::Plus => match ex.kind.clone() {
                 Kind::Number(n) if !n.starts_with('-') && op == UnaryOperator::Minus => {
-                    return self.number_literal(&format!("-{n}"), at);
+                    let ex = self.number_literal(&format!("-{n}"), at)?;
+                    // The engine types the digits before the sign.
+                    if ex.ty == Some(ColumnType::Int4) && n.parse::<i32>().is_err() {
+                        return Ok(Ex { sql: format!("CAST({} AS INTEGER)", ex.sql), ..ex });
+                    }
+                    return Ok(ex);
                 }
                 _ => self.settle_unknown(ex, &ColumnType::Float8)?,
             },
@@ -425,10 +454,23 @@ impl Rewriter<'_> {
                 {
                     return Err(self.undefined_operator("-", None, Some(t), at));
                 }
+                if ty.as_ref().is_some_and(super::number::is_long) {
+                    return self.long_call("pg_num_neg", vec![ex]);
+                }
                 Ex::plain(format!("(- {})", ex.sql), ty)
             }
             UnaryOperator::Plus => ex,
             UnaryOperator::BitwiseNot => Ex::plain(format!("(~ {})", ex.sql), ty),
+            UnaryOperator::PGAbs if ty.as_ref().is_some_and(super::number::is_long) => {
+                return self.long_call("pg_num_abs", vec![ex]);
+            }
+            UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot
+                if ty.as_ref().is_some_and(super::number::is_long) =>
+            {
+                let ex = self.cast(ex, &ColumnType::Float8, at)?;
+                let name = if op == UnaryOperator::PGCubeRoot { "cbrt" } else { "sqrt" };
+                Ex::of(format!("{name}({})", ex.sql), ColumnType::Float8)
+            }
             UnaryOperator::PGSquareRoot => Ex::plain(format!("sqrt({})", ex.sql), float(ty)),
             UnaryOperator::PGCubeRoot => Ex::plain(format!("cbrt({})", ex.sql), Some(ColumnType::Float8)),
             UnaryOperator::PGAbs => Ex::plain(format!("abs({})", ex.sql), ty),
@@ -485,9 +527,26 @@ impl Rewriter<'_> {
         } else {
             NUMERIC
         };
+        if ty == NUMERIC && self.has_functions() {
+            // Longer than the engine's decimals, or so small or large that it would take it for a double.
+            let exponent = n.contains(['e', 'E']);
+            if super::number::is_wide(n) || (exponent && super::literal::plain_decimal(n).is_none()) {
+                let mut ex = self.long_constant(n, at)?;
+                ex.kind = Kind::Number(n.to_owned());
+                return Ok(ex);
+            }
+        }
         // The engine reads an exponent as a double; Postgres as numeric.
         let text = super::literal::plain_decimal(n).unwrap_or_else(|| n.to_owned());
-        let sql = if text.starts_with('-') { format!("({text})") } else { text };
+        let whole = ty == NUMERIC && !text.contains(['.', 'e', 'E']);
+        let sql = if whole {
+            // Else the engine takes it for an integer.
+            format!("CAST({text} AS DECIMAL({},0))", text.bytes().filter(u8::is_ascii_digit).count().clamp(1, 38))
+        } else if text.starts_with('-') {
+            format!("({text})")
+        } else {
+            text
+        };
         let mut ex = Ex::of(sql, ty).at(at);
         ex.kind = Kind::Number(n.to_owned());
         Ok(ex)

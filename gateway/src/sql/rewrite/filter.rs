@@ -5,7 +5,7 @@ use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 
 use super::Rewriter;
 use crate::sql::{
-    plan::{ColumnFilter, FilterOp, FilterValue},
+    plan::{ColumnFilter, FilterOp, FilterValue, Origin},
     quote,
 };
 
@@ -100,7 +100,7 @@ impl Rewriter<'_> {
                 if found.is_some() {
                     return None;
                 }
-                let (_, id) = column.origin.as_ref()?;
+                let Some(Origin::Table(_, id)) = &column.origin else { return None };
                 found = Some((relation.table?, *id, column.ty.clone()?, scope.nullable.contains(&index)));
             }
         }

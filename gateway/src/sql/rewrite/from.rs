@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use duckmesh_catalog::{ColumnType, TableDef, ViewDef};
+use duckmesh_catalog::{ColumnType, TableDef, ViewDef, types::oid};
 use sqlparser::{
     ast::{
         Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Spanned,
@@ -19,10 +19,10 @@ use super::{
     unique,
 };
 use crate::{
-    pgcatalog::{functions, shapes::Shape},
+    pgcatalog::{functions, oids, shapes::Shape},
     sql::{
         parse,
-        plan::{SystemUse, TableUse},
+        plan::{Origin, SystemUse, TableUse},
         quote,
     },
     wire::error::{PgError, PgResult, SqlState},
@@ -30,10 +30,10 @@ use crate::{
 
 /// `AS alias (column, …)` as given.
 #[derive(Default)]
-struct Alias {
+pub(super) struct Alias {
     name: Option<String>,
     columns: Vec<String>,
-    at: Option<u32>,
+    pub(super) at: Option<u32>,
 }
 
 impl Rewriter<'_> {
@@ -301,7 +301,7 @@ impl Rewriter<'_> {
     }
 
     /// Registers a relation and writes ` AS "alias"("c", …)` behind its text.
-    fn place(
+    pub(super) fn place(
         &mut self,
         body: String,
         alias: Alias,
@@ -377,6 +377,7 @@ impl Rewriter<'_> {
             Target::Table(table, schema) => self.table(table, schema, alias),
             Target::View(view, schema) => self.view(&view, schema, alias),
             Target::System(shape) => self.system_relation(shape, alias),
+            Target::Sequence(sequence, schema) => self.sequence_relation(&sequence, &schema, alias),
         }
     }
 
@@ -386,17 +387,17 @@ impl Rewriter<'_> {
             return self.refuse("a view over system relations", alias.at);
         }
         let view = self.use_system(shape.schema, shape.name);
-        let columns = shape.columns.iter().map(|column| Column {
+        let columns = shape.columns.iter().zip(1_i16..).map(|(column, number)| Column {
             name: column.name.to_owned(),
             engine: column.name.to_owned(),
-            ty: Some(column.engine.clone()),
-            origin: None,
+            ty: Some(column.ty.clone()),
+            origin: Some(Origin::Relation(shape.oid, number)),
         });
         let mut columns: Vec<Column> = columns.collect();
         if alias.columns.is_empty() {
             // Behind all others, and not in `*`.
             let name = HIDDEN_COLUMN.to_owned();
-            columns.push(Column { engine: name.clone(), name, ty: Some(ColumnType::Int8), origin: None });
+            columns.push(Column { engine: name.clone(), name, ty: ColumnType::system(oid::OID), origin: None });
         }
         let place = (shape.name, Some(shape.schema.to_owned()));
         self.place(quote::name(&view), alias, place, columns, true, None)
@@ -480,9 +481,9 @@ impl Rewriter<'_> {
                 column.name.clone_from(name);
             }
         }
-        for column in &mut rows.columns {
+        for (column, number) in rows.columns.iter_mut().zip(1_i16..) {
             // A view's columns are its own, not its tables'.
-            column.origin = None;
+            column.origin = Some(Origin::Relation(oids::view(view.id), number));
         }
         let body = format!("({})", rows.sql);
         self.place(body, alias, (&view.name, Some(schema)), rows.columns, rows.known, None)
@@ -519,6 +520,7 @@ impl Rewriter<'_> {
         let function = match parts.as_slice() {
             [name] => name.clone(),
             [schema, name] if schema == "pg_catalog" => name.clone(),
+            [schema, name] if schema == "information_schema" && name == "_pg_expandarray" => name.clone(),
             _ => {
                 return Err(self.undefined_function(&parts.join("."), &[], at));
             }
@@ -544,6 +546,7 @@ impl Rewriter<'_> {
                 Column { engine: name.clone(), name, ty, origin: None }
             })
             .collect();
+        unique(&mut columns);
         let mut sql = sql;
         if ordinality {
             let names: Vec<String> = columns.iter().map(|c| quote::name(&c.engine)).collect();

@@ -2,7 +2,7 @@
 
 use duckmesh_catalog::{
     ColumnType,
-    types::{DEFAULT_NUMERIC, oid},
+    types::{DEFAULT_NUMERIC, SystemType, oid},
 };
 use sqlparser::ast::Value;
 
@@ -58,12 +58,35 @@ pub(super) fn written_out(n: &str, points: std::ops::RangeInclusive<i32>) -> Opt
 
 impl Rewriter<'_> {
     /// A string as a constant of a type.
-    pub fn constant(&self, text: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<Ex> {
+    pub fn constant(&mut self, text: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<Ex> {
         let param = Param::Text(text.as_bytes());
         let sql = match ty {
+            ColumnType::System(system) if system.is_named() => self.named_constant(text, system.oid(), at)?,
+            // One character; the engine has no type of such.
+            ColumnType::System(SystemType::Text(oid::CHAR)) => {
+                quote::literal(text.get(..text.chars().next().map_or(0, char::len_utf8)).unwrap_or_default())?
+            }
             ColumnType::Text | ColumnType::Varchar(None) | ColumnType::Other(_) => quote::literal(text)?,
-            ColumnType::Numeric(0, 0) => {
-                value::literal(oid::NUMERIC, param, &self.ctx.values).map_err(|e| e.or_position(at))?
+            ColumnType::Numeric(0, 0 | 1) => {
+                let long = self.has_functions()
+                    && super::number::reads_as_number(text)
+                    && (super::number::is_long(ty)
+                        || super::number::is_wide(text)
+                        || !text.bytes().any(|b| b.is_ascii_digit()));
+                if long {
+                    return self.long_constant(text, at);
+                }
+                match value::literal(oid::NUMERIC, param, &self.ctx.values) {
+                    Ok(sql) => sql,
+                    Err(_) if self.has_functions() && super::number::reads_as_number(text) => {
+                        return self.long_constant(text, at);
+                    }
+                    Err(e) => return Err(e.or_position(at)),
+                }
+            }
+            // What a lake cannot hold is refused where it is stored.
+            ColumnType::Interval if self.has_functions() => {
+                value::literal(oid::INTERVAL, param, &self.ctx.values).map_err(|e| e.or_position(at))?
             }
             ty => value::literal_as(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?,
         };
@@ -76,10 +99,15 @@ impl Rewriter<'_> {
             Kind::Str(text) => self.constant(&text, ty, ex.position),
             Kind::Param(index) => {
                 self.param_is(index, ty, ex.position)?;
-                Ok(Ex { ty: Some(ty.clone()), kind: Kind::Typed(index), ..ex })
+                if super::number::is_long(ty) {
+                    let sql = format!("CAST({} AS VARCHAR)", ex.sql);
+                    return Ok(Ex { sql, ty: Some(ty.clone()), kind: Kind::Plain, ..ex });
+                }
+                let sql = self.param_text(index, ty);
+                Ok(Ex { sql, ty: Some(ty.clone()), kind: Kind::Typed(index), ..ex })
             }
             Kind::Null => Ok(Ex { sql: format!("CAST(NULL AS {})", duckdb(ty)), ty: Some(ty.clone()), ..ex }),
-            Kind::Plain | Kind::Typed(_) | Kind::Number(_) => Ok(ex),
+            Kind::Plain | Kind::Typed(_) | Kind::Number(_) | Kind::Row(_) => Ok(ex),
         }
     }
 
@@ -96,6 +124,7 @@ impl Rewriter<'_> {
 pub(super) fn duckdb(ty: &ColumnType) -> String {
     match ty {
         ColumnType::Numeric(0, 0) => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1).duckdb(),
+        ColumnType::Numeric(0, 1) => ColumnType::Text.duckdb(),
         ColumnType::Array(element) => format!("{}[]", duckdb(element)),
         other => other.duckdb(),
     }

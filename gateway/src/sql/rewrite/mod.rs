@@ -7,6 +7,7 @@ mod expr;
 mod scope;
 
 mod from;
+mod group_by;
 mod select;
 mod set;
 
@@ -14,12 +15,18 @@ mod call;
 mod cast;
 mod datetime;
 mod filter;
+mod json;
 mod literal;
+mod number;
 mod operator;
 mod params;
+mod session_call;
 mod special;
+mod system_call;
+mod text;
 
 mod column_name;
+mod function_list;
 mod functions;
 mod relations;
 mod signature;
@@ -32,6 +39,7 @@ use sqlparser::{
     tokenizer::Span,
 };
 
+pub(crate) use self::number::LONG;
 pub(super) use self::{
     cast::assignable,
     expr::{Ex, Kind},
@@ -43,11 +51,14 @@ pub(super) use self::{
     signature::shown,
 };
 use super::{
-    plan::{OutputColumn, ParamType, PlanContext, QueryPlan, SessionValue, SqlPart, SystemUse, TableUse},
+    plan::{
+        Origin, OutputColumn, ParamType, PlanContext, QueryPlan, RowCall, SessionValue, SqlPart, SystemUse, TableUse,
+    },
     position,
-    quote::HOLE,
+    quote::{self, HOLE},
     thread,
 };
+use crate::pgcatalog::functions as system_functions;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Levels of expressions and queries inside each other, after chains of AND and OR were made flat.
@@ -86,6 +97,15 @@ pub(super) struct Rewriter<'a> {
     pub extra: Option<Relation>,
     /// What may not stand here, with what it is called: subqueries and parameters in CHECK and DEFAULT.
     pub bounds: Option<&'static str>,
+    /// Columns of the query itself that the gateway makes.
+    pub row_calls: Vec<RowCall>,
+    /// Whether the next SELECT is the statement's own, whose columns the gateway may make.
+    pub top: bool,
+    /// Whether row locks were asked for.
+    pub locks: bool,
+    calls: usize,
+    /// Whether the next SELECT is a side of a set operation: its bare NULLs take the other side's types.
+    in_set: bool,
     depth: usize,
     view_depth: usize,
     /// Views expanded so far.
@@ -93,6 +113,8 @@ pub(super) struct Rewriter<'a> {
     recursive_depth: usize,
     names: usize,
     dialect_duckdb: bool,
+    /// Whether an error has its operator's position already.
+    operator_placed: bool,
     cursor: Cell<position::Cursor>,
 }
 
@@ -110,18 +132,25 @@ impl<'a> Rewriter<'a> {
             session: Vec::new(),
             extra: None,
             bounds: None,
+            row_calls: Vec::new(),
+            top: false,
+            locks: false,
+            calls: 0,
+            in_set: false,
             depth: 0,
             view_depth: 0,
             views: 0,
             recursive_depth: 0,
             names: 0,
             dialect_duckdb: false,
+            operator_placed: false,
             cursor: Cell::new(ctx.start.cursor(text)),
         }
     }
 
     /// A whole query as a plan.
-    pub fn finish(mut self, rows: Rows) -> PgResult<QueryPlan> {
+    pub fn finish(mut self, mut rows: Rows) -> PgResult<QueryPlan> {
+        self.name_numbers(&mut rows);
         let params = self.param_types()?;
         Ok(QueryPlan {
             sql: self.parts(&rows.sql)?,
@@ -129,7 +158,32 @@ impl<'a> Rewriter<'a> {
             system: std::mem::take(&mut self.system),
             params,
             columns: if rows.known { rows.columns.iter().map(output).collect() } else { Vec::new() },
+            row_calls: std::mem::take(&mut self.row_calls),
+            locks: self.locks,
         })
+    }
+
+    /// Columns of `regclass` and its like go out with the names that clients see.
+    fn name_numbers(&mut self, rows: &mut Rows) {
+        let named = |column: &Column| match &column.ty {
+            Some(ColumnType::System(system)) if system.is_named() => Some(system.oid()),
+            _ => None,
+        };
+        if !rows.known || !rows.columns.iter().any(|column| named(column).is_some()) {
+            return;
+        }
+        let mut list = Vec::with_capacity(rows.columns.len());
+        for column in &rows.columns {
+            let name = quote::name(&column.engine);
+            list.push(match named(column) {
+                Some(ty) => {
+                    let text = self.looked_up(system_functions::output(ty), "", &[&name]);
+                    format!("(CAST({name} AS VARCHAR) || ':' || {text}) AS {name}")
+                }
+                None => name,
+            });
+        }
+        rows.sql = format!("SELECT {} FROM ({}) AS \"named\"", list.join(", "), rows.sql);
     }
 
     /// The types of all parameters: text where nothing tells.
@@ -172,6 +226,11 @@ impl<'a> Rewriter<'a> {
         let result = work(self);
         self.depth -= 1;
         result
+    }
+
+    /// Whether a view's text is being written.
+    fn in_view(&self) -> bool {
+        self.view_depth > 0
     }
 
     /// A number for a name of our own.
@@ -234,6 +293,27 @@ impl<'a> Rewriter<'a> {
         }
     }
 
+    /// An operator's error stands at the operator, which the parser does not place: it is before the right side.
+    fn at_operator(&mut self, error: PgError, op: &ast::BinaryOperator, right: &ast::Expr) -> PgError {
+        if self.operator_placed || self.view_depth > 0 || !error.fields().message.starts_with("operator ") {
+            return error;
+        }
+        self.operator_placed = true;
+        let op: Vec<char> = op.to_string().chars().collect();
+        let Some(end) = self.at_expr(right).and_then(|at| usize::try_from(at).ok()) else { return error };
+        let before: Vec<char> = self.text.chars().take(end.saturating_sub(1)).collect();
+        let mut stop = before.len();
+        while stop > 0 && before.get(stop - 1).is_some_and(|c| c.is_whitespace() || *c == '(') {
+            stop -= 1;
+        }
+        match stop.checked_sub(op.len()) {
+            Some(start) if before.get(start..stop) == Some(&op[..]) => {
+                error.position(u32::try_from(start + 1).unwrap_or(u32::MAX))
+            }
+            _ => error,
+        }
+    }
+
     /// What DuckMesh does not do.
     fn refuse<T>(&self, what: &str, at: Option<u32>) -> PgResult<T> {
         Err(PgError::unsupported(format!("{what} is not supported"))
@@ -270,7 +350,9 @@ fn output(column: &Column) -> OutputColumn {
 /// Types that the engine's own does not tell.
 fn only_postgres(ty: &ColumnType) -> bool {
     match ty {
-        ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Jsonb | ColumnType::Text => true,
+        ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Json | ColumnType::Jsonb | ColumnType::Text => true,
+        ColumnType::System(_) => true,
+        ty if number::is_long(ty) => true,
         ColumnType::Array(element) => only_postgres(element),
         _ => false,
     }
@@ -289,7 +371,7 @@ pub(super) fn table_columns(table: &Arc<duckmesh_catalog::TableDef>) -> Vec<Colu
             name: c.name.clone(),
             engine: c.name.clone(),
             ty: Some(c.ty.clone()),
-            origin: Some((table.clone(), c.id)),
+            origin: Some(Origin::Table(table.clone(), c.id)),
         })
         .collect()
 }

@@ -1,16 +1,20 @@
 //! Operators.
 
-use duckmesh_catalog::ColumnType;
-use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr};
+use duckmesh_catalog::{ColumnType, types::oid};
+use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr, UnaryOperator};
 
-use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
+use super::{
+    Ex, Kind, NUMERIC, Rewriter,
+    number::{LONG, any_long, is_long},
+    signature::shown,
+};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
 };
 
 pub(super) fn is_int(ty: &ColumnType) -> bool {
-    matches!(ty, ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8)
+    matches!(ty.base(), ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8)
 }
 
 pub(super) fn is_number(ty: &ColumnType) -> bool {
@@ -21,13 +25,14 @@ pub(super) fn is_number(ty: &ColumnType) -> bool {
 
 pub(super) fn is_text(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_))
+        || matches!(ty, ColumnType::System(system) if system.base() == ColumnType::Text)
 }
 
 fn is_time_point(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz)
 }
 
-fn is_json(ty: &ColumnType) -> bool {
+pub(super) fn is_json(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Json | ColumnType::Jsonb)
 }
 
@@ -44,6 +49,8 @@ pub(super) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
 /// Width of a number's type among numbers.
 fn rank(ty: &ColumnType) -> u8 {
     match ty {
+        // An integer beside an oid is one.
+        ColumnType::System(system) if system.base() != ColumnType::Text => 3,
         ColumnType::Int2 => 1,
         ColumnType::Int4 => 2,
         ColumnType::Int8 => 3,
@@ -58,15 +65,22 @@ fn rank(ty: &ColumnType) -> u8 {
 pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
     match (a, b) {
         _ if a == b => Some(a.clone()),
+        (ColumnType::Numeric(..), ColumnType::Numeric(..)) if is_long(a) || is_long(b) => Some(LONG),
         (ColumnType::Numeric(..), ColumnType::Numeric(..)) => Some(NUMERIC),
         _ if rank(a) > 0 && rank(b) > 0 => {
-            let wide = if rank(a) > rank(b) { a } else { b };
+            let wide = if rank(a) > rank(b) || matches!(a, ColumnType::System(_)) { a } else { b };
             Some(match wide {
+                ty @ ColumnType::Numeric(..) if is_long(ty) => LONG,
                 ColumnType::Numeric(..) => NUMERIC,
                 other => other.clone(),
             })
         }
-        _ if is_text(a) && is_text(b) => Some(ColumnType::Text),
+        // Postgres takes the first where both casts are implicit; `varchar` gives way, `text` does not.
+        _ if is_text(a) && is_text(b) => Some(match (a, b) {
+            (a, _) if a.oid() == oid::NAME => a.clone(),
+            (ColumnType::Varchar(_), b) if b.oid() == oid::NAME => b.clone(),
+            _ => ColumnType::Text,
+        }),
         _ if is_time_point(a) && is_time_point(b) => {
             Some(if *a == ColumnType::Timestamptz || *b == ColumnType::Timestamptz {
                 ColumnType::Timestamptz
@@ -76,6 +90,14 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
         }
         (ColumnType::Array(x), ColumnType::Array(y)) => Some(ColumnType::Array(Box::new(common(x, y)?))),
         _ => None,
+    }
+}
+
+/// The type of what is compared with it: `varchar` has no operators of its own.
+fn compared(ty: &ColumnType) -> ColumnType {
+    match ty {
+        ColumnType::Varchar(_) => ColumnType::Text,
+        other => other.clone(),
     }
 }
 
@@ -103,11 +125,11 @@ impl Rewriter<'_> {
         let at = l.position.or(r.position);
         let (l, r) = match (l.is_unknown(), r.is_unknown()) {
             (true, true) => (self.settle_unknown(l, &ColumnType::Text)?, self.settle_unknown(r, &ColumnType::Text)?),
-            (true, false) => match r.ty.clone() {
+            (true, false) => match r.ty.as_ref().map(compared) {
                 Some(ty) => (self.settle(l, &ty)?, r),
                 None => (self.settle_parameter(l)?, r),
             },
-            (false, true) => match l.ty.clone() {
+            (false, true) => match l.ty.as_ref().map(compared) {
                 Some(ty) => {
                     let r = self.settle(r, &ty)?;
                     (l, r)
@@ -120,6 +142,9 @@ impl Rewriter<'_> {
             && !comparable(a, b)
         {
             return Err(self.undefined_operator(op, Some(a), Some(b), at));
+        }
+        if any_long([&l.ty, &r.ty]) {
+            return Ok(self.meet_long(l, r, op));
         }
         Ok((l, r))
     }
@@ -147,6 +172,9 @@ impl Rewriter<'_> {
         let (l, r) = self.meet(l, r, shown_op)?;
         if l.ty.as_ref().or(r.ty.as_ref()) == Some(&ColumnType::Json) {
             return Err(self.undefined_operator(shown_op, l.ty.as_ref(), r.ty.as_ref(), self.at_expr(left)));
+        }
+        if l.ty == Some(ColumnType::Jsonb) && self.has_functions() && matches!(shown_op, "=" | "<>") {
+            return Ok(Ex::of(format!("(pg_jsonb_key({}) {op} pg_jsonb_key({}))", l.sql, r.sql), ColumnType::Bool));
         }
         Ok(Ex::of(format!("({} {op} {})", l.sql, r.sql), ColumnType::Bool))
     }
@@ -189,6 +217,13 @@ impl Rewriter<'_> {
             B::PGNotLikeMatch => return self.like("LIKE", true, left, right, None),
             B::PGILikeMatch => return self.like("ILIKE", false, left, right, None),
             B::PGNotILikeMatch => return self.like("ILIKE", true, left, right, None),
+            B::Overlaps => return self.overlaps(left, right),
+            // `j->-1`: an operator of these letters does not end with a minus.
+            B::Custom(op) if matches!(op.as_str(), "->-" | "->>-") => {
+                let base = if op == "->-" { B::Arrow } else { B::LongArrow };
+                let minus = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(right.clone()) };
+                return self.binary(left, &base, &minus);
+            }
             B::PGCustomBinaryOperator(path) => return self.named_operator(left, path, right),
             _ => {}
         }
@@ -202,6 +237,12 @@ impl Rewriter<'_> {
             B::Modulo => self.divide(l, r, "%", at),
             B::PGExp => {
                 let (l, r) = (self.as_number(l)?, self.as_number(r)?);
+                let exact = self.number_type(&l, &r, "^", at)?.filter(|t| matches!(t, ColumnType::Numeric(..)));
+                if exact.is_some() && self.has_functions() {
+                    return self.long_call("pg_num_power", vec![l, r]);
+                }
+                let l = if l.ty.as_ref().is_some_and(is_long) { self.cast(l, &ColumnType::Float8, at)? } else { l };
+                let r = if r.ty.as_ref().is_some_and(is_long) { self.cast(r, &ColumnType::Float8, at)? } else { r };
                 let ty = match (&l.ty, &r.ty) {
                     (Some(a), Some(b))
                         if matches!(a, ColumnType::Numeric(..)) || matches!(b, ColumnType::Numeric(..)) =>
@@ -229,6 +270,15 @@ impl Rewriter<'_> {
                 let (l, r) = self.meet(l, r, "&&")?;
                 Ok(Ex::of(format!("list_has_any({}, {})", l.sql, r.sql), ColumnType::Bool))
             }
+            B::Question if self.has_functions() => self.json_has(l, "?", r),
+            B::QuestionPipe if self.has_functions() => self.json_has(l, "?|", r),
+            B::QuestionAnd if self.has_functions() => self.json_has(l, "?&", r),
+            B::HashMinus if self.has_functions() => {
+                let l = self.settle(l, &ColumnType::Jsonb)?;
+                let path = self.path_text(r)?;
+                Ok(Ex::of(format!("pg_jsonb_delete({}, {path})", l.sql), ColumnType::Jsonb))
+            }
+            B::AtQuestion | B::AtAt => self.refuse("a JSON path", at),
             B::Question => match &r.kind {
                 Kind::Str(key) => {
                     let path = quote::literal(&json_key(key))?;
@@ -241,7 +291,6 @@ impl Rewriter<'_> {
                 let r = self.settle(r, &ColumnType::Text)?;
                 Ok(Ex::of(format!("starts_with({}, {})", l.sql, r.sql), ColumnType::Bool))
             }
-            B::Overlaps => self.refuse("OVERLAPS", at),
             other => Err(self.undefined_operator(&other.to_string(), l.ty.as_ref(), r.ty.as_ref(), at)),
         }
     }
@@ -347,9 +396,19 @@ impl Rewriter<'_> {
         }
     }
 
-    fn plain_arithmetic(&self, l: &Ex, op: &str, r: &Ex, ty: Option<ColumnType>) -> Ex {
+    fn plain_arithmetic(&mut self, l: &Ex, op: &str, r: &Ex, ty: Option<ColumnType>) -> PgResult<Ex> {
+        if ty.as_ref().is_some_and(is_long) {
+            let function = match op {
+                "+" => "pg_num_add",
+                "-" => "pg_num_sub",
+                "*" => "pg_num_mul",
+                "/" => "pg_num_div",
+                _ => "pg_num_mod",
+            };
+            return self.long_call(function, vec![l.clone(), r.clone()]);
+        }
         let sql = format!("({} {op} {})", self.widened(l, ty.as_ref()), self.widened(r, ty.as_ref()));
-        Ex::plain(sql, ty)
+        Ok(Ex::plain(sql, ty))
     }
 
     fn add(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
@@ -373,7 +432,7 @@ impl Rewriter<'_> {
             (Some(T::Interval), Some(T::Interval)) => Some(T::Interval),
             _ => {
                 let ty = self.number_type(&l, &r, "+", at)?;
-                return Ok(self.plain_arithmetic(&l, "+", &r, ty));
+                return self.plain_arithmetic(&l, "+", &r, ty);
             }
         };
         Ok(Ex::plain(format!("({} + {})", l.sql, r.sql), ty))
@@ -381,6 +440,12 @@ impl Rewriter<'_> {
 
     fn subtract(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
         use ColumnType as T;
+        if l.ty == Some(T::Jsonb) && !l.is_unknown() {
+            if !self.has_functions() {
+                return self.refuse("removing keys from jsonb", at);
+            }
+            return self.json_minus(&l, r, at);
+        }
         let (l, r) = self.arithmetic(l, r, "-", at)?;
         let ty = match (&l.ty, &r.ty) {
             (Some(T::Date), Some(T::Date)) => {
@@ -405,10 +470,9 @@ impl Rewriter<'_> {
                 };
                 return Ok(Ex::of(format!("({} - {})", cast(&l), cast(&r)), T::Interval));
             }
-            (Some(T::Jsonb), _) => return self.refuse("removing keys from jsonb", at),
             _ => {
                 let ty = self.number_type(&l, &r, "-", at)?;
-                return Ok(self.plain_arithmetic(&l, "-", &r, ty));
+                return self.plain_arithmetic(&l, "-", &r, ty);
             }
         };
         Ok(Ex::plain(format!("({} - {})", l.sql, r.sql), ty))
@@ -418,11 +482,11 @@ impl Rewriter<'_> {
         use ColumnType as T;
         let (l, r) = self.arithmetic(l, r, "*", at)?;
         match (&l.ty, &r.ty) {
-            (Some(T::Interval), Some(b)) if is_number(b) => Ok(Ex::of(format!("({} * {})", l.sql, r.sql), T::Interval)),
-            (Some(a), Some(T::Interval)) if is_number(a) => Ok(Ex::of(format!("({} * {})", r.sql, l.sql), T::Interval)),
+            (Some(T::Interval), Some(b)) if is_number(b) => Ok(self.scaled_interval(&l, &r, "*")),
+            (Some(a), Some(T::Interval)) if is_number(a) => Ok(self.scaled_interval(&r, &l, "*")),
             _ => {
                 let ty = self.number_type(&l, &r, "*", at)?;
-                Ok(self.plain_arithmetic(&l, "*", &r, ty))
+                self.plain_arithmetic(&l, "*", &r, ty)
             }
         }
     }
@@ -431,15 +495,21 @@ impl Rewriter<'_> {
     fn divide(&mut self, l: Ex, r: Ex, op: &str, at: Option<u32>) -> PgResult<Ex> {
         use ColumnType as T;
         let (l, r) = self.arithmetic(l, r, op, at)?;
-        let guarded = self.not_zero(&r);
-        if l.ty == Some(T::Interval) && op == "/" {
-            return Ok(Ex::of(format!("({} / {guarded})", l.sql), T::Interval));
+        if l.ty == Some(T::Interval) && op == "/" && r.ty.as_ref().is_none_or(is_number) {
+            return Ok(self.scaled_interval(&l, &r, "/"));
         }
         let ty = self.number_type(&l, &r, op, at)?;
+        let exact = matches!(ty, Some(T::Numeric(..))) && self.has_functions();
+        if exact && (op == "/" || ty.as_ref().is_some_and(is_long)) {
+            return self.plain_arithmetic(&l, op, &r, Some(LONG));
+        }
+        let r =
+            if ty == Some(T::Float8) && r.ty.as_ref().is_some_and(is_long) { self.cast(r, &T::Float8, at)? } else { r };
+        let guarded = self.not_zero(&r);
         // Quotients of numerics are doubles in the engine.
         let known = ty.clone().filter(|t| op == "%" || !matches!(t, T::Numeric(..)));
         let divisor = Ex { sql: guarded, ..r.clone() };
-        let mut ex = self.plain_arithmetic(&l, op, &divisor, known);
+        let mut ex = self.plain_arithmetic(&l, op, &divisor, known)?;
         if ty.as_ref().is_some_and(|t| matches!(t, T::Numeric(..))) && op == "/" {
             ex.ty = None;
         }
@@ -452,6 +522,21 @@ impl Rewriter<'_> {
             Kind::Number(n) if n.parse::<f64>().is_ok_and(|v| v != 0.0) => r.sql.clone(),
             _ => format!("(CASE WHEN {r} = 0 THEN error('SQLSTATE 22012: division by zero') ELSE {r} END)", r = r.sql),
         }
+    }
+
+    /// An interval times or over a number.
+    fn scaled_interval(&self, interval: &Ex, number: &Ex, op: &str) -> Ex {
+        if !self.has_functions() {
+            return Ex::of(format!("({} {op} {})", interval.sql, number.sql), ColumnType::Interval);
+        }
+        let function = if op == "*" { "pg_interval_times" } else { "pg_interval_over" };
+        Ex::of(
+            format!(
+                "CAST({function}(pg_interval_parts({}), CAST({} AS VARCHAR)) AS INTERVAL)",
+                interval.sql, number.sql
+            ),
+            ColumnType::Interval,
+        )
     }
 
     fn as_number(&mut self, ex: Ex) -> PgResult<Ex> {
@@ -495,12 +580,21 @@ impl Rewriter<'_> {
             }
             return Ok(Ex::plain(format!("list_prepend({}, {})", l.sql, r.sql), r.ty));
         }
+        let binary = |e: &Ex| e.ty == Some(T::Jsonb) && !e.is_unknown();
+        if self.has_functions() && ((binary(&l) && (binary(&r) || r.is_unknown())) || (binary(&r) && l.is_unknown())) {
+            return self.json_concat(l, r);
+        }
         if l.ty.as_ref().is_some_and(is_json) && r.ty.as_ref().is_some_and(is_json) {
-            return self.refuse("joining jsonb values", at);
+            return Err(self.undefined_operator("||", l.ty.as_ref(), r.ty.as_ref(), at));
         }
         if l.ty == Some(T::Bytea) && (r.ty == Some(T::Bytea) || r.is_unknown()) {
             let r = self.settle(r, &T::Bytea)?;
             return Ok(Ex::of(format!("({} || {})", l.sql, r.sql), T::Bytea));
+        }
+        if (l.kind == Kind::Null && r.ty.as_ref().is_none_or(is_text))
+            || (r.kind == Kind::Null && l.ty.as_ref().is_none_or(is_text))
+        {
+            return Ok(Ex::of("CAST(NULL AS VARCHAR)", T::Text));
         }
         let textual = |e: &Ex| e.is_unknown() || e.ty.as_ref().is_none_or(is_text);
         if !textual(&l) && !textual(&r) {
@@ -516,6 +610,7 @@ impl Rewriter<'_> {
         let (l, r) = self.meet(l, r, "@>")?;
         let sql = match &l.ty {
             Some(ColumnType::Array(_)) => format!("list_has_all({}, {})", l.sql, r.sql),
+            Some(ColumnType::Jsonb) if self.has_functions() => format!("pg_jsonb_contains({}, {})", l.sql, r.sql),
             Some(ColumnType::Jsonb) => format!("json_contains({}, {})", l.sql, r.sql),
             Some(_) => return Err(self.undefined_operator("@>", l.ty.as_ref(), r.ty.as_ref(), at)),
             None => return self.refuse("this operator on a value whose type is not known", at),
@@ -530,6 +625,9 @@ impl Rewriter<'_> {
         if let Some(ty) = l.ty.as_ref().filter(|t| !is_json(t)) {
             let op = if text { "->>" } else { "->" };
             return Err(self.undefined_operator(op, Some(ty), r.ty.as_ref(), at));
+        }
+        if self.has_functions() {
+            return self.json_member(l, r, text);
         }
         let path = match &r.kind {
             Kind::Str(key) => quote::literal(&json_key(key))?,
@@ -554,6 +652,12 @@ impl Rewriter<'_> {
     /// `j #> '{a,0}'`.
     fn json_path(&mut self, l: Ex, r: Ex, text: bool, at: Option<u32>) -> PgResult<Ex> {
         let l = self.settle(l, &ColumnType::Json)?;
+        if self.has_functions() {
+            let function = if text { "pg_json_path_text" } else { "pg_json_path" };
+            let ty = if text { ColumnType::Text } else { l.ty.clone().unwrap_or(ColumnType::Json) };
+            let path = self.path_text(r)?;
+            return Ok(Ex::of(format!("{function}({}, {path})", l.sql), ty));
+        }
         let Kind::Str(path) = &r.kind else {
             return self.refuse("a JSON path that is not a constant", at);
         };
@@ -596,10 +700,19 @@ impl Rewriter<'_> {
         } else {
             left
         };
+        let long = any_long(items.iter().map(|i| &i.ty).chain([&left.ty]));
         let mut texts = Vec::with_capacity(items.len());
         for item in items {
+            if long {
+                let (l, r) = self.meet(left.clone(), item, "=")?;
+                texts.push(format!("{} = {}", l.sql, r.sql));
+                continue;
+            }
             let (_, item) = self.meet(left.clone(), item, "=")?;
             texts.push(item.sql);
+        }
+        if long {
+            return Ok(Ex::of(format!("({not}({}))", texts.join(" OR ")), ColumnType::Bool));
         }
         Ok(Ex::of(format!("({} {not}IN ({}))", left.sql, texts.join(", ")), ColumnType::Bool))
     }
@@ -635,6 +748,13 @@ impl Rewriter<'_> {
                 return Err(self.undefined_operator("=", Some(a), Some(b), slot.position));
             }
         }
+        if let ([l], [c], true) = (left.as_slice(), rows.columns.as_slice(), rows.known)
+            && any_long([&l.ty, &c.ty])
+        {
+            let (l, r) = self.meet(l.clone(), Ex::plain("\"x\"", c.ty.clone()), "=")?;
+            let sql = format!("({} {not}IN (SELECT {} FROM ({}) AS \"s\"(\"x\")))", l.sql, r.sql, rows.sql);
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
         let texts: Vec<&str> = left.iter().map(|e| e.sql.as_str()).collect();
         let left = match texts.as_slice() {
             [one] => (*one).to_owned(),
@@ -650,9 +770,15 @@ impl Rewriter<'_> {
             let ty = [&low, &high].into_iter().find(|e| !e.is_unknown()).and_then(|e| e.ty.clone());
             ex = self.settle(ex, &ty.unwrap_or(ColumnType::Text))?;
         }
+        let not = if negated { "NOT " } else { "" };
+        if any_long([&ex.ty, &low.ty, &high.ty]) {
+            let (a, low) = self.meet(ex.clone(), low, ">=")?;
+            let (b, high) = self.meet(ex, high, "<=")?;
+            let sql = format!("({not}({} >= {} AND {} <= {}))", a.sql, low.sql, b.sql, high.sql);
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
         (_, low) = self.meet(ex.clone(), low, ">=")?;
         (_, high) = self.meet(ex.clone(), high, "<=")?;
-        let not = if negated { "NOT " } else { "" };
         Ok(Ex::of(format!("({} {not}BETWEEN {} AND {})", ex.sql, low.sql, high.sql), ColumnType::Bool))
     }
 
@@ -666,9 +792,8 @@ impl Rewriter<'_> {
             BinaryOperator::LtEq => "<=",
             BinaryOperator::Gt => ">",
             BinaryOperator::GtEq => ">=",
-            BinaryOperator::PGLikeMatch | BinaryOperator::PGILikeMatch | BinaryOperator::PGRegexMatch => {
-                return self.refuse("this operator with ANY or ALL", at);
-            }
+            BinaryOperator::PGLikeMatch => return self.pattern_quantified(left, "LIKE", right, word),
+            BinaryOperator::PGILikeMatch => return self.pattern_quantified(left, "ILIKE", right, word),
             _ => return self.refuse("this operator with ANY or ALL", at),
         };
         let right = match right {
@@ -682,7 +807,7 @@ impl Rewriter<'_> {
         let r = self.expr(right)?;
         let r = match &l.ty {
             Some(ty) if r.is_unknown() && !l.is_unknown() => {
-                self.settle(r, &ColumnType::Array(Box::new(ty.clone())))?
+                self.settle(r, &ColumnType::Array(Box::new(compared(ty))))?
             }
             _ => self.settle_unknown(r, &ColumnType::Array(Box::new(ColumnType::Text)))?,
         };
@@ -706,7 +831,49 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_operator(symbol, Some(a), Some(b), at));
         }
-        let sql = format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql);
+        if any_long([&l.ty, &element]) {
+            let (a, b) = self.meet(l, Ex::plain("\"x\"", element), symbol)?;
+            let sql = format!(
+                "({} {symbol} {word} (SELECT {} FROM (SELECT unnest({})) AS \"s\"(\"x\")))",
+                a.sql, b.sql, r.sql
+            );
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
+        let sql = match (symbol, word) {
+            // No join may have a subquery in its condition, and no list in the catalog is long.
+            ("=", "ANY") if r.origin.is_some() => format!(
+                "(CASE WHEN list_contains({list}, {value}) THEN TRUE \
+                 WHEN {value} IS NULL OR {list} IS NULL OR list_count({list}) < len({list}) THEN NULL ELSE FALSE END)",
+                list = r.sql,
+                value = l.sql
+            ),
+            _ => format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql),
+        };
+        Ok(Ex::of(sql, ColumnType::Bool))
+    }
+
+    /// `x LIKE ANY (array)`.
+    pub fn pattern_quantified(&mut self, left: &Expr, op: &str, right: &Expr, word: &str) -> PgResult<Ex> {
+        let at = self.at_expr(left);
+        let right = match right {
+            Expr::Nested(inner) => inner.as_ref(),
+            other => other,
+        };
+        if matches!(right, Expr::Subquery(_)) {
+            return self.refuse("this operator with ANY or ALL of a query", at);
+        }
+        let l = self.expr(left)?;
+        let l = self.settle(l, &ColumnType::Text)?;
+        let r = self.expr(right)?;
+        let r = self.settle(r, &ColumnType::Array(Box::new(ColumnType::Text)))?;
+        let (fold, empty) = if word == "ANY" { ("bool_or", "FALSE") } else { ("bool_and", "TRUE") };
+        let name = format!("p_{}", self.number());
+        let sql = format!(
+            "(CASE WHEN len({r}) = 0 THEN {empty} ELSE list_aggregate(list_transform({r}, \
+             lambda {name}: {l} {op} {name} ESCAPE '\\'), '{fold}') END)",
+            r = r.sql,
+            l = l.sql,
+        );
         Ok(Ex::of(sql, ColumnType::Bool))
     }
 
@@ -720,6 +887,11 @@ impl Rewriter<'_> {
         let rows = self.query(query, (!hints.is_empty() && !l.is_unknown()).then_some(&hints[..]))?;
         let ty = rows.columns.first().and_then(|c| c.ty.clone()).unwrap_or(ColumnType::Text);
         let l = self.settle(l, &ty)?;
+        if rows.known && any_long([&l.ty, &Some(ty.clone())]) {
+            let (a, b) = self.meet(l, Ex::of("\"x\"", ty), symbol)?;
+            let sql = format!("({} {symbol} {word} (SELECT {} FROM ({}) AS \"s\"(\"x\")))", a.sql, b.sql, rows.sql);
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
         Ok(Ex::of(format!("({} {symbol} {word} ({}))", l.sql, rows.sql), ColumnType::Bool))
     }
 }

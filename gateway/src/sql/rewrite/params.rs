@@ -7,6 +7,7 @@ use duckmesh_catalog::{
 
 use super::{Ex, Kind, Rewriter};
 use crate::{
+    pgcatalog::functions,
     sql::{plan::ParamType, quote::HOLE},
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -27,7 +28,6 @@ impl Rewriter<'_> {
         if self.params.len() <= index {
             self.params.resize(index + 1, None);
         }
-        let sql = format!("{HOLE}p{index}{HOLE}");
         let given = self
             .ctx
             .param_types
@@ -40,15 +40,27 @@ impl Rewriter<'_> {
             *slot = Some(ty);
         }
         let known = self.params.get(index).cloned().flatten();
+        let sql = self.param_text(index, known.as_ref().unwrap_or(&ColumnType::Text));
         let mut ex = Ex::plain(sql, known.clone()).at(at);
         ex.kind = if known.is_some() { Kind::Typed(index) } else { Kind::Param(index) };
         Ok(ex)
     }
 
+    /// A parameter's text in the query: of a `regclass` and its like the client may give the number or the name.
+    pub fn param_text(&mut self, index: usize, ty: &ColumnType) -> String {
+        let hole = format!("{HOLE}p{index}{HOLE}");
+        match ty {
+            ColumnType::System(system) if system.is_named() => {
+                self.looked_up(functions::input(system.oid()), "", &[&hole])
+            }
+            _ => hole,
+        }
+    }
+
     /// A parameter is used as a type.
     pub fn param_is(&mut self, index: usize, ty: &ColumnType, at: Option<u32>) -> PgResult<()> {
         let ty = match ty {
-            ColumnType::Numeric(0, 0) => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1),
+            ColumnType::Numeric(0, 0 | 1) => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1),
             ColumnType::Other(_) => ColumnType::Text,
             other => other.clone(),
         };
@@ -82,10 +94,10 @@ pub(super) fn finish(rewriter: &Rewriter<'_>) -> PgResult<Vec<ParamType>> {
             if oid_given != 0 && oid_given != oid::UNKNOWN {
                 let ty = of_oid(oid_given)
                     .ok_or_else(|| PgError::unsupported(format!("parameters of type {oid_given} are not supported")))?;
-                return Ok(ParamType { oid: oid_given, ty });
+                return Ok(described(oid_given, ty));
             }
             match found {
-                Some(ty) => Ok(ParamType { oid: ty.oid(), ty }),
+                Some(ty) => Ok(described(ty.oid(), ty)),
                 None => Err(PgError::new(
                     SqlState::INDETERMINATE_DATATYPE,
                     format!("could not determine data type of parameter ${}", n + 1),
@@ -95,19 +107,22 @@ pub(super) fn finish(rewriter: &Rewriter<'_>) -> PgResult<Vec<ParamType>> {
         .collect()
 }
 
+/// A `regclass` and its like may be given as a name: it is then looked up where it is used.
+fn described(oid: u32, ty: ColumnType) -> ParamType {
+    ParamType { oid, ty: if oid::is_named(oid) { ColumnType::Text } else { ty } }
+}
+
 /// The type of a parameter's oid.
 pub(in crate::sql) fn of_oid(number: u32) -> Option<ColumnType> {
     Some(match number {
         oid::BOOL => ColumnType::Bool,
         oid::INT2 => ColumnType::Int2,
         oid::INT4 => ColumnType::Int4,
-        oid::INT8 | oid::OID => ColumnType::Int8,
+        oid::INT8 => ColumnType::Int8,
         oid::FLOAT4 => ColumnType::Float4,
         oid::FLOAT8 => ColumnType::Float8,
         oid::NUMERIC => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1),
-        oid::TEXT | oid::NAME | oid::CHAR | oid::BPCHAR | oid::UNKNOWN | oid::REGCLASS | oid::REGTYPE => {
-            ColumnType::Text
-        }
+        oid::TEXT | oid::BPCHAR | oid::UNKNOWN => ColumnType::Text,
         oid::VARCHAR => ColumnType::Varchar(None),
         oid::BYTEA => ColumnType::Bytea,
         oid::DATE => ColumnType::Date,
@@ -118,6 +133,9 @@ pub(in crate::sql) fn of_oid(number: u32) -> Option<ColumnType> {
         oid::UUID => ColumnType::Uuid,
         oid::JSON => ColumnType::Json,
         oid::JSONB => ColumnType::Jsonb,
-        other => ColumnType::Array(Box::new(of_oid(oid::element_of(other)?)?)),
+        other => match ColumnType::system(other) {
+            Some(ty) => ty,
+            None => ColumnType::Array(Box::new(of_oid(oid::element_of(other)?)?)),
+        },
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use duckmesh_catalog::{TableDef, ViewDef, schema::DEFAULT_SCHEMA};
+use duckmesh_catalog::{SequenceDef, TableDef, ViewDef, schema::DEFAULT_SCHEMA};
 use sqlparser::ast::{ObjectName, Spanned};
 
 use super::Rewriter;
@@ -21,6 +21,7 @@ pub(in crate::sql) enum Target {
     Table(Arc<TableDef>, String),
     View(Arc<ViewDef>, String),
     System(&'static Shape),
+    Sequence(Arc<SequenceDef>, String),
     Extra(super::Relation),
 }
 
@@ -113,7 +114,10 @@ impl Rewriter<'_> {
         if let Some(def) = self.ctx.schema.table(lake, table) {
             return Some(Target::Table(def.clone(), schema.to_owned()));
         }
-        self.ctx.schema.view(lake, table).map(|v| Target::View(v.clone(), schema.to_owned()))
+        if let Some(view) = self.ctx.schema.view(lake, table) {
+            return Some(Target::View(view.clone(), schema.to_owned()));
+        }
+        self.ctx.schema.sequence(lake, table).map(|s| Target::Sequence(s.clone(), schema.to_owned()))
     }
 }
 

@@ -1,13 +1,11 @@
 //! Which names stand for which columns.
 
-use std::sync::Arc;
-
-use duckmesh_catalog::{ColumnId, ColumnType, TableDef};
+use duckmesh_catalog::ColumnType;
 use sqlparser::ast::Ident;
 
 use super::{Ex, Rewriter};
 use crate::{
-    sql::quote,
+    sql::{plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -22,7 +20,7 @@ pub(in crate::sql) struct Column {
     /// Its name for the engine: unique without regard to case.
     pub engine: String,
     pub ty: Option<ColumnType>,
-    pub origin: Option<(Arc<TableDef>, ColumnId)>,
+    pub origin: Option<Origin>,
 }
 
 /// A relation in FROM.
@@ -149,8 +147,13 @@ impl Rewriter<'_> {
                 return Ok(Ex::plain(quote::name(&name), None).at(at));
             }
         }
-        let whole_row = self.scopes.iter().flat_map(|s| &s.relations).any(|r| r.name == name);
-        if whole_row {
+        let whole_row = self.scopes.iter().rev().flat_map(|s| &s.relations).find(|r| r.name == name).cloned();
+        if let Some(relation) = whole_row {
+            if relation.known && self.has_functions() {
+                let shown = relation.columns.iter().filter(|c| c.name != HIDDEN_COLUMN);
+                let fields = shown.map(|c| (c.name.clone(), column_ex(&relation, c))).collect();
+                return Ok(self.record(fields)?.at(at));
+            }
             return self.refuse("a whole row as a value", at);
         }
         Err(undefined_column(&format!("\"{name}\""), at))

@@ -9,7 +9,12 @@ use sqlparser::ast::{
     Spanned, WildcardAdditionalOptions,
 };
 
-use super::{Column, Kind, Rewriter, Scope, column_name, scope::column_ex, set::integer};
+use super::{
+    Column, Kind, Rewriter, Scope, column_name,
+    number::is_long,
+    scope::{HIDDEN_COLUMN, column_ex},
+    set::integer,
+};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -60,6 +65,14 @@ struct Item {
     star: bool,
 }
 
+fn is_long_item(item: &Item) -> bool {
+    !item.star && item.column.ty.as_ref().is_some_and(is_long)
+}
+
+fn long_key(item: &Item) -> String {
+    format!("pg_num_key({})", item.sql)
+}
+
 impl Rewriter<'_> {
     /// A SELECT with its ORDER BY, which may name both its FROM and its list.
     pub fn select(
@@ -69,7 +82,9 @@ impl Rewriter<'_> {
         hints: Option<&[ColumnType]>,
     ) -> PgResult<Rows> {
         self.scopes.push(Scope::default());
+        let in_set = self.in_set;
         let rows = self.select_here(select, order_by, hints);
+        self.in_set = in_set;
         self.scopes.pop();
         rows
     }
@@ -81,6 +96,8 @@ impl Rewriter<'_> {
         hints: Option<&[ColumnType]>,
     ) -> PgResult<Rows> {
         self.plain_select(select)?;
+        let top = std::mem::take(&mut self.top);
+        let in_set = std::mem::take(&mut self.in_set);
         let from = self.from(&select.from)?;
         let selection = match &select.selection {
             Some(expr) => {
@@ -90,14 +107,17 @@ impl Rewriter<'_> {
             }
             None => String::new(),
         };
-        let mut items = self.list(&select.projection, hints)?;
+        let mut items = self.list(&select.projection, hints, top)?;
+        if !in_set {
+            items.iter_mut().for_each(null_as_text);
+        }
         let known = items.iter().all(|i| !i.star);
         let mut columns: Vec<Column> = items.iter().map(|i| i.column.clone()).collect();
         unique(&mut columns);
         for (item, column) in items.iter_mut().zip(&columns) {
             item.column.engine.clone_from(&column.engine);
         }
-        let group_by = self.group_by(&select.group_by, &select.projection, &items, known)?;
+        let mut group_by = self.group_by(&select.group_by, &select.projection, &items, known)?;
         let having = match &select.having {
             Some(expr) => format!(" HAVING {}", self.condition(expr, "HAVING")?),
             None => String::new(),
@@ -125,19 +145,16 @@ impl Rewriter<'_> {
         if items.is_empty() {
             return self.refuse("SELECT without a list", None);
         }
-        let list: Vec<String> = items
-            .iter()
-            .map(|i| match i.star {
-                true => i.sql.clone(),
-                false => format!("{} AS {}", i.sql, quote::name(&i.column.engine)),
-            })
-            .collect();
+        if !group_by.is_empty() {
+            let texts = items.iter().map(|i| i.sql.as_str()).chain([having.as_str(), order.as_str()]);
+            let used = self.depends_on_keys(&group_by, &texts.collect::<Vec<_>>());
+            group_by.push_str(&used);
+        }
+        // DISTINCT wants ORDER BY's expressions in the list as they are.
+        let list = list_text(&items, self.scopes.len() == 1 && distinct.is_empty());
         let from = if from.is_empty() { String::new() } else { format!(" FROM {from}") };
         Ok(Rows {
-            sql: format!(
-                "SELECT {distinct}{}{from}{selection}{group_by}{having}{windows}{qualify}{order}",
-                list.join(", ")
-            ),
+            sql: format!("SELECT {distinct}{list}{from}{selection}{group_by}{having}{windows}{qualify}{order}"),
             columns,
             known,
         })
@@ -221,7 +238,7 @@ impl Rewriter<'_> {
     }
 
     /// The list, `*` written out.
-    fn list(&mut self, projection: &[SelectItem], hints: Option<&[ColumnType]>) -> PgResult<Vec<Item>> {
+    fn list(&mut self, projection: &[SelectItem], hints: Option<&[ColumnType]>, top: bool) -> PgResult<Vec<Item>> {
         let mut items = Vec::new();
         few_columns(projection.len())?;
         for item in projection {
@@ -230,11 +247,13 @@ impl Rewriter<'_> {
                 SelectItem::UnnamedExpr(expr) => {
                     let name = column_name::of(expr);
                     let hint = hints.and_then(|h| h.get(items.len()).cloned());
-                    items.push(self.item(expr, name, hint)?);
+                    let column = top.then_some(items.len());
+                    items.push(self.top_item(expr, name, hint, column)?);
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
                     let hint = hints.and_then(|h| h.get(items.len()).cloned());
-                    items.push(self.item(expr, quote::fold(alias), hint)?);
+                    let column = top.then_some(items.len());
+                    items.push(self.top_item(expr, quote::fold(alias), hint, column)?);
                 }
                 SelectItem::Wildcard(options) => {
                     self.plain_wildcard(options)?;
@@ -301,11 +320,30 @@ impl Rewriter<'_> {
                 format!("{}.*", quote::name(&relation.engine)),
             ))]);
         }
-        Ok(relation.columns.iter().map(|c| star_item((c.clone(), column_ex(relation, c).sql))).collect())
+        let shown = relation.columns.iter().filter(|c| c.name != HIDDEN_COLUMN);
+        Ok(shown.map(|c| star_item((c.clone(), column_ex(relation, c).sql))).collect())
+    }
+
+    /// An item of the list; one of the statement's own list may be made by the gateway.
+    fn top_item(
+        &mut self,
+        expr: &Expr,
+        name: String,
+        hint: Option<ColumnType>,
+        column: Option<usize>,
+    ) -> PgResult<Item> {
+        if let Some(column) = column
+            && let Some(sql) = self.row_call(expr, column)?
+        {
+            let column = Column { engine: name.clone(), name, ty: Some(ColumnType::Int8), origin: None };
+            return Ok(Item { sql, column, star: false });
+        }
+        self.item(expr, name, hint)
     }
 
     fn item(&mut self, expr: &Expr, name: String, hint: Option<ColumnType>) -> PgResult<Item> {
         let mut ex = self.expr(expr)?;
+        let hinted = hint.is_some();
         match (&ex.kind, hint) {
             // A bare NULL keeps its freedom: a set operation may type it.
             (Kind::Null, None) => {}
@@ -314,7 +352,7 @@ impl Rewriter<'_> {
             _ => {}
         }
         let ty = match ex.kind {
-            Kind::Null => None,
+            Kind::Null if !hinted => None,
             _ => ex.ty.clone(),
         };
         Ok(Item { sql: ex.sql, column: Column { engine: name.clone(), name, ty, origin: ex.origin }, star: false })
@@ -448,23 +486,35 @@ impl Rewriter<'_> {
                 let name = quote::fold(ident);
                 match items.iter().position(|i| !i.star && i.column.name == name) {
                     // By its place: a volatile expression must not be computed again.
+                    Some(at) if items.get(at).is_some_and(is_long_item) => {
+                        Ok(items.get(at).map(long_key).unwrap_or_default())
+                    }
                     Some(at) if known && !as_text => Ok((at + 1).to_string()),
                     Some(at) => Ok(items.get(at).map(|i| i.sql.clone()).unwrap_or_default()),
-                    None => Ok(self.column(ident)?.sql),
+                    None => {
+                        let ex = self.column(ident)?;
+                        Ok(if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql })
+                    }
                 }
             }
             Expr::Nested(inner) if matches!(**inner, Expr::Identifier(_)) => {
                 self.sort_key(inner, items, known, as_text)
             }
             other => match integer(other) {
-                Some(n) => self.ordinal(n, "ORDER BY", other, items, known, as_text),
+                Some(n) => {
+                    let item = usize::try_from(n).ok().and_then(|n| items.get(n.wrapping_sub(1)));
+                    match item.filter(|i| known && is_long_item(i)) {
+                        Some(item) => Ok(long_key(item)),
+                        None => self.ordinal(n, "ORDER BY", other, items, known, as_text),
+                    }
+                }
                 None => {
                     let ex = self.expr(other)?;
                     if matches!(ex.kind, Kind::Str(_)) {
                         return Err(PgError::new(SqlState::SYNTAX_ERROR, "non-integer constant in ORDER BY")
                             .or_position(self.at_expr(other)));
                     }
-                    Ok(ex.sql)
+                    Ok(if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql })
                 }
             },
         }
@@ -520,6 +570,32 @@ fn listed<'i>(items: &'i [Item], name: &str) -> Option<&'i Item> {
     items.iter().find(|i| !i.star && i.column.name == name)
 }
 
+/// The list's text. `sure`: text is text there whatever the engine makes of it.
+fn list_text(items: &[Item], sure: bool) -> String {
+    let text = |item: &Item| match item.star {
+        true => item.sql.clone(),
+        // The engine types a NULL by itself while it plans, and otherwise when it runs.
+        false if sure && is_made_text(&item.column) => {
+            format!("CAST({} AS VARCHAR) AS {}", item.sql, quote::name(&item.column.engine))
+        }
+        false => format!("{} AS {}", item.sql, quote::name(&item.column.engine)),
+    };
+    items.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether it is text that no relation holds so.
+fn is_made_text(column: &Column) -> bool {
+    column.origin.is_none() && column.ty == Some(ColumnType::Text)
+}
+
+/// What nothing gives a type is text.
+fn null_as_text(item: &mut Item) {
+    if item.sql == "NULL" && item.column.ty.is_none() {
+        item.sql = "CAST(NULL AS VARCHAR)".to_owned();
+        item.column.ty = Some(ColumnType::Text);
+    }
+}
+
 fn star_item((column, sql): (Column, String)) -> Item {
     Item { star: column.name == "*" && column.engine.is_empty(), sql, column }
 }
@@ -527,7 +603,7 @@ fn star_item((column, sql): (Column, String)) -> Item {
 impl Rewriter<'_> {
     /// RETURNING: a list over a scope that the caller pushed.
     pub fn returning(&mut self, projection: &[SelectItem]) -> PgResult<Rows> {
-        let mut items = self.list(projection, None)?;
+        let mut items = self.list(projection, None, false)?;
         let mut columns: Vec<Column> = items.iter().map(|i| i.column.clone()).collect();
         unique(&mut columns);
         for (item, column) in items.iter_mut().zip(&columns) {

@@ -6,9 +6,9 @@ use sqlparser::ast::{
     With,
 };
 
-use super::{Column, Rewriter, Rows, scope, too_complex, unique};
+use super::{Column, Rewriter, Rows, number::is_long, scope, too_complex, unique};
 use crate::{
-    sql::{quote, thread},
+    sql::quote,
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -33,7 +33,7 @@ impl Rewriter<'_> {
             order_by,
             limit_clause,
             fetch,
-            locks: _,
+            locks,
             for_clause,
             settings,
             format_clause,
@@ -42,6 +42,8 @@ impl Rewriter<'_> {
         if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
             return self.refuse("this form of a query", None);
         }
+        self.locks |= !locks.is_empty();
+        let top = std::mem::take(&mut self.top);
         let with = match with {
             Some(with) => self.with(with)?,
             None => String::new(),
@@ -49,11 +51,20 @@ impl Rewriter<'_> {
         let ties = fetch.as_ref().is_some_and(|f| f.with_ties);
         let limit = self.limit(limit_clause.as_ref(), fetch.as_ref())?;
         let mut rows = match body.as_ref() {
-            SetExpr::Select(select) => self.select(select, order_by.as_ref(), hints)?,
+            SetExpr::Select(select) => {
+                self.top = top && select.distinct.is_none();
+                self.select(select, order_by.as_ref(), hints)?
+            }
             other => {
                 let mut rows = self.set_expr(other, hints)?;
                 if let Some(order_by) = order_by {
-                    rows.sql = format!("{} ORDER BY {}", rows.sql, self.order_by_output(order_by, &rows)?);
+                    let order = self.order_by_output(order_by, &rows)?;
+                    rows.sql = if order.contains("pg_num_key(") {
+                        // The engine orders a set operation by its columns only.
+                        format!("SELECT * FROM ({}) AS \"o\" ORDER BY {order}", rows.sql)
+                    } else {
+                        format!("{} ORDER BY {order}", rows.sql)
+                    };
                 }
                 rows
             }
@@ -196,10 +207,13 @@ impl Rewriter<'_> {
                 return self.refuse("BY NAME", None);
             }
         };
+        self.in_set = true;
         let mut l = self.set_expr(left, hints)?;
         let types: Vec<ColumnType> = l.columns.iter().map_while(|c| c.ty.clone()).collect();
         let hints = hints.or((l.known && types.len() == l.columns.len()).then_some(&types[..]));
+        self.in_set = true;
         let r = self.set_expr(right, hints)?;
+        self.in_set = false;
         if l.known && r.known && l.columns.len() != r.columns.len() {
             return Err(PgError::new(
                 SqlState::SYNTAX_ERROR,
@@ -207,6 +221,7 @@ impl Rewriter<'_> {
             )
             .or_position(self.at_body(right)));
         }
+        let left_types: Vec<Option<ColumnType>> = l.columns.iter().map(|c| c.ty.clone()).collect();
         for (a, b) in l.columns.iter_mut().zip(&r.columns) {
             a.origin = None;
             let (Some(at), Some(bt)) = (&a.ty, &b.ty) else {
@@ -226,6 +241,10 @@ impl Rewriter<'_> {
             }
             a.ty = super::operator::common(at, bt);
         }
+        let types: Vec<Option<ColumnType>> = l.columns.iter().map(|c| c.ty.clone()).collect();
+        l.columns.iter_mut().zip(left_types).for_each(|(c, ty)| c.ty = ty);
+        let (mut l, r) = (self.unified_rows(l, &types)?, self.unified_rows(r, &types)?);
+        l.columns.iter_mut().zip(types).for_each(|(c, ty)| c.ty = ty);
         // EXCEPT and INTERSECT have their own precedence: say what the tree says.
         let wrap = |rows: &Rows, side: &SetExpr| match side {
             SetExpr::SetOperation { op: inner, .. } if *inner != op => format!("({})", rows.sql),
@@ -254,7 +273,6 @@ impl Rewriter<'_> {
         let mut seen = vec![false; width];
         let mut cells = Vec::with_capacity(values.rows.len());
         for row in &values.rows {
-            thread::check()?;
             if row.content.len() != width {
                 let at = row.content.first().and_then(|e| self.at_expr(e));
                 return Err(
@@ -288,6 +306,10 @@ impl Rewriter<'_> {
                 let ex = match hint {
                     Some(ty) => self.settle(ex, &ty)?,
                     None if unknown => self.settle(ex, &ColumnType::Text)?,
+                    None => ex,
+                };
+                let ex = match types.get(n).cloned().flatten() {
+                    Some(ty) => self.unified(ex, &ty)?,
                     None => ex,
                 };
                 row.push(ex.sql);
@@ -428,7 +450,11 @@ impl Rewriter<'_> {
                     .or_position(at));
             };
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            items.push(format!("{position}{options}"));
+            let long = rows.columns.get(position.wrapping_sub(1)).filter(|c| c.ty.as_ref().is_some_and(is_long));
+            items.push(match long {
+                Some(column) => format!("pg_num_key({}){options}", quote::name(&column.engine)),
+                None => format!("{position}{options}"),
+            });
         }
         Ok(items.join(", "))
     }

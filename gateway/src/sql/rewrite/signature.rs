@@ -1,13 +1,14 @@
 //! Signatures of functions in one letter per type, and the choice among them.
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, types::oid};
 
 use super::{Ex, NUMERIC, operator};
 
 /// A function: name, arguments and result, DuckDB text.
 ///
-/// Arguments are letters (`t` text, `h` int2, `i` int4, `l` int8, `d` float8, `n` numeric, `b` bool, `D` date, `T` time,
-/// `s` timestamp, `z` timestamptz, `v` interval, `u` uuid, `j` json, `y` bytea, `A` any array, `a` anything);
+/// Arguments are letters (`t` text, `h` int2, `i` int4, `l` int8, `d` float8, `n` numeric, `N` numeric as text, `b` bool,
+/// `D` date, `T` time, `s` timestamp, `z` timestamptz, `v` interval, `u` uuid, `j` json, `y` bytea, `M` name, `o` oid,
+/// `R` regclass, `Y` regtype, `P` regproc, `S` regnamespace, `U` regrole, `A` any array, `a` anything);
 /// `*` repeats the last. After `>` the result: a letter, `1` the first argument's type, `c` the common type,
 /// `e` the first argument's element, `L` an array of the first argument, `?` not known.
 /// The text holds `$1` … for arguments, `$*` for all; empty: the same name.
@@ -24,6 +25,7 @@ pub(super) fn letter(c: char) -> Option<ColumnType> {
         'd' => T::Float8,
         'r' => T::Float4,
         'n' => NUMERIC,
+        'N' => super::number::LONG,
         'b' => T::Bool,
         'D' => T::Date,
         'T' => T::Time,
@@ -34,6 +36,13 @@ pub(super) fn letter(c: char) -> Option<ColumnType> {
         'j' => T::Json,
         'J' => T::Jsonb,
         'y' => T::Bytea,
+        'M' => T::system(oid::NAME)?,
+        'o' => T::system(oid::OID)?,
+        'R' => T::system(oid::REGCLASS)?,
+        'Y' => T::system(oid::REGTYPE)?,
+        'P' => T::system(oid::REGPROC)?,
+        'S' => T::system(oid::REGNAMESPACE)?,
+        'U' => T::system(oid::REGROLE)?,
         _ => return None,
     })
 }
@@ -58,18 +67,28 @@ pub(super) fn fit(letter_: char, arg: &Ex) -> Option<u32> {
     if letter_ == 'a' {
         return Some(1);
     }
-    let Some(ty) = arg.ty.as_ref().filter(|_| !arg.is_unknown()) else {
+    let Some(ty) = arg.ty.as_ref().map(T::base).filter(|_| !arg.is_unknown()) else {
         // Postgres prefers text for what has no type yet.
         return Some(if letter_ == 't' { 2 } else { 1 });
     };
     if letter_ == 'A' {
         return matches!(ty, T::Array(_)).then_some(4);
     }
-    let want = letter(letter_)?;
+    let want = letter(letter_)?.base();
+    let long = super::number::is_long(&ty);
+    match letter_ {
+        // The engine's own function, where it has one, before the slower exact one.
+        'n' if long => return None,
+        'N' if long => return Some(5),
+        'N' if matches!(ty, T::Numeric(..)) => return Some(4),
+        'N' if operator::is_int(&ty) => return Some(1),
+        'N' => return None,
+        _ => {}
+    }
     if want.oid() == ty.oid() {
         return Some(4);
     }
-    let score = match (ty, &want) {
+    let score = match (&ty, &want) {
         (a, T::Text) if operator::is_text(a) => 4,
         (T::Other(_), _) => 1,
         (T::Int2, T::Int4 | T::Int8) | (T::Int4, T::Int8) => 3,

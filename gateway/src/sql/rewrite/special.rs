@@ -33,6 +33,15 @@ impl Rewriter<'_> {
                 let text = self.expr(expr)?;
                 let from = substring_from.as_deref().map(|e| self.expr(e)).transpose()?;
                 let length = substring_for.as_deref().map(|e| self.expr(e)).transpose()?;
+                if self.has_functions() {
+                    let mut values: Vec<Ex> =
+                        [Some(text.clone()), from.clone(), length.clone()].into_iter().flatten().collect();
+                    if from.is_some()
+                        && let Some(ex) = self.text_call("substring", &mut values, at)?
+                    {
+                        return Ok(ex);
+                    }
+                }
                 match (from, length) {
                     // substring(x FROM 'pattern')
                     (Some(from), None) if matches!(from.kind, Kind::Str(_)) || from.ty == Some(ColumnType::Text) => {
@@ -107,6 +116,12 @@ impl Rewriter<'_> {
         escape: Option<&Expr>,
     ) -> PgResult<Ex> {
         let at = self.at_expr(expr);
+        // `x LIKE ALL (array)` is a call of `all` to the parser.
+        if let (Expr::Function(f), false) = (pattern, negated)
+            && let Some((quantifier, list)) = quantifier(f)
+        {
+            return self.pattern_quantified(expr, word, list, quantifier);
+        }
         let text = self.expr(expr)?;
         let pattern = self.expr(pattern)?;
         let operator = match (word, negated) {
@@ -179,6 +194,16 @@ impl Rewriter<'_> {
         let text = self.expr(expr)?;
         let text = self.settle(text, &ColumnType::Text)?;
         let pattern = self.expr(pattern)?;
+        if self.has_functions() {
+            let escape = match escape {
+                Some(escape) => self.expr(escape)?,
+                None => Ex::of("'\\'", ColumnType::Text),
+            };
+            let (pattern, escape) = (self.settle(pattern, &ColumnType::Text)?, self.settle(escape, &ColumnType::Text)?);
+            let not = if negated { "NOT " } else { "" };
+            let sql = format!("({not}pg_similar({}, {}, {}))", text.sql, pattern.sql, escape.sql);
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
         if escape.is_some() {
             return self.refuse("SIMILAR TO with ESCAPE", at);
         }
@@ -289,6 +314,14 @@ impl Rewriter<'_> {
                 };
                 Ok(Some(Ex::plain(format!("unnest({})", value.sql), ty)))
             }
+            "generate_series"
+                if values.len() == 3
+                    && values.iter().take(2).any(|a| matches!(a.ty, Some(T::Date | T::Timestamp | T::Timestamptz))) =>
+            {
+                let mut args = std::mem::take(values);
+                let (ty, list) = self.series_of_times(&mut args, at)?;
+                Ok(Some(Ex::plain(format!("unnest({list})"), ty)))
+            }
             "generate_series" if values.len() == 2 || values.len() == 3 => {
                 let mut args = std::mem::take(values);
                 let ty = self.unify(&mut args, "generate_series")?;
@@ -302,6 +335,7 @@ impl Rewriter<'_> {
             }
             "pg_typeof" if values.len() == 1 => {
                 let shown = match values.first() {
+                    Some(v) if matches!(v.kind, Kind::Row(_)) => "record".to_owned(),
                     Some(v) if v.is_unknown() => "unknown".to_owned(),
                     Some(v) => match &v.ty {
                         Some(ty) => super::signature::shown(ty),
@@ -371,6 +405,21 @@ impl Rewriter<'_> {
         }
         pieces.push(quote::literal(&text)?);
         Ok(Ex::of(format!("({})", pieces.join(" || ")), T::Text))
+    }
+}
+
+/// `ALL (x)` and `ANY (x)` as the parser sees them.
+fn quantifier(function: &sqlparser::ast::Function) -> Option<(&'static str, &Expr)> {
+    use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
+    let word = match function.name.to_string().to_lowercase().as_str() {
+        "all" => "ALL",
+        "any" | "some" => "ANY",
+        _ => return None,
+    };
+    let FunctionArguments::List(list) = &function.args else { return None };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))] => Some((word, expr)),
+        _ => None,
     }
 }
 

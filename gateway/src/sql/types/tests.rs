@@ -42,7 +42,7 @@ fn types_by_name() {
         ("timestamp(3)", "0A000: timestamp(3) is not supported: a lake's times have microseconds"),
         ("timetz", "0A000: type time with time zone is not supported in a lake"),
         ("inet", "0A000: type inet is not supported in a lake"),
-        ("serial", "0A000: type serial is not supported yet: a lake has no sequences"),
+        ("serial", "42704: type \"serial\" does not exist"),
         ("tinyint", "42704: type \"tinyint\" does not exist"),
         ("public.foo", "42704: type \"public.foo\" does not exist"),
         ("int; drop", "42704: type \"int; drop\" does not exist"),

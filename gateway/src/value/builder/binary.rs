@@ -24,6 +24,7 @@ pub(super) fn append(column: &mut ColumnBuilder, bytes: &[u8], ctx: &ValueContex
         Values::Int2(b) => b.append_value(wire.i16()?),
         Values::Int4(b) => b.append_value(wire.i32()?),
         Values::Int8(b) => b.append_value(wire.i64()?),
+        Values::Oid(b) => b.append_value(wire.u32()?.into()),
         Values::Float4(b) => b.append_value(f32::from_bits(wire.u32()?)),
         Values::Float8(b) => b.append_value(f64::from_bits(wire.i64()?.cast_unsigned())),
         Values::Numeric(b, p, s) => {

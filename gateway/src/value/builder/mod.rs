@@ -13,7 +13,7 @@ use arrow::array::{
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{Field, IntervalMonthDayNano};
-use duckmesh_catalog::types::ColumnType;
+use duckmesh_catalog::types::{ColumnType, SystemType, oid};
 
 use super::context::ValueContext;
 use super::interval::Interval;
@@ -38,6 +38,8 @@ enum Values {
     Int2(Int16Builder),
     Int4(Int32Builder),
     Int8(Int64Builder),
+    /// Of four bytes without sign.
+    Oid(Int64Builder),
     Float4(Float32Builder),
     Float8(Float64Builder),
     Numeric(Decimal128Builder, u8, i8),
@@ -101,11 +103,22 @@ impl ColumnBuilder {
                 offsets: vec![0],
                 valid: Vec::with_capacity(capacity),
             })),
+            ColumnType::System(ty) => return Self::system(*ty, capacity),
             ColumnType::Other(name) => {
                 return Err(PgError::unsupported(format!("values of type {name} cannot be written")));
             }
         };
         Ok(Self { values, ty: ty.clone(), explicit_cast: false, scratch: Vec::new() })
+    }
+
+    /// A column of one of the catalog's own types.
+    fn system(ty: SystemType, capacity: usize) -> PgResult<Self> {
+        let mut column = Self::new(&ty.base(), capacity)?;
+        if matches!(ty, SystemType::Number(_) | SystemType::Element(oid::OIDVECTOR)) && ty.oid() != oid::XID8 {
+            column.values = Values::Oid(Int64Builder::with_capacity(capacity));
+        }
+        column.ty = ColumnType::System(ty);
+        Ok(column)
     }
 
     /// Values too long for varchar(n) and char(n) are cut, as in `CAST(x AS varchar(3))`, not refused.
@@ -124,7 +137,7 @@ impl ColumnBuilder {
             Values::Bool(b) => b.append_null(),
             Values::Int2(b) => b.append_null(),
             Values::Int4(b) => b.append_null(),
-            Values::Int8(b) => b.append_null(),
+            Values::Int8(b) | Values::Oid(b) => b.append_null(),
             Values::Float4(b) => b.append_null(),
             Values::Float8(b) => b.append_null(),
             Values::Numeric(b, ..) => b.append_null(),
@@ -163,7 +176,7 @@ impl ColumnBuilder {
             Values::Bool(b) => b.len(),
             Values::Int2(b) => b.len(),
             Values::Int4(b) => b.len(),
-            Values::Int8(b) => b.len(),
+            Values::Int8(b) | Values::Oid(b) => b.len(),
             Values::Float4(b) => b.len(),
             Values::Float8(b) => b.len(),
             Values::Numeric(b, ..) => b.len(),
@@ -205,7 +218,7 @@ impl ColumnBuilder {
             Values::Bool(b) => Arc::new(b.finish()),
             Values::Int2(b) => Arc::new(b.finish()),
             Values::Int4(b) => Arc::new(b.finish()),
-            Values::Int8(b) => Arc::new(b.finish()),
+            Values::Int8(b) | Values::Oid(b) => Arc::new(b.finish()),
             Values::Float4(b) => Arc::new(b.finish()),
             Values::Float8(b) => Arc::new(b.finish()),
             Values::Numeric(b, ..) => Arc::new(b.finish()),

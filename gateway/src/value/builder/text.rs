@@ -20,6 +20,7 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
             b.append_value(i32::try_from(value).unwrap_or_default());
         }
         Values::Int8(b) => b.append_value(number::parse_integer(text, i64::MIN, i64::MAX, "bigint")?),
+        Values::Oid(b) => b.append_value(number::parse_integer(text, 0, u32::MAX.into(), "oid")?),
         Values::Float4(b) => b.append_value(number::parse_float(text)?),
         Values::Float8(b) => b.append_value(number::parse_float(text)?),
         Values::Numeric(b, p, s) => b.append_value(numeric::parse(text, *p, *s)?),

@@ -9,7 +9,7 @@ use super::BoundEncoder;
 use super::cells::{Cells, micros};
 use super::kind::Kind;
 use super::nested;
-use super::text::{date, narrow, padded, unexpected};
+use super::text::{date, named, narrow, padded, unexpected};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -> PgResult<()> {
@@ -31,6 +31,7 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
         Kind::Float4 => out.put_f32(cells.float(row).ok_or_else(unexpected)? as f32),
         Kind::Float8 => out.put_f64(cells.float(row).ok_or_else(unexpected)?),
         Kind::Numeric(scale) => numeric::send(cells.decimal(row).ok_or_else(too_wide)?, *scale, out),
+        Kind::Number => numeric::send_text(cells.bytes(row).ok_or_else(unexpected)?, out)?,
         Kind::Text => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
         Kind::Char(n) => padded(cells.bytes(row).ok_or_else(unexpected)?, *n, out),
         Kind::Bytea => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
@@ -59,7 +60,10 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
             Some(text) => out.put_slice(&uuid_text::parse(text)?),
             None => return Err(unexpected()),
         },
-        Kind::Array(_, oid) => array(cells, *oid, row, out)?,
+        Kind::Oid => out.put_u32(narrow(cells.integer(row), "oid")?),
+        Kind::Named => out.put_u32(named(cells.bytes(row).ok_or_else(unexpected)?).0),
+        Kind::Array(_, oid) => array(cells, *oid, 1, row, out)?,
+        Kind::Vector(_, oid) => array(cells, *oid, 0, row, out)?,
         Kind::Nested => nested::write(cells, row, bound.ctx, out)?,
     }
     Ok(())
@@ -86,7 +90,7 @@ fn postgres_timestamp(micros: i64) -> i64 {
     }
 }
 
-fn array(cells: &Cells<'_>, oid: u32, row: usize, out: &mut BytesMut) -> PgResult<()> {
+fn array(cells: &Cells<'_>, oid: u32, first: i32, row: usize, out: &mut BytesMut) -> PgResult<()> {
     let Cells::List(at, elements) = cells else {
         return Err(unexpected());
     };
@@ -99,7 +103,7 @@ fn array(cells: &Cells<'_>, oid: u32, row: usize, out: &mut BytesMut) -> PgResul
         return Ok(());
     }
     out.put_i32(i32::try_from(end - start).unwrap_or(i32::MAX));
-    out.put_i32(1);
+    out.put_i32(first);
     for i in start..end {
         if elements.is_null(i) {
             out.put_i32(-1);

@@ -168,7 +168,7 @@ impl<'a> Cells<'a> {
     }
 
     fn list(kind: &'a Kind, array: &'a dyn Array, ctx: &'a ValueContext) -> PgResult<Self> {
-        let Kind::Array(element, _) = kind else {
+        let (Kind::Array(element, _) | Kind::Vector(element, _)) = kind else {
             return Err(mismatch(array));
         };
         let failed = || mismatch(array);

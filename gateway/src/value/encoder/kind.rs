@@ -1,7 +1,7 @@
 //! Which Postgres type a result column has.
 
 use arrow::datatypes::{DataType, TimeUnit};
-use duckmesh_catalog::types::{ColumnType, oid};
+use duckmesh_catalog::types::{ColumnType, SystemType, oid};
 
 use super::PgType;
 use crate::wire::error::PgResult;
@@ -17,6 +17,8 @@ pub(in crate::value) enum Kind {
     Float8,
     /// The scale that the cells have.
     Numeric(i8),
+    /// A number of any length, as its text.
+    Number,
     Text,
     /// Padded to so many characters.
     Char(u32),
@@ -29,8 +31,14 @@ pub(in crate::value) enum Kind {
     Interval,
     Uuid,
     Jsonb,
+    /// A number of four bytes: `oid` and its like.
+    Oid,
+    /// `16385:orders`: shown as the name, in binary form the number.
+    Named,
     /// The element and its oid.
     Array(Box<Kind>, u32),
+    /// The same between blanks, counted from 0.
+    Vector(Box<Kind>, u32),
     /// Structs, maps, lists of lists: as JSON text.
     Nested,
 }
@@ -53,6 +61,7 @@ pub(super) fn of_column(arrow: &DataType, duckdb: &str, declared: Option<&Column
         Some(Kind::Numeric(scale)) if !matches!(declared, ColumnType::Numeric(_, s) if *s == scale) => {
             (Kind::Numeric(scale), PgType { typmod: -1, ..told })
         }
+        Some(Kind::Number) => (Kind::Number, PgType { typmod: -1, ..told }),
         Some(kind) => (kind, told),
         None => (kind, natural),
     })
@@ -68,6 +77,7 @@ fn as_declared(kind: &Kind, declared: &ColumnType) -> Option<Kind> {
         ColumnType::Int8 if integer => Kind::Int8,
         ColumnType::Numeric(..) => match kind {
             Kind::Numeric(scale) => Kind::Numeric(*scale),
+            Kind::Text => Kind::Number,
             _ if integer => Kind::Numeric(0),
             _ => return None,
         },
@@ -78,10 +88,14 @@ fn as_declared(kind: &Kind, declared: &ColumnType) -> Option<Kind> {
         ColumnType::Char(n) if text => Kind::Char(*n),
         ColumnType::Jsonb if text => Kind::Jsonb,
         ColumnType::Uuid if text || *kind == Kind::Uuid || *kind == Kind::Bytea => Kind::Uuid,
-        ColumnType::Array(element) => match kind {
-            Kind::Array(inner, _) => Kind::Array(Box::new(as_declared(inner, element)?), element.oid()),
+        ColumnType::Array(element) => match (kind, &**element) {
+            (Kind::Array(inner, _), ColumnType::System(SystemType::Element(_))) => {
+                Kind::Vector(Box::new(as_declared(inner, element)?), element.oid())
+            }
+            (Kind::Array(inner, _), _) => Kind::Array(Box::new(as_declared(inner, element)?), element.oid()),
             _ => return None,
         },
+        ColumnType::System(ty) => return as_system(kind, *ty, integer, text),
         ColumnType::Bool if *kind == Kind::Bool => Kind::Bool,
         ColumnType::Bytea if *kind == Kind::Bytea => Kind::Bytea,
         ColumnType::Date if *kind == Kind::Date => Kind::Date,
@@ -89,6 +103,19 @@ fn as_declared(kind: &Kind, declared: &ColumnType) -> Option<Kind> {
         ColumnType::Timestamp if matches!(kind, Kind::Timestamp(_)) => kind.clone(),
         ColumnType::Timestamptz if matches!(kind, Kind::Timestamptz(_)) => kind.clone(),
         ColumnType::Interval if *kind == Kind::Interval => Kind::Interval,
+        _ => return None,
+    })
+}
+
+/// The kind of a type of Postgres' own catalog.
+fn as_system(kind: &Kind, ty: SystemType, integer: bool, text: bool) -> Option<Kind> {
+    Some(match ty {
+        SystemType::Number(oid::XID8) if integer => Kind::Int8,
+        SystemType::Number(_) if integer => Kind::Oid,
+        SystemType::Number(_) if ty.is_named() && *kind == Kind::Text => Kind::Named,
+        SystemType::Text(_) if text => Kind::Text,
+        SystemType::Element(oid::INT2VECTOR) if integer => Kind::Int2,
+        SystemType::Element(_) if integer => Kind::Oid,
         _ => return None,
     })
 }

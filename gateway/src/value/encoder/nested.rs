@@ -99,7 +99,10 @@ fn scalar(array: &dyn Array, row: usize, ctx: &ValueContext, out: &mut BytesMut)
     }
     let before = out.len();
     bound.encode_text(row, out)?;
-    let number = matches!(kind, Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric(_) | Kind::Float4 | Kind::Float8);
+    let number = matches!(
+        kind,
+        Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric(_) | Kind::Number | Kind::Float4 | Kind::Float8
+    );
     // NaN and Infinity are no JSON numbers.
     let plain = number && !out.get(before..).unwrap_or_default().iter().any(|b| matches!(b, b'N' | b'I'));
     if !plain {

@@ -45,7 +45,7 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
             float_text::write_f64(cells.float(row).ok_or_else(unexpected)?, ctx.extra_float_digits, out);
         }
         Kind::Numeric(scale) => decimal(cells, row, *scale, out)?,
-        Kind::Text => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
+        Kind::Text | Kind::Number => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
         Kind::Jsonb => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
         Kind::Char(n) => padded(cells.bytes(row).ok_or_else(unexpected)?, *n, out),
         Kind::Bytea => bytea::write(cells.bytes(row).ok_or_else(unexpected)?, ctx.bytea_output, out),
@@ -63,7 +63,10 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
             Some(text) => out.put_slice(text),
             None => return Err(unexpected()),
         },
+        Kind::Oid => digits::write_integer(narrow::<u32>(cells.integer(row), "oid")?.into(), out),
+        Kind::Named => out.put_slice(named(cells.bytes(row).ok_or_else(unexpected)?).1),
         Kind::Array(..) => array(cells, row, out)?,
+        Kind::Vector(..) => vector(cells, row, out)?,
         Kind::Nested => nested::write(cells, row, ctx, out)?,
     }
     Ok(())
@@ -108,6 +111,28 @@ pub(super) fn padded(text: &[u8], n: u32, out: &mut BytesMut) {
     let characters = text.iter().filter(|b| **b & 0xC0 != 0x80).count();
     let missing = usize::try_from(n).unwrap_or(0).saturating_sub(characters);
     out.put_bytes(b' ', missing);
+}
+
+/// Number and name of `16385:orders`.
+pub(super) fn named(text: &[u8]) -> (u32, &[u8]) {
+    let at = text.iter().position(|b| *b == b':').unwrap_or(text.len());
+    let number = text.get(..at).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+    (number.unwrap_or_default(), text.get(at + 1..).unwrap_or_default())
+}
+
+/// `1 2 3`
+fn vector(cells: &Cells<'_>, row: usize, out: &mut BytesMut) -> PgResult<()> {
+    let Cells::List(at, elements) = cells else {
+        return Err(unexpected());
+    };
+    let (start, end) = at(row);
+    for i in start..end {
+        if i > start {
+            out.put_u8(b' ');
+        }
+        encode(elements, i, out)?;
+    }
+    Ok(())
 }
 
 fn array(cells: &Cells<'_>, row: usize, out: &mut BytesMut) -> PgResult<()> {

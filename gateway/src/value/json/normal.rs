@@ -12,7 +12,8 @@ pub(in crate::value) fn normalize(text: &str, out: &mut String) -> PgResult<()> 
     write(node, out)
 }
 
-fn write(node: Node, out: &mut String) -> PgResult<()> {
+/// A value in the normal form.
+pub(crate) fn write(node: Node, out: &mut String) -> PgResult<()> {
     match node {
         Node::Null => out.push_str("null"),
         Node::Bool(value) => out.push_str(if value { "true" } else { "false" }),
@@ -53,7 +54,7 @@ fn write(node: Node, out: &mut String) -> PgResult<()> {
 }
 
 /// `escape_json`.
-pub(in crate::value) fn write_string(text: &str, out: &mut String) {
+pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         match c {

@@ -8,7 +8,7 @@ const DEPTH_MAX: usize = 1_000;
 
 /// A JSON value; numbers are as written.
 #[derive(Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Null,
     Bool(bool),
     Number(String),
@@ -23,7 +23,7 @@ pub(in crate::value) fn check(text: &str) -> PgResult<()> {
 }
 
 /// The value, or only a check of it.
-pub(super) fn document(text: &str, build: bool) -> PgResult<Node> {
+pub(crate) fn document(text: &str, build: bool) -> PgResult<Node> {
     let mut parser = Parser { lexer: Lexer::new(text, build), build };
     parser.lexer.advance()?;
     let node = parser.value(0)?;

@@ -29,7 +29,9 @@ fn main() {
     let tpch = tpch::Tpch::make();
     // PostgreSQL as it comes: it syncs, and so does DuckMesh.
     let postgres = Postgres::with(&[]);
-    let server = Server::with(ServerOptions::default());
+    // PostgreSQL's statements have no time limit either.
+    let args = ["--statement-timeout-seconds", "0"].map(str::to_owned).to_vec();
+    let server = Server::with(ServerOptions { args, ..ServerOptions::default() });
     let mut worker_peak = 0;
 
     copy_in(&tpch, &postgres, &server);

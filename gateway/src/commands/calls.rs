@@ -1,0 +1,435 @@
+//! Functions that the gateway runs: each once for its statement, before the engine sees what is left.
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use arrow::{
+    array::{Array as _, AsArray as _, Int64Array, RecordBatch},
+    compute::{CastOptions, cast, cast_with_options},
+    datatypes::{DataType, Int64Type},
+};
+use duckmesh_catalog::{ColumnType, LakeSchema, SequenceDef, sequences::State};
+
+use super::render;
+use crate::{
+    session::{
+        ClientSession, OpenLake,
+        advisory::{Key, Refused, Want},
+        sequences::Given,
+    },
+    sql::{
+        plan::{AdvisoryCall, CallArg, ParamType, QueryPlan, SessionCall, SessionFunction, SessionValue, SqlPart},
+        sequence,
+    },
+    value::{ColumnBuilder, Encoder, Param},
+    wire::{
+        PgError, PgResult, SqlState,
+        backend::{Params, Session as _},
+    },
+};
+
+/// The text of a query with its calls run.
+///
+/// # Errors
+/// Of the functions.
+pub async fn run<'p>(
+    session: &mut ClientSession,
+    schema: &LakeSchema,
+    parts: &'p [SqlPart],
+    types: &[ParamType],
+    params: &Params,
+) -> PgResult<Cow<'p, [SqlPart]>> {
+    let call_of = |part: &SqlPart| match part {
+        SqlPart::Session(SessionValue::Call(call)) => Some(call.clone()),
+        _ => None,
+    };
+    let mut calls: Vec<SessionCall> = parts.iter().filter_map(call_of).collect();
+    if calls.is_empty() {
+        return Ok(Cow::Borrowed(parts));
+    }
+    calls.sort_by_key(|call| call.number);
+    // A text may name a value twice; the call is one.
+    calls.dedup_by_key(|call| call.number);
+    let mut values: Vec<(usize, String)> = Vec::with_capacity(calls.len());
+    for call in calls {
+        let mut args = Vec::with_capacity(call.args.len());
+        for arg in &call.args {
+            args.push(argument(session, arg, types, params)?);
+        }
+        let value = one(session, schema, call.function, &args).await?;
+        values.push((call.number, value.unwrap_or_else(|| null_of(call.function))));
+    }
+    let filled = parts.iter().map(|part| match call_of(part) {
+        Some(call) => {
+            let value = values.iter().find(|(number, _)| *number == call.number);
+            SqlPart::Text(value.map(|(_, text)| text.clone()).unwrap_or_default())
+        }
+        None => part.clone(),
+    });
+    Ok(Cow::Owned(filled.collect()))
+}
+
+/// An argument's text; none is NULL.
+///
+/// # Errors
+/// When a binary parameter is not of its type.
+pub fn argument(
+    session: &ClientSession,
+    arg: &CallArg,
+    types: &[ParamType],
+    params: &Params,
+) -> PgResult<Option<String>> {
+    let index = match arg {
+        CallArg::Null => return Ok(None),
+        CallArg::Text(text) => return Ok(Some(text.clone())),
+        CallArg::Param(index) => *index,
+    };
+    let missing = || PgError::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${}", index + 1));
+    match render::parameter_value(params, index).ok_or_else(missing)? {
+        Param::Null => Ok(None),
+        Param::Text(bytes) => Ok(Some(String::from_utf8_lossy(bytes).into_owned())),
+        Param::Binary(bytes) => {
+            let ty = &types.get(index).ok_or_else(missing)?.ty;
+            let ctx = session.value_context();
+            let mut builder = ColumnBuilder::new(ty, 1)?;
+            builder.append_binary(bytes, &ctx)?;
+            let array = builder.finish();
+            let encoder = Encoder::new(&ty.arrow(), &ty.duckdb(), Some(ty), &ctx)?;
+            let mut text = bytes::BytesMut::new();
+            encoder.bind(&array)?.encode_text(0, &mut text)?;
+            Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+        }
+    }
+}
+
+/// The type of a function's result, as the engine writes it.
+#[must_use]
+pub fn null_of(function: SessionFunction) -> String {
+    use SessionFunction as F;
+    let ty = match function {
+        F::NextVal | F::CurrVal | F::LastVal | F::SetVal | F::SequenceLast => "BIGINT",
+        F::SequenceCalled | F::AdvisoryUnlock { .. } | F::AdvisoryLock(AdvisoryCall { tries: true, .. }) => "BOOLEAN",
+        _ => "VARCHAR",
+    };
+    format!("CAST(NULL AS {ty})")
+}
+
+async fn one(
+    session: &mut ClientSession,
+    schema: &LakeSchema,
+    function: SessionFunction,
+    args: &[Option<String>],
+) -> PgResult<Option<String>> {
+    use SessionFunction as F;
+    let Some(given) = args.iter().cloned().collect::<Option<Vec<String>>>() else {
+        // All but these are strict: NULL in, NULL out.
+        return match function {
+            F::SetConfig => set_config(session, args),
+            F::Notify => notify(session, args),
+            _ => Ok(None),
+        };
+    };
+    let void = Some("''".to_owned());
+    Ok(match (function, given.as_slice()) {
+        (F::LastVal, []) => Some(bigint(last_value(session)?)),
+        (F::NextVal | F::CurrVal | F::SetVal | F::SequenceLast | F::SequenceCalled, [name, rest @ ..]) => {
+            let sequence = sequence::resolve(name, schema, &session.search_path())?;
+            Some(of_sequence(session, function, &sequence, rest).await?)
+        }
+        (F::SerialSequence, [table, column]) => {
+            let found = sequence::serial(table, column, schema, &session.search_path())?;
+            Some(found.map_or_else(|| null_of(function), |name| quoted(&name)))
+        }
+        (F::SetConfig, _) => set_config(session, args)?,
+        (F::Notify, _) => notify(session, args)?,
+        (F::Sleep, [seconds]) => {
+            sleep(read::<f64>(seconds, "double precision")?).await;
+            void
+        }
+        (F::SleepFor, [interval]) => {
+            sleep(interval_seconds(session, interval)?).await;
+            void
+        }
+        (F::SleepUntil, [at]) => {
+            let now = chrono::Utc::now().timestamp_micros();
+            sleep((micros_of(session, at)? - now) as f64 / 1e6).await;
+            void
+        }
+        (F::AdvisoryUnlockAll, _) => {
+            session.advisory.release_all();
+            void
+        }
+        (F::AdvisoryUnlock { shared }, keys) => {
+            let freed = session.advisory.release(key(keys)?, shared);
+            if !freed {
+                let kind = if shared { "ShareLock" } else { "ExclusiveLock" };
+                let text = format!("you don't own a lock of type {kind}");
+                session.notice(PgError::warning(SqlState::WARNING, text));
+            }
+            Some(freed.to_string())
+        }
+        (F::AdvisoryLock(call), keys) => lock(session, call, keys).await?,
+        _ => None,
+    })
+}
+
+fn quoted(text: &str) -> String {
+    // No text of Postgres holds a NUL, and no SQL text may.
+    format!("'{}'", text.replace('\0', "").replace('\'', "''"))
+}
+
+fn bigint(value: i64) -> String {
+    format!("CAST('{value}' AS BIGINT)")
+}
+
+fn read<T: std::str::FromStr>(text: &str, ty: &str) -> PgResult<T> {
+    text.trim().parse().map_err(|_| {
+        let message = format!("invalid input syntax for type {ty}: \"{text}\"");
+        PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, message)
+    })
+}
+
+fn read_bool(text: &str) -> PgResult<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "t" | "true" | "on" | "yes" | "y" | "1" => Ok(true),
+        "f" | "false" | "off" | "no" | "n" | "0" => Ok(false),
+        _ => read(text, "boolean"),
+    }
+}
+
+fn last_value(session: &ClientSession) -> PgResult<i64> {
+    let undefined =
+        || PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session");
+    session.given().last().ok_or_else(undefined)
+}
+
+async fn of_sequence(
+    session: &mut ClientSession,
+    function: SessionFunction,
+    sequence: &SequenceDef,
+    rest: &[String],
+) -> PgResult<String> {
+    use SessionFunction as F;
+    let lake = session.lake.clone();
+    Ok(match (function, rest) {
+        (F::NextVal, _) => {
+            super::writable(session, "nextval()")?;
+            bigint(next(session, sequence, 1).await?.first().copied().unwrap_or_default())
+        }
+        (F::CurrVal, _) => {
+            let message = format!("currval of sequence \"{}\" is not yet defined in this session", sequence.name);
+            let undefined = || PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message);
+            bigint(session.given().current(sequence.uuid).ok_or_else(undefined)?)
+        }
+        (F::SetVal, [value, called @ ..]) => {
+            super::writable(session, "setval()")?;
+            let value = read(value, "bigint")?;
+            let called = called.first().map(|text| read_bool(text)).transpose()?.unwrap_or(true);
+            set(session, sequence, State { last: value, called }).await?;
+            bigint(value)
+        }
+        (F::SequenceCalled, _) => lake.sequences.state(sequence).await?.called.to_string(),
+        _ => bigint(lake.sequences.state(sequence).await?.last),
+    })
+}
+
+/// Takes numbers; the session remembers the last.
+///
+/// # Errors
+/// 2200H at the sequence's end.
+pub async fn next(session: &ClientSession, sequence: &SequenceDef, count: usize) -> PgResult<Vec<i64>> {
+    Numbers::of(session).next(sequence, count).await
+}
+
+async fn set(session: &ClientSession, sequence: &SequenceDef, state: State) -> PgResult<()> {
+    Numbers::of(session).set(sequence, state).await
+}
+
+/// Takes numbers in a session's name where the session is not at hand: while rows stream.
+pub struct Numbers {
+    lake: Arc<OpenLake>,
+    given: Arc<Mutex<Given>>,
+}
+
+impl Numbers {
+    /// In this session's name.
+    #[must_use]
+    pub fn of(session: &ClientSession) -> Self {
+        Self { lake: session.lake.clone(), given: session.given.clone() }
+    }
+
+    /// Takes numbers; the session remembers the last.
+    ///
+    /// # Errors
+    /// 2200H at the sequence's end.
+    pub async fn next(&self, sequence: &SequenceDef, count: usize) -> PgResult<Vec<i64>> {
+        let numbers = self.lake.sequences.next(sequence, count).await?;
+        if let Some(last) = numbers.last() {
+            self.given().note(sequence.uuid, *last);
+        }
+        Ok(numbers)
+    }
+
+    async fn set(&self, sequence: &SequenceDef, state: State) -> PgResult<()> {
+        self.lake.sequences.set(sequence, state).await?;
+        if state.called {
+            self.given().set(sequence.uuid, state.last);
+        }
+        Ok(())
+    }
+
+    fn given(&self) -> MutexGuard<'_, Given> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The columns of a running query that the gateway makes.
+pub struct RowCalls {
+    columns: Vec<(usize, Arc<SequenceDef>, bool)>,
+    numbers: Numbers,
+}
+
+impl RowCalls {
+    /// None where a query has no such columns.
+    ///
+    /// # Errors
+    /// Of names that are no sequence's.
+    pub fn of(
+        session: &ClientSession,
+        schema: &LakeSchema,
+        plan: &QueryPlan,
+        params: &Params,
+    ) -> PgResult<Option<Self>> {
+        let mut columns = Vec::with_capacity(plan.row_calls.len());
+        for call in &plan.row_calls {
+            let name = argument(session, &call.sequence, &plan.params, params)?.unwrap_or_default();
+            columns.push((call.column, sequence::resolve(&name, schema, &session.search_path())?, call.sets));
+        }
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        super::writable(session, if columns.iter().any(|c| c.2) { "setval()" } else { "nextval()" })?;
+        Ok(Some(Self { columns, numbers: Numbers::of(session) }))
+    }
+
+    /// Puts the values into a batch.
+    ///
+    /// # Errors
+    /// Of the sequences.
+    pub async fn fill(&self, batch: RecordBatch) -> PgResult<RecordBatch> {
+        let mut arrays = batch.columns().to_vec();
+        for (column, sequence, sets) in &self.columns {
+            let Some(slot) = arrays.get_mut(*column) else { continue };
+            let ty = slot.data_type().clone();
+            let values: Int64Array = match sets {
+                false => self.numbers.next(sequence, slot.len()).await?.into(),
+                true => {
+                    let given = cast(slot, &DataType::Int64).map_err(PgError::internal)?;
+                    let given = given.as_primitive::<Int64Type>().clone();
+                    for value in given.iter().flatten() {
+                        let state = State { last: value >> 1, called: value & 1 == 1 };
+                        self.numbers.set(sequence, state).await?;
+                    }
+                    given.iter().map(|value| value.map(|v| v >> 1)).collect()
+                }
+            };
+            let options = CastOptions { safe: false, ..CastOptions::default() };
+            *slot = cast_with_options(&values, &ty, &options)
+                .map_err(|_| PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))?;
+        }
+        RecordBatch::try_new(batch.schema(), arrays).map_err(PgError::internal)
+    }
+}
+
+fn set_config(session: &mut ClientSession, args: &[Option<String>]) -> PgResult<Option<String>> {
+    let [name, value, local] = args else { return Ok(None) };
+    let Some(name) = name else {
+        return Err(PgError::new(SqlState::NULL_VALUE_NOT_ALLOWED, "SET requires parameter name"));
+    };
+    let local = local.as_deref().map(read_bool).transpose()?.unwrap_or(false);
+    let in_block = session.in_block();
+    // Outside of a block the transaction is this statement: nothing later sees it.
+    if !local || in_block {
+        session.settings.set(name, value.as_deref(), local, in_block)?;
+    } else {
+        let before = session.settings.show(name).ok().map(|(_, value)| value);
+        session.settings.set(name, value.as_deref(), false, false)?;
+        let shown = session.settings.show(name)?.1;
+        session.settings.set(name, before.as_deref(), false, false)?;
+        return Ok(Some(quoted(&shown)));
+    }
+    Ok(Some(quoted(&session.settings.show(name)?.1)))
+}
+
+fn notify(session: &mut ClientSession, args: &[Option<String>]) -> PgResult<Option<String>> {
+    let [channel, payload] = args else { return Ok(None) };
+    session.notify(channel.as_deref().unwrap_or_default(), payload.as_deref().unwrap_or_default())?;
+    Ok(Some("''".to_owned()))
+}
+
+async fn sleep(seconds: f64) {
+    // A year is as good as any time longer: nobody waits for its end.
+    const SECONDS_MAX: f64 = 366.0 * 86_400.0;
+    if seconds > 0.0 {
+        tokio::time::sleep(Duration::from_secs_f64(seconds.min(SECONDS_MAX))).await;
+    }
+}
+
+/// An interval's length as `pg_sleep_for` takes it: months have 30 days.
+fn interval_seconds(session: &ClientSession, text: &str) -> PgResult<f64> {
+    let array = parsed(session, text, &ColumnType::Interval)?;
+    let array = array.as_any().downcast_ref::<arrow::array::IntervalMonthDayNanoArray>();
+    let value = array.filter(|a| !a.is_empty()).map(|a| a.value(0)).unwrap_or_default();
+    let days = i64::from(value.months) * 30 + i64::from(value.days);
+    Ok(days as f64 * 86_400.0 + value.nanoseconds as f64 / 1e9)
+}
+
+fn micros_of(session: &ClientSession, text: &str) -> PgResult<i64> {
+    let array = parsed(session, text, &ColumnType::Timestamptz)?;
+    let array = array.as_any().downcast_ref::<arrow::array::TimestampMicrosecondArray>();
+    Ok(array.filter(|a| !a.is_empty()).map_or(i64::MAX, |a| a.value(0)))
+}
+
+fn parsed(session: &ClientSession, text: &str, ty: &ColumnType) -> PgResult<arrow::array::ArrayRef> {
+    let mut builder = ColumnBuilder::new(ty, 1)?;
+    builder.append_text(text.as_bytes(), &session.value_context())?;
+    Ok(builder.finish())
+}
+
+fn key(keys: &[String]) -> PgResult<Key> {
+    match keys {
+        [class, object] => Ok(Key::Two(read(class, "integer")?, read(object, "integer")?)),
+        [one] => Ok(Key::One(read(one, "bigint")?)),
+        _ => Err(PgError::internal("an advisory lock without a key")),
+    }
+}
+
+async fn lock(session: &mut ClientSession, call: AdvisoryCall, keys: &[String]) -> PgResult<Option<String>> {
+    let want = Want { key: key(keys)?, shared: call.shared, transaction: call.transaction };
+    let taken = if call.tries {
+        session.advisory.try_take(&want)
+    } else {
+        match session.settings.lock_timeout() {
+            None => session.advisory.take(&want).await,
+            Some(limit) => match tokio::time::timeout(limit, session.advisory.take(&want)).await {
+                Ok(taken) => taken,
+                Err(_) => {
+                    let message = "canceling statement due to lock timeout";
+                    return Err(PgError::new(SqlState::LOCK_NOT_AVAILABLE, message));
+                }
+            },
+        }
+    };
+    match taken {
+        Ok(()) if call.tries => Ok(Some("true".to_owned())),
+        Ok(()) => Ok(Some("''".to_owned())),
+        Err(Refused::Busy) => Ok(Some("false".to_owned())),
+        Err(Refused::Deadlock) => Err(PgError::new(SqlState::DEADLOCK_DETECTED, "deadlock detected")
+            .hint("Those who hold the lock wait for one that this session holds.")),
+        Err(Refused::TooMany) => Err(PgError::new(SqlState::OUT_OF_MEMORY, "too many advisory locks in this session")
+            .hint("Give some back with pg_advisory_unlock.")),
+    }
+}

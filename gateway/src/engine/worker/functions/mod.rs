@@ -1,0 +1,253 @@
+//! Postgres' functions that DuckDB's SQL cannot say, in Rust: the list of them, and what a function is.
+//!
+//! They take texts and give a text, a list of texts, a number or a flag. They touch nothing outside their arguments.
+
+mod json;
+mod json_scan;
+mod mathematics;
+mod number;
+mod numeric;
+mod pattern;
+mod template;
+mod time;
+
+use crate::wire::error::PgError;
+
+/// An error with Postgres' code.
+#[derive(Debug)]
+pub struct Failure {
+    state: &'static str,
+    message: String,
+}
+
+impl Failure {
+    pub fn new(state: &'static str, message: impl Into<String>) -> Self {
+        Self { state, message: message.into() }
+    }
+
+    /// As `engine/errors` reads it.
+    pub fn raised(&self) -> String {
+        format!("SQLSTATE {}: {}", self.state, self.message)
+    }
+}
+
+impl From<PgError> for Failure {
+    fn from(error: PgError) -> Self {
+        Self::new(error.code().0, error.fields().message.clone())
+    }
+}
+
+pub type Outcome<T> = Result<T, Failure>;
+
+/// What a function gives.
+pub enum Value {
+    Null,
+    Text(String),
+    Bytes(Vec<u8>),
+    Bool(bool),
+    Int(i64),
+    Texts(Vec<Option<String>>),
+}
+
+/// The type of what a function gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gives {
+    Text,
+    Bytes,
+    Bool,
+    Int,
+    Texts,
+}
+
+/// How many arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    Exactly(usize),
+    Any,
+}
+
+/// A function.
+pub struct Function {
+    pub name: &'static str,
+    pub takes: Takes,
+    pub gives: Gives,
+    /// Whether it is called for NULL; else NULL gives NULL.
+    pub sees_null: bool,
+    pub run: fn(&[Option<&str>]) -> Outcome<Value>,
+}
+
+const fn row(name: &'static str, takes: usize, gives: Gives, run: fn(&[Option<&str>]) -> Outcome<Value>) -> Function {
+    Function { name, takes: Takes::Exactly(takes), gives, sees_null: false, run }
+}
+
+const fn any(name: &'static str, gives: Gives, run: fn(&[Option<&str>]) -> Outcome<Value>) -> Function {
+    Function { name, takes: Takes::Any, gives, sees_null: true, run }
+}
+
+/// All of them.
+pub const FUNCTIONS: &[Function] = &[
+    // numeric
+    row("pg_num_in", 1, Gives::Text, numeric::read),
+    row("pg_num_of_float", 2, Gives::Text, numeric::of_float),
+    row("pg_num_key", 1, Gives::Bytes, numeric::key),
+    row("pg_num_fit", 3, Gives::Text, numeric::fit),
+    row("pg_num_int", 2, Gives::Int, numeric::whole),
+    row("pg_num_bound", 3, Gives::Text, numeric::bound),
+    row("pg_num_add", 2, Gives::Text, numeric::add),
+    row("pg_num_sub", 2, Gives::Text, numeric::subtract),
+    row("pg_num_mul", 2, Gives::Text, numeric::multiply),
+    row("pg_num_div", 2, Gives::Text, numeric::divide),
+    row("pg_num_mod", 2, Gives::Text, numeric::modulo),
+    row("pg_num_quotient", 2, Gives::Text, numeric::whole_quotient),
+    row("pg_num_neg", 1, Gives::Text, numeric::negate),
+    row("pg_num_abs", 1, Gives::Text, numeric::absolute),
+    row("pg_num_sign", 1, Gives::Text, numeric::sign),
+    row("pg_num_round", 2, Gives::Text, numeric::round),
+    row("pg_num_trunc", 2, Gives::Text, numeric::truncate),
+    row("pg_num_ceil", 1, Gives::Text, numeric::ceiling),
+    row("pg_num_floor", 1, Gives::Text, numeric::floor),
+    row("pg_num_sqrt", 1, Gives::Text, numeric::sqrt),
+    row("pg_num_ln", 1, Gives::Text, numeric::ln),
+    row("pg_num_log10", 1, Gives::Text, numeric::log10),
+    row("pg_num_log", 2, Gives::Text, numeric::log),
+    row("pg_num_exp", 1, Gives::Text, numeric::exp),
+    row("pg_num_power", 2, Gives::Text, numeric::power),
+    row("pg_num_gcd", 2, Gives::Text, numeric::gcd),
+    row("pg_num_lcm", 2, Gives::Text, numeric::lcm),
+    row("pg_num_scale", 1, Gives::Int, numeric::scale),
+    row("pg_num_min_scale", 1, Gives::Int, numeric::min_scale),
+    row("pg_num_trim_scale", 1, Gives::Text, numeric::trim_scale),
+    row("pg_num_factorial", 1, Gives::Text, numeric::factorial),
+    row("pg_num_sum", 1, Gives::Text, numeric::sum),
+    row("pg_num_avg", 1, Gives::Text, numeric::average),
+    row("pg_num_spread", 4, Gives::Text, numeric::spread),
+    row("pg_num_spread_all", 2, Gives::Text, numeric::spread_all),
+    any("pg_num_greatest", Gives::Text, numeric::greatest),
+    any("pg_num_least", Gives::Text, numeric::least),
+    row("pg_num_bucket", 4, Gives::Int, numeric::width_bucket),
+    // json
+    row("pg_json", 1, Gives::Text, json::check),
+    row("pg_jsonb", 1, Gives::Text, json::normal),
+    row("pg_json_quote", 1, Gives::Text, json::quote),
+    row("pg_jsonb_key", 1, Gives::Text, json::key),
+    any("pg_json_object", Gives::Text, json::object),
+    any("pg_json_row", Gives::Text, json::row),
+    any("pg_json_array", Gives::Text, json::array),
+    any("pg_json_pair", Gives::Text, json::pair),
+    row("pg_json_zip", 2, Gives::Text, json::zipped),
+    row("pg_json_member", 2, Gives::Text, json::member),
+    row("pg_json_member_text", 2, Gives::Text, json::member_text),
+    row("pg_json_element", 2, Gives::Text, json::element),
+    row("pg_json_element_text", 2, Gives::Text, json::element_text),
+    row("pg_json_path", 2, Gives::Text, json::path),
+    row("pg_json_path_text", 2, Gives::Text, json::path_text),
+    any("pg_json_steps", Gives::Text, json::steps),
+    any("pg_json_steps_text", Gives::Text, json::steps_text),
+    row("pg_json_type", 1, Gives::Text, json::type_of),
+    row("pg_json_length", 1, Gives::Int, json::length),
+    row("pg_json_elements", 1, Gives::Texts, json::elements),
+    row("pg_json_elements_text", 1, Gives::Texts, json::elements_text),
+    row("pg_json_keys", 1, Gives::Texts, json::keys),
+    row("pg_json_values", 1, Gives::Texts, json::values),
+    row("pg_json_values_text", 1, Gives::Texts, json::values_text),
+    row("pg_json_scalar", 2, Gives::Text, json::scalar),
+    row("pg_jsonb_has", 2, Gives::Bool, json::exists),
+    row("pg_jsonb_has_any", 2, Gives::Bool, json::exists_any),
+    row("pg_jsonb_has_all", 2, Gives::Bool, json::exists_all),
+    row("pg_jsonb_contains", 2, Gives::Bool, json::contains),
+    row("pg_jsonb_concat", 2, Gives::Text, json::concat),
+    row("pg_jsonb_without", 2, Gives::Text, json::without),
+    row("pg_jsonb_without_all", 2, Gives::Text, json::without_all),
+    row("pg_jsonb_without_at", 2, Gives::Text, json::without_at),
+    row("pg_jsonb_delete", 2, Gives::Text, json::delete_path),
+    row("pg_jsonb_set", 4, Gives::Text, json::set),
+    row("pg_jsonb_insert", 4, Gives::Text, json::insert),
+    row("pg_jsonb_strip", 1, Gives::Text, json::strip_nulls),
+    row("pg_jsonb_pretty", 1, Gives::Text, json::pretty),
+    // templates
+    row("pg_char_of_time", 2, Gives::Text, template::time),
+    row("pg_char_of_interval", 2, Gives::Text, template::interval),
+    row("pg_char_of_number", 2, Gives::Text, template::number),
+    row("pg_time_of_char", 2, Gives::Text, template::parse_time),
+    row("pg_number_of_char", 2, Gives::Text, template::parse_number),
+    // times
+    row("pg_interval_times", 2, Gives::Text, time::scaled),
+    row("pg_interval_over", 2, Gives::Text, time::divided),
+    row("pg_interval_hours", 1, Gives::Text, time::hours_justified),
+    row("pg_interval_justified", 1, Gives::Text, time::justified),
+    // patterns and texts
+    row("pg_regexp_match", 3, Gives::Texts, pattern::captures),
+    row("pg_regexp_matches", 3, Gives::Texts, pattern::all_captures),
+    row("pg_regexp_split", 3, Gives::Texts, pattern::split),
+    row("pg_regexp_replace", 4, Gives::Text, pattern::replace),
+    row("pg_similar", 3, Gives::Bool, pattern::similar),
+    row("pg_similar_part", 3, Gives::Text, pattern::similar_part),
+    any("pg_format", Gives::Text, pattern::format),
+    any("pg_record", Gives::Text, pattern::record),
+    row("pg_encode", 2, Gives::Text, pattern::encode),
+    row("pg_decode", 2, Gives::Bytes, pattern::decode),
+    row("pg_unistr", 1, Gives::Text, pattern::unistr),
+    row("pg_quote_ident", 1, Gives::Text, pattern::quote_ident),
+];
+
+/// An argument; empty where it is missing.
+fn text<'a>(args: &[Option<&'a str>], at: usize) -> &'a str {
+    args.get(at).copied().flatten().unwrap_or_default()
+}
+
+fn integer(args: &[Option<&str>], at: usize) -> i64 {
+    text(args, at).parse().unwrap_or(0)
+}
+
+fn flag(args: &[Option<&str>], at: usize) -> bool {
+    matches!(text(args, at), "t" | "true")
+}
+
+/// The elements of an array's text of one dimension.
+fn list(text: &str) -> Vec<Option<String>> {
+    let inner = text.trim().strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or_default();
+    let mut items = Vec::new();
+    let mut chars = inner.chars().peekable();
+    while chars.peek().is_some() {
+        let (mut item, mut quoted) = (String::new(), false);
+        while let Some(c) = chars.next() {
+            match c {
+                ',' => break,
+                '"' => {
+                    quoted = true;
+                    while let Some(c) = chars.next() {
+                        match c {
+                            '"' => break,
+                            '\\' => item.extend(chars.next()),
+                            c => item.push(c),
+                        }
+                    }
+                }
+                '\\' => item.extend(chars.next()),
+                c => item.push(c),
+            }
+        }
+        let bare = if quoted { item } else { item.trim().to_owned() };
+        items.push((quoted || !bare.eq_ignore_ascii_case("null")).then_some(bare));
+    }
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn lists_are_read() {
+        let some = |s: &str| Some(s.to_owned());
+        assert_eq!(super::list("{a,\"b,\\\"c\",NULL}"), [some("a"), some("b,\"c"), None]);
+        assert!(super::list("{}").is_empty());
+    }
+
+    #[test]
+    fn names_differ() {
+        let mut names: Vec<&str> = super::FUNCTIONS.iter().map(|f| f.name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

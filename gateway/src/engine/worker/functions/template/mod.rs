@@ -1,0 +1,7 @@
+//! `to_char`, `to_date`, `to_timestamp` and `to_number`: Postgres' templates.
+
+mod number;
+mod time;
+
+pub use number::{number, parse_number};
+pub use time::{interval, parse_time, time};

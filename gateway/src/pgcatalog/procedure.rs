@@ -1,0 +1,118 @@
+//! Postgres' functions as `pg_get_function_result` and `pg_get_function_arguments` tell them.
+
+use super::types;
+
+/// A row of `pg_proc`, as far as signatures need it.
+pub struct Procedure {
+    /// Its oid.
+    pub oid: u32,
+    /// Its name.
+    pub name: &'static str,
+    kind: &'static str,
+    set: bool,
+    result: u32,
+    /// Type, mode and name of each argument.
+    arguments: Vec<(u32, char, Option<String>)>,
+}
+
+/// Columns of `pg_proc` by position.
+mod at {
+    pub const KIND: usize = 9;
+    pub const RETURNS_SET: usize = 13;
+    pub const RESULT: usize = 18;
+    pub const INPUT_TYPES: usize = 19;
+    pub const ALL_TYPES: usize = 20;
+    pub const MODES: usize = 21;
+    pub const NAMES: usize = 22;
+}
+
+impl Procedure {
+    /// Reads a line of the data.
+    #[must_use]
+    pub fn read(line: &'static str) -> Option<Self> {
+        let cells: Vec<&'static str> = line.split('\t').collect();
+        let cell = |index: usize| cells.get(index).copied();
+        let list = |index: usize| -> Vec<&'static str> {
+            let inner = cell(index).and_then(|text| text.strip_prefix('{')?.strip_suffix('}')).unwrap_or_default();
+            inner.split(',').filter(|item| !item.is_empty()).collect()
+        };
+        let all = list(at::ALL_TYPES);
+        let types = if all.is_empty() { cell(at::INPUT_TYPES)?.split_whitespace().collect() } else { all };
+        let (modes, names) = (list(at::MODES), list(at::NAMES));
+        let arguments = types.iter().enumerate().map(|(index, ty)| {
+            let mode = modes.get(index).and_then(|mode| mode.chars().next()).unwrap_or('i');
+            let name = names.get(index).map(|name| name.trim_matches('"').to_owned()).filter(|name| !name.is_empty());
+            (ty.parse().unwrap_or_default(), mode, name)
+        });
+        Some(Self {
+            oid: cell(0)?.parse().ok()?,
+            name: cell(1)?,
+            kind: cell(at::KIND)?,
+            set: cell(at::RETURNS_SET)? == "t",
+            result: cell(at::RESULT)?.parse().ok()?,
+            arguments: arguments.collect(),
+        })
+    }
+
+    /// `SETOF integer`, `TABLE(a integer)`; none of a procedure.
+    #[must_use]
+    pub fn result(&self) -> Option<String> {
+        if self.kind == "p" {
+            return None;
+        }
+        let table: Vec<String> = self.arguments.iter().filter(|a| a.1 == 't').map(|a| self.argument(a)).collect();
+        if !table.is_empty() {
+            return Some(format!("TABLE({})", table.join(", ")));
+        }
+        Some(format!("{}{}", if self.set { "SETOF " } else { "" }, name(self.result)))
+    }
+
+    /// `a integer, OUT b text`; what only comes out is not part of the identity.
+    #[must_use]
+    pub fn arguments(&self, all: bool) -> String {
+        let shown = self.arguments.iter().filter(|a| a.1 != 't' && (all || a.1 != 'o'));
+        shown.map(|argument| self.argument(argument)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn argument(&self, (ty, mode, named): &(u32, char, Option<String>)) -> String {
+        let mode = match mode {
+            'o' => "OUT ",
+            'b' => "INOUT ",
+            'v' => "VARIADIC ",
+            _ => "",
+        };
+        let named = named.as_deref().map_or_else(String::new, |name| format!("{} ", super::names::quoted(name)));
+        format!("{mode}{named}{}", name(*ty))
+    }
+}
+
+/// `format_type` without a modifier.
+fn name(oid: u32) -> String {
+    match types::by_oid(oid) {
+        Some(ty) if ty.name.starts_with('_') && ty.element != 0 => format!("{}[]", types::sql_name(ty.element)),
+        _ => types::sql_name(oid).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::rows, *};
+
+    #[test]
+    fn signatures_as_postgres_shows_them() {
+        let find = |oid: u32| {
+            let mut all = rows::of("pg_proc").unwrap().lines().filter_map(Procedure::read);
+            all.find(|procedure| procedure.oid == oid).unwrap()
+        };
+        for (oid, result, arguments, identity) in [
+            (2147, "bigint", "\"any\"", "\"any\""),
+            (1299, "timestamp with time zone", "", ""),
+            (3058, "text", "VARIADIC \"any\"", "VARIADIC \"any\""),
+            (1067, "SETOF integer", "integer, integer", "integer, integer"),
+        ] {
+            let procedure = find(oid);
+            assert_eq!(procedure.result().as_deref(), Some(result), "{}", procedure.name);
+            assert_eq!((procedure.arguments(true), procedure.arguments(false)), (arguments.into(), identity.into()));
+        }
+    }
+}

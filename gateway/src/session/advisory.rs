@@ -1,0 +1,305 @@
+//! Advisory locks of one lake: who holds which key, and who waits.
+//!
+//! They are of this process: sessions of another gateway on the same lake do not see them.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+/// Locks that one session may hold: each costs memory until it goes.
+const LOCKS_MAX: usize = 10_000;
+
+/// What is locked: one number, or two. They are different keys, as in Postgres.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// `(bigint)`
+    One(i64),
+    /// `(int, int)`
+    Two(i32, i32),
+}
+
+/// How a key is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// The key.
+    pub key: Key,
+    /// Beside others who share it.
+    pub shared: bool,
+    /// Until the transaction's end.
+    pub transaction: bool,
+}
+
+/// Why a lock was not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Somebody has it.
+    Busy,
+    /// Those who have it wait for us.
+    Deadlock,
+    /// The session has too many.
+    TooMany,
+}
+
+/// A lock that is held or waited for, for `pg_locks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The key.
+    pub key: Key,
+    /// The backend.
+    pub owner: i32,
+    /// Whether it is shared.
+    pub shared: bool,
+    /// Whether it is held; else waited for.
+    pub granted: bool,
+}
+
+/// The locks of a lake.
+#[derive(Debug, Default)]
+pub struct Locks {
+    table: Mutex<Table>,
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    held: HashMap<Key, Vec<Hold>>,
+    waiting: HashMap<i32, Want>,
+}
+
+#[derive(Debug)]
+struct Hold {
+    owner: i32,
+    shared: bool,
+    /// How often it was taken for the session, and for the transaction.
+    session: u32,
+    transaction: u32,
+}
+
+impl Table {
+    /// Others whose holds stand against a wish.
+    fn against<'t>(&'t self, owner: i32, want: &Want) -> impl Iterator<Item = i32> + 't {
+        let shared = want.shared;
+        let holds = self.held.get(&want.key).map(Vec::as_slice).unwrap_or_default();
+        holds.iter().filter(move |h| h.owner != owner && !(shared && h.shared)).map(|h| h.owner)
+    }
+
+    /// Whether those who stand against `owner` wait, directly or not, for `owner`.
+    fn deadlocked(&self, owner: i32, want: &Want) -> bool {
+        let mut seen = HashSet::new();
+        let mut next: Vec<i32> = self.against(owner, want).collect();
+        while let Some(other) = next.pop() {
+            if other == owner {
+                return true;
+            }
+            if let Some(wish) = self.waiting.get(&other).filter(|_| seen.insert(other)) {
+                next.extend(self.against(other, wish));
+            }
+        }
+        false
+    }
+
+    fn take(&mut self, owner: i32, want: &Want) -> Result<(), Refused> {
+        if self.against(owner, want).next().is_some() {
+            return Err(Refused::Busy);
+        }
+        let count = self.held.values().flatten().filter(|h| h.owner == owner).count();
+        if count >= LOCKS_MAX {
+            return Err(Refused::TooMany);
+        }
+        let holds = self.held.entry(want.key).or_default();
+        let own = holds.iter_mut().find(|h| h.owner == owner && h.shared == want.shared);
+        let (session, transaction) = (u32::from(!want.transaction), u32::from(want.transaction));
+        match own {
+            Some(hold) => {
+                hold.session = hold.session.saturating_add(session);
+                hold.transaction = hold.transaction.saturating_add(transaction);
+            }
+            None => holds.push(Hold { owner, shared: want.shared, session, transaction }),
+        }
+        Ok(())
+    }
+
+    fn clean(&mut self) {
+        for holds in self.held.values_mut() {
+            holds.retain(|h| h.session > 0 || h.transaction > 0);
+        }
+        self.held.retain(|_, holds| !holds.is_empty());
+    }
+}
+
+impl Locks {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that is held or waited for.
+    #[must_use]
+    pub fn all(&self) -> Vec<Shown> {
+        let table = self.table();
+        let held = table.held.iter().flat_map(|(key, holds)| {
+            holds.iter().map(|h| Shown { key: *key, owner: h.owner, shared: h.shared, granted: true })
+        });
+        let waiting = table.waiting.iter();
+        let waiting = waiting.map(|(owner, w)| Shown { key: w.key, owner: *owner, shared: w.shared, granted: false });
+        let mut all: Vec<Shown> = held.chain(waiting).collect();
+        all.sort_by_key(|l| (l.key, l.owner, l.shared));
+        all
+    }
+}
+
+/// The locks of one session; they go with it.
+#[derive(Debug)]
+pub struct Held {
+    locks: Arc<Locks>,
+    owner: i32,
+    /// Whether anything was taken since the last full release: most sessions never do.
+    used: bool,
+}
+
+impl Held {
+    /// None yet.
+    #[must_use]
+    pub fn new(locks: Arc<Locks>, owner: i32) -> Self {
+        Self { locks, owner, used: false }
+    }
+
+    /// Takes a lock if it is free.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn try_take(&mut self, want: &Want) -> Result<(), Refused> {
+        self.used = true;
+        self.locks.table().take(self.owner, want)
+    }
+
+    /// Takes a lock, waiting for it. Dropping the future ends the wait.
+    ///
+    /// # Errors
+    /// A deadlock, or too many locks.
+    pub async fn take(&mut self, want: &Want) -> Result<(), Refused> {
+        self.used = true;
+        let _waiting = Waiting { locks: &self.locks, owner: self.owner };
+        loop {
+            // Before the look, so that a release between the look and the wait is not missed.
+            let mut freed = std::pin::pin!(self.locks.freed.notified());
+            freed.as_mut().enable();
+            {
+                let mut table = self.locks.table();
+                match table.take(self.owner, want) {
+                    Err(Refused::Busy) if table.deadlocked(self.owner, want) => return Err(Refused::Deadlock),
+                    Err(Refused::Busy) => table.waiting.insert(self.owner, *want),
+                    other => return other,
+                };
+            }
+            freed.await;
+        }
+    }
+
+    /// Gives one session-level hold back; false where there is none.
+    pub fn release(&mut self, key: Key, shared: bool) -> bool {
+        let mut table = self.locks.table();
+        let holds = table.held.get_mut(&key);
+        let own =
+            holds.and_then(|h| h.iter_mut().find(|h| h.owner == self.owner && h.shared == shared && h.session > 0));
+        let Some(hold) = own else { return false };
+        hold.session -= 1;
+        table.clean();
+        drop(table);
+        self.locks.freed.notify_waiters();
+        true
+    }
+
+    /// Gives back what was taken for the transaction.
+    pub fn end_transaction(&mut self) {
+        self.end(|hold| hold.transaction = 0);
+    }
+
+    /// `pg_advisory_unlock_all`: what was taken for the session.
+    pub fn release_all(&mut self) {
+        self.end(|hold| hold.session = 0);
+    }
+
+    fn end(&mut self, change: impl Fn(&mut Hold)) {
+        if !self.used {
+            return;
+        }
+        let mut table = self.locks.table();
+        table.held.values_mut().flatten().filter(|h| h.owner == self.owner).for_each(change);
+        table.clean();
+        drop(table);
+        self.locks.freed.notify_waiters();
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.end(|hold| (hold.session, hold.transaction) = (0, 0));
+    }
+}
+
+/// Says that a session waits; no longer than it does.
+struct Waiting<'a> {
+    locks: &'a Locks,
+    owner: i32,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.locks.table().waiting.remove(&self.owner);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn want(key: i64, shared: bool) -> Want {
+        Want { key: Key::One(key), shared, transaction: false }
+    }
+
+    #[test]
+    fn shared_and_exclusive() {
+        let locks = Arc::new(Locks::default());
+        let (mut a, mut b) = (Held::new(locks.clone(), 1), Held::new(locks.clone(), 2));
+        assert_eq!(a.try_take(&want(1, true)), Ok(()));
+        assert_eq!(b.try_take(&want(1, true)), Ok(()));
+        assert_eq!(b.try_take(&want(1, false)), Err(Refused::Busy));
+        assert!(a.release(Key::One(1), true) && !a.release(Key::One(1), true));
+        assert_eq!(b.try_take(&want(1, false)), Ok(()));
+        assert_eq!(b.try_take(&Want { key: Key::Two(0, 1), ..want(0, false) }), Ok(()));
+        drop(b);
+        assert_eq!(a.try_take(&want(1, false)), Ok(()));
+        assert_eq!(locks.all().len(), 1);
+    }
+
+    #[test]
+    fn transactions_give_back_their_own() {
+        let locks = Arc::new(Locks::default());
+        let mut a = Held::new(locks.clone(), 1);
+        let both = want(1, false);
+        assert_eq!(a.try_take(&both), Ok(()));
+        assert_eq!(a.try_take(&Want { transaction: true, ..both }), Ok(()));
+        a.end_transaction();
+        assert_eq!(locks.all().len(), 1);
+        a.release_all();
+        assert!(locks.all().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_circle_is_no_wait() {
+        let locks = Arc::new(Locks::default());
+        let (mut a, mut b) = (Held::new(locks.clone(), 1), Held::new(locks.clone(), 2));
+        a.take(&want(1, false)).await.expect("free");
+        b.take(&want(2, false)).await.expect("free");
+        let waiter = tokio::spawn(async move { a.take(&want(2, false)).await.map(|()| a) });
+        while locks.all().iter().all(|l| l.granted) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(b.take(&want(1, false)).await, Err(Refused::Deadlock));
+        drop(b);
+        waiter.await.expect("ends").expect("is free now");
+    }
+}

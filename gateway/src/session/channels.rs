@@ -1,0 +1,168 @@
+//! LISTEN and NOTIFY among the sessions of one lake in this process.
+//!
+//! A notification is delivered when its transaction commits. It is not stored: who does not listen then never hears of it,
+//! and sessions of another gateway do not either.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+pub use crate::wire::backend::Notification;
+use crate::wire::{PgError, PgResult, SqlState};
+
+/// A channel's longest name.
+const NAME_BYTES_MAX: usize = 63;
+/// Postgres' longest payload, in bytes.
+const PAYLOAD_BYTES_MAX: usize = 7999;
+/// Notifications that wait for one listener; a listener that never reads loses the further ones.
+const WAITING_MAX: usize = 10_000;
+/// Notifications of one transaction.
+const PENDING_MAX: usize = 10_000;
+
+/// The channels of a lake.
+#[derive(Debug, Default)]
+pub struct Channels {
+    listeners: Mutex<HashMap<String, BTreeMap<i32, Arc<Mailbox>>>>,
+}
+
+/// What waits for one session.
+#[derive(Debug, Default)]
+struct Mailbox {
+    waiting: Mutex<VecDeque<Notification>>,
+    arrived: Arc<Notify>,
+}
+
+/// A session's side.
+#[derive(Debug)]
+pub struct Listening {
+    channels: Arc<Channels>,
+    owner: i32,
+    mailbox: Arc<Mailbox>,
+    names: BTreeSet<String>,
+    /// LISTEN and UNLISTEN of the open transaction, in order; the name none is `*`.
+    changes: Vec<(bool, Option<String>)>,
+    pending: Vec<Notification>,
+}
+
+impl Listening {
+    /// To nothing yet.
+    #[must_use]
+    pub fn new(channels: Arc<Channels>, owner: i32) -> Self {
+        let mailbox = Arc::default();
+        Self { channels, owner, mailbox, names: BTreeSet::new(), changes: Vec::new(), pending: Vec::new() }
+    }
+
+    /// LISTEN, UNLISTEN (none: of all), at the transaction's end.
+    pub fn listen(&mut self, on: bool, name: Option<String>) {
+        self.changes.push((on, name));
+    }
+
+    /// NOTIFY, at the transaction's end.
+    ///
+    /// # Errors
+    /// A name or payload that is too long.
+    pub fn notify(&mut self, channel: &str, payload: &str) -> PgResult<()> {
+        let invalid = |text: &str| Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, text));
+        if channel.is_empty() {
+            return invalid("channel name cannot be empty");
+        }
+        if channel.len() > NAME_BYTES_MAX {
+            return invalid("channel name too long");
+        }
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return invalid("payload string too long");
+        }
+        let told = Notification { sender: self.owner, channel: channel.to_owned(), payload: payload.to_owned() };
+        // The same thing said twice in a transaction is delivered once, as in Postgres.
+        if self.pending.contains(&told) {
+            return Ok(());
+        }
+        if self.pending.len() >= PENDING_MAX {
+            return Err(PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "too many notifications in the NOTIFY queue"));
+        }
+        self.pending.push(told);
+        Ok(())
+    }
+
+    /// The transaction's end.
+    pub fn end(&mut self, committed: bool) {
+        let changes = std::mem::take(&mut self.changes);
+        let pending = std::mem::take(&mut self.pending);
+        if !committed || (changes.is_empty() && pending.is_empty()) {
+            return;
+        }
+        let mut listeners = self.channels.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        for (on, name) in changes {
+            match (on, name) {
+                (true, Some(name)) => {
+                    listeners.entry(name.clone()).or_default().insert(self.owner, self.mailbox.clone());
+                    self.names.insert(name);
+                }
+                (_, Some(name)) => {
+                    self.names.remove(&name);
+                    forget(&mut listeners, &name, self.owner);
+                }
+                (_, None) => {
+                    std::mem::take(&mut self.names).iter().for_each(|name| forget(&mut listeners, name, self.owner));
+                }
+            }
+        }
+        for told in pending {
+            for mailbox in listeners.get(&told.channel).into_iter().flat_map(BTreeMap::values) {
+                mailbox.put(told.clone());
+            }
+        }
+    }
+
+    /// Forgets everything at once: DISCARD ALL, and the session's end.
+    pub fn stop(&mut self) {
+        self.changes = vec![(false, None)];
+        self.pending.clear();
+        self.end(true);
+    }
+
+    /// The channels it listens to.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.names.iter().cloned().collect()
+    }
+
+    /// What arrived.
+    pub fn take(&mut self) -> Vec<Notification> {
+        self.mailbox.waiting.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    }
+
+    /// Is told when something arrives.
+    #[must_use]
+    pub fn arrived(&self) -> Arc<Notify> {
+        self.mailbox.arrived.clone()
+    }
+}
+
+fn forget(listeners: &mut HashMap<String, BTreeMap<i32, Arc<Mailbox>>>, name: &str, owner: i32) {
+    if let Some(all) = listeners.get_mut(name) {
+        all.remove(&owner);
+        if all.is_empty() {
+            listeners.remove(name);
+        }
+    }
+}
+
+impl Mailbox {
+    fn put(&self, told: Notification) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < WAITING_MAX {
+            waiting.push_back(told);
+        }
+        self.arrived.notify_one();
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,212 @@
+//! Columns that make their own numbers: `serial`, and identity columns.
+
+use duckmesh_catalog::{ColumnType, Identity, TableDef, ddl::DdlOp, schema::DefaultValue};
+use sqlparser::{
+    ast::{self, ColumnOption, DataType, GeneratedAs, ObjectNamePart, SequenceOptions},
+    tokenizer::Token,
+};
+use uuid::Uuid;
+
+use super::{
+    Planner,
+    alter::Altered,
+    lookup::{Relation, no_column, no_relation},
+    preparse::object,
+    sequence::{self, Options},
+};
+use crate::{
+    sql::{
+        plan::{Plan, PlanContext},
+        scan::{Scan, is_word},
+        sequence::default_text,
+    },
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+/// What a column's definition asks for.
+pub(super) struct Asked {
+    /// None: serial.
+    identity: Option<Identity>,
+    options: Options,
+}
+
+/// The integer type of `serial` and its kin.
+pub(super) fn of_type(ty: &DataType) -> Option<ColumnType> {
+    let DataType::Custom(name, arguments) = ty else { return None };
+    let [ObjectNamePart::Identifier(name)] = name.0.as_slice() else { return None };
+    if !arguments.is_empty() || name.quote_style.is_some() {
+        return None;
+    }
+    Some(match name.value.to_ascii_lowercase().as_str() {
+        "serial" | "serial4" => ColumnType::Int4,
+        "bigserial" | "serial8" => ColumnType::Int8,
+        "smallserial" | "serial2" => ColumnType::Int2,
+        _ => return None,
+    })
+}
+
+/// Whether a column makes its own numbers.
+pub(super) fn is_numbered(column: &ast::ColumnDef) -> bool {
+    let identity = |o: &ast::ColumnOptionDef| matches!(o.option, ColumnOption::Generated { generation_expr: None, .. });
+    of_type(&column.data_type).is_some() || column.options.iter().any(identity)
+}
+
+/// What the options of a column ask for.
+pub(super) fn asked(column: &ast::ColumnDef, serial: bool) -> PgResult<Option<Asked>> {
+    for option in &column.options {
+        if let ColumnOption::Generated { generated_as, sequence_options, generation_expr: None, .. } = &option.option {
+            let options = sequence::of_tree(sequence_options.as_ref())?;
+            return Ok(Some(Asked { identity: Some(kind(Some(generated_as))), options }));
+        }
+    }
+    Ok(serial.then(|| Asked { identity: None, options: Options::default() }))
+}
+
+fn kind(generated: Option<&GeneratedAs>) -> Identity {
+    match generated {
+        Some(GeneratedAs::ByDefault) => Identity::ByDefault,
+        _ => Identity::Always,
+    }
+}
+
+impl Planner<'_> {
+    /// Makes the sequence of a column that is the table's next one; gives the column's default.
+    pub(super) fn numbered(
+        &mut self,
+        asked: &Asked,
+        column: &str,
+        ty: &ColumnType,
+        table: &TableDef,
+        has_default: bool,
+    ) -> PgResult<Option<DefaultValue>> {
+        if has_default {
+            let what = match asked.identity {
+                Some(_) => "both default and identity specified",
+                None => "multiple default values specified",
+            };
+            let message = format!("{what} for column \"{column}\" of table \"{}\"", table.name);
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
+        }
+        self.sequence_of(asked, column, ty, table, table.next_column_id)
+    }
+
+    fn sequence_of(
+        &mut self,
+        asked: &Asked,
+        column: &str,
+        ty: &ColumnType,
+        table: &TableDef,
+        id: duckmesh_catalog::ColumnId,
+    ) -> PgResult<Option<DefaultValue>> {
+        if !matches!(ty, ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8) {
+            let message = "identity column type must be smallint, integer, or bigint";
+            return Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, message));
+        }
+        let lake = self.ctx.schema.clone();
+        let space = lake.schemas.values().find(|s| s.id == table.schema_id);
+        let space = space.ok_or_else(|| PgError::internal("a table without its schema"))?;
+        let name = self.sequence_name(&space.name, &table.name, column);
+        let mut spec = asked.options.spec(None, ty.clone())?;
+        spec.owner = Some((table.uuid, id));
+        spec.identity = asked.identity;
+        let default = asked.identity.is_none().then(|| DefaultValue::Expression(default_text(&space.name, &name)));
+        self.ops.push(DdlOp::CreateSequence { uuid: Uuid::new_v4(), schema: space.uuid, name, spec });
+        Ok(default)
+    }
+
+    /// ALTER COLUMN … ADD GENERATED … AS IDENTITY.
+    pub(super) fn add_identity(
+        &mut self,
+        table: &mut Altered,
+        name: &str,
+        generated: Option<&GeneratedAs>,
+        options: Option<&Vec<SequenceOptions>>,
+    ) -> PgResult<()> {
+        let Some(column) = table.new.column(name).cloned() else { return Ok(()) };
+        let wrong = |what: &str| {
+            let message = format!("column \"{name}\" of relation \"{}\" {what}", table.new.name);
+            PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+        };
+        if column.nullable {
+            return Err(wrong("must be declared NOT NULL before identity can be added"));
+        }
+        if self.ctx.schema.identity(table.new.uuid, column.id).is_some() {
+            return Err(wrong("is already an identity column"));
+        }
+        if column.default.is_some() {
+            return Err(wrong("already has a default value"));
+        }
+        let asked = Asked { identity: Some(kind(generated)), options: sequence::of_tree(options)? };
+        self.sequence_of(&asked, name, &column.ty, &table.new, column.id).map(|_| ())
+    }
+}
+
+/// `ALTER TABLE t ALTER COLUMN c` with what sqlparser does not read: SET GENERATED, SET INCREMENT …, RESTART, DROP IDENTITY.
+/// None: something else.
+pub(super) fn alter_scanned(scan: &mut Scan<'_>, table: &[String], ctx: &PlanContext) -> PgResult<Option<Plan>> {
+    const OPTIONS: [&str; 8] = ["generated", "increment", "minvalue", "maxvalue", "start", "restart", "cache", "cycle"];
+    if !scan.sees(&["alter"]) {
+        return Ok(None);
+    }
+    let name_at = if scan.sees(&["alter", "column"]) { 2 } else { 1 };
+    let at = |n: usize, words: &[&str]| scan.ahead(name_at + n).is_some_and(|t| words.iter().any(|w| is_word(t, w)));
+    let drops = at(1, &["drop"]) && at(2, &["identity"]);
+    let sets = at(1, &["set"]) && (at(2, &OPTIONS) || (at(2, &["no"]) && at(3, &OPTIONS)));
+    if !drops && !sets && !at(1, &["restart"]) {
+        return Ok(None);
+    }
+    (0..name_at).for_each(|_| drop(scan.advance()));
+    let column = scan.ident()?;
+    let mut planner = Planner::new(scan.text(), ctx);
+    let found = match planner.find(&object(table))? {
+        Some(Relation::Table(found)) => found,
+        _ => return Err(no_relation(&table.join("."))),
+    };
+    let id = found.column(&column).map(|c| c.id).ok_or_else(|| no_column(&column, &found.name))?;
+    let sequence = ctx.schema.identity(found.uuid, id).cloned();
+    let missing = format!("column \"{column}\" of relation \"{}\" is not an identity column", found.name);
+    if drops {
+        scan.word(&["drop", "identity"]);
+        let if_exists = scan.word(&["if", "exists"]);
+        scan.done(())?;
+        match sequence {
+            Some(sequence) => planner.ops.push(DdlOp::DropSequence { uuid: sequence.uuid }),
+            None if if_exists => planner.notices.push(PgError::notice(format!("{missing}, skipping"))),
+            None => return Err(PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, missing)),
+        }
+        return Ok(Some(planner.finish("ALTER TABLE")));
+    }
+    let options = changes(scan)?;
+    let sequence = sequence.ok_or_else(|| PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, missing))?;
+    let spec = options.spec(Some(&sequence.spec), sequence.spec.ty.clone())?;
+    planner.put_sequence(&sequence, spec);
+    Ok(Some(planner.finish("ALTER TABLE")))
+}
+
+/// `SET GENERATED ALWAYS SET INCREMENT 2 RESTART WITH 7` …
+fn changes(scan: &mut Scan<'_>) -> PgResult<Options> {
+    let mut options = Options::default();
+    while !scan.is_done() {
+        if scan.peek() == Some(&Token::Comma) {
+            return Err(PgError::unsupported(
+                "several actions on an identity column in one ALTER TABLE are not supported",
+            )
+            .hint("Use a statement for each."));
+        }
+        if scan.word(&["set", "generated", "always"]) {
+            options.generated = Some(Identity::Always);
+            continue;
+        }
+        if scan.word(&["set", "generated", "by", "default"]) {
+            options.generated = Some(Identity::ByDefault);
+            continue;
+        }
+        if !scan.sees(&["restart"]) {
+            scan.expect_word(&["set"])?;
+        }
+        if !options.one(scan)? {
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, "conflicting or redundant options"));
+        }
+    }
+    Ok(options)
+}

@@ -1,0 +1,279 @@
+//! Calls that the gateway runs itself: sequences, `set_config`, advisory locks, `pg_sleep`, `pg_notify`.
+//!
+//! Each is run once for the statement, and its value stands in the engine's text. Only `nextval` and `setval` in the
+//! statement's own list are run for each row.
+
+use duckmesh_catalog::{ColumnType, SequenceDef};
+use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator, Value};
+
+use super::{Audience, Column, Ex, Rewriter, from::Alias};
+use crate::{
+    sql::{
+        plan::{AdvisoryCall, CallArg, RowCall, SessionCall, SessionFunction, SessionValue},
+        quote, sequence,
+    },
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+type Signature = (SessionFunction, &'static [&'static [ColumnType]], ColumnType);
+
+/// The function of a name: the types of its arguments in each form, and of its result.
+fn signature(name: &str) -> Option<Signature> {
+    use ColumnType as T;
+    use SessionFunction as F;
+    const NAME: &[ColumnType] = &[ColumnType::Text];
+    const NONE: &[ColumnType] = &[];
+    const KEYS: &[&[ColumnType]] = &[&[ColumnType::Int8], &[ColumnType::Int4, ColumnType::Int4]];
+    Some(match name {
+        "nextval" => (F::NextVal, &[NAME], T::Int8),
+        "currval" => (F::CurrVal, &[NAME], T::Int8),
+        "lastval" => (F::LastVal, &[NONE], T::Int8),
+        "setval" => (F::SetVal, &[&[T::Text, T::Int8], &[T::Text, T::Int8, T::Bool]], T::Int8),
+        "set_config" => (F::SetConfig, &[&[T::Text, T::Text, T::Bool]], T::Text),
+        "pg_sleep" => (F::Sleep, &[&[T::Float8]], T::Text),
+        "pg_sleep_for" => (F::SleepFor, &[&[T::Interval]], T::Text),
+        "pg_sleep_until" => (F::SleepUntil, &[&[T::Timestamptz]], T::Text),
+        "pg_notify" => (F::Notify, &[&[T::Text, T::Text]], T::Text),
+        "pg_advisory_unlock" => (F::AdvisoryUnlock { shared: false }, KEYS, T::Bool),
+        "pg_advisory_unlock_shared" => (F::AdvisoryUnlock { shared: true }, KEYS, T::Bool),
+        "pg_advisory_unlock_all" => (F::AdvisoryUnlockAll, &[NONE], T::Text),
+        _ => {
+            let (tries, rest) = match name.strip_prefix("pg_try_advisory_") {
+                Some(rest) => (true, rest),
+                None => (false, name.strip_prefix("pg_advisory_")?),
+            };
+            let (transaction, shared) = match rest {
+                "lock" => (false, false),
+                "lock_shared" => (false, true),
+                "xact_lock" => (true, false),
+                "xact_lock_shared" => (true, true),
+                _ => return None,
+            };
+            let result = if tries { T::Bool } else { T::Text };
+            (F::AdvisoryLock(AdvisoryCall { tries, transaction, shared }), KEYS, result)
+        }
+    })
+}
+
+/// The function that a call names, `pg_catalog` or nothing before it.
+fn named(function: &Function) -> Option<String> {
+    let parts = quote::parts(&function.name)?;
+    match parts.as_slice() {
+        [name] => Some(name.clone()),
+        [schema, name] if schema == "pg_catalog" => Some(name.clone()),
+        _ => None,
+    }
+}
+
+/// Arguments of a plain call.
+fn arguments(function: &Function) -> Option<Vec<&Expr>> {
+    let plain = function.over.is_none() && function.filter.is_none() && function.within_group.is_empty();
+    let list = match &function.args {
+        FunctionArguments::List(list) if plain && list.clauses.is_empty() => list,
+        _ => return None,
+    };
+    let value = |arg| match arg {
+        &FunctionArg::Unnamed(FunctionArgExpr::Expr(ref expr)) => Some(expr),
+        _ => None,
+    };
+    list.args.iter().map(value).collect()
+}
+
+impl Rewriter<'_> {
+    /// A call that the gateway runs; none: another function.
+    pub fn gateway_call(&mut self, function: &Function) -> PgResult<Option<Ex>> {
+        if named(function).as_deref() == Some("pg_get_serial_sequence") {
+            return self.serial_call(function);
+        }
+        let Some((name, (call, forms, result))) = named(function).and_then(|n| Some((n.clone(), signature(&n)?)))
+        else {
+            return Ok(None);
+        };
+        let at = self.at(function.name.span());
+        let Some(args) = arguments(function) else { return self.refuse("this form of a call", at) };
+        let Some(types) = forms.iter().find(|form| form.len() == args.len()) else {
+            let mut values = Vec::new();
+            for arg in args {
+                values.push(self.expr(arg)?);
+            }
+            return Err(self.undefined_function(&name, &values, at));
+        };
+        self.bounded("session functions")?;
+        if self.audience == Audience::Lake || self.in_view() {
+            return self.refuse(&format!("{name} in a view"), at);
+        }
+        if call == SessionFunction::NextVal && self.scopes.last().is_some_and(|s| !s.relations.is_empty()) {
+            return Err(PgError::unsupported("nextval inside an expression over rows is not supported")
+                .hint("Put nextval alone into the statement's own list: SELECT nextval('s') FROM t.")
+                .or_position(at));
+        }
+        let mut known = Vec::with_capacity(args.len());
+        for (arg, ty) in args.iter().zip(*types) {
+            let Some(arg) = self.call_arg(arg, ty)? else {
+                let message = format!("{name} takes constants and parameters only");
+                return Err(PgError::unsupported(message)
+                    .hint("Compute the value in a statement before, and pass it.")
+                    .or_position(at));
+            };
+            known.push(arg);
+        }
+        let name_at = args.first().and_then(|arg| self.at_expr(arg));
+        self.check_sequence(call, &known).map_err(|e| match e.code() {
+            SqlState::UNDEFINED_TABLE => e.or_position(name_at),
+            _ => e,
+        })?;
+        Ok(Some(self.called(call, known, result).at(at)))
+    }
+
+    /// A call's hole.
+    fn called(&mut self, function: SessionFunction, args: Vec<CallArg>, result: ColumnType) -> Ex {
+        self.calls += 1;
+        let call = SessionCall { function, args, number: self.calls };
+        Ex::of(self.session_value(SessionValue::Call(call)), result)
+    }
+
+    /// A sequence that is not there is told before anything runs.
+    fn check_sequence(&self, call: SessionFunction, args: &[CallArg]) -> PgResult<()> {
+        let takes = matches!(call, SessionFunction::NextVal | SessionFunction::CurrVal | SessionFunction::SetVal);
+        if let (true, Some(CallArg::Text(name))) = (takes, args.first()) {
+            sequence::resolve(name, &self.ctx.schema, &self.ctx.search_path)?;
+        }
+        Ok(())
+    }
+
+    /// An argument that is known when the statement begins; none for one that must be computed.
+    fn call_arg(&mut self, expr: &Expr, ty: &ColumnType) -> PgResult<Option<CallArg>> {
+        Ok(match expr {
+            Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => self.call_arg(inner, ty)?,
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match self.call_arg(expr, ty)? {
+                Some(CallArg::Text(text)) if matches!(expr.as_ref(), Expr::Value(v) if matches!(v.value, Value::Number(..))) => {
+                    Some(CallArg::Text(format!("-{text}")))
+                }
+                _ => None,
+            },
+            Expr::Value(value) => match &value.value {
+                Value::Null => Some(CallArg::Null),
+                Value::Number(text, _) => Some(CallArg::Text(text.clone())),
+                Value::Boolean(value) => Some(CallArg::Text(value.to_string())),
+                Value::Placeholder(name) => {
+                    let at = self.at(value.span);
+                    self.param(name, at)?;
+                    let index = name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()).unwrap_or(1) - 1;
+                    if self.params.get(index).is_some_and(Option::is_none) {
+                        self.param_is(index, ty, at)?;
+                    }
+                    Some(CallArg::Param(index))
+                }
+                other => super::string_of(other).map(CallArg::Text),
+            },
+            Expr::TypedString(typed) => super::string_of(&typed.value.value).map(CallArg::Text),
+            Expr::Interval(interval) => match interval.value.as_ref() {
+                Expr::Value(value) => super::string_of(&value.value).map(CallArg::Text),
+                _ => None,
+            },
+            Expr::Function(function) if named(function).as_deref() == Some("pg_get_serial_sequence") => {
+                self.serial_of(function)?
+            }
+            _ => None,
+        })
+    }
+
+    /// `pg_get_serial_sequence('t', 'c')` of constants.
+    fn serial_of(&mut self, function: &Function) -> PgResult<Option<CallArg>> {
+        let constant = |expr: &&Expr| match expr {
+            Expr::Value(value) => super::string_of(&value.value),
+            _ => None,
+        };
+        let args = arguments(function).unwrap_or_default();
+        let texts: Vec<String> = args.iter().filter_map(constant).collect();
+        let [table, column] = texts.as_slice() else { return Ok(None) };
+        let found = sequence::serial(table, column, &self.ctx.schema, &self.ctx.search_path)?;
+        Ok(Some(found.map_or(CallArg::Null, CallArg::Text)))
+    }
+
+    /// `pg_get_serial_sequence` of constants or parameters; none where its arguments are columns.
+    fn serial_call(&mut self, function: &Function) -> PgResult<Option<Ex>> {
+        if let Some(found) = self.serial_of(function)? {
+            let sql = match found {
+                CallArg::Text(name) => quote::literal(&name)?,
+                _ => "CAST(NULL AS VARCHAR)".to_owned(),
+            };
+            return Ok(Some(Ex::of(sql, ColumnType::Text)));
+        }
+        let simple = |expr: &&Expr| match expr {
+            Expr::Value(_) => true,
+            Expr::Cast { expr, .. } => matches!(expr.as_ref(), Expr::Value(_)),
+            _ => false,
+        };
+        let args = arguments(function).unwrap_or_default();
+        if args.len() != 2 || !args.iter().all(simple) || self.audience == Audience::Lake || self.in_view() {
+            return Ok(None);
+        }
+        let mut known = Vec::with_capacity(args.len());
+        for arg in args {
+            known.extend(self.call_arg(arg, &ColumnType::Text)?);
+        }
+        Ok(Some(self.called(SessionFunction::SerialSequence, known, ColumnType::Text)))
+    }
+
+    /// `nextval` and `setval` as a column of the statement itself: a number for each row. None: something else.
+    pub fn row_call(&mut self, expr: &Expr, column: usize) -> PgResult<Option<String>> {
+        let Expr::Function(function) = expr else { return Ok(None) };
+        let Some(name) = named(function) else { return Ok(None) };
+        let Some(args) = arguments(function) else { return Ok(None) };
+        if self.audience == Audience::Lake || self.in_view() || self.bounds.is_some() {
+            return Ok(None);
+        }
+        let rows = self.scopes.last().is_some_and(|s| !s.relations.is_empty());
+        match (name.as_str(), args.as_slice()) {
+            ("nextval", [sequence]) if rows => {
+                let Some(sequence) = self.call_arg(sequence, &ColumnType::Text)? else { return Ok(None) };
+                self.check_sequence(SessionFunction::NextVal, std::slice::from_ref(&sequence))?;
+                self.row_calls.push(RowCall { column, sequence, sets: false });
+                Ok(Some("CAST(0 AS BIGINT)".into()))
+            }
+            ("setval", [sequence, value, rest @ ..]) if rest.len() < 2 => {
+                let constant = |e: &Expr| matches!(e, Expr::Value(_) | Expr::Cast { .. } | Expr::UnaryOp { .. });
+                if !rows && constant(value) && rest.iter().all(|e| constant(e)) {
+                    return Ok(None);
+                }
+                let Some(sequence) = self.call_arg(sequence, &ColumnType::Text)? else { return Ok(None) };
+                self.check_sequence(SessionFunction::SetVal, std::slice::from_ref(&sequence))?;
+                let value = self.expr(value)?;
+                let value = self.settle(value, &ColumnType::Int8)?.sql;
+                let called = match rest.first() {
+                    None => "TRUE".to_owned(),
+                    Some(called) => {
+                        let called = self.expr(called)?;
+                        self.settle(called, &ColumnType::Bool)?.sql
+                    }
+                };
+                self.row_calls.push(RowCall { column, sequence, sets: true });
+                Ok(Some(format!("(CAST({value} AS BIGINT) * 2 + CAST(CAST({called} AS BOOLEAN) AS BIGINT))")))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A sequence in FROM: one row that says how far it is.
+    pub(super) fn sequence_relation(&mut self, sequence: &SequenceDef, schema: &str, alias: Alias) -> PgResult<String> {
+        self.bounded("subquery")?;
+        if self.audience == Audience::Lake || self.in_view() {
+            return self.refuse("a view over a sequence", alias.at);
+        }
+        let whole = sequence::default_text(schema, &sequence.name);
+        let name = whole.strip_prefix("nextval('").and_then(|t| t.strip_suffix("'::regclass)")).unwrap_or_default();
+        let name = CallArg::Text(name.replace("''", "'"));
+        let last = self.called(SessionFunction::SequenceLast, vec![name.clone()], ColumnType::Int8);
+        let called = self.called(SessionFunction::SequenceCalled, vec![name], ColumnType::Bool);
+        let body = format!(
+            "(SELECT {} AS \"last_value\", CAST(0 AS BIGINT) AS \"log_cnt\", {} AS \"is_called\")",
+            last.sql, called.sql
+        );
+        let columns =
+            [("last_value", ColumnType::Int8), ("log_cnt", ColumnType::Int8), ("is_called", ColumnType::Bool)];
+        let columns =
+            columns.map(|(name, ty)| Column { name: name.into(), engine: name.into(), ty: Some(ty), origin: None });
+        self.place(body, alias, (&sequence.name, Some(schema.to_owned())), columns.into(), true, None)
+    }
+}

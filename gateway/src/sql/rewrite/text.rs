@@ -1,0 +1,196 @@
+//! Functions of texts, templates and patterns that the worker's own functions compute.
+
+use duckmesh_catalog::ColumnType;
+
+use super::{
+    Ex, Kind, Rewriter, datetime,
+    number::LONG,
+    operator::{is_number, is_text},
+};
+use crate::wire::error::PgResult;
+
+impl Rewriter<'_> {
+    /// Functions of the worker over texts. None: not one of them.
+    pub fn text_call(&mut self, name: &str, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<Ex>> {
+        use ColumnType as T;
+        if !self.has_functions() {
+            return Ok(None);
+        }
+        let texts = || T::Array(Box::new(T::Text));
+        Ok(match (name, values.len()) {
+            ("to_char", 2) => return self.char_template(values, at),
+            ("to_date", 2) => {
+                let call = self.texts_call("pg_time_of_char", values, 0)?;
+                Some(Ex::of(format!("CAST(CAST({call} AS TIMESTAMP) AS DATE)"), T::Date))
+            }
+            ("to_timestamp", 2) => {
+                let call = self.texts_call("pg_time_of_char", values, 0)?;
+                Some(Ex::of(format!("CAST({call} AS TIMESTAMPTZ)"), T::Timestamptz))
+            }
+            ("to_number", 2) => Some(Ex::of(self.texts_call("pg_number_of_char", values, 0)?, LONG)),
+            ("regexp_match", 2 | 3) => Some(Ex::of(self.texts_call("pg_regexp_match", values, 3)?, texts())),
+            ("regexp_matches", 2 | 3) => {
+                let call = self.texts_call("pg_regexp_matches", values, 3)?;
+                // Groups come joined: a list of lists cannot be given by a function.
+                let sql = format!(
+                    "unnest(list_transform({call}, lambda m: list_transform(string_split(m, chr(31)), \
+                     lambda g: CASE WHEN g <> chr(30) THEN g END)))"
+                );
+                Some(Ex::of(sql, texts()))
+            }
+            ("regexp_split_to_array", 2 | 3) => Some(Ex::of(self.texts_call("pg_regexp_split", values, 3)?, texts())),
+            ("regexp_split_to_table", 2 | 3) => {
+                let call = self.texts_call("pg_regexp_split", values, 3)?;
+                Some(Ex::of(format!("unnest({call})"), T::Text))
+            }
+            ("regexp_replace", 3 | 4) if values.iter().all(|v| v.is_unknown() || v.ty.as_ref().is_none_or(is_text)) => {
+                Some(Ex::of(self.texts_call("pg_regexp_replace", values, 4)?, T::Text))
+            }
+            ("string_to_table", 2) => {
+                let call = self.texts_call("pg_string_to_array", values, 0)?;
+                Some(Ex::of(format!("unnest({call})"), T::Text))
+            }
+            ("format", 1..) => {
+                let mut shown = Vec::new();
+                for value in values.drain(..) {
+                    shown.push(self.output_text(value)?);
+                }
+                Some(Ex::of(format!("pg_format({})", shown.join(", ")), T::Text))
+            }
+            ("quote_literal" | "quote_nullable", 1) if !values.iter().any(|v| v.ty.as_ref().is_none_or(is_text)) => {
+                let text = self.output_text(values.remove(0))?;
+                Some(Ex::of(
+                    format!(
+                        "COALESCE(pg_quote_literal({text}), {})",
+                        if name == "quote_nullable" { "'NULL'" } else { "NULL" }
+                    ),
+                    T::Text,
+                ))
+            }
+            ("encode", 2) => {
+                let (Some(format), Some(bytes)) = (values.pop(), values.pop()) else { return Ok(None) };
+                let bytes = self.settle(bytes, &T::Bytea)?;
+                if bytes.ty.as_ref().is_some_and(|t| *t != T::Bytea) {
+                    return Err(self.undefined_function(name, &[bytes, format], at));
+                }
+                let format = self.settle(format, &T::Text)?;
+                Some(Ex::of(format!("pg_encode(hex({}), {})", bytes.sql, format.sql), T::Text))
+            }
+            ("decode", 2) => Some(Ex::of(self.texts_call("pg_decode", values, 0)?, T::Bytea)),
+            ("unistr", 1) => Some(Ex::of(self.texts_call("pg_unistr", values, 0)?, T::Text)),
+            ("substring", 3) if values.iter().skip(1).all(|v| v.ty.as_ref().is_some_and(is_text)) => {
+                Some(Ex::of(self.texts_call("pg_similar_part", values, 0)?, T::Text))
+            }
+            ("substring", 2) if values.get(1).is_some_and(|v| v.ty.as_ref().is_some_and(is_text)) => {
+                let call = self.texts_call("pg_regexp_match", values, 3)?;
+                Some(Ex::of(format!("CAST(({call})[1] AS VARCHAR)"), T::Text))
+            }
+            _ => None,
+        })
+    }
+
+    /// A call over texts; missing ones up to `count` are empty.
+    fn texts_call(&mut self, function: &str, values: &mut Vec<Ex>, count: usize) -> PgResult<String> {
+        let mut texts = Vec::new();
+        for value in values.drain(..) {
+            texts.push(self.settle(value, &ColumnType::Text)?.sql);
+        }
+        while texts.len() < count {
+            texts.push("''".to_owned());
+        }
+        Ok(format!("{function}({})", texts.join(", ")))
+    }
+
+    /// A value as Postgres' output shows it: a boolean is `t`.
+    fn output_text(&mut self, value: Ex) -> PgResult<String> {
+        let value = self.settle(value, &ColumnType::Text)?;
+        Ok(match value.ty {
+            Some(ColumnType::Bool) => format!("left(CAST({} AS VARCHAR), 1)", value.sql),
+            _ => self.text_of(value)?.sql,
+        })
+    }
+
+    /// `to_char(value, template)`.
+    fn char_template(&mut self, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<Ex>> {
+        use ColumnType as T;
+        let [value, template] = values.as_slice() else { return Ok(None) };
+        let point = value.is_unknown() || matches!(value.ty, Some(T::Date | T::Timestamp | T::Timestamptz) | None);
+        // Where the engine's own words say the same, they are faster.
+        if let Kind::Str(text) = &template.kind
+            && point
+            && datetime::strftime(text, false).is_some()
+            && !text.is_empty()
+        {
+            return Ok(None);
+        }
+        let (value, template) = (values.remove(0), values.remove(0));
+        let template = self.settle(template, &T::Text)?.sql;
+        let value = self.settle(value, &T::Timestamptz)?;
+        let x = value.sql.clone();
+        let call = match &value.ty {
+            Some(T::Date) => format!("pg_char_of_time(CAST(CAST({x} AS TIMESTAMP) AS VARCHAR), {template})"),
+            Some(T::Timestamp) => format!("pg_char_of_time(CAST({x} AS VARCHAR), {template})"),
+            Some(T::Timestamptz) => {
+                format!("pg_char_of_time(CAST({x} AS VARCHAR) || '|' || strftime({x}, '%Z'), {template})")
+            }
+            Some(T::Interval) => format!("pg_char_of_interval(pg_interval_parts({x}), {template})"),
+            Some(T::Time) => {
+                format!("pg_char_of_interval('0 0 ' || CAST(epoch_us({x}) AS VARCHAR), {template})")
+            }
+            Some(ty) if is_number(ty) => format!("pg_char_of_number({}, {template})", self.long(value)?.sql),
+            Some(_) => return Err(self.undefined_function("to_char", &[value, Ex::of("", T::Text)], at)),
+            None => return self.refuse("to_char of a value whose type is not known", at),
+        };
+        Ok(Some(Ex::of(call, T::Text)))
+    }
+
+    /// `sum` and `avg` of intervals. None: not one of them.
+    pub fn interval_aggregate(&self, name: &str, values: &[Ex], distinct: &str, tail: &str) -> Option<Ex> {
+        let [ex] = values else { return None };
+        if ex.ty != Some(ColumnType::Interval) || ex.is_unknown() || !self.has_functions() || !distinct.is_empty() {
+            return None;
+        }
+        let x = &ex.sql;
+        let sum = |part: String| format!("CAST(sum({part}){tail} AS BIGINT)");
+        let months = sum(format!("extract('year' FROM {x}) * 12 + extract('month' FROM {x})"));
+        let days = sum(format!("extract('day' FROM {x})"));
+        let micros = sum(format!(
+            "extract('hour' FROM {x}) * 3600000000 + extract('minute' FROM {x}) * 60000000 + extract('microsecond' FROM {x})"
+        ));
+        let by = match name {
+            "sum" => "'1'".to_owned(),
+            "avg" => format!("CAST(count({x}){tail} AS VARCHAR)"),
+            _ => return None,
+        };
+        let sql = format!("CAST(pg_interval_over({months} || ' ' || {days} || ' ' || {micros}, {by}) AS INTERVAL)");
+        Some(Ex::of(sql, ColumnType::Interval))
+    }
+
+    /// `(a, b) OVERLAPS (c, d)`.
+    pub fn overlaps(&mut self, left: &sqlparser::ast::Expr, right: &sqlparser::ast::Expr) -> PgResult<Ex> {
+        use sqlparser::ast::Expr;
+        let at = self.at_expr(left);
+        let (Expr::Tuple(l), Expr::Tuple(r)) = (left, right) else { return self.refuse("this form of OVERLAPS", at) };
+        let ([a, b], [c, d]) = (l.as_slice(), r.as_slice()) else {
+            return self.refuse("this form of OVERLAPS", at);
+        };
+        let mut ends = Vec::new();
+        for (from, to) in [(a, b), (c, d)] {
+            let from = self.expr(from)?;
+            let from = self.settle(from, &ColumnType::Timestamptz)?;
+            let to = self.expr(to)?;
+            let to = match &from.ty {
+                Some(ty) => self.settle(to, ty)?,
+                None => to,
+            };
+            let end = match to.ty {
+                Some(ColumnType::Interval) => format!("({} + {})", from.sql, to.sql),
+                _ => to.sql,
+            };
+            ends.push((format!("least({}, {end})", from.sql), format!("greatest({}, {end})", from.sql)));
+        }
+        let [(s1, e1), (s2, e2)] = ends.as_slice() else { return self.refuse("this form of OVERLAPS", at) };
+        let sql = format!("(CASE WHEN {s1} = {s2} THEN TRUE WHEN {s1} > {s2} THEN {s1} < {e2} ELSE {s2} < {e1} END)");
+        Ok(Ex::of(sql, ColumnType::Bool))
+    }
+}

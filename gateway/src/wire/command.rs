@@ -1,0 +1,324 @@
+//! PREPARE, EXECUTE, DEALLOCATE, and cursors: SQL about what the conversation holds, under the same names as the protocol's.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use chrono::Utc;
+
+use super::{
+    PgError, PgResult, SqlState,
+    backend::{
+        Command, CursorOptions, Directory, Format, Given, HeldStatement, Outcome, Params, Place, Prepared,
+        ResultColumn, RowTag, Rows, Session, Status,
+    },
+    cursor::Cursor,
+    extended::no_statement,
+    fault::Fault,
+    pipe::Socket,
+    portal::{Portal, PortalState, Stored},
+    rows::{RowStream, check_shape},
+    session_loop::{Conversation, watched},
+};
+use crate::value::{self, DataRowWriter, Encoder};
+
+impl<S: Socket, B: Session> Conversation<'_, S, B> {
+    /// Executes a statement, be it a command about what is held here.
+    pub(super) async fn perform(
+        &mut self,
+        prepared: &B::Prepared,
+        params: Params,
+        place: Place,
+    ) -> Result<Outcome<B::CopyIn>, Fault> {
+        let Some(command) = self.session.command(prepared) else {
+            if self.session.wants_directory(prepared) {
+                let directory = self.directory();
+                self.session.set_directory(directory);
+            }
+            let execution = self.session.execute(prepared, params, place);
+            return Ok(watched(self.pipe, self.registration, execution).await?);
+        };
+        if self.session.status() == Status::Failed {
+            self.check_not_failed()?;
+        }
+        match command {
+            Command::Prepare { name, statement, param_types, text } => {
+                self.sql_prepare(&name, &statement, &param_types, text).await
+            }
+            Command::Execute { name, given, explain: None } => self.sql_execute(&name, given, place).await,
+            Command::Execute { name, given, explain: Some(prefix) } => {
+                self.explain_execute(&name, given, &prefix).await
+            }
+            Command::Deallocate(None) => {
+                self.statements.clear();
+                complete("DEALLOCATE ALL")
+            }
+            Command::Deallocate(Some(name)) => {
+                self.statements.get(&name).filter(|_| !name.is_empty()).ok_or_else(|| no_statement(&name))?;
+                self.statements.remove(&name);
+                complete("DEALLOCATE")
+            }
+            Command::Declare { name, statement, options, text } => {
+                self.declare(&name, &statement, options, text, place).await
+            }
+            Command::Fetch { name, direction, moves } => {
+                let cursor = self.cursor(&name)?;
+                let window = cursor.fetch(direction).await?;
+                let binary = cursor.options.binary;
+                let rows = Rows { columns: cursor.columns, batches: Box::new(window), tag: RowTag::Fetch, binary };
+                if moves { self.moved(rows).await } else { Ok(Outcome::Rows(rows)) }
+            }
+            Command::Close(None) => {
+                self.portals.retain(|portal| !matches!(portal.state, PortalState::Cursor(_)));
+                complete("CLOSE CURSOR ALL")
+            }
+            Command::Close(Some(name)) => {
+                self.portal(&name).ok_or_else(|| no_cursor(&name))?;
+                self.portals.remove(&name);
+                complete("CLOSE CURSOR")
+            }
+        }
+    }
+
+    /// The columns of a command's rows; none: it is no such command.
+    pub(super) async fn command_columns(
+        &mut self,
+        prepared: &B::Prepared,
+    ) -> Result<Option<Option<Arc<[ResultColumn]>>>, Fault> {
+        Ok(match self.session.command(prepared) {
+            None => None,
+            Some(Command::Execute { name, explain: None, .. }) => {
+                let stored = self.statements.get(&name).ok_or_else(|| no_statement(&name))?;
+                let inner = stored.prepared.clone();
+                Some(match inner {
+                    Some(inner) => watched(self.pipe, self.registration, self.session.describe(&inner)).await?,
+                    None => None,
+                })
+            }
+            Some(Command::Execute { .. }) => Some(Some([explanation()].into())),
+            Some(Command::Fetch { name, moves: false, .. }) => Some(Some(self.cursor(&name)?.columns)),
+            Some(_) => Some(None),
+        })
+    }
+
+    async fn sql_prepare(
+        &mut self,
+        name: &str,
+        statement: &B::Statement,
+        types: &[u32],
+        text: String,
+    ) -> Result<Outcome<B::CopyIn>, Fault> {
+        if self.statements.get(name).is_some() {
+            let message = format!("prepared statement \"{name}\" already exists");
+            return Err(PgError::new(SqlState::DUPLICATE_PREPARED_STATEMENT, message).into());
+        }
+        let preparing = self.session.prepare(statement, types);
+        let prepared = watched(self.pipe, self.registration, preparing).await?;
+        // What it shows now is what it must show at every EXECUTE.
+        watched(self.pipe, self.registration, self.session.describe(&prepared)).await?;
+        let bytes = text.len();
+        self.check_statement_room(bytes)?;
+        let stored = Stored { prepared: Some(prepared), bytes, sql: Some(text), made: Utc::now() };
+        self.statements.insert(name, stored);
+        complete("PREPARE")
+    }
+
+    async fn sql_execute(&mut self, name: &str, given: Given, place: Place) -> Result<Outcome<B::CopyIn>, Fault> {
+        let stored = self.statements.get(name).ok_or_else(|| no_statement(name))?;
+        let Some(prepared) = stored.prepared.clone() else { return Ok(Outcome::Empty) };
+        let params = self.given_params(name, &prepared, given).await?;
+        let described = watched(self.pipe, self.registration, self.session.describe(&prepared)).await?;
+        let execution = self.session.execute(&prepared, params, place);
+        let outcome = watched(self.pipe, self.registration, execution).await?;
+        if let Outcome::Rows(rows) = &outcome {
+            check_shape(described.as_deref(), &rows.columns)?;
+        }
+        Ok(outcome)
+    }
+
+    async fn explain_execute(&mut self, name: &str, given: Given, prefix: &str) -> Result<Outcome<B::CopyIn>, Fault> {
+        let stored = self.statements.get(name).ok_or_else(|| no_statement(name))?;
+        let Some(prepared) = stored.prepared.clone() else { return Ok(Outcome::Empty) };
+        let types = prepared.param_types().to_vec();
+        let params = self.given_params(name, &prepared, given).await?;
+        let text: Arc<str> = format!("{prefix}{}", prepared.text()).into();
+        let statements = watched(self.pipe, self.registration, self.session.parse(text)).await?;
+        let [statement] = statements.as_slice() else { return Ok(Outcome::Empty) };
+        let explained = watched(self.pipe, self.registration, self.session.prepare(statement, &types)).await?;
+        let execution = self.session.execute(&explained, params, Place::Last);
+        Ok(watched(self.pipe, self.registration, execution).await?)
+    }
+
+    /// The values of an EXECUTE as parameters.
+    async fn given_params(&mut self, name: &str, prepared: &B::Prepared, given: Given) -> Result<Params, Fault> {
+        let texts = match given {
+            Given::Texts(texts) => texts.into_iter().map(|text| text.map(Bytes::from)).collect(),
+            Given::Query(sql) => self.first_row(sql).await?,
+        };
+        let wanted = prepared.param_types().len();
+        if texts.len() != wanted {
+            let message = format!("wrong number of parameters for prepared statement \"{name}\"");
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, message)
+                .detail(format!("Expected {wanted} parameters but got {}.", texts.len()))
+                .into());
+        }
+        let formats = vec![Format::Text; texts.len()];
+        Ok(Params { values: texts, formats })
+    }
+
+    /// The first row of a query as text.
+    async fn first_row(&mut self, sql: String) -> Result<Vec<Option<Bytes>>, Fault> {
+        let statements = watched(self.pipe, self.registration, self.session.parse(sql.into())).await?;
+        let [statement] = statements.as_slice() else {
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in the values of EXECUTE").into());
+        };
+        let prepared = watched(self.pipe, self.registration, self.session.prepare(statement, &[])).await?;
+        let execution = self.session.execute(&prepared, Params::default(), Place::MoreMayFollow);
+        let Outcome::Rows(mut rows) = watched(self.pipe, self.registration, execution).await? else {
+            return Err(PgError::internal("values without rows").into());
+        };
+        while let Some(batch) = watched(self.pipe, self.registration, rows.batches.next()).await? {
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let context = self.session.value_context();
+            let mut encoders = Vec::with_capacity(rows.columns.len());
+            for (field, column) in batch.schema_ref().fields().iter().zip(rows.columns.iter()) {
+                let encoder = Encoder::new(field.data_type(), &column.duckdb_type, column.declared.as_ref(), &context)?;
+                encoders.push((encoder, value::Format::Text));
+            }
+            let mut out = BytesMut::new();
+            DataRowWriter::new(encoders).write(&batch, 0..1, &mut out)?;
+            return Ok(cells(out.freeze())?);
+        }
+        Ok(Vec::new())
+    }
+
+    async fn declare(
+        &mut self,
+        name: &str,
+        statement: &B::Statement,
+        options: CursorOptions,
+        text: String,
+        place: Place,
+    ) -> Result<Outcome<B::CopyIn>, Fault> {
+        if !options.hold && self.session.status() == Status::Idle && place == Place::Last {
+            let message = "DECLARE CURSOR can only be used in transaction blocks";
+            return Err(PgError::new(SqlState::NO_ACTIVE_SQL_TRANSACTION, message).into());
+        }
+        self.check_portal_room(name, text.len())?;
+        let prepared = watched(self.pipe, self.registration, self.session.prepare(statement, &[])).await?;
+        let execution = self.session.execute(&prepared, Params::default(), place);
+        let Outcome::Rows(rows) = watched(self.pipe, self.registration, execution).await? else {
+            return Err(PgError::internal("a cursor's query without rows").into());
+        };
+        let declared = Utc::now();
+        let bytes = text.len();
+        let cursor = if options.hold || options.scroll == Some(true) {
+            let columns = rows.columns.clone();
+            let kept = watched(self.pipe, self.registration, self.session.keep(rows)).await?;
+            Cursor::kept(columns, kept, options, text, declared)
+        } else {
+            Cursor::streaming(rows, options, text, declared)
+        };
+        let transaction = self.session.transaction_id();
+        let portal = Portal {
+            prepared: Some(prepared),
+            formats: Vec::new(),
+            transaction,
+            bytes,
+            hold: options.hold,
+            state: PortalState::Cursor(cursor),
+        };
+        self.portals.insert(name, portal);
+        complete("DECLARE CURSOR")
+    }
+
+    /// The cursor of that name. A portal of the protocol that was not executed yet is no cursor.
+    fn cursor(&mut self, name: &str) -> PgResult<Cursor> {
+        match self.portal(name).map(|portal| &portal.state) {
+            Some(PortalState::Cursor(cursor)) => Ok(cursor.clone()),
+            Some(_) => Err(PgError::unsupported(format!("portal \"{name}\" was made by the protocol"))
+                .hint("Read it with Execute messages, or use DECLARE.")),
+            None => Err(no_cursor(name)),
+        }
+    }
+
+    /// MOVE: the rows are gone over.
+    async fn moved(&mut self, mut rows: Rows) -> Result<Outcome<B::CopyIn>, Fault> {
+        let mut count = 0;
+        while let Some(batch) = watched(self.pipe, self.registration, rows.batches.next()).await? {
+            count += batch.num_rows();
+        }
+        complete(&format!("MOVE {count}"))
+    }
+
+    /// Rows as a FETCH, EXECUTE or query answers them.
+    pub(super) fn stream(rows: Rows, formats: Vec<Format>) -> RowStream {
+        let formats = if rows.binary { vec![Format::Binary; rows.columns.len()] } else { formats };
+        RowStream::new(rows, formats)
+    }
+
+    fn directory(&mut self) -> Directory {
+        let named = self.statements.iter();
+        let statements = named.filter_map(|(name, stored)| {
+            let prepared = stored.prepared.as_ref()?;
+            Some(HeldStatement {
+                name: name.to_owned(),
+                text: stored.sql.as_deref().unwrap_or(prepared.text()).to_owned(),
+                param_types: prepared.param_types().to_vec(),
+                from_sql: stored.sql.is_some(),
+                made: stored.made,
+            })
+        });
+        let cursors = self.portals.iter().filter_map(|(name, portal)| match &portal.state {
+            PortalState::Cursor(cursor) => {
+                Some((name.to_owned(), cursor.text.clone(), cursor.options, cursor.declared))
+            }
+            _ => None,
+        });
+        Directory { statements: statements.collect(), cursors: cursors.collect() }
+    }
+}
+
+fn complete<C>(tag: &str) -> Result<Outcome<C>, Fault> {
+    Ok(Outcome::Complete(tag.to_owned()))
+}
+
+fn no_cursor(name: &str) -> PgError {
+    PgError::new(SqlState::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist"))
+}
+
+/// The one column of EXPLAIN.
+fn explanation() -> ResultColumn {
+    ResultColumn {
+        name: "QUERY PLAN".to_owned(),
+        table_oid: 0,
+        attnum: 0,
+        type_oid: duckmesh_catalog::types::oid::TEXT,
+        typlen: -1,
+        typmod: -1,
+        duckdb_type: duckmesh_catalog::ColumnType::Text.duckdb(),
+        declared: Some(duckmesh_catalog::ColumnType::Text),
+    }
+}
+
+/// The cells of a DataRow message that we wrote ourselves.
+fn cells(message: Bytes) -> PgResult<Vec<Option<Bytes>>> {
+    // Kind and length come first.
+    const HEAD: usize = 5;
+    let short = || PgError::internal("a short row");
+    let mut at = HEAD;
+    let mut take = |count: usize| {
+        let piece = (at + count <= message.len()).then(|| message.slice(at..at + count));
+        at += count;
+        piece.ok_or_else(short)
+    };
+    let number = |bytes: &Bytes| bytes.iter().fold(0_u32, |n, byte| (n << 8) | u32::from(*byte));
+    let count = number(&take(2)?);
+    (0..count)
+        .map(|_| {
+            let length = number(&take(4)?);
+            if length == u32::MAX { Ok(None) } else { take(length as usize).map(Some) }
+        })
+        .collect()
+}

@@ -1,0 +1,2 @@
+--@ {}
+show search_path

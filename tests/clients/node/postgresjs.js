@@ -1,0 +1,39 @@
+// postgres.js: describes first, and binds by the types the server infers.
+"use strict";
+const postgres = require("postgres");
+const { assert, place, LONG, fails, run } = require("./place");
+
+run(async () => {
+  // One connection: a session reads its own writes, not at once those of others.
+  const sql = postgres({ ...place, username: place.user, max: 1, onnotice: () => {} });
+  await sql`CREATE TABLE pj (id bigint PRIMARY KEY, name text, at timestamptz, list int[], doc jsonb)`;
+  const described = await sql`SELECT id, name FROM pj WHERE id = ${1} AND name = ${"x"} LIMIT ${5}`.describe();
+  assert.deepEqual([...described.types], [20, 25, 20]);
+  assert.deepEqual(described.columns.map((c) => c.type), [20, 25]);
+  const at = new Date("2024-02-29T12:30:00Z");
+  const [row] = await sql`INSERT INTO pj ${sql({ id: 1, name: "é", at, list: [1, 2], doc: sql.json({ a: 1 }) })} RETURNING *`;
+  assert.deepEqual([row.id, row.name, row.at, row.list, row.doc], ["1", "é", at, [1, 2], { a: 1 }]);
+  await sql`INSERT INTO pj ${sql(Array.from({ length: 100 }, (_, n) => ({ id: 10 + n, name: `n${n}` })))}`;
+  const [{ n }] = await sql`SELECT count(*)::int AS n FROM pj WHERE id IN ${sql([1, 10, 11])} OR name LIKE ${"n9%"}`;
+  assert.equal(n, 14);
+  const writable = await sql`COPY pj (id, name) FROM STDIN`.writable();
+  await new Promise((done, failed) => writable.on("finish", done).on("error", failed).end("1000\ta\n1001\tb\n"));
+  let rows = 0;
+  await sql`SELECT * FROM pj`.cursor(10, (some) => void (rows += some.length));
+  assert.equal(rows, 103);
+  await assert.rejects(
+    sql.begin(async (block) => {
+      await block`INSERT INTO pj (id) VALUES (9999)`;
+      await block.savepoint((inner) => inner`INSERT INTO pj (id) VALUES (9998)`);
+      throw new Error("rolled back");
+    }),
+    /rolled back/,
+  );
+  assert.equal((await sql`SELECT count(*)::int AS n FROM pj WHERE id > 9000`)[0].n, 0);
+  await fails("42703", () => sql`SELECT nothing FROM pj`);
+  const slow = sql.unsafe(LONG).execute();
+  setTimeout(() => slow.cancel(), 1000);
+  await fails("57014", () => slow);
+  await sql`DROP TABLE pj`;
+  await sql.end();
+});

@@ -1,0 +1,31 @@
+"""pandas: to_sql and read_sql over SQLAlchemy."""
+
+import pandas
+from place import DATABASE, HOST, PORT, USER, equal
+from sqlalchemy import create_engine, text
+
+
+def main():
+    engine = create_engine(f"postgresql+psycopg2://{USER}@{HOST}:{PORT}/{DATABASE}")
+    frame = pandas.DataFrame(
+        {"n": range(1000), "name": [f"row {n}" for n in range(1000)], "x": [n / 4 for n in range(1000)],
+         "at": pandas.date_range("2024-01-01", periods=1000, freq="h")}
+    )
+    frame.to_sql("pd_frame", engine, index=False, if_exists="fail", method="multi", chunksize=200)
+    frame.head(10).to_sql("pd_frame", engine, index=False, if_exists="append")
+    back = pandas.read_sql("SELECT * FROM pd_frame ORDER BY n LIMIT 3", engine)
+    equal(back["n"].tolist(), [0, 0, 1])
+    equal(str(back["at"].dtype).split("[")[0], "datetime64")
+    equal(len(pandas.read_sql_table("pd_frame", engine, columns=["n", "name"])), 1010)
+    total = sum(len(chunk) for chunk in pandas.read_sql("SELECT n FROM pd_frame", engine, chunksize=100))
+    equal(total, 1010)
+    filtered = pandas.read_sql(text("SELECT count(*) AS c, sum(x) AS s FROM pd_frame WHERE n > :n"), engine, params={"n": 990})
+    equal(filtered.iloc[0].tolist(), [9.0, sum(n / 4 for n in range(991, 1000))])
+    frame.head(5).to_sql("pd_frame", engine, index=False, if_exists="replace")
+    equal(pandas.read_sql("SELECT count(*) AS c FROM pd_frame", engine)["c"].tolist(), [5])
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE pd_frame"))
+    print("ok")
+
+
+main()

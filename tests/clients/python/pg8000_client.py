@@ -1,0 +1,39 @@
+"""pg8000: extended protocol with Flush between messages."""
+
+import io
+
+import pg8000.dbapi
+from place import DATABASE, HOST, PORT, USER, equal, fails
+
+
+def state(error):
+    return error.args[0]["C"]
+
+
+def main():
+    connection = pg8000.dbapi.connect(host=HOST, port=PORT, database=DATABASE, user=USER)
+    cursor = connection.cursor()
+    cursor.execute("CREATE TABLE p8 (id bigint PRIMARY KEY, name text, amount numeric(10,2))")
+    connection.commit()
+    cursor.execute("SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_name = %s", ("p8",))
+    equal(len(cursor.fetchall()), 3)
+    cursor.execute("INSERT INTO p8 VALUES (%s, %s, %s) RETURNING id", (1, "it's", 2.5))
+    equal(cursor.fetchone()[0], 1)
+    cursor.executemany("INSERT INTO p8 (id, name) VALUES (%s, %s)", [(n, "m") for n in range(2, 12)])
+    cursor.execute("COPY p8 (id, name) FROM STDIN", stream=io.BytesIO(b"100\ta\n101\t\\N\n"))
+    connection.commit()
+    cursor.execute("SELECT count(*), count(name) FROM p8 WHERE id > %s", (1,))
+    equal(tuple(cursor.fetchone()), (12, 11))
+    cursor.execute("INSERT INTO p8 (id) VALUES (9999)")
+    connection.rollback()
+    cursor.execute("SELECT count(*) FROM p8 WHERE id = 9999")
+    equal(cursor.fetchone()[0], 0)
+    fails("42703", state, lambda: cursor.execute("SELECT nothing FROM p8"))
+    connection.rollback()
+    cursor.execute("DROP TABLE p8")
+    connection.commit()
+    connection.close()
+    print("ok")
+
+
+main()

@@ -1,0 +1,103 @@
+"""psycopg 3: extended protocol, sync and async, pipelines, binary results, COPY."""
+
+import asyncio
+import uuid
+from datetime import date, datetime, timezone
+from decimal import Decimal
+
+import psycopg
+from place import DATABASE, HOST, LONG, PORT, USER, equal, fails, later
+from psycopg.rows import dict_row
+from psycopg.types import TypeInfo
+
+WHERE = f"host={HOST} port={PORT} dbname={DATABASE} user={USER}"
+
+
+def state(error):
+    return error.sqlstate
+
+
+def introspect(connection):
+    info = TypeInfo.fetch(connection, "int4")
+    equal((info.oid, info.array_oid), (23, 1007))
+    equal(TypeInfo.fetch(connection, "nothing"), None)
+    cursor = connection.execute("SELECT oid, relname, relkind, relnamespace::regnamespace FROM pg_class WHERE oid = 'p3'::regclass")
+    equal([c.type_code for c in cursor.description], [26, 19, 18, 4089])
+    row = cursor.fetchone()
+    equal(row[1:], ("p3", "r" if isinstance(row[2], str) else b"r", "public"))
+    cursor = connection.execute("SELECT relname FROM pg_class WHERE oid = %s", (row[0],))
+    equal(cursor.fetchone(), ("p3",))
+    cursor = connection.execute("SELECT %s::regclass::oid", ("p3",))
+    equal(cursor.fetchone(), (row[0],))
+
+
+def values(connection):
+    wanted = (7, "é", Decimal("12.50"), True, date(2024, 2, 29), datetime(2024, 2, 29, 12, 30, tzinfo=timezone.utc),
+              uuid.UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"), [1, None, 3], b"\x00\xff")
+    connection.execute("INSERT INTO p3 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)", wanted)
+    for binary in (False, True):
+        found = connection.execute("SELECT * FROM p3 WHERE id = %s", (7,), binary=binary).fetchone()
+        equal(found, wanted)
+
+
+def pipeline(connection):
+    with connection.pipeline():
+        one = connection.execute("INSERT INTO p3 (id, name) VALUES (%s, %s) RETURNING id", (20, "a"))
+        two = connection.execute("SELECT name FROM p3 WHERE id = %s", (20,))
+        equal((one.fetchone(), two.fetchone()), ((20,), ("a",)))
+
+
+def copy(connection):
+    with connection.cursor() as cursor:
+        with cursor.copy("COPY p3 (id, name) FROM STDIN") as into:
+            for n in range(1000, 2000):
+                into.write_row((n, f"row {n}"))
+        with cursor.copy("COPY (SELECT id, name FROM p3 WHERE id >= 1998 ORDER BY id) TO STDOUT") as out:
+            equal(list(out.rows()), [("1998", "row 1998"), ("1999", "row 1999")])
+
+
+def transactions(connection):
+    try:
+        with connection.transaction():
+            connection.execute("INSERT INTO p3 (id) VALUES (3000)")
+            with connection.transaction(force_rollback=True):
+                connection.execute("INSERT INTO p3 (id) VALUES (3001)")
+            equal(connection.execute("SELECT count(*) FROM p3 WHERE id >= 3000").fetchone(), (1,))
+            raise psycopg.Rollback()
+    except psycopg.Rollback:
+        pass
+    equal(connection.execute("SELECT count(*) FROM p3 WHERE id >= 3000").fetchone(), (0,))
+
+
+async def asynchronous():
+    async with await psycopg.AsyncConnection.connect(WHERE, autocommit=True) as connection:
+        cursor = await connection.execute("SELECT count(*) FROM p3 WHERE name LIKE %s", ("row %",))
+        equal(await cursor.fetchone(), (1000,))
+
+
+def main():
+    with psycopg.connect(WHERE, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE p3 (id int PRIMARY KEY, name text, amount numeric(10,2), flag boolean, day date, at timestamptz,"
+            " u uuid, list int[], raw bytea)"
+        )
+        introspect(connection)
+        values(connection)
+        pipeline(connection)
+        copy(connection)
+        transactions(connection)
+        with connection.cursor(row_factory=dict_row) as cursor:
+            equal(cursor.execute("SELECT id AS \"The Id\" FROM p3 WHERE id = 7").fetchone(), {"The Id": 7})
+        connection.cursor().executemany("INSERT INTO p3 (id, name) VALUES (%s, %s)", [(n, "m") for n in range(50, 60)])
+        for _ in range(8):  # From the sixth on as a named statement.
+            equal(connection.execute("SELECT name FROM p3 WHERE id = %s", (20,)).fetchone(), ("a",))
+        asyncio.run(asynchronous())
+        fails("42703", state, lambda: connection.execute("SELECT nothing FROM p3"))
+        fails("22P02", state, lambda: connection.execute("SELECT %s::int", ("x",)))
+        later(connection.cancel_safe)
+        fails("57014", state, lambda: connection.execute(LONG))
+        connection.execute("DROP TABLE p3")
+    print("ok")
+
+
+main()

@@ -1,0 +1,106 @@
+//! Programs of real clients (`tests/clients`): each passes on PostgreSQL 15, and on DuckMesh.
+//!
+//! The Python ones run with every other test; the rest is ignored and runs with `make test-clients`, which installs it.
+
+use std::{path::PathBuf, process::Command};
+
+use duckmesh_tests::harness::{Postgres, Server, WireClient, paths};
+
+/// A program and how it is run.
+struct Program {
+    name: &'static str,
+    command: fn() -> Vec<PathBuf>,
+    /// Environment of its runs against DuckMesh alone, each with the reason why.
+    ours: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! programs {
+    ($($(#[$attribute:meta])* $test:ident: $name:literal, $command:expr, $ours:expr;)*) => {
+        $(
+            #[test]
+            $(#[$attribute])*
+            fn $test() {
+                run(&Program { name: $name, command: || $command, ours: &$ours });
+            }
+        )*
+    };
+}
+
+programs! {
+    clients_psycopg2: "psycopg2", python("python/psycopg2_client.py"), [];
+    clients_psycopg3: "psycopg3", python("python/psycopg3_client.py"), [];
+    clients_asyncpg: "asyncpg", python("python/asyncpg_client.py"), [];
+    clients_pg8000: "pg8000", python("python/pg8000_client.py"), [];
+    clients_sqlalchemy: "sqlalchemy", python("python/sqlalchemy_client.py"), [];
+    clients_django: "django", python("python/django_client.py"), [];
+    clients_pandas: "pandas", python("python/pandas_client.py"), [];
+    clients_duckdb_extension: "duckdb", vec![paths::python(), clients("python/duckdb_client.py")], [];
+    #[ignore = "make test-clients"]
+    clients_node_postgres: "node_pg", node("node/pg.js"), [];
+    #[ignore = "make test-clients"]
+    clients_postgres_js: "postgres_js", node("node/postgresjs.js"), [];
+    #[ignore = "make test-clients"]
+    clients_typeorm: "typeorm", node("node/typeorm.js"), [];
+    #[ignore = "make test-clients"]
+    clients_jdbc: "jdbc", java(), [];
+    #[ignore = "make test-clients"]
+    clients_odbc_isql: "isql", vec![clients("odbc/isql.sh")], [];
+    #[ignore = "make test-clients"]
+    clients_odbc_pyodbc: "pyodbc", python("odbc/pyodbc_client.py"), [];
+    #[ignore = "make test-clients"]
+    clients_rust: "rust", vec![installed("rust/debug/duckmesh-clients")], [];
+    // A scan of postgres_fdw declares a cursor: not there yet.
+    clients_postgres_fdw: "fdw", vec![clients("fdw/fdw.sh")], [("FDW_SCAN", "no")];
+}
+
+fn run(program: &Program) {
+    let (postgres, server) = (Postgres::start(), Server::start());
+    for (port, first, environment) in
+        [(postgres.port(), "postgres", &[][..]), (server.port(), "duckmesh", program.ours)]
+    {
+        let database = format!("c_{}", program.name);
+        let mut admin = WireClient::connect(port, first, "tester");
+        assert_eq!(admin.query(&format!("CREATE DATABASE {database}"))[0].error, None);
+        let mut words = (program.command)().into_iter();
+        let output = Command::new(words.next().expect("a program"))
+            .args(words)
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", port.to_string())
+            .env("PGDATABASE", &database)
+            .env("PGUSER", "tester")
+            .env("FDW_PORT", postgres.port().to_string())
+            .env("NODE_PATH", installed("node_modules"))
+            .envs(environment.iter().copied())
+            .output()
+            .expect("the program starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let passed = output.status.success() && text(&output.stdout).trim_end().ends_with("ok");
+        assert!(passed, "{} on {first}:\n{}{}", program.name, text(&output.stdout), text(&output.stderr));
+    }
+}
+
+fn clients(program: &str) -> PathBuf {
+    paths::tests("clients").join(program)
+}
+
+/// Where `tests/clients/install.sh` puts things.
+fn installed(thing: &str) -> PathBuf {
+    let place = std::env::var_os("DUCKMESH_CLIENTS")
+        .map_or_else(|| paths::profile_dir().parent().expect("the target folder").join("test-clients"), PathBuf::from);
+    let path = place.join(thing);
+    assert!(path.exists() || thing == "node_modules", "{} is missing: tests/clients/install.sh", path.display());
+    path
+}
+
+fn python(program: &str) -> Vec<PathBuf> {
+    vec![installed("venv/bin/python"), clients(program)]
+}
+
+fn node(program: &str) -> Vec<PathBuf> {
+    vec!["node".into(), clients(program)]
+}
+
+fn java() -> Vec<PathBuf> {
+    let path = format!("/usr/share/java/postgresql.jar:{}", installed("java").display());
+    vec!["java".into(), "-cp".into(), path.into(), "Client".into()]
+}
