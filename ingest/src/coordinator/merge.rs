@@ -125,6 +125,7 @@ impl Merger<'_> {
         let files: Vec<MergeInput> = files.into_iter().filter(|file| self.is_mergeable(file)).collect();
         let inputs = tiers::next(&files);
         if inputs.is_empty() {
+            shared.added.note(uuid, tiers::waiting(&files));
             return Ok(false);
         }
         // Files of other columns than this table's may have come between the two looks.

@@ -36,6 +36,21 @@ pub(super) fn next(files: &[MergeInput]) -> &[MergeInput] {
     &[]
 }
 
+/// How many files at the end already wait for others of their tier.
+pub(super) fn waiting(files: &[MergeInput]) -> usize {
+    let Some(last) = files.last() else { return 0 };
+    let tier = TIERS.iter().position(|below| last.size_bytes < *below);
+    let Some(below) = tier.and_then(|tier| TIERS.get(tier)) else { return 0 };
+    let from = tier.and_then(|tier| TIERS.get(tier.checked_sub(1)?)).copied().unwrap_or(0);
+    let mut next = last.row_id_end();
+    let run = files.iter().rev().take_while(|file| {
+        let fits = file.row_id_end() == next && file.size_bytes < *below;
+        next = file.row_id_start;
+        fits
+    });
+    run.filter(|file| file.size_bytes >= from).count()
+}
+
 /// As many of the first as may be merged at once; always more than one, because two are far below the bounds.
 fn within_bounds(run: &[MergeInput]) -> &[MergeInput] {
     let mut bytes = 0;
@@ -102,6 +117,17 @@ mod tests {
         // Bounds of one merge.
         check(&[4000; 30], &ids(0..12));
         check(&[1; 700], &ids(0..500));
+    }
+
+    #[test]
+    fn files_that_wait_are_counted_from_the_end() {
+        let check = |sizes: &[i64], expect: usize| assert_eq!(waiting(&files(sizes)), expect, "{sizes:?}");
+        check(&[], 0);
+        check(&[1, 1, 1], 3);
+        check(&[1, 1, -1, 1, 1], 3);
+        check(&[1, 1, 100, 1, 1], 2);
+        check(&[100, 1, 100, 1000, 100, 1, 1, 100], 2);
+        check(&[5000], 0);
     }
 
     #[test]
