@@ -103,6 +103,7 @@ impl SystemType {
             Self::Text(oid::NAME) => 64,
             Self::Text(oid::CHAR) => 1,
             Self::Text(oid::ACLITEM) => 12,
+            Self::Text(oid::VOID) => 4,
             Self::Text(_) => -1,
             Self::Element(_) => self.base().typlen(),
         }
@@ -124,6 +125,7 @@ impl SystemType {
             oid::REGNAMESPACE => "regnamespace",
             oid::REGROLE => "regrole",
             oid::ACLITEM => "aclitem",
+            oid::VOID => "void",
             oid::PG_NODE_TREE => "pg_node_tree",
             oid::ANYARRAY => "anyarray",
             oid::INET => "inet",
@@ -144,6 +146,7 @@ pub mod oid {
     pub const INT2: u32 = 21;
     pub const INT4: u32 = 23;
     pub const REGPROC: u32 = 24;
+    pub const VOID: u32 = 2278;
     pub const TEXT: u32 = 25;
     pub const OID: u32 = 26;
     pub const JSON: u32 = 114;

@@ -1,4 +1,4 @@
---@ {"extended": true, "differs": "`set_config` is not there yet: `SET`"}
+--@ {"extended": true}
 SELECT
                         current_setting('jit') AS cur,
                         set_config('jit', 'off', false) AS new
@@ -197,7 +197,7 @@ FROM
     typeinfo_tree
 ORDER BY
     depth DESC
---@ {"extended": true, "params": [{"hex": "6f6e"}], "differs": "`set_config` is not there yet: `SET`"}
+--@ {"extended": true, "params": [{"hex": "6f6e"}]}
 SELECT
                     set_config('jit', $1, false)
 --@ {"extended": true, "params": [{"hex": "00000003"}]}

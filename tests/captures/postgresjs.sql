@@ -5,5 +5,5 @@ select b.oid, b.typarray
       where a.typcategory = 'A'
       group by b.oid, b.typarray
       order by b.oid
---@ {"extended": true, "types": ["-", "-"], "params": ["pjs", "hi"], "differs": "`LISTEN` and `NOTIFY` are not there yet: tokens"}
+--@ {"extended": true, "types": ["-", "-"], "params": ["pjs", "hi"]}
 select pg_notify($1, $2)

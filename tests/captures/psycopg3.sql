@@ -42,5 +42,5 @@ LEFT JOIN (
     GROUP BY attrelid
 ) a ON a.attrelid = t.typrelid
 WHERE t.oid = to_regtype($1)
---@ {"differs": "`set_config` is not there yet: `SET`"}
+--@ {}
 select set_config('TimeZone', 'UTC', false)

@@ -128,7 +128,8 @@ async fn sources(
     let mut scan = Scan { table: table.clone(), files_total: 0, files_read: 0, bytes_read: 0, own_files: 0 };
     // A table that this transaction made has no files in the lake.
     let truncated = session.transaction.as_ref().is_some_and(|t| t.truncates(table.uuid));
-    if !truncated && pin.base.tables.get(&table.id).is_some_and(|base| base.uuid == table.uuid) {
+    let base = pin.base.tables.get(&table.id).filter(|base| base.uuid == table.uuid && !truncated);
+    if let Some(base) = base {
         let catalog = session.server.lakes.catalog();
         let lake = session.lake.info.id;
         let known = catalog.files(lake, pin.snapshot.id, table.id).await.map_err(failure::catalog)?;
@@ -137,7 +138,7 @@ async fn sources(
         scan.files_read = kept.len();
         scan.bytes_read = kept.iter().map(|file| file.size_bytes).sum();
         for file in &kept {
-            let is_current = is_current(session, table, &known, file).await?;
+            let is_current = has_columns_of(base, table) && is_current(session, table, &known, file).await?;
             let hidden = known.inlined_deletes.get(&file.id).cloned().unwrap_or_default();
             let seen_at = file.partial_max.filter(|max| *max > pin.snapshot.id).map(|_| pin.snapshot.id);
             sources.push(Source { hidden, seen_at, is_current, ..source(session, file)? });
@@ -174,6 +175,12 @@ fn source(session: &ClientSession, file: &DataFile) -> PgResult<Source> {
     let deletes = file.deletes.as_ref().map(|d| path(&d.path, d.path_is_relative)).transpose()?;
     let path = path(&file.path, file.path_is_relative)?;
     Ok(Source { path, deletes, rows: Some(file.record_count), size_bytes: file.size_bytes, ..Source::default() })
+}
+
+/// Whether the table has no columns but those of the snapshot, as they are there: the transaction may have changed it.
+fn has_columns_of(base: &TableDef, table: &TableDef) -> bool {
+    let same = |c: &ColumnDef| base.column_by_id(c.id).is_some_and(|b| b.name == c.name && b.ty == c.ty);
+    table.columns.iter().all(same)
 }
 
 /// Whether the file has the table's columns under their names of now.

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{
     AccessExpr, ArrayElemTypeDef, BinaryOperator, DataType, Expr, FunctionArguments, SelectItem, SetExpr,
-    TrimWhereField, Value,
+    TrimWhereField,
 };
 
 use crate::sql::{quote, types};

@@ -3,7 +3,10 @@
 //! Each is run once for the statement, and its value stands in the engine's text. Only `nextval` and `setval` in the
 //! statement's own list are run for each row.
 
-use duckmesh_catalog::{ColumnType, SequenceDef};
+use duckmesh_catalog::{
+    ColumnType, SequenceDef,
+    types::{SystemType, oid},
+};
 use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator, Value};
 
 use super::{Audience, Column, Ex, Rewriter, from::Alias};
@@ -16,6 +19,9 @@ use crate::{
 };
 
 type Signature = (SessionFunction, &'static [&'static [ColumnType]], ColumnType);
+
+/// What calls give that give nothing: an empty text.
+const VOID: ColumnType = ColumnType::System(SystemType::Text(oid::VOID));
 
 /// The function of a name: the types of its arguments in each form, and of its result.
 fn signature(name: &str) -> Option<Signature> {
@@ -30,13 +36,13 @@ fn signature(name: &str) -> Option<Signature> {
         "lastval" => (F::LastVal, &[NONE], T::Int8),
         "setval" => (F::SetVal, &[&[T::Text, T::Int8], &[T::Text, T::Int8, T::Bool]], T::Int8),
         "set_config" => (F::SetConfig, &[&[T::Text, T::Text, T::Bool]], T::Text),
-        "pg_sleep" => (F::Sleep, &[&[T::Float8]], T::Text),
-        "pg_sleep_for" => (F::SleepFor, &[&[T::Interval]], T::Text),
-        "pg_sleep_until" => (F::SleepUntil, &[&[T::Timestamptz]], T::Text),
-        "pg_notify" => (F::Notify, &[&[T::Text, T::Text]], T::Text),
+        "pg_sleep" => (F::Sleep, &[&[T::Float8]], VOID),
+        "pg_sleep_for" => (F::SleepFor, &[&[T::Interval]], VOID),
+        "pg_sleep_until" => (F::SleepUntil, &[&[T::Timestamptz]], VOID),
+        "pg_notify" => (F::Notify, &[&[T::Text, T::Text]], VOID),
         "pg_advisory_unlock" => (F::AdvisoryUnlock { shared: false }, KEYS, T::Bool),
         "pg_advisory_unlock_shared" => (F::AdvisoryUnlock { shared: true }, KEYS, T::Bool),
-        "pg_advisory_unlock_all" => (F::AdvisoryUnlockAll, &[NONE], T::Text),
+        "pg_advisory_unlock_all" => (F::AdvisoryUnlockAll, &[NONE], VOID),
         _ => {
             let (tries, rest) = match name.strip_prefix("pg_try_advisory_") {
                 Some(rest) => (true, rest),
@@ -49,7 +55,7 @@ fn signature(name: &str) -> Option<Signature> {
                 "xact_lock_shared" => (true, true),
                 _ => return None,
             };
-            let result = if tries { T::Bool } else { T::Text };
+            let result = if tries { T::Bool } else { VOID };
             (F::AdvisoryLock(AdvisoryCall { tries, transaction, shared }), KEYS, result)
         }
     })

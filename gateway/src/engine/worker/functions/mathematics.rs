@@ -16,7 +16,9 @@ const RESULT_SCALE_MAX: f64 = 2000.0;
 const POWER_DIGITS_MAX: f64 = 200_000.0;
 /// Digits of a result that is computed by its logarithm: more take minutes.
 const LOGARITHM_DIGITS_MAX: i64 = 3000;
-const LOG10_E: f64 = std::f64::consts::LOG10_E;
+/// As many digits as PostgreSQL has: the last ones decide the scale of powers such as `0.0001 ^ 0.5`.
+#[expect(clippy::approx_constant, reason = "PostgreSQL's own constant, which is not the nearest double")]
+const LOG10_E: f64 = 0.434_294_481_903_252;
 
 fn error<T>(state: &'static str, message: &str) -> Outcome<T> {
     Err(Failure::new(state, message))
