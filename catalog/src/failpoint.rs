@@ -33,6 +33,8 @@ pub const ALL: &[&str] = &[
     "commit-after-put",
     "publish-before-commit",
     "publish-after-commit",
+    "compact-after-put",
+    "compact-before-publish",
     "trim-before",
     "trim-after",
     "migrate-mid",

@@ -120,6 +120,33 @@ pub struct FileRange {
     pub value_count: Option<u64>,
 }
 
+/// A file that may be merged with its neighbours: its rows are all there is of it, and it has exactly the table's columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergeInput {
+    /// Its id.
+    pub id: FileId,
+    /// Path below the lake's data path.
+    pub path: String,
+    /// Rows in it.
+    pub record_count: u64,
+    /// Its size.
+    pub size_bytes: u64,
+    /// First row id.
+    pub row_id_start: i64,
+    /// Since when it is visible.
+    pub begin_snapshot: SnapshotId,
+    /// Since when all of it is visible: a merged file has rows of several snapshots.
+    pub last_snapshot: SnapshotId,
+}
+
+impl MergeInput {
+    /// The row id behind its last.
+    #[must_use]
+    pub fn row_id_end(&self) -> i64 {
+        self.row_id_start.saturating_add_unsigned(self.record_count)
+    }
+}
+
 /// Rows that another writer inlined in the catalog.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InlinedRows {

@@ -1,15 +1,18 @@
 //! The one transaction that changes what readers may see.
 //!
 //! It checks the epoch, checks that the watermark is still the one that was read, applies the DDL, inserts the DuckLake
-//! snapshot, its changes, files and statistics, and moves the watermark: all of it, or nothing.
+//! snapshot, its changes, files and statistics, and moves the watermark: all of it, or nothing. A merge of files shows the
+//! same rows in a new snapshot; it leaves the watermark alone.
 
 mod commit;
 mod diff;
 mod files;
 mod inlined;
+mod merge;
 mod stats;
 mod truncate;
 
+pub use merge::Merge;
 use uuid::Uuid;
 
 use crate::{

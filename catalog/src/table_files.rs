@@ -2,9 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::{
@@ -24,6 +28,13 @@ use inlined::Inlined;
 /// Answers of one table that are remembered: the newest, and a few that transactions pinned.
 const ANSWERS_REMEMBERED: usize = 8;
 
+/// An answer may name files that another process merged meanwhile and will delete: older ones are asked for again.
+const ANSWER_AGE_MAX: TimeDelta = TimeDelta::seconds(30);
+/// Merges that may happen, one after the other, while files are read.
+const REFRESHES_MAX: usize = 16;
+/// Ranges of files that are gone are dropped when there are so many more ranges than files.
+const RANGES_SPARE_MAX: usize = 1024;
+
 type Ranges = Arc<HashMap<FileId, FileRange>>;
 
 /// Statistics of a column, extended by one reader at a time.
@@ -34,6 +45,8 @@ type SharedRanges = Arc<AsyncMutex<RangeEntry>>;
 pub(crate) struct FileCache {
     tables: Mutex<HashMap<TableId, Arc<AsyncMutex<Entry>>>>,
     ranges: Mutex<HashMap<(TableId, ColumnId), SharedRanges>>,
+    /// Merges that this process made or tried.
+    pub(crate) merges: AtomicU64,
 }
 
 /// All files a table ever had, as far as the catalog still has them.
@@ -41,6 +54,9 @@ pub(crate) struct FileCache {
 struct Entry {
     /// The newest snapshot of the lake that is in here; none: nothing was read yet.
     upto: Option<i64>,
+    /// When that was, and how many merges this process had made.
+    read_at: DateTime<Utc>,
+    merges: u64,
     /// Folder below the lake's data path, or absolute.
     folder: Folder,
     files: BTreeMap<i64, FileRow>,
@@ -56,7 +72,7 @@ struct Entry {
 }
 
 #[derive(Clone, Default)]
-struct Folder {
+pub(crate) struct Folder {
     path: String,
     is_relative: bool,
 }
@@ -93,8 +109,15 @@ impl Catalog {
         let book = self.book(lake).await?;
         let entry = Arc::clone(lock(&book.files.tables).entry(table).or_default());
         let mut entry = entry.lock().await;
-        if entry.upto != Some(snapshot.get()) {
-            entry.refresh(&book.store, table).await?;
+        let (now, merges) = (self.now(), book.files.merges.load(Ordering::Acquire));
+        let is_old = now.signed_duration_since(entry.read_at).abs() > ANSWER_AGE_MAX || entry.merges != merges;
+        if entry.upto != Some(snapshot.get()) || is_old {
+            if let Err(error) = entry.refresh(&book.store, table).await {
+                // Half of what happened may be in it.
+                *entry = Entry::default();
+                return Err(error);
+            }
+            (entry.read_at, entry.merges) = (now, merges);
         }
         entry.answer(&book.store, table, snapshot).await
     }
@@ -107,13 +130,16 @@ impl Catalog {
         column: ColumnId,
     ) -> Result<Arc<HashMap<FileId, FileRange>>> {
         let book = self.book(lake).await?;
-        let newest = newest_file(&book, table).await;
+        let (newest, files) = newest_file(&book, table).await.unzip();
         let entry = Arc::clone(
             lock(&book.files.ranges)
                 .entry((table, column))
                 .or_insert_with(|| Arc::new(AsyncMutex::new(RangeEntry { upto_file: -1, ranges: Ranges::default() }))),
         );
         let mut entry = entry.lock().await;
+        if files.is_some_and(|files| entry.ranges.len() > 2 * files + RANGES_SPARE_MAX) {
+            *entry = RangeEntry { upto_file: -1, ranges: Ranges::default() };
+        }
         if newest.is_none_or(|newest| newest > entry.upto_file) {
             entry.extend(&book.store, table, column).await?;
             // Files without statistics of this column need not be asked for again.
@@ -123,12 +149,12 @@ impl Catalog {
     }
 }
 
-/// The newest file that [`Catalog::files`] has seen of a table.
-async fn newest_file(book: &Book, table: TableId) -> Option<i64> {
+/// The newest file that [`Catalog::files`] has seen of a table, and how many there are.
+async fn newest_file(book: &Book, table: TableId) -> Option<(i64, usize)> {
     let entry = lock(&book.files.tables).get(&table).map(Arc::clone)?;
     let entry = entry.lock().await;
     entry.upto?;
-    Some(entry.files.last_key_value().map_or(-1, |(id, _)| *id))
+    Some((entry.newest_file(), entry.files.len()))
 }
 
 impl RangeEntry {
@@ -163,46 +189,102 @@ impl RangeEntry {
 impl Entry {
     /// Reads what happened since the newest snapshot in here.
     async fn refresh(&mut self, store: &Store, table: TableId) -> Result<()> {
-        let since = self.upto.unwrap_or(-1);
-        let mut effect = changes::Effect::default();
-        let newest = if self.upto.is_some() {
-            let rows = store
-                .query(
-                    "SELECT s.snapshot_id, c.changes_made FROM @ducklake_snapshot s
-                     LEFT JOIN @ducklake_snapshot_changes c ON c.snapshot_id = s.snapshot_id
-                     WHERE s.snapshot_id > $1 ORDER BY s.snapshot_id",
-                    params![since],
-                )
-                .await?;
-            for row in &rows {
-                effect.add(row.opt_text(1)?.as_deref(), table);
+        let (mut newest, mut effect) = self.changes(store, table).await?;
+        for _ in 0..REFRESHES_MAX {
+            let is_nothing = effect == changes::Effect::default();
+            if !is_nothing {
+                self.apply(store, table, &effect).await?;
             }
-            rows.last().map_or(Ok(since), |row| row.int(0))?
-        } else {
+            self.upto = Some(newest);
+            if is_nothing {
+                return Ok(());
+            }
+            // Files that were merged while these were read are missing in what was read.
+            let (later, since) = self.changes(store, table).await?;
+            if !since.merged && !since.rewritten {
+                return Ok(());
+            }
+            (newest, effect) = (later, since);
+        }
+        Err(Error::new(ErrorKind::Retry, format!("the files of table {table} are merged faster than they are read")))
+    }
+
+    /// The lake's newest snapshot, and what the snapshots up to it did to the table since the newest in here.
+    async fn changes(&self, store: &Store, table: TableId) -> Result<(i64, changes::Effect)> {
+        let mut effect = changes::Effect::default();
+        let Some(since) = self.upto else {
             effect.rewritten = true;
-            store.query_one("SELECT max(snapshot_id) FROM @ducklake_snapshot", vec![]).await?.int(0)?
+            let row = store.query_one("SELECT max(snapshot_id) FROM @ducklake_snapshot", vec![]).await?;
+            return Ok((row.int(0)?, effect));
         };
-        if effect.rewritten {
-            // History itself may be other now (merged files, flushed rows): begin anew.
-            *self = Self { folder: folder(store, table).await?, ..Self::default() };
-            self.read_files(store, table, -1).await?;
-            self.read_columns(store, table).await?;
-            self.inlined = Inlined::read(store, table).await?;
-            self.steps.extend(self.inlined.steps());
+        let rows = store
+            .query(
+                "SELECT s.snapshot_id, c.changes_made FROM @ducklake_snapshot s
+                 LEFT JOIN @ducklake_snapshot_changes c ON c.snapshot_id = s.snapshot_id
+                 WHERE s.snapshot_id > $1 ORDER BY s.snapshot_id",
+                params![since],
+            )
+            .await?;
+        for row in &rows {
+            effect.add(row.opt_text(1)?.as_deref(), table);
+        }
+        Ok((rows.last().map_or(Ok(since), |row| row.int(0))?, effect))
+    }
+
+    async fn apply(&mut self, store: &Store, table: TableId, effect: &changes::Effect) -> Result<()> {
+        let since = self.upto.unwrap_or(-1);
+        let is_whole = if effect.rewritten {
+            false
+        } else if effect.merged {
+            self.read_merged(store, table, since).await?
         } else {
             if effect.files {
                 self.read_files(store, table, since).await?;
             }
-            if effect.inlined {
-                self.inlined = Inlined::read(store, table).await?;
-                self.steps.extend(self.inlined.steps());
-            }
-            if effect.altered {
-                self.read_columns(store, table).await?;
-            }
+            true
+        };
+        if !is_whole {
+            // History itself may be other now (rewritten files, flushed rows): begin anew.
+            *self = Self { folder: folder(store, table).await?, ..Self::default() };
+            self.read_files(store, table, -1).await?;
         }
-        self.upto = Some(newest);
+        if effect.altered || !is_whole {
+            self.read_columns(store, table).await?;
+        }
+        if effect.inlined || !is_whole {
+            self.inlined = Inlined::read(store, table).await?;
+            self.steps.extend(self.inlined.steps());
+        }
         Ok(())
+    }
+
+    /// Takes merged files in the place of those that they were made of. False where the catalog has another number of
+    /// files then: another program did more.
+    async fn read_merged(&mut self, store: &Store, table: TableId, since: i64) -> Result<bool> {
+        let known = self.newest_file();
+        self.read_files(store, table, since).await?;
+        let merged: Vec<_> = self
+            .files
+            .range(known.saturating_add(1)..)
+            .filter(|(_, row)| row.file.partial_max.is_some())
+            .filter_map(|(id, row)| {
+                let start = row.file.row_id_start?;
+                Some((*id, start..start.saturating_add_unsigned(row.file.record_count)))
+            })
+            .collect();
+        self.files.retain(|id, row| {
+            let start = row.file.row_id_start;
+            let is_in = |rows: &std::ops::Range<i64>| start.is_some_and(|start| rows.contains(&start));
+            row.end.is_some() || !merged.iter().any(|(by, rows)| id < by && is_in(rows))
+        });
+        self.answers.clear();
+        let sql = "SELECT count(*) FROM @ducklake_data_file WHERE table_id = $1 AND data_file_id <= $2";
+        let count = store.query_one(sql, params![table, self.newest_file()]).await?.count(0)?;
+        Ok(count == self.files.len() as u64)
+    }
+
+    fn newest_file(&self) -> i64 {
+        self.files.last_key_value().map_or(-1, |(id, _)| *id)
     }
 
     async fn read_files(&mut self, store: &Store, table: TableId, since: i64) -> Result<()> {
@@ -211,8 +293,10 @@ impl Entry {
                 "SELECT data_file_id, path, path_is_relative, record_count, file_size_bytes, row_id_start,
                     begin_snapshot, partial_max, end_snapshot, mapping_id,
                     (SELECT count(*) FROM @ducklake_file_column_stats s WHERE s.data_file_id = f.data_file_id)
-                 FROM @ducklake_data_file f WHERE table_id = $1 AND (begin_snapshot > $2 OR end_snapshot > $2)",
-                params![table, since],
+                 FROM @ducklake_data_file f
+                 WHERE table_id = $1 AND (begin_snapshot > $2 OR end_snapshot > $2 OR data_file_id > $3)",
+                // A merged file is new, and visible since its oldest rows are.
+                params![table, since, self.newest_file()],
             )
             .await?;
         for row in rows {
@@ -293,7 +377,7 @@ impl Entry {
     }
 }
 
-async fn folder(store: &Store, table: TableId) -> Result<Folder> {
+pub(crate) async fn folder(store: &Store, table: TableId) -> Result<Folder> {
     let row = store
         .query_opt(
             "SELECT s.path, s.path_is_relative, t.path, t.path_is_relative
@@ -309,7 +393,7 @@ async fn folder(store: &Store, table: TableId) -> Result<Folder> {
 }
 
 /// A path that may be relative to a folder that may be relative to the lake's data path.
-fn below(folder: &Folder, path: String, path_is_relative: Option<bool>) -> (String, bool) {
+pub(crate) fn below(folder: &Folder, path: String, path_is_relative: Option<bool>) -> (String, bool) {
     if path_is_relative.unwrap_or(true) {
         (format!("{}{path}", folder.path), folder.is_relative)
     } else {

@@ -43,6 +43,10 @@ suite!(
     foreign_snapshots_are_part_of_history,
     rejections_move_the_watermark,
     ranges_and_table_statistics_grow,
+    a_merge_shows_the_same_rows_at_every_snapshot,
+    a_merge_of_what_changed_meanwhile_is_none,
+    a_merge_is_seen_by_other_processes_that_read_an_old_snapshot,
+    readers_miss_no_row_while_files_are_merged,
     newer_tables_are_refused,
 );
 
@@ -296,6 +300,198 @@ mod cases {
         let sql = "SELECT record_count, next_row_id, file_size_bytes FROM @ducklake_table_stats";
         let row = store.query_one(sql, vec![]).await.unwrap();
         assert_eq!((row.int(0).unwrap(), row.int(1).unwrap(), row.int(2).unwrap()), (4, 4, 2000));
+    }
+
+    /// A table with so many files of one row, each of its own snapshot.
+    async fn files_of_one_row(f: &Fixture, count: i64) {
+        let mut p = publication(f, 0, 1);
+        p.ddl = vec![table_op(f, 1, "t").await];
+        p.ddl_offset = Some(Offset::new(1));
+        f.catalog.publish(&p).await.unwrap();
+        for n in 1..=count {
+            one_more_row(f, n).await;
+        }
+    }
+
+    async fn one_more_row(f: &Fixture, n: i64) {
+        let mut p = publication(f, n, n + 1);
+        p.files = vec![(uuid(1), vec![file(&format!("{n}.parquet"), 1, &n.to_string(), &n.to_string())])];
+        f.catalog.publish(&p).await.unwrap();
+    }
+
+    /// The merge of all files that may be merged.
+    async fn merge_of_all(f: &Fixture, name: &str) -> Merge {
+        let inputs = f.catalog.merge_inputs(f.lake, TableId::new(1), 1 << 20, 100).await.unwrap();
+        let rows = inputs.iter().map(|i| i.record_count).sum();
+        Merge { lake: f.lake, epoch: Epoch::new(0), table: TableId::new(1), inputs, file: file(name, rows, "1", "1") }
+    }
+
+    pub async fn a_merge_shows_the_same_rows_at_every_snapshot(f: &Fixture) {
+        files_of_one_row(f, 4).await;
+        let table = TableId::new(1);
+        let (fresh, slow) = (f.reopen().await, f.reopen().await);
+        // One remembers all files, one some of them, and a later one none.
+        fresh.files(f.lake, SnapshotId::new(5), table).await.unwrap();
+        slow.files(f.lake, SnapshotId::new(3), table).await.unwrap();
+        let before = f.catalog.latest(f.lake).await.unwrap();
+        let merge = merge_of_all(f, "m.parquet").await;
+        let paths: Vec<_> = merge.inputs.iter().map(|i| i.path.as_str()).collect();
+        assert_eq!(paths, ["main/t/1.parquet", "main/t/2.parquet", "main/t/3.parquet", "main/t/4.parquet"]);
+        assert_eq!(f.catalog.merge(&merge).await.unwrap(), Some(SnapshotId::new(6)));
+        let after = f.catalog.latest(f.lake).await.unwrap();
+        assert_eq!(after.id.get(), 6);
+        assert!(after.time > before.time);
+        let covered = |at: &SnapshotInfo| (at.watermark, at.ddl_offset, at.schema_version);
+        assert_eq!(covered(&after), covered(&before), "RD4: the log is covered as before");
+        assert_eq!(f.catalog.watermark(f.lake).await.unwrap().0.get(), 5);
+        one_more_row(f, 5).await;
+        let last = f.reopen().await;
+        for catalog in [&f.catalog, &fresh, &slow, &last] {
+            for at in 2..=5 {
+                let files = catalog.files(f.lake, SnapshotId::new(at), table).await.unwrap();
+                let [file] = &files.files[..] else { panic!("{files:?}") };
+                assert_eq!(
+                    (file.path.as_str(), file.record_count, file.row_id_start),
+                    ("main/t/m.parquet", 4, Some(0))
+                );
+                let snapshots = (file.begin_snapshot.get(), file.partial_max.map(SnapshotId::get));
+                assert_eq!((snapshots, file.columns_with_stats), ((2, Some(5)), files.leaf_columns));
+            }
+            let newest = catalog.files(f.lake, SnapshotId::new(7), table).await.unwrap();
+            assert_eq!(newest.files.iter().map(|f| f.id.get()).collect::<Vec<_>>(), [4, 5]);
+            assert!(catalog.files(f.lake, SnapshotId::new(1), table).await.unwrap().files.is_empty());
+            let ranges = catalog.ranges(f.lake, table, ColumnId::new(1)).await.unwrap();
+            assert!(ranges.contains_key(&FileId::new(4)) && ranges.contains_key(&FileId::new(5)));
+        }
+        let history = f.catalog.snapshots(f.lake).await.unwrap();
+        assert_eq!(history[6].changes_made.as_deref(), Some("merge_adjacent:1"));
+        let stats = "SELECT record_count, next_row_id, file_size_bytes FROM @ducklake_table_stats";
+        let row = f.store().await.query_one(stats, vec![]).await.unwrap();
+        assert_eq!((row.int(0).unwrap(), row.int(1).unwrap(), row.int(2).unwrap()), (5, 5, 6000));
+        let count = "SELECT count(DISTINCT data_file_id) FROM @ducklake_file_column_stats";
+        assert_eq!(f.store().await.query_one(count, vec![]).await.unwrap().int(0).unwrap(), 2);
+        // The old ones wait for their deletion; a second merge takes the merged one as an input.
+        let scheduled = f.catalog.scheduled_files(f.lake, FileId::new(-1), 100).await.unwrap();
+        let waiting: Vec<_> = scheduled.iter().map(|f| (f.id.get(), f.path.as_str(), f.path_is_relative)).collect();
+        let expected: Vec<_> = (0..).zip(paths).map(|(id, path)| (id, path, true)).collect();
+        assert_eq!(waiting, expected);
+        assert!(scheduled.iter().all(|f| f.since.is_some_and(|since| since <= after.time)));
+        let again = merge_of_all(f, "n.parquet").await;
+        assert_eq!(again.inputs.iter().map(|i| i.last_snapshot.get()).collect::<Vec<_>>(), [5, 7]);
+        f.catalog.merge(&again).await.unwrap().unwrap();
+        for catalog in [&f.catalog, &fresh] {
+            let files = catalog.files(f.lake, SnapshotId::new(8), table).await.unwrap();
+            let [file] = &files.files[..] else { panic!("{files:?}") };
+            assert_eq!((file.begin_snapshot.get(), file.partial_max.map(SnapshotId::get)), (2, Some(7)));
+        }
+        f.catalog.forget_scheduled(f.lake, &[FileId::new(0), FileId::new(4)]).await.unwrap();
+        assert_eq!(f.catalog.scheduled_files(f.lake, FileId::new(1), 100).await.unwrap().len(), 3);
+        for catalog in [fresh, slow, last] {
+            catalog.close().await;
+        }
+    }
+
+    pub async fn a_merge_of_what_changed_meanwhile_is_none(f: &Fixture) {
+        files_of_one_row(f, 4).await;
+        let merge = merge_of_all(f, "m.parquet").await;
+        let latest = f.catalog.latest(f.lake).await.unwrap();
+        // Another epoch; rows that are not all there; another number of rows.
+        let other = Merge { epoch: Epoch::new(7), ..merge.clone() };
+        assert_eq!(f.catalog.merge(&other).await.unwrap_err().kind(), ErrorKind::Fenced);
+        let gap = Merge { inputs: vec![merge.inputs[0].clone(), merge.inputs[2].clone()], ..merge.clone() };
+        assert_eq!(f.catalog.merge(&gap).await.unwrap_err().kind(), ErrorKind::Invalid);
+        let mut less = merge.clone();
+        less.inputs[3].record_count = 2;
+        assert_eq!(f.catalog.merge(&less).await.unwrap(), None);
+        // A delete file for the third file, as another writer makes it.
+        let delete = "INSERT INTO @ducklake_delete_file(delete_file_id, table_id, begin_snapshot, data_file_id, path)
+             VALUES (50, 1, 5, 2, 'd.parquet')";
+        f.store().await.execute(delete, vec![]).await.unwrap();
+        assert_eq!(f.catalog.merge(&merge).await.unwrap(), None);
+        let left: Vec<_> = merge_of_all(f, "m.parquet").await.inputs.iter().map(|i| i.id.get()).collect();
+        assert_eq!(left, [0, 1, 3]);
+        f.store().await.execute("DELETE FROM @ducklake_delete_file", vec![]).await.unwrap();
+        // Rows that another writer deleted in the catalog alone.
+        let store = f.store().await;
+        let mut tx = store.begin().await.unwrap();
+        tx.script("CREATE TABLE @ducklake_inlined_delete_1(file_id BIGINT, row_id BIGINT, begin_snapshot BIGINT)")
+            .await
+            .unwrap();
+        tx.script("INSERT INTO @ducklake_inlined_delete_1 VALUES (1, 0, 5)").await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(f.catalog.merge(&merge).await.unwrap(), None);
+        assert_eq!(merge_of_all(f, "m.parquet").await.inputs.len(), 3);
+        store.execute("DELETE FROM @ducklake_inlined_delete_1", vec![]).await.unwrap();
+        assert_eq!(f.catalog.latest(f.lake).await.unwrap(), latest, "nothing happened so far");
+        assert!(f.catalog.scheduled_files(f.lake, FileId::new(-1), 9).await.unwrap().is_empty());
+        // A column more: files without it are left alone. A table that is gone.
+        let mut p = publication(f, 5, 6);
+        p.ddl = vec![DdlOp::AddColumn { table: uuid(1), column: support::column(3, "c", ColumnType::Int4) }];
+        p.ddl_offset = Some(Offset::new(6));
+        f.catalog.publish(&p).await.unwrap();
+        assert!(merge_of_all(f, "m.parquet").await.inputs.is_empty());
+        let mut p = publication(f, 6, 7);
+        p.ddl = vec![DdlOp::DropTable { uuid: uuid(1) }];
+        p.ddl_offset = Some(Offset::new(7));
+        f.catalog.publish(&p).await.unwrap();
+        assert_eq!(f.catalog.merge(&merge).await.unwrap(), None);
+    }
+
+    pub async fn a_merge_is_seen_by_other_processes_that_read_an_old_snapshot(f: &Fixture) {
+        files_of_one_row(f, 4).await;
+        let (table, pinned) = (TableId::new(1), f.catalog.latest(f.lake).await.unwrap().id);
+        let clock = std::sync::Arc::new(support::SetClock(chrono::Utc::now().into()));
+        let other = f.reopen_at(clock.clone()).await;
+        for catalog in [&f.catalog, &other] {
+            assert_eq!(catalog.files(f.lake, pinned, table).await.unwrap().files.len(), 4);
+        }
+        f.catalog.merge(&merge_of_all(f, "m.parquet").await).await.unwrap().unwrap();
+        // Here at once; there it may be a while, but for less than the grace of deletion.
+        assert_eq!(f.catalog.files(f.lake, pinned, table).await.unwrap().files.len(), 1);
+        *clock.0.lock().unwrap() += Duration::from_secs(31);
+        assert_eq!(other.files(f.lake, pinned, table).await.unwrap().files.len(), 1);
+        other.close().await;
+    }
+
+    pub async fn readers_miss_no_row_while_files_are_merged(f: &Fixture) {
+        const ROWS: i64 = 60;
+        files_of_one_row(f, 1).await;
+        let reader = f.reopen().await;
+        // As a coordinator does it.
+        let turn = tokio::sync::Mutex::new(());
+        let writing = async {
+            for n in 2..=ROWS {
+                let _turn = turn.lock().await;
+                one_more_row(f, n).await;
+            }
+        };
+        let merging = async {
+            let mut merges = 0;
+            while f.catalog.watermark(f.lake).await.unwrap().0.get() <= ROWS {
+                let merge = merge_of_all(f, &format!("m{merges}.parquet")).await;
+                let _turn = turn.lock().await;
+                if merge.inputs.len() > 1 && f.catalog.merge(&merge).await.unwrap().is_some() {
+                    merges += 1;
+                }
+            }
+            assert!(merges > 2, "{merges}");
+        };
+        let reading = async |catalog: &Catalog| {
+            loop {
+                let at = catalog.latest(f.lake).await.unwrap();
+                let files = catalog.files(f.lake, at.id, TableId::new(1)).await.unwrap();
+                // Of a file that was merged meanwhile only those of the snapshot are rows.
+                if files.files.iter().all(|f| f.partial_max.is_none_or(|max| max <= at.id)) {
+                    let rows: u64 = files.files.iter().map(|f| f.record_count).sum();
+                    assert_eq!(rows as i64, at.watermark.get() - 1, "at {at:?}: {files:?}");
+                }
+                if at.watermark.get() > ROWS {
+                    return;
+                }
+            }
+        };
+        tokio::join!(writing, merging, reading(&f.catalog), reading(&reader));
+        reader.close().await;
     }
 
     pub async fn newer_tables_are_refused(f: &Fixture) {

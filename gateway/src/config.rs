@@ -29,6 +29,12 @@ pub struct Options {
     /// How old a file must be that nothing refers to (of a COPY that a crash broke off) before it is deleted, in seconds; the same on every server of a lake [default: 3600]
     #[arg(long, env = "DUCKMESH_SWEEP_GRACE_SECONDS", value_name = "S")]
     pub sweep_grace_seconds: Option<u64>,
+    /// Whether small files of a table are merged into larger ones [default: true]
+    #[arg(long, env = "DUCKMESH_MERGE_FILES", value_name = "BOOL")]
+    pub merge_files: Option<bool>,
+    /// How long files stay that were merged into another, for statements of other servers that still read them, in seconds; longer than the longest statement there [default: 3600]
+    #[arg(long, env = "DUCKMESH_MERGE_GRACE_SECONDS", value_name = "S")]
+    pub merge_grace_seconds: Option<u64>,
     /// Memory DuckDB may use for a lake's queries, in MiB; its process may have twice this and 1 GiB [default: a quarter of the machine's, at most 4096]
     #[arg(long, env = "DUCKMESH_ENGINE_MEMORY_MB", value_name = "MIB")]
     pub engine_memory_mb: Option<u64>,
@@ -70,6 +76,10 @@ pub struct Config {
     pub commit_interval: Duration,
     /// See [`Options::sweep_grace_seconds`].
     pub sweep_grace: Duration,
+    /// See [`Options::merge_files`].
+    pub merge_files: bool,
+    /// See [`Options::merge_grace_seconds`].
+    pub merge_grace: Duration,
     /// DuckDB's `memory_limit` in bytes.
     pub engine_memory_bytes: u64,
     /// DuckDB's `threads`.
@@ -101,6 +111,8 @@ impl Options {
             catalog: self.catalog.or(file.catalog),
             commit_interval_ms: self.commit_interval_ms.or(file.commit_interval_ms),
             sweep_grace_seconds: self.sweep_grace_seconds.or(file.sweep_grace_seconds),
+            merge_files: self.merge_files.or(file.merge_files),
+            merge_grace_seconds: self.merge_grace_seconds.or(file.merge_grace_seconds),
             engine_memory_mb: self.engine_memory_mb.or(file.engine_memory_mb),
             engine_threads: self.engine_threads.or(file.engine_threads),
             engine_temp_mb: self.engine_temp_mb.or(file.engine_temp_mb),
@@ -159,6 +171,8 @@ impl Options {
             catalog_url,
             commit_interval: Duration::from_millis(self.commit_interval_ms.unwrap_or(1000)),
             sweep_grace: Duration::from_secs(self.sweep_grace_seconds.unwrap_or(3600)),
+            merge_files: self.merge_files.unwrap_or(true),
+            merge_grace: Duration::from_secs(self.merge_grace_seconds.unwrap_or(3600)),
             engine_memory_bytes: self.engine_memory_mb.unwrap_or_else(default_engine_memory_mb) * MIB,
             engine_threads: self.engine_threads.unwrap_or_else(|| u32::try_from(cores).unwrap_or(u32::MAX)),
             engine_temp_bytes: self.engine_temp_mb.unwrap_or(16_384) * MIB,
@@ -176,6 +190,9 @@ impl Options {
         }
         if config.sweep_grace.is_zero() {
             bail!("sweep_grace_seconds: must be at least 1: files that are being written are young");
+        }
+        if config.merge_grace.is_zero() {
+            bail!("merge_grace_seconds: must be at least 1: statements that run now may read what was just merged");
         }
         Ok(config)
     }

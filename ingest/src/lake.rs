@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use duckmesh_catalog::{Catalog, Offset, lakes::LakeInfo, publish::Rejection};
+use duckmesh_catalog::{
+    Catalog, Offset,
+    lakes::LakeInfo,
+    publish::{Publication, Published, Rejection},
+};
 use duckmesh_storage::LakeFiles;
 use tokio::{
     sync::{Mutex, watch},
@@ -13,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     bus::{Bus, LaneState},
-    coordinator,
+    coordinator::{self, merge::Added},
     error::{AppendError, BusError, OpenError, WaitError},
     frame::{Part, Write},
     gates::{Gates, Hold},
@@ -21,6 +25,7 @@ use crate::{
     options::LakeOptions,
     progress::Progress,
     publish::Publisher,
+    readers::{Readers, Reading},
 };
 
 /// What a write got.
@@ -51,7 +56,19 @@ pub(crate) struct Shared {
     pub(crate) options: LakeOptions,
     pub(crate) progress: Progress,
     pub(crate) meters: Meters,
+    /// Publications and merges take turns: none fails because of the other.
+    pub(crate) publishing: Mutex<()>,
+    pub(crate) added: Added,
+    pub(crate) readers: Readers,
     gates: Gates,
+}
+
+impl Shared {
+    /// Publishes, when it is its turn.
+    pub(crate) async fn publish(&self, publication: &Publication) -> duckmesh_catalog::catalog::Result<Published> {
+        let _turn = self.publishing.lock().await;
+        self.catalog.publish(publication).await
+    }
 }
 
 /// Whether the tasks of a lake are to end.
@@ -89,6 +106,9 @@ impl Lake {
         let shared = Arc::new(Shared {
             progress: Progress::new(lane, watermark),
             meters: Meters::new(info.name.as_str()),
+            publishing: Mutex::default(),
+            added: Added::default(),
+            readers: Readers::default(),
             gates: Gates::default(),
             catalog,
             info,
@@ -120,6 +140,12 @@ impl Lake {
     #[must_use]
     pub fn bus(&self) -> &Arc<dyn Bus> {
         &self.shared.bus
+    }
+
+    /// To be taken before files are listed, and kept while they are read.
+    #[must_use]
+    pub fn read(&self) -> Reading {
+        self.shared.readers.begin(self.shared.catalog.now())
     }
 
     /// Appends a write, in a group with others. When this returns, the write is durable (G1).

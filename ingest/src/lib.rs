@@ -13,6 +13,7 @@ mod meters;
 pub mod options;
 mod progress;
 mod publish;
+mod readers;
 
 pub use bus::{Bus, postgres::PostgresBus, sqlite::SqliteBus};
 pub use error::{AppendError, AppendErrorKind, BusError, BusErrorKind, OpenError, WaitError};
@@ -20,3 +21,4 @@ pub use frame::{IdempotencyKey, Part, Validated, Write};
 pub use gates::Hold;
 pub use lake::{Appended, Lake};
 pub use options::LakeOptions;
+pub use readers::Reading;

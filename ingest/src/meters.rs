@@ -15,6 +15,9 @@ pub(crate) struct Meters {
     pub(crate) publish_failures: Counter,
     pub(crate) dead_letters: Counter,
     pub(crate) swept: Counter,
+    pub(crate) merges: Counter,
+    pub(crate) merged_files: Counter,
+    pub(crate) deleted: Counter,
     pub(crate) lag: Gauge,
     pub(crate) leader: Gauge,
 }
@@ -34,6 +37,9 @@ impl Meters {
             publish_failures: counter!("duckmesh_publish_failures_total", &lake()),
             dead_letters: counter!("duckmesh_dead_letters_total", &lake()),
             swept: counter!("duckmesh_swept_files_total", &lake()),
+            merges: counter!("duckmesh_merges_total", &lake()),
+            merged_files: counter!("duckmesh_merged_files_total", &lake()),
+            deleted: counter!("duckmesh_deleted_files_total", &lake()),
             lag: gauge!("duckmesh_watermark_lag_frames", &lake()),
             leader: gauge!("duckmesh_coordinator_leader", &lake()),
         }

@@ -44,6 +44,10 @@ pub struct LakeOptions {
     /// How old a file must be that nothing refers to, before it is deleted. Every process that writes the lake must
     /// have the same.
     pub sweep_grace: Duration,
+    /// Whether small files of a table are merged.
+    pub merge_files: bool,
+    /// How long files stay that were merged into another: statements of other processes may still read them.
+    pub merge_grace: Duration,
 }
 
 impl Default for LakeOptions {
@@ -67,6 +71,8 @@ impl Default for LakeOptions {
             trim_interval: Duration::from_secs(10),
             key_window: Duration::from_secs(25 * 3600),
             sweep_grace: Duration::from_secs(3600),
+            merge_files: true,
+            merge_grace: Duration::from_secs(3600),
         }
     }
 }

@@ -67,6 +67,11 @@ impl FileEncoder {
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let batch = self.layout.stored(batch)?;
+        self.write_stored(&batch)
+    }
+
+    /// Writes rows that are in the types of the file already.
+    pub(crate) fn write_stored(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut done = 0;
         while done < batch.num_rows() {
             let group = match &mut self.group {

@@ -61,7 +61,7 @@ impl LakeFiles {
     }
 }
 
-fn field_id(field: &Type) -> Option<i32> {
+pub(crate) fn field_id(field: &Type) -> Option<i32> {
     let info = field.get_basic_info();
     info.has_id().then(|| info.id())
 }

@@ -21,6 +21,11 @@ use crate::{
 const DECIMAL_IN_INT32: u8 = 9;
 const DECIMAL_IN_INT64: u8 = 18;
 
+/// The column in which a merged file keeps the snapshot that each row came in, as the official extension names it.
+pub const ROW_SNAPSHOT_NAME: &str = "_ducklake_internal_snapshot_id";
+/// Its field id.
+pub const ROW_SNAPSHOT_FIELD: ColumnId = ColumnId::new(2_147_483_539);
+
 /// How batches of some of a table's columns lie in a Parquet file.
 #[derive(Debug)]
 pub(crate) struct Layout {
@@ -67,14 +72,22 @@ impl Layout {
             stored.push(Field::new(&column.name, stored_type(&column.ty.arrow()), true));
             types.push(column.ty.clone());
         }
-        let root = Type::group_type_builder("duckdb_schema").with_fields(fields);
-        let root = root.build().map_err(|e| Error::parquet("build a file's schema", e))?;
-        Ok(Self {
-            arrow: Arc::new(Schema::new(stored)),
-            parquet: SchemaDescriptor::new(Arc::new(root)),
-            leaves,
-            columns: types,
-        })
+        let parquet = SchemaDescriptor::new(built(root(fields))?);
+        Ok(Self { arrow: Arc::new(Schema::new(stored)), parquet, leaves, columns: types })
+    }
+
+    /// With a column behind the others for the snapshot of each row.
+    pub(crate) fn with_row_snapshot(self) -> Result<Self> {
+        let Self { arrow, parquet, mut leaves, mut columns } = self;
+        let ty = ColumnType::Int8;
+        let mut stored: Vec<_> = arrow.fields().iter().cloned().collect();
+        stored.push(Arc::new(Field::new(ROW_SNAPSHOT_NAME, ty.arrow(), true)));
+        let mut fields = parquet.root_schema().get_fields().to_vec();
+        fields.push(scalar(ROW_SNAPSHOT_NAME, &ty, ROW_SNAPSHOT_FIELD)?);
+        leaves.push(Leaf { id: ROW_SNAPSHOT_FIELD, ty: ty.clone() });
+        columns.push(ty);
+        let parquet = SchemaDescriptor::new(built(root(fields))?);
+        Ok(Self { arrow: Arc::new(Schema::new(stored)), parquet, leaves, columns })
     }
 
     /// All columns as text, whatever their types: the reader casts.
@@ -103,6 +116,10 @@ impl Layout {
         RecordBatch::try_new_with_options(self.arrow.clone(), columns, &options)
             .map_err(|e| Error::caused(ErrorKind::Invalid, format!("a batch does not fit its table: {e}"), e))
     }
+}
+
+fn root(fields: Vec<TypePtr>) -> parquet::errors::Result<Type> {
+    Type::group_type_builder("duckdb_schema").with_fields(fields).build()
 }
 
 /// An Arrow type as it is handed to the Parquet writer, which cannot write this kind of interval itself.

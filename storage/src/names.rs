@@ -37,7 +37,12 @@ pub(crate) fn staged() -> String {
     format!("{PREFIX}staged-{}.parquet", Uuid::now_v7())
 }
 
-/// For a part that a coordinator made: the first offset whose rows are in it. None for a staged file.
+/// A new name for a file that others are merged into.
+pub(crate) fn merged() -> String {
+    format!("{PREFIX}merged-{}.parquet", Uuid::now_v7())
+}
+
+/// For a part that a coordinator made: the first offset whose rows are in it. None for a staged or merged file.
 #[must_use]
 pub fn first_offset(path: &str) -> Option<Offset> {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -47,7 +52,8 @@ pub fn first_offset(path: &str) -> Option<Offset> {
 
 /// Whether a path's last part is a name that was made here, or that of such a file's unfinished upload
 /// (`….parquet#1`).
-pub(crate) fn is_ours(path: &str) -> bool {
+#[must_use]
+pub fn is_ours(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let ending = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once(".parquet"));
     ending.is_some_and(|(_, ending)| ending.is_empty() || ending.starts_with('#'))

@@ -32,6 +32,8 @@ const REACHED: &[&str] = &[
     "commit-after-put",
     "publish-before-commit",
     "publish-after-commit",
+    "compact-after-put",
+    "compact-before-publish",
     "trim-before",
     "trim-after",
 ];
@@ -44,8 +46,6 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("cache-before-rename", "the cache comes with remote storage"),
     ("engine-before-lock", "passed in the worker: see worker_kill"),
     ("engine-mid-stream", "passed in the worker: see worker_kill"),
-    ("compact-after-put", "compaction has its own issue"),
-    ("compact-before-publish", "compaction has its own issue"),
     ("retention-after-list", "retention has its own issue"),
     ("retention-before-delete", "retention has its own issue"),
     ("migrate-mid", "passed at the first start: see crash_in_a_migration"),
@@ -212,6 +212,8 @@ crash_at!(
     co1_at_commit_after_put = "commit-after-put",
     co2_at_publish_before_commit = "publish-before-commit",
     co2_at_publish_after_commit = "publish-after-commit",
+    rd3_at_compact_after_put = "compact-after-put",
+    rd3_at_compact_before_publish = "compact-before-publish",
     at_trim_before = "trim-before",
     at_trim_after = "trim-after",
 );

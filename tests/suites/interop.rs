@@ -13,6 +13,7 @@ on_both_catalogs!(
     interop_rows_of_duckdb_are_seen,
     interop_truncated_and_widened,
     interop_both_write_at_once,
+    interop_merged_files_have_the_same_history,
 );
 
 const TABLE: &str = "CREATE TABLE types (
@@ -219,4 +220,69 @@ async fn interop_both_write_at_once(stand: &mut Stand) {
     assert_eq!(got, wanted, "G1: on our side");
     assert_eq!(stand.lake().text(sql), wanted, "on theirs");
     assert_eq!(client.value("SELECT count(*) FROM duckmesh.dead_letters").await, "0");
+}
+
+/// G6, RD3: files that were merged here have the same rows there, at every snapshot, with the same row ids and changes.
+async fn interop_merged_files_have_the_same_history(stand: &mut Stand) {
+    const ROWS: usize = 25;
+    let client = stand.client().await;
+    client.ok("SET duckmesh.write_visibility = visible; SET timezone = 'UTC'").await;
+    client.ok("CREATE TABLE t (a int, b text, c interval, d numeric(10,2), e text[])").await;
+    let mut versions = vec![stand.newest_snapshot().await];
+    for n in 1..=ROWS {
+        let row = format!("({n}, 'row {n}', '{n} days', {n}.25, '{{x{n},NULL}}')");
+        client.ok(&format!("INSERT INTO t VALUES {row}")).await;
+        versions.push(stand.newest_snapshot().await);
+    }
+    few_files(&client, "t", 10).await;
+    let lake = stand.lake();
+    let columns = "a, b, c, d, array_length(e, 1)";
+    let theirs: Vec<String> = versions
+        .iter()
+        .map(|version| format!("SELECT a, b, c, d, len(e) FROM t AT (VERSION => {version}) ORDER BY a"))
+        .chain(["SELECT count(*) FROM t WHERE rowid <> a - 1".to_owned()])
+        .collect();
+    let theirs = lake.run(&theirs.iter().map(String::as_str).collect::<Vec<_>>());
+    for (rows, (version, theirs)) in versions.iter().zip(&theirs).enumerate() {
+        client.ok(&format!("SET duckmesh.snapshot = '{version}'")).await;
+        let ours = client.text(&format!("SELECT {columns} FROM t ORDER BY a")).await;
+        assert_eq!((ours.len(), &ours), (rows, theirs), "snapshot {version}");
+    }
+    assert_eq!(theirs.last().unwrap(), &["0"], "row ids are what they were");
+    client.ok("RESET duckmesh.snapshot").await;
+    // Changes between two snapshots in the middle of a merged file.
+    let numbers = |from: usize, to: usize| (from..=to).map(|n| n.to_string()).collect::<Vec<_>>();
+    let since = |n: usize| versions[n].parse::<u64>().unwrap() + 1;
+    for function in ["ducklake_table_insertions", "ducklake_table_changes"] {
+        for (from, to) in [(0, ROWS), (3, 9), (8, ROWS), (0, 1)] {
+            let (first, last) = (since(from), &versions[to]);
+            let sql = format!("SELECT a FROM {function}('lake', 'main', 't', {first}, {last}) ORDER BY a");
+            assert_eq!(lake.text(&sql), numbers(from + 1, to), "{sql}");
+        }
+    }
+    // Rows of a merged file are deleted there, it is merged there, and here again.
+    lake.run(&["DELETE FROM t WHERE a = 3"]);
+    assert_eq!(client.value("SELECT count(*), sum(a) FROM t").await, "24|322");
+    for n in 26..=45 {
+        client.ok(&format!("INSERT INTO t (a) VALUES ({n})")).await;
+    }
+    few_files(&client, "t", 12).await;
+    let merged = lake.run(&[
+        "CALL ducklake_merge_adjacent_files('lake')",
+        "CALL ducklake_cleanup_old_files('lake', cleanup_all => true)",
+        "SELECT count(*), sum(a) FROM t",
+    ]);
+    assert_eq!(merged[2], ["44|1032"]);
+    assert_eq!(client.value("SELECT count(*), sum(a) FROM t").await, "44|1032");
+    client.ok(&format!("SET duckmesh.snapshot = '{}'", versions[7])).await;
+    assert_eq!(client.value("SELECT count(*), sum(a) FROM t").await, "7|28");
+}
+
+/// Waits until a table has fewer files than that.
+async fn few_files(client: &Client, table: &str, files: u32) {
+    let sql = format!("SELECT count(*) < {files} FROM duckmesh.files WHERE table_name = '{table}'");
+    eventually_async("small files are merged", Duration::from_secs(60), || async {
+        (client.value(&sql).await == "t").then_some(())
+    })
+    .await;
 }

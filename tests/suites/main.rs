@@ -13,6 +13,7 @@ mod extended;
 mod faults;
 mod flights;
 mod interop;
+mod merging;
 mod planning;
 mod psql;
 mod sequences;

@@ -19,9 +19,9 @@ use crate::{
 };
 
 /// Attempts against writers that are not ours and keep taking the next snapshot id.
-const ATTEMPTS: usize = 20;
+pub(super) const ATTEMPTS: usize = 20;
 /// Attempts where the store cannot now; each may have waited for a lock already.
-const ATTEMPTS_BUSY: usize = 4;
+pub(super) const ATTEMPTS_BUSY: usize = 4;
 
 impl Catalog {
     /// Publishes: all of it, or nothing.
@@ -193,7 +193,7 @@ async fn move_watermark(tx: &mut Transaction, publication: &Publication) -> Resu
 }
 
 /// What the snapshot covers of the log; for a publication that shows nothing, the newest snapshot covers more from now on.
-fn cover(snapshot: SnapshotId, watermark: Offset, ddl_offset: Offset) -> Statement {
+pub(super) fn cover(snapshot: SnapshotId, watermark: Offset, ddl_offset: Offset) -> Statement {
     Statement::new(
         "INSERT INTO @duckmesh_snapshot(snapshot_id, watermark, ddl_offset) VALUES ($1, $2, $3)
          ON CONFLICT (snapshot_id) DO UPDATE SET watermark = excluded.watermark, ddl_offset = excluded.ddl_offset",
@@ -259,6 +259,6 @@ fn extra_info(publication: &Publication) -> String {
 }
 
 /// Whether the store itself found a key taken (a rule of SQL has no cause).
-fn is_store_conflict(error: &Error) -> bool {
+pub(super) fn is_store_conflict(error: &Error) -> bool {
     error.kind() == ErrorKind::AlreadyExists && std::error::Error::source(error).is_some()
 }

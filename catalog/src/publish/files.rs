@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::stats::{Range, TableStats};
 use crate::{
-    ColumnId, ColumnType, SnapshotId, TableDef,
+    ColumnId, ColumnType, SnapshotId, TableDef, TableId,
     catalog::Result,
     files::NewFile,
     params,
@@ -29,7 +29,8 @@ pub(super) async fn insert(
     };
     let mut row_id = first_row;
     for file in files {
-        insert_file(statements, snapshot, table, file, *next_file_id, row_id);
+        let place = Place { id: *next_file_id, table: table.id, begin: snapshot, partial_max: None, row_id };
+        insert_file(statements, &place, file);
         *next_file_id += 1;
         row_id += count(file.record_count);
     }
@@ -51,28 +52,33 @@ pub(super) async fn insert(
     merge_stats(tx, statements, table, files, had_rows).await
 }
 
-fn insert_file(
-    statements: &mut Vec<Statement>,
-    snapshot: SnapshotId,
-    table: &TableDef,
-    file: &NewFile,
-    id: i64,
-    row_id: i64,
-) {
+/// Where a file comes in a table.
+pub(super) struct Place {
+    pub id: i64,
+    pub table: TableId,
+    pub begin: SnapshotId,
+    /// For a merged file: since when all of it is visible.
+    pub partial_max: Option<SnapshotId>,
+    pub row_id: i64,
+}
+
+/// Adds the statements for the rows of one file.
+pub(super) fn insert_file(statements: &mut Vec<Statement>, place: &Place, file: &NewFile) {
     statements.push(Statement::new(
         "INSERT INTO @ducklake_data_file(data_file_id, table_id, begin_snapshot, path, path_is_relative, file_format,
-            record_count, file_size_bytes, footer_size, row_id_start)
-         VALUES ($1, $2, $3, $4, $5, 'parquet', $6, $7, $8, $9)",
+            record_count, file_size_bytes, footer_size, row_id_start, partial_max)
+         VALUES ($1, $2, $3, $4, $5, 'parquet', $6, $7, $8, $9, $10)",
         params![
-            id,
-            table.id,
-            snapshot,
+            place.id,
+            place.table,
+            place.begin,
             &file.path,
             true,
             file.record_count,
             file.size_bytes,
             file.footer_size_bytes,
-            row_id
+            place.row_id,
+            place.partial_max
         ],
     ));
     for stats in &file.stats {
@@ -81,8 +87,8 @@ fn insert_file(
                 null_count, min_value, max_value, contains_nan)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             params![
-                id,
-                table.id,
+                place.id,
+                place.table,
                 stats.column,
                 stats.size_bytes,
                 stats.value_count,

@@ -11,7 +11,9 @@ pub(super) struct Effect {
     pub inlined: bool,
     /// Columns may be other ones.
     pub altered: bool,
-    /// Rows of older snapshots may have changed: merged files, flushed rows, or something we do not know.
+    /// Files became one, with the same rows.
+    pub merged: bool,
+    /// Rows of older snapshots may have changed: rewritten files, flushed rows, or something we do not know.
     pub rewritten: bool,
 }
 
@@ -28,6 +30,7 @@ impl Effect {
                 "altered_table" => self.altered |= own,
                 // Also a table under a new name; the name says nothing of the id.
                 "created_table" => self.altered = true,
+                "merge_adjacent" => self.merged |= own,
                 "created_schema" | "dropped_schema" | "altered_schema" | "created_view" | "dropped_view"
                 | "altered_view" => {}
                 _ => self.rewritten = true,
@@ -46,9 +49,8 @@ mod tests {
             let mut effect = Effect::default();
             effect.add(Some(changes), TableId::new(1));
             let mut got = String::new();
-            for (on, letter) in
-                [(effect.files, 'f'), (effect.inlined, 'i'), (effect.altered, 'a'), (effect.rewritten, 'r')]
-            {
+            let Effect { files, inlined, altered, merged, rewritten } = effect;
+            for (on, letter) in [(files, 'f'), (inlined, 'i'), (altered, 'a'), (merged, 'm'), (rewritten, 'r')] {
                 if on {
                     got.push(letter);
                 }
@@ -61,7 +63,9 @@ mod tests {
         check("altered_table:1,inserted_into_table:1", "fa");
         check("created_view:\"main\".\"v\"", "");
         check("created_table:\"main\".\"a,b\"", "ar");
-        check("merge_adjacent:2", "r");
+        check("merge_adjacent:1,inserted_into_table:1", "fm");
+        check("merge_adjacent:2", "");
+        check("flushed_inlined:2", "r");
         check("", "");
     }
 }

@@ -13,6 +13,15 @@ use duckmesh_catalog::{
 };
 use uuid::Uuid;
 
+/// A clock that goes when it is told to.
+pub struct SetClock(pub std::sync::Mutex<chrono::DateTime<chrono::Utc>>);
+
+impl clock::Clock for SetClock {
+    fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        *self.0.lock().unwrap()
+    }
+}
+
 pub struct Fixture {
     pub catalog: Catalog,
     pub lake: LakeId,
@@ -41,6 +50,11 @@ impl Fixture {
 
     pub async fn try_reopen(&self) -> Result<Catalog, Error> {
         Catalog::open(self.location.clone(), Arc::new(SystemClock)).await
+    }
+
+    /// Another process' handle, with its own clock.
+    pub async fn reopen_at(&self, clock: Arc<dyn clock::Clock>) -> Catalog {
+        Catalog::open(self.location.clone(), clock).await.unwrap()
     }
 
     pub async fn reopen(&self) -> Catalog {

@@ -78,6 +78,7 @@ async fn explained(
     report.add("Covers token", session.token(snapshot.watermark).to_string());
     let bound = query.params.is_empty() || params.values.len() >= query.params.len();
     let params = bound.then_some(params);
+    let _reading = session.lake.lake.read();
     let prelude = tables::prelude(session, pin, query, params).await?;
     let _scratch = select::ScratchFiles(prelude.scratch);
     prelude.scans.iter().for_each(|scan| report.scan(scan));

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
+use duckmesh_ingest::Reading;
 
 use super::{
     barrier,
@@ -68,6 +69,7 @@ pub struct Running {
     cancel: Cancel,
     calls: Option<RowCalls>,
     _scratch: ScratchFiles,
+    _reading: Reading,
     /// The lake stays open while it runs.
     _lake: Arc<OpenLake>,
 }
@@ -83,11 +85,19 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
     let parts = calls::run(session, &pin.schema, &plan.sql, &plan.params, params).await?;
     let calls = RowCalls::of(session, &pin.schema, plan, params)?;
     let sql = render::sql(session, &parts, &plan.params, Some(params))?;
+    let reading = session.lake.lake.read();
     let prelude = tables::prelude(session, pin, plan, Some(params)).await?;
     let scratch = ScratchFiles(prelude.scratch);
     let request = QueryRequest { prelude: prelude.sql, relations: prelude.relations, ..request(session, sql) };
     let stream = session.lake.engine.query(request).await?;
-    Ok(Running { stream, cancel: session.cancel.clone(), calls, _scratch: scratch, _lake: session.lake.clone() })
+    Ok(Running {
+        stream,
+        cancel: session.cancel.clone(),
+        calls,
+        _scratch: scratch,
+        _reading: reading,
+        _lake: session.lake.clone(),
+    })
 }
 
 impl Running {

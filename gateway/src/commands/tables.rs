@@ -11,7 +11,7 @@ use duckmesh_catalog::{
     ColumnDef, ColumnType, SnapshotId, TableDef,
     files::{DataFile, InlinedRows, TableFiles},
 };
-use duckmesh_storage::{ColumnPredicate, Comparison, Ranges, Test, prune};
+use duckmesh_storage::{ColumnPredicate, Comparison, ROW_SNAPSHOT_FIELD, Ranges, Test, prune};
 
 use super::{failure, render::parameter_value};
 use crate::{
@@ -61,7 +61,7 @@ struct Source {
     deletes: Option<String>,
     /// Positions that are hidden beside those.
     hidden: Vec<u64>,
-    /// For a file that another program merged of files of several snapshots: the snapshot whose rows are seen.
+    /// For a file that was merged of files of several snapshots: the snapshot whose rows are seen.
     seen_at: Option<SnapshotId>,
     /// Whether the file has all the table's columns under their names: it can be read as it is.
     is_current: bool,
@@ -84,9 +84,6 @@ impl Source {
 const LOOKED_AT_FILES_MAX: usize = 256;
 /// Below this many bytes together a bad plan costs less than looking.
 const LOOKED_AT_BYTES_MIN: u64 = 8 << 20;
-
-/// Field id of the column in which the official extension keeps a row's snapshot in a merged file.
-const ROW_SNAPSHOT_FIELD: i64 = 2_147_483_539;
 
 /// Relations of everything a query reads. `params` none: to describe only, then no file is named at all.
 ///

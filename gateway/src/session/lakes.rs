@@ -224,6 +224,8 @@ impl Lakes {
         let mut options = LakeOptions {
             commit_interval: self.config.commit_interval,
             sweep_grace: self.config.sweep_grace,
+            merge_files: self.config.merge_files,
+            merge_grace: self.config.merge_grace,
             ..LakeOptions::default()
         };
         if self.config.catalog_url.is_none() {

@@ -71,6 +71,7 @@ pub(super) async fn publish(
     }
     failpoint::hit("commit-after-put")?;
     let rejected = prepared.rejected.len() as u64;
+    let added: Vec<(Uuid, usize)> = files.iter().map(|(table, files)| (*table, files.len())).collect();
     let publication = Publication {
         lake,
         epoch: lease.epoch,
@@ -81,7 +82,8 @@ pub(super) async fn publish(
         files,
         rejected: prepared.rejected,
     };
-    catalog.publish(&publication).await.map_err(|e| refused_if(is_ddl, e.into()))?;
+    shared.publish(&publication).await.map_err(|e| refused_if(is_ddl, e.into()))?;
+    added.into_iter().for_each(|(table, files)| shared.added.note(table, files));
     shared.meters.dead_letters.increment(rejected);
     Ok(())
 }

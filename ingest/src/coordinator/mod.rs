@@ -3,11 +3,14 @@
 //! The watermark in the catalog is the only state: whatever happens, the next coordinator reads it and goes on
 //! from there.
 
+mod cleanup;
 mod commit;
+pub(crate) mod merge;
 mod plan;
 mod poison;
 mod recover;
 mod sweep;
+mod tiers;
 mod work;
 
 use std::{sync::Arc, time::Duration};
@@ -78,6 +81,8 @@ async fn lead(shared: &Arc<Shared>, lease: &Lease, stop: &mut watch::Receiver<St
         end = work::run(shared, lease, stop) => end,
         () = renew(shared, lease) => End::Fenced,
         never = sweep::run(shared) => match never {},
+        never = merge::run(shared, lease) => match never {},
+        never = cleanup::run(shared) => match never {},
     }
 }
 

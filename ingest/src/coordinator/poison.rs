@@ -74,7 +74,7 @@ impl Leader<'_> {
             files: Vec::new(),
             rejected,
         };
-        match self.shared.catalog.publish(&publication).await.map_err(Failure::from) {
+        match self.shared.publish(&publication).await.map_err(Failure::from) {
             Ok(_) => {}
             // A rejection cannot be rejected: only an operator can help.
             Err(Failure::Unappliable(why) | Failure::Refused(why)) => {

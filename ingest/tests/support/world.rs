@@ -7,11 +7,11 @@ use arrow::{
     datatypes::Int64Type,
 };
 use duckmesh_catalog::{
-    Catalog, ColumnDef, ColumnId, ColumnType, LakeName, Offset, TableDef, catalog::Location, clock::SystemClock,
-    ddl::DdlOp, lakes::LakeInfo,
+    Catalog, ColumnDef, ColumnId, ColumnType, LakeName, Offset, SnapshotId, TableDef, catalog::Location,
+    clock::SystemClock, ddl::DdlOp, lakes::LakeInfo,
 };
 use duckmesh_ingest::{Appended, Bus, IdempotencyKey, Lake, LakeOptions, Part, PostgresBus, SqliteBus, Write};
-use duckmesh_storage::LakeFiles;
+use duckmesh_storage::{LakeFiles, ROW_SNAPSHOT_NAME};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use uuid::Uuid;
 
@@ -94,21 +94,40 @@ impl World {
         schema.table_by_uuid(table).cloned()
     }
 
+    /// The live files of a table.
+    pub async fn live_files(&self, table: Uuid) -> Vec<duckmesh_catalog::DataFile> {
+        let at = self.catalog.latest(self.info.id).await.unwrap();
+        let def = self.def(table).await.expect("the table");
+        self.catalog.files(self.info.id, at.id, def.id).await.unwrap().files.clone()
+    }
+
+    /// Names of the Parquet files that are there.
+    pub async fn stored(&self) -> Vec<String> {
+        self.files.list().await.unwrap().into_iter().map(|file| file.path).collect()
+    }
+
     /// The values of column `n` that a reader sees now, sorted.
     pub async fn rows(&self, table: Uuid) -> Vec<i64> {
         let at = self.catalog.latest(self.info.id).await.unwrap();
         let def = self.def(table).await.expect("the table");
         let files = self.catalog.files(self.info.id, at.id, def.id).await.unwrap();
-        let mut rows = Vec::new();
-        for file in &files.files {
-            let path = self.files.local_path(&file.path).unwrap();
-            let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap());
-            for batch in reader.unwrap().build().unwrap() {
-                let batch = batch.unwrap();
-                rows.extend(batch.column(0).as_primitive::<Int64Type>().values());
-            }
-        }
+        let mut rows: Vec<i64> = files.files.iter().flat_map(|file| self.rows_of_file(file, at.id)).collect();
         rows.sort_unstable();
+        rows
+    }
+
+    /// The values of column `n` that a file has at a snapshot.
+    pub fn rows_of_file(&self, file: &duckmesh_catalog::DataFile, at: SnapshotId) -> Vec<i64> {
+        let path = self.files.local_path(&file.path).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap());
+        let mut rows = Vec::new();
+        for batch in reader.unwrap().build().unwrap() {
+            let batch = batch.unwrap();
+            let values = batch.column(0).as_primitive::<Int64Type>().values();
+            let snapshots = batch.column_by_name(ROW_SNAPSHOT_NAME).map(|c| c.as_primitive::<Int64Type>().values());
+            let is_seen = |row: usize| snapshots.is_none_or(|snapshots| snapshots[row] <= at.get());
+            rows.extend((0..values.len()).filter(|row| is_seen(*row)).map(|row| values[row]));
+        }
         rows
     }
 }
