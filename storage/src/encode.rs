@@ -26,7 +26,8 @@ pub struct EncodedFile {
 /// Blocks: not for a runtime's workers.
 pub fn encode(table: &TableDef, columns: &[ColumnId], batches: &[RecordBatch], seed: &NameSeed) -> Result<EncodedFile> {
     let layout = Arc::new(Layout::new(table, columns, Others::Refused)?);
-    let mut encoder = FileEncoder::new(layout)?;
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    let mut encoder = FileEncoder::of_rows(layout, rows)?;
     for batch in batches {
         encoder.write(batch)?;
     }
@@ -42,7 +43,8 @@ pub fn write_scratch(table: &TableDef, columns: &[ColumnId], batches: &[RecordBa
 
 /// Writes a short-lived local file.
 pub(crate) fn write_local(layout: Layout, batches: &[RecordBatch], path: &Path) -> Result<()> {
-    let mut encoder = FileEncoder::new(Arc::new(layout))?;
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    let mut encoder = FileEncoder::of_rows(Arc::new(layout), rows)?;
     let mut out = File::create(path).map_err(|e| Error::io("create a scratch file", e))?;
     let written = |e| Error::io("write a scratch file", e);
     for batch in batches {

@@ -29,6 +29,8 @@ use crate::{
 const ROW_GROUP_ROWS: usize = 122_880;
 /// Encoded bytes after which a row group ends, whatever its rows: the memory of one writer.
 const ROW_GROUP_BYTES: usize = 128 << 20;
+/// Files of no more rows are written without dictionaries and compression.
+const PLAIN_ROWS_MAX: usize = 256;
 /// Longer texts and blobs have no exact minimum and maximum in the file, and none in the catalog.
 pub(crate) const STATS_TEXT_BYTES_MAX: usize = 256;
 /// The writer's name in every file. Constant: equal rows give equal bytes.
@@ -54,8 +56,22 @@ struct RowGroup {
 
 impl FileEncoder {
     pub(crate) fn new(layout: Arc<Layout>) -> Result<Self> {
+        Self::with(layout, properties()?)
+    }
+
+    /// For a file of so many rows. A few gain nothing from dictionaries and compression, which every reader has to undo;
+    /// when such files are merged, the rows are compressed.
+    pub(crate) fn of_rows(layout: Arc<Layout>, rows: usize) -> Result<Self> {
+        if rows > PLAIN_ROWS_MAX {
+            return Self::new(layout);
+        }
+        let properties = properties()?.into_builder();
+        Self::with(layout, properties.set_compression(Compression::UNCOMPRESSED).set_dictionary_enabled(false).build())
+    }
+
+    fn with(layout: Arc<Layout>, properties: WriterProperties) -> Result<Self> {
         let options = ArrowWriterOptions::new()
-            .with_properties(properties()?)
+            .with_properties(properties)
             .with_skip_arrow_metadata(true)
             .with_parquet_schema(layout.parquet.clone());
         let (file, factory) = ArrowWriter::try_new_with_options(Sink::default(), layout.arrow.clone(), options)

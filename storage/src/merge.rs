@@ -113,7 +113,8 @@ fn corrupt(part: &MergeInput, why: impl std::fmt::Display) -> Error {
 fn join(table: &TableDef, parts: &[(MergeInput, Bytes)]) -> Result<EncodedFile, MergeError> {
     let columns: Vec<ColumnId> = table.columns.iter().map(|c| c.id).collect();
     let layout = Arc::new(Layout::new(table, &columns, Others::Refused)?.with_row_snapshot()?);
-    let mut encoder = FileEncoder::new(Arc::clone(&layout))?;
+    let rows: u64 = parts.iter().map(|(part, _)| part.record_count).sum();
+    let mut encoder = FileEncoder::of_rows(Arc::clone(&layout), usize::try_from(rows).unwrap_or(usize::MAX))?;
     for (part, bytes) in parts {
         copy(part, bytes, &layout, &columns, &mut encoder).map_err(|e| MergeError::of(part, e))?;
     }

@@ -88,7 +88,8 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
     let reading = session.lake.lake.read();
     let prelude = tables::prelude(session, pin, plan, Some(params)).await?;
     let scratch = ScratchFiles(prelude.scratch);
-    let request = QueryRequest { prelude: prelude.sql, relations: prelude.relations, ..request(session, sql) };
+    let (relations, one_row) = (prelude.relations, plan.one_row);
+    let request = QueryRequest { prelude: prelude.sql, relations, one_row, ..request(session, sql) };
     let stream = session.lake.engine.query(request).await?;
     Ok(Running {
         stream,

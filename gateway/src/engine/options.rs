@@ -95,6 +95,8 @@ pub struct QueryRequest {
     pub prelude: Vec<String>,
     /// Trusted relations that the statement may name: its tables' files.
     pub relations: Vec<Relation>,
+    /// Whether it has one row at most: then it is planned once, where others are prepared before they stream.
+    pub one_row: bool,
     /// Exactly one SELECT, rendered from the checked tree.
     pub sql: String,
     /// The client's own text, which positions of errors refer to; empty where there is none.
@@ -116,6 +118,7 @@ impl QueryRequest {
         Self {
             prelude: Vec::new(),
             relations: Vec::new(),
+            one_row: false,
             sql: sql.into(),
             client_sql: Arc::default(),
             time_zone: "UTC".to_owned(),

@@ -168,6 +168,7 @@ impl Inner {
             verb: request.verb,
             prelude: request.prelude.clone(),
             relations: request.relations.clone(),
+            one_row: request.one_row,
             sql: request.sql.clone(),
             time_zone: request.time_zone.clone(),
         };

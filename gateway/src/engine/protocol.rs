@@ -131,6 +131,8 @@ pub struct Request {
     pub prelude: Vec<String>,
     /// Relations that the statement may name, beside what the prelude made.
     pub relations: Vec<Relation>,
+    /// Whether the statement has one row at most.
+    pub one_row: bool,
     /// The statement: exactly one SELECT.
     pub sql: String,
     /// The session's time zone, for DuckDB's `TimeZone`.

@@ -118,6 +118,8 @@ pub struct QueryPlan {
     pub row_calls: Vec<RowCall>,
     /// Whether it asks for row locks (`FOR UPDATE`): there are none.
     pub locks: bool,
+    /// Whether it has one row at most: aggregates without groups.
+    pub one_row: bool,
 }
 
 /// A piece of SQL.

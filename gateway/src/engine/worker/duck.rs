@@ -186,6 +186,36 @@ impl Connection {
         prepared
     }
 
+    /// Runs exactly one statement to its end: its columns, and its rows, which are held in memory.
+    pub fn run(&self, sql: &str) -> DuckResult<(Columns, Rows<'_>)> {
+        let sql = c_string(sql)?;
+        let mut extracted: ffi::duckdb_extracted_statements = ptr::null_mut();
+        // SAFETY: live connection; `extracted` is made here and destroyed once.
+        let count = unsafe {
+            let count = ffi::duckdb_extract_statements(self.raw, sql.as_ptr(), &raw mut extracted);
+            ffi::duckdb_destroy_extracted(&raw mut extracted);
+            count
+        };
+        if count > 1 {
+            return Err(EngineError::syntax("cannot run multiple commands at once"));
+        }
+        let mut result = empty_result();
+        // SAFETY: live connection; the result is owned by Rows from here on.
+        let state = unsafe { ffi::duckdb_query(self.raw, sql.as_ptr(), &raw mut result) };
+        // Nothing runs any more that an interrupt could stop.
+        let rows = Rows { result, connection: None, _of: PhantomData };
+        if state != ffi::DuckDBSuccess {
+            return Err(rows.error().unwrap_or_else(|| EngineError::internal("a statement failed without a reason")));
+        }
+        let columns = rows.columns()?;
+        Ok((columns, rows))
+    }
+
+    /// How a result of these columns becomes Arrow.
+    pub fn arrow_form(&self, columns: &Columns) -> DuckResult<ArrowForm> {
+        ArrowForm::new(self.raw, columns)
+    }
+
     fn prepare_first(&self, extracted: ffi::duckdb_extracted_statements) -> DuckResult<Statement<'_>> {
         let mut raw: ffi::duckdb_prepared_statement = ptr::null_mut();
         // SAFETY: live connection and statements, index below the count; `raw` is owned by Statement from here on.
@@ -263,28 +293,9 @@ impl Statement<'_> {
         Ok(Columns { names, types })
     }
 
-    /// The Arrow schema of the result as DuckDB makes it.
-    pub fn arrow_schema(&self, columns: &Columns) -> DuckResult<ArrowForm> {
-        let mut options: ffi::duckdb_arrow_options = ptr::null_mut();
-        // SAFETY: live connection; the options are owned by ArrowForm from here on.
-        unsafe { ffi::duckdb_connection_get_arrow_options(self.connection, &raw mut options) };
-        let mut form = ArrowForm { options, raw: FFI_ArrowSchema::empty(), schema: Arc::new(Schema::empty()) };
-        let names: Vec<CString> = columns.names.iter().map(|n| c_string(n)).collect::<DuckResult<_>>()?;
-        let mut name_pointers: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
-        let mut types: Vec<ffi::duckdb_logical_type> = columns.types.iter().map(LogicalType::raw).collect();
-        // SAFETY: arrays of equal length whose elements live past the call; FFI_ArrowSchema and ffi::ArrowSchema are
-        // both the C data interface's struct.
-        check(unsafe {
-            ffi::duckdb_to_arrow_schema(
-                form.options,
-                types.as_mut_ptr(),
-                name_pointers.as_mut_ptr(),
-                types.len() as ffi::idx_t,
-                (&raw mut form.raw).cast(),
-            )
-        })?;
-        form.schema = Arc::new(Schema::try_from(&form.raw).map_err(EngineError::arrow)?);
-        Ok(form)
+    /// How its result becomes Arrow.
+    pub fn arrow_form(&self, columns: &Columns) -> DuckResult<ArrowForm> {
+        ArrowForm::new(self.connection, columns)
     }
 
     /// Starts it as a stream: rows are made while they are fetched, and producers stop at a bounded buffer.
@@ -312,6 +323,30 @@ pub struct ArrowForm {
 }
 
 impl ArrowForm {
+    /// The Arrow schema of a result with these columns, as DuckDB makes it.
+    fn new(connection: ffi::duckdb_connection, columns: &Columns) -> DuckResult<Self> {
+        let mut options: ffi::duckdb_arrow_options = ptr::null_mut();
+        // SAFETY: live connection; the options are owned by ArrowForm from here on.
+        unsafe { ffi::duckdb_connection_get_arrow_options(connection, &raw mut options) };
+        let mut form = Self { options, raw: FFI_ArrowSchema::empty(), schema: Arc::new(Schema::empty()) };
+        let names: Vec<CString> = columns.names.iter().map(|n| c_string(n)).collect::<DuckResult<_>>()?;
+        let mut name_pointers: Vec<*const c_char> = names.iter().map(|n| n.as_ptr()).collect();
+        let mut types: Vec<ffi::duckdb_logical_type> = columns.types.iter().map(LogicalType::raw).collect();
+        // SAFETY: arrays of equal length whose elements live past the call; FFI_ArrowSchema and ffi::ArrowSchema are
+        // both the C data interface's struct.
+        check(unsafe {
+            ffi::duckdb_to_arrow_schema(
+                form.options,
+                types.as_mut_ptr(),
+                name_pointers.as_mut_ptr(),
+                types.len() as ffi::idx_t,
+                (&raw mut form.raw).cast(),
+            )
+        })?;
+        form.schema = Arc::new(Schema::try_from(&form.raw).map_err(EngineError::arrow)?);
+        Ok(form)
+    }
+
     /// The schema.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
@@ -373,6 +408,22 @@ pub struct Rows<'statement> {
 }
 
 impl Rows<'_> {
+    fn columns(&self) -> DuckResult<Columns> {
+        let mut result = self.result;
+        // SAFETY: live result. A copy of the struct points to the same result.
+        let count = unsafe { ffi::duckdb_column_count(&raw mut result) };
+        let (mut names, mut types) = (Vec::new(), Vec::new());
+        for index in 0..count {
+            // SAFETY: index below the count; the name belongs to the result, the type is owned.
+            unsafe {
+                names.push(text(ffi::duckdb_column_name(&raw mut result, index)));
+                let of = ffi::duckdb_column_logical_type(&raw mut result, index);
+                types.push(LogicalType::from_raw(of).ok_or_else(|| EngineError::internal("a column without type"))?);
+            }
+        }
+        Ok(Columns { names, types })
+    }
+
     /// The next rows as Arrow; none at the end.
     pub fn next(&mut self, form: &ArrowForm) -> DuckResult<Option<RecordBatch>> {
         // SAFETY: live result; the chunk is destroyed below.

@@ -29,6 +29,8 @@ use crate::engine::protocol::{
 const READER_STACK_BYTES: usize = 256 << 10;
 /// Small frames are gathered to this before they are written.
 const OUT_BYTES: usize = 64 << 10;
+/// The time zone that an instance is opened with.
+const UTC: &str = "UTC";
 /// A time zone's name is never longer.
 const TIME_ZONE_BYTES_MAX: usize = 64;
 
@@ -138,7 +140,7 @@ fn answer_requests(
     current: &Current,
     received: &Receiver<Request>,
 ) -> io::Result<()> {
-    // One connection is made ahead: making and dropping it is then no part of a statement's time.
+    // Made ahead: making and dropping it is then no part of a statement's time. Kept where a statement left nothing on it.
     let mut ready = instance.database.connect();
     while let Ok(request) = received.recv() {
         let mut out = BufWriter::with_capacity(OUT_BYTES, stream);
@@ -158,8 +160,14 @@ fn answer_requests(
             }
         }
         out.flush()?;
-        drop(done);
-        ready = instance.database.connect();
+        ready = match done {
+            // Nothing of the statement is left on it: a SELECT leaves nothing, views and a time zone would stay.
+            Ok(connection) if request.prelude.is_empty() && request.time_zone == UTC => Ok(connection),
+            done => {
+                drop(done);
+                instance.database.connect()
+            }
+        };
     }
     Ok(())
 }
@@ -182,6 +190,9 @@ fn answer(
     }
     instance.gate.check(connection, &request.sql, &request.relations)?;
     current.check()?;
+    if request.one_row && request.verb == Verb::Query {
+        return sent(whole(connection, request, out));
+    }
     let sql = relations::with(&request.relations, &request.sql);
     let (sql, explain) = match request.verb {
         Verb::Query | Verb::Describe => (sql, false),
@@ -191,11 +202,14 @@ fn answer(
     let statement = connection.prepare(&sql)?;
     Gate::check_kind(statement.kind(), explain)?;
     current.check()?;
-    let sent = match request.verb {
+    sent(match request.verb {
         Verb::Describe => describe(&statement, out),
         _ => stream(&statement, current, out),
-    };
-    match sent {
+    })
+}
+
+fn sent(outcome: Result<(), SendError>) -> DuckResult<()> {
+    match outcome {
         Ok(()) => Ok(()),
         Err(SendError::Rows(error)) => Err(error),
         // The error cannot be told, but ends the work; the connection ends at the next write.
@@ -208,7 +222,7 @@ fn set_time_zone(connection: &Connection, time_zone: &str) -> DuckResult<()> {
     if time_zone.len() > TIME_ZONE_BYTES_MAX || !time_zone.chars().all(plain) {
         return Err(EngineError::new("Invalid Input", "not a time zone"));
     }
-    if time_zone == "UTC" {
+    if time_zone == UTC {
         // What the instance was opened with.
         return Ok(());
     }
@@ -224,7 +238,7 @@ fn describe(statement: &Statement<'_>, out: &mut Out<'_>) -> Result<(), SendErro
 
 fn stream(statement: &Statement<'_>, current: &Current, out: &mut Out<'_>) -> Result<(), SendError> {
     let columns = statement.columns().map_err(SendError::Rows)?;
-    let form = statement.arrow_schema(&columns).map_err(SendError::Rows)?;
+    let form = statement.arrow_form(&columns).map_err(SendError::Rows)?;
     let mut writer = BatchWriter::start(out, &named(&columns), form.schema())?;
     // They are known long before the first row of a slow statement.
     writer.send_columns()?;
@@ -235,6 +249,21 @@ fn stream(statement: &Statement<'_>, current: &Current, out: &mut Out<'_>) -> Re
         writer.push(chunk)?;
         failpoint::hit("engine-mid-stream").map_err(|e| SendError::Rows(EngineError::internal(e.to_string())))?;
         current.check().map_err(SendError::Rows)?;
+    }
+    writer.flush()?;
+    write_frame(out, FrameKind::Done, b"{}", &[])?;
+    Ok(())
+}
+
+/// A statement of one row: run at once, which plans it once; to prepare and to start it plans it twice.
+fn whole(connection: &Connection, request: &Request, out: &mut Out<'_>) -> Result<(), SendError> {
+    // Inside another SELECT only a SELECT can stand.
+    let sql = relations::with(&request.relations, &format!("SELECT * FROM ({}) AS \"whole\"", request.sql));
+    let (columns, mut rows) = connection.run(&sql).map_err(SendError::Rows)?;
+    let form = connection.arrow_form(&columns).map_err(SendError::Rows)?;
+    let mut writer = BatchWriter::start(out, &named(&columns), form.schema())?;
+    while let Some(chunk) = rows.next(&form).map_err(SendError::Rows)? {
+        writer.push(chunk)?;
     }
     writer.flush()?;
     write_frame(out, FrameKind::Done, b"{}", &[])?;

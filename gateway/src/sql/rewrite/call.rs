@@ -334,6 +334,7 @@ impl Rewriter<'_> {
                 self.undefined_function(name, &values, at)
             });
         }
+        self.aggregated |= !window && function.over.is_none();
         let mut tail = String::new();
         let mut order = String::new();
         if !args.order_by.is_empty() {

@@ -106,6 +106,10 @@ pub(super) struct Rewriter<'a> {
     calls: usize,
     /// Whether the next SELECT is a side of a set operation: its bare NULLs take the other side's types.
     in_set: bool,
+    /// Whether the SELECT at hand has an aggregate.
+    aggregated: bool,
+    /// Whether the statement has one row at most.
+    one_row: bool,
     depth: usize,
     view_depth: usize,
     /// Views expanded so far.
@@ -137,6 +141,8 @@ impl<'a> Rewriter<'a> {
             locks: false,
             calls: 0,
             in_set: false,
+            aggregated: false,
+            one_row: false,
             depth: 0,
             view_depth: 0,
             views: 0,
@@ -160,6 +166,7 @@ impl<'a> Rewriter<'a> {
             columns: if rows.known { rows.columns.iter().map(output).collect() } else { Vec::new() },
             row_calls: std::mem::take(&mut self.row_calls),
             locks: self.locks,
+            one_row: std::mem::take(&mut self.one_row),
         })
     }
 

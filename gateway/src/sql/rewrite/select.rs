@@ -107,7 +107,10 @@ impl Rewriter<'_> {
             }
             None => String::new(),
         };
+        let outer = std::mem::take(&mut self.aggregated);
         let mut items = self.list(&select.projection, hints, top)?;
+        let aggregated = std::mem::replace(&mut self.aggregated, outer);
+        self.one_row |= top && aggregated && has_one_group(select) && !items.iter().any(|i| i.sql.contains("unnest("));
         if !in_set {
             items.iter_mut().for_each(null_as_text);
         }
@@ -598,6 +601,11 @@ fn null_as_text(item: &mut Item) {
 
 fn star_item((column, sql): (Column, String)) -> Item {
     Item { star: column.name == "*" && column.engine.is_empty(), sql, column }
+}
+
+/// Whether aggregates are over all rows.
+fn has_one_group(select: &Select) -> bool {
+    matches!(&select.group_by, GroupByExpr::Expressions(groups, modifiers) if groups.is_empty() && modifiers.is_empty())
 }
 
 impl Rewriter<'_> {
