@@ -5,9 +5,13 @@ Reads {"attach": SQL or nothing, "statements": [SQL]} from stdin; writes [[row, 
 
 import json
 import sys
+import time
 
 import duckdb
 from duckdb_extensions import import_extension
+
+# How long another writer of the same SQLite file may be in the way.
+LOCKED_SECONDS = 30
 
 request = json.load(sys.stdin)
 connection = duckdb.connect()
@@ -26,11 +30,18 @@ def text(relation):
     return relation.project(quoted).fetchall()
 
 
-results = []
-for statement in request["statements"]:
-    try:
-        relation = connection.sql(statement)
-        results.append(text(relation) if relation is not None else [])
-    except Exception as error:
-        sys.exit(f"{statement}\n{type(error).__name__}: {error}")
+def run(statement):
+    """DuckDB reads the catalog first and writes it later: when the server wrote in between, SQLite refuses at once, nothing
+    is changed, and the statement can be run again, as any user of DuckLake on SQLite has to."""
+    end = time.monotonic() + LOCKED_SECONDS
+    while True:
+        try:
+            relation = connection.sql(statement)
+            return text(relation) if relation is not None else []
+        except Exception as error:
+            if "database is locked" not in str(error) or time.monotonic() > end:
+                sys.exit(f"{statement}\n{type(error).__name__}: {error}")
+
+
+results = [run(statement) for statement in request["statements"]]
 json.dump(results, sys.stdout)

@@ -63,8 +63,11 @@ async fn returning_columns(
     query: &QueryPlan,
 ) -> PgResult<Arc<[ResultColumn]>> {
     let sql = render::sql(session, &query.sql, &plan.params, None)?;
-    let relations = vec![tables::relation_over(RETURNING_VIEW, &plan.table, &[])];
-    described(session, QueryRequest { relations, ..select::request(session, sql) }, query).await
+    let pin = session.schema_for_planning(true).await?;
+    let mut prelude = tables::prelude(session, &pin, query, None).await?;
+    prelude.relations.push(tables::relation_over(RETURNING_VIEW, &plan.table, &[]));
+    let request = QueryRequest { prelude: prelude.sql, relations: prelude.relations, ..select::request(session, sql) };
+    described(session, request, query).await
 }
 
 /// The view that RETURNING's expressions read.

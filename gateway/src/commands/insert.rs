@@ -10,7 +10,8 @@ use super::{
     copy_in::CopyIn,
     current, defaults, describe, render,
     row_buffer::{RowBuffer, Rows},
-    select, tables,
+    select,
+    tables::{self, Prelude},
     write::{self, Fate, Payload},
     wrong_plan,
 };
@@ -321,13 +322,21 @@ async fn returned(
                 columns.iter().filter_map(|(_, id)| Some(tables::quote(&plan.table.column_by_id(*id)?.name))).collect();
             let sql = format!("SELECT {} FROM \"{}\"", names.join(", "), describe::RETURNING_VIEW);
             let described = describe::returned_columns(plan, columns);
-            let batches = query_rows(session, plan, rows, sql).await?.1;
+            let batches = query_rows(session, plan, rows, sql, Prelude::default()).await?.1;
             Ok(select::ready(described, batches, RowTag::Insert))
         }
         Some(Returning::Query(query)) => {
             let parts = calls::run(session, schema, &query.sql, &plan.params, params).await?;
             let sql = render::sql(session, &parts, &plan.params, Some(params))?;
-            let (stream, batches) = query_rows(session, plan, rows, sql).await?;
+            // Its subqueries read what was there before the statement.
+            let _reading = session.lake.lake.read();
+            let needs = if query.tables.is_empty() && query.system.is_empty() {
+                Prelude::default()
+            } else {
+                let pin = select::pin(session).await?;
+                tables::prelude(session, &pin, query, Some(params)).await?
+            };
+            let (stream, batches) = query_rows(session, plan, rows, sql, needs).await?;
             let columns = describe::result_columns(session, &stream, query)?;
             Ok(select::ready(columns, batches, RowTag::Insert))
         }
@@ -340,10 +349,13 @@ async fn query_rows(
     plan: &InsertPlan,
     rows: &Rows,
     sql: String,
+    needs: Prelude,
 ) -> PgResult<(crate::engine::ResultStream, Vec<RecordBatch>)> {
     let (files, _scratch) = rows.files(&session.lake, &plan.table).await?;
-    let relations = vec![tables::relation_over(describe::RETURNING_VIEW, &plan.table, &files)];
-    let request = QueryRequest { relations, ..select::request(session, sql) };
+    let _of_needs = select::ScratchFiles(needs.scratch);
+    let mut relations = needs.relations;
+    relations.push(tables::relation_over(describe::RETURNING_VIEW, &plan.table, &files));
+    let request = QueryRequest { prelude: needs.sql, relations, ..select::request(session, sql) };
     let mut stream = session.lake.engine.query(request).await?;
     let mut batches = Vec::new();
     let mut bytes = 0;

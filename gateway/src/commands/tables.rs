@@ -293,12 +293,19 @@ fn relation(name: &str, table: &TableDef, sources: &[Source]) -> Relation {
     let mut arms = Vec::new();
     let (current, older): (Vec<&Source>, Vec<&Source>) =
         sources.iter().filter(|s| s.is_whole()).partition(|s| s.is_current);
+    let columns = names(table);
+    // Those of the lake have a number of rows; the others are of the transaction.
+    let (older, own): (Vec<&Source>, Vec<&Source>) = older.into_iter().partition(|s| s.rows.is_some());
+    let by_id = |files: &[&Source]| format!("SELECT {columns} FROM {}", by_field_id(table, files, false, ""));
+    // In this order: without ORDER BY rows mostly come as they were written.
+    if !older.is_empty() {
+        arms.push(by_id(&older));
+    }
     if !current.is_empty() {
         arms.push(current_files(table, &current));
     }
-    let columns = names(table);
-    if !older.is_empty() {
-        arms.push(format!("SELECT {columns} FROM {}", by_field_id(table, &older, false, "")));
+    if !own.is_empty() {
+        arms.push(by_id(&own));
     }
     for source in sources.iter().filter(|s| !s.is_whole()) {
         arms.push(partial(source, table, &columns));
