@@ -10,6 +10,7 @@ on_both_catalogs!(
     g7_commit_ends_what_was_written_before_it,
     g5_a_key_counts_every_write_of_its_transaction,
     own_rows_stay_readable_when_their_column_goes,
+    a_dropped_column_comes_back_with_rollback,
 );
 
 async fn g2_a_transaction_is_visible_whole(stand: &mut Stand) {
@@ -128,4 +129,14 @@ async fn own_rows_stay_readable_when_their_column_goes(stand: &mut Stand) {
     assert_eq!(client.text("SELECT * FROM t").await, ["1"]);
     client.ok("COMMIT").await;
     assert_eq!(client.text("SELECT * FROM t").await, ["1"]);
+}
+
+/// The file is published with the change of columns: only its footer says that it lacks one.
+async fn a_dropped_column_comes_back_with_rollback(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("BEGIN; CREATE TABLE t (a int); INSERT INTO t VALUES (1); ALTER TABLE t ADD COLUMN b int; COMMIT").await;
+    client.ok("BEGIN; ALTER TABLE t DROP COLUMN b").await;
+    assert_eq!(client.text("SELECT * FROM t").await, ["1"]);
+    client.ok("ROLLBACK").await;
+    assert_eq!(client.text("SELECT * FROM t").await, ["1|NULL"]);
 }

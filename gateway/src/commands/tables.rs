@@ -138,7 +138,7 @@ async fn sources(
         scan.files_read = kept.len();
         scan.bytes_read = kept.iter().map(|file| file.size_bytes).sum();
         for file in &kept {
-            let is_current = has_columns_of(base, table) && is_current(session, table, &known, file).await?;
+            let is_current = has_columns_of(base, table) && is_current(session, base, &known, file).await?;
             let hidden = known.inlined_deletes.get(&file.id).cloned().unwrap_or_default();
             let seen_at = file.partial_max.filter(|max| *max > pin.snapshot.id).map(|_| pin.snapshot.id);
             sources.push(Source { hidden, seen_at, is_current, ..source(session, file)? });
@@ -183,8 +183,9 @@ fn has_columns_of(base: &TableDef, table: &TableDef) -> bool {
     table.columns.iter().all(same)
 }
 
-/// Whether the file has the table's columns under their names of now.
-async fn is_current(session: &ClientSession, table: &TableDef, known: &TableFiles, file: &DataFile) -> PgResult<bool> {
+/// Whether the file has the table's columns under their names of now. `base` is the table of the snapshot, never a
+/// transaction's: the answer is remembered, and a column that was dropped there comes back with its ROLLBACK.
+async fn is_current(session: &ClientSession, base: &TableDef, known: &TableFiles, file: &DataFile) -> PgResult<bool> {
     match file.begin_snapshot.cmp(&known.columns_since) {
         _ if file.is_mapped || !file.path_is_relative => Ok(false),
         std::cmp::Ordering::Less => Ok(false),
@@ -194,7 +195,7 @@ async fn is_current(session: &ClientSession, table: &TableDef, known: &TableFile
             if let Some(known) = session.lake.has_columns.get(file.id) {
                 return Ok(known);
             }
-            let found = session.lake.files.has_columns(&file.path, file.size_bytes, table).await;
+            let found = session.lake.files.has_columns(&file.path, file.size_bytes, base).await;
             let found = found.map_err(failure::storage)?;
             session.lake.has_columns.insert(file.id, found);
             Ok(found)
