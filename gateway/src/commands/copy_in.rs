@@ -17,7 +17,7 @@ use super::{
 use crate::{
     copy::{BatchLimits, CopyFormat, CopyParser, RowSink, SinkColumn},
     limits::{COPY_BATCH_BYTES, COPY_BATCH_ROWS, STALE_SCHEMA_RETRIES_MAX},
-    session::{ClientSession, Pin},
+    session::{ClientSession, Pin, temporary},
     sql::plan::CopyInPlan,
     value::ValueContext,
     wire::{
@@ -92,7 +92,7 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
     Ok(Outcome::CopyIn(CopyIn {
         parser: CopyParser::new(plan.options.clone()),
         sink: RowSink::new(&table.name, &sink_columns, limits, session.value_context())?,
-        buffer: RowBuffer::new(session.lake.clone(), &pin.schema, table.clone(), ids)?,
+        buffer: RowBuffer::new(session, &pin.schema, table.clone(), ids)?,
         plan: CopyInPlan { table: table.clone(), ..plan.clone() },
         schema: pin.schema,
         defaults: given,
@@ -125,7 +125,11 @@ pub async fn finish(session: &mut ClientSession, mut copy: CopyIn) -> PgResult<S
         if let Some(transaction) = &mut session.transaction {
             transaction.payload.add(&payload.digest());
         }
-        insert::buffer(session, plan.table.uuid, rows)?;
+        insert::buffer(session, &plan.table, rows).await?;
+        return Ok(tag);
+    }
+    if temporary::is_temporary(&plan.table) {
+        insert::keep(session, &plan.table, rows).await?;
         return Ok(tag);
     }
     if rows.count == 0 {

@@ -59,6 +59,7 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
             }
             session.settings.discard();
             session.given().clear();
+            session.temporary.discard();
             session.advisory.release_all();
             session.listening.stop();
             // A pooled connection's next user depends on nothing that this one wrote.
@@ -67,8 +68,10 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
             "DISCARD ALL"
         }
         SettingPlan::Discard(tag) => {
-            if *tag == "DISCARD SEQUENCES" {
-                session.given().clear();
+            match *tag {
+                "DISCARD SEQUENCES" => session.given().clear(),
+                "DISCARD TEMP" => session.temporary.discard(),
+                _ => {}
             }
             tag
         }

@@ -32,6 +32,14 @@ pub struct Relation<'a> {
     pub source: Source<'a>,
 }
 
+impl Relation<'_> {
+    /// Whether it is of the session alone.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        self.schema.starts_with(crate::session::temporary::SCHEMA_PREFIX)
+    }
+}
+
 /// Where a relation comes from.
 #[derive(Clone, Copy)]
 pub enum Source<'a> {
@@ -142,7 +150,8 @@ impl<'a> Book<'a> {
     pub fn new(schema: &'a LakeSchema) -> Self {
         let mut book = Self { schema, namespaces: Vec::new(), relations: Vec::new(), constraints: Vec::new() };
         let mut spaces: HashMap<SchemaId, (u32, &'a str)> = HashMap::new();
-        for def in schema.schemas.values() {
+        // The session's own schema has two names.
+        for (_, def) in schema.schemas.iter().filter(|(name, def)| **name == def.name) {
             let oid = oids::schema(def.id, &def.name);
             let name = sql_schema(&def.name);
             let standard = (name == "public").then_some("standard public schema");

@@ -18,6 +18,7 @@ use super::{
     channels::{Listening, Notification},
     sequences::Given,
     settings::Settings,
+    temporary::{self, Temporary},
 };
 use crate::{
     commands::{self, copy_in::CopyIn},
@@ -50,6 +51,10 @@ pub struct ClientSession {
     pub process_id: i32,
     /// Tells it to stop.
     pub cancel: Cancel,
+    /// Its temporary tables.
+    pub temporary: Temporary,
+    /// What was temporary before the transaction that ends now.
+    ending: Option<Arc<temporary::State>>,
     /// The open transaction, explicit or implicit.
     pub transaction: Option<Transaction>,
     /// Offset of its own last write (0: none): what `session` consistency waits for.
@@ -93,7 +98,10 @@ impl ClientSession {
         let settings = Settings::new(&startup.user, &said)?;
         let advisory = Held::new(lake.locks.clone(), startup.process_id);
         let listening = Listening::new(lake.channels.clone(), startup.process_id);
+        let temporary = Temporary::new(lake.scratch.clone(), startup.process_id, server.config.temporary_bytes);
         Ok(Self {
+            temporary,
+            ending: None,
             given: Arc::default(),
             directory: Directory::default(),
             rolled_back: std::collections::VecDeque::new(),
@@ -164,11 +172,21 @@ impl ClientSession {
     pub fn committed(&mut self) {
         self.rolled_back.pop_back();
         self.listening.end(true);
+        self.ending = None;
+        self.temporary.committed();
     }
 
     /// What ended last had no effect.
     pub fn rolled_back(&mut self) {
         self.listening.end(false);
+        self.settle();
+    }
+
+    /// A transaction whose end was cut off had no effect.
+    fn settle(&mut self) {
+        if let Some(before) = self.ending.take() {
+            self.temporary.restore(before);
+        }
     }
 
     /// Ends the transaction, until [`Self::committed`] says otherwise without effect: portals of it are gone.
@@ -181,6 +199,8 @@ impl ClientSession {
         self.rolled_back.push_back(self.transaction_id);
         self.transaction_id += 1;
         self.advisory.end_transaction();
+        self.settle();
+        self.ending = self.transaction.as_ref().map(|t| t.temporary.clone());
         self.transaction.take()
     }
 
@@ -188,7 +208,8 @@ impl ClientSession {
     /// statements may follow.
     pub fn transaction_for_writes(&mut self, place: Place) -> Option<&mut Transaction> {
         if self.transaction.is_none() && place == Place::MoreMayFollow {
-            self.transaction = Some(Transaction::begin(self.lake.clone(), false, self.statement_time));
+            let temporary = self.temporary.state();
+            self.transaction = Some(Transaction::begin(self.lake.clone(), false, self.statement_time, temporary));
         }
         self.transaction.as_mut()
     }
@@ -213,12 +234,23 @@ impl ClientSession {
         self.settings.search_path().into_iter().filter(exists).collect()
     }
 
+    /// Where names without a schema are looked for: in temporary ones first, unless the path names them.
+    #[must_use]
+    pub fn lookup_path(&self) -> Vec<String> {
+        let mut path = self.search_path();
+        if let Some(own) = self.temporary.schema_name().filter(|own| !names_temporary(&path, own)) {
+            path.insert(0, own.to_owned());
+        }
+        path
+    }
+
     /// What a plan made now is made for.
     #[must_use]
     pub fn made_for(&self, pin: &Pin) -> MadeFor {
         MadeFor {
             schema_version: pin.snapshot.schema_version,
             own_ddl: self.transaction.as_ref().map_or(0, |t| t.ddl_count),
+            temporary: self.temporary.version(),
             settings: self.settings.version(),
         }
     }
@@ -238,10 +270,14 @@ impl ClientSession {
     #[must_use]
     pub fn plan_context(&self, pin: &Pin, types: &[u32]) -> PlanContext {
         let exists = |name: &String| pin.schema.schema(lake_schema_name(name)).is_some();
+        let mut search_path: Vec<String> = self.settings.search_path().into_iter().filter(exists).collect();
+        if let Some(own) = self.temporary.schema_name().filter(|own| !names_temporary(&search_path, own)) {
+            search_path.insert(0, own.to_owned());
+        }
         PlanContext {
             lake: self.lake.info.name.clone(),
             schema: pin.schema.clone(),
-            search_path: self.settings.search_path().into_iter().filter(exists).collect(),
+            search_path,
             param_types: types.to_vec(),
             values: self.value_context(),
             user: self.user.clone(),
@@ -276,6 +312,9 @@ impl ClientSession {
         let verb = statement.verb().to_ascii_uppercase();
         if WITHOUT_SCHEMA.contains(&verb.as_str()) {
             return self.plan(statement, types, &Pin::nothing()).await;
+        }
+        if verb == "CREATE" && mentions_temporary(statement.text()) {
+            self.temporary.show();
         }
         let pin = self.schema_for_planning(READING.contains(&verb.as_str())).await?;
         match self.plan(statement, types, &pin).await {
@@ -373,6 +412,7 @@ impl Session for ClientSession {
     }
 
     async fn prepare(&mut self, statement: &sql::Statement, types: &[u32]) -> PgResult<PreparedStatement> {
+        self.settle();
         self.statement_time = Utc::now();
         self.client_sql = Some(statement.source().clone());
         let (cancel, expired) = (self.cancel.clone(), expiry(self.settings.statement_timeout()));
@@ -407,6 +447,7 @@ impl Session for ClientSession {
         if failed && !prepared.ends_failed_block() {
             return Err(aborted());
         }
+        self.settle();
         self.statement_time = Utc::now();
         self.client_sql = Some(prepared.statement().source().clone());
         let outcome = self.execute_now(prepared, params, place).await;
@@ -428,6 +469,9 @@ impl Session for ClientSession {
         if self.transaction.is_none() {
             self.advisory.end_transaction();
             self.listening.end(!failed);
+            if !failed {
+                self.temporary.committed();
+            }
             return Ok(());
         }
         if failed {
@@ -538,6 +582,16 @@ impl Session for ClientSession {
     async fn close(self) {
         drop(self);
     }
+}
+
+/// Whether a path says itself where temporary tables are looked for.
+fn names_temporary(path: &[String], own: &str) -> bool {
+    path.iter().any(|name| name == own || name == temporary::SCHEMA_ALIAS)
+}
+
+/// Whether a statement that makes something may make something temporary.
+fn mentions_temporary(text: &str) -> bool {
+    text.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"temp"))
 }
 
 /// The lake's name of a schema: SQL's `public` is DuckLake's `main`.

@@ -10,6 +10,7 @@ mod prepared;
 pub mod sequences;
 mod server;
 pub mod settings;
+pub mod temporary;
 mod transaction;
 
 pub use client::{ClientSession, current_plan};

@@ -31,6 +31,8 @@ pub struct MadeFor {
     pub schema_version: i64,
     /// DDL of the open transaction.
     pub own_ddl: u64,
+    /// Changes of the session's temporary tables.
+    pub temporary: u64,
     /// Changes of settings that planning looks at (search_path, DateStyle, …).
     pub settings: u64,
 }

@@ -55,7 +55,7 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
         row.extend([
             Cell::Float(if relation.kind == 'v' { 0.0 } else { NOT_ANALYZED }),
             keys.gt(&0).into(),
-            "p".into(),
+            if relation.is_temporary() { "t" } else { "p" }.into(),
             relation.kind.into(),
             i16::try_from(relation.columns.len()).unwrap_or(i16::MAX).into(),
             i16::try_from(checks).unwrap_or(i16::MAX).into(),

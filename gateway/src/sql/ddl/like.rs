@@ -12,6 +12,7 @@ use super::{
     lookup::{Relation, already_exists, exists_skipping, no_relation},
     names::generated,
     preparse::object,
+    temporary::Temporary,
 };
 use crate::{
     sql::{
@@ -32,7 +33,7 @@ struct Including {
 }
 
 /// CREATE TABLE, after these words; none: not this form.
-pub(super) fn plan(scan: &mut Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> {
+pub(super) fn plan(scan: &mut Scan<'_>, ctx: &PlanContext, temporary: Temporary) -> PgResult<Option<Plan>> {
     let if_not_exists = scan.word(&["if", "not", "exists"]);
     let Ok(new) = scan.name() else { return Ok(None) };
     if !scan.take(&Token::LParen) || !scan.word(&["like"]) {
@@ -46,9 +47,10 @@ pub(super) fn plan(scan: &mut Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Pl
             .hint("Create the table with LIKE alone, then use ALTER TABLE … ADD COLUMN."));
     }
     scan.expect(&Token::RParen)?;
+    let temporary = temporary.read_on_commit(scan)?;
     scan.done(())?;
     let mut planner = Planner::new(scan.text(), ctx);
-    let (schema, name) = planner.place_for_new(&object(&new))?;
+    let (schema, name) = planner.place(&object(&new), &temporary)?;
     if planner.taken(&schema, &name)?.is_some() {
         if !if_not_exists {
             return Err(already_exists(&name));
@@ -75,6 +77,7 @@ pub(super) fn plan(scan: &mut Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Pl
         planner.notices.push(not_enforced());
     }
     let (uuid, columns) = (table.uuid, table.columns);
+    planner.on_commit = temporary.on_commit(&schema, uuid)?;
     planner.ops.push(DdlOp::CreateTable { uuid, schema: schema.uuid, name, columns, constraints });
     Ok(Some(planner.finish("CREATE TABLE")))
 }

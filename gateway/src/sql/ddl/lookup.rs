@@ -13,7 +13,10 @@ use super::{
     Planner,
     names::{is_system_schema, schema_in_lake, schema_in_sql},
 };
-use crate::wire::error::{PgError, PgResult, SqlState};
+use crate::{
+    session::temporary::SCHEMA_PREFIX,
+    wire::error::{PgError, PgResult, SqlState},
+};
 
 /// A table, a view or a sequence.
 #[derive(Clone, Debug)]
@@ -110,7 +113,9 @@ impl Planner<'_> {
         let at = self.at_name(name);
         let (schema, name) = self.split(name)?;
         let Some(schema) = schema else {
-            let first = self.ctx.search_path.iter().find_map(|s| self.schema(s));
+            // The session's own schema is searched first, and takes only what is called temporary.
+            let mut named = self.ctx.search_path.iter().filter(|s| !s.starts_with(SCHEMA_PREFIX));
+            let first = named.find_map(|s| self.schema(s));
             let schema = first.ok_or_else(|| {
                 PgError::new(SqlState::INVALID_SCHEMA_NAME, "no schema has been selected to create in").or_position(at)
             })?;
@@ -122,9 +127,6 @@ impl Planner<'_> {
                 format!("permission denied to create \"{schema}.{name}\""),
             )
             .detail("System catalog modifications are currently disallowed."));
-        }
-        if schema == "pg_temp" {
-            return Err(super::refused::temporary());
         }
         match self.schema(&schema) {
             Some(schema) => Ok((schema, name)),

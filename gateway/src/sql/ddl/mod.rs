@@ -6,7 +6,10 @@ use duckmesh_catalog::ddl::DdlOp;
 use sqlparser::ast::{self, ObjectType, Statement};
 
 use super::plan::{DdlPlan, Plan, PlanContext, QueryPlan};
-use crate::wire::error::{PgError, PgResult};
+use crate::{
+    session::temporary::OnCommit,
+    wire::error::{PgError, PgResult},
+};
 
 pub mod names;
 pub mod place;
@@ -23,6 +26,7 @@ mod default;
 mod like;
 mod sequence;
 mod serial;
+mod temporary;
 mod truncate;
 
 mod view;
@@ -56,7 +60,7 @@ pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResul
             schema::create(planner, schema_name, *if_not_exists)
         }
         // From its text: the tree does not hold all of INCLUDING.
-        Statement::CreateTable(create) if create.like.is_some() && !create.temporary => return Ok(None),
+        Statement::CreateTable(create) if create.like.is_some() => return Ok(None),
         Statement::CreateTable(create) if create.query.is_some() => create_table_as::plan(planner, create),
         Statement::CreateTable(create) => create_table::plan(planner, create),
         Statement::CreateView(create) => view::create(planner, create),
@@ -95,6 +99,7 @@ struct Planner<'a> {
     ops: Vec<DdlOp>,
     notices: Vec<PgError>,
     validations: Vec<(QueryPlan, PgError)>,
+    on_commit: Option<(uuid::Uuid, OnCommit)>,
 }
 
 impl<'a> Planner<'a> {
@@ -106,13 +111,20 @@ impl<'a> Planner<'a> {
             ops: Vec::new(),
             notices: Vec::new(),
             validations: Vec::new(),
+            on_commit: None,
         }
     }
 
     fn finish(self, tag: &str) -> Plan {
         let mut notices = self.names.notices;
         notices.extend(self.notices);
-        Plan::Ddl(DdlPlan { ops: self.ops, tag: tag.to_owned(), notices, validations: self.validations })
+        Plan::Ddl(DdlPlan {
+            ops: self.ops,
+            tag: tag.to_owned(),
+            notices,
+            validations: self.validations,
+            on_commit: self.on_commit,
+        })
     }
 
     fn at_name(&self, name: &ast::ObjectName) -> Option<u32> {

@@ -13,12 +13,6 @@ const HINT_FUNCTION: &str = "Use views, and the built-in functions.";
 const HINT_ROLE: &str = "Access is by database; roles follow in a later version.";
 const HINT_EXTENSION: &str = "The engine's functions are fixed; nothing can be loaded.";
 
-/// CREATE TEMPORARY …
-pub(super) fn temporary() -> PgError {
-    PgError::unsupported("temporary tables and views are not supported yet")
-        .hint("Use WITH … AS in the query, or a table in a schema of your own.")
-}
-
 fn refuse(what: &str, hint: &str) -> PgError {
     PgError::unsupported(format!("{what} is not supported")).hint(hint)
 }

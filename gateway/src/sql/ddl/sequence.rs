@@ -11,6 +11,7 @@ use super::{
     lookup::{Relation, already_exists, exists_skipping, no_column, relation_in},
     names::schema_in_lake,
     preparse::object,
+    temporary::Temporary,
 };
 use crate::{
     sql::{
@@ -40,13 +41,13 @@ pub(super) struct Options {
 }
 
 /// CREATE SEQUENCE, after these words.
-pub(super) fn create(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
+pub(super) fn create(mut scan: Scan<'_>, ctx: &PlanContext, temporary: &Temporary) -> PgResult<Plan> {
     let mut planner = Planner::new(scan.text(), ctx);
     let if_not_exists = scan.word(&["if", "not", "exists"]);
     let parts = scan.name()?;
     let options = Options::read(&mut scan)?;
     scan.done(())?;
-    let (schema, name) = planner.place_for_new(&object(&parts))?;
+    let (schema, name) = planner.place(&object(&parts), temporary)?;
     if planner.taken(&schema, &name)?.is_some() {
         if if_not_exists {
             planner.notices.push(exists_skipping(&name));
