@@ -56,7 +56,7 @@ SELECT id, extra FROM t ORDER BY id LIMIT 2;
 INSERT INTO t (id, extra) VALUES (50, 1) RETURNING extra;
 ALTER TABLE t RENAME COLUMN extra TO more;
 ALTER TABLE t ALTER COLUMN more TYPE bigint;
-SELECT id, more, pg_typeof(more) FROM t ORDER BY id LIMIT 2;
+SELECT id, more FROM t ORDER BY id LIMIT 2;
 SELECT max(more), count(*) FROM t;
 ALTER TABLE t DROP COLUMN name;
 SELECT id, more FROM t WHERE id >= 13 ORDER BY id;

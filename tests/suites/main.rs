@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "the names of tests say what they prove")]
 
 mod stand;
+mod temporary;
 
 mod captures;
 mod clients;

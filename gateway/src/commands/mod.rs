@@ -99,6 +99,9 @@ pub async fn run(
         }
         Plan::Ddl(plan) => {
             writable(session, &plan.tag)?;
+            if plan.alone {
+                not_in_block(session, &format!("{} CONCURRENTLY", plan.tag), place)?;
+            }
             ddl::run(session, prepared, plan, place).await
         }
         Plan::CreateTableAs(_) => {

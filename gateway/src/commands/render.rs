@@ -79,7 +79,10 @@ pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<
             session.search_path().first().map_or_else(|| "CAST(NULL AS VARCHAR)".to_owned(), |name| text(name))
         }
         SessionValue::TemporarySchema => {
-            let own = session.temporary.schema_name().map_or(0, |_| crate::pgcatalog::oids::schema(session.temporary.schema_id(), ""));
+            let own = session
+                .temporary
+                .schema_name()
+                .map_or(0, |_| crate::pgcatalog::oids::schema(session.temporary.schema_id(), ""));
             format!("CAST({own} AS BIGINT)")
         }
         SessionValue::Schemas(with_system) => {

@@ -51,6 +51,21 @@ pub fn table_oid(id: TableId) -> u32 {
     oids::table(id)
 }
 
+/// The oid of the index of a name: of one or two parts, or three with the database.
+#[must_use]
+pub fn index_named(schema: &duckmesh_catalog::LakeSchema, name: &[String], search_path: &[String]) -> Option<u32> {
+    let book = Book::new(schema);
+    let in_schema = |space: &str, name: &str| {
+        let found = book.relations.iter().find(|r| r.kind == 'i' && r.schema == space && r.name == name);
+        found.map(|r| r.oid)
+    };
+    match name {
+        [name] => search_path.iter().find_map(|space| in_schema(space, name)),
+        [space, name] | [_, space, name] => in_schema(space, name),
+        _ => None,
+    }
+}
+
 /// The statement that makes the view of a system relation on the engine's connection.
 ///
 /// # Errors

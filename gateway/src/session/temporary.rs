@@ -453,11 +453,15 @@ fn target(op: &DdlOp) -> (Uuid, Option<Uuid>) {
         | DdlOp::AddConstraint { table, .. }
         | DdlOp::DropConstraint { table, .. }
         | DdlOp::SetType { table, .. }
+        | DdlOp::CreateIndex { table, .. }
+        | DdlOp::AlterIndex { table, .. }
+        | DdlOp::DropIndex { table, .. }
         | DdlOp::Truncate { table } => (*table, None),
         DdlOp::Comment { on, .. } => match on {
             CommentTarget::Schema(uuid)
             | CommentTarget::Table(uuid)
             | CommentTarget::Column(uuid, _)
+            | CommentTarget::Constraint(uuid, _)
             | CommentTarget::View(uuid) => (*uuid, None),
         },
     }

@@ -416,6 +416,8 @@ pub struct DdlPlan {
     pub validations: Vec<(QueryPlan, PgError)>,
     /// ON COMMIT of the temporary table that is made.
     pub on_commit: Option<(Uuid, OnCommit)>,
+    /// CONCURRENTLY: refused in a transaction block.
+    pub alone: bool,
 }
 
 /// CREATE TABLE AS.

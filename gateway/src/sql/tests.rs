@@ -51,6 +51,7 @@ fn context() -> PlanContext {
         columns,
         next_column_id: ColumnId::new(20),
         constraints: Vec::new(),
+        indexes: Vec::new(),
         comment: None,
     };
     let schema = SchemaDef {

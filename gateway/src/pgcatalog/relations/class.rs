@@ -35,10 +35,14 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
             }
             _ => (0, 0, 0),
         };
+        let indexed = matches!(relation.source, Source::Table(table) if !table.indexes.is_empty());
         let system = matches!(relation.source, Source::System);
         let access = match relation.kind {
             'r' => oids::HEAP,
-            'i' => oids::BTREE,
+            'i' => match relation.source {
+                Source::Index(index) => oids::access_method(&index.method),
+                _ => oids::BTREE,
+            },
             _ => 0,
         };
         let replica = if relation.kind == 'r' && !system { 'd' } else { 'n' };
@@ -54,7 +58,7 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
         ];
         row.extend([
             Cell::Float(if relation.kind == 'v' { 0.0 } else { NOT_ANALYZED }),
-            keys.gt(&0).into(),
+            (keys > 0 || indexed).into(),
             if relation.is_temporary() { "t" } else { "p" }.into(),
             relation.kind.into(),
             i16::try_from(relation.columns.len()).unwrap_or(i16::MAX).into(),

@@ -25,7 +25,12 @@ pub fn tables<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Co
     let row = |r: &Relation<'a>| {
         let table = r.kind == 'r';
         let own = matches!(r.source, Source::Table(_));
-        row![lake, r.schema, r.name, if table { "BASE TABLE" } else { "VIEW" }, yes(own), "NO"]
+        let kind = match table {
+            true if r.is_temporary() => "LOCAL TEMPORARY",
+            true => "BASE TABLE",
+            false => "VIEW",
+        };
+        row![lake, r.schema, r.name, kind, yes(own), "NO"]
     };
     Content {
         columns: &["table_catalog", "table_schema", "table_name", "table_type", "is_insertable_into", "is_typed"],

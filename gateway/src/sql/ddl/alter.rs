@@ -142,6 +142,12 @@ impl Planner<'_> {
             table.new.constraints.retain(|c| c.name != constraint);
             self.ops.push(DdlOp::DropConstraint { table: table.new.uuid, name: constraint });
         }
+        let indexes: Vec<_> =
+            table.new.indexes.iter().filter(|i| rename::index_names(i, id, &name)).map(|i| i.uuid).collect();
+        for index in indexes {
+            table.new.indexes.retain(|i| i.uuid != index);
+            self.ops.push(DdlOp::DropIndex { table: table.new.uuid, index });
+        }
         table.new.columns.retain(|c| c.id != id);
         self.ops.push(DdlOp::DropColumn { table: table.new.uuid, column: id });
         Ok(())

@@ -118,7 +118,7 @@ impl Planner<'_> {
             Some(name) => self.given_name(table, name, &kind)?,
             None => free_name(table, second.as_deref(), label),
         };
-        Ok(Constraint { name, kind })
+        Ok(Constraint::new(name, kind))
     }
 
     fn given_name(&mut self, table: &TableDef, name: &Ident, kind: &ConstraintKind) -> PgResult<String> {

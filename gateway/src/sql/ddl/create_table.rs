@@ -73,6 +73,7 @@ pub(super) fn empty(schema: &SchemaDef, name: &str) -> TableDef {
         columns: Vec::new(),
         next_column_id: ColumnId::new(1),
         constraints: Vec::new(),
+        indexes: Vec::new(),
         comment: None,
     }
 }

@@ -131,6 +131,13 @@ impl Planner<'_> {
             (None, _) => {}
         }
         let word = kind.word();
+        if self.index(name)?.is_some() {
+            return Err(wrong_kind(
+                &relation,
+                if kind == Kind::Table { "a table" } else { "a view" },
+                "DROP INDEX to remove an index",
+            ));
+        }
         match (missing_schema, if_exists) {
             (Some(schema), true) => {
                 self.notices.push(PgError::notice(format!("schema \"{schema}\" does not exist, skipping")))

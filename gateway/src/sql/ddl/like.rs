@@ -76,9 +76,12 @@ pub(super) fn plan(scan: &mut Scan<'_>, ctx: &PlanContext, temporary: Temporary)
     if constraints.iter().any(|c| !matches!(c.kind, ConstraintKind::Check { .. })) {
         planner.notices.push(not_enforced());
     }
-    let (uuid, columns) = (table.uuid, table.columns);
+    let (uuid, columns) = (table.uuid, table.columns.clone());
     planner.on_commit = temporary.on_commit(&schema, uuid)?;
     planner.ops.push(DdlOp::CreateTable { uuid, schema: schema.uuid, name, columns, constraints });
+    if including.indexes {
+        planner.indexes_like(&mut table, &source, &ids)?;
+    }
     Ok(Some(planner.finish("CREATE TABLE")))
 }
 
@@ -160,13 +163,12 @@ fn constraints_like(
     };
     let take = |constraint: &Constraint| match &constraint.kind {
         ConstraintKind::Check { .. } => including.constraints.then(|| constraint.clone()),
-        ConstraintKind::PrimaryKey { columns } => including.indexes.then(|| Constraint {
-            name: generated(name, None, "pkey"),
-            kind: ConstraintKind::PrimaryKey { columns: new(columns) },
+        ConstraintKind::PrimaryKey { columns } => including.indexes.then(|| {
+            Constraint::new(generated(name, None, "pkey"), ConstraintKind::PrimaryKey { columns: new(columns) })
         }),
-        ConstraintKind::Unique { columns } => including.indexes.then(|| Constraint {
-            name: generated(name, Some(&column_name(columns)), "key"),
-            kind: ConstraintKind::Unique { columns: new(columns) },
+        ConstraintKind::Unique { columns } => including.indexes.then(|| {
+            let key = generated(name, Some(&column_name(columns)), "key");
+            Constraint::new(key, ConstraintKind::Unique { columns: new(columns) })
         }),
         // As in Postgres, foreign keys are never copied.
         ConstraintKind::ForeignKey { .. } => None,

@@ -140,6 +140,9 @@ impl Planner<'_> {
         if let Some(relation) = relation_in(lake, &schema.name, name) {
             return Ok(Some(relation));
         }
+        if lake.index(schema.id, name).is_some() {
+            return Err(already_exists(name));
+        }
         let tables = lake.tables.values().map(|t| (t.schema_id, &t.name));
         let views = lake.views.values().map(|v| (v.schema_id, &v.name));
         let similar = tables.chain(views).find(|(id, other)| *id == schema.id && same_but_case(other, name));

@@ -23,6 +23,7 @@ mod constraint;
 mod create_table;
 mod create_table_as;
 mod default;
+mod index;
 mod like;
 mod sequence;
 mod serial;
@@ -50,6 +51,7 @@ mod tests;
 pub use create_table_as::{NewTable, plan_create_table_as};
 pub use preparse::preparse;
 
+pub(in crate::sql) use index::must_be_index;
 pub(in crate::sql) use lookup::{no_column, no_relation};
 
 /// Plans a DDL statement; none for a statement that is not DDL. `text` is what was parsed, for positions.
@@ -74,7 +76,7 @@ pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResul
             comment::plan(planner, object_type, object_name, comment.clone())
         }
         Statement::CreateDatabase { db_name, .. } => database::create_named(planner, db_name),
-        Statement::CreateIndex(create) => refused::index(planner, create),
+        Statement::CreateIndex(create) => index::create(planner, create),
         other => return refused::plan(other).transpose(),
     }
     .map(Some)
@@ -86,6 +88,7 @@ fn drop_statement(planner: Planner<'_>, object_type: &ObjectType, wanted: &drop:
         ObjectType::View => drop::relations(planner, wanted, drop::Kind::View),
         ObjectType::Schema => drop::schemas(planner, wanted),
         ObjectType::Sequence => sequence::drop(planner, wanted),
+        ObjectType::Index => index::drop(planner, wanted),
         ObjectType::Database => database::drop(planner, wanted),
         other => refused::drop(other, wanted),
     }
@@ -100,6 +103,8 @@ struct Planner<'a> {
     notices: Vec<PgError>,
     validations: Vec<(QueryPlan, PgError)>,
     on_commit: Option<(uuid::Uuid, OnCommit)>,
+    /// Whether it is refused in a transaction block.
+    alone: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -112,6 +117,7 @@ impl<'a> Planner<'a> {
             notices: Vec::new(),
             validations: Vec::new(),
             on_commit: None,
+            alone: false,
         }
     }
 
@@ -124,6 +130,7 @@ impl<'a> Planner<'a> {
             notices,
             validations: self.validations,
             on_commit: self.on_commit,
+            alone: self.alone,
         })
     }
 

@@ -6,9 +6,9 @@ use sqlparser::{
 };
 
 use super::{
-    Planner,
+    Planner, comment,
     create_table_as::{NewTable, plan_create_table_as},
-    database, like,
+    database, index, like,
     lookup::{Relation, no_relation},
     refused, rename, sequence, serial,
     temporary::Temporary,
@@ -62,6 +62,15 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
             return create_table_as(scan, ctx, temporary);
         }
         scan.back_to(beginning);
+    }
+    if scan.word(&["alter", "index"]) {
+        return index::alter(scan, ctx).map(Some);
+    }
+    if scan.word(&["drop", "index", "concurrently"]) {
+        return index::drop_concurrently(scan, ctx).map(Some);
+    }
+    if scan.word(&["comment", "on"]) {
+        return comment::scanned(scan, ctx).map(Some);
     }
     if scan.word(&["alter", "sequence"]) {
         return sequence::alter(scan, ctx).map(Some);

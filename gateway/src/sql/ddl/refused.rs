@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{ObjectType, Statement};
 
-use super::{Planner, drop::Wanted};
+use super::drop::Wanted;
 use crate::{
     sql::{plan::Plan, scan::Scan},
     wire::error::{PgError, PgResult, SqlState},
@@ -47,7 +47,6 @@ pub(super) fn plan(statement: &Statement) -> Option<PgResult<Plan>> {
         Statement::AttachDuckDBDatabase { .. } | Statement::AttachDatabase { .. } => {
             refuse("ATTACH", "Each database is a lake of its own: connect to it.")
         }
-        Statement::AlterIndex { .. } => refuse("ALTER INDEX", "Indexes have no effect."),
         _ => return None,
     };
     Some(Err(error))
@@ -68,18 +67,6 @@ pub(super) fn drop(kind: &ObjectType, wanted: &Wanted<'_>) -> PgResult<Plan> {
         _ => SqlState::UNDEFINED_OBJECT,
     };
     Err(PgError::new(code, format!("{word} \"{first}\" does not exist")))
-}
-
-/// CREATE INDEX: queries find their rows by the statistics of files.
-pub(super) fn index(mut planner: Planner<'_>, create: &sqlparser::ast::CreateIndex) -> PgResult<Plan> {
-    if planner.find(&create.table_name)?.is_none() {
-        return Err(super::lookup::no_relation(&create.table_name.to_string()));
-    }
-    let notice = match create.unique {
-        true => "indexes have no effect, and uniqueness is not enforced",
-        false => "indexes have no effect: queries find their rows by the statistics of files",
-    };
-    Ok(Plan::NoOp { tag: "CREATE INDEX".to_owned(), notice: Some(PgError::notice(notice)) })
 }
 
 /// Forms that sqlparser does not read, by their first words.

@@ -375,7 +375,8 @@ impl Options {
         let cycle = self.cycle.or(old.map(|o| o.cycle)).unwrap_or(false);
         let owner = old.and_then(|o| o.owner);
         let identity = self.generated.or(old.and_then(|o| o.identity));
-        Ok(SequenceSpec { state, ty, start, first, increment, min, max, cycle, cache, owner, identity })
+        let comment = old.and_then(|o| o.comment.clone());
+        Ok(SequenceSpec { state, ty, start, first, increment, min, max, cycle, cache, owner, identity, comment })
     }
 }
 

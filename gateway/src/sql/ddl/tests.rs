@@ -43,6 +43,7 @@ fn table(id: i64, schema: i64, name: &str, columns: Vec<ColumnDef>) -> TableDef 
         next_column_id: ColumnId::new(columns.len() as i64 + 1),
         columns,
         constraints: Vec::new(),
+        indexes: Vec::new(),
         comment: None,
     }
 }
@@ -78,8 +79,8 @@ fn lake() -> LakeSchema {
         vec![column(1, "a", ColumnType::Int4), column(2, "b", ColumnType::Text), column(3, "c", ColumnType::Int4)],
     );
     t.constraints = vec![
-        Constraint { name: "t_c_check".into(), kind: ConstraintKind::Check { expression: "c > 0".into() } },
-        Constraint { name: "t_pkey".into(), kind: ConstraintKind::PrimaryKey { columns: vec![ColumnId::new(3)] } },
+        Constraint::new("t_c_check", ConstraintKind::Check { expression: "c > 0".into() }),
+        Constraint::new("t_pkey", ConstraintKind::PrimaryKey { columns: vec![ColumnId::new(3)] }),
     ];
     if let Some(c) = t.columns.get_mut(2) {
         c.nullable = false;
@@ -202,12 +203,16 @@ fn op_text(op: &DdlOp) -> String {
         DdlOp::Truncate { table } => format!("truncate {}", name_of(*table)),
         DdlOp::DropSequence { .. } => "drop sequence".to_owned(),
         DdlOp::RenameView { uuid, name } => format!("rename view {} {name}", name_of(*uuid)),
+        DdlOp::CreateIndex { table, index } => format!("create index {} on {}", index.name, name_of(*table)),
+        DdlOp::AlterIndex { table, index } => format!("alter index {} on {}", index.name, name_of(*table)),
+        DdlOp::DropIndex { table, .. } => format!("drop index on {}", name_of(*table)),
         DdlOp::Comment { on, comment } => {
             let on = match on {
                 CommentTarget::Schema(id) => format!("schema {}", name_of(*id)),
                 CommentTarget::Table(id) => format!("table {}", name_of(*id)),
                 CommentTarget::Column(id, column) => format!("column {}.{column}", name_of(*id)),
                 CommentTarget::View(id) => format!("view {}", name_of(*id)),
+                CommentTarget::Constraint(id, name) => format!("constraint {}.{name}", name_of(*id)),
             };
             format!("comment {on} {comment:?}")
         }
