@@ -33,6 +33,11 @@ CREATE TABLE pg_temp.right_place (id int);
 SELECT relpersistence FROM pg_class WHERE relname = 'right_place';
 DROP TABLE pg_temp.right_place;
 DROP TABLE pg_temp.right_place;
+CREATE TEMP TABLE with_key (id int PRIMARY KEY);
+CREATE TABLE refers (id int REFERENCES with_key (id));
+CREATE TABLE permanent_key (id int PRIMARY KEY);
+CREATE TEMP TABLE refers (id int REFERENCES permanent_key (id));
+CREATE TEMP TABLE refers (id int REFERENCES with_key (id));
 -- shapes
 CREATE TEMPORARY TABLE like_t (LIKE t INCLUDING ALL);
 INSERT INTO like_t (id) VALUES (5) RETURNING id, name;
