@@ -4,6 +4,7 @@
 mod stand;
 mod temporary;
 
+mod bad_input;
 mod captures;
 mod clients;
 mod config;
@@ -15,6 +16,7 @@ mod faults;
 mod flights;
 mod interop;
 mod merging;
+mod pgbouncer;
 mod planning;
 mod psql;
 mod sequences;

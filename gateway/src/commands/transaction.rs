@@ -2,7 +2,7 @@
 
 use super::{copy_in::CopyIn, write};
 use crate::{
-    session::{ClientSession, Transaction},
+    session::{ClientSession, Mark, Transaction},
     sql::plan::TransactionPlan,
     wire::{PgError, PgResult, SqlState, backend::Outcome},
 };
@@ -21,8 +21,14 @@ pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResul
         TransactionPlan::Commit { and_chain } => commit(session, *and_chain).await?,
         TransactionPlan::Rollback { and_chain } => rollback(session, *and_chain),
         TransactionPlan::Savepoint(name) => {
-            let temporary = session.temporary.state();
-            block(session, "SAVEPOINT")?.savepoint(name.clone(), temporary);
+            let mark = Mark {
+                temporary: session.temporary.state(),
+                locks: session.advisory.of_transaction(),
+                moment: session.moment,
+            };
+            block(session, "SAVEPOINT")?.savepoint(name.clone(), mark);
+            // What comes now is after it.
+            session.moment += 1;
             "SAVEPOINT"
         }
         TransactionPlan::Release(name) => {
@@ -31,7 +37,10 @@ pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResul
         }
         TransactionPlan::RollbackTo(name) => {
             let found = block(session, "ROLLBACK TO SAVEPOINT")?.rollback_to(name);
-            session.temporary.restore(found.ok_or_else(|| no_savepoint(name))?);
+            let mark = found.ok_or_else(|| no_savepoint(name))?;
+            session.temporary.restore(mark.temporary);
+            session.advisory.back_to(&mark.locks);
+            session.rolled_back_to = Some(mark.moment);
             "ROLLBACK"
         }
         TransactionPlan::Set { read_only, isolation } => {

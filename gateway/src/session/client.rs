@@ -53,6 +53,10 @@ pub struct ClientSession {
     pub cancel: Cancel,
     /// Its temporary tables.
     pub temporary: Temporary,
+    /// Statements executed so far.
+    pub moment: u64,
+    /// The moment of the savepoint that was just rolled back to.
+    pub rolled_back_to: Option<u64>,
     /// What was temporary before the transaction that ends now.
     ending: Option<Arc<temporary::State>>,
     /// The open transaction, explicit or implicit.
@@ -102,6 +106,8 @@ impl ClientSession {
         Ok(Self {
             temporary,
             ending: None,
+            moment: 0,
+            rolled_back_to: None,
             given: Arc::default(),
             directory: Directory::default(),
             rolled_back: std::collections::VecDeque::new(),
@@ -448,6 +454,7 @@ impl Session for ClientSession {
             return Err(aborted());
         }
         self.settle();
+        self.moment += 1;
         self.statement_time = Utc::now();
         self.client_sql = Some(prepared.statement().source().clone());
         let outcome = self.execute_now(prepared, params, place).await;
@@ -496,6 +503,14 @@ impl Session for ClientSession {
             Plan::Command(command) => Some((**command).clone()),
             _ => None,
         }
+    }
+
+    fn moment(&self) -> u64 {
+        self.moment
+    }
+
+    fn take_rolled_back_to(&mut self) -> Option<u64> {
+        self.rolled_back_to.take()
     }
 
     fn is_rolled_back(&self, transaction: u64) -> bool {

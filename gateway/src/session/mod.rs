@@ -17,4 +17,4 @@ pub use client::{ClientSession, current_plan};
 pub use lakes::{Lakes, OpenLake};
 pub use prepared::{MadeFor, PreparedStatement};
 pub use server::{Server, SessionConnector};
-pub use transaction::{Pin, Transaction, scratch_path, table_folder};
+pub use transaction::{Mark, Pin, Transaction, scratch_path, table_folder};

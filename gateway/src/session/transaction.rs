@@ -8,7 +8,7 @@ use duckmesh_ingest::Part;
 use duckmesh_storage::Claim;
 use uuid::Uuid;
 
-use super::{lakes::OpenLake, temporary};
+use super::{advisory::Key, lakes::OpenLake, temporary};
 use crate::{commands::write::Payload, sql::plan::QueryPlan, wire::PgError};
 
 /// A transaction, explicit (BEGIN) or implicit (several statements before Sync).
@@ -108,7 +108,18 @@ struct Savepoint {
     bytes: usize,
     ddl_count: u64,
     schema: Option<Arc<LakeSchema>>,
-    temporary: Arc<temporary::State>,
+    mark: Mark,
+}
+
+/// What the session had at a savepoint, beside the transaction's own.
+#[derive(Clone)]
+pub struct Mark {
+    /// What was temporary.
+    pub temporary: Arc<temporary::State>,
+    /// The advisory locks of the transaction.
+    pub locks: HashMap<(Key, bool), u32>,
+    /// When it was.
+    pub moment: u64,
 }
 
 impl Transaction {
@@ -234,14 +245,14 @@ impl Transaction {
     }
 
     /// SAVEPOINT.
-    pub fn savepoint(&mut self, name: String, temporary: Arc<temporary::State>) {
+    pub fn savepoint(&mut self, name: String, mark: Mark) {
         self.savepoints.push(Savepoint {
             name,
             parts: self.parts.len(),
             bytes: self.bytes,
             ddl_count: self.ddl_count,
             schema: self.pin.as_ref().map(|pin| pin.schema.clone()),
-            temporary,
+            mark,
         });
     }
 
@@ -254,8 +265,8 @@ impl Transaction {
         found.is_some()
     }
 
-    /// ROLLBACK TO: what was temporary at the savepoint. None if there is none of that name.
-    pub fn rollback_to(&mut self, name: &str) -> Option<Arc<temporary::State>> {
+    /// ROLLBACK TO: what the session had at the savepoint. None if there is none of that name.
+    pub fn rollback_to(&mut self, name: &str) -> Option<Mark> {
         let at = self.savepoints.iter().rposition(|s| s.name == name)?;
         self.savepoints.truncate(at + 1);
         if let Some(mark) = self.savepoints.get(at) {
@@ -270,7 +281,7 @@ impl Transaction {
         }
         self.rebuild_own();
         self.failed = false;
-        self.savepoints.get(at).map(|mark| mark.temporary.clone())
+        self.savepoints.get(at).map(|savepoint| savepoint.mark.clone())
     }
 
     /// Takes the writes, for the log: from here on staged files may be the lake's.
