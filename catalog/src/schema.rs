@@ -104,6 +104,8 @@ pub enum DefaultValue {
     Literal(String),
     /// A Postgres expression, evaluated for each row: `now()`, `gen_random_uuid()`.
     Expression(String),
+    /// `GENERATED ALWAYS AS (…) STORED`: a Postgres expression over the row's other columns; nobody gives another value.
+    Generated(String),
 }
 
 /// A constraint of a table.
@@ -286,6 +288,17 @@ impl LakeSchema {
     #[must_use]
     pub fn identity(&self, table: Uuid, column: ColumnId) -> Option<&Arc<SequenceDef>> {
         self.sequences.values().find(|s| s.spec.identity.is_some() && s.spec.owner == Some((table, column)))
+    }
+}
+
+impl ColumnDef {
+    /// The expression that computes it, where it is a generated column.
+    #[must_use]
+    pub fn generated(&self) -> Option<&str> {
+        match &self.default {
+            Some(DefaultValue::Generated(expression)) => Some(expression),
+            _ => None,
+        }
     }
 }
 

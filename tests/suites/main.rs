@@ -5,6 +5,7 @@ mod stand;
 mod temporary;
 
 mod bad_input;
+mod cancel;
 mod captures;
 mod clients;
 mod config;

@@ -233,7 +233,7 @@ fn alter_columns(out: &mut Diff, old: &TableDef, new: &TableDef, at: SnapshotId)
         }
         changed |= alter_column(out, new, before, column, at);
         let (was, is) = (columns::tags(before), columns::tags(column));
-        for key in [columns::TYPE, columns::DEFAULT, COMMENT] {
+        for key in [columns::TYPE, columns::DEFAULT, columns::GENERATED, COMMENT] {
             let find = |tags: &[(&str, String)]| tags.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
             set_column_tag(out, new, column, key, find(&was).as_ref(), find(&is).as_ref(), at);
         }

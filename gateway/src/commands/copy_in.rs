@@ -10,7 +10,9 @@ use duckmesh_catalog::{ColumnDef, ColumnId, LakeSchema, SequenceDef};
 use super::{
     barrier,
     calls::Numbers,
-    checks, conform, defaults, insert,
+    checks, conform, defaults,
+    generated::Generated,
+    insert,
     row_buffer::RowBuffer,
     write::{self, Fate, Payload},
 };
@@ -36,6 +38,7 @@ pub struct CopyIn {
     /// Where each column's values come from.
     defaults: Vec<Given>,
     numbers: Numbers,
+    generated: Option<Generated>,
     payload: Payload,
     values: Arc<ValueContext>,
     place: Place,
@@ -97,6 +100,7 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
         schema: pin.schema,
         defaults: given,
         numbers: Numbers::of(session),
+        generated: Generated::of(session, &table).await?,
         payload,
         values: session.value_context(),
         place,
@@ -201,6 +205,10 @@ impl CopyIn {
             });
         }
         let batch = conform::record_batch(&columns, arrays)?;
+        let batch = match &self.generated {
+            Some(generated) => generated.fill(batch).await?,
+            None => batch,
+        };
         let ids: Vec<ColumnId> = columns.iter().map(|c| c.id).collect();
         checks::not_null(&self.values, &table, &ids, &batch)?;
         self.buffer.push(batch).await

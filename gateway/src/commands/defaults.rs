@@ -70,7 +70,7 @@ pub async fn column(
 pub fn sequence_of(schema: &LakeSchema, table: &TableDef, column: &ColumnDef) -> Option<Arc<SequenceDef>> {
     match &column.default {
         Some(DefaultValue::Expression(text)) => sql::sequence::of_default(text, schema),
-        Some(DefaultValue::Literal(_)) => None,
+        Some(DefaultValue::Literal(_) | DefaultValue::Generated(_)) => None,
         None => schema.identity(table.uuid, column.id).cloned(),
     }
 }
@@ -95,7 +95,7 @@ pub fn numbers(numbers: &[i64], ty: &ColumnType, ctx: &ValueContext) -> PgResult
 
 async fn program(session: &ClientSession, column: &ColumnDef) -> PgResult<DefaultProgram> {
     match &column.default {
-        None => Ok(DefaultProgram::Null),
+        None | Some(DefaultValue::Generated(_)) => Ok(DefaultProgram::Null),
         Some(DefaultValue::Literal(text)) => Ok(DefaultProgram::Constant(text.clone())),
         Some(DefaultValue::Expression(text)) => {
             let (text, ty) = (text.clone(), column.ty.clone());

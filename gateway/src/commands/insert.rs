@@ -8,7 +8,9 @@ use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, LakeSchema, TableDef};
 use super::{
     barrier, calls, checks, conform,
     copy_in::CopyIn,
-    current, defaults, describe, render,
+    current, defaults, describe,
+    generated::Generated,
+    render,
     row_buffer::{RowBuffer, Rows},
     select,
     tables::{self, Prelude},
@@ -166,15 +168,18 @@ async fn rows(
     let table = &plan.table;
     let columns: Vec<&ColumnDef> = table.columns.iter().filter(|c| c.ty.is_writable()).collect();
     let ids: Vec<ColumnId> = columns.iter().map(|c| c.id).collect();
+    let generated = Generated::of(session, table).await?;
     let mut buffer = RowBuffer::new(session, schema, table.clone(), ids.clone())?;
     match &plan.source {
         InsertSource::DefaultValues => {
             let batch = complete(session, schema, plan, &columns, Vec::new(), 1).await?;
+            let batch = filled(generated.as_ref(), batch).await?;
             checks::not_null(&session.value_context(), table, &ids, &batch)?;
             buffer.push(batch).await?;
         }
         InsertSource::Values(cells) => {
             let batch = values(session, schema, plan, &columns, cells, params).await?;
+            let batch = filled(generated.as_ref(), batch).await?;
             checks::not_null(&session.value_context(), table, &ids, &batch)?;
             buffer.push(batch).await?;
         }
@@ -189,6 +194,7 @@ async fn rows(
                 let given = conform::batch(&batch, &targets, &session.value_context())?;
                 let (rows, given) = (given.num_rows(), given.columns().to_vec());
                 let batch = complete(session, schema, plan, &columns, given, rows).await?;
+                let batch = filled(generated.as_ref(), batch).await?;
                 checks::not_null(&session.value_context(), table, &ids, &batch)?;
                 buffer.push(batch).await?;
             }
@@ -197,6 +203,14 @@ async fn rows(
     let rows = buffer.finish().await?;
     checks::check(session, table, &rows).await?;
     Ok(rows)
+}
+
+/// Rows with their generated columns, where there are any.
+async fn filled(generated: Option<&Generated>, batch: RecordBatch) -> PgResult<RecordBatch> {
+    match generated {
+        Some(generated) => generated.fill(batch).await,
+        None => Ok(batch),
+    }
 }
 
 /// Adds the defaults of columns that the statement does not name; `given` stands for `plan.columns`, in order.

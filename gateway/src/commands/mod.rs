@@ -26,6 +26,7 @@ mod database;
 mod ddl;
 
 mod explain;
+mod generated;
 mod setting;
 mod transaction;
 

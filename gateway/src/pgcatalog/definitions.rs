@@ -178,6 +178,7 @@ pub fn default(default: &DefaultValue, ty: &ColumnType) -> String {
     let text = match default {
         // As Postgres shows it to those who find the sequence without its schema.
         DefaultValue::Expression(expression) => return expression.replacen("nextval('public.", "nextval('", 1),
+        DefaultValue::Generated(expression) => return predicate(expression),
         DefaultValue::Literal(text) => text,
     };
     let typed = |text: &str, name: &str| format!("{}::{name}", names::literal(text));

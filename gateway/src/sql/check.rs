@@ -1,6 +1,6 @@
 //! CHECK constraints as DuckDB expressions.
 
-use duckmesh_catalog::{TableDef, schema::ConstraintKind};
+use duckmesh_catalog::{ColumnDef, TableDef, schema::ConstraintKind};
 
 use super::{
     parse,
@@ -8,7 +8,7 @@ use super::{
     quote,
     rewrite::{Column, Relation, Rewriter, Scope, Star},
 };
-use crate::wire::error::PgResult;
+use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Compiles all CHECK constraints of a table.
 pub fn compile(table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<CompiledCheck>> {
@@ -21,11 +21,34 @@ pub fn compile(table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<CompiledChec
     Ok(checks)
 }
 
+/// Compiles the expression of a generated column over its table's others.
+pub fn compile_generated(column: &ColumnDef, table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<SqlPart>> {
+    let Some(expression) = column.generated() else { return Ok(Vec::new()) };
+    let expr = parse::expression(expression)?;
+    let mut rewriter = over(table, expression, ctx);
+    rewriter.bounds = Some("column generation expression");
+    let ex = rewriter.expr(&expr)?;
+    let ex = rewriter.assign(ex, &column.ty, &column.name, None)?;
+    let parts = rewriter.parts(&format!("CAST({} AS {})", ex.sql, column.ty.duckdb()))?;
+    if parts.iter().any(|part| !matches!(part, SqlPart::Text(_))) {
+        let message = "generation expression is not immutable";
+        return Err(PgError::new(SqlState::INVALID_OBJECT_DEFINITION, message));
+    }
+    Ok(parts)
+}
+
 /// Compiles one CHECK expression over a table's columns, named without a qualifier; also how CREATE TABLE validates it.
 pub fn compile_one(expression: &str, table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<SqlPart>> {
     let expr = parse::expression(expression)?;
-    let mut rewriter = Rewriter::new(ctx, expression);
+    let mut rewriter = over(table, expression, ctx);
     rewriter.bounds = Some("check constraint");
+    let sql = rewriter.condition(&expr, "CHECK")?;
+    rewriter.parts(&sql)
+}
+
+/// A rewriter in whose scope are a table's columns, named without a qualifier.
+fn over<'a>(table: &TableDef, expression: &'a str, ctx: &'a PlanContext) -> Rewriter<'a> {
+    let mut rewriter = Rewriter::new(ctx, expression);
     let mut scope = Scope::default();
     let mut columns = Vec::new();
     for (n, column) in table.columns.iter().enumerate() {
@@ -49,6 +72,5 @@ pub fn compile_one(expression: &str, table: &TableDef, ctx: &PlanContext) -> PgR
         table: None,
     });
     rewriter.scopes.push(scope);
-    let sql = rewriter.condition(&expr, "CHECK")?;
-    rewriter.parts(&sql)
+    rewriter
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use duckmesh_catalog::{ConstraintKind, TableId};
+use duckmesh_catalog::{ConstraintKind, DefaultValue, TableId};
 
 use crate::pgcatalog::{
     book::{Column, Con, Relation, Source},
@@ -114,6 +114,7 @@ pub fn attributes<'a>(relations: &[Relation<'a>]) -> Content<'a> {
             "attislocal",
             "attcollation",
             "attidentity",
+            "attgenerated",
         ],
         rows: rows.collect(),
     }
@@ -140,6 +141,7 @@ fn attribute<'a>(relation: &Relation<'a>, column: &Column<'a>) -> Vec<Cell<'a>> 
         true,
         ty.map_or(0, |t| t.collation),
         column.identity.and_then(super::sequence::identity).unwrap_or_default(),
+        if matches!(column.default, Some(DefaultValue::Generated(_))) { "s" } else { "" },
     ]
 }
 

@@ -48,6 +48,7 @@ pub(super) fn plan(mut planner: Planner<'_>, create: &CreateTable) -> PgResult<P
         constraint::of_column(column, &parsed.name, &mut pending);
         push(&mut table, parsed);
     }
+    planner.check_generated(&table)?;
     pending.extend(create.constraints.iter().map(Pending::of_table));
     let constraints = planner.constraints(&mut table, &schema.name, &pending)?;
     planner.on_commit = temporary.on_commit(&schema, table.uuid)?;

@@ -30,6 +30,7 @@ struct Including {
     indexes: bool,
     identity: bool,
     comments: bool,
+    generated: bool,
 }
 
 /// CREATE TABLE, after these words; none: not this form.
@@ -94,14 +95,16 @@ fn options(scan: &mut Scan<'_>) -> PgResult<Including> {
         }
         match scan.ident()?.as_str() {
             "all" => {
-                all = Including { defaults: on, constraints: on, indexes: on, identity: on, comments: on };
+                all =
+                    Including { defaults: on, constraints: on, indexes: on, identity: on, comments: on, generated: on };
             }
             "defaults" => all.defaults = on,
             "constraints" => all.constraints = on,
             "indexes" => all.indexes = on,
             "identity" => all.identity = on,
             "comments" => all.comments = on,
-            "generated" | "statistics" | "storage" | "compression" => {}
+            "generated" => all.generated = on,
+            "statistics" | "storage" | "compression" => {}
             other => {
                 let message = format!("syntax error at or near \"{other}\"");
                 return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
@@ -127,7 +130,8 @@ impl Planner<'_> {
             column.id = table.next_column_id;
             column.element_id = old.element_id.map(|_| column.id.next());
             column.initial_default = None;
-            if !including.defaults {
+            let kept = if column.generated().is_some() { including.generated } else { including.defaults };
+            if !kept {
                 column.default = None;
             }
             if !including.comments {

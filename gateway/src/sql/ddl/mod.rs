@@ -23,6 +23,7 @@ mod constraint;
 mod create_table;
 mod create_table_as;
 mod default;
+mod generated;
 mod index;
 mod like;
 mod sequence;
@@ -43,6 +44,7 @@ mod validate;
 mod comment;
 mod database;
 mod preparse;
+mod privileges;
 mod refused;
 
 #[cfg(test)]
@@ -66,6 +68,8 @@ pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResul
         Statement::CreateTable(create) if create.query.is_some() => create_table_as::plan(planner, create),
         Statement::CreateTable(create) => create_table::plan(planner, create),
         Statement::CreateView(create) => view::create(planner, create),
+        // From their text.
+        Statement::Grant(_) | Statement::Revoke(_) => return Ok(None),
         Statement::AlterTable(alter) => alter::plan(planner, alter),
         Statement::AlterSchema(alter) => schema::alter(planner, alter),
         Statement::Drop { object_type, if_exists, names, cascade, .. } => {

@@ -10,7 +10,7 @@ use super::{
     create_table_as::{NewTable, plan_create_table_as},
     database, index, like,
     lookup::{Relation, no_relation},
-    refused, rename, sequence, serial,
+    privileges, refused, rename, sequence, serial,
     temporary::Temporary,
     truncate,
 };
@@ -43,6 +43,20 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     }
     if scan.word(&["drop", "database"]) {
         return database::drop_scanned(&mut scan, ctx).map(Some);
+    }
+    if scan.word(&["grant"]) {
+        return privileges::plan(scan, ctx, false, "GRANT").map(Some);
+    }
+    if scan.word(&["revoke"]) {
+        return privileges::plan(scan, ctx, true, "REVOKE").map(Some);
+    }
+    if scan.word(&["alter", "default", "privileges"]) {
+        while !scan.is_done() && !scan.sees(&["grant"]) && !scan.sees(&["revoke"]) {
+            scan.advance();
+        }
+        let revokes = scan.sees(&["revoke"]);
+        scan.advance();
+        return privileges::plan(scan, ctx, revokes, "ALTER DEFAULT PRIVILEGES").map(Some);
     }
     if scan.word(&["truncate"]) {
         return truncate::plan(scan, ctx).map(Some);

@@ -38,8 +38,6 @@ pub(super) fn plan(statement: &Statement) -> Option<PgResult<Plan>> {
         Statement::CreateRole(_) => refuse("CREATE ROLE", HINT_ROLE),
         Statement::CreateUser(_) => refuse("CREATE USER", HINT_ROLE),
         Statement::AlterRole { .. } => refuse("ALTER ROLE", HINT_ROLE),
-        Statement::Grant(_) => refuse("GRANT", HINT_ROLE),
-        Statement::Revoke(_) => refuse("REVOKE", HINT_ROLE),
         Statement::CreatePolicy(_) => refuse("CREATE POLICY", HINT_ROLE),
         Statement::DropPolicy(_) => refuse("DROP POLICY", HINT_ROLE),
         Statement::CreateServer(_) => refuse("CREATE SERVER", "A lake reads its own files only."),
@@ -71,7 +69,7 @@ pub(super) fn drop(kind: &ObjectType, wanted: &Wanted<'_>) -> PgResult<Plan> {
 
 /// Forms that sqlparser does not read, by their first words.
 pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
-    const FORMS: [(&[&str], &str); 28] = [
+    const FORMS: [(&[&str], &str); 27] = [
         (&["create", "type"], HINT_TYPE),
         (&["create", "domain"], HINT_TYPE),
         (&["alter", "type"], HINT_TYPE),
@@ -94,7 +92,6 @@ pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
         (&["create", "group"], HINT_ROLE),
         (&["alter", "role"], HINT_ROLE),
         (&["alter", "user"], HINT_ROLE),
-        (&["alter", "default", "privileges"], HINT_ROLE),
         (&["alter", "database"], "A database's settings are those of the server."),
         (&["create", "tablespace"], "A lake has one place for its files."),
         (&["create", "foreign"], "A lake reads its own files only."),

@@ -46,6 +46,7 @@ pub(super) fn column(planner: &mut Planner<'_>, table: &mut Altered, old: &Ident
     }
     planner.ops.push(DdlOp::RenameColumn { table: table.new.uuid, column: id, name: new.clone(), checks });
     indexes_follow(planner, table, &old, &new)?;
+    planner.generated_follow(table, &old, &new)?;
     let relation = Relation::Table(Arc::clone(&table.old));
     let views: Vec<_> = planner
         .ctx
@@ -248,8 +249,13 @@ fn names_in(expr: &Expr, name: &str) -> bool {
     found
 }
 
+/// Whether an expression names a column.
+pub(super) fn expression_names(sql: &str, name: &str) -> bool {
+    parse::expression(sql).is_ok_and(|expr| names_in(&expr, name))
+}
+
 /// The expression with the new name; none where it does not have the old one.
-fn in_expression(sql: &str, old: &str, new: &str) -> PgResult<Option<String>> {
+pub(super) fn in_expression(sql: &str, old: &str, new: &str) -> PgResult<Option<String>> {
     let mut expr = parse::expression(sql)?;
     if !names_in(&expr, old) {
         return Ok(None);
