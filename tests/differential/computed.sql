@@ -63,3 +63,15 @@ GRANT USAGE ON SCHEMA nowhere TO PUBLIC;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC;
 ALTER TABLE fresh OWNER TO CURRENT_USER;
 ALTER TABLE fresh OWNER TO nobody_there;
+-- Defaults that compute with numbers.
+CREATE SEQUENCE orders START 100;
+CREATE TABLE numbered (id text DEFAULT 'A' || nextval('orders'), n bigint DEFAULT nextval('orders') * 10, v int);
+INSERT INTO numbered (v) VALUES (1), (2) RETURNING v, id ~ '^A[0-9]+$', n % 10;
+INSERT INTO numbered (v) SELECT generate_series(3, 5);
+SELECT count(DISTINCT id), count(DISTINCT n), count(*) FROM numbered;
+INSERT INTO numbered VALUES (DEFAULT, 1, 9) RETURNING length(id), n, v;
+ALTER SEQUENCE orders RENAME TO renamed;
+INSERT INTO numbered (v) VALUES (6) RETURNING length(id);
+DROP SEQUENCE renamed;
+-- differs: the position is the expression's
+CREATE TABLE wrong (id text DEFAULT 'A' || nextval('nowhere'));

@@ -10,7 +10,8 @@ use duckmesh_catalog::{ColumnDef, ColumnId, LakeSchema, SequenceDef};
 use super::{
     barrier,
     calls::Numbers,
-    checks, conform, defaults,
+    checks, conform,
+    defaults::{self, PerRow},
     generated::Generated,
     insert,
     row_buffer::RowBuffer,
@@ -52,6 +53,8 @@ enum Given {
     Constant(ArrayRef),
     /// A number for each row.
     Sequence(Arc<SequenceDef>),
+    /// Another value for each row.
+    PerRow(Box<PerRow>),
 }
 
 /// Begins a COPY.
@@ -81,6 +84,8 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
             Given::Data
         } else if let Some(sequence) = defaults::sequence_of(&pin.schema, &table, column) {
             Given::Sequence(sequence)
+        } else if let Some(per_row) = PerRow::of(session, &pin.schema, column).await? {
+            Given::PerRow(Box::new(per_row))
         } else {
             Given::Constant(defaults::column(session, &pin.schema, &table, column, 1).await?)
         });
@@ -192,6 +197,7 @@ impl CopyIn {
         let mut arrays = Vec::with_capacity(columns.len());
         for (column, default) in columns.iter().zip(&self.defaults) {
             arrays.push(match default {
+                Given::PerRow(default) => default.rows(batch.num_rows()).await?,
                 Given::Constant(one) => repeated(one, batch.num_rows())?,
                 Given::Sequence(sequence) => {
                     let numbers = self.numbers.next(sequence, batch.num_rows()).await?;

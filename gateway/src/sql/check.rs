@@ -1,12 +1,13 @@
 //! CHECK constraints as DuckDB expressions.
 
-use duckmesh_catalog::{ColumnDef, TableDef, schema::ConstraintKind};
+use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, SchemaId, TableDef, TableId, schema::ConstraintKind};
 
 use super::{
     parse,
     plan::{CompiledCheck, PlanContext, SqlPart},
     quote,
     rewrite::{Column, Relation, Rewriter, Scope, Star},
+    sequence,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -35,6 +36,43 @@ pub fn compile_generated(column: &ColumnDef, table: &TableDef, ctx: &PlanContext
         return Err(PgError::new(SqlState::INVALID_OBJECT_DEFINITION, message));
     }
     Ok(parts)
+}
+
+/// Compiles a default's expression over columns with the numbers of its sequences.
+pub fn compile_with_numbers(
+    expression: &str,
+    numbers: usize,
+    ty: &ColumnType,
+    ctx: &PlanContext,
+) -> PgResult<Vec<SqlPart>> {
+    let column = |index| ColumnDef {
+        id: ColumnId::new(0),
+        element_id: None,
+        name: sequence::number_column(index),
+        ty: ColumnType::Int8,
+        nullable: true,
+        default: None,
+        initial_default: None,
+        comment: None,
+    };
+    let table = TableDef {
+        id: TableId::new(0),
+        uuid: uuid::Uuid::nil(),
+        schema_id: SchemaId::new(0),
+        name: "numbers".to_owned(),
+        path: String::new(),
+        columns: (0..numbers).map(column).collect(),
+        next_column_id: ColumnId::new(1),
+        constraints: Vec::new(),
+        indexes: Vec::new(),
+        comment: None,
+    };
+    let expr = parse::expression(expression)?;
+    let mut rewriter = over(&table, expression, ctx);
+    rewriter.bounds = Some("DEFAULT expression");
+    let ex = rewriter.expr(&expr)?;
+    let ex = rewriter.assign(ex, ty, "", None)?;
+    rewriter.parts(&format!("CAST({} AS {})", ex.sql, ty.duckdb()))
 }
 
 /// Compiles one CHECK expression over a table's columns, named without a qualifier; also how CREATE TABLE validates it.

@@ -156,7 +156,9 @@ impl Planner<'_> {
         let spec = sequence.spec.clone();
         self.ops.push(DdlOp::AlterSequence { uuid: sequence.uuid, name: name.to_owned(), spec });
         for (table, column) in users(&self.ctx.schema, &old) {
-            let default = Some(duckmesh_catalog::DefaultValue::Expression(new.clone()));
+            let before = lake.table_by_uuid(table).and_then(|t| t.column_by_id(column)).and_then(|c| c.default.clone());
+            let Some(duckmesh_catalog::DefaultValue::Expression(text)) = before else { continue };
+            let default = Some(duckmesh_catalog::DefaultValue::Expression(text.replace(&old, &new)));
             self.ops.push(DdlOp::SetDefault { table, column, default });
         }
         Ok(())
@@ -236,9 +238,9 @@ impl Planner<'_> {
     }
 }
 
-/// Columns whose default is this text.
+/// Columns whose default has this text in it.
 fn users(lake: &duckmesh_catalog::LakeSchema, text: &str) -> Vec<(Uuid, duckmesh_catalog::ColumnId)> {
-    let is = |c: &&duckmesh_catalog::ColumnDef| matches!(&c.default, Some(duckmesh_catalog::DefaultValue::Expression(sql)) if sql == text);
+    let is = |c: &&duckmesh_catalog::ColumnDef| matches!(&c.default, Some(duckmesh_catalog::DefaultValue::Expression(sql)) if sql.contains(text));
     lake.tables.values().flat_map(|t| t.columns.iter().filter(is).map(|c| (t.uuid, c.id))).collect()
 }
 
