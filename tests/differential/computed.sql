@@ -75,3 +75,15 @@ INSERT INTO numbered (v) VALUES (6) RETURNING length(id);
 DROP SEQUENCE renamed;
 -- differs: the position is the expression's
 CREATE TABLE wrong (id text DEFAULT 'A' || nextval('nowhere'));
+-- LIKE beside other columns.
+CREATE TABLE one (a int DEFAULT 5, b text NOT NULL);
+CREATE TABLE two (c date);
+CREATE TABLE mixed (id int, LIKE one INCLUDING DEFAULTS, at text DEFAULT 'é', LIKE two, CHECK (id > 0));
+INSERT INTO mixed (id, b) VALUES (1, 'x') RETURNING *;
+INSERT INTO mixed (id, b) VALUES (-1, 'x');
+CREATE TABLE first (LIKE one, more int, UNIQUE (more));
+INSERT INTO first VALUES (1, 'b', 2) RETURNING *;
+CREATE TABLE both_of (LIKE one, LIKE two);
+SELECT column_name FROM information_schema.columns WHERE table_name = 'both_of' ORDER BY ordinal_position;
+CREATE TABLE twice (a int, LIKE one);
+CREATE TABLE missing (LIKE nowhere, a int);

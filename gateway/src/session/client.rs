@@ -236,15 +236,18 @@ impl ClientSession {
     /// `search_path`, without the schemas that do not exist.
     #[must_use]
     pub fn search_path(&self) -> Vec<String> {
-        let exists = |name: &String| self.schema.as_ref().is_none_or(|s| s.schema(lake_schema_name(name)).is_some());
-        self.settings.search_path().into_iter().filter(exists).collect()
+        let path = self.settings.search_path().into_iter();
+        path.filter(|name| self.schema.as_ref().is_none_or(|schema| exists(schema, name))).collect()
     }
 
     /// Where names without a schema are looked for: in temporary ones first, unless the path names them.
     #[must_use]
     pub fn lookup_path(&self) -> Vec<String> {
-        let mut path = self.search_path();
-        if let Some(own) = self.temporary.schema_name().filter(|own| !names_temporary(&path, own)) {
+        self.with_own(self.search_path())
+    }
+
+    fn with_own(&self, mut path: Vec<String>) -> Vec<String> {
+        if let Some(own) = self.temporary.schema_name().filter(|own| !temporary::names_own(&path, own)) {
             path.insert(0, own.to_owned());
         }
         path
@@ -275,11 +278,8 @@ impl ClientSession {
     /// What planning may look at.
     #[must_use]
     pub fn plan_context(&self, pin: &Pin, types: &[u32]) -> PlanContext {
-        let exists = |name: &String| pin.schema.schema(lake_schema_name(name)).is_some();
-        let mut search_path: Vec<String> = self.settings.search_path().into_iter().filter(exists).collect();
-        if let Some(own) = self.temporary.schema_name().filter(|own| !names_temporary(&search_path, own)) {
-            search_path.insert(0, own.to_owned());
-        }
+        let path = self.settings.search_path().into_iter();
+        let search_path = self.with_own(path.filter(|name| exists(&pin.schema, name)).collect());
         PlanContext {
             lake: self.lake.info.name.clone(),
             schema: pin.schema.clone(),
@@ -316,10 +316,10 @@ impl ClientSession {
             return Err(aborted());
         }
         let verb = statement.verb().to_ascii_uppercase();
-        if WITHOUT_SCHEMA.contains(&verb.as_str()) {
+        if WITHOUT_SCHEMA.split(' ').any(|word| word == verb) {
             return self.plan(statement, types, &Pin::nothing()).await;
         }
-        if verb == "CREATE" && mentions_temporary(statement.text()) {
+        if verb == "CREATE" && temporary::mentions(statement.text()) {
             self.temporary.show();
         }
         let pin = self.schema_for_planning(READING.contains(&verb.as_str())).await?;
@@ -360,30 +360,8 @@ impl ClientSession {
 }
 
 /// Commands that look at nothing in the lake: they must work when the catalog does not, and cost no look at it.
-const WITHOUT_SCHEMA: [&str; 22] = [
-    "DEALLOCATE",
-    "PREPARE",
-    "EXECUTE",
-    "DECLARE",
-    "FETCH",
-    "MOVE",
-    "CLOSE",
-    "LISTEN",
-    "UNLISTEN",
-    "NOTIFY",
-    "BEGIN",
-    "START",
-    "COMMIT",
-    "END",
-    "ROLLBACK",
-    "ABORT",
-    "SAVEPOINT",
-    "RELEASE",
-    "SET",
-    "RESET",
-    "SHOW",
-    "DISCARD",
-];
+const WITHOUT_SCHEMA: &str = "DEALLOCATE PREPARE EXECUTE DECLARE FETCH MOVE CLOSE LISTEN UNLISTEN NOTIFY BEGIN START COMMIT END \
+    ROLLBACK ABORT SAVEPOINT RELEASE SET RESET SHOW DISCARD";
 
 /// Commands that time travel applies to.
 const READING: [&str; 6] = ["SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "COPY"];
@@ -599,32 +577,7 @@ impl Session for ClientSession {
     }
 }
 
-/// Whether a path says itself where temporary tables are looked for.
-fn names_temporary(path: &[String], own: &str) -> bool {
-    path.iter().any(|name| name == own || name == temporary::SCHEMA_ALIAS)
-}
-
-/// Whether a statement that makes something may make something temporary.
-fn mentions_temporary(text: &str) -> bool {
-    text.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"temp"))
-}
-
-/// The lake's name of a schema: SQL's `public` is DuckLake's `main`.
-fn lake_schema_name(name: &str) -> &str {
-    if name == "public" { DEFAULT_SCHEMA } else { name }
-}
-
-/// Whether a plan still fits what is there now; if not, the statement planned again.
-///
-/// # Errors
-/// Whatever is wrong with the statement now.
-pub async fn current_plan(
-    session: &mut ClientSession,
-    prepared: &PreparedStatement,
-    pin: &Pin,
-) -> PgResult<PreparedStatement> {
-    if *prepared.made_for() == session.made_for(pin) || matches!(prepared.plan(), Plan::Setting(_)) {
-        return Ok(prepared.clone());
-    }
-    session.plan(prepared.statement(), prepared.given_types(), pin).await
+/// Whether there is a schema of that SQL name: `public` is DuckLake's `main`.
+fn exists(schema: &LakeSchema, name: &str) -> bool {
+    schema.schema(if name == "public" { DEFAULT_SCHEMA } else { name }).is_some()
 }

@@ -101,6 +101,18 @@ impl Drop for TempFile {
     }
 }
 
+/// Whether a path says itself where temporary tables are looked for.
+#[must_use]
+pub fn names_own(path: &[String], own: &str) -> bool {
+    path.iter().any(|name| name == own || name == SCHEMA_ALIAS)
+}
+
+/// Whether a statement that makes something may make something temporary.
+#[must_use]
+pub fn mentions(text: &str) -> bool {
+    text.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"temp"))
+}
+
 /// Whether a table is temporary.
 #[must_use]
 pub fn is_temporary(table: &TableDef) -> bool {
@@ -253,26 +265,32 @@ impl Temporary {
     /// Divides changes into those of the lake and those of temporary objects.
     #[must_use]
     pub fn split(&self, ops: Vec<DdlOp>) -> (Vec<DdlOp>, Vec<DdlOp>) {
-        let own = &self.state.schema;
-        let mut known = vec![self.uuid];
-        known.extend(own.tables.values().map(|t| t.uuid));
-        known.extend(own.views.values().map(|v| v.uuid));
-        known.extend(own.sequences.values().map(|s| s.uuid));
-        let (mut of_lake, mut temporary) = (Vec::new(), Vec::new());
-        for op in ops {
-            let (object, schema) = target(&op);
-            if schema == Some(self.uuid) {
-                known.push(object);
-            }
-            if known.contains(&object) { temporary.push(op) } else { of_lake.push(op) }
-        }
-        (of_lake, temporary)
+        let mut known = self.known();
+        ops.into_iter().partition(|op| !self.is_own(op, &mut known))
     }
 
     /// Whether all of these changes are of temporary objects.
     #[must_use]
     pub fn owns(&self, ops: &[DdlOp]) -> bool {
-        self.used && !ops.is_empty() && self.split(ops.to_vec()).0.is_empty()
+        let mut known = self.known();
+        self.used && !ops.is_empty() && ops.iter().all(|op| self.is_own(op, &mut known))
+    }
+
+    /// What is temporary.
+    fn known(&self) -> Vec<Uuid> {
+        let own = &self.state.schema;
+        let tables = own.tables.values().map(|t| t.uuid);
+        let views = own.views.values().map(|v| v.uuid);
+        tables.chain(views).chain(own.sequences.values().map(|s| s.uuid)).chain([self.uuid]).collect()
+    }
+
+    /// Whether a change is of something temporary; what it makes is known from then on.
+    fn is_own(&self, op: &DdlOp, known: &mut Vec<Uuid>) -> bool {
+        let (object, schema) = target(op);
+        if schema == Some(self.uuid) {
+            known.push(object);
+        }
+        known.contains(&object)
     }
 
     /// Writes rows that are in memory only, of tables that are about to change: they are of the columns of now.

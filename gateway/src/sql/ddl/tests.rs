@@ -134,6 +134,7 @@ fn column_text(c: &ColumnDef) -> String {
     match &c.default {
         Some(DefaultValue::Literal(value)) => text.push_str(&format!(" default '{value}'")),
         Some(DefaultValue::Expression(sql)) => text.push_str(&format!(" default ({sql})")),
+        Some(DefaultValue::Generated(e)) => text.push_str(&format!(" generated ({e})")),
         None => {}
     }
     if let Some(value) = &c.initial_default {
