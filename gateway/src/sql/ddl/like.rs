@@ -37,6 +37,11 @@ struct Including {
     generated: bool,
 }
 
+/// Whether a LIKE was read as a column of that name, which Postgres does not allow without quotes.
+pub(super) fn is_misread(create: &CreateTable) -> bool {
+    create.columns.iter().any(|c| c.name.quote_style.is_none() && c.name.value.eq_ignore_ascii_case("like"))
+}
+
 /// CREATE TABLE, after these words; none: not this form.
 pub(super) fn plan(scan: &mut Scan<'_>, ctx: &PlanContext, temporary: Temporary) -> PgResult<Option<Plan>> {
     let if_not_exists = scan.word(&["if", "not", "exists"]);
@@ -236,6 +241,10 @@ impl Planner<'_> {
         let space = lake.schema(lake_schema).ok_or_else(|| PgError::internal("a schema is gone"))?;
         let mut ids = Vec::with_capacity(source.columns.len());
         for old in &source.columns {
+            if table.column(&old.name).is_some() {
+                let message = format!("column \"{}\" specified more than once", old.name);
+                return Err(PgError::new(SqlState::DUPLICATE_COLUMN, message));
+            }
             let mut column = old.clone();
             column.id = table.next_column_id;
             column.element_id = old.element_id.map(|_| column.id.next());

@@ -65,7 +65,7 @@ pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResul
             schema::create(planner, schema_name, *if_not_exists)
         }
         // From its text: the tree does not hold all of INCLUDING.
-        Statement::CreateTable(create) if create.like.is_some() => return Ok(None),
+        Statement::CreateTable(create) if create.like.is_some() || like::is_misread(create) => return Ok(None),
         Statement::CreateTable(create) if create.query.is_some() => create_table_as::plan(planner, create),
         Statement::CreateTable(create) => create_table::plan(planner, create),
         Statement::CreateView(create) => view::create(planner, create),
