@@ -156,7 +156,7 @@ fn what_tries_to_leave_is_refused() {
         "insert into t (id) values (1) on conflict do nothing",
         "do 'x'",
         "call x()",
-        "grant select on t to x",
+        "grant x to duck",
         "install httpfs",
         "load httpfs",
         "attach 'x' as y",
