@@ -11,12 +11,14 @@ want() { # want PACKAGE CONDITION...: the package is asked for when the conditio
     "$@" >/dev/null 2>&1 || packages+=("$package")
 }
 postgres_server() { ls /usr/lib/postgresql/*/bin/initdb || command -v initdb; }
+pgbouncer() { [ -x /usr/sbin/pgbouncer ] || [ -x /usr/bin/pgbouncer ]; }
 python_venv() { python3 -c 'import ensurepip, venv'; }
 
 had_postgres=yes
 postgres_server >/dev/null 2>&1 || had_postgres=no
 want postgresql postgres_server
 want postgresql-client command -v psql
+want pgbouncer pgbouncer
 want npm command -v npm
 want python3-venv python_venv
 want gcc command -v cc
@@ -33,7 +35,10 @@ if [ ${#packages[@]} -gt 0 ]; then
     echo "setup: installing ${packages[*]}"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
-    # Debian starts a cluster when it installs the server. Nobody asked for one.
+    # Debian starts a cluster when it installs the server, and a pooler. Nobody asked for them.
+    if [[ " ${packages[*]} " == *" pgbouncer "* ]]; then
+        "${as_root[@]}" service pgbouncer stop >/dev/null 2>&1 || true
+    fi
     if [ "$had_postgres" = no ] && command -v pg_lsclusters >/dev/null; then
         pg_lsclusters -h | while read -r version name _; do
             "${as_root[@]}" pg_ctlcluster "$version" "$name" stop >/dev/null 2>&1 || true

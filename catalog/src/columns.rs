@@ -9,6 +9,8 @@ use crate::{ColumnDef, ColumnId, ColumnType, DefaultValue, ErrorKind, catalog::R
 pub(crate) const TYPE: &str = "duckmesh.type";
 /// Tag of a default that is a Postgres expression.
 pub(crate) const DEFAULT: &str = "duckmesh.default";
+/// Tag of the expression of a generated column. Other writers know nothing of it, and write NULL.
+pub(crate) const GENERATED: &str = "duckmesh.generated";
 /// Nesting that another writer's type may have.
 const DEPTH_MAX: usize = 64;
 
@@ -45,12 +47,13 @@ pub(crate) fn read(rows: &[ColumnRow], tags: &HashMap<(i64, String), String>) ->
             // Another writer may have changed the type since: then the tag speaks of what is gone.
             let ty = declared.filter(|d| forget_declared(d) == plain).unwrap_or(plain);
             let expression = tag(row.id, DEFAULT);
+            let generated = tag(row.id, GENERATED).map(DefaultValue::Generated);
             Ok(ColumnDef {
                 id: ColumnId::new(row.id),
                 element_id,
                 name: row.name.clone(),
                 nullable: row.nullable,
-                default: read_default(row, &ty, expression),
+                default: generated.or_else(|| read_default(row, &ty, expression)),
                 initial_default: row.initial_default.as_ref().map(|text| from_lake_text(&ty, text)),
                 comment: tag(row.id, COMMENT),
                 ty,
@@ -97,6 +100,9 @@ pub(crate) fn tags(column: &ColumnDef) -> Vec<(&'static str, String)> {
     }
     if let Some(DefaultValue::Expression(text)) = &column.default {
         tags.push((DEFAULT, text.clone()));
+    }
+    if let Some(expression) = column.generated() {
+        tags.push((GENERATED, expression.to_owned()));
     }
     if let Some(comment) = &column.comment {
         tags.push((COMMENT, comment.clone()));
@@ -156,7 +162,7 @@ fn write_default(column: &ColumnDef) -> (String, String) {
         Some(DefaultValue::Expression(text)) if SHARED_EXPRESSIONS.contains(&text.as_str()) => {
             (text.clone(), "expression".into())
         }
-        Some(DefaultValue::Expression(_)) => ("NULL".into(), "literal".into()),
+        Some(DefaultValue::Expression(_) | DefaultValue::Generated(_)) => ("NULL".into(), "literal".into()),
     }
 }
 

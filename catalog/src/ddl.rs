@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     ids::ColumnId,
-    schema::{ColumnDef, Constraint, DefaultValue},
+    schema::{ColumnDef, Constraint, DefaultValue, IndexDef},
     sequences::SequenceSpec,
     types::ColumnType,
 };
@@ -67,6 +67,12 @@ pub enum DdlOp {
     AlterSequence { uuid: Uuid, name: String, spec: SequenceSpec },
     /// `DROP SEQUENCE`. Sequences that a column owns go with their column and table by themselves.
     DropSequence { uuid: Uuid },
+    /// `CREATE INDEX`.
+    CreateIndex { table: Uuid, index: IndexDef },
+    /// `ALTER INDEX`: all of it anew.
+    AlterIndex { table: Uuid, index: IndexDef },
+    /// `DROP INDEX`.
+    DropIndex { table: Uuid, index: Uuid },
     /// `COMMENT ON`; none removes it.
     Comment { on: CommentTarget, comment: Option<String> },
 }
@@ -82,4 +88,6 @@ pub enum CommentTarget {
     Column(Uuid, ColumnId),
     /// A view.
     View(Uuid),
+    /// A constraint of a table.
+    Constraint(Uuid, String),
 }

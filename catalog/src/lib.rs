@@ -38,7 +38,10 @@ pub use lakes::{LakeInfo, folder_name};
 pub use leases::Lease;
 pub use merging::ScheduledFile;
 pub use publish::{Merge, Publication, Published, Rejection};
-pub use schema::{ColumnDef, Constraint, ConstraintKind, DefaultValue, LakeSchema, SchemaDef, TableDef, ViewDef};
+pub use schema::{
+    ColumnDef, Constraint, ConstraintKind, DefaultValue, IndexDef, IndexKey, IndexedBy, LakeSchema, SchemaDef,
+    TableDef, ViewDef,
+};
 pub use sequences::{Identity, SequenceDef, SequenceSpec};
 pub use snapshots::{SnapshotInfo, SnapshotRow};
 pub use token::Token;

@@ -70,6 +70,8 @@ pub struct TableDef {
     pub next_column_id: ColumnId,
     /// CHECK (enforced), keys (information).
     pub constraints: Vec<Constraint>,
+    /// Information: indexes that are no key's.
+    pub indexes: Vec<IndexDef>,
     /// `COMMENT ON TABLE`.
     pub comment: Option<String>,
 }
@@ -102,6 +104,8 @@ pub enum DefaultValue {
     Literal(String),
     /// A Postgres expression, evaluated for each row: `now()`, `gen_random_uuid()`.
     Expression(String),
+    /// `GENERATED ALWAYS AS (…) STORED`: a Postgres expression over the row's other columns; nobody gives another value.
+    Generated(String),
 }
 
 /// A constraint of a table.
@@ -111,6 +115,17 @@ pub struct Constraint {
     pub name: String,
     /// What it says.
     pub kind: ConstraintKind,
+    /// `COMMENT ON CONSTRAINT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+impl Constraint {
+    /// One without a comment.
+    #[must_use]
+    pub fn new(name: impl Into<String>, kind: ConstraintKind) -> Self {
+        Self { name: name.into(), kind, comment: None }
+    }
 }
 
 /// What a constraint says. Only CHECK (and NOT NULL, which is on the column) is enforced.
@@ -140,6 +155,59 @@ pub enum ConstraintKind {
         /// Names of the columns referred to; empty: its primary key.
         target_columns: Vec<String>,
     },
+}
+
+/// An index: kept for those who look for it, without any effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexDef {
+    /// Its identity.
+    pub uuid: Uuid,
+    /// Unique among the relations of its schema.
+    pub name: String,
+    /// `UNIQUE`.
+    pub unique: bool,
+    /// `USING`: btree, hash, …
+    pub method: String,
+    /// What it orders by.
+    pub keys: Vec<IndexKey>,
+    /// `INCLUDE`.
+    pub include: Vec<ColumnId>,
+    /// `WHERE`, as Postgres SQL.
+    pub predicate: Option<String>,
+    /// `NULLS NOT DISTINCT`.
+    pub nulls_not_distinct: bool,
+    /// `COMMENT ON INDEX`.
+    pub comment: Option<String>,
+}
+
+/// One of the things an index orders by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexKey {
+    /// What it is.
+    pub of: IndexedBy,
+    /// The operator class, where one was named.
+    pub class: Option<String>,
+    /// `DESC`.
+    pub descending: bool,
+    /// `NULLS FIRST`.
+    pub nulls_first: bool,
+}
+
+/// A column or an expression.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IndexedBy {
+    /// A column.
+    Column(ColumnId),
+    /// The name of its column in the index, and the expression, as Postgres SQL.
+    Expression(String, String),
+}
+
+impl IndexDef {
+    /// Whether it is over a column itself; its expressions and its predicate are text here.
+    #[must_use]
+    pub fn has_column(&self, column: ColumnId) -> bool {
+        self.include.contains(&column) || self.keys.iter().any(|key| key.of == IndexedBy::Column(column))
+    }
 }
 
 /// A view.
@@ -203,6 +271,13 @@ impl LakeSchema {
         self.sequences.values().find(|s| s.schema_id == schema && s.name == name)
     }
 
+    /// The index of that name in that schema, with its table.
+    #[must_use]
+    pub fn index(&self, schema: SchemaId, name: &str) -> Option<(&Arc<TableDef>, &IndexDef)> {
+        let tables = self.tables.values().filter(|t| t.schema_id == schema);
+        tables.flat_map(|t| t.indexes.iter().map(move |index| (t, index))).find(|(_, index)| index.name == name)
+    }
+
     /// The sequence with that identity.
     #[must_use]
     pub fn sequence_by_uuid(&self, uuid: Uuid) -> Option<&Arc<SequenceDef>> {
@@ -213,6 +288,17 @@ impl LakeSchema {
     #[must_use]
     pub fn identity(&self, table: Uuid, column: ColumnId) -> Option<&Arc<SequenceDef>> {
         self.sequences.values().find(|s| s.spec.identity.is_some() && s.spec.owner == Some((table, column)))
+    }
+}
+
+impl ColumnDef {
+    /// The expression that computes it, where it is a generated column.
+    #[must_use]
+    pub fn generated(&self) -> Option<&str> {
+        match &self.default {
+            Some(DefaultValue::Generated(expression)) => Some(expression),
+            _ => None,
+        }
     }
 }
 

@@ -58,6 +58,9 @@ pub struct SequenceSpec {
     pub owner: Option<(Uuid, ColumnId)>,
     /// Whether that column is an identity column.
     pub identity: Option<Identity>,
+    /// `COMMENT ON SEQUENCE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
 }
 
 /// Kinds of identity columns.
@@ -228,6 +231,7 @@ mod tests {
             cache: 1,
             owner: None,
             identity: None,
+            comment: None,
         }
     }
 

@@ -5,9 +5,11 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
-    Catalog, ColumnDef, ColumnId, ColumnType, Constraint, ErrorKind, LakeId, LakeSchema, SchemaDef, SchemaId,
-    SnapshotId, TableDef, TableId, ViewDef, ViewId,
+    Catalog, ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, ErrorKind, IndexDef, LakeId, LakeSchema,
+    SchemaDef, SchemaId, SnapshotId, TableDef, TableId, ViewDef, ViewId,
     catalog::Result,
     columns::{self, ColumnRow},
     error::Error,
@@ -172,7 +174,7 @@ fn view(row: &Row, tags: &mut Tags) -> Result<ViewDef> {
 
 async fn tables(source: &mut Source<'_>, at: SnapshotId, tags: &mut Tags) -> Result<BTreeMap<TableId, Arc<TableDef>>> {
     let mut columns = table_columns(source, at).await?;
-    let mut constraints = constraints(source, at).await?;
+    let (mut constraints, mut indexes) = constraints(source, at).await?;
     let high = highest_columns(source, at).await?;
     let rows = source
         .query(visible!("table_id, table_uuid, schema_id, table_name, path", "@ducklake_table", ""), params![at])
@@ -189,6 +191,7 @@ async fn tables(source: &mut Source<'_>, at: SnapshotId, tags: &mut Tags) -> Res
             columns: columns.remove(&id).unwrap_or_default(),
             next_column_id: ColumnId::new(high.get(&id).copied().unwrap_or(0) + 1),
             constraints: constraints.remove(&id).unwrap_or_default(),
+            indexes: indexes.remove(&id).unwrap_or_default(),
             comment: tags.take(id, COMMENT),
         };
         tables.insert(table.id, Arc::new(table));
@@ -218,20 +221,27 @@ async fn highest_columns(source: &mut Source<'_>, at: SnapshotId) -> Result<Hash
     Ok(high)
 }
 
-async fn constraints(source: &mut Source<'_>, at: SnapshotId) -> Result<HashMap<i64, Vec<Constraint>>> {
+/// Constraints and indexes of each table.
+type Kept = (HashMap<i64, Vec<Constraint>>, HashMap<i64, Vec<IndexDef>>);
+
+async fn constraints(source: &mut Source<'_>, at: SnapshotId) -> Result<Kept> {
     let rows = source
         .query(
             visible!("table_id, name, definition", "@duckmesh_constraint", "ORDER BY table_id, position"),
             params![at],
         )
         .await?;
-    let mut constraints: HashMap<i64, Vec<Constraint>> = HashMap::new();
+    let (mut constraints, mut indexes): Kept = Default::default();
     for row in rows {
-        let kind = serde_json::from_str(&row.text(2)?)
-            .map_err(|e| Error::caused(ErrorKind::Corrupt, "a constraint cannot be read", e))?;
-        constraints.entry(row.int(0)?).or_default().push(Constraint { name: row.text(1)?, kind });
+        let (table, name) = (row.int(0)?, row.text(1)?);
+        match definition(&row.text(2)?)? {
+            Definition::Index(index) => indexes.entry(table).or_default().push(IndexDef { name, ..index }),
+            Definition::Constraint { kind, comment } => {
+                constraints.entry(table).or_default().push(Constraint { name, kind, comment });
+            }
+        }
     }
-    Ok(constraints)
+    Ok((constraints, indexes))
 }
 
 async fn table_columns(source: &mut Source<'_>, at: SnapshotId) -> Result<HashMap<i64, Vec<ColumnDef>>> {
@@ -274,4 +284,23 @@ async fn table_columns(source: &mut Source<'_>, at: SnapshotId) -> Result<HashMa
             Ok((table, columns::read(&rows, &tags)?))
         })
         .collect()
+}
+
+/// What a row of `duckmesh_constraint` defines.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Definition {
+    /// An index.
+    Index(IndexDef),
+    /// A constraint with a comment, or without one: as constraints were written before they had any.
+    Constraint {
+        #[serde(flatten)]
+        kind: ConstraintKind,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+    },
+}
+
+fn definition(json: &str) -> Result<Definition> {
+    serde_json::from_str(json).map_err(|e| Error::caused(ErrorKind::Corrupt, "a constraint cannot be read", e))
 }

@@ -22,6 +22,9 @@ pub const SCRATCH_FILE_PREFIX: &str = "own-";
 /// not count.
 pub const TRANSACTION_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// Temporary tables, views and sequences of one session: each statement looks through them.
+pub const TEMPORARY_OBJECTS_MAX: usize = 1000;
+
 /// Rows of INSERT … RETURNING that are kept in memory until the rows are durable.
 pub const RETURNING_BYTES_MAX: usize = 64 * 1024 * 1024;
 

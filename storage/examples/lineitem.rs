@@ -77,6 +77,7 @@ fn lineitem() -> TableDef {
         columns: columns.collect(),
         next_column_id: ColumnId::new(17),
         constraints: Vec::new(),
+        indexes: Vec::new(),
         comment: None,
     }
 }

@@ -7,7 +7,11 @@ use duckmesh_tests::harness::{
 
 use crate::stand::{Stand, on_both_catalogs};
 
-on_both_catalogs!(g2_gw1_a_broken_copy_leaves_nothing, copy_goes_in_and_out_unchanged);
+on_both_catalogs!(
+    g2_gw1_a_broken_copy_leaves_nothing,
+    copy_goes_in_and_out_unchanged,
+    copy_computes_each_rows_defaults
+);
 
 /// Lines `n, text of n` in CopyData messages that end in the middle of lines.
 fn lines(rows: u32) -> impl Iterator<Item = Vec<u8>> {
@@ -209,4 +213,23 @@ fn copy_in_binary_is_as_postgres_has_it() {
         };
         assert_eq!(ask(&mut ours), ask(&mut theirs), "{options}");
     }
+}
+
+async fn copy_computes_each_rows_defaults(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE SEQUENCE s").await;
+    client
+        .ok("CREATE TABLE t (n int, u uuid DEFAULT gen_random_uuid(), r float8 DEFAULT random(), \
+             k text DEFAULT 'K' || nextval('s'), d int GENERATED ALWAYS AS (n * 2) STORED)")
+        .await;
+    let mut wire = stand.server.wire();
+    let mut lines = (0..20_000).map(|n| format!("{n}\n").into_bytes());
+    let answers = wire.copy_in("COPY t (n) FROM STDIN", &mut lines, CopyEnd::Done).unwrap();
+    assert_eq!(answers[0].tag.as_deref(), Some("COPY 20000"), "{answers:?}");
+    client.ok("SET duckmesh.consistency = strong").await;
+    let counts = "SELECT count(DISTINCT u), count(DISTINCT r) > 19000, count(DISTINCT k), sum(d) - 2 * sum(n) FROM t";
+    assert_eq!(client.value(counts).await, "20000|t|20000|0");
+    let mut named = [b"1\t2\n".to_vec()].into_iter();
+    let answers = wire.copy_in("COPY t (n, d) FROM STDIN", &mut named, CopyEnd::Done).unwrap();
+    assert_eq!(answers[0].sqlstate(), Some("42P10"));
 }

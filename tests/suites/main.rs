@@ -2,7 +2,10 @@
 #![allow(missing_docs, reason = "the names of tests say what they prove")]
 
 mod stand;
+mod temporary;
 
+mod bad_input;
+mod cancel;
 mod captures;
 mod clients;
 mod config;
@@ -14,6 +17,7 @@ mod faults;
 mod flights;
 mod interop;
 mod merging;
+mod pgbouncer;
 mod planning;
 mod psql;
 mod sequences;

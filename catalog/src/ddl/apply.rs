@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{CommentTarget, DdlOp};
 use crate::{
-    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, ErrorKind, LakeSchema, SchemaDef, SchemaId,
+    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, ErrorKind, IndexDef, LakeSchema, SchemaDef, SchemaId,
     SequenceDef, SequenceId, SequenceSpec, TableDef, TableId, ViewDef, ViewId, catalog::Result, error::Error,
     schema::DEFAULT_SCHEMA,
 };
@@ -84,6 +84,18 @@ impl LakeSchema {
                 self.sequences.remove(&id);
                 Ok(())
             }
+            DdlOp::CreateIndex { table, index } => {
+                let schema = self.table_mut(*table)?.schema_id;
+                self.check_free(schema, &index.name)?;
+                self.table_mut(*table)?.indexes.push(index.clone());
+                Ok(())
+            }
+            DdlOp::AlterIndex { table, index } => self.alter_index(*table, index),
+            DdlOp::DropIndex { table, index } => {
+                self.table_mut(*table)?.index_mut(*index)?;
+                self.table_mut(*table)?.indexes.retain(|i| i.uuid != *index);
+                Ok(())
+            }
             DdlOp::Comment { on, comment } => self.comment(on, comment.as_ref()),
         }
     }
@@ -143,6 +155,7 @@ impl LakeSchema {
             columns: Vec::with_capacity(columns.len()),
             next_column_id: ColumnId::new(1),
             constraints: Vec::with_capacity(constraints.len()),
+            indexes: Vec::new(),
             comment: None,
         };
         for column in columns {
@@ -210,6 +223,15 @@ impl LakeSchema {
         Ok(())
     }
 
+    fn alter_index(&mut self, table: Uuid, index: &IndexDef) -> Result<()> {
+        let schema = self.table_mut(table)?.schema_id;
+        if self.table_mut(table)?.index_mut(index.uuid)?.name != index.name {
+            self.check_free(schema, &index.name)?;
+        }
+        self.table_mut(table)?.index_mut(index.uuid)?.clone_from(index);
+        Ok(())
+    }
+
     fn sequence_id(&self, uuid: Uuid) -> Result<SequenceId> {
         let found = self.sequence_by_uuid(uuid).map(|s| s.id);
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("sequence {uuid} does not exist")))
@@ -229,6 +251,12 @@ impl LakeSchema {
                 self.table_mut(*table)?.column_mut(*column)?.comment = comment;
             }
             CommentTarget::View(uuid) => self.view_mut(*uuid)?.comment = comment,
+            CommentTarget::Constraint(table, name) => {
+                let table = self.table_mut(*table)?;
+                let found = table.constraints.iter_mut().find(|c| c.name == *name);
+                let missing = || Error::new(ErrorKind::NotFound, format!("constraint \"{name}\" does not exist"));
+                found.ok_or_else(missing)?.comment = comment;
+            }
         }
         Ok(())
     }
@@ -243,7 +271,8 @@ impl LakeSchema {
     fn check_free(&self, schema: SchemaId, name: &str) -> Result<()> {
         let taken = self.tables.values().any(|t| t.schema_id == schema && t.name == name)
             || self.views.values().any(|v| v.schema_id == schema && v.name == name)
-            || self.sequences.values().any(|s| s.schema_id == schema && s.name == name);
+            || self.sequences.values().any(|s| s.schema_id == schema && s.name == name)
+            || self.index(schema, name).is_some();
         if taken {
             return Err(Error::new(ErrorKind::AlreadyExists, format!("relation \"{name}\" already exists")));
         }
@@ -315,6 +344,7 @@ impl TableDef {
             | ConstraintKind::ForeignKey { columns, .. } => !columns.contains(&column),
             ConstraintKind::Check { .. } => true,
         });
+        self.indexes.retain(|index| !index.has_column(column));
         Ok(())
     }
 
@@ -373,6 +403,11 @@ impl TableDef {
             ));
         }
         Ok(())
+    }
+
+    fn index_mut(&mut self, uuid: Uuid) -> Result<&mut IndexDef> {
+        let missing = || Error::new(ErrorKind::NotFound, format!("index {uuid} does not exist"));
+        self.indexes.iter_mut().find(|index| index.uuid == uuid).ok_or_else(missing)
     }
 
     fn column_mut(&mut self, id: ColumnId) -> Result<&mut ColumnDef> {

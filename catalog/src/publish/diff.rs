@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    ColumnDef, LakeSchema, SchemaDef, SnapshotId, TableDef, ViewDef,
+    ColumnDef, Constraint, LakeSchema, SchemaDef, SnapshotId, TableDef, ViewDef,
     catalog::Result,
     columns,
     error::{Error, ErrorKind},
     params,
     store::{Statement, quote},
-    tables::{COMMENT, VIEW_COLUMNS, VIEW_SQL},
+    tables::{COMMENT, Definition, VIEW_COLUMNS, VIEW_SQL},
 };
 
 /// What a difference writes.
@@ -196,7 +196,7 @@ fn alter_table(out: &mut Diff, old: &TableDef, new: &TableDef, schema: &str, at:
         );
     }
     let columns_changed = alter_columns(out, old, new, at);
-    if old.constraints != new.constraints {
+    if old.constraints != new.constraints || old.indexes != new.indexes {
         out.push(
             "UPDATE @duckmesh_constraint SET end_snapshot = $1 WHERE table_id = $2 AND end_snapshot IS NULL",
             params![at, new.id],
@@ -233,7 +233,7 @@ fn alter_columns(out: &mut Diff, old: &TableDef, new: &TableDef, at: SnapshotId)
         }
         changed |= alter_column(out, new, before, column, at);
         let (was, is) = (columns::tags(before), columns::tags(column));
-        for key in [columns::TYPE, columns::DEFAULT, COMMENT] {
+        for key in [columns::TYPE, columns::DEFAULT, columns::GENERATED, COMMENT] {
             let find = |tags: &[(&str, String)]| tags.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
             set_column_tag(out, new, column, key, find(&was).as_ref(), find(&is).as_ref(), at);
         }
@@ -390,13 +390,16 @@ fn view_tags(view: &ViewDef) -> Result<Vec<(&'static str, String)>> {
 }
 
 fn insert_constraints(out: &mut Diff, table: &TableDef, at: SnapshotId) -> Result<()> {
-    for (position, constraint) in (0_i64..).zip(&table.constraints) {
-        let json = serde_json::to_string(&constraint.kind)
+    let constraint = |c: &Constraint| Definition::Constraint { kind: c.kind.clone(), comment: c.comment.clone() };
+    let constraints = table.constraints.iter().map(|c| (&c.name, constraint(c)));
+    let indexes = table.indexes.iter().map(|index| (&index.name, Definition::Index(index.clone())));
+    for (position, (name, definition)) in (0_i64..).zip(constraints.chain(indexes)) {
+        let json = serde_json::to_string(&definition)
             .map_err(|e| Error::caused(ErrorKind::Store, "a constraint cannot be written", e))?;
         out.push(
             "INSERT INTO @duckmesh_constraint(table_id, begin_snapshot, position, name, definition)
              VALUES ($1, $2, $3, $4, $5)",
-            params![table.id, at, position, &constraint.name, json],
+            params![table.id, at, position, name, json],
         );
     }
     Ok(())

@@ -207,12 +207,9 @@ pub async fn every_ddl(f: &Fixture) -> Vec<Vec<DdlOp>> {
     columns[7].default = Some(DefaultValue::Expression("random()::numeric".into()));
     columns[8].default = literal("NULL");
     columns[8].comment = Some("a comment".into());
-    let check = |name: &str, expression: &str| Constraint {
-        name: name.into(),
-        kind: ConstraintKind::Check { expression: expression.into() },
-    };
-    let key =
-        Constraint { name: "t_pkey".into(), kind: ConstraintKind::PrimaryKey { columns: vec![ColumnId::new(1)] } };
+    let check =
+        |name: &str, expression: &str| Constraint::new(name, ConstraintKind::Check { expression: expression.into() });
+    let key = Constraint::new("t_pkey", ConstraintKind::PrimaryKey { columns: vec![ColumnId::new(1)] });
     let mut added = column(13, "added", ColumnType::Int4);
     added.default = literal("7");
     added.initial_default = Some("7".into());
@@ -313,7 +310,7 @@ pub fn ddl_errors() {
     };
     let a = || vec![column(1, "a", ColumnType::Int4), column(2, "b", ColumnType::Int4)];
     let base = empty.apply(&[table(1, "t", a())]).unwrap();
-    let key = Constraint { name: "k".into(), kind: ConstraintKind::PrimaryKey { columns: vec![] } };
+    let key = Constraint::new("k", ConstraintKind::PrimaryKey { columns: vec![] });
     let key2 = Constraint { name: "k2".into(), ..key.clone() };
     let check = |ops: &[DdlOp], kind: ErrorKind, message: &str| {
         let error = base.apply(ops).unwrap_err();

@@ -109,7 +109,7 @@ pub async fn transaction_pin(session: &mut ClientSession) -> PgResult<Pin> {
         if !is_repeat {
             covers(session, &pin.snapshot, &min_tokens(session)?).await?;
         }
-        return Ok(pin);
+        return Ok(session.temporary.in_pin(pin));
     }
     let repeat = repeat_pin(session).await?;
     let is_repeat = repeat.is_some();
@@ -245,5 +245,5 @@ async fn newest(session: &ClientSession) -> PgResult<SnapshotInfo> {
 async fn load(session: &ClientSession, snapshot: SnapshotInfo) -> PgResult<Pin> {
     let catalog = session.server.lakes.catalog();
     let schema = catalog.schema(session.lake.info.id, &snapshot).await.map_err(failure::catalog)?;
-    Ok(Pin { snapshot, base: schema.clone(), schema })
+    Ok(session.temporary.in_pin(Pin { snapshot, base: schema.clone(), schema }))
 }

@@ -19,6 +19,7 @@ use crate::{
         ClientSession, OpenLake,
         advisory::{Key, Refused, Want},
         sequences::Given,
+        temporary::is_temporary_sequence,
     },
     sql::{
         plan::{AdvisoryCall, CallArg, ParamType, QueryPlan, SessionCall, SessionFunction, SessionValue, SqlPart},
@@ -136,11 +137,11 @@ async fn one(
     Ok(match (function, given.as_slice()) {
         (F::LastVal, []) => Some(bigint(last_value(session)?)),
         (F::NextVal | F::CurrVal | F::SetVal | F::SequenceLast | F::SequenceCalled, [name, rest @ ..]) => {
-            let sequence = sequence::resolve(name, schema, &session.search_path())?;
+            let sequence = sequence::resolve(name, schema, &session.lookup_path())?;
             Some(of_sequence(session, function, &sequence, rest).await?)
         }
         (F::SerialSequence, [table, column]) => {
-            let found = sequence::serial(table, column, schema, &session.search_path())?;
+            let found = sequence::serial(table, column, schema, &session.lookup_path())?;
             Some(found.map_or_else(|| null_of(function), |name| quoted(&name)))
         }
         (F::SetConfig, _) => set_config(session, args)?,
@@ -213,10 +214,9 @@ async fn of_sequence(
     rest: &[String],
 ) -> PgResult<String> {
     use SessionFunction as F;
-    let lake = session.lake.clone();
     Ok(match (function, rest) {
         (F::NextVal, _) => {
-            super::writable(session, "nextval()")?;
+            numbers_writable(session, sequence, "nextval()")?;
             bigint(next(session, sequence, 1).await?.first().copied().unwrap_or_default())
         }
         (F::CurrVal, _) => {
@@ -225,15 +225,31 @@ async fn of_sequence(
             bigint(session.given().current(sequence.uuid).ok_or_else(undefined)?)
         }
         (F::SetVal, [value, called @ ..]) => {
-            super::writable(session, "setval()")?;
+            numbers_writable(session, sequence, "setval()")?;
             let value = read(value, "bigint")?;
             let called = called.first().map(|text| read_bool(text)).transpose()?.unwrap_or(true);
             set(session, sequence, State { last: value, called }).await?;
             bigint(value)
         }
-        (F::SequenceCalled, _) => lake.sequences.state(sequence).await?.called.to_string(),
-        _ => bigint(lake.sequences.state(sequence).await?.last),
+        (F::SequenceCalled, _) => state(session, sequence).await?.called.to_string(),
+        _ => bigint(state(session, sequence).await?.last),
     })
+}
+
+/// A read-only transaction may count on its own.
+fn numbers_writable(session: &ClientSession, sequence: &SequenceDef, function: &str) -> PgResult<()> {
+    if is_temporary_sequence(sequence) { Ok(()) } else { super::writable(session, function) }
+}
+
+/// How far a sequence is.
+///
+/// # Errors
+/// Of the catalog.
+pub async fn state(session: &ClientSession, sequence: &SequenceDef) -> PgResult<State> {
+    if is_temporary_sequence(sequence) {
+        return Ok(session.given().state(sequence));
+    }
+    session.lake.sequences.state(sequence).await
 }
 
 /// Takes numbers; the session remembers the last.
@@ -266,7 +282,10 @@ impl Numbers {
     /// # Errors
     /// 2200H at the sequence's end.
     pub async fn next(&self, sequence: &SequenceDef, count: usize) -> PgResult<Vec<i64>> {
-        let numbers = self.lake.sequences.next(sequence, count).await?;
+        let numbers = match is_temporary_sequence(sequence) {
+            true => self.given().take(sequence, count)?,
+            false => self.lake.sequences.next(sequence, count).await?,
+        };
         if let Some(last) = numbers.last() {
             self.given().note(sequence.uuid, *last);
         }
@@ -274,7 +293,10 @@ impl Numbers {
     }
 
     async fn set(&self, sequence: &SequenceDef, state: State) -> PgResult<()> {
-        self.lake.sequences.set(sequence, state).await?;
+        match is_temporary_sequence(sequence) {
+            true => self.given().put(sequence, state)?,
+            false => self.lake.sequences.set(sequence, state).await?,
+        }
         if state.called {
             self.given().set(sequence.uuid, state.last);
         }
@@ -306,7 +328,7 @@ impl RowCalls {
         let mut columns = Vec::with_capacity(plan.row_calls.len());
         for call in &plan.row_calls {
             let name = argument(session, &call.sequence, &plan.params, params)?.unwrap_or_default();
-            columns.push((call.column, sequence::resolve(&name, schema, &session.search_path())?, call.sets));
+            columns.push((call.column, sequence::resolve(&name, schema, &session.lookup_path())?, call.sets));
         }
         if columns.is_empty() {
             return Ok(None);

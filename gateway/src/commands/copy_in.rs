@@ -10,14 +10,17 @@ use duckmesh_catalog::{ColumnDef, ColumnId, LakeSchema, SequenceDef};
 use super::{
     barrier,
     calls::Numbers,
-    checks, conform, defaults, insert,
+    checks, conform,
+    defaults::{self, PerRow},
+    generated::Generated,
+    insert,
     row_buffer::RowBuffer,
     write::{self, Fate, Payload},
 };
 use crate::{
     copy::{BatchLimits, CopyFormat, CopyParser, RowSink, SinkColumn},
     limits::{COPY_BATCH_BYTES, COPY_BATCH_ROWS, STALE_SCHEMA_RETRIES_MAX},
-    session::{ClientSession, Pin},
+    session::{ClientSession, Pin, temporary},
     sql::plan::CopyInPlan,
     value::ValueContext,
     wire::{
@@ -36,6 +39,7 @@ pub struct CopyIn {
     /// Where each column's values come from.
     defaults: Vec<Given>,
     numbers: Numbers,
+    generated: Option<Generated>,
     payload: Payload,
     values: Arc<ValueContext>,
     place: Place,
@@ -49,6 +53,8 @@ enum Given {
     Constant(ArrayRef),
     /// A number for each row.
     Sequence(Arc<SequenceDef>),
+    /// Another value for each row.
+    PerRow(Box<PerRow>),
 }
 
 /// Begins a COPY.
@@ -78,6 +84,8 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
             Given::Data
         } else if let Some(sequence) = defaults::sequence_of(&pin.schema, &table, column) {
             Given::Sequence(sequence)
+        } else if let Some(per_row) = PerRow::of(session, &pin.schema, column).await? {
+            Given::PerRow(Box::new(per_row))
         } else {
             Given::Constant(defaults::column(session, &pin.schema, &table, column, 1).await?)
         });
@@ -92,11 +100,12 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
     Ok(Outcome::CopyIn(CopyIn {
         parser: CopyParser::new(plan.options.clone()),
         sink: RowSink::new(&table.name, &sink_columns, limits, session.value_context())?,
-        buffer: RowBuffer::new(session.lake.clone(), &pin.schema, table.clone(), ids)?,
+        buffer: RowBuffer::new(session, &pin.schema, table.clone(), ids)?,
         plan: CopyInPlan { table: table.clone(), ..plan.clone() },
         schema: pin.schema,
         defaults: given,
         numbers: Numbers::of(session),
+        generated: Generated::of(session, &table).await?,
         payload,
         values: session.value_context(),
         place,
@@ -125,7 +134,11 @@ pub async fn finish(session: &mut ClientSession, mut copy: CopyIn) -> PgResult<S
         if let Some(transaction) = &mut session.transaction {
             transaction.payload.add(&payload.digest());
         }
-        insert::buffer(session, plan.table.uuid, rows)?;
+        insert::buffer(session, &plan.table, rows).await?;
+        return Ok(tag);
+    }
+    if temporary::is_temporary(&plan.table) {
+        insert::keep(session, &plan.table, rows).await?;
         return Ok(tag);
     }
     if rows.count == 0 {
@@ -184,6 +197,7 @@ impl CopyIn {
         let mut arrays = Vec::with_capacity(columns.len());
         for (column, default) in columns.iter().zip(&self.defaults) {
             arrays.push(match default {
+                Given::PerRow(default) => default.rows(batch.num_rows()).await?,
                 Given::Constant(one) => repeated(one, batch.num_rows())?,
                 Given::Sequence(sequence) => {
                     let numbers = self.numbers.next(sequence, batch.num_rows()).await?;
@@ -197,6 +211,10 @@ impl CopyIn {
             });
         }
         let batch = conform::record_batch(&columns, arrays)?;
+        let batch = match &self.generated {
+            Some(generated) => generated.fill(batch).await?,
+            None => batch,
+        };
         let ids: Vec<ColumnId> = columns.iter().map(|c| c.id).collect();
         checks::not_null(&self.values, &table, &ids, &batch)?;
         self.buffer.push(batch).await

@@ -14,7 +14,7 @@ use super::{
     wrong_plan,
 };
 use crate::{
-    session::{ClientSession, Pin, PreparedStatement},
+    session::{ClientSession, Pin, PreparedStatement, temporary},
     sql::{
         LONG,
         plan::{CreateTableAsPlan, Plan},
@@ -58,15 +58,18 @@ pub async fn run(
     let schema = pin.schema.apply(std::slice::from_ref(&create)).map_err(failure::catalog)?;
     let table = schema.table_by_uuid(uuid).cloned().ok_or_else(|| PgError::internal("a new table is not there"))?;
     let ids: Vec<ColumnId> = columns.iter().map(|c| c.id).collect();
-    let mut buffer = RowBuffer::new(session.lake.clone(), &schema, table, ids)?;
+    let mut buffer = RowBuffer::new(session, &schema, table.clone(), ids)?;
     if plan.with_data {
         fill(session, &pin, plan, &columns, &params, &mut buffer).await?;
     }
     let rows = buffer.finish().await?;
     let tag = if plan.with_data { format!("SELECT {}", rows.count) } else { "CREATE TABLE AS".to_owned() };
-    if in_transaction {
-        ddl::buffer(session, &pin, vec![create])?;
-        insert::buffer(session, uuid, rows)?;
+    if in_transaction || temporary::is_temporary(&table) {
+        ddl::buffer(session, &pin, vec![create]).await?;
+        if let Some(action) = plan.on_commit {
+            session.temporary.set_on_commit(uuid, action);
+        }
+        insert::buffer(session, &table, rows).await?;
         return Ok(Outcome::Complete(tag));
     }
     let mut parts = vec![Part::Ddl(vec![create])];

@@ -37,7 +37,8 @@ pub async fn run(
         let (prepared, pin) = current(session, prepared, pin).await?;
         let Plan::CreateView(plan) = prepared.plan() else { return Err(wrong_plan()) };
         let op = operation(session, plan).await?;
-        ddl::buffer(session, &pin, vec![op])?;
+        noted(session, plan);
+        ddl::buffer(session, &pin, vec![op]).await?;
         return Ok(Outcome::Complete(TAG.to_owned()));
     }
     let mut payload = Payload::new(session);
@@ -52,6 +53,11 @@ pub async fn run(
         prepared = current(session, &prepared, pin.clone()).await?.0;
         let Plan::CreateView(plan) = prepared.plan() else { return Err(wrong_plan()) };
         let op = operation(session, plan).await?;
+        noted(session, plan);
+        if session.temporary.owns(std::slice::from_ref(&op)) {
+            session.temporary.apply(&[op])?;
+            return Ok(Outcome::Complete(TAG.to_owned()));
+        }
         match write::append(session, vec![Part::Ddl(vec![op])], pin.base.ddl_offset, &payload).await? {
             Fate::Durable(appended) => {
                 write::published(session, appended.offset).await?;
@@ -61,6 +67,10 @@ pub async fn run(
         }
     }
     Err(write::changed())
+}
+
+fn noted(session: &mut ClientSession, plan: &CreateViewPlan) {
+    plan.notice.iter().cloned().for_each(|notice| session.notice(notice));
 }
 
 async fn operation(session: &mut ClientSession, plan: &CreateViewPlan) -> PgResult<DdlOp> {

@@ -42,7 +42,8 @@ pub async fn run(
         if let Some(transaction) = &mut session.transaction {
             transaction.push_validation(&plan.validations);
         }
-        buffer(session, &pin, plan.ops.clone())?;
+        buffer(session, &pin, plan.ops.clone()).await?;
+        on_commit(session, plan);
         return Ok(Outcome::Complete(plan.tag.clone()));
     }
     let tag = plan.tag.clone();
@@ -51,8 +52,11 @@ pub async fn run(
     let mut prepared = prepared.clone();
     let mut hold = None;
     for _ in 0..STALE_SCHEMA_RETRIES_MAX {
-        // The barrier first: a validation must see every row that was acknowledged before.
-        let pin = barrier::writing_pin_strong(session).await?;
+        // The barrier first: a validation must see every row that was acknowledged before. Temporary rows are here.
+        let pin = match prepared.plan() {
+            Plan::Ddl(plan) if session.temporary.owns(&plan.ops) => barrier::planning_pin(session, false).await?,
+            _ => barrier::writing_pin_strong(session).await?,
+        };
         prepared = current(session, &prepared, pin.clone()).await?.0;
         let Plan::Ddl(plan) = prepared.plan() else { return Err(wrong_plan()) };
         validate(session, &pin, &plan.validations).await?;
@@ -61,12 +65,23 @@ pub async fn run(
             session.settings.set_internal("duckmesh.idempotency_key", "");
             return Ok(Outcome::Complete(tag));
         }
-        let parts = vec![Part::Ddl(plan.ops.clone())];
+        let (of_lake, temporary) = session.temporary.split(plan.ops.clone());
+        session.temporary.settle(&temporary).await?;
+        if of_lake.is_empty() {
+            session.temporary.apply(&temporary)?;
+            on_commit(session, plan);
+            notices(session, plan);
+            return Ok(Outcome::Complete(tag));
+        }
+        let parts = vec![Part::Ddl(of_lake)];
         let validated = validated(&pin, &plan.validations);
         let tables = validated.as_ref().map(|validated| validated.tables.clone());
         match write::append_validated(session, parts, pin.base.ddl_offset, validated, &payload).await? {
             Fate::Durable(appended) => {
                 write::published(session, appended.offset).await?;
+                if !temporary.is_empty() {
+                    session.temporary.apply(&temporary)?;
+                }
                 notices(session, plan);
                 return Ok(Outcome::Complete(tag));
             }
@@ -82,7 +97,12 @@ pub async fn run(
 ///
 /// # Errors
 /// When the operations do not fit the transaction's own state: a bug of planning.
-pub fn buffer(session: &mut ClientSession, pin: &Pin, ops: Vec<DdlOp>) -> PgResult<()> {
+pub async fn buffer(session: &mut ClientSession, pin: &Pin, ops: Vec<DdlOp>) -> PgResult<()> {
+    let (ops, temporary) = session.temporary.split(ops);
+    if !temporary.is_empty() {
+        session.temporary.settle(&temporary).await?;
+        session.temporary.apply(&temporary)?;
+    }
     if ops.is_empty() {
         return Ok(());
     }
@@ -90,6 +110,12 @@ pub fn buffer(session: &mut ClientSession, pin: &Pin, ops: Vec<DdlOp>) -> PgResu
     let transaction = session.transaction.as_mut().ok_or_else(|| PgError::internal("no transaction for DDL"))?;
     transaction.push_ddl(ops, Arc::new(applied));
     Ok(())
+}
+
+fn on_commit(session: &mut ClientSession, plan: &DdlPlan) {
+    if let Some((table, action)) = plan.on_commit.filter(|_| !plan.ops.is_empty()) {
+        session.temporary.set_on_commit(table, action);
+    }
 }
 
 fn notices(session: &mut ClientSession, plan: &DdlPlan) {

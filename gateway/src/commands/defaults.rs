@@ -6,9 +6,13 @@ use arrow::array::ArrayRef;
 use duckmesh_catalog::{ColumnDef, ColumnType, DefaultValue, LakeSchema, SequenceDef, TableDef};
 use uuid::Uuid;
 
-use super::{calls, conform, render, select};
+use super::{
+    calls::{self, Numbers},
+    conform, render, select,
+};
 use crate::{
-    session::{ClientSession, Pin},
+    engine::QueryRequest,
+    session::{ClientSession, OpenLake, Pin},
     sql::{
         self,
         plan::{DefaultProgram, SessionValue},
@@ -32,6 +36,10 @@ pub async fn column(
         return numbers(&calls::next(session, &sequence, rows).await?, &column.ty, &session.value_context());
     }
     let mut builder = ColumnBuilder::new(&column.ty, rows)?;
+    if matches!(&column.default, Some(DefaultValue::Expression(text)) if text.contains("nextval(")) {
+        let per_row = PerRow::of(session, schema, column).await?;
+        return per_row.ok_or_else(|| PgError::internal("a default without its number"))?.rows(rows).await;
+    }
     match program(session, column).await? {
         DefaultProgram::Null => (0..rows).for_each(|_| builder.append_null()),
         DefaultProgram::Constant(text) => {
@@ -39,11 +47,10 @@ pub async fn column(
                 builder.append_lake_text(&text)?;
             }
         }
-        DefaultProgram::RandomUuid => {
-            let ctx = session.value_context();
-            for _ in 0..rows {
-                builder.append_text(Uuid::new_v4().to_string().as_bytes(), &ctx)?;
-            }
+        DefaultProgram::RandomUuid | DefaultProgram::Expression(_) => {
+            let per_row = PerRow::of(session, schema, column).await?;
+            let per_row = per_row.ok_or_else(|| PgError::internal("a default that is another one now"))?;
+            return per_row.rows(rows).await;
         }
         DefaultProgram::Session(value) => match moment(session, &value, &column.ty) {
             Some(text) => {
@@ -54,13 +61,9 @@ pub async fn column(
             }
             None => {
                 let expression = render::session_value(session, &value)?;
-                return computed(session, &expression, &column.ty, rows).await;
+                return PerRow::computed(session, expression, &column.ty, Vec::new()).rows(rows).await;
             }
         },
-        DefaultProgram::Expression(parts) => {
-            let expression = render::sql(session, &parts, &[], None)?;
-            return computed(session, &expression, &column.ty, rows).await;
-        }
     }
     Ok(builder.finish())
 }
@@ -70,7 +73,7 @@ pub async fn column(
 pub fn sequence_of(schema: &LakeSchema, table: &TableDef, column: &ColumnDef) -> Option<Arc<SequenceDef>> {
     match &column.default {
         Some(DefaultValue::Expression(text)) => sql::sequence::of_default(text, schema),
-        Some(DefaultValue::Literal(_)) => None,
+        Some(DefaultValue::Literal(_) | DefaultValue::Generated(_)) => None,
         None => schema.identity(table.uuid, column.id).cloned(),
     }
 }
@@ -95,7 +98,7 @@ pub fn numbers(numbers: &[i64], ty: &ColumnType, ctx: &ValueContext) -> PgResult
 
 async fn program(session: &ClientSession, column: &ColumnDef) -> PgResult<DefaultProgram> {
     match &column.default {
-        None => Ok(DefaultProgram::Null),
+        None | Some(DefaultValue::Generated(_)) => Ok(DefaultProgram::Null),
         Some(DefaultValue::Literal(text)) => Ok(DefaultProgram::Constant(text.clone())),
         Some(DefaultValue::Expression(text)) => {
             let (text, ty) = (text.clone(), column.ty.clone());
@@ -124,16 +127,101 @@ fn moment(session: &ClientSession, value: &SessionValue, ty: &ColumnType) -> Opt
     }
 }
 
-/// One value a row from the engine, so that `random()` differs in each.
-async fn computed(session: &ClientSession, expression: &str, ty: &ColumnType, rows: usize) -> PgResult<ArrayRef> {
-    let sql = format!("SELECT CAST({expression} AS {}) AS v FROM range({rows})", ty.duckdb());
-    let request = select::request(session, sql);
-    let mut stream = session.lake.engine.query(request).await?;
-    let mut pieces = Vec::new();
-    while let Some(batch) = stream.next().await? {
-        let array = batch.columns().first().ok_or_else(|| PgError::internal("a default without a value"))?;
-        pieces.push(conform::array(array, ty, &session.value_context())?);
+/// A default that may differ in each row, ready to be computed while rows stream.
+pub struct PerRow {
+    lake: Arc<OpenLake>,
+    request: QueryRequest,
+    /// None: a random uuid.
+    expression: Option<String>,
+    ty: ColumnType,
+    values: Arc<ValueContext>,
+    sequences: Vec<Arc<SequenceDef>>,
+    numbers: Numbers,
+}
+
+impl PerRow {
+    /// None for a default that is the same in each row, or a number of a sequence.
+    ///
+    /// # Errors
+    /// Of an expression that means nothing any more.
+    pub async fn of(session: &ClientSession, schema: &LakeSchema, column: &ColumnDef) -> PgResult<Option<Self>> {
+        if let Some(DefaultValue::Expression(text)) = &column.default
+            && text.contains("nextval(")
+        {
+            let (text, ty) = (text.clone(), column.ty.clone());
+            let context = session.plan_context(&Pin::nothing(), &[]);
+            let (parts, names) = sql::thread::run(move || {
+                let (text, names) = sql::sequence::without_numbers(&text)?;
+                Ok((sql::check::compile_with_numbers(&text, names.len(), &ty, &context)?, names))
+            })
+            .await?;
+            let expression = render::sql(session, &parts, &[], None)?;
+            let path = session.lookup_path();
+            let found = names.iter().map(|name| sql::sequence::resolve(name, schema, &path));
+            return Ok(Some(Self::computed(session, expression, &column.ty, found.collect::<PgResult<_>>()?)));
+        }
+        Ok(match program(session, column).await? {
+            DefaultProgram::RandomUuid => {
+                Some(Self { expression: None, ..Self::computed(session, String::new(), &column.ty, Vec::new()) })
+            }
+            DefaultProgram::Expression(parts) => {
+                let expression = render::sql(session, &parts, &[], None)?;
+                Some(Self::computed(session, expression, &column.ty, Vec::new()))
+            }
+            _ => None,
+        })
     }
-    let pieces: Vec<&dyn arrow::array::Array> = pieces.iter().map(AsRef::as_ref).collect();
-    arrow::compute::concat(&pieces).map_err(PgError::internal)
+
+    fn computed(
+        session: &ClientSession,
+        expression: String,
+        ty: &ColumnType,
+        sequences: Vec<Arc<SequenceDef>>,
+    ) -> Self {
+        Self {
+            lake: session.lake.clone(),
+            request: select::request(session, String::new()),
+            expression: Some(expression),
+            ty: ty.clone(),
+            values: session.value_context(),
+            sequences,
+            numbers: Numbers::of(session),
+        }
+    }
+
+    /// Values for so many rows.
+    ///
+    /// # Errors
+    /// What evaluating the default gives.
+    pub async fn rows(&self, rows: usize) -> PgResult<ArrayRef> {
+        let Some(expression) = &self.expression else {
+            let mut builder = ColumnBuilder::new(&self.ty, rows)?;
+            for _ in 0..rows {
+                builder.append_text(Uuid::new_v4().to_string().as_bytes(), &self.values)?;
+            }
+            return Ok(builder.finish());
+        };
+        // One value a row from the engine, so that `random()` differs in each.
+        let mut from = format!("range({rows}) AS r(i)");
+        if !self.sequences.is_empty() {
+            let mut columns = Vec::with_capacity(self.sequences.len());
+            for (index, sequence) in self.sequences.iter().enumerate() {
+                let numbers: Vec<String> =
+                    self.numbers.next(sequence, rows).await?.iter().map(ToString::to_string).collect();
+                let name = sql::sequence::number_column(index);
+                columns.push(format!("list_extract(CAST([{}] AS BIGINT[]), i + 1) AS \"{name}\"", numbers.join(", ")));
+            }
+            from = format!("(SELECT {} FROM {from}) AS \"numbers\"", columns.join(", "));
+        }
+        let sql = format!("SELECT CAST({expression} AS {}) AS v FROM {from}", self.ty.duckdb());
+        let request = QueryRequest { sql, ..self.request.clone() };
+        let mut stream = self.lake.engine.query(request).await?;
+        let mut pieces = Vec::new();
+        while let Some(batch) = stream.next().await? {
+            let array = batch.columns().first().ok_or_else(|| PgError::internal("a default without a value"))?;
+            pieces.push(conform::array(array, &self.ty, &self.values)?);
+        }
+        let pieces: Vec<&dyn arrow::array::Array> = pieces.iter().map(AsRef::as_ref).collect();
+        arrow::compute::concat(&pieces).map_err(PgError::internal)
+    }
 }

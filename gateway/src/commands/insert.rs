@@ -8,7 +8,9 @@ use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, LakeSchema, TableDef};
 use super::{
     barrier, calls, checks, conform,
     copy_in::CopyIn,
-    current, defaults, describe, render,
+    current, defaults, describe,
+    generated::Generated,
+    render,
     row_buffer::{RowBuffer, Rows},
     select,
     tables::{self, Prelude},
@@ -18,7 +20,7 @@ use super::{
 use crate::{
     engine::QueryRequest,
     limits::STALE_SCHEMA_RETRIES_MAX,
-    session::{ClientSession, Pin, PreparedStatement},
+    session::{ClientSession, Pin, PreparedStatement, temporary},
     sql::plan::{Cell, InsertPlan, InsertSource, Plan, Returning},
     value::{ColumnBuilder, Param, ValueContext},
     wire::{
@@ -52,8 +54,7 @@ pub async fn run(
                 prepared = current(session, &prepared, pin.clone()).await?.0;
                 Some(pin)
             }
-            // A plan made inside a transaction with DDL of its own, or under another search_path, means something else now.
-            _ if prepared.made_for().own_ddl != 0 || prepared.made_for().settings != session.settings.version() => {
+            _ if is_old(session, &prepared) => {
                 let pin = barrier::planning_pin(session, false).await?;
                 prepared = session.plan(prepared.statement(), prepared.given_types(), &pin).await?;
                 continue;
@@ -65,6 +66,10 @@ pub async fn run(
         let rows = rows(session, plan, &params, pin.as_ref(), prepared.schema()).await?;
         let result = returned(session, plan, &rows, &params, prepared.schema()).await?;
         unchanged(&described, &result)?;
+        if temporary::is_temporary(&plan.table) {
+            keep(session, &plan.table, rows).await?;
+            return Ok(result);
+        }
         if rows.count == 0 {
             session.settings.set_internal("duckmesh.idempotency_key", "");
             return Ok(result);
@@ -103,7 +108,7 @@ async fn in_transaction(
     let Plan::Insert(plan) = prepared.plan() else { return Err(wrong_plan()) };
     let rows = rows(session, plan, params, Some(&pin), &pin.schema).await?;
     let result = returned(session, plan, &rows, params, &pin.schema).await?;
-    buffer(session, plan.table.uuid, rows)?;
+    buffer(session, &plan.table, rows).await?;
     Ok(result)
 }
 
@@ -111,7 +116,11 @@ async fn in_transaction(
 ///
 /// # Errors
 /// 53400 when the transaction became too large.
-pub fn buffer(session: &mut ClientSession, table: uuid::Uuid, rows: Rows) -> PgResult<()> {
+pub async fn buffer(session: &mut ClientSession, table: &Arc<TableDef>, rows: Rows) -> PgResult<()> {
+    if temporary::is_temporary(table) {
+        return keep(session, table, rows).await;
+    }
+    let table = table.uuid;
     let transaction = session.transaction.as_mut().ok_or_else(|| PgError::internal("no transaction to write into"))?;
     for part in rows.parts {
         transaction.push(table, part);
@@ -127,6 +136,27 @@ pub fn buffer(session: &mut ClientSession, table: uuid::Uuid, rows: Rows) -> PgR
     Ok(())
 }
 
+/// Puts finished rows into a temporary table.
+///
+/// # Errors
+/// 53400 where they take too much.
+pub async fn keep(session: &mut ClientSession, table: &Arc<TableDef>, rows: Rows) -> PgResult<()> {
+    let in_memory = rows.parts.into_iter().filter_map(|part| match part {
+        duckmesh_ingest::Part::Rows { columns, batch, .. } => Some((columns, batch)),
+        _ => None,
+    });
+    session.temporary.push(table, rows.own, in_memory.collect()).await
+}
+
+/// Whether a plan was made inside a transaction with DDL of its own, for other temporary tables or under another
+/// search_path: it may mean something else now.
+fn is_old(session: &ClientSession, prepared: &PreparedStatement) -> bool {
+    let made_for = prepared.made_for();
+    made_for.own_ddl != 0
+        || made_for.temporary != session.temporary.version()
+        || made_for.settings != session.settings.version()
+}
+
 /// The rows of a plan, constraints checked.
 async fn rows(
     session: &mut ClientSession,
@@ -138,15 +168,18 @@ async fn rows(
     let table = &plan.table;
     let columns: Vec<&ColumnDef> = table.columns.iter().filter(|c| c.ty.is_writable()).collect();
     let ids: Vec<ColumnId> = columns.iter().map(|c| c.id).collect();
-    let mut buffer = RowBuffer::new(session.lake.clone(), schema, table.clone(), ids.clone())?;
+    let generated = Generated::of(session, table).await?;
+    let mut buffer = RowBuffer::new(session, schema, table.clone(), ids.clone())?;
     match &plan.source {
         InsertSource::DefaultValues => {
             let batch = complete(session, schema, plan, &columns, Vec::new(), 1).await?;
+            let batch = filled(generated.as_ref(), batch).await?;
             checks::not_null(&session.value_context(), table, &ids, &batch)?;
             buffer.push(batch).await?;
         }
         InsertSource::Values(cells) => {
             let batch = values(session, schema, plan, &columns, cells, params).await?;
+            let batch = filled(generated.as_ref(), batch).await?;
             checks::not_null(&session.value_context(), table, &ids, &batch)?;
             buffer.push(batch).await?;
         }
@@ -161,6 +194,7 @@ async fn rows(
                 let given = conform::batch(&batch, &targets, &session.value_context())?;
                 let (rows, given) = (given.num_rows(), given.columns().to_vec());
                 let batch = complete(session, schema, plan, &columns, given, rows).await?;
+                let batch = filled(generated.as_ref(), batch).await?;
                 checks::not_null(&session.value_context(), table, &ids, &batch)?;
                 buffer.push(batch).await?;
             }
@@ -169,6 +203,14 @@ async fn rows(
     let rows = buffer.finish().await?;
     checks::check(session, table, &rows).await?;
     Ok(rows)
+}
+
+/// Rows with their generated columns, where there are any.
+async fn filled(generated: Option<&Generated>, batch: RecordBatch) -> PgResult<RecordBatch> {
+    match generated {
+        Some(generated) => generated.fill(batch).await,
+        None => Ok(batch),
+    }
 }
 
 /// Adds the defaults of columns that the statement does not name; `given` stands for `plan.columns`, in order.

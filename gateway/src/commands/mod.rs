@@ -4,6 +4,7 @@ pub mod barrier;
 pub mod failure;
 
 mod calls;
+pub(crate) use calls::state as sequence_state;
 pub mod cursor;
 pub mod describe;
 mod render;
@@ -25,11 +26,12 @@ mod database;
 mod ddl;
 
 mod explain;
+mod generated;
 mod setting;
 mod transaction;
 
 use crate::{
-    session::{ClientSession, Pin, PreparedStatement},
+    session::{ClientSession, Pin, PreparedStatement, temporary},
     sql::plan::Plan,
     wire::{
         PgError, PgResult, SqlState,
@@ -84,16 +86,23 @@ pub async fn run(
             not_in_block(session, plan.name(), place)?;
             database::run(session, plan).await
         }
-        Plan::Insert(_) => {
-            writable(session, "INSERT")?;
+        Plan::Insert(plan) => {
+            if !temporary::is_temporary(&plan.table) {
+                writable(session, "INSERT")?;
+            }
             insert::run(session, prepared, params, place).await
         }
         Plan::CopyIn(plan) => {
-            writable(session, "COPY FROM")?;
+            if !temporary::is_temporary(&plan.table) {
+                writable(session, "COPY FROM")?;
+            }
             copy_in::begin(session, plan, place).await
         }
         Plan::Ddl(plan) => {
             writable(session, &plan.tag)?;
+            if plan.alone {
+                not_in_block(session, &format!("{} CONCURRENTLY", plan.tag), place)?;
+            }
             ddl::run(session, prepared, plan, place).await
         }
         Plan::CreateTableAs(_) => {

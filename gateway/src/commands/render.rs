@@ -78,10 +78,20 @@ pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<
         SessionValue::Schema => {
             session.search_path().first().map_or_else(|| "CAST(NULL AS VARCHAR)".to_owned(), |name| text(name))
         }
+        SessionValue::TemporarySchema => {
+            let own = session
+                .temporary
+                .schema_name()
+                .map_or(0, |_| crate::pgcatalog::oids::schema(session.temporary.schema_id(), ""));
+            format!("CAST({own} AS BIGINT)")
+        }
         SessionValue::Schemas(with_system) => {
             let mut list = String::from("CAST([");
+            let own = session.temporary.schema_name().filter(|_| *with_system).map(str::to_owned);
+            let own = own.filter(|own| session.lookup_path().first() == Some(own));
             let system = with_system.then(|| "pg_catalog".to_owned());
-            for (index, name) in system.into_iter().chain(session.search_path()).enumerate() {
+            let implied = own.into_iter().chain(system);
+            for (index, name) in implied.chain(session.search_path()).enumerate() {
                 let comma = if index == 0 { "" } else { ", " };
                 let _ = write!(list, "{comma}{}", text(&name));
             }

@@ -10,7 +10,10 @@ use duckmesh_storage::{Claim, StagedWriter};
 use super::failure;
 use crate::{
     limits::BUFFERED_WRITE_BYTES_MAX,
-    session::{OpenLake, scratch_path},
+    session::{
+        ClientSession, OpenLake, scratch_path,
+        temporary::{self, TempFile},
+    },
     wire::{PgError, PgResult},
 };
 
@@ -24,6 +27,10 @@ pub struct RowBuffer {
     bytes: usize,
     staged: Option<StagedWriter>,
     rows: u64,
+    /// Files with rows of a temporary table.
+    own: Vec<Arc<TempFile>>,
+    /// What they may take together; none for a table of the lake.
+    room: Option<u64>,
 }
 
 /// Finished rows.
@@ -36,6 +43,8 @@ pub struct Rows {
     pub staged: Vec<PathBuf>,
     /// Keep those files, until the log names them.
     pub claims: Vec<Claim>,
+    /// Files of a temporary table, the ones of `staged`.
+    pub own: Vec<Arc<TempFile>>,
 }
 
 impl RowBuffer {
@@ -44,7 +53,7 @@ impl RowBuffer {
     /// # Errors
     /// When the table's schema is not in `schema`: a bug.
     pub fn new(
-        lake: Arc<OpenLake>,
+        session: &ClientSession,
         schema: &LakeSchema,
         table: Arc<TableDef>,
         columns: Vec<ColumnId>,
@@ -52,7 +61,19 @@ impl RowBuffer {
         let folder = schema.schemas.values().find(|s| s.id == table.schema_id);
         let folder = folder.ok_or_else(|| PgError::internal("a table without a schema"))?;
         let schema_path = folder.path.clone();
-        Ok(Self { lake, table, schema_path, columns, batches: Vec::new(), bytes: 0, staged: None, rows: 0 })
+        let room = temporary::is_temporary(&table).then(|| session.temporary.room());
+        Ok(Self {
+            lake: session.lake.clone(),
+            table,
+            schema_path,
+            columns,
+            batches: Vec::new(),
+            bytes: 0,
+            staged: None,
+            rows: 0,
+            own: Vec::new(),
+            room,
+        })
     }
 
     /// Adds rows.
@@ -69,6 +90,9 @@ impl RowBuffer {
         if self.bytes <= BUFFERED_WRITE_BYTES_MAX {
             return Ok(());
         }
+        if self.room.is_some() {
+            return self.write_own().await;
+        }
         let mut writer = self.lake.files.stage(self.table.clone(), self.schema_path.clone(), self.columns.clone());
         for batch in self.batches.drain(..) {
             writer.write(batch).await.map_err(failure::storage)?;
@@ -77,17 +101,34 @@ impl RowBuffer {
         Ok(())
     }
 
+    /// Rows of a temporary table, to a file of the session's own.
+    async fn write_own(&mut self) -> PgResult<()> {
+        let (columns, batches) = (self.columns.clone(), std::mem::take(&mut self.batches));
+        self.bytes = 0;
+        self.own.push(temporary::write_file(&self.lake.scratch, &self.table, columns, batches).await?);
+        let bytes: u64 = self.own.iter().map(|file| file.bytes).sum();
+        // Here, so that an endless query ends.
+        if self.room.is_some_and(|room| bytes > room) { Err(temporary::too_large()) } else { Ok(()) }
+    }
+
     /// Everything is here.
     ///
     /// # Errors
     /// When the staged files cannot be finished.
-    pub async fn finish(self) -> PgResult<Rows> {
+    pub async fn finish(mut self) -> PgResult<Rows> {
         let table = self.table.uuid;
+        if !self.own.is_empty() {
+            if !self.batches.is_empty() {
+                self.write_own().await?;
+            }
+            let staged = self.own.iter().map(|file| file.path.clone()).collect();
+            return Ok(Rows { parts: Vec::new(), count: self.rows, staged, claims: Vec::new(), own: self.own });
+        }
         let Some(writer) = self.staged else {
             let columns = &self.columns;
             let rows = |batch| Part::Rows { table, columns: columns.clone(), batch };
             let parts = self.batches.into_iter().filter(|b| b.num_rows() > 0).map(rows).collect();
-            return Ok(Rows { parts, count: self.rows, staged: Vec::new(), claims: Vec::new() });
+            return Ok(Rows { parts, count: self.rows, staged: Vec::new(), claims: Vec::new(), own: Vec::new() });
         };
         let (files, claims) = writer.finish().await.map_err(failure::storage)?;
         let local = |file: &duckmesh_catalog::files::NewFile| {
@@ -95,7 +136,8 @@ impl RowBuffer {
         };
         let staged = files.iter().filter_map(local).collect();
         duckmesh_catalog::failpoint::hit("copy-after-stage").map_err(PgError::internal)?;
-        Ok(Rows { parts: vec![Part::Files { table, files }], count: self.rows, staged, claims })
+        let parts = vec![Part::Files { table, files }];
+        Ok(Rows { parts, count: self.rows, staged, claims, own: Vec::new() })
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     engine::{QueryRequest, ResultStream},
-    session::{ClientSession, OpenLake, Pin, PreparedStatement},
+    session::{ClientSession, OpenLake, Pin, PreparedStatement, temporary::TempFile},
     sql::plan::{Plan, QueryPlan},
     wire::{
         PgError, PgResult,
@@ -69,6 +69,7 @@ pub struct Running {
     cancel: Cancel,
     calls: Option<RowCalls>,
     _scratch: ScratchFiles,
+    _held: Vec<Arc<TempFile>>,
     _reading: Reading,
     /// The lake stays open while it runs.
     _lake: Arc<OpenLake>,
@@ -96,6 +97,7 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
         cancel: session.cancel.clone(),
         calls,
         _scratch: scratch,
+        _held: prelude.held,
         _reading: reading,
         _lake: session.lake.clone(),
     })

@@ -1,6 +1,6 @@
 //! SET, RESET, SHOW, DISCARD.
 
-use duckmesh_catalog::Offset;
+use duckmesh_catalog::{Offset, Token};
 
 use super::{copy_in::CopyIn, select};
 use crate::{
@@ -12,12 +12,37 @@ use crate::{
     },
 };
 
+const LAST_TOKEN: &str = "duckmesh.last_token";
+
+/// `SET duckmesh.last_token`: from now on this connection goes on where another left off, as a pooler asks it to that
+/// follows this parameter. What it wrote itself stays what it depends on.
+fn continued(session: &mut ClientSession, token: &str) -> PgResult<()> {
+    let here = &session.lake.info.name;
+    if !token.is_empty() {
+        let parsed = Token::parse(token, here).ok_or_else(|| {
+            let message = format!("invalid value for parameter \"{LAST_TOKEN}\": \"{token}\"");
+            PgError::new(SqlState::INVALID_PARAMETER_VALUE, message).hint("Tokens look like sales/42.")
+        })?;
+        if parsed.lake != *here {
+            let message = format!("token {parsed} belongs to another database");
+            return Err(PgError::new(SqlState::TOKEN_OF_OTHER_LAKE, message));
+        }
+        session.last_write = session.last_write.max(parsed.offset);
+    }
+    session.settings.set_internal(LAST_TOKEN, token);
+    Ok(())
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// Unknown settings, values that a setting does not take.
 pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<CopyIn>> {
     let tag = match plan {
+        SettingPlan::Set { name, value: Some(value), .. } if name.eq_ignore_ascii_case(LAST_TOKEN) => {
+            continued(session, value)?;
+            "SET"
+        }
         SettingPlan::Set { name, value, local } => {
             let in_block = session.in_block();
             if *local && !in_block {
@@ -59,6 +84,7 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
             }
             session.settings.discard();
             session.given().clear();
+            session.temporary.discard();
             session.advisory.release_all();
             session.listening.stop();
             // A pooled connection's next user depends on nothing that this one wrote.
@@ -67,8 +93,10 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
             "DISCARD ALL"
         }
         SettingPlan::Discard(tag) => {
-            if *tag == "DISCARD SEQUENCES" {
-                session.given().clear();
+            match *tag {
+                "DISCARD SEQUENCES" => session.given().clear(),
+                "DISCARD TEMP" => session.temporary.discard(),
+                _ => {}
             }
             tag
         }

@@ -17,7 +17,10 @@ use super::{failure, render::parameter_value};
 use crate::{
     engine::Relation,
     pgcatalog,
-    session::{ClientSession, Pin, scratch_path},
+    session::{
+        ClientSession, Pin, scratch_path,
+        temporary::{self, TempFile},
+    },
     sql::plan::{ColumnFilter, FilterOp, FilterValue, QueryPlan, TableUse},
     value::{self, ColumnBuilder},
     wire::{
@@ -37,6 +40,8 @@ pub struct Prelude {
     pub scans: Vec<Scan>,
     /// Files made for this query alone.
     pub scratch: Vec<PathBuf>,
+    /// Files of temporary tables, which stay while it runs.
+    pub held: Vec<Arc<TempFile>>,
 }
 
 /// What is read of one table.
@@ -153,7 +158,12 @@ async fn sources(
     if !pin.schema.tables.values().any(|known| known.uuid == table.uuid) {
         return Err(PgError::internal("a plan reads a table that is not there any more"));
     }
-    if let Some(transaction) = &mut session.transaction {
+    if temporary::is_temporary(table) {
+        let own = session.temporary.files(table).await?;
+        scan.own_files = own.len();
+        sources.extend(own.iter().map(|file| Source::whole(&file.path)));
+        prelude.held.extend(own);
+    } else if let Some(transaction) = &mut session.transaction {
         let own = transaction.own_files(table).await.map_err(failure::storage)?;
         scan.own_files = own.len();
         sources.extend(own.iter().map(|path| Source::whole(path)));

@@ -2,7 +2,7 @@
 
 use super::{copy_in::CopyIn, write};
 use crate::{
-    session::{ClientSession, Transaction},
+    session::{ClientSession, Mark, Transaction},
     sql::plan::TransactionPlan,
     wire::{PgError, PgResult, SqlState, backend::Outcome},
 };
@@ -21,7 +21,14 @@ pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResul
         TransactionPlan::Commit { and_chain } => commit(session, *and_chain).await?,
         TransactionPlan::Rollback { and_chain } => rollback(session, *and_chain),
         TransactionPlan::Savepoint(name) => {
-            block(session, "SAVEPOINT")?.savepoint(name.clone());
+            let mark = Mark {
+                temporary: session.temporary.state(),
+                locks: session.advisory.of_transaction(),
+                moment: session.moment,
+            };
+            block(session, "SAVEPOINT")?.savepoint(name.clone(), mark);
+            // What comes now is after it.
+            session.moment += 1;
             "SAVEPOINT"
         }
         TransactionPlan::Release(name) => {
@@ -30,7 +37,11 @@ pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResul
         }
         TransactionPlan::RollbackTo(name) => {
             let found = block(session, "ROLLBACK TO SAVEPOINT")?.rollback_to(name);
-            if found { "ROLLBACK" } else { return Err(no_savepoint(name)) }
+            let mark = found.ok_or_else(|| no_savepoint(name))?;
+            session.temporary.restore(mark.temporary);
+            session.advisory.back_to(&mark.locks);
+            session.rolled_back_to = Some(mark.moment);
+            "ROLLBACK"
         }
         TransactionPlan::Set { read_only, isolation } => {
             if session.in_block() {
@@ -55,7 +66,8 @@ fn begin(session: &mut ClientSession, read_only: Option<bool>) {
     } else {
         // What came before BEGIN in the same query string belongs to the block, as in Postgres.
         let (lake, now) = (session.lake.clone(), session.statement_time);
-        let transaction = session.transaction.get_or_insert_with(|| Transaction::begin(lake, true, now));
+        let temporary = session.temporary.state();
+        let transaction = session.transaction.get_or_insert_with(|| Transaction::begin(lake, true, now, temporary));
         transaction.explicit = true;
         transaction.read_only = session.settings.default_transaction_read_only();
         session.settings.on_begin();
@@ -80,7 +92,11 @@ async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'stat
     if !session.in_block() {
         // What was written before in the same query string ends here, as in Postgres.
         let open = session.transaction.is_some();
-        write::commit(session).await?;
+        let result = write::commit(session).await;
+        if result.is_err() {
+            session.rolled_back();
+        }
+        result?;
         if open {
             session.committed();
         }

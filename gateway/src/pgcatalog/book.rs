@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use duckmesh_catalog::{
-    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, DefaultValue, LakeSchema, SchemaId, SequenceDef,
-    TableDef, TableId, ViewDef, schema::DEFAULT_SCHEMA,
+    ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, DefaultValue, IndexDef, IndexedBy, LakeSchema,
+    SchemaId, SequenceDef, TableDef, TableId, ViewDef, schema::DEFAULT_SCHEMA,
 };
 
 use super::{oids, shapes};
@@ -32,6 +32,14 @@ pub struct Relation<'a> {
     pub source: Source<'a>,
 }
 
+impl Relation<'_> {
+    /// Whether it is of the session alone.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        self.schema.starts_with(crate::session::temporary::SCHEMA_PREFIX)
+    }
+}
+
 /// Where a relation comes from.
 #[derive(Clone, Copy)]
 pub enum Source<'a> {
@@ -42,9 +50,11 @@ pub enum Source<'a> {
     /// The lake's view.
     View(&'a ViewDef),
     /// The index that a key would have.
-    Index,
+    Key,
+    /// An index.
+    Index(&'a IndexDef),
     /// The lake's sequence.
-    Sequence,
+    Sequence(&'a SequenceDef),
 }
 
 /// A column.
@@ -75,6 +85,16 @@ pub struct Con<'a> {
     pub index: Option<u32>,
 }
 
+/// An index that is no key's.
+pub struct Ix<'a> {
+    pub oid: u32,
+    pub table: &'a TableDef,
+    pub table_oid: u32,
+    /// SQL's name of its schema.
+    pub schema: &'a str,
+    pub index: &'a IndexDef,
+}
+
 /// Everything of one lake's schema.
 pub struct Book<'a> {
     pub schema: &'a LakeSchema,
@@ -82,6 +102,8 @@ pub struct Book<'a> {
     /// Tables, views and indexes of the lake.
     pub relations: Vec<Relation<'a>>,
     pub constraints: Vec<Con<'a>>,
+    /// Indexes that are no key's.
+    pub indexes: Vec<Ix<'a>>,
 }
 
 /// SQL's name of a schema.
@@ -140,9 +162,16 @@ impl<'a> Book<'a> {
     /// Reads a schema.
     #[must_use]
     pub fn new(schema: &'a LakeSchema) -> Self {
-        let mut book = Self { schema, namespaces: Vec::new(), relations: Vec::new(), constraints: Vec::new() };
+        let mut book = Self {
+            schema,
+            namespaces: Vec::new(),
+            relations: Vec::new(),
+            constraints: Vec::new(),
+            indexes: Vec::new(),
+        };
         let mut spaces: HashMap<SchemaId, (u32, &'a str)> = HashMap::new();
-        for def in schema.schemas.values() {
+        // The session's own schema has two names.
+        for (_, def) in schema.schemas.iter().filter(|(name, def)| **name == def.name) {
             let oid = oids::schema(def.id, &def.name);
             let name = sql_schema(&def.name);
             let standard = (name == "public").then_some("standard public schema");
@@ -175,7 +204,7 @@ impl<'a> Book<'a> {
                 name: &sequence.name,
                 kind: 'S',
                 columns: sequence_columns(),
-                source: Source::Sequence,
+                source: Source::Sequence(sequence),
             });
         }
         book
@@ -218,11 +247,25 @@ impl<'a> Book<'a> {
                     name: &constraint.name,
                     kind: 'i',
                     columns: columns.map(|(c, num)| Column { num, default: None, ..table_column(c) }).collect(),
-                    source: Source::Index,
+                    source: Source::Key,
                 });
                 oid
             });
             self.constraints.push(Con { oid, table, table_oid, namespace, schema, constraint, index });
+        }
+        for index in &table.indexes {
+            // By its identity: a renamed one is the same.
+            let oid = indexes.give(table.id, &index.uuid.to_string());
+            self.relations.push(Relation {
+                oid,
+                namespace,
+                schema,
+                name: &index.name,
+                kind: 'i',
+                columns: index_columns(table, index),
+                source: Source::Index(index),
+            });
+            self.indexes.push(Ix { oid, table, table_oid, schema, index });
         }
     }
 
@@ -299,6 +342,17 @@ fn table_column(column: &ColumnDef) -> Column<'_> {
         comment: column.comment.as_deref(),
         identity: None,
     }
+}
+
+/// The columns of an index: those of its table, and one for each expression.
+fn index_columns<'a>(table: &'a TableDef, index: &'a IndexDef) -> Vec<Column<'a>> {
+    let keys = index.keys.iter().filter_map(|key| match &key.of {
+        IndexedBy::Column(id) => table.column_by_id(*id).map(table_column),
+        IndexedBy::Expression(name, _) => Some(view_column(name, &ColumnType::Text, 0)),
+    });
+    let included = index.include.iter().filter_map(|id| table.column_by_id(*id)).map(table_column);
+    let plain = |(column, num)| Column { num, default: None, not_null: false, comment: None, ..column };
+    keys.chain(included).zip(1..).map(plain).collect()
 }
 
 /// What a sequence shows when it is read.

@@ -1,9 +1,13 @@
 //! Definitions as text: what `pg_get_constraintdef`, `pg_get_indexdef`, `pg_get_viewdef` and `pg_get_expr` give.
 
-use duckmesh_catalog::{ColumnId, ColumnType, ConstraintKind, DefaultValue, TableDef, ViewDef};
+use std::fmt::Write as _;
+
+use duckmesh_catalog::{
+    ColumnId, ColumnType, ConstraintKind, DefaultValue, IndexDef, IndexKey, IndexedBy, TableDef, ViewDef,
+};
 
 use super::{
-    book::{Book, Con, key_columns, sql_schema},
+    book::{Book, Con, Ix, key_columns, sql_schema},
     names, oids,
 };
 
@@ -49,6 +53,113 @@ pub fn index(con: &Con<'_>, qualified: bool) -> Option<String> {
     ))
 }
 
+/// `CREATE INDEX …` of one that is no key's.
+#[must_use]
+pub fn own_index(ix: &Ix<'_>, qualified: bool) -> String {
+    index_text(ix, qualified, false)
+}
+
+/// The same with fewer parentheses.
+#[must_use]
+pub fn own_index_pretty(ix: &Ix<'_>, qualified: bool) -> String {
+    index_text(ix, qualified, true)
+}
+
+fn index_text(ix: &Ix<'_>, qualified: bool, pretty: bool) -> String {
+    let (table, index) = (ix.table, ix.index);
+    let mut keys = Vec::with_capacity(index.keys.len());
+    for (key, mut text) in index.keys.iter().zip(index_columns(table, index, pretty)) {
+        if let Some(class) = &key.class {
+            text.push(' ');
+            text.push_str(class);
+        }
+        text.push_str(match (key.descending, key.nulls_first) {
+            (false, false) => "",
+            (false, true) => " NULLS FIRST",
+            (true, true) => " DESC",
+            (true, false) => " DESC NULLS LAST",
+        });
+        keys.push(text);
+    }
+    let mut text = format!(
+        "CREATE {}INDEX {} ON {}{} USING {} ({})",
+        if index.unique { "UNIQUE " } else { "" },
+        names::quoted(&index.name),
+        if qualified { format!("{}.", names::quoted(ix.schema)) } else { String::new() },
+        names::quoted(&table.name),
+        index.method,
+        keys.join(", ")
+    );
+    if !index.include.is_empty() {
+        let _ = write!(text, " INCLUDE ({})", column_list(table, &index.include));
+    }
+    if index.nulls_not_distinct {
+        text.push_str(" NULLS NOT DISTINCT");
+    }
+    if let Some(condition) = &index.predicate {
+        let condition = if pretty { condition.clone() } else { predicate(condition) };
+        let _ = write!(text, " WHERE {condition}");
+    }
+    text
+}
+
+/// What an index orders by, as `pg_get_indexdef` shows its columns; included ones behind.
+#[must_use]
+pub fn index_columns(table: &TableDef, index: &IndexDef, pretty: bool) -> Vec<String> {
+    let column = |id: &ColumnId| table.column_by_id(*id).map_or_else(String::new, |c| names::quoted(&c.name));
+    let keys = index.keys.iter().map(|key| match &key.of {
+        IndexedBy::Column(id) => column(id),
+        // A call stands by itself, everything else in parentheses.
+        IndexedBy::Expression(_, text) if is_call(text) => text.clone(),
+        IndexedBy::Expression(_, text) if pretty => predicate(text),
+        IndexedBy::Expression(_, text) => format!("({})", predicate(text)),
+    });
+    keys.chain(index.include.iter().map(column)).collect()
+}
+
+/// The expressions of an index.
+#[must_use]
+pub fn index_expressions(index: &IndexDef) -> Vec<String> {
+    let expression = |key: &IndexKey| match &key.of {
+        IndexedBy::Column(_) => None,
+        IndexedBy::Expression(_, text) if is_call(text) => Some(text.clone()),
+        IndexedBy::Expression(_, text) => Some(predicate(text)),
+    };
+    index.keys.iter().filter_map(expression).collect()
+}
+
+/// A condition in parentheses.
+#[must_use]
+pub fn predicate(text: &str) -> String {
+    if text.starts_with('(') && closes(text, 0) == Some(text.len() - 1) { text.to_owned() } else { format!("({text})") }
+}
+
+/// Whether a text is one call: a name, and parentheses to its end.
+fn is_call(text: &str) -> bool {
+    let name = text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+    name > 0 && text.as_bytes().get(name) == Some(&b'(') && closes(text, name) == Some(text.len() - 1)
+}
+
+/// Where the parenthesis that opens there is closed; texts in quotes do not count.
+fn closes(text: &str, open: usize) -> Option<usize> {
+    let (mut depth, mut quote) = (0_usize, None);
+    for (at, byte) in text.bytes().enumerate().skip(open) {
+        match (quote, byte) {
+            (Some(q), b) if b == q => quote = None,
+            (None, b'\'' | b'"') => quote = Some(byte),
+            (None, b'(') => depth += 1,
+            (None, b')') => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// A view's query.
 #[must_use]
 pub fn view(view: &ViewDef) -> String {
@@ -67,6 +178,7 @@ pub fn default(default: &DefaultValue, ty: &ColumnType) -> String {
     let text = match default {
         // As Postgres shows it to those who find the sequence without its schema.
         DefaultValue::Expression(expression) => return expression.replacen("nextval('public.", "nextval('", 1),
+        DefaultValue::Generated(expression) => return predicate(expression),
         DefaultValue::Literal(text) => text,
     };
     let typed = |text: &str, name: &str| format!("{}::{name}", names::literal(text));

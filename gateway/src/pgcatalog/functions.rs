@@ -250,7 +250,7 @@ const SETTING: &str = "(CASE WHEN $1 IS NOT NULL THEN COALESCE((SELECT \"#v\" FR
 const SETTING_OR_NULL: &str = "(CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN COALESCE((SELECT \"#v\" FROM \"s_internal_settings\" WHERE lower(\"#k\") = lower($1)), \
     CASE WHEN NOT $2 THEN error('SQLSTATE 42704: unrecognized configuration parameter \"' || $1 || '\"') END) END)";
 /// With the flag a relation that is found without its schema is shown without: number -1.
-const INDEX: &str = "(SELECT \"#v\" FROM \"s_internal_indexdefs\" WHERE \"#k\" = $1 AND \"#n\" = CASE WHEN $2 = 0 AND $3 THEN -1 ELSE $2 END)";
+const INDEX: &str = "(SELECT \"#v\" FROM \"s_internal_indexdefs\" WHERE \"#k\" = $1 AND \"#n\" = CASE WHEN $3 THEN -1 - $2 ELSE $2 END)";
 const VIEW: &str = "(SELECT \"#v\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)";
 const CONSTRAINT: &str = "(SELECT \"#v\" FROM \"s_internal_constraintdefs\" WHERE \"#k\" = $1)";
 const OBJECT_COMMENT: &str =

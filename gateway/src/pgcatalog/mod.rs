@@ -34,7 +34,7 @@ pub use self::{
     unsupported::Unsupported,
 };
 use crate::{
-    session::{ClientSession, Pin},
+    session::{ClientSession, Pin, temporary::SCHEMA_ALIAS},
     sql::plan::SystemUse,
     wire::{PgError, PgResult},
 };
@@ -51,6 +51,21 @@ pub fn table_oid(id: TableId) -> u32 {
     oids::table(id)
 }
 
+/// The oid of the index of a name: of one or two parts, or three with the database.
+#[must_use]
+pub fn index_named(schema: &duckmesh_catalog::LakeSchema, name: &[String], search_path: &[String]) -> Option<u32> {
+    let book = Book::new(schema);
+    let in_schema = |space: &str, name: &str| {
+        let found = book.relations.iter().find(|r| r.kind == 'i' && r.schema == space && r.name == name);
+        found.map(|r| r.oid)
+    };
+    match name {
+        [name] => search_path.iter().find_map(|space| in_schema(space, name)),
+        [space, name] | [_, space, name] => in_schema(space, name),
+        _ => None,
+    }
+}
+
 /// The statement that makes the view of a system relation on the engine's connection.
 ///
 /// # Errors
@@ -63,8 +78,15 @@ pub async fn view(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgR
     let shape = shape.ok_or_else(|| PgError::internal(format!("no relation {}.{}", system.schema, system.name)))?;
     let exists = |name: &String| pin.schema.schemas.values().any(|s| book::sql_schema(&s.name) == name);
     let system_schema = |name: &String| ["pg_catalog", "information_schema", "duckmesh"].contains(&name.as_str());
-    let search_path =
-        session.settings.search_path().into_iter().filter(|name| exists(name) || system_schema(name)).collect();
+    let own = |name: String| match session.temporary.schema_name() {
+        Some(own) if name == SCHEMA_ALIAS => own.to_owned(),
+        _ => name,
+    };
+    let said = session.settings.search_path().into_iter().map(own);
+    let mut search_path: Vec<String> = said.filter(|name| exists(name) || system_schema(name)).collect();
+    if let Some(own) = session.temporary.schema_name().filter(|own| !search_path.iter().any(|name| name == own)) {
+        search_path.insert(0, own.to_owned());
+    }
     let source = Source { session, pin, search_path };
     let mut arms = Vec::new();
     arms.extend(fixed(session, shape).await?);

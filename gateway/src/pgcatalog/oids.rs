@@ -31,6 +31,19 @@ pub const HEAP: u32 = 2;
 /// The access method of keys.
 pub const BTREE: u32 = 403;
 
+/// Of the access method of that name.
+#[must_use]
+pub fn access_method(name: &str) -> u32 {
+    match name {
+        "hash" => 405,
+        "gist" => 783,
+        "gin" => 2742,
+        "spgist" => 4000,
+        "brin" => 3580,
+        _ => BTREE,
+    }
+}
+
 fn from_id(id: i64) -> u32 {
     // A lake that made a billion objects shows the further ones under one oid.
     FIRST_OWN + u32::try_from(id).unwrap_or(ID_MAX).min(ID_MAX)

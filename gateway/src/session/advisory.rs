@@ -217,6 +217,35 @@ impl Held {
         self.end(|hold| hold.transaction = 0);
     }
 
+    /// How often what was taken for the transaction.
+    #[must_use]
+    pub fn of_transaction(&self) -> HashMap<(Key, bool), u32> {
+        if !self.used {
+            return HashMap::new();
+        }
+        let table = self.locks.table();
+        let own = table.held.iter().flat_map(|(key, holds)| holds.iter().map(move |hold| (*key, hold)));
+        let own = own.filter(|(_, hold)| hold.owner == self.owner && hold.transaction > 0);
+        own.map(|(key, hold)| ((key, hold.shared), hold.transaction)).collect()
+    }
+
+    /// ROLLBACK TO: gives back what was taken for the transaction since. What was taken for the session stays, as in
+    /// Postgres.
+    pub fn back_to(&mut self, before: &HashMap<(Key, bool), u32>) {
+        if !self.used {
+            return;
+        }
+        let mut table = self.locks.table();
+        for (key, holds) in &mut table.held {
+            for hold in holds.iter_mut().filter(|hold| hold.owner == self.owner) {
+                hold.transaction = before.get(&(*key, hold.shared)).copied().unwrap_or(0).min(hold.transaction);
+            }
+        }
+        table.clean();
+        drop(table);
+        self.locks.freed.notify_waiters();
+    }
+
     /// `pg_advisory_unlock_all`: what was taken for the session.
     pub fn release_all(&mut self) {
         self.end(|hold| hold.session = 0);
@@ -286,6 +315,23 @@ mod tests {
         assert_eq!(locks.all().len(), 1);
         a.release_all();
         assert!(locks.all().is_empty());
+    }
+
+    #[test]
+    fn savepoints_give_back_what_came_after_them() {
+        let locks = Arc::new(Locks::default());
+        let mut a = Held::new(locks.clone(), 1);
+        let of_transaction = |key| Want { transaction: true, ..want(key, false) };
+        assert_eq!(a.try_take(&of_transaction(1)), Ok(()));
+        let mark = a.of_transaction();
+        assert_eq!((a.try_take(&of_transaction(1)), a.try_take(&of_transaction(2))), (Ok(()), Ok(())));
+        assert_eq!(a.try_take(&want(3, false)), Ok(()));
+        a.back_to(&mark);
+        let keys: Vec<Key> = locks.all().into_iter().map(|l| l.key).collect();
+        assert_eq!(keys, [Key::One(1), Key::One(3)]);
+        assert_eq!(a.of_transaction(), mark);
+        a.end_transaction();
+        assert_eq!(locks.all().len(), 1);
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ use super::{
     channels::{Listening, Notification},
     sequences::Given,
     settings::Settings,
+    temporary::{self, Temporary},
 };
 use crate::{
     commands::{self, copy_in::CopyIn},
@@ -50,6 +51,14 @@ pub struct ClientSession {
     pub process_id: i32,
     /// Tells it to stop.
     pub cancel: Cancel,
+    /// Its temporary tables.
+    pub temporary: Temporary,
+    /// Statements executed so far.
+    pub moment: u64,
+    /// The moment of the savepoint that was just rolled back to.
+    pub rolled_back_to: Option<u64>,
+    /// What was temporary before the transaction that ends now.
+    ending: Option<Arc<temporary::State>>,
     /// The open transaction, explicit or implicit.
     pub transaction: Option<Transaction>,
     /// Offset of its own last write (0: none): what `session` consistency waits for.
@@ -93,7 +102,12 @@ impl ClientSession {
         let settings = Settings::new(&startup.user, &said)?;
         let advisory = Held::new(lake.locks.clone(), startup.process_id);
         let listening = Listening::new(lake.channels.clone(), startup.process_id);
+        let temporary = Temporary::new(lake.scratch.clone(), startup.process_id, server.config.temporary_bytes);
         Ok(Self {
+            temporary,
+            ending: None,
+            moment: 0,
+            rolled_back_to: None,
             given: Arc::default(),
             directory: Directory::default(),
             rolled_back: std::collections::VecDeque::new(),
@@ -164,11 +178,21 @@ impl ClientSession {
     pub fn committed(&mut self) {
         self.rolled_back.pop_back();
         self.listening.end(true);
+        self.ending = None;
+        self.temporary.committed();
     }
 
     /// What ended last had no effect.
     pub fn rolled_back(&mut self) {
         self.listening.end(false);
+        self.settle();
+    }
+
+    /// A transaction whose end was cut off had no effect.
+    fn settle(&mut self) {
+        if let Some(before) = self.ending.take() {
+            self.temporary.restore(before);
+        }
     }
 
     /// Ends the transaction, until [`Self::committed`] says otherwise without effect: portals of it are gone.
@@ -181,6 +205,8 @@ impl ClientSession {
         self.rolled_back.push_back(self.transaction_id);
         self.transaction_id += 1;
         self.advisory.end_transaction();
+        self.settle();
+        self.ending = self.transaction.as_ref().map(|t| t.temporary.clone());
         self.transaction.take()
     }
 
@@ -188,7 +214,8 @@ impl ClientSession {
     /// statements may follow.
     pub fn transaction_for_writes(&mut self, place: Place) -> Option<&mut Transaction> {
         if self.transaction.is_none() && place == Place::MoreMayFollow {
-            self.transaction = Some(Transaction::begin(self.lake.clone(), false, self.statement_time));
+            let temporary = self.temporary.state();
+            self.transaction = Some(Transaction::begin(self.lake.clone(), false, self.statement_time, temporary));
         }
         self.transaction.as_mut()
     }
@@ -209,8 +236,21 @@ impl ClientSession {
     /// `search_path`, without the schemas that do not exist.
     #[must_use]
     pub fn search_path(&self) -> Vec<String> {
-        let exists = |name: &String| self.schema.as_ref().is_none_or(|s| s.schema(lake_schema_name(name)).is_some());
-        self.settings.search_path().into_iter().filter(exists).collect()
+        let path = self.settings.search_path().into_iter();
+        path.filter(|name| self.schema.as_ref().is_none_or(|schema| exists(schema, name))).collect()
+    }
+
+    /// Where names without a schema are looked for: in temporary ones first, unless the path names them.
+    #[must_use]
+    pub fn lookup_path(&self) -> Vec<String> {
+        self.with_own(self.search_path())
+    }
+
+    fn with_own(&self, mut path: Vec<String>) -> Vec<String> {
+        if let Some(own) = self.temporary.schema_name().filter(|own| !temporary::names_own(&path, own)) {
+            path.insert(0, own.to_owned());
+        }
+        path
     }
 
     /// What a plan made now is made for.
@@ -219,6 +259,7 @@ impl ClientSession {
         MadeFor {
             schema_version: pin.snapshot.schema_version,
             own_ddl: self.transaction.as_ref().map_or(0, |t| t.ddl_count),
+            temporary: self.temporary.version(),
             settings: self.settings.version(),
         }
     }
@@ -237,11 +278,12 @@ impl ClientSession {
     /// What planning may look at.
     #[must_use]
     pub fn plan_context(&self, pin: &Pin, types: &[u32]) -> PlanContext {
-        let exists = |name: &String| pin.schema.schema(lake_schema_name(name)).is_some();
+        let path = self.settings.search_path().into_iter();
+        let search_path = self.with_own(path.filter(|name| exists(&pin.schema, name)).collect());
         PlanContext {
             lake: self.lake.info.name.clone(),
             schema: pin.schema.clone(),
-            search_path: self.settings.search_path().into_iter().filter(exists).collect(),
+            search_path,
             param_types: types.to_vec(),
             values: self.value_context(),
             user: self.user.clone(),
@@ -274,8 +316,11 @@ impl ClientSession {
             return Err(aborted());
         }
         let verb = statement.verb().to_ascii_uppercase();
-        if WITHOUT_SCHEMA.contains(&verb.as_str()) {
+        if WITHOUT_SCHEMA.split(' ').any(|word| word == verb) {
             return self.plan(statement, types, &Pin::nothing()).await;
+        }
+        if verb == "CREATE" && temporary::mentions(statement.text()) {
+            self.temporary.show();
         }
         let pin = self.schema_for_planning(READING.contains(&verb.as_str())).await?;
         match self.plan(statement, types, &pin).await {
@@ -315,30 +360,8 @@ impl ClientSession {
 }
 
 /// Commands that look at nothing in the lake: they must work when the catalog does not, and cost no look at it.
-const WITHOUT_SCHEMA: [&str; 22] = [
-    "DEALLOCATE",
-    "PREPARE",
-    "EXECUTE",
-    "DECLARE",
-    "FETCH",
-    "MOVE",
-    "CLOSE",
-    "LISTEN",
-    "UNLISTEN",
-    "NOTIFY",
-    "BEGIN",
-    "START",
-    "COMMIT",
-    "END",
-    "ROLLBACK",
-    "ABORT",
-    "SAVEPOINT",
-    "RELEASE",
-    "SET",
-    "RESET",
-    "SHOW",
-    "DISCARD",
-];
+const WITHOUT_SCHEMA: &str = "DEALLOCATE PREPARE EXECUTE DECLARE FETCH MOVE CLOSE LISTEN UNLISTEN NOTIFY BEGIN START COMMIT END \
+    ROLLBACK ABORT SAVEPOINT RELEASE SET RESET SHOW DISCARD";
 
 /// Commands that time travel applies to.
 const READING: [&str; 6] = ["SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "COPY"];
@@ -373,6 +396,7 @@ impl Session for ClientSession {
     }
 
     async fn prepare(&mut self, statement: &sql::Statement, types: &[u32]) -> PgResult<PreparedStatement> {
+        self.settle();
         self.statement_time = Utc::now();
         self.client_sql = Some(statement.source().clone());
         let (cancel, expired) = (self.cancel.clone(), expiry(self.settings.statement_timeout()));
@@ -407,6 +431,8 @@ impl Session for ClientSession {
         if failed && !prepared.ends_failed_block() {
             return Err(aborted());
         }
+        self.settle();
+        self.moment += 1;
         self.statement_time = Utc::now();
         self.client_sql = Some(prepared.statement().source().clone());
         let outcome = self.execute_now(prepared, params, place).await;
@@ -428,6 +454,9 @@ impl Session for ClientSession {
         if self.transaction.is_none() {
             self.advisory.end_transaction();
             self.listening.end(!failed);
+            if !failed {
+                self.temporary.committed();
+            }
             return Ok(());
         }
         if failed {
@@ -452,6 +481,14 @@ impl Session for ClientSession {
             Plan::Command(command) => Some((**command).clone()),
             _ => None,
         }
+    }
+
+    fn moment(&self) -> u64 {
+        self.moment
+    }
+
+    fn take_rolled_back_to(&mut self) -> Option<u64> {
+        self.rolled_back_to.take()
     }
 
     fn is_rolled_back(&self, transaction: u64) -> bool {
@@ -540,22 +577,7 @@ impl Session for ClientSession {
     }
 }
 
-/// The lake's name of a schema: SQL's `public` is DuckLake's `main`.
-fn lake_schema_name(name: &str) -> &str {
-    if name == "public" { DEFAULT_SCHEMA } else { name }
-}
-
-/// Whether a plan still fits what is there now; if not, the statement planned again.
-///
-/// # Errors
-/// Whatever is wrong with the statement now.
-pub async fn current_plan(
-    session: &mut ClientSession,
-    prepared: &PreparedStatement,
-    pin: &Pin,
-) -> PgResult<PreparedStatement> {
-    if *prepared.made_for() == session.made_for(pin) || matches!(prepared.plan(), Plan::Setting(_)) {
-        return Ok(prepared.clone());
-    }
-    session.plan(prepared.statement(), prepared.given_types(), pin).await
+/// Whether there is a schema of that SQL name: `public` is DuckLake's `main`.
+fn exists(schema: &LakeSchema, name: &str) -> bool {
+    schema.schema(if name == "public" { DEFAULT_SCHEMA } else { name }).is_some()
 }

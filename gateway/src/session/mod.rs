@@ -10,10 +10,11 @@ mod prepared;
 pub mod sequences;
 mod server;
 pub mod settings;
+pub mod temporary;
 mod transaction;
 
-pub use client::{ClientSession, current_plan};
+pub use client::ClientSession;
 pub use lakes::{Lakes, OpenLake};
-pub use prepared::{MadeFor, PreparedStatement};
+pub use prepared::{MadeFor, PreparedStatement, current_plan};
 pub use server::{Server, SessionConnector};
-pub use transaction::{Pin, Transaction, scratch_path, table_folder};
+pub use transaction::{Mark, Pin, Transaction, scratch_path, table_folder};

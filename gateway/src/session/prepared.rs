@@ -4,9 +4,13 @@ use std::sync::{Arc, OnceLock};
 
 use duckmesh_catalog::LakeSchema;
 
+use super::{ClientSession, Pin};
 use crate::{
     sql::{self, plan::Plan},
-    wire::backend::{Prepared, ResultColumn},
+    wire::{
+        PgResult,
+        backend::{Prepared, ResultColumn},
+    },
 };
 
 /// A planned statement. Cheap to clone.
@@ -31,6 +35,8 @@ pub struct MadeFor {
     pub schema_version: i64,
     /// DDL of the open transaction.
     pub own_ddl: u64,
+    /// Changes of the session's temporary tables.
+    pub temporary: u64,
     /// Changes of settings that planning looks at (search_path, DateStyle, …).
     pub settings: u64,
 }
@@ -105,4 +111,19 @@ impl Prepared for PreparedStatement {
         use sql::plan::TransactionPlan as T;
         matches!(self.0.plan, Plan::Transaction(T::Commit { .. } | T::Rollback { .. } | T::RollbackTo(_)))
     }
+}
+
+/// Whether a plan still fits what is there now; if not, the statement planned again.
+///
+/// # Errors
+/// Whatever is wrong with the statement now.
+pub async fn current_plan(
+    session: &mut ClientSession,
+    prepared: &PreparedStatement,
+    pin: &Pin,
+) -> PgResult<PreparedStatement> {
+    if *prepared.made_for() == session.made_for(pin) || matches!(prepared.plan(), Plan::Setting(_)) {
+        return Ok(prepared.clone());
+    }
+    session.plan(prepared.statement(), prepared.given_types(), pin).await
 }

@@ -46,6 +46,8 @@ struct Block {
 pub struct Given {
     values: HashMap<Uuid, i64>,
     last: Option<Uuid>,
+    /// How far temporary sequences are.
+    own: HashMap<Uuid, State>,
 }
 
 impl Given {
@@ -74,7 +76,45 @@ impl Given {
 
     /// DISCARD SEQUENCES.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        self.values.clear();
+        self.last = None;
+    }
+
+    /// How far a temporary sequence is.
+    #[must_use]
+    pub fn state(&self, sequence: &SequenceDef) -> State {
+        let spec = &sequence.spec;
+        self.own.get(&spec.state).copied().unwrap_or_else(|| spec.fresh())
+    }
+
+    /// The next numbers of a temporary sequence.
+    ///
+    /// # Errors
+    /// 2200H at the sequence's end.
+    pub fn take(&mut self, sequence: &SequenceDef, count: usize) -> PgResult<Vec<i64>> {
+        let mut numbers = Vec::with_capacity(count);
+        while numbers.len() < count {
+            let missing = (count - numbers.len()) as u64;
+            let after = sequence.spec.after(self.state(sequence), missing);
+            let (Run { first, count }, state) = after.ok_or_else(|| exhausted(sequence))?;
+            numbers.extend((0..count).scan(first, |next, _| {
+                let number = *next;
+                *next = next.wrapping_add(sequence.spec.increment);
+                Some(number)
+            }));
+            self.own.insert(sequence.spec.state, state);
+        }
+        Ok(numbers)
+    }
+
+    /// `setval` of a temporary sequence.
+    ///
+    /// # Errors
+    /// 22003 outside the sequence's bounds.
+    pub fn put(&mut self, sequence: &SequenceDef, state: State) -> PgResult<()> {
+        within_bounds(sequence, state)?;
+        self.own.insert(sequence.spec.state, state);
+        Ok(())
     }
 }
 
@@ -141,13 +181,7 @@ impl Sequences {
     /// 22003 outside the sequence's bounds; errors of the catalog.
     pub async fn set(&self, sequence: &SequenceDef, state: State) -> PgResult<()> {
         let spec = &sequence.spec;
-        if !(spec.min..=spec.max).contains(&state.last) {
-            let message = format!(
-                "setval: value {} is out of bounds for sequence \"{}\" ({}..{})",
-                state.last, sequence.name, spec.min, spec.max
-            );
-            return Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, message));
-        }
+        within_bounds(sequence, state)?;
         let block = self.block(spec.state);
         let mut block = block.lock().await;
         *block = Block::default();
@@ -172,6 +206,18 @@ impl Sequences {
         let state = self.catalog.sequence_state(self.lake, spec.state).await.map_err(failure::catalog)?;
         Ok(state.unwrap_or_else(|| spec.fresh()))
     }
+}
+
+fn within_bounds(sequence: &SequenceDef, state: State) -> PgResult<()> {
+    let spec = &sequence.spec;
+    if (spec.min..=spec.max).contains(&state.last) {
+        return Ok(());
+    }
+    let message = format!(
+        "setval: value {} is out of bounds for sequence \"{}\" ({}..{})",
+        state.last, sequence.name, spec.min, spec.max
+    );
+    Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, message))
 }
 
 fn exhausted(sequence: &SequenceDef) -> PgError {

@@ -8,7 +8,7 @@ use duckmesh_ingest::Part;
 use duckmesh_storage::Claim;
 use uuid::Uuid;
 
-use super::lakes::OpenLake;
+use super::{advisory::Key, lakes::OpenLake, temporary};
 use crate::{commands::write::Payload, sql::plan::QueryPlan, wire::PgError};
 
 /// A transaction, explicit (BEGIN) or implicit (several statements before Sync).
@@ -36,6 +36,8 @@ pub struct Transaction {
     pub is_repeat: bool,
     /// What its DDL found out about rows that others write too: looked at again when others did.
     pub validations: Vec<Validation>,
+    /// What was temporary when it began.
+    pub temporary: Arc<temporary::State>,
     /// Keep its staged files, until the log names them.
     claims: Vec<Claim>,
     /// Its own rows as local files, by table: staged ones and scratch ones.
@@ -106,12 +108,29 @@ struct Savepoint {
     bytes: usize,
     ddl_count: u64,
     schema: Option<Arc<LakeSchema>>,
+    mark: Mark,
+}
+
+/// What the session had at a savepoint, beside the transaction's own.
+#[derive(Clone)]
+pub struct Mark {
+    /// What was temporary.
+    pub temporary: Arc<temporary::State>,
+    /// The advisory locks of the transaction.
+    pub locks: HashMap<(Key, bool), u32>,
+    /// When it was.
+    pub moment: u64,
 }
 
 impl Transaction {
     /// Begins.
     #[must_use]
-    pub fn begin(lake: Arc<OpenLake>, explicit: bool, started: DateTime<Utc>) -> Self {
+    pub fn begin(
+        lake: Arc<OpenLake>,
+        explicit: bool,
+        started: DateTime<Utc>,
+        temporary: Arc<temporary::State>,
+    ) -> Self {
         Self {
             explicit,
             failed: false,
@@ -124,6 +143,7 @@ impl Transaction {
             payload: Payload::collecting(),
             is_repeat: false,
             validations: Vec::new(),
+            temporary,
             claims: Vec::new(),
             own: HashMap::new(),
             hidden: Vec::new(),
@@ -225,13 +245,14 @@ impl Transaction {
     }
 
     /// SAVEPOINT.
-    pub fn savepoint(&mut self, name: String) {
+    pub fn savepoint(&mut self, name: String, mark: Mark) {
         self.savepoints.push(Savepoint {
             name,
             parts: self.parts.len(),
             bytes: self.bytes,
             ddl_count: self.ddl_count,
             schema: self.pin.as_ref().map(|pin| pin.schema.clone()),
+            mark,
         });
     }
 
@@ -244,9 +265,9 @@ impl Transaction {
         found.is_some()
     }
 
-    /// ROLLBACK TO. False if there is none of that name.
-    pub fn rollback_to(&mut self, name: &str) -> bool {
-        let Some(at) = self.savepoints.iter().rposition(|s| s.name == name) else { return false };
+    /// ROLLBACK TO: what the session had at the savepoint. None if there is none of that name.
+    pub fn rollback_to(&mut self, name: &str) -> Option<Mark> {
+        let at = self.savepoints.iter().rposition(|s| s.name == name)?;
         self.savepoints.truncate(at + 1);
         if let Some(mark) = self.savepoints.get(at) {
             self.parts.truncate(mark.parts);
@@ -260,7 +281,7 @@ impl Transaction {
         }
         self.rebuild_own();
         self.failed = false;
-        true
+        self.savepoints.get(at).map(|savepoint| savepoint.mark.clone())
     }
 
     /// Takes the writes, for the log: from here on staged files may be the lake's.

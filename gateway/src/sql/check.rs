@@ -1,14 +1,15 @@
 //! CHECK constraints as DuckDB expressions.
 
-use duckmesh_catalog::{TableDef, schema::ConstraintKind};
+use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, SchemaId, TableDef, TableId, schema::ConstraintKind};
 
 use super::{
     parse,
     plan::{CompiledCheck, PlanContext, SqlPart},
     quote,
     rewrite::{Column, Relation, Rewriter, Scope, Star},
+    sequence,
 };
-use crate::wire::error::PgResult;
+use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Compiles all CHECK constraints of a table.
 pub fn compile(table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<CompiledCheck>> {
@@ -21,11 +22,71 @@ pub fn compile(table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<CompiledChec
     Ok(checks)
 }
 
+/// Compiles the expression of a generated column over its table's others.
+pub fn compile_generated(column: &ColumnDef, table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<SqlPart>> {
+    let Some(expression) = column.generated() else { return Ok(Vec::new()) };
+    let expr = parse::expression(expression)?;
+    let mut rewriter = over(table, expression, ctx);
+    rewriter.bounds = Some("column generation expression");
+    let ex = rewriter.expr(&expr)?;
+    let ex = rewriter.assign(ex, &column.ty, &column.name, None)?;
+    let parts = rewriter.parts(&format!("CAST({} AS {})", ex.sql, column.ty.duckdb()))?;
+    if parts.iter().any(|part| !matches!(part, SqlPart::Text(_))) {
+        let message = "generation expression is not immutable";
+        return Err(PgError::new(SqlState::INVALID_OBJECT_DEFINITION, message));
+    }
+    Ok(parts)
+}
+
+/// Compiles a default's expression over columns with the numbers of its sequences.
+pub fn compile_with_numbers(
+    expression: &str,
+    numbers: usize,
+    ty: &ColumnType,
+    ctx: &PlanContext,
+) -> PgResult<Vec<SqlPart>> {
+    let column = |index| ColumnDef {
+        id: ColumnId::new(0),
+        element_id: None,
+        name: sequence::number_column(index),
+        ty: ColumnType::Int8,
+        nullable: true,
+        default: None,
+        initial_default: None,
+        comment: None,
+    };
+    let table = TableDef {
+        id: TableId::new(0),
+        uuid: uuid::Uuid::nil(),
+        schema_id: SchemaId::new(0),
+        name: "numbers".to_owned(),
+        path: String::new(),
+        columns: (0..numbers).map(column).collect(),
+        next_column_id: ColumnId::new(1),
+        constraints: Vec::new(),
+        indexes: Vec::new(),
+        comment: None,
+    };
+    let expr = parse::expression(expression)?;
+    let mut rewriter = over(&table, expression, ctx);
+    rewriter.bounds = Some("DEFAULT expression");
+    let ex = rewriter.expr(&expr)?;
+    let ex = rewriter.assign(ex, ty, "", None)?;
+    rewriter.parts(&format!("CAST({} AS {})", ex.sql, ty.duckdb()))
+}
+
 /// Compiles one CHECK expression over a table's columns, named without a qualifier; also how CREATE TABLE validates it.
 pub fn compile_one(expression: &str, table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<SqlPart>> {
     let expr = parse::expression(expression)?;
-    let mut rewriter = Rewriter::new(ctx, expression);
+    let mut rewriter = over(table, expression, ctx);
     rewriter.bounds = Some("check constraint");
+    let sql = rewriter.condition(&expr, "CHECK")?;
+    rewriter.parts(&sql)
+}
+
+/// A rewriter in whose scope are a table's columns, named without a qualifier.
+fn over<'a>(table: &TableDef, expression: &'a str, ctx: &'a PlanContext) -> Rewriter<'a> {
+    let mut rewriter = Rewriter::new(ctx, expression);
     let mut scope = Scope::default();
     let mut columns = Vec::new();
     for (n, column) in table.columns.iter().enumerate() {
@@ -49,6 +110,5 @@ pub fn compile_one(expression: &str, table: &TableDef, ctx: &PlanContext) -> PgR
         table: None,
     });
     rewriter.scopes.push(scope);
-    let sql = rewriter.condition(&expr, "CHECK")?;
-    rewriter.parts(&sql)
+    rewriter
 }

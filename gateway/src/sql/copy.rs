@@ -246,13 +246,19 @@ fn of_view(name: &str, direction: Direction) -> PgError {
 /// The columns of the COPY: those said, or all.
 fn chosen(table: &TableDef, said: &[String]) -> PgResult<(Vec<ColumnId>, Vec<String>)> {
     if said.is_empty() {
-        return Ok(table.columns.iter().map(|c| (c.id, c.name.clone())).unzip());
+        let given = table.columns.iter().filter(|c| c.generated().is_none());
+        return Ok(given.map(|c| (c.id, c.name.clone())).unzip());
     }
     let (mut ids, mut names) = (Vec::new(), Vec::new());
     for name in said {
         let Some(column) = table.column(name) else {
             return Err(super::ddl::no_column(name, &table.name));
         };
+        if column.generated().is_some() {
+            let message = format!("column \"{name}\" is a generated column");
+            return Err(PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message)
+                .detail("Generated columns cannot be used in COPY."));
+        }
         if ids.contains(&column.id) {
             return Err(PgError::new(
                 SqlState::DUPLICATE_COLUMN,

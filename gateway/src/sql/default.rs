@@ -64,7 +64,8 @@ pub(super) fn value(rewriter: &mut Rewriter<'_>, table: &TableDef, column: &Colu
         return rewriter.expr(&parse::expression(&text)?);
     }
     match &column.default {
-        None => {
+        // What it is computed from is known once the row is.
+        None | Some(DefaultValue::Generated(_)) => {
             let mut ex = Ex::plain("NULL", None);
             ex.kind = Kind::Null;
             Ok(ex)

@@ -229,6 +229,11 @@ enum Own {
 impl Into<'_> {
     /// What becomes of a given value; an error where the statement may give none.
     fn identity(&self, rewriter: &Rewriter<'_>, column: &ColumnDef) -> PgResult<Own> {
+        if column.generated().is_some() {
+            let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
+            let detail = format!("Column \"{}\" is a generated column.", column.name);
+            return Err(PgError::new(SqlState::GENERATED_ALWAYS, message).detail(detail));
+        }
         let Some(sequence) = rewriter.ctx.schema.identity(self.table.uuid, column.id) else { return Ok(Own::Taken) };
         match (self.overriding, sequence.spec.identity) {
             (Some(Overriding::User), _) => Ok(Own::Ignored),

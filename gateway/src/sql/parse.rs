@@ -139,6 +139,15 @@ pub fn query(text: &str) -> PgResult<ast::Query> {
     }
 }
 
+/// A statement alone.
+pub fn tree(text: &str) -> PgResult<ast::Statement> {
+    let mut parser = Parser::new(&PostgreSqlDialect {})
+        .with_recursion_limit(NESTING_MAX)
+        .try_with_sql(text)
+        .map_err(|e| syntax_error(text, &e, None, text.len()))?;
+    parser.parse_statement().map_err(|e| syntax_error(text, &e, None, text.len()))
+}
+
 /// An expression alone: defaults and checks.
 pub fn expression(text: &str) -> PgResult<ast::Expr> {
     let mut parser = Parser::new(&PostgreSqlDialect {})

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     copy::{CopyOptions, RawCopyOptions},
+    session::temporary::OnCommit,
     wire::{PgError, backend::Command},
 };
 
@@ -154,6 +155,8 @@ pub enum SessionValue {
     User,
     /// `current_schema`.
     Schema,
+    /// `pg_my_temp_schema()`.
+    TemporarySchema,
     /// `current_schemas(bool)` as a text list; the flag: with pg_catalog.
     Schemas(bool),
     /// `version()`.
@@ -411,6 +414,10 @@ pub struct DdlPlan {
     pub notices: Vec<PgError>,
     /// Queries that must give no row before the change is made (SET NOT NULL, ADD CHECK), with the error if they do.
     pub validations: Vec<(QueryPlan, PgError)>,
+    /// ON COMMIT of the temporary table that is made.
+    pub on_commit: Option<(Uuid, OnCommit)>,
+    /// CONCURRENTLY: refused in a transaction block.
+    pub alone: bool,
 }
 
 /// CREATE TABLE AS.
@@ -428,6 +435,8 @@ pub struct CreateTableAsPlan {
     pub with_data: bool,
     /// The table exists and IF NOT EXISTS was said: only the notice.
     pub exists: Option<PgError>,
+    /// ON COMMIT of a temporary table.
+    pub on_commit: Option<OnCommit>,
 }
 
 /// CREATE [OR REPLACE] VIEW.
@@ -447,6 +456,8 @@ pub struct CreateViewPlan {
     pub duckdb_sql: String,
     /// What DuckMesh runs: names qualified.
     pub postgres_sql: String,
+    /// That it becomes temporary, because of what it reads.
+    pub notice: Option<PgError>,
     /// The old view's columns: a replacement may only add to them.
     pub replaces: Option<Vec<(String, ColumnType)>>,
 }

@@ -1,8 +1,10 @@
 //! Sequences by name, and the text of a default that takes their numbers.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use duckmesh_catalog::{LakeSchema, SequenceDef, schema::DEFAULT_SCHEMA};
+
+use sqlparser::ast::{Expr, Ident, visit_expressions_mut};
 
 use super::{ddl::names, scan::Scan};
 use crate::wire::error::{PgError, PgResult, SqlState};
@@ -20,6 +22,33 @@ pub fn default_text(lake_schema: &str, name: &str) -> String {
 pub fn of_default(text: &str, schema: &LakeSchema) -> Option<Arc<SequenceDef>> {
     let name = text.strip_prefix("nextval('")?.strip_suffix("'::regclass)")?.replace("''", "'");
     find(&name, schema, &[]).ok().map(|(sequence, _)| sequence)
+}
+
+/// How the calls of `nextval` in a default are named while the rest is computed.
+#[must_use]
+pub fn number_column(index: usize) -> String {
+    format!("duckmesh_number_{index}")
+}
+
+/// A default's expression with its calls of `nextval` as columns, and the names of the sequences.
+///
+/// # Errors
+/// Of a text that is no expression; 0A000 where a name is computed.
+pub fn without_numbers(text: &str) -> PgResult<(String, Vec<String>)> {
+    let mut expr = super::parse::expression(text)?;
+    let mut names = Vec::new();
+    let _ = visit_expressions_mut(&mut expr, |e| {
+        if let Some(name) = super::ddl::nextval(e) {
+            *e = Expr::Identifier(Ident::new(number_column(names.len())));
+            names.push(name);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    let rest = expr.to_string();
+    if rest.to_ascii_lowercase().contains("nextval(") {
+        return Err(PgError::unsupported("nextval of a computed name is not supported in a default"));
+    }
+    Ok((rest, names))
 }
 
 /// The sequence of a name as `nextval` takes it.

@@ -51,6 +51,7 @@ fn context() -> PlanContext {
         columns,
         next_column_id: ColumnId::new(20),
         constraints: Vec::new(),
+        indexes: Vec::new(),
         comment: None,
     };
     let schema = SchemaDef {
@@ -155,7 +156,7 @@ fn what_tries_to_leave_is_refused() {
         "insert into t (id) values (1) on conflict do nothing",
         "do 'x'",
         "call x()",
-        "grant select on t to x",
+        "grant x to duck",
         "install httpfs",
         "load httpfs",
         "attach 'x' as y",

@@ -149,12 +149,16 @@ fn reindex(scan: &mut Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
         parenthesis(scan)?;
     }
     let table = scan.word(&["table"]);
-    if !table && !["index", "schema", "database", "system"].iter().any(|word| scan.word(&[word])) {
+    let of_index = scan.word(&["index"]);
+    if !table && !of_index && !["schema", "database", "system"].iter().any(|word| scan.word(&[word])) {
         return Err(scan.unexpected());
     }
     scan.word(&["concurrently"]);
     if table {
         relation(scan, ctx)?;
+    } else if of_index {
+        let parts = scan.name()?;
+        ddl::must_be_index(&parts, scan.text(), ctx)?;
     } else if !scan.is_done() {
         scan.name()?;
     }

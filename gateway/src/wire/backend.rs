@@ -104,6 +104,16 @@ pub trait Session: Send + 'static {
         None
     }
 
+    /// Counts statements: what was made after a savepoint has a higher number than it.
+    fn moment(&self) -> u64 {
+        0
+    }
+
+    /// ROLLBACK TO: portals that were made after this moment are gone.
+    fn take_rolled_back_to(&mut self) -> Option<u64> {
+        None
+    }
+
     /// Whether a transaction ended without effect.
     fn is_rolled_back(&self, _transaction: u64) -> bool {
         false

@@ -35,7 +35,12 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 self.session.set_directory(directory);
             }
             let execution = self.session.execute(prepared, params, place);
-            return Ok(watched(self.pipe, self.registration, execution).await?);
+            let outcome = watched(self.pipe, self.registration, execution).await?;
+            if let Some(moment) = self.session.take_rolled_back_to() {
+                let now = self.session.transaction_id();
+                self.portals.retain(|portal| portal.transaction != now || portal.moment <= moment);
+            }
+            return Ok(outcome);
         };
         if self.session.status() == Status::Failed {
             self.check_not_failed()?;
@@ -220,11 +225,12 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         } else {
             Cursor::streaming(rows, options, text, declared)
         };
-        let transaction = self.session.transaction_id();
+        let (transaction, moment) = (self.session.transaction_id(), self.session.moment());
         let portal = Portal {
             prepared: Some(prepared),
             formats: Vec::new(),
             transaction,
+            moment,
             bytes,
             hold: options.hold,
             state: PortalState::Cursor(cursor),

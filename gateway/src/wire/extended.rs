@@ -36,9 +36,13 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     }
 
     pub(super) async fn sync(&mut self, body: &Bytes) -> Result<(), Fault> {
-        message::nothing(body)?;
+        let wrong = message::nothing(body);
         let failed = mem::replace(&mut self.unsynced, Unsynced::Fine) == Unsynced::Failed;
-        self.end_batch(failed).await
+        let wrong_too = wrong.is_err();
+        if let Err(error) = wrong {
+            self.statement_error(error.into())?;
+        }
+        self.end_batch(failed || wrong_too).await
     }
 
     pub(super) async fn parse(&mut self, body: &Bytes) -> Result<(), Fault> {
@@ -96,6 +100,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             prepared,
             formats,
             transaction: self.session.transaction_id(),
+            moment: self.session.moment(),
             bytes: body.len(),
             hold: false,
             state: PortalState::Ready(params),

@@ -62,7 +62,6 @@ impl<'a> Parse<'a> {
         let count = body.u16()?;
         let param_types = body.many(count, 4, |body| body.i32().map(i32::cast_unsigned))?;
         body.end()?;
-        // Encoding is looked at last: it is an error of the statement, the others end the connection.
         Ok(Self { name: utf8(name)?, sql: utf8(sql)?, param_types })
     }
 }
@@ -213,6 +212,7 @@ fn short() -> PgError {
     violation("insufficient data left in message")
 }
 
+/// As in Postgres the statement fails, not the connection: where the next message begins is known.
 fn violation(message: &str) -> PgError {
-    PgError::fatal(SqlState::PROTOCOL_VIOLATION, message)
+    PgError::new(SqlState::PROTOCOL_VIOLATION, message)
 }

@@ -27,6 +27,8 @@ pub(super) struct Portal<P> {
     pub formats: Vec<Format>,
     /// The transaction it lives in.
     pub transaction: u64,
+    /// When in it.
+    pub moment: u64,
     pub bytes: usize,
     /// A cursor that outlives its transaction.
     pub hold: bool,

@@ -11,9 +11,9 @@ use crate::{client::*, fake::Fake};
 #[tokio::test]
 async fn malformed_frames() {
     let server = server(WireLimits::default()).await;
-    let short = "E:FATAL/08P01/insufficient data left in message EOF";
-    let no_nul = "E:FATAL/08P01/invalid string in message EOF";
-    let more = "E:FATAL/08P01/invalid message format EOF";
+    let short = "E:ERROR/08P01/insufficient data left in message Z:I";
+    let no_nul = "E:ERROR/08P01/invalid string in message Z:I";
+    let more = "E:ERROR/08P01/invalid message format Z:I";
     let length = "E:FATAL/08P01/invalid message length EOF";
     let table: Vec<(Vec<u8>, &str)> = vec![
         (b"Q\0\0\0\x03".to_vec(), length),
@@ -47,7 +47,7 @@ async fn malformed_frames() {
     ];
     for (bytes, expected) in table {
         let mut client = Client::connect(&server).await;
-        assert_eq!(client.ask(&bytes).await, expected, "{}", bytes.escape_ascii());
+        assert_eq!(client.ask(&[&bytes[..], &sync()].concat()).await, expected, "{}", bytes.escape_ascii());
     }
 }
 

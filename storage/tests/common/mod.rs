@@ -41,6 +41,7 @@ pub fn table(columns: &[(&str, ColumnType)]) -> TableDef {
         columns,
         next_column_id: ColumnId::new(next),
         constraints: Vec::new(),
+        indexes: Vec::new(),
         comment: None,
     }
 }

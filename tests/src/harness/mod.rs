@@ -3,6 +3,7 @@
 pub mod client;
 pub mod deadline;
 pub mod paths;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
 pub mod psql;
@@ -12,6 +13,7 @@ pub mod wire;
 
 pub use client::Client;
 pub use deadline::{eventually, eventually_async};
+pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;
 pub use psql::psql;
 pub use python::Lake;

@@ -120,7 +120,7 @@ impl Drop for Postgres {
 }
 
 /// PostgreSQL refuses root: then its programs run as its own user.
-fn as_postgres(program: &Path) -> Command {
+pub(super) fn as_postgres(program: &Path) -> Command {
     let mut command = Command::new(program);
     if process::is_root() {
         use std::os::unix::process::CommandExt;

@@ -70,6 +70,10 @@ pub struct WireClient {
     pub parameters: BTreeMap<String, String>,
     /// The state byte of the last ReadyForQuery.
     pub state: char,
+    /// Id and key for cancel requests.
+    pub key: (i32, Vec<u8>),
+    /// Answers of a batch whose end was not waited for.
+    partial: (Answer, Vec<Answer>),
 }
 
 impl WireClient {
@@ -90,7 +94,14 @@ impl WireClient {
         let stream = TcpStream::connect(("127.0.0.1", port)).map_err(|e| e.to_string())?;
         stream.set_read_timeout(Some(ANSWER_LIMIT)).map_err(|e| e.to_string())?;
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
-        let mut client = Self { stream, notices: Vec::new(), parameters: BTreeMap::new(), state: ' ' };
+        let mut client = Self {
+            stream,
+            notices: Vec::new(),
+            parameters: BTreeMap::new(),
+            state: ' ',
+            key: (0, Vec::new()),
+            partial: (Answer::default(), Vec::new()),
+        };
         let mut body = 196_608_i32.to_be_bytes().to_vec();
         for text in ["user", user, "database", database, ""] {
             body.extend_from_slice(text.as_bytes());
@@ -215,6 +226,28 @@ impl WireClient {
         self.answers_after(Answer::default(), Vec::new())
     }
 
+    /// The answers to what was sent, if they are all there before this time is over; else none yet.
+    ///
+    /// # Errors
+    /// Of the connection.
+    pub fn answers_within(&mut self, time: Duration) -> Result<Option<Vec<Answer>>, String> {
+        let (mut answer, mut answers) = std::mem::take(&mut self.partial);
+        loop {
+            self.stream.set_read_timeout(Some(time)).map_err(|e| e.to_string())?;
+            let mut first = [0];
+            let seen = self.stream.peek(&mut first);
+            self.stream.set_read_timeout(Some(ANSWER_LIMIT)).map_err(|e| e.to_string())?;
+            if seen.is_err_and(|e| matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)) {
+                self.partial = (answer, answers);
+                return Ok(None);
+            }
+            let (kind, body) = self.receive()?;
+            if self.take(kind, &body, &mut answer, &mut answers)? {
+                return Ok(Some(answers));
+            }
+        }
+    }
+
     fn answers_after(&mut self, mut answer: Answer, mut answers: Vec<Answer>) -> Result<Vec<Answer>, String> {
         loop {
             let (kind, body) = self.receive()?;
@@ -265,7 +298,11 @@ impl WireClient {
                 let count = bytes.i16();
                 answer.parameters = Some((0..count).map(|_| u32::from_be_bytes(bytes.i32().to_be_bytes())).collect());
             }
-            b'R' | b'K' | b'H' | b'c' | b'1' | b'2' | b'n' | b's' | b'3' | b'A' => {}
+            b'K' => {
+                let id = bytes.i32();
+                self.key = (id, bytes.0.to_vec());
+            }
+            b'R' | b'H' | b'c' | b'1' | b'2' | b'n' | b's' | b'3' | b'A' => {}
             // COPY FROM STDIN of a statement that gives no data: refused, so that the server goes on.
             b'G' => self.send(b'f', b"no data\0")?,
             other => return Err(format!("unexpected message {:?}", char::from(other))),

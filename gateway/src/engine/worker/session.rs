@@ -9,6 +9,7 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
+    time::Duration,
 };
 
 use duckmesh_catalog::failpoint;
@@ -29,6 +30,8 @@ use crate::engine::protocol::{
 const READER_STACK_BYTES: usize = 256 << 10;
 /// Small frames are gathered to this before they are written.
 const OUT_BYTES: usize = 64 << 10;
+/// DuckDB forgets an interrupt that comes in the moment before a statement starts: it is repeated until the end.
+const INTERRUPT_AGAIN: Duration = Duration::from_millis(5);
 /// The time zone that an instance is opened with.
 const UTC: &str = "UTC";
 /// A time zone's name is never longer.
@@ -93,14 +96,36 @@ impl Current {
         *self.lock() = Working::default();
     }
 
-    fn cancel(&self, id: Option<u64>) {
+    fn cancel(self: &Arc<Self>, id: Option<u64>) {
         let mut working = self.lock();
-        if id.is_none() || working.id == id {
-            working.cancelled = true;
-            if let Some(interrupter) = &working.interrupter {
-                interrupter.interrupt();
-            }
+        if working.id.is_none() || !(id.is_none() || working.id == id) {
+            return;
         }
+        let first = !std::mem::replace(&mut working.cancelled, true);
+        let id = working.id;
+        drop(working);
+        self.interrupt(id);
+        if !first {
+            return;
+        }
+        let current = Arc::clone(self);
+        let again = move || {
+            while current.interrupt(id) {
+                thread::sleep(INTERRUPT_AGAIN);
+            }
+        };
+        // Without it the cancel is as good as one interrupt.
+        let _ = thread::Builder::new().name("cancel".to_owned()).stack_size(READER_STACK_BYTES).spawn(again);
+    }
+
+    /// Interrupts a request; false once it has ended.
+    fn interrupt(&self, id: Option<u64>) -> bool {
+        let working = self.lock();
+        let runs = working.id == id;
+        if let Some(interrupter) = working.interrupter.as_ref().filter(|_| runs) {
+            interrupter.interrupt();
+        }
+        runs
     }
 
     /// DuckDB forgets an interrupt when the next statement starts, so it is asked for between statements too.
@@ -109,7 +134,7 @@ impl Current {
     }
 }
 
-fn read_requests(mut incoming: UnixStream, current: &Current, requests: &SyncSender<Request>) {
+fn read_requests(mut incoming: UnixStream, current: &Arc<Current>, requests: &SyncSender<Request>) {
     loop {
         match read_frame(&mut incoming) {
             Ok((FrameKind::Request, head)) => {

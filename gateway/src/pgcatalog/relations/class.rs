@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use duckmesh_catalog::{ConstraintKind, TableId};
+use duckmesh_catalog::{ConstraintKind, DefaultValue, TableId};
 
 use crate::pgcatalog::{
     book::{Column, Con, Relation, Source},
@@ -35,10 +35,14 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
             }
             _ => (0, 0, 0),
         };
+        let indexed = matches!(relation.source, Source::Table(table) if !table.indexes.is_empty());
         let system = matches!(relation.source, Source::System);
         let access = match relation.kind {
             'r' => oids::HEAP,
-            'i' => oids::BTREE,
+            'i' => match relation.source {
+                Source::Index(index) => oids::access_method(&index.method),
+                _ => oids::BTREE,
+            },
             _ => 0,
         };
         let replica = if relation.kind == 'r' && !system { 'd' } else { 'n' };
@@ -54,8 +58,8 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
         ];
         row.extend([
             Cell::Float(if relation.kind == 'v' { 0.0 } else { NOT_ANALYZED }),
-            keys.gt(&0).into(),
-            "p".into(),
+            (keys > 0 || indexed).into(),
+            if relation.is_temporary() { "t" } else { "p" }.into(),
             relation.kind.into(),
             i16::try_from(relation.columns.len()).unwrap_or(i16::MAX).into(),
             i16::try_from(checks).unwrap_or(i16::MAX).into(),
@@ -110,6 +114,7 @@ pub fn attributes<'a>(relations: &[Relation<'a>]) -> Content<'a> {
             "attislocal",
             "attcollation",
             "attidentity",
+            "attgenerated",
         ],
         rows: rows.collect(),
     }
@@ -136,6 +141,7 @@ fn attribute<'a>(relation: &Relation<'a>, column: &Column<'a>) -> Vec<Cell<'a>> 
         true,
         ty.map_or(0, |t| t.collation),
         column.identity.and_then(super::sequence::identity).unwrap_or_default(),
+        if matches!(column.default, Some(DefaultValue::Generated(_))) { "s" } else { "" },
     ]
 }
 

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::OnceLock};
 
-use duckmesh_catalog::{ColumnDef, ColumnId, ConstraintKind, TableDef, types::oid};
+use duckmesh_catalog::{ColumnDef, ColumnId, ConstraintKind, IndexedBy, TableDef, types::oid};
 
 use crate::pgcatalog::{
-    book::{Book, attnum, key_columns},
+    book::{Book, Ix, attnum, key_columns},
     content::{Cell, Content, row},
     definitions, oids, rows,
 };
@@ -136,8 +136,12 @@ pub fn indexes<'a>(book: &Book<'a>) -> Content<'a> {
             Cell::Ints(collations.collect()),
             Cell::Ints(classes.collect()),
             Cell::Ints(vec![0; columns.len()]),
+            Cell::Null,
+            Cell::Null,
+            false,
         ])
     });
+    let own = book.indexes.iter().map(own_index);
     Content {
         columns: &[
             "indexrelid",
@@ -154,14 +158,75 @@ pub fn indexes<'a>(book: &Book<'a>) -> Content<'a> {
             "indcollation",
             "indclass",
             "indoption",
+            "indexprs",
+            "indpred",
+            "indnullsnotdistinct",
         ],
-        rows: rows.collect(),
+        rows: rows.chain(own).collect(),
     }
+}
+
+/// An index that is no key's.
+fn own_index<'a>(ix: &Ix<'a>) -> Vec<Cell<'a>> {
+    let (table, index) = (ix.table, ix.index);
+    let keys = index.keys.iter().map(|key| match &key.of {
+        IndexedBy::Column(id) => table.column_by_id(*id),
+        IndexedBy::Expression(..) => None,
+    });
+    let (mut collations, mut classes, mut options) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, column) in index.keys.iter().zip(keys) {
+        // The type of an expression is not known here.
+        let ty = column.map_or(oid::TEXT, |c| c.ty.oid());
+        collations.push(super::super::types::by_oid(ty).map_or(0, |t| i64::from(t.collation)));
+        let class = key.class.as_deref().and_then(|name| named_class(name, &index.method));
+        classes.push(i64::from(class.unwrap_or_else(|| operator_class(ty))));
+        options.push(i64::from(key.descending) + 2 * i64::from(key.nulls_first));
+    }
+    let columns = index.keys.iter().map(|key| match &key.of {
+        IndexedBy::Column(id) => i64::from(attnum(*id)),
+        IndexedBy::Expression(..) => 0,
+    });
+    let columns: Vec<i64> = columns.chain(index.include.iter().map(|id| i64::from(attnum(*id)))).collect();
+    let count = |n: usize| i16::try_from(n).unwrap_or(i16::MAX);
+    let expressions: Vec<String> = definitions::index_expressions(index);
+    row![
+        ix.oid,
+        ix.table_oid,
+        count(columns.len()),
+        count(index.keys.len()),
+        index.unique,
+        false,
+        true,
+        true,
+        true,
+        true,
+        Cell::Ints(columns),
+        Cell::Ints(collations),
+        Cell::Ints(classes),
+        Cell::Ints(options),
+        (!expressions.is_empty()).then(|| expressions.join(", ")),
+        index.predicate.as_deref().map(definitions::predicate),
+        index.nulls_not_distinct,
+    ]
+}
+
+/// The operator class of that name.
+fn named_class(name: &str, method: &str) -> Option<u32> {
+    let method = oids::access_method(method).to_string();
+    rows::of("pg_opclass").unwrap_or_default().lines().find_map(|line| {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let found = *cells.get(1)? == method && *cells.get(2)? == name;
+        found.then(|| cells.first()?.parse().ok()).flatten()
+    })
 }
 
 pub fn index_list<'a>(book: &Book<'a>) -> Content<'a> {
     let rows = book.constraints.iter().filter_map(|con| {
         Some(row![con.schema, con.table.name.as_str(), con.constraint.name.as_str(), definitions::index(con, true)?])
     });
-    Content { columns: &["schemaname", "tablename", "indexname", "indexdef"], rows: rows.collect() }
+    let own = book
+        .indexes
+        .iter()
+        .map(|ix| row![ix.schema, ix.table.name.as_str(), ix.index.name.as_str(), definitions::own_index(ix, true)]);
+    Content { columns: &["schemaname", "tablename", "indexname", "indexdef"], rows: rows.chain(own).collect() }
 }

@@ -1,6 +1,6 @@
 //! `information_schema`.
 
-use duckmesh_catalog::{ColumnType, ConstraintKind, Identity};
+use duckmesh_catalog::{ColumnType, ConstraintKind, DefaultValue, Identity};
 
 use crate::pgcatalog::{
     book::{self, Book, Column, Con, Relation, Source, key_columns},
@@ -25,7 +25,12 @@ pub fn tables<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Co
     let row = |r: &Relation<'a>| {
         let table = r.kind == 'r';
         let own = matches!(r.source, Source::Table(_));
-        row![lake, r.schema, r.name, if table { "BASE TABLE" } else { "VIEW" }, yes(own), "NO"]
+        let kind = match table {
+            true if r.is_temporary() => "LOCAL TEMPORARY",
+            true => "BASE TABLE",
+            false => "VIEW",
+        };
+        row![lake, r.schema, r.name, kind, yes(own), "NO"]
     };
     Content {
         columns: &["table_catalog", "table_schema", "table_name", "table_type", "is_insertable_into", "is_typed"],
@@ -93,6 +98,7 @@ pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> C
             "identity_minimum",
             "identity_cycle",
             "is_generated",
+            "generation_expression",
             "is_updatable",
         ],
         rows: relations.flat_map(|r| r.columns.iter().map(move |c| column(r, c, lake))).collect(),
@@ -100,7 +106,9 @@ pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> C
 }
 
 fn column<'a>(relation: &Relation<'a>, column: &Column<'a>, lake: &'a str) -> Vec<Cell<'a>> {
-    let default = column.default.zip(column.ty).map(|(default, ty)| definitions::default(default, ty));
+    let shown = column.default.zip(column.ty).map(|(default, ty)| definitions::default(default, ty));
+    let computed = matches!(column.default, Some(DefaultValue::Generated(_)));
+    let (default, expression) = if computed { (None, shown) } else { (shown, None) };
     let ty = types::by_oid(column.type_oid);
     let name = ty.map_or("text", |t| t.name);
     let data_type = if name.starts_with('_') { "ARRAY" } else { types::sql_name(column.type_oid) };
@@ -150,7 +158,8 @@ fn column<'a>(relation: &Relation<'a>, column: &Column<'a>, lake: &'a str) -> Ve
         column.identity.map(|s| s.spec.max.to_string()),
         column.identity.map(|s| s.spec.min.to_string()),
         yes(column.identity.is_some_and(|s| s.spec.cycle)),
-        "NEVER",
+        if computed { "ALWAYS" } else { "NEVER" },
+        expression,
         yes(matches!(relation.source, Source::Table(_))),
     ]
 }

@@ -70,7 +70,8 @@ pub fn constraint_definitions<'a>(book: &Book<'a>, search_path: &[String]) -> Co
     Content { columns: &["#k", "#v"], rows: rows.collect() }
 }
 
-/// Column 0 is the whole definition, -1 the same with the table as the search path finds it.
+/// Column 0 is the whole definition. The numbers from -1 down are the same in pretty form: with fewer parentheses, and the
+/// table as the search path finds it.
 pub fn index_definitions<'a>(book: &Book<'a>, search_path: &[String]) -> Content<'a> {
     let visible = book.visible(search_path);
     let mut all: Vec<Vec<Cell<'a>>> = Vec::new();
@@ -81,7 +82,19 @@ pub fn index_definitions<'a>(book: &Book<'a>, search_path: &[String]) -> Content
         all.push(row![oid, -1, definitions::index(con, !seen)]);
         let columns = book::key_columns(con.constraint).unwrap_or_default();
         let named = columns.iter().filter_map(|id| con.table.column_by_id(*id)).zip(1_i32..);
-        all.extend(named.map(|(column, n)| row![oid, n, names::quoted(&column.name)]));
+        for (column, n) in named {
+            let name = names::quoted(&column.name);
+            all.extend([row![oid, n, name.clone()], row![oid, -1 - n, name]]);
+        }
+    }
+    for ix in &book.indexes {
+        let seen = visible.get(ix.table.name.as_str()) == Some(&ix.table_oid);
+        all.push(row![ix.oid, 0, definitions::own_index(ix, true)]);
+        all.push(row![ix.oid, -1, definitions::own_index_pretty(ix, !seen)]);
+        let plain = definitions::index_columns(ix.table, ix.index, false).into_iter().zip(1_i32..);
+        all.extend(plain.map(|(text, n)| row![ix.oid, n, text]));
+        let pretty = definitions::index_columns(ix.table, ix.index, true).into_iter().zip(1_i32..);
+        all.extend(pretty.map(|(text, n)| row![ix.oid, -1 - n, text]));
     }
     Content { columns: &["#k", "#n", "#v"], rows: all }
 }

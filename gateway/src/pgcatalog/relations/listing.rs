@@ -1,7 +1,7 @@
 //! `pg_namespace`, `pg_description`, and the views that list tables: `pg_tables`, `pg_views`, `pg_stat_user_tables`.
 
 use crate::pgcatalog::{
-    book::{Book, Namespace, Relation, Source},
+    book::{Book, Con, Namespace, Relation, Source},
     content::{Cell, Content, row},
     definitions, oids,
 };
@@ -17,6 +17,9 @@ pub fn namespaces<'a>(namespaces: &[Namespace<'a>]) -> Content<'a> {
     Content { columns: &["oid", "nspname", "nspowner"], rows: rows.collect() }
 }
 
+/// Oid of `pg_constraint`.
+const CONSTRAINT: u32 = 2606;
+
 /// A comment: object, catalog it is in, column or 0, text.
 pub type Comment<'a> = (u32, (u32, &'static str), i16, &'a str);
 
@@ -27,11 +30,16 @@ pub fn comments<'a>(book: &Book<'a>) -> Vec<Comment<'a>> {
     let mut comments: Vec<Comment<'a>> =
         spaces.iter().filter_map(|s| Some((s.oid, (NAMESPACE, "pg_namespace"), 0, s.comment?))).collect();
     comments.extend(book.namespaces.iter().filter_map(|s| Some((s.oid, (NAMESPACE, "pg_namespace"), 0, s.comment?))));
+    let of_constraint =
+        |con: &Con<'a>| Some((con.oid, (CONSTRAINT, "pg_constraint"), 0, con.constraint.comment.as_deref()?));
+    comments.extend(book.constraints.iter().filter_map(of_constraint));
     for relation in &book.relations {
         let own = match relation.source {
             Source::Table(table) => table.comment.as_deref(),
             Source::View(view) => view.comment.as_deref(),
-            Source::System | Source::Index | Source::Sequence => continue,
+            Source::Index(index) => index.comment.as_deref(),
+            Source::Sequence(sequence) => sequence.spec.comment.as_deref(),
+            Source::System | Source::Key => continue,
         };
         comments.extend(own.map(|text| (relation.oid, class, 0, text)));
         comments.extend(relation.columns.iter().filter_map(|c| Some((relation.oid, class, c.num, c.comment?))));
@@ -46,7 +54,10 @@ pub fn descriptions<'a>(book: &Book<'a>) -> Content<'a> {
 
 fn has_keys(relation: &Relation<'_>) -> bool {
     match relation.source {
-        Source::Table(table) => table.constraints.iter().any(|c| super::super::book::key_columns(c).is_some()),
+        Source::Table(table) => {
+            let mut keys = table.constraints.iter().filter_map(super::super::book::key_columns);
+            keys.next().is_some() || !table.indexes.is_empty()
+        }
         _ => false,
     }
 }

@@ -113,7 +113,7 @@ pub async fn list<'a>(source: &'a Source<'a>) -> PgResult<Content<'a>> {
     for s in source.pin.schema.sequences.values() {
         let spec = &s.spec;
         let schema = sql_schema(source.pin.schema.schema_name(s.schema_id).unwrap_or_default());
-        let state = source.session.lake.sequences.state(s).await?;
+        let state = crate::commands::sequence_state(source.session, s).await?;
         let last = state.called.then_some(state.last);
         let user = source.session.user.as_str();
         let ty = i64::from(spec.ty.oid());

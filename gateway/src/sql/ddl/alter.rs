@@ -119,6 +119,7 @@ impl Planner<'_> {
             ))
             .hint("Use DROP TABLE, or add another column first."));
         }
+        self.drop_generated_of(table, &name, cascade)?;
         // Views were made for the table as it was before this statement.
         if let Some(before) = table.old.column_by_id(id) {
             let relation = Relation::Table(Arc::clone(&table.old));
@@ -141,6 +142,12 @@ impl Planner<'_> {
         for constraint in gone {
             table.new.constraints.retain(|c| c.name != constraint);
             self.ops.push(DdlOp::DropConstraint { table: table.new.uuid, name: constraint });
+        }
+        let indexes: Vec<_> =
+            table.new.indexes.iter().filter(|i| rename::index_names(i, id, &name)).map(|i| i.uuid).collect();
+        for index in indexes {
+            table.new.indexes.retain(|i| i.uuid != index);
+            self.ops.push(DdlOp::DropIndex { table: table.new.uuid, index });
         }
         table.new.columns.retain(|c| c.id != id);
         self.ops.push(DdlOp::DropColumn { table: table.new.uuid, column: id });

@@ -72,7 +72,7 @@ impl Planner<'_> {
             ));
         }
         let mut added = self.column(column, &table.new)?;
-        let numbered = super::serial::is_numbered(column);
+        let numbered = super::serial::is_numbered(column) || added.generated().is_some();
         if numbered {
             self.validate_empty(table, &name)?;
         }
@@ -81,12 +81,14 @@ impl Planner<'_> {
             _ if numbered => None,
             Some(DefaultValue::Literal(text)) => Some(text.clone()),
             Some(DefaultValue::Expression(sql)) => Some(self.once(sql, &added.ty)?),
+            Some(DefaultValue::Generated(_)) => None,
         };
         let mut pending: Vec<Pending<'_>> = Vec::new();
         constraint::of_column(column, &added.name, &mut pending);
         let (id, nullable, has_values) = (added.id, added.nullable, added.initial_default.is_some());
         self.ops.push(DdlOp::AddColumn { table: table.new.uuid, column: added.clone() });
         push(&mut table.new, added);
+        self.check_generated(&table.new)?;
         if !nullable && !has_values && !numbered {
             self.validate_not_null(table, &name)?;
         }
@@ -174,6 +176,7 @@ impl Planner<'_> {
     /// Files are not written anew: the new type must be one that they can be read as.
     fn set_type(&mut self, table: &mut Altered, name: &str, ty: ColumnType, using: Option<&Expr>) -> PgResult<()> {
         let Some(column) = table.new.column(name).cloned() else { return Ok(()) };
+        self.not_computed_from(table, name)?;
         if column.ty == ty && using.is_none() {
             return Ok(());
         }
@@ -221,6 +224,9 @@ impl Planner<'_> {
 
     fn set_default(&mut self, table: &mut Altered, name: &str, value: Option<&Expr>) -> PgResult<()> {
         let uuid = table.new.uuid;
+        if let Some(column) = table.new.column(name) {
+            super::generated::refused(column, &table.new.name)?;
+        }
         let Some(ty) = table.new.column(name).map(|c| c.ty.clone()) else {
             return Ok(());
         };

@@ -4,7 +4,7 @@ use duckmesh_catalog::{
     ColumnId, ColumnType, TableDef,
     schema::{ColumnDef, DefaultValue},
 };
-use sqlparser::ast::{self, ColumnOption, Expr, ObjectName, Spanned};
+use sqlparser::ast::{self, ColumnOption, Expr, GeneratedExpressionMode, ObjectName, Spanned};
 
 use super::{
     Planner,
@@ -59,6 +59,7 @@ impl Planner<'_> {
         table: &str,
     ) -> PgResult<(bool, Option<DefaultValue>)> {
         let (mut said, mut is_key, mut default): (Option<bool>, bool, Option<&Expr>) = (None, false, None);
+        let mut computed = None;
         for option in &column.options {
             match &option.option {
                 ColumnOption::Null | ColumnOption::NotNull => {
@@ -81,15 +82,27 @@ impl Planner<'_> {
                 ColumnOption::Collation(collation) => self.collation(collation, ty)?,
                 // What makes numbers is looked at by `serial`.
                 ColumnOption::Generated { generation_expr: None, .. } => {}
-                ColumnOption::Generated { .. } | ColumnOption::Identity(_) => {
-                    return Err(generated());
+                ColumnOption::Generated { generation_expr: Some(expr), generation_expr_mode, .. } => {
+                    if !matches!(generation_expr_mode, Some(GeneratedExpressionMode::Stored)) {
+                        return Err(PgError::new(SqlState::SYNTAX_ERROR, "generated columns must be STORED"));
+                    }
+                    computed = Some(expr.to_string());
+                }
+                ColumnOption::Identity(_) => {
+                    return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \"IDENTITY\""));
                 }
                 other => {
                     return Err(PgError::unsupported(format!("column option {other} is not supported")));
                 }
             }
         }
+        if computed.is_some() && default.is_some() {
+            let message =
+                format!("both default and generation expression specified for column \"{name}\" of table \"{table}\"");
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
+        }
         let default = match default {
+            _ if computed.is_some() => computed.map(DefaultValue::Generated),
             Some(expr) => self.default(expr, name, ty)?,
             None => None,
         };
@@ -152,8 +165,4 @@ fn conflicting_null(column: &str, table: &str) -> PgError {
         SqlState::SYNTAX_ERROR,
         format!("conflicting NULL/NOT NULL declarations for column \"{column}\" of table \"{table}\""),
     )
-}
-
-fn generated() -> PgError {
-    PgError::unsupported("generated columns are not supported yet").hint("Use a view for computed columns.")
 }

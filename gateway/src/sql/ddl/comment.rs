@@ -1,14 +1,22 @@
 //! COMMENT ON.
 
-use duckmesh_catalog::ddl::{CommentTarget, DdlOp};
+use duckmesh_catalog::{
+    SequenceSpec,
+    ddl::{CommentTarget, DdlOp},
+};
 use sqlparser::ast::{CommentObject, ObjectName};
 
 use super::{
     Planner,
+    index::Indexed,
     lookup::{Relation, no_column, no_relation, no_schema},
+    preparse::object,
 };
 use crate::{
-    sql::plan::Plan,
+    sql::{
+        plan::{Plan, PlanContext},
+        scan::Scan,
+    },
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -49,16 +57,70 @@ pub(super) fn plan(
             planner.notices.push(PgError::notice("comments on databases are not kept"));
             return Ok(planner.finish("COMMENT"));
         }
+        CommentObject::Index => return planner.comment_on_index(name, comment),
+        CommentObject::Sequence => return planner.comment_on_sequence(name, comment),
         other => {
             return Err(PgError::unsupported(format!("COMMENT ON {other} is not supported"))
-                .hint("Comments can be on schemas, tables, columns and views."));
+                .hint("Comments can be on schemas, tables, columns, views, indexes, sequences and constraints."));
         }
     };
     planner.ops.push(DdlOp::Comment { on, comment });
     Ok(planner.finish("COMMENT"))
 }
 
+/// What sqlparser does not read, after `COMMENT ON`: constraints.
+pub(super) fn scanned(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
+    if !scan.word(&["constraint"]) {
+        let what = scan.ident().unwrap_or_default().to_uppercase();
+        return Err(PgError::unsupported(format!("COMMENT ON {what} is not supported"))
+            .hint("Comments can be on schemas, tables, columns, views, indexes, sequences and constraints."));
+    }
+    let mut planner = Planner::new(scan.text(), ctx);
+    let name = scan.ident()?;
+    scan.expect_word(&["on"])?;
+    let table = object(&scan.name()?);
+    scan.expect_word(&["is"])?;
+    let comment = if scan.word(&["null"]) { None } else { Some(scan.string()?) };
+    scan.done(())?;
+    let Relation::Table(table) = planner.relation(&table)? else {
+        return Err(wrong_kind(&table.to_string(), "a table"));
+    };
+    if !table.constraints.iter().any(|c| c.name == name) {
+        let message = format!("constraint \"{name}\" for table \"{}\" does not exist", table.name);
+        return Err(PgError::new(SqlState::UNDEFINED_OBJECT, message));
+    }
+    let on = CommentTarget::Constraint(table.uuid, name);
+    planner.ops.push(DdlOp::Comment { on, comment: comment.filter(|c| !c.is_empty()) });
+    Ok(planner.finish("COMMENT"))
+}
+
 impl Planner<'_> {
+    fn comment_on_index(mut self, name: &ObjectName, comment: Option<String>) -> PgResult<Plan> {
+        match self.index(name)? {
+            Some((table, Indexed::Own(mut index))) => {
+                index.comment = comment;
+                self.ops.push(DdlOp::AlterIndex { table: table.uuid, index });
+            }
+            Some((_, Indexed::Key(_))) => {
+                self.notices
+                    .push(PgError::notice("comments on indexes of keys are not kept: comment on the constraint"));
+            }
+            None => return Err(self.not_an_index(name)?),
+        }
+        Ok(self.finish("COMMENT"))
+    }
+
+    fn comment_on_sequence(mut self, name: &ObjectName, comment: Option<String>) -> PgResult<Plan> {
+        match self.relation(name)? {
+            Relation::Sequence(sequence) => {
+                let spec = SequenceSpec { comment, ..sequence.spec.clone() };
+                self.put_sequence(&sequence, spec);
+                Ok(self.finish("COMMENT"))
+            }
+            other => Err(wrong_kind(other.name(), "a sequence")),
+        }
+    }
+
     fn relation(&mut self, name: &ObjectName) -> PgResult<Relation> {
         self.not_system(name)?;
         if let Some(found) = self.find(name)? {

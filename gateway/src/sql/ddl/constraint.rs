@@ -17,7 +17,10 @@ use super::{
     names::{generated, schema_in_lake},
     place,
 };
-use crate::wire::error::{PgError, PgResult, SqlState};
+use crate::{
+    session::temporary::is_temporary,
+    wire::error::{PgError, PgResult, SqlState},
+};
 
 /// A constraint as it was said, of a column or of the table.
 pub(super) struct Pending<'a> {
@@ -118,7 +121,7 @@ impl Planner<'_> {
             Some(name) => self.given_name(table, name, &kind)?,
             None => free_name(table, second.as_deref(), label),
         };
-        Ok(Constraint { name, kind })
+        Ok(Constraint::new(name, kind))
     }
 
     fn given_name(&mut self, table: &TableDef, name: &Ident, kind: &ConstraintKind) -> PgResult<String> {
@@ -239,6 +242,12 @@ impl Planner<'_> {
                 let Relation::Table(found) = relation else {
                     return Err(no_relation(&target));
                 };
+                let own = [table, &found].map(is_temporary);
+                if own[0] != own[1] {
+                    let kind = if own[0] { "temporary" } else { "permanent" };
+                    let message = format!("constraints on {kind} tables may reference only {kind} tables");
+                    return Err(PgError::new(SqlState::INVALID_TABLE_DEFINITION, message));
+                }
                 Ok(((in_schema, target), found.as_ref().clone()))
             }
             Some(Relation::View(_) | Relation::Sequence(_)) => Err(PgError::new(

@@ -13,7 +13,7 @@ use super::{
     Planner,
     constraint::{self, Pending},
     lookup::{already_exists, exists_skipping},
-    refused,
+    temporary::Temporary,
 };
 use crate::{
     sql::{check, plan::Plan},
@@ -25,7 +25,8 @@ pub(super) const COLUMNS_MAX: usize = 1600;
 
 pub(super) fn plan(mut planner: Planner<'_>, create: &CreateTable) -> PgResult<Plan> {
     refuse(create)?;
-    let (schema, name) = planner.place_for_new(&create.name)?;
+    let temporary = Temporary::of_tree(create);
+    let (schema, name) = planner.place(&create.name, &temporary)?;
     if planner.taken(&schema, &name)?.is_some() {
         if create.if_not_exists {
             planner.notices.push(exists_skipping(&name));
@@ -47,8 +48,10 @@ pub(super) fn plan(mut planner: Planner<'_>, create: &CreateTable) -> PgResult<P
         constraint::of_column(column, &parsed.name, &mut pending);
         push(&mut table, parsed);
     }
+    planner.check_generated(&table)?;
     pending.extend(create.constraints.iter().map(Pending::of_table));
     let constraints = planner.constraints(&mut table, &schema.name, &pending)?;
+    planner.on_commit = temporary.on_commit(&schema, table.uuid)?;
     planner.ops.push(DdlOp::CreateTable {
         uuid: table.uuid,
         schema: schema.uuid,
@@ -71,6 +74,7 @@ pub(super) fn empty(schema: &SchemaDef, name: &str) -> TableDef {
         columns: Vec::new(),
         next_column_id: ColumnId::new(1),
         constraints: Vec::new(),
+        indexes: Vec::new(),
         comment: None,
     }
 }
@@ -83,9 +87,6 @@ pub(super) fn push(table: &mut TableDef, column: ColumnDef) {
 }
 
 fn refuse(create: &CreateTable) -> PgResult<()> {
-    if create.temporary || create.global.is_some() {
-        return Err(refused::temporary());
-    }
     let unsupported = |what: &str, hint: &str| Err(PgError::unsupported(format!("{what} is not supported")).hint(hint));
     if create.or_replace {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \"table\""));
@@ -98,9 +99,6 @@ fn refuse(create: &CreateTable) -> PgResult<()> {
             "partitioning of tables",
             "A table is kept as many files with statistics: queries skip those they do not need.",
         );
-    }
-    if create.on_commit.is_some() {
-        return Err(PgError::new(SqlState::INVALID_TABLE_DEFINITION, "ON COMMIT can only be used on temporary tables"));
     }
     if create.external || create.clone.is_some() || create.transient || create.iceberg || create.location.is_some() {
         return unsupported("this form of CREATE TABLE", "See docs/sql.md for what is.");

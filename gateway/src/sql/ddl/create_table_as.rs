@@ -5,7 +5,7 @@ use sqlparser::ast::{self, CreateTable, DataType, Ident, ObjectName};
 use super::{
     Planner,
     lookup::{already_exists, exists_skipping},
-    refused,
+    temporary::Temporary,
 };
 use crate::{
     sql::{
@@ -26,6 +26,8 @@ pub struct NewTable<'a> {
     pub if_not_exists: bool,
     /// False for WITH NO DATA.
     pub with_data: bool,
+    /// Whether it is temporary.
+    pub temporary: Temporary,
 }
 
 /// Plans CREATE TABLE AS, and SELECT … INTO, whose query must come without the INTO.
@@ -34,9 +36,6 @@ pub fn plan_create_table_as(table: NewTable<'_>, query: &ast::Query, text: &str,
 }
 
 pub(super) fn plan(planner: Planner<'_>, create: &CreateTable) -> PgResult<Plan> {
-    if create.temporary || create.global.is_some() {
-        return Err(refused::temporary());
-    }
     let Some(query) = &create.query else {
         return Err(PgError::internal("CREATE TABLE AS without a query"));
     };
@@ -50,12 +49,14 @@ pub(super) fn plan(planner: Planner<'_>, create: &CreateTable) -> PgResult<Plan>
         columns: &columns,
         if_not_exists: create.if_not_exists,
         with_data: create.with_data.as_ref().is_none_or(|w| w.data),
+        temporary: Temporary::of_tree(create),
     };
     make(planner, table, query)
 }
 
 fn make(mut planner: Planner<'_>, table: NewTable<'_>, query: &ast::Query) -> PgResult<Plan> {
-    let (schema, name) = planner.place_for_new(table.name)?;
+    let (schema, name) = planner.place(table.name, &table.temporary)?;
+    let on_commit = table.temporary.on_commit(&schema, uuid::Uuid::nil())?.map(|(_, action)| action);
     let exists = match planner.taken(&schema, &name)? {
         Some(_) if !table.if_not_exists => return Err(already_exists(&name)),
         taken => taken.map(|_| exists_skipping(&name)),
@@ -79,5 +80,6 @@ fn make(mut planner: Planner<'_>, table: NewTable<'_>, query: &ast::Query) -> Pg
         query,
         with_data: table.with_data,
         exists,
+        on_commit,
     }))
 }

@@ -5,7 +5,7 @@ use sqlparser::ast::{CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArgum
 
 use super::{Planner, column::type_name, place};
 use crate::{
-    sql::{default, plan::DefaultProgram, sequence, types},
+    sql::{check, default, plan::DefaultProgram, sequence, types},
     value::{ColumnBuilder, ValueContext, lake_text},
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -38,8 +38,7 @@ impl Planner<'_> {
             None => {
                 let sql = expr.to_string();
                 if sql.to_ascii_lowercase().contains("nextval(") {
-                    return Err(PgError::unsupported("a default that computes with nextval is not supported")
-                        .hint("Use nextval alone as the default, and compute in a view."));
+                    return self.default_of_numbers(&sql, ty).map(Some).map_err(|e| e.or_position(at));
                 }
                 let program = default::compile(&sql, ty, self.ctx).map_err(|e| match at {
                     // It counts from the expression's start.
@@ -54,10 +53,23 @@ impl Planner<'_> {
             }
         }
     }
+
+    /// A default that computes with numbers of sequences: their schemas are named, as where a number stands alone.
+    fn default_of_numbers(&self, sql: &str, ty: &ColumnType) -> PgResult<DefaultValue> {
+        let (mut text, names) = sequence::without_numbers(sql)?;
+        check::compile_with_numbers(&text, names.len(), ty, self.ctx)?;
+        for (index, name) in names.iter().enumerate() {
+            let sequence = sequence::resolve(name, &self.ctx.schema, &self.ctx.search_path)?;
+            let space = self.ctx.schema.schema_name(sequence.schema_id).unwrap_or_default();
+            let call = sequence::default_text(space, &sequence.name);
+            text = text.replacen(&sequence::number_column(index), &call, 1);
+        }
+        Ok(DefaultValue::Expression(text))
+    }
 }
 
 /// The sequence's name where the expression is `nextval('name')`.
-fn nextval(expr: &Expr) -> Option<String> {
+pub(in crate::sql) fn nextval(expr: &Expr) -> Option<String> {
     let call = match expr {
         Expr::Nested(inner) => return nextval(inner),
         Expr::Function(call) => call,

@@ -10,6 +10,7 @@ use super::{
     names::{is_system_schema, quote, schema_in_sql},
 };
 use crate::{
+    session::temporary::SCHEMA_ALIAS,
     sql::plan::Plan,
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -64,7 +65,7 @@ pub(super) fn schemas(mut planner: Planner<'_>, wanted: &Wanted<'_>) -> PgResult
     let mut schemas = Vec::new();
     for name in wanted.names {
         let name = planner.schema_name(name)?;
-        if is_system_schema(&name) {
+        if is_system_schema(&name) || name.starts_with(SCHEMA_ALIAS) {
             return Err(PgError::new(
                 SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
                 format!("cannot drop schema {name} because it is required by the database system"),
@@ -130,6 +131,13 @@ impl Planner<'_> {
             (None, _) => {}
         }
         let word = kind.word();
+        if self.index(name)?.is_some() {
+            return Err(wrong_kind(
+                &relation,
+                if kind == Kind::Table { "a table" } else { "a view" },
+                "DROP INDEX to remove an index",
+            ));
+        }
         match (missing_schema, if_exists) {
             (Some(schema), true) => {
                 self.notices.push(PgError::notice(format!("schema \"{schema}\" does not exist, skipping")))

@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use duckmesh_catalog::{ColumnId, ConstraintKind, TableDef, ddl::DdlOp, schema::Constraint};
-use sqlparser::tokenizer::Token;
+use sqlparser::{
+    ast::{CreateTable, Statement},
+    tokenizer::Token,
+};
 use uuid::Uuid;
 
 use super::{
     Planner,
+    constraint::{self, Pending},
     create_table::{empty, not_enforced, push},
     lookup::{Relation, already_exists, exists_skipping, no_relation},
     names::generated,
     preparse::object,
+    temporary::Temporary,
 };
 use crate::{
     sql::{
@@ -29,26 +34,31 @@ struct Including {
     indexes: bool,
     identity: bool,
     comments: bool,
+    generated: bool,
+}
+
+/// Whether a LIKE was read as a column of that name, which Postgres does not allow without quotes.
+pub(super) fn is_misread(create: &CreateTable) -> bool {
+    create.columns.iter().any(|c| c.name.quote_style.is_none() && c.name.value.eq_ignore_ascii_case("like"))
 }
 
 /// CREATE TABLE, after these words; none: not this form.
-pub(super) fn plan(scan: &mut Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> {
+pub(super) fn plan(scan: &mut Scan<'_>, ctx: &PlanContext, temporary: Temporary) -> PgResult<Option<Plan>> {
     let if_not_exists = scan.word(&["if", "not", "exists"]);
     let Ok(new) = scan.name() else { return Ok(None) };
-    if !scan.take(&Token::LParen) || !scan.word(&["like"]) {
+    if !scan.take(&Token::LParen) {
         return Ok(None);
     }
-    let at = scan.position();
-    let old = scan.name()?;
-    let including = options(scan)?;
-    if scan.peek() == Some(&Token::Comma) {
-        return Err(PgError::unsupported("LIKE beside other columns is not supported")
-            .hint("Create the table with LIKE alone, then use ALTER TABLE … ADD COLUMN."));
-    }
+    let Some(elements) = elements(scan)? else { return Ok(None) };
     scan.expect(&Token::RParen)?;
+    let temporary = temporary.read_on_commit(scan)?;
     scan.done(())?;
-    let mut planner = Planner::new(scan.text(), ctx);
-    let (schema, name) = planner.place_for_new(&object(&new))?;
+    // With blanks where LIKE stood, so that everything else keeps its place.
+    let rest = without_likes(scan.text(), &elements);
+    let rest = if elements.iter().all(|e| matches!(e, Element::Like(_))) { None } else { Some(rest) };
+    let parsed = rest.as_deref().map(table_of).transpose()?;
+    let mut planner = Planner::new(rest.as_deref().unwrap_or(scan.text()), ctx);
+    let (schema, name) = planner.place(&object(&new), &temporary)?;
     if planner.taken(&schema, &name)?.is_some() {
         if !if_not_exists {
             return Err(already_exists(&name));
@@ -56,27 +66,139 @@ pub(super) fn plan(scan: &mut Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Pl
         planner.notices.push(exists_skipping(&name));
         return Ok(Some(planner.finish("CREATE TABLE")));
     }
-    let source = match planner.find(&object(&old))? {
-        Some(Relation::Table(table)) => table,
-        Some(other) => {
-            return Err(PgError::unsupported(format!(
-                "LIKE of the {} \"{}\" is not supported",
-                other.kind(),
-                other.name()
-            ))
-            .hint("Use CREATE TABLE AS SELECT … WITH NO DATA."));
-        }
-        None => return Err(no_relation(&old.join(".")).or_position(at)),
-    };
     let mut table = empty(&schema, &name);
-    let ids = planner.columns_like(&mut table, &source, &schema.name, including)?;
-    let constraints = constraints_like(&name, &source, including, &ids);
-    if constraints.iter().any(|c| !matches!(c.kind, ConstraintKind::Check { .. })) {
-        planner.notices.push(not_enforced());
+    let mut indexes = Vec::new();
+    let mut pending: Vec<Pending<'_>> = Vec::new();
+    let mut columns = parsed.iter().flat_map(|create| &create.columns);
+    for element in &elements {
+        match element {
+            Element::Like(like) => {
+                let source = planner.like_source(like)?;
+                let ids = planner.columns_like(&mut table, &source, &schema.name, like.including)?;
+                let constraints = constraints_like(&name, &source, like.including, &ids);
+                if constraints.iter().any(|c| !matches!(c.kind, ConstraintKind::Check { .. })) {
+                    planner.notices.push(not_enforced());
+                }
+                table.constraints.extend(constraints);
+                if like.including.indexes {
+                    indexes.push((source, ids));
+                }
+            }
+            Element::Column => {
+                let Some(column) = columns.next() else { continue };
+                let parsed = planner.column(column, &table)?;
+                constraint::of_column(column, &parsed.name, &mut pending);
+                push(&mut table, parsed);
+            }
+            Element::Constraint => {}
+        }
     }
-    let (uuid, columns) = (table.uuid, table.columns);
+    planner.check_generated(&table)?;
+    pending.extend(parsed.iter().flat_map(|create| &create.constraints).map(Pending::of_table));
+    let constraints = planner.constraints(&mut table, &schema.name, &pending)?;
+    let (uuid, columns) = (table.uuid, table.columns.clone());
+    planner.on_commit = temporary.on_commit(&schema, uuid)?;
     planner.ops.push(DdlOp::CreateTable { uuid, schema: schema.uuid, name, columns, constraints });
+    for (source, ids) in indexes {
+        planner.indexes_like(&mut table, &source, &ids)?;
+    }
     Ok(Some(planner.finish("CREATE TABLE")))
+}
+
+/// A thing between the parentheses.
+enum Element {
+    Like(Like),
+    Column,
+    Constraint,
+}
+
+/// `LIKE t INCLUDING …`
+struct Like {
+    name: Vec<String>,
+    including: Including,
+    position: Option<u32>,
+    /// Its bytes, with the comma before it, or behind the first.
+    bytes: std::ops::Range<usize>,
+}
+
+/// What stands between the parentheses; none where there is no LIKE.
+fn elements(scan: &mut Scan<'_>) -> PgResult<Option<Vec<Element>>> {
+    const CONSTRAINTS: [&str; 6] = ["constraint", "primary", "unique", "check", "foreign", "exclude"];
+    let mut all = Vec::new();
+    let mut comma = None;
+    loop {
+        let start = comma.unwrap_or_else(|| scan.byte());
+        if scan.word(&["like"]) {
+            let position = scan.position();
+            let name = scan.name()?;
+            let including = options(scan)?;
+            // The first has no comma before it: it takes the one behind.
+            let last = scan.peek() != Some(&Token::Comma);
+            let end = scan.byte() + usize::from(comma.is_none() && !last);
+            all.push(Element::Like(Like { name, including, position, bytes: start..end }));
+        } else {
+            let of_table = CONSTRAINTS.iter().any(|word| scan.sees(&[word]));
+            all.push(if of_table { Element::Constraint } else { Element::Column });
+            let mut depth = 0_usize;
+            loop {
+                match scan.peek() {
+                    Some(Token::LParen) => depth += 1,
+                    Some(Token::RParen | Token::Comma) if depth == 0 => break,
+                    Some(Token::RParen) => depth -= 1,
+                    None => return Ok(None),
+                    _ => {}
+                }
+                scan.advance();
+            }
+        }
+        let only_likes_so_far = all.iter().all(|e| matches!(e, Element::Like(_)));
+        comma = Some(scan.byte()).filter(|_| !only_likes_so_far);
+        if !scan.take(&Token::Comma) {
+            break;
+        }
+    }
+    Ok(all.iter().any(|e| matches!(e, Element::Like(_))).then_some(all))
+}
+
+/// The statement with blanks in place of LIKE.
+fn without_likes(text: &str, elements: &[Element]) -> String {
+    let mut rest = text.to_owned();
+    for element in elements {
+        if let Element::Like(like) = element
+            && let Some(part) = rest.get(like.bytes.clone())
+        {
+            // As many characters as there were: positions count them.
+            let blanks: String = part.chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
+            let ascii = part.is_ascii();
+            if ascii {
+                rest.replace_range(like.bytes.clone(), &blanks);
+            } else {
+                // Bytes must stay where they are for the next LIKE, too.
+                rest.replace_range(like.bytes.clone(), &" ".repeat(part.len()));
+            }
+        }
+    }
+    rest
+}
+
+fn table_of(text: &str) -> PgResult<CreateTable> {
+    match crate::sql::parse::tree(text)? {
+        Statement::CreateTable(create) => Ok(create),
+        _ => Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in CREATE TABLE with LIKE")),
+    }
+}
+
+impl Planner<'_> {
+    fn like_source(&mut self, like: &Like) -> PgResult<Arc<TableDef>> {
+        match self.find(&object(&like.name))? {
+            Some(Relation::Table(table)) => Ok(table),
+            Some(other) => {
+                let message = format!("LIKE of the {} \"{}\" is not supported", other.kind(), other.name());
+                Err(PgError::unsupported(message).hint("Use CREATE TABLE AS SELECT … WITH NO DATA."))
+            }
+            None => Err(no_relation(&like.name.join(".")).or_position(like.position)),
+        }
+    }
 }
 
 fn options(scan: &mut Scan<'_>) -> PgResult<Including> {
@@ -88,14 +210,16 @@ fn options(scan: &mut Scan<'_>) -> PgResult<Including> {
         }
         match scan.ident()?.as_str() {
             "all" => {
-                all = Including { defaults: on, constraints: on, indexes: on, identity: on, comments: on };
+                all =
+                    Including { defaults: on, constraints: on, indexes: on, identity: on, comments: on, generated: on };
             }
             "defaults" => all.defaults = on,
             "constraints" => all.constraints = on,
             "indexes" => all.indexes = on,
             "identity" => all.identity = on,
             "comments" => all.comments = on,
-            "generated" | "statistics" | "storage" | "compression" => {}
+            "generated" => all.generated = on,
+            "statistics" | "storage" | "compression" => {}
             other => {
                 let message = format!("syntax error at or near \"{other}\"");
                 return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
@@ -117,11 +241,16 @@ impl Planner<'_> {
         let space = lake.schema(lake_schema).ok_or_else(|| PgError::internal("a schema is gone"))?;
         let mut ids = Vec::with_capacity(source.columns.len());
         for old in &source.columns {
+            if table.column(&old.name).is_some() {
+                let message = format!("column \"{}\" specified more than once", old.name);
+                return Err(PgError::new(SqlState::DUPLICATE_COLUMN, message));
+            }
             let mut column = old.clone();
             column.id = table.next_column_id;
             column.element_id = old.element_id.map(|_| column.id.next());
             column.initial_default = None;
-            if !including.defaults {
+            let kept = if column.generated().is_some() { including.generated } else { including.defaults };
+            if !kept {
                 column.default = None;
             }
             if !including.comments {
@@ -157,13 +286,12 @@ fn constraints_like(
     };
     let take = |constraint: &Constraint| match &constraint.kind {
         ConstraintKind::Check { .. } => including.constraints.then(|| constraint.clone()),
-        ConstraintKind::PrimaryKey { columns } => including.indexes.then(|| Constraint {
-            name: generated(name, None, "pkey"),
-            kind: ConstraintKind::PrimaryKey { columns: new(columns) },
+        ConstraintKind::PrimaryKey { columns } => including.indexes.then(|| {
+            Constraint::new(generated(name, None, "pkey"), ConstraintKind::PrimaryKey { columns: new(columns) })
         }),
-        ConstraintKind::Unique { columns } => including.indexes.then(|| Constraint {
-            name: generated(name, Some(&column_name(columns)), "key"),
-            kind: ConstraintKind::Unique { columns: new(columns) },
+        ConstraintKind::Unique { columns } => including.indexes.then(|| {
+            let key = generated(name, Some(&column_name(columns)), "key");
+            Constraint::new(key, ConstraintKind::Unique { columns: new(columns) })
         }),
         // As in Postgres, foreign keys are never copied.
         ConstraintKind::ForeignKey { .. } => None,

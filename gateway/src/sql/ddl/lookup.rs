@@ -13,7 +13,10 @@ use super::{
     Planner,
     names::{is_system_schema, schema_in_lake, schema_in_sql},
 };
-use crate::wire::error::{PgError, PgResult, SqlState};
+use crate::{
+    session::temporary::SCHEMA_PREFIX,
+    wire::error::{PgError, PgResult, SqlState},
+};
 
 /// A table, a view or a sequence.
 #[derive(Clone, Debug)]
@@ -110,7 +113,9 @@ impl Planner<'_> {
         let at = self.at_name(name);
         let (schema, name) = self.split(name)?;
         let Some(schema) = schema else {
-            let first = self.ctx.search_path.iter().find_map(|s| self.schema(s));
+            // The session's own schema is searched first, and takes only what is called temporary.
+            let mut named = self.ctx.search_path.iter().filter(|s| !s.starts_with(SCHEMA_PREFIX));
+            let first = named.find_map(|s| self.schema(s));
             let schema = first.ok_or_else(|| {
                 PgError::new(SqlState::INVALID_SCHEMA_NAME, "no schema has been selected to create in").or_position(at)
             })?;
@@ -123,9 +128,6 @@ impl Planner<'_> {
             )
             .detail("System catalog modifications are currently disallowed."));
         }
-        if schema == "pg_temp" {
-            return Err(super::refused::temporary());
-        }
         match self.schema(&schema) {
             Some(schema) => Ok((schema, name)),
             None => Err(no_schema(&schema).or_position(at)),
@@ -137,6 +139,9 @@ impl Planner<'_> {
         let lake = &self.ctx.schema;
         if let Some(relation) = relation_in(lake, &schema.name, name) {
             return Ok(Some(relation));
+        }
+        if lake.index(schema.id, name).is_some() {
+            return Err(already_exists(name));
         }
         let tables = lake.tables.values().map(|t| (t.schema_id, &t.name));
         let views = lake.views.values().map(|v| (v.schema_id, &v.name));

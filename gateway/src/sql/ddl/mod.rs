@@ -6,7 +6,10 @@ use duckmesh_catalog::ddl::DdlOp;
 use sqlparser::ast::{self, ObjectType, Statement};
 
 use super::plan::{DdlPlan, Plan, PlanContext, QueryPlan};
-use crate::wire::error::{PgError, PgResult};
+use crate::{
+    session::temporary::OnCommit,
+    wire::error::{PgError, PgResult},
+};
 
 pub mod names;
 pub mod place;
@@ -20,9 +23,12 @@ mod constraint;
 mod create_table;
 mod create_table_as;
 mod default;
+mod generated;
+mod index;
 mod like;
 mod sequence;
 mod serial;
+mod temporary;
 mod truncate;
 
 mod view;
@@ -38,6 +44,7 @@ mod validate;
 mod comment;
 mod database;
 mod preparse;
+mod privileges;
 mod refused;
 
 #[cfg(test)]
@@ -46,6 +53,8 @@ mod tests;
 pub use create_table_as::{NewTable, plan_create_table_as};
 pub use preparse::preparse;
 
+pub(in crate::sql) use default::nextval;
+pub(in crate::sql) use index::must_be_index;
 pub(in crate::sql) use lookup::{no_column, no_relation};
 
 /// Plans a DDL statement; none for a statement that is not DDL. `text` is what was parsed, for positions.
@@ -56,10 +65,12 @@ pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResul
             schema::create(planner, schema_name, *if_not_exists)
         }
         // From its text: the tree does not hold all of INCLUDING.
-        Statement::CreateTable(create) if create.like.is_some() && !create.temporary => return Ok(None),
+        Statement::CreateTable(create) if create.like.is_some() || like::is_misread(create) => return Ok(None),
         Statement::CreateTable(create) if create.query.is_some() => create_table_as::plan(planner, create),
         Statement::CreateTable(create) => create_table::plan(planner, create),
         Statement::CreateView(create) => view::create(planner, create),
+        // From their text.
+        Statement::Grant(_) | Statement::Revoke(_) => return Ok(None),
         Statement::AlterTable(alter) => alter::plan(planner, alter),
         Statement::AlterSchema(alter) => schema::alter(planner, alter),
         Statement::Drop { object_type, if_exists, names, cascade, .. } => {
@@ -70,7 +81,7 @@ pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResul
             comment::plan(planner, object_type, object_name, comment.clone())
         }
         Statement::CreateDatabase { db_name, .. } => database::create_named(planner, db_name),
-        Statement::CreateIndex(create) => refused::index(planner, create),
+        Statement::CreateIndex(create) => index::create(planner, create),
         other => return refused::plan(other).transpose(),
     }
     .map(Some)
@@ -82,6 +93,7 @@ fn drop_statement(planner: Planner<'_>, object_type: &ObjectType, wanted: &drop:
         ObjectType::View => drop::relations(planner, wanted, drop::Kind::View),
         ObjectType::Schema => drop::schemas(planner, wanted),
         ObjectType::Sequence => sequence::drop(planner, wanted),
+        ObjectType::Index => index::drop(planner, wanted),
         ObjectType::Database => database::drop(planner, wanted),
         other => refused::drop(other, wanted),
     }
@@ -95,6 +107,9 @@ struct Planner<'a> {
     ops: Vec<DdlOp>,
     notices: Vec<PgError>,
     validations: Vec<(QueryPlan, PgError)>,
+    on_commit: Option<(uuid::Uuid, OnCommit)>,
+    /// Whether it is refused in a transaction block.
+    alone: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -106,13 +121,22 @@ impl<'a> Planner<'a> {
             ops: Vec::new(),
             notices: Vec::new(),
             validations: Vec::new(),
+            on_commit: None,
+            alone: false,
         }
     }
 
     fn finish(self, tag: &str) -> Plan {
         let mut notices = self.names.notices;
         notices.extend(self.notices);
-        Plan::Ddl(DdlPlan { ops: self.ops, tag: tag.to_owned(), notices, validations: self.validations })
+        Plan::Ddl(DdlPlan {
+            ops: self.ops,
+            tag: tag.to_owned(),
+            notices,
+            validations: self.validations,
+            on_commit: self.on_commit,
+            alone: self.alone,
+        })
     }
 
     fn at_name(&self, name: &ast::ObjectName) -> Option<u32> {

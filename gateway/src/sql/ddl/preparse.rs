@@ -6,11 +6,13 @@ use sqlparser::{
 };
 
 use super::{
-    Planner,
+    Planner, comment,
     create_table_as::{NewTable, plan_create_table_as},
-    database, like,
+    database, index, like,
     lookup::{Relation, no_relation},
-    refused, rename, sequence, serial, truncate,
+    privileges, refused, rename, sequence, serial,
+    temporary::Temporary,
+    truncate,
 };
 use crate::{
     sql::{
@@ -42,11 +44,47 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     if scan.word(&["drop", "database"]) {
         return database::drop_scanned(&mut scan, ctx).map(Some);
     }
+    if scan.word(&["grant"]) {
+        return privileges::plan(scan, ctx, false, "GRANT").map(Some);
+    }
+    if scan.word(&["revoke"]) {
+        return privileges::plan(scan, ctx, true, "REVOKE").map(Some);
+    }
+    if scan.word(&["alter", "default", "privileges"]) {
+        while !scan.is_done() && !scan.sees(&["grant"]) && !scan.sees(&["revoke"]) {
+            scan.advance();
+        }
+        let revokes = scan.sees(&["revoke"]);
+        scan.advance();
+        return privileges::plan(scan, ctx, revokes, "ALTER DEFAULT PRIVILEGES").map(Some);
+    }
     if scan.word(&["truncate"]) {
         return truncate::plan(scan, ctx).map(Some);
     }
-    if scan.word(&["create", "sequence"]) {
-        return sequence::create(scan, ctx).map(Some);
+    let beginning = scan.mark();
+    if scan.word(&["create"]) {
+        let temporary = Temporary::read(&mut scan);
+        if scan.word(&["sequence"]) {
+            return sequence::create(scan, ctx, &temporary).map(Some);
+        }
+        if scan.word(&["unlogged", "table"]) || scan.word(&["table"]) {
+            let start = scan.mark();
+            if let Some(plan) = like::plan(&mut scan, ctx, temporary)? {
+                return Ok(Some(plan));
+            }
+            scan.back_to(start);
+            return create_table_as(scan, ctx, temporary);
+        }
+        scan.back_to(beginning);
+    }
+    if scan.word(&["alter", "index"]) {
+        return index::alter(scan, ctx).map(Some);
+    }
+    if scan.word(&["drop", "index", "concurrently"]) {
+        return index::drop_concurrently(scan, ctx).map(Some);
+    }
+    if scan.word(&["comment", "on"]) {
+        return comment::scanned(scan, ctx).map(Some);
     }
     if scan.word(&["alter", "sequence"]) {
         return sequence::alter(scan, ctx).map(Some);
@@ -56,14 +94,6 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     }
     if scan.word(&["alter", "table"]) {
         return alter_table(scan, ctx);
-    }
-    if scan.word(&["create", "unlogged", "table"]) || scan.word(&["create", "table"]) {
-        let start = scan.mark();
-        if let Some(plan) = like::plan(&mut scan, ctx)? {
-            return Ok(Some(plan));
-        }
-        scan.back_to(start);
-        return create_table_as(scan, ctx);
     }
     refused::by_words(&mut scan)
 }
@@ -144,7 +174,7 @@ fn alter_table(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> 
 }
 
 /// `CREATE TABLE t (a, b) AS query`: columns without types.
-fn create_table_as(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> {
+fn create_table_as(mut scan: Scan<'_>, ctx: &PlanContext, temporary: Temporary) -> PgResult<Option<Plan>> {
     let if_not_exists = scan.word(&["if", "not", "exists"]);
     let Ok(parts) = scan.name() else {
         return Ok(None);
@@ -164,13 +194,14 @@ fn create_table_as(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Pla
             return Ok(None);
         }
     }
+    let temporary = temporary.read_on_commit(&mut scan)?;
     if !scan.word(&["as"]) {
         return Ok(None);
     }
     let rest = scan.text().get(scan.byte()..).unwrap_or_default();
     let (sql, with_data) = without_data_clause(rest.trim_end().trim_end_matches(';').trim_end());
     let query = parse::query(sql)?;
-    let table = NewTable { name: &object(&parts), columns: &columns, if_not_exists, with_data };
+    let table = NewTable { name: &object(&parts), columns: &columns, if_not_exists, with_data, temporary };
     plan_create_table_as(table, &query, sql, ctx).map(Some)
 }
 

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{ObjectType, Statement};
 
-use super::{Planner, drop::Wanted};
+use super::drop::Wanted;
 use crate::{
     sql::{plan::Plan, scan::Scan},
     wire::error::{PgError, PgResult, SqlState},
@@ -12,12 +12,6 @@ const HINT_TYPE: &str = "Use the built-in types; a CHECK constraint limits the v
 const HINT_FUNCTION: &str = "Use views, and the built-in functions.";
 const HINT_ROLE: &str = "Access is by database; roles follow in a later version.";
 const HINT_EXTENSION: &str = "The engine's functions are fixed; nothing can be loaded.";
-
-/// CREATE TEMPORARY …
-pub(super) fn temporary() -> PgError {
-    PgError::unsupported("temporary tables and views are not supported yet")
-        .hint("Use WITH … AS in the query, or a table in a schema of your own.")
-}
 
 fn refuse(what: &str, hint: &str) -> PgError {
     PgError::unsupported(format!("{what} is not supported")).hint(hint)
@@ -44,8 +38,6 @@ pub(super) fn plan(statement: &Statement) -> Option<PgResult<Plan>> {
         Statement::CreateRole(_) => refuse("CREATE ROLE", HINT_ROLE),
         Statement::CreateUser(_) => refuse("CREATE USER", HINT_ROLE),
         Statement::AlterRole { .. } => refuse("ALTER ROLE", HINT_ROLE),
-        Statement::Grant(_) => refuse("GRANT", HINT_ROLE),
-        Statement::Revoke(_) => refuse("REVOKE", HINT_ROLE),
         Statement::CreatePolicy(_) => refuse("CREATE POLICY", HINT_ROLE),
         Statement::DropPolicy(_) => refuse("DROP POLICY", HINT_ROLE),
         Statement::CreateServer(_) => refuse("CREATE SERVER", "A lake reads its own files only."),
@@ -53,7 +45,6 @@ pub(super) fn plan(statement: &Statement) -> Option<PgResult<Plan>> {
         Statement::AttachDuckDBDatabase { .. } | Statement::AttachDatabase { .. } => {
             refuse("ATTACH", "Each database is a lake of its own: connect to it.")
         }
-        Statement::AlterIndex { .. } => refuse("ALTER INDEX", "Indexes have no effect."),
         _ => return None,
     };
     Some(Err(error))
@@ -76,21 +67,9 @@ pub(super) fn drop(kind: &ObjectType, wanted: &Wanted<'_>) -> PgResult<Plan> {
     Err(PgError::new(code, format!("{word} \"{first}\" does not exist")))
 }
 
-/// CREATE INDEX: queries find their rows by the statistics of files.
-pub(super) fn index(mut planner: Planner<'_>, create: &sqlparser::ast::CreateIndex) -> PgResult<Plan> {
-    if planner.find(&create.table_name)?.is_none() {
-        return Err(super::lookup::no_relation(&create.table_name.to_string()));
-    }
-    let notice = match create.unique {
-        true => "indexes have no effect, and uniqueness is not enforced",
-        false => "indexes have no effect: queries find their rows by the statistics of files",
-    };
-    Ok(Plan::NoOp { tag: "CREATE INDEX".to_owned(), notice: Some(PgError::notice(notice)) })
-}
-
 /// Forms that sqlparser does not read, by their first words.
 pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
-    const FORMS: [(&[&str], &str); 28] = [
+    const FORMS: [(&[&str], &str); 27] = [
         (&["create", "type"], HINT_TYPE),
         (&["create", "domain"], HINT_TYPE),
         (&["alter", "type"], HINT_TYPE),
@@ -113,7 +92,6 @@ pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
         (&["create", "group"], HINT_ROLE),
         (&["alter", "role"], HINT_ROLE),
         (&["alter", "user"], HINT_ROLE),
-        (&["alter", "default", "privileges"], HINT_ROLE),
         (&["alter", "database"], "A database's settings are those of the server."),
         (&["create", "tablespace"], "A lake has one place for its files."),
         (&["create", "foreign"], "A lake reads its own files only."),

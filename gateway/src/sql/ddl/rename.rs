@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use duckmesh_catalog::{
-    ColumnId, LakeSchema, TableDef,
+    ColumnId, IndexDef, IndexedBy, LakeSchema, TableDef,
     ddl::DdlOp,
     schema::{Constraint, ConstraintKind, ViewDef},
 };
@@ -45,6 +45,8 @@ pub(super) fn column(planner: &mut Planner<'_>, table: &mut Altered, old: &Ident
         column.name.clone_from(&new);
     }
     planner.ops.push(DdlOp::RenameColumn { table: table.new.uuid, column: id, name: new.clone(), checks });
+    indexes_follow(planner, table, &old, &new)?;
+    planner.generated_follow(table, &old, &new)?;
     let relation = Relation::Table(Arc::clone(&table.old));
     let views: Vec<_> = planner
         .ctx
@@ -66,6 +68,39 @@ pub(super) fn column(planner: &mut Planner<'_>, table: &mut Altered, old: &Ident
         restate(planner, &view, &sql, after)?;
     }
     Ok(())
+}
+
+/// Expressions and predicates of indexes with the new name.
+fn indexes_follow(planner: &mut Planner<'_>, table: &mut Altered, old: &str, new: &str) -> PgResult<()> {
+    for index in &mut table.new.indexes {
+        let before = index.clone();
+        for key in &mut index.keys {
+            if let IndexedBy::Expression(_, expression) = &mut key.of
+                && let Some(renamed) = in_expression(expression, old, new)?
+            {
+                *expression = renamed;
+            }
+        }
+        if let Some(predicate) = &mut index.predicate
+            && let Some(renamed) = in_expression(predicate, old, new)?
+        {
+            *predicate = renamed;
+        }
+        if *index != before {
+            planner.ops.push(DdlOp::AlterIndex { table: table.new.uuid, index: index.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Whether an index is about a column.
+pub(super) fn index_names(index: &IndexDef, id: ColumnId, name: &str) -> bool {
+    let expressions = index.keys.iter().filter_map(|key| match &key.of {
+        IndexedBy::Expression(_, expression) => Some(expression),
+        IndexedBy::Column(_) => None,
+    });
+    let named = |sql: &String| parse::expression(sql).is_ok_and(|expr| names_in(&expr, name));
+    index.has_column(id) || expressions.chain(&index.predicate).any(named)
 }
 
 fn check_renamed(old: &str, new: &str, table: &TableDef) -> PgResult<()> {
@@ -214,8 +249,13 @@ fn names_in(expr: &Expr, name: &str) -> bool {
     found
 }
 
+/// Whether an expression names a column.
+pub(super) fn expression_names(sql: &str, name: &str) -> bool {
+    parse::expression(sql).is_ok_and(|expr| names_in(&expr, name))
+}
+
 /// The expression with the new name; none where it does not have the old one.
-fn in_expression(sql: &str, old: &str, new: &str) -> PgResult<Option<String>> {
+pub(super) fn in_expression(sql: &str, old: &str, new: &str) -> PgResult<Option<String>> {
     let mut expr = parse::expression(sql)?;
     if !names_in(&expr, old) {
         return Ok(None);

@@ -11,6 +11,7 @@ use super::{
     lookup::{Relation, already_exists, exists_skipping, no_column, relation_in},
     names::schema_in_lake,
     preparse::object,
+    temporary::Temporary,
 };
 use crate::{
     sql::{
@@ -40,13 +41,13 @@ pub(super) struct Options {
 }
 
 /// CREATE SEQUENCE, after these words.
-pub(super) fn create(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
+pub(super) fn create(mut scan: Scan<'_>, ctx: &PlanContext, temporary: &Temporary) -> PgResult<Plan> {
     let mut planner = Planner::new(scan.text(), ctx);
     let if_not_exists = scan.word(&["if", "not", "exists"]);
     let parts = scan.name()?;
     let options = Options::read(&mut scan)?;
     scan.done(())?;
-    let (schema, name) = planner.place_for_new(&object(&parts))?;
+    let (schema, name) = planner.place(&object(&parts), temporary)?;
     if planner.taken(&schema, &name)?.is_some() {
         if if_not_exists {
             planner.notices.push(exists_skipping(&name));
@@ -155,7 +156,9 @@ impl Planner<'_> {
         let spec = sequence.spec.clone();
         self.ops.push(DdlOp::AlterSequence { uuid: sequence.uuid, name: name.to_owned(), spec });
         for (table, column) in users(&self.ctx.schema, &old) {
-            let default = Some(duckmesh_catalog::DefaultValue::Expression(new.clone()));
+            let before = lake.table_by_uuid(table).and_then(|t| t.column_by_id(column)).and_then(|c| c.default.clone());
+            let Some(duckmesh_catalog::DefaultValue::Expression(text)) = before else { continue };
+            let default = Some(duckmesh_catalog::DefaultValue::Expression(text.replace(&old, &new)));
             self.ops.push(DdlOp::SetDefault { table, column, default });
         }
         Ok(())
@@ -235,9 +238,9 @@ impl Planner<'_> {
     }
 }
 
-/// Columns whose default is this text.
+/// Columns whose default has this text in it.
 fn users(lake: &duckmesh_catalog::LakeSchema, text: &str) -> Vec<(Uuid, duckmesh_catalog::ColumnId)> {
-    let is = |c: &&duckmesh_catalog::ColumnDef| matches!(&c.default, Some(duckmesh_catalog::DefaultValue::Expression(sql)) if sql == text);
+    let is = |c: &&duckmesh_catalog::ColumnDef| matches!(&c.default, Some(duckmesh_catalog::DefaultValue::Expression(sql)) if sql.contains(text));
     lake.tables.values().flat_map(|t| t.columns.iter().filter(is).map(|c| (t.uuid, c.id))).collect()
 }
 
@@ -374,7 +377,8 @@ impl Options {
         let cycle = self.cycle.or(old.map(|o| o.cycle)).unwrap_or(false);
         let owner = old.and_then(|o| o.owner);
         let identity = self.generated.or(old.and_then(|o| o.identity));
-        Ok(SequenceSpec { state, ty, start, first, increment, min, max, cycle, cache, owner, identity })
+        let comment = old.and_then(|o| o.comment.clone());
+        Ok(SequenceSpec { state, ty, start, first, increment, min, max, cycle, cache, owner, identity, comment })
     }
 }
 

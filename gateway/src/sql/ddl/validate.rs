@@ -40,7 +40,7 @@ impl Planner<'_> {
     /// There may be no row: each would need a number of its own, in files that are never changed.
     pub(super) fn validate_empty(&mut self, table: &Altered, column: &str) -> PgResult<()> {
         let error = PgError::unsupported(format!(
-            "column \"{column}\" cannot be added: each row of \"{}\" would need a number",
+            "column \"{column}\" cannot be added: each row of \"{}\" would need a value of its own",
             table.old.name
         ))
         .hint("Add a plain column, then a default: ALTER COLUMN … SET DEFAULT nextval(…).");

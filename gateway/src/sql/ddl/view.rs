@@ -6,9 +6,10 @@ use uuid::Uuid;
 use super::{
     Planner,
     lookup::{Relation, already_exists},
-    refused,
+    temporary::{Temporary, is_temporary_schema},
 };
 use crate::{
+    session::temporary::is_temporary,
     sql::{
         plan::{CreateViewPlan, Plan},
         view,
@@ -17,9 +18,6 @@ use crate::{
 };
 
 pub(super) fn create(mut planner: Planner<'_>, create: &CreateView) -> PgResult<Plan> {
-    if create.temporary {
-        return Err(refused::temporary());
-    }
     if create.materialized {
         return Err(PgError::unsupported("materialized views are not supported yet")
             .hint("Use CREATE VIEW, or CREATE TABLE AS for a copy of the rows."));
@@ -34,7 +32,15 @@ pub(super) fn create(mut planner: Planner<'_>, create: &CreateView) -> PgResult<
     {
         planner.notices.push(PgError::notice("options of a view have no effect"));
     }
-    let (schema, name) = planner.place_for_new(&create.name)?;
+    let stored = view::qualify(&create.query, planner.text, planner.ctx)?;
+    // As in Postgres, what reads temporary rows is temporary.
+    let reads = stored.query.tables.iter().any(|used| is_temporary(&used.table));
+    let (mut schema, name) = planner.place(&create.name, &Temporary::new(create.temporary))?;
+    let mut notice = None;
+    if reads && !is_temporary_schema(&schema) {
+        (schema, _) = planner.place(&create.name, &Temporary::new(true))?;
+        notice = Some(PgError::notice(format!("view \"{name}\" will be a temporary view")));
+    }
     let old = match planner.taken(&schema, &name)? {
         None => None,
         Some(_) if !create.or_replace => return Err(already_exists(&name)),
@@ -54,7 +60,6 @@ pub(super) fn create(mut planner: Planner<'_>, create: &CreateView) -> PgResult<
         }
         column_names.push(name);
     }
-    let stored = view::qualify(&create.query, planner.text, planner.ctx)?;
     if let Some(old) = &old {
         // What the view reads must not read the view.
         let own = Relation::View(std::sync::Arc::clone(old));
@@ -79,6 +84,7 @@ pub(super) fn create(mut planner: Planner<'_>, create: &CreateView) -> PgResult<
         query: stored.query,
         duckdb_sql: stored.duckdb_sql,
         postgres_sql: stored.postgres_sql,
+        notice,
         replaces: old.map(|v| v.columns.clone()),
     }))
 }

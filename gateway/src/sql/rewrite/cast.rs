@@ -302,7 +302,14 @@ impl Rewriter<'_> {
             .map_err(|_| missing())?;
         let name: ObjectName = parser.parse_object_name(false).map_err(|_| missing())?;
         use super::relations::Target;
-        match self.resolve(&name).map_err(|_| missing())? {
+        let found = match self.resolve(&name) {
+            Ok(found) => found,
+            Err(_) => {
+                let parts = crate::sql::quote::parts(&name).unwrap_or_default();
+                return pgcatalog::index_named(&self.ctx.schema, &parts, &self.ctx.search_path).ok_or_else(missing);
+            }
+        };
+        match found {
             Target::Table(table, _) => Ok(oids::table(table.id)),
             Target::View(view, _) => Ok(oids::view(view.id)),
             Target::System(shape) => Ok(shape.oid),

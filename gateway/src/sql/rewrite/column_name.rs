@@ -12,6 +12,11 @@ pub(in crate::sql) fn of(expr: &Expr) -> String {
     figure(expr).map_or_else(|| "?column?".to_owned(), |(name, _)| name)
 }
 
+/// The same, where there is one.
+pub(in crate::sql) fn figured(expr: &Expr) -> Option<String> {
+    figure(expr).map(|(name, _)| name)
+}
+
 /// The name and how strong it is: 2 a column's or function's, 1 what a cast's type overrides.
 fn figure(expr: &Expr) -> Option<(String, u8)> {
     let strong = |name: &str| Some((name.to_owned(), 2));

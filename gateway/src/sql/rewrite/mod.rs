@@ -39,6 +39,7 @@ use sqlparser::{
     tokenizer::Span,
 };
 
+pub(super) use self::column_name::figured as column_name_of;
 pub(crate) use self::number::LONG;
 pub(super) use self::{
     cast::assignable,

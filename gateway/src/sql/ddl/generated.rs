@@ -1,0 +1,84 @@
+//! Generated columns: what their expressions may be, and what depends on them.
+
+use duckmesh_catalog::{ColumnDef, TableDef, ddl::DdlOp, schema::DefaultValue};
+
+use super::{Planner, alter::Altered, rename};
+use crate::{
+    sql::check,
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+impl Planner<'_> {
+    /// Checks the expressions of a table's generated columns.
+    pub(super) fn check_generated(&self, table: &TableDef) -> PgResult<()> {
+        for column in table.columns.iter().filter(|c| c.generated().is_some()) {
+            let expression = column.generated().unwrap_or_default();
+            for other in table.columns.iter().filter(|c| c.generated().is_some()) {
+                if rename::expression_names(expression, &other.name) {
+                    let message =
+                        format!("cannot use generated column \"{}\" in column generation expression", other.name);
+                    return Err(PgError::new(SqlState::INVALID_OBJECT_DEFINITION, message)
+                        .detail("A generated column cannot reference another generated column."));
+                }
+            }
+            check::compile_generated(column, table, self.ctx).map(drop)?;
+        }
+        Ok(())
+    }
+
+    /// Columns that are computed from one go with it, if CASCADE was said.
+    pub(super) fn drop_generated_of(&mut self, table: &mut Altered, name: &str, cascade: bool) -> PgResult<()> {
+        let of: Vec<ColumnDef> = readers(&table.new, name).cloned().collect();
+        let shown = table.new.name.clone();
+        for column in of {
+            if !cascade {
+                let message = format!("cannot drop column {name} of table {shown} because other objects depend on it");
+                let detail =
+                    format!("column {} of table {shown} depends on column {name} of table {shown}", column.name);
+                return Err(PgError::new(SqlState::DEPENDENT_OBJECTS_STILL_EXIST, message)
+                    .detail(detail)
+                    .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+            }
+            let notice = format!("drop cascades to column {} of table {shown}", column.name);
+            self.notices.push(PgError::notice(notice));
+            table.new.columns.retain(|c| c.id != column.id);
+            self.ops.push(DdlOp::DropColumn { table: table.new.uuid, column: column.id });
+        }
+        Ok(())
+    }
+
+    /// Expressions with a column's new name.
+    pub(super) fn generated_follow(&mut self, table: &mut Altered, old: &str, new: &str) -> PgResult<()> {
+        for column in &mut table.new.columns {
+            if let Some(DefaultValue::Generated(expression)) = &mut column.default
+                && let Some(renamed) = rename::in_expression(expression, old, new)?
+            {
+                *expression = renamed;
+                let (id, default) = (column.id, column.default.clone());
+                self.ops.push(DdlOp::SetDefault { table: table.new.uuid, column: id, default });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses another type for what others are computed from.
+    pub(super) fn not_computed_from(&self, table: &Altered, name: &str) -> PgResult<()> {
+        let Some(reader) = readers(&table.new, name).next() else { return Ok(()) };
+        Err(PgError::unsupported("cannot alter type of a column used by a generated column")
+            .detail(format!("Column \"{name}\" is used by generated column \"{}\".", reader.name)))
+    }
+}
+
+/// The columns that are computed from one.
+fn readers<'t>(table: &'t TableDef, name: &'t str) -> impl Iterator<Item = &'t ColumnDef> {
+    table.columns.iter().filter(move |c| c.generated().is_some_and(|sql| rename::expression_names(sql, name)))
+}
+
+/// What a generated column refuses that is done to defaults.
+pub(super) fn refused(column: &ColumnDef, table: &str) -> PgResult<()> {
+    if column.generated().is_none() {
+        return Ok(());
+    }
+    let message = format!("column \"{}\" of relation \"{table}\" is a generated column", column.name);
+    Err(PgError::new(SqlState::SYNTAX_ERROR, message))
+}
