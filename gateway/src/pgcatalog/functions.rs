@@ -31,10 +31,10 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
         "(CASE upper(replace($1, '-', '')) WHEN 'UTF8' THEN 6 WHEN 'SQL_ASCII' THEN 0 ELSE -1 END)",
     ),
     ("pg_get_viewdef", "l>t", VIEW),
-    ("pg_get_viewdef", "lb>t", VIEW),
-    ("pg_get_viewdef", "li>t", VIEW),
+    ("pg_get_viewdef", "lb>t", VIEW_PRETTY),
+    ("pg_get_viewdef", "li>t", "(SELECT \"#p\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)"),
     ("pg_get_constraintdef", "l>t", CONSTRAINT),
-    ("pg_get_constraintdef", "lb>t", CONSTRAINT),
+    ("pg_get_constraintdef", "lb>t", CONSTRAINT_PRETTY),
     ("pg_get_indexdef", "l>t", "(SELECT \"#v\" FROM \"s_internal_indexdefs\" WHERE \"#k\" = $1 AND \"#n\" = 0)"),
     ("pg_get_indexdef", "lib>t", INDEX),
     ("pg_get_ruledef", "a>t", "CAST(NULL AS VARCHAR)"),
@@ -45,7 +45,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_get_statisticsobjdef_columns", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_function_sqlbody", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_functiondef", "a>t", "CAST(NULL AS VARCHAR)"),
-    ("pg_get_serial_sequence", "tt>t", "CAST(NULL AS VARCHAR)"),
+    ("pg_get_serial_sequence", "tt>t", SERIAL),
     ("pg_relation_is_publishable", "a>b", "FALSE"),
     ("pg_is_in_recovery", ">b", "FALSE"),
     ("obj_description", "lt>t", OBJECT_COMMENT),
@@ -57,7 +57,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("col_description", "li>t", COLUMN_COMMENT),
     ("shobj_description", "lt>t", "CAST(NULL AS VARCHAR)"),
     ("pg_relation_size", "R>l", SIZE),
-    ("pg_relation_size", "Rt>l", SIZE),
+    ("pg_relation_size", "Rt>l", FORK_SIZE),
     ("pg_table_size", "R>l", SIZE),
     ("pg_total_relation_size", "R>l", SIZE),
     ("pg_indexes_size", "R>l", "CAST(0 AS BIGINT)"),
@@ -123,7 +123,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_conf_load_time", ">z", "CAST(NULL AS TIMESTAMPTZ)"),
     ("pg_is_wal_replay_paused", ">b", "FALSE"),
     ("pg_last_xact_replay_timestamp", ">z", "CAST(NULL AS TIMESTAMPTZ)"),
-    ("pg_stat_get_live_tuples", "l>l", "CAST(0 AS BIGINT)"),
+    ("pg_stat_get_live_tuples", "l>l", LIVE),
     ("pg_stat_get_dead_tuples", "l>l", "CAST(0 AS BIGINT)"),
     ("has_column_privilege", "att>b", "TRUE"),
     ("has_foreign_data_wrapper_privilege", "at>b", "TRUE"),
@@ -252,12 +252,22 @@ const SETTING_OR_NULL: &str = "(CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN
 /// With the flag a relation that is found without its schema is shown without: number -1.
 const INDEX: &str = "(SELECT \"#v\" FROM \"s_internal_indexdefs\" WHERE \"#k\" = $1 AND \"#n\" = CASE WHEN $2 = 0 AND $3 THEN -1 ELSE $2 END)";
 const VIEW: &str = "(SELECT \"#v\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)";
+const VIEW_PRETTY: &str =
+    "(SELECT CASE WHEN $2 THEN \"#p\" WHEN NOT $2 THEN \"#v\" END FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)";
+const CONSTRAINT_PRETTY: &str = "(SELECT CASE WHEN $2 THEN \"#p\" WHEN NOT $2 THEN \"#v\" END FROM \"s_internal_constraintdefs\" WHERE \"#k\" = $1)";
 const CONSTRAINT: &str = "(SELECT \"#v\" FROM \"s_internal_constraintdefs\" WHERE \"#k\" = $1)";
 const OBJECT_COMMENT: &str =
     "(SELECT \"#v\" FROM \"s_internal_descriptions\" WHERE \"#k\" = $1 AND \"#c\" = $2 AND \"#n\" = 0)";
 const COLUMN_COMMENT: &str =
     "(SELECT \"#v\" FROM \"s_internal_descriptions\" WHERE \"#k\" = $1 AND \"#c\" = 'pg_class' AND \"#n\" = $2)";
 const SIZE: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0)";
+
+/// Only the main fork has something in it.
+const FORK_SIZE: &str = "CASE WHEN $2 IS NULL THEN NULL WHEN $2 <> 'main' THEN 0 ELSE COALESCE((SELECT \"#v\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0) END";
+const LIVE: &str = "COALESCE((SELECT \"#r\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0)";
+/// The sequence of a column whose table is named as text.
+const SERIAL: &str = "(SELECT min(s.\"#v\") FROM \"s_internal_serials\" s JOIN \"s_internal_relations\" r ON r.\"#k\" = s.\"#k\" \
+    WHERE s.\"#c\" = $2 AND (r.\"#q\" = pg_name($1) OR (r.\"#s\" AND r.\"#p\" = pg_name($1))))";
 
 /// The internal relations that a text reads: `relations` where it names `"s_internal_relations"`.
 pub fn reads(text: &'static str) -> impl Iterator<Item = &'static str> {

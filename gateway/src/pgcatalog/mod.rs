@@ -11,7 +11,7 @@ mod relations;
 
 mod book;
 mod definitions;
-mod names;
+pub mod names;
 mod procedure;
 
 mod content;
@@ -27,6 +27,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use duckmesh_catalog::TableId;
 
+pub use self::book::sql_schema;
 use self::{book::Book, content::Content, relations::Source, shapes::Shape};
 pub use self::{
     files::Files,
@@ -35,12 +36,19 @@ pub use self::{
 };
 use crate::{
     session::{ClientSession, Pin},
-    sql::plan::SystemUse,
+    sql::{deparse::Definitions, plan::SystemUse},
     wire::{PgError, PgResult},
 };
 
 /// More rows than these are read from a file: the engine reads that faster than it parses text.
 const TEXT_ROWS_MAX: usize = 64;
+
+/// Relations with texts that have to be deparsed.
+const SHOW_DEFINITIONS: [&str; 6] =
+    ["constraintdefs", "viewdefs", "pg_constraint", "pg_views", "views", "check_constraints"];
+
+/// What Postgres counts `relpages` in.
+const PAGE_BYTES: u32 = 8192;
 
 /// The schema of what only our functions read; no statement can name it.
 pub const INTERNAL: &str = "internal";
@@ -65,7 +73,10 @@ pub async fn view(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgR
     let system_schema = |name: &String| ["pg_catalog", "information_schema", "duckmesh"].contains(&name.as_str());
     let search_path =
         session.settings.search_path().into_iter().filter(|name| exists(name) || system_schema(name)).collect();
-    let source = Source { session, pin, search_path };
+    let mut source = Source { session, pin, search_path, definitions: Arc::default() };
+    if SHOW_DEFINITIONS.contains(&shape.name) {
+        source.definitions = definitions_of(session, pin).await?;
+    }
     let mut arms = Vec::new();
     arms.extend(fixed(session, shape).await?);
     match own_file(&source, shape) {
@@ -82,9 +93,39 @@ pub async fn view(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgR
     if arms.is_empty() {
         arms.push(content::values_sql(shape, &Content::default()));
     }
-    let (name, rows) = (names::identifier(&system.view), arms.join(" UNION ALL "));
+    let (name, mut rows) = (names::identifier(&system.view), arms.join(" UNION ALL "));
     let oid = shape.oid;
+    if (shape.schema, shape.name) == ("pg_catalog", "pg_class") && wants_estimates(session) {
+        rows = estimated(&source, &rows).await?;
+    }
     Ok(format!("CREATE OR REPLACE TEMP VIEW {name} AS SELECT *, CAST({oid} AS BIGINT) AS tableoid FROM ({rows})"))
+}
+
+async fn definitions_of(session: &ClientSession, pin: &Pin) -> PgResult<Arc<Definitions>> {
+    let files = &session.lake.system;
+    if let Some(known) = files.definitions(&pin.schema) {
+        return Ok(known);
+    }
+    let made = Arc::new(Definitions::of(Arc::clone(&pin.schema)).await?);
+    files.keep_definitions(&pin.schema, Arc::clone(&made));
+    Ok(made)
+}
+
+/// Whether a statement may look at how large tables are. They change with every snapshot, so `pg_class` is kept without.
+fn wants_estimates(session: &ClientSession) -> bool {
+    let sql = session.client_sql.as_deref().unwrap_or_default().to_ascii_lowercase();
+    ["reltuples", "relpages", ".*", "select *", "table pg_class"].iter().any(|word| sql.contains(word))
+}
+
+/// `pg_class` with the rows and pages of the tables that have files.
+async fn estimated(source: &Source<'_>, classes: &str) -> PgResult<String> {
+    let shape = shapes::internal("sizes").ok_or_else(|| PgError::internal("no relation internal.sizes"))?;
+    let sizes = served(source, shape, &relations::sizes(source).await?, None).await?;
+    Ok(format!(
+        "SELECT c.* REPLACE (CAST(COALESCE(z.\"#r\", c.reltuples) AS FLOAT) AS reltuples, \
+         CAST(COALESCE((z.\"#v\" + {PAGE_BYTES} - 1) // {PAGE_BYTES}, c.relpages) AS INTEGER) AS relpages) \
+         FROM ({classes}) c LEFT JOIN ({sizes}) z ON z.\"#k\" = c.oid"
+    ))
 }
 
 fn read(path: &std::path::Path) -> String {

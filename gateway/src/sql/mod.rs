@@ -16,6 +16,7 @@ pub mod insert;
 
 pub mod check;
 pub mod default;
+pub mod deparse;
 pub mod view;
 
 pub mod explain;

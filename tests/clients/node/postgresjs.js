@@ -31,6 +31,21 @@ run(async () => {
   );
   assert.equal((await sql`SELECT count(*)::int AS n FROM pj WHERE id > 9000`)[0].n, 0);
   await fails("42703", () => sql`SELECT nothing FROM pj`);
+  const listed = await sql`SELECT column_name, data_type, udt_name FROM information_schema.columns WHERE table_name = ${"pj"} ORDER BY ordinal_position`;
+  assert.deepEqual(listed.map((c) => `${c.column_name} ${c.data_type} ${c.udt_name}`),
+    ["id bigint int8", "name text text", "at timestamp with time zone timestamptz", "list ARRAY _int4", "doc jsonb jsonb"]);
+  await sql.begin("isolation level repeatable read read only", async (block) => {
+    assert.equal((await block`SELECT count(*)::int AS n FROM pj`)[0].n, 103);
+  });
+  let copied = "";
+  for await (const part of await sql`COPY (SELECT id, name FROM pj WHERE id >= 1000 ORDER BY id) TO STDOUT`.readable()) copied += part;
+  assert.equal(copied, "1000\ta\n1001\tb\n");
+  const [many] = await sql`SELECT ${sql.array([1, 2, 3])}::int[] AS list, ${sql.json({ a: [true] })}::jsonb AS doc, ${new Date(0)}::timestamptz AS at, ${null}::text AS none`;
+  assert.deepEqual({ ...many }, { list: [1, 2, 3], doc: { a: [true] }, at: new Date(0), none: null });
+  const parts = await sql`SELECT 1 AS a; SELECT 2 AS b`.simple();
+  assert.deepEqual(parts.map((p) => ({ ...p[0] })), [{ a: 1 }, { b: 2 }]);
+  const heard = new Promise((done) => sql.listen("pj_channel", done).then(() => sql.notify("pj_channel", "hello")));
+  assert.equal(await heard, "hello");
   const slow = sql.unsafe(LONG).execute();
   setTimeout(() => slow.cancel(), 1000);
   await fails("57014", () => slow);

@@ -33,10 +33,22 @@ pub fn tables<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Co
     }
 }
 
-pub fn views<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
+pub fn views<'a>(book: &Book<'a>, source: &'a super::Source<'a>) -> Content<'a> {
+    let (lake, visible) = (source.session.lake.info.name.as_str(), book.visible(&source.search_path));
     let rows = book.relations.iter().filter_map(|r| {
         let Source::View(view) = r.source else { return None };
-        Some(row![lake, r.schema, r.name, definitions::view(view), "NONE", "NO", "NO", "NO", "NO", "NO"])
+        Some(row![
+            lake,
+            r.schema,
+            r.name,
+            definitions::view(view, &source.definitions, &visible, book, false),
+            "NONE",
+            "NO",
+            "NO",
+            "NO",
+            "NO",
+            "NO"
+        ])
     });
     Content {
         columns: &[
@@ -220,10 +232,13 @@ fn not_nulls<'b, 'a>(book: &'b Book<'a>) -> impl Iterator<Item = (&'b Relation<'
     })
 }
 
-pub fn check_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
+pub fn check_constraints<'a>(book: &Book<'a>, source: &'a super::Source<'a>) -> Content<'a> {
+    let lake = source.session.lake.info.name.as_str();
     let checks = book.constraints.iter().filter_map(|con| match &con.constraint.kind {
         ConstraintKind::Check { expression } => {
-            Some(row![lake, con.schema, con.constraint.name.as_str(), format!("({expression})")])
+            let shown = source.definitions.check(con.table.id, &con.constraint.name);
+            let clause = format!("({})", shown.map_or(expression.as_str(), |shown| &shown.full));
+            Some(row![lake, con.schema, con.constraint.name.as_str(), clause])
         }
         _ => None,
     });

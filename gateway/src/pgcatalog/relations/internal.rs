@@ -1,5 +1,6 @@
 //! What our functions look up by oid: visibility, definitions, comments, names.
 
+use super::Source;
 use crate::pgcatalog::{
     book::{self, Book, Relation},
     content::{Cell, Content, row},
@@ -65,9 +66,11 @@ pub fn relations<'a>(system: &[Relation<'a>], book: &Book<'a>, search_path: &[St
     Content { columns: &["#k", "#v", "#s", "#p", "#q"], rows: rows.collect() }
 }
 
-pub fn constraint_definitions<'a>(book: &Book<'a>, search_path: &[String]) -> Content<'a> {
-    let rows = book.constraints.iter().map(|con| row![con.oid, definitions::constraint(book, con, search_path)]);
-    Content { columns: &["#k", "#v"], rows: rows.collect() }
+pub fn constraint_definitions<'a>(book: &Book<'a>, source: &Source<'_>) -> Content<'a> {
+    let visible = book.visible(&source.search_path);
+    let text = |con, pretty| definitions::constraint(book, con, &visible, &source.definitions, pretty);
+    let rows = book.constraints.iter().map(|con| row![con.oid, text(con, false), text(con, true)]);
+    Content { columns: &["#k", "#v", "#p"], rows: rows.collect() }
 }
 
 /// Column 0 is the whole definition, -1 the same with the table as the search path finds it.
@@ -86,12 +89,14 @@ pub fn index_definitions<'a>(book: &Book<'a>, search_path: &[String]) -> Content
     Content { columns: &["#k", "#n", "#v"], rows: all }
 }
 
-pub fn view_definitions<'a>(book: &Book<'a>) -> Content<'a> {
+pub fn view_definitions<'a>(book: &Book<'a>, source: &Source<'_>) -> Content<'a> {
+    let visible = book.visible(&source.search_path);
+    let text = |view, pretty| definitions::view(view, &source.definitions, &visible, book, pretty);
     let rows = book.relations.iter().filter_map(|r| match r.source {
-        book::Source::View(view) => Some(row![r.oid, definitions::view(view)]),
+        book::Source::View(view) => Some(row![r.oid, text(view, false), text(view, true)]),
         _ => None,
     });
-    Content { columns: &["#k", "#v"], rows: rows.collect() }
+    Content { columns: &["#k", "#v", "#p"], rows: rows.collect() }
 }
 
 pub fn descriptions<'a>(book: &Book<'a>) -> Content<'a> {

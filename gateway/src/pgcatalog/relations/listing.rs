@@ -1,7 +1,8 @@
 //! `pg_namespace`, `pg_description`, and the views that list tables: `pg_tables`, `pg_views`, `pg_stat_user_tables`.
 
+use super::Source;
 use crate::pgcatalog::{
-    book::{Book, Namespace, Relation, Source},
+    book::{Book, Namespace, Relation, Source as From},
     content::{Cell, Content, row},
     definitions, oids,
 };
@@ -29,9 +30,9 @@ pub fn comments<'a>(book: &Book<'a>) -> Vec<Comment<'a>> {
     comments.extend(book.namespaces.iter().filter_map(|s| Some((s.oid, (NAMESPACE, "pg_namespace"), 0, s.comment?))));
     for relation in &book.relations {
         let own = match relation.source {
-            Source::Table(table) => table.comment.as_deref(),
-            Source::View(view) => view.comment.as_deref(),
-            Source::System | Source::Index | Source::Sequence => continue,
+            From::Table(table) => table.comment.as_deref(),
+            From::View(view) => view.comment.as_deref(),
+            From::System | From::Index | From::Sequence => continue,
         };
         comments.extend(own.map(|text| (relation.oid, class, 0, text)));
         comments.extend(relation.columns.iter().filter_map(|c| Some((relation.oid, class, c.num, c.comment?))));
@@ -46,7 +47,7 @@ pub fn descriptions<'a>(book: &Book<'a>) -> Content<'a> {
 
 fn has_keys(relation: &Relation<'_>) -> bool {
     match relation.source {
-        Source::Table(table) => table.constraints.iter().any(|c| super::super::book::key_columns(c).is_some()),
+        From::Table(table) => table.constraints.iter().any(|c| super::super::book::key_columns(c).is_some()),
         _ => false,
     }
 }
@@ -60,19 +61,15 @@ pub fn tables<'a>(system: &[Relation<'a>], book: &Book<'a>, user: &'a str) -> Co
     }
 }
 
-pub fn views<'a>(system: &[Relation<'a>], book: &Book<'a>, user: &'a str) -> Content<'a> {
+pub fn views<'a>(system: &[Relation<'a>], book: &Book<'a>, source: &'a Source<'a>) -> Content<'a> {
+    let (user, visible) = (source.session.user.as_str(), book.visible(&source.search_path));
     let row = |r: &Relation<'a>| {
         let definition = match r.source {
-            Source::View(view) => definitions::view(view).into(),
+            From::View(view) => definitions::view(view, &source.definitions, &visible, book, false).into(),
             _ => Cell::Null,
         };
         row![r.schema, r.name, user, definition]
     };
     let rows = system.iter().chain(&book.relations).filter(|r| r.kind == 'v').map(row);
     Content { columns: &["schemaname", "viewname", "viewowner", "definition"], rows: rows.collect() }
-}
-
-pub fn statistics<'a>(book: &Book<'a>) -> Content<'a> {
-    let rows = book.relations.iter().filter(|r| r.kind == 'r').map(|r| row![r.oid, r.schema, r.name]);
-    Content { columns: &["relid", "schemaname", "relname"], rows: rows.collect() }
 }
