@@ -49,6 +49,7 @@ programs! {
     clients_odbc_pyodbc: "pyodbc", python("odbc/pyodbc_client.py"), [];
     #[ignore = "make test-clients"]
     clients_rust: "rust", vec![installed("rust/debug/duckmesh-clients")], [];
+    clients_pgbench: "pgbench", vec![clients("pgbench/pgbench.sh")], [];
     clients_postgres_fdw: "fdw", vec![clients("fdw/fdw.sh")], [];
 }
 
