@@ -44,7 +44,8 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_get_partkeydef", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_statisticsobjdef_columns", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_function_sqlbody", "a>t", "CAST(NULL AS VARCHAR)"),
-    ("pg_get_functiondef", "a>t", "CAST(NULL AS VARCHAR)"),
+    ("pg_get_functiondef", "l>t", "(SELECT \"#f\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1)"),
+    ("oidvectortypes", "A>t", VECTOR_TYPES),
     ("pg_get_serial_sequence", "tt>t", SERIAL),
     ("pg_relation_is_publishable", "a>b", "FALSE"),
     ("pg_is_in_recovery", ">b", "FALSE"),
@@ -142,6 +143,10 @@ pub const REGCLASS_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_relat
 pub const REGNAMESPACE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_namespaces\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regproc` as text.
 pub const REGPROC_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+/// `oid::regdictionary` as text.
+const REGDICTIONARY_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_dictionaries\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+/// `oid::regoperator` as text.
+pub const REGOPERATOR_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_operators\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '0' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regrole` as text.
 pub const REGROLE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_roles\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// The number of what is named so, or NULL, by the type's oid.
@@ -152,6 +157,8 @@ pub fn found(ty: u32) -> &'static str {
         oid::REGROLE => FIND_ROLE,
         oid::REGTYPE => FIND_TYPE,
         oid::REGCLASS => FIND_CLASS,
+        oid::REGOPERATOR => FIND_OPERATOR,
+        oid::REGDICTIONARY => FIND_DICTIONARY,
         _ => FIND_PROCEDURE,
     }
 }
@@ -164,6 +171,8 @@ pub fn output(ty: u32) -> &'static str {
         oid::REGROLE => REGROLE_TEXT,
         oid::REGTYPE => REGTYPE_TEXT,
         oid::REGCLASS => REGCLASS_TEXT,
+        oid::REGOPERATOR => REGOPERATOR_TEXT,
+        oid::REGDICTIONARY => REGDICTIONARY_TEXT,
         _ => REGPROC_TEXT,
     }
 }
@@ -176,6 +185,8 @@ pub fn input(ty: u32) -> &'static str {
         oid::REGROLE => FROM_ROLE,
         oid::REGTYPE => FROM_TYPE,
         oid::REGCLASS => FROM_CLASS,
+        oid::REGOPERATOR => FROM_OPERATOR,
+        oid::REGDICTIONARY => FROM_DICTIONARY,
         _ => FROM_PROCEDURE,
     }
 }
@@ -237,6 +248,21 @@ finder!(
     "function"
 );
 
+finder!(
+    FIND_DICTIONARY,
+    FROM_DICTIONARY,
+    "(SELECT min(\"#k\") FROM \"s_internal_dictionaries\" WHERE \"#v\" = regexp_replace(pg_name(\"#in\"), '^pg_catalog\\.', ''))",
+    "42704",
+    "text search dictionary"
+);
+finder!(
+    FIND_OPERATOR,
+    FROM_OPERATOR,
+    "(SELECT min(\"#k\") FROM \"s_internal_operators\" WHERE \"#v\" = regexp_replace(\"#in\", '^pg_catalog\\.| ', '', 'g'))",
+    "42883",
+    "operator"
+);
+
 /// `format_type(type, modifier)`; `regtype` as text with modifier NULL.
 pub const FORMAT_TYPE: &str = "(CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SELECT (CASE WHEN \"#b\" = 1042 AND $2 = -1 THEN 'bpchar' ELSE \"#v\" END) || \
     (CASE WHEN $2 IS NULL OR CAST($2 AS INTEGER) < 4 THEN '' \
@@ -262,6 +288,9 @@ const COLUMN_COMMENT: &str =
     "(SELECT \"#v\" FROM \"s_internal_descriptions\" WHERE \"#k\" = $1 AND \"#c\" = 'pg_class' AND \"#n\" = $2)";
 const SIZE: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0)";
 
+/// The types of a vector: `integer, text`.
+const VECTOR_TYPES: &str = "CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SELECT string_agg(t.\"#v\" || t.\"#a\", ', ' ORDER BY u.i) \
+    FROM (SELECT unnest($1) AS o, unnest(range(len($1))) AS i) u JOIN \"s_internal_types\" t ON t.\"#k\" = u.o), '') END";
 /// Only the main fork has something in it.
 const FORK_SIZE: &str = "CASE WHEN $2 IS NULL THEN NULL WHEN $2 <> 'main' THEN 0 ELSE COALESCE((SELECT \"#v\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0) END";
 const LIVE: &str = "COALESCE((SELECT \"#r\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0)";
@@ -286,7 +315,15 @@ mod tests {
 
     #[test]
     fn every_relation_that_is_read_exists() {
-        let named = [oid::REGCLASS, oid::REGTYPE, oid::REGPROC, oid::REGNAMESPACE, oid::REGROLE];
+        let named = [
+            oid::REGCLASS,
+            oid::REGTYPE,
+            oid::REGPROC,
+            oid::REGNAMESPACE,
+            oid::REGROLE,
+            oid::REGOPERATOR,
+            oid::REGDICTIONARY,
+        ];
         let own = named.into_iter().flat_map(|ty| [output(ty), input(ty), found(ty)]);
         let texts = FUNCTIONS.iter().map(|f| f.2).chain(own);
         let mut seen = 0;

@@ -31,6 +31,7 @@ pub use self::book::sql_schema;
 use self::{book::Book, content::Content, relations::Source, shapes::Shape};
 pub use self::{
     files::Files,
+    relations::{dictionary, operator},
     rows::{is_overloaded, procedure},
     unsupported::Unsupported,
 };
@@ -44,11 +45,16 @@ use crate::{
 const TEXT_ROWS_MAX: usize = 64;
 
 /// Relations with texts that have to be deparsed.
-const SHOW_DEFINITIONS: [&str; 6] =
-    ["constraintdefs", "viewdefs", "pg_constraint", "pg_views", "views", "check_constraints"];
-
-/// What Postgres counts `relpages` in.
-const PAGE_BYTES: u32 = 8192;
+const SHOW_DEFINITIONS: [&str; 8] = [
+    "constraintdefs",
+    "viewdefs",
+    "pg_constraint",
+    "pg_depend",
+    "pg_views",
+    "views",
+    "view_table_usage",
+    "check_constraints",
+];
 
 /// The schema of what only our functions read; no statement can name it.
 pub const INTERNAL: &str = "internal";
@@ -114,16 +120,16 @@ async fn definitions_of(session: &ClientSession, pin: &Pin) -> PgResult<Arc<Defi
 /// Whether a statement may look at how large tables are. They change with every snapshot, so `pg_class` is kept without.
 fn wants_estimates(session: &ClientSession) -> bool {
     let sql = session.client_sql.as_deref().unwrap_or_default().to_ascii_lowercase();
-    ["reltuples", "relpages", ".*", "select *", "table pg_class"].iter().any(|word| sql.contains(word))
+    ["reltuples", ".*", "select *", "table pg_class"].iter().any(|word| sql.contains(word))
 }
 
-/// `pg_class` with the rows and pages of the tables that have files.
+/// `pg_class` with the rows of the tables that have files. Pages are none: who is told of some reads them by `ctid`, as DuckDB's
+/// extension does.
 async fn estimated(source: &Source<'_>, classes: &str) -> PgResult<String> {
     let shape = shapes::internal("sizes").ok_or_else(|| PgError::internal("no relation internal.sizes"))?;
     let sizes = served(source, shape, &relations::sizes(source).await?, None).await?;
     Ok(format!(
-        "SELECT c.* REPLACE (CAST(COALESCE(z.\"#r\", c.reltuples) AS FLOAT) AS reltuples, \
-         CAST(COALESCE((z.\"#v\" + {PAGE_BYTES} - 1) // {PAGE_BYTES}, c.relpages) AS INTEGER) AS relpages) \
+        "SELECT c.* REPLACE (CAST(COALESCE(z.\"#r\", c.reltuples) AS FLOAT) AS reltuples) \
          FROM ({classes}) c LEFT JOIN ({sizes}) z ON z.\"#k\" = c.oid"
     ))
 }
@@ -157,7 +163,8 @@ async fn served(
     content: &Content<'_>,
     key: Option<String>,
 ) -> PgResult<String> {
-    if content.rows.len() <= TEXT_ROWS_MAX {
+    // Intervals are written as text only.
+    if content.rows.len() <= TEXT_ROWS_MAX || shape.name == "pg_timezone_names" {
         return Ok(content::values_sql(shape, content));
     }
     let path = written(source.session, content::batch(shape, content)?).await?;

@@ -203,10 +203,13 @@ public class Client {
                 statement.execute("CREATE VIEW jd_v AS SELECT id, name FROM jd");
             }
             metadata(connection);
+            System.out.println("did connect create introspect");
             statements(connection);
+            System.out.println("did insert parameters transaction");
             generated(connection);
             CopyManager copy = connection.unwrap(PGConnection.class).getCopyAPI();
             equal(copy.copyIn("COPY jd (id, name) FROM STDIN", new StringReader("2001\ta\n2002\tb\n")), 2L);
+            System.out.println("did bulk");
             StringWriter out = new StringWriter();
             copy.copyOut("COPY (SELECT id FROM jd WHERE id > 2000 AND id < 3000 ORDER BY id) TO STDOUT", out);
             equal(out.toString(), "2001\n2002\n");
@@ -216,6 +219,7 @@ public class Client {
                 fails("57014", () -> statement.executeQuery(LONG));
             }
             equal(number(connection, "SELECT 1"), 1L);
+            System.out.println("did error cancel");
             try (Statement statement = connection.createStatement()) {
                 statement.execute("DROP VIEW jd_v");
                 statement.execute("DROP TABLE jd_auto");

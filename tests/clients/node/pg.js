@@ -6,7 +6,7 @@ const { Client, Pool } = require("pg");
 const Cursor = require("pg-cursor");
 const QueryStream = require("pg-query-stream");
 const { from, to } = require("pg-copy-streams");
-const { assert, place, LONG, fails, run } = require("./place");
+const { assert, did, place, LONG, fails, run } = require("./place");
 
 run(async () => {
   const client = new Client(place);
@@ -19,6 +19,7 @@ run(async () => {
   assert.deepEqual(columns.rows.map((r) => r.type), ["integer", "character varying(20)", "timestamp with time zone", "json", "text[]"]);
   assert.equal(typeof columns.rows[0].attrelid, "number"); // oid: int8 would be a string
 
+  did("connect", "create", "introspect");
   const added = await client.query("INSERT INTO np VALUES ($1, $2, now(), $3, $4) RETURNING id, doc, list", [1, "it's", { a: [1] }, ["x", "y,z"]]);
   assert.deepEqual(added.rows[0], { id: 1, doc: { a: [1] }, list: ["x", "y,z"] });
   for (const name of ["a", "b"]) await client.query({ name: "add", text: "INSERT INTO np (id, name) VALUES ($1, $2)", values: [name === "a" ? 2 : 3, name] });
@@ -28,6 +29,7 @@ run(async () => {
   for await (const chunk of client.query(to("COPY (SELECT id FROM np WHERE id < 4 ORDER BY id) TO STDOUT WITH (FORMAT csv)"))) out += chunk;
   assert.equal(out, "1\n2\n3\n");
 
+  did("insert", "bulk", "parameters");
   const cursor = client.query(new Cursor("SELECT id FROM np WHERE id >= $1 ORDER BY id", [100]));
   assert.deepEqual((await cursor.read(2)).map((r) => r.id), [100, 101]);
   assert.deepEqual((await cursor.read(1)).map((r) => r.id), [102]);
@@ -60,8 +62,10 @@ run(async () => {
   assert.equal((await client.query("SELECT count(*)::int AS n FROM np WHERE id = 9999")).rows[0].n, 1);
   await client.query("ROLLBACK");
   assert.equal((await client.query("SELECT count(*)::int AS n FROM np WHERE id = 9999")).rows[0].n, 0);
+  did("transaction");
   await fails("42P01", () => client.query("SELECT * FROM nowhere"));
   await fails("22P02", () => client.query("SELECT $1::int", ["x"]));
+  did("error");
   await client.query("SET statement_timeout = '1s'");
   await fails("57014", () => client.query(LONG));
   await client.query("RESET statement_timeout");
@@ -82,6 +86,7 @@ run(async () => {
   killer.connection.connect(place.port, place.host);
   await cancelled;
   await query.end();
+  did("cancel");
   await client.query("DROP TABLE np");
   await client.end();
 

@@ -2,7 +2,7 @@
 "use strict";
 require("reflect-metadata");
 const { DataSource, EntitySchema, Table, TableColumn } = require("typeorm");
-const { assert, place, LONG, fails, run } = require("./place");
+const { assert, did, place, LONG, fails, run } = require("./place");
 
 const Cat = new EntitySchema({
   name: "Cat",
@@ -106,9 +106,11 @@ run(async () => {
   const cats = source.getRepository("Cat");
   await cats.insert({ id: 1, name: "Tom", weight: 4.5, born: new Date("2024-01-01T00:00:00Z"), tags: ["a", "b,c"] });
   await cats.insert(Array.from({ length: 50 }, (_, n) => ({ id: n + 2, name: `cat ${n}` })));
+  did("connect", "create", "introspect", "insert", "bulk");
   const tom = await cats.findOneByOrFail({ name: "Tom" });
   assert.deepEqual([tom.id, tom.weight, tom.tags], ["1", "4.50", ["a", "b,c"]]);
   assert.equal(await cats.createQueryBuilder("c").where("c.id > :id", { id: 40 }).getCount(), 11);
+  did("parameters");
   await assert.rejects(
     source.transaction(async (manager) => {
       await manager.insert("Cat", { id: 999, name: "gone" });
@@ -118,11 +120,14 @@ run(async () => {
     /rolled back/,
   );
   assert.equal(await cats.countBy({ id: 999 }), 0);
+  did("transaction");
   await fails("42P01", () => source.query("SELECT * FROM nowhere"));
+  did("error");
   const slow = fails("57014", () => source.query(LONG));
   const stop = async () => source.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query = $1", [LONG]);
   for (let tries = 0; tries < 100 && (await stop()).length === 0; tries++) await new Promise((done) => setTimeout(done, 100));
   await slow;
+  did("cancel");
   await generated(source);
   const same = await source.driver.createSchemaBuilder().log();
   assert.deepEqual(same.upQueries.map((q) => q.query), []);

@@ -7,7 +7,7 @@ from decimal import Decimal
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
 import pyodbc  # noqa: E402 - after the path
-from place import DATABASE, HOST, LONG, PORT, USER, equal, fails, later  # noqa: E402
+from place import DATABASE, HOST, LONG, PORT, USER, did, equal, fails, later  # noqa: E402
 
 DRIVER = os.environ.get("ODBC_DRIVER", "PostgreSQL Unicode")
 
@@ -36,23 +36,28 @@ def main():
     equal({"int8", "varchar", "numeric", "date"} - {row.type_name for row in cursor.getTypeInfo()}, set())
     equal([row.procedure_name for row in cursor.procedures(schema="public")], [])
     equal(connection.getinfo(pyodbc.SQL_DBMS_NAME), "PostgreSQL")
+    did("connect", "create", "introspect")
     cursor.execute("INSERT INTO od (id, name, amount) VALUES (?, ?, ?)", 1, "it's", "2.50")
     cursor.executemany("INSERT INTO od (id, name) VALUES (?, ?)", [(n, f"n{n}") for n in range(2, 52)])
     connection.commit()
     cursor.execute("SELECT count(*), max(name) FROM od WHERE id > ?", 40)
     equal(tuple(cursor.fetchone()), (11, "n51"))
+    did("insert", "bulk", "parameters")
     cursor.execute("INSERT INTO od (id) VALUES (9999)")
     connection.rollback()
     cursor.execute("SELECT count(*) FROM od WHERE id = 9999")
     equal(cursor.fetchone()[0], 0)
+    did("transaction")
     fails("42P01", lambda error: error.args[0], lambda: cursor.execute("SELECT * FROM nowhere"))
     connection.rollback()
     rows = cursor.execute("SELECT id, name, amount, at FROM od ORDER BY id").fetchmany(2)
     equal([c[1] for c in cursor.description][1], str)
     equal([(r.id, r.name, r.amount) for r in rows], [(1, "it's", Decimal("2.50")), (2, "n2", None)])
+    did("error")
     later(cursor.cancel)
     fails("HY008", lambda error: "HY008" if error.args[0] in ("HY008", "57014", "HYT00") else error.args[0], lambda: cursor.execute(LONG))
     connection.rollback()
+    did("cancel")
     for table in ("VIEW od_view", "TABLE od_child"):
         cursor.execute(f"DROP {table}")
     cursor.execute("DROP TABLE od")

@@ -50,4 +50,5 @@ grep -q "canceling statement due to statement timeout" "$folder/out" || fail "it
 # Introspection: what a run without -n looks for first.
 grep -q "pgbench_branches" <("$bin/pgbench" -t 1 2>&1) || fail "the tables of pgbench -i are missed"
 ask "DROP TABLE pb"
+echo "did connect introspect create insert parameters transaction error cancel"
 echo ok

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 
 import asyncpg
-from place import DATABASE, HOST, LONG, PORT, USER, equal
+from place import DATABASE, HOST, LONG, PORT, USER, did, equal
 
 
 async def fails(state, work):
@@ -74,7 +74,9 @@ async def pool():
 async def main():
     connection = await asyncpg.connect(host=HOST, port=PORT, database=DATABASE, user=USER)
     await connection.execute("CREATE TABLE apg (id bigint PRIMARY KEY, name varchar(20), amount numeric, at timestamptz)")
+    did("connect", "create")
     await introspect(connection)
+    did("introspect")
     await codecs(connection)
     await unknown(connection)
     await pool()
@@ -82,9 +84,11 @@ async def main():
     found = await connection.fetchrow("INSERT INTO apg VALUES ($1, $2, $3, $4) RETURNING id, at", 1, "é", Decimal("1.5"), now)
     equal(tuple(found), (1, now))
     await connection.executemany("INSERT INTO apg (id, name) VALUES ($1, $2)", [(n, f"n{n}") for n in range(2, 52)])
+    did("insert")
     text = io.BytesIO(b"".join(b"%d,c\n" % n for n in range(100, 200)))
     await connection.copy_to_table("apg", source=text, columns=["id", "name"], format="csv")
     equal(await connection.fetchval("SELECT count(*) FROM apg WHERE id > $1", 50), 101)
+    did("bulk", "parameters")
     async with connection.transaction():
         ids = [row["id"] async for row in connection.cursor("SELECT id FROM apg WHERE id >= $1 ORDER BY id", 100, prefetch=7)]
     equal(ids, list(range(100, 200)))
@@ -95,7 +99,9 @@ async def main():
         equal(await connection.fetchval("SELECT count(*) FROM apg WHERE id = 9999"), 1)
     await block.rollback()
     equal(await connection.fetchval("SELECT count(*) FROM apg WHERE id = 9999"), 0)
+    did("transaction")
     await fails("42P01", connection.fetch("SELECT * FROM nowhere"))
+    did("error")
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await fails("25006", connection.execute("INSERT INTO apg (id) VALUES (9999)"))
     heard = asyncio.get_running_loop().create_future()
@@ -108,6 +114,7 @@ async def main():
     except asyncio.TimeoutError:
         pass
     equal(await connection.fetchval("SELECT 1"), 1)
+    did("cancel")
     await connection.execute("DROP TABLE apg")
     await connection.close()
     print("ok")

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import django
 from django.conf import settings
-from place import DATABASE, HOST, LONG, PORT, USER, equal, later
+from place import DATABASE, HOST, LONG, PORT, USER, did, equal, later
 
 # An application without files: its models are below.
 kit = types.ModuleType("kit")
@@ -194,6 +194,7 @@ def version():
 
 def main():
     migrations()
+    did("connect", "create")
     with connection.schema_editor() as editor:
         editor.create_model(Place)
         editor.create_model(Visit)
@@ -202,9 +203,13 @@ def main():
     with connection.schema_editor() as editor:
         editor.remove_field(Place, nickname())
     inspectdb()
+    did("introspect")
     rows()
+    did("insert", "bulk", "parameters")
     blocks()
+    did("transaction")
     errors()
+    did("error", "cancel")
     with connection.schema_editor() as editor:
         editor.delete_model(Visit)
         editor.delete_model(Place)

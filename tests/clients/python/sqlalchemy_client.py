@@ -13,7 +13,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from place import DATABASE, HOST, LONG, PORT, USER, equal, later
+from place import DATABASE, HOST, LONG, PORT, USER, did, equal, later
 from sqlalchemy import (
     ARRAY, JSON, BigInteger, Boolean, CheckConstraint, Column, Date, DateTime, Float, ForeignKey, Identity, Integer,
     Interval, LargeBinary, REAL, MetaData, Numeric, Sequence, SmallInteger, String, Table, Text, Time, UniqueConstraint, Uuid, any_, create_engine,
@@ -280,12 +280,16 @@ def main():
             connection.execute(text("CREATE SCHEMA sa_other"))
             connection.execute(text("CREATE TABLE sa_other.far (id integer PRIMARY KEY, order_id bigint REFERENCES sa_order (id))"))
             connection.execute(text("CREATE VIEW sa_view AS SELECT id, amount FROM sa_order"))
+        did("connect", "create")
         reflection(engine)
         autogenerate(engine, metadata)
+        did("introspect")
         migrations(f"postgresql+{driver}://{WHERE}")
         core(engine)
+        did("insert", "bulk", "error", "cancel")
         values(engine, types)
         orm(engine)
+        did("parameters", "transaction")
         with engine.begin() as connection:
             connection.execute(text("DROP VIEW sa_view"))
             connection.execute(text("DROP SCHEMA sa_other CASCADE"))

@@ -134,9 +134,17 @@ fn attribute<'a>(relation: &Relation<'a>, column: &Column<'a>) -> Vec<Cell<'a>> 
         column.not_null && !view,
         column.default.is_some(),
         true,
-        ty.map_or(0, |t| t.collation),
+        collation(relation, ty.map_or(0, |t| t.collation)),
         column.identity.and_then(super::sequence::identity).unwrap_or_default(),
     ]
+}
+
+/// Columns of Postgres' own tables have collation "C" where others have the default.
+fn collation(relation: &Relation<'_>, own: u32) -> u32 {
+    const DEFAULT: u32 = 100;
+    const C: u32 = 950;
+    let system = matches!(relation.source, Source::System) && relation.kind == 'r';
+    if system && own == DEFAULT && relation.namespace == oids::PG_CATALOG { C } else { own }
 }
 
 pub fn defaults<'a>(relations: &[Relation<'a>]) -> Content<'a> {

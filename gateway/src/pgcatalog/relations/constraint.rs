@@ -84,7 +84,7 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
 }
 
 /// Columns whose name is a word of the expression.
-fn named(table: &TableDef, expression: &str) -> Vec<ColumnId> {
+pub fn named(table: &TableDef, expression: &str) -> Vec<ColumnId> {
     let words = || expression.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
     let named = |c: &&ColumnDef| words().any(|w| w == c.name) || expression.contains(&format!("\"{}\"", c.name));
     table.columns.iter().filter(named).map(|c| c.id).collect()

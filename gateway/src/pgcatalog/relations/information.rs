@@ -288,6 +288,11 @@ pub fn constraint_column_usage<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a
                 let schema = book::sql_schema(&target.0);
                 columns.into_iter().map(|c| (schema, target.1.as_str(), c.name.as_str())).collect()
             }
+            ConstraintKind::Check { expression } => super::constraint::named(con.table, expression)
+                .iter()
+                .filter_map(|id| con.table.column_by_id(*id))
+                .map(|c| (con.schema, con.table.name.as_str(), c.name.as_str()))
+                .collect(),
             _ => key_columns(con.constraint)
                 .unwrap_or_default()
                 .iter()

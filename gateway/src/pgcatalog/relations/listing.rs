@@ -14,8 +14,17 @@ const NAMESPACE: u32 = 2615;
 
 pub fn namespaces<'a>(namespaces: &[Namespace<'a>]) -> Content<'a> {
     let owner = |oid| if oid == oids::PUBLIC { oids::DATABASE_OWNER } else { oids::OWNER };
-    let rows = namespaces.iter().map(|space| row![space.oid, space.name, owner(space.oid)]);
-    Content { columns: &["oid", "nspname", "nspowner"], rows: rows.collect() }
+    // As PostgreSQL 15 makes it: who owns the database may make things there.
+    let rights = |oid| match oid == oids::PUBLIC {
+        true => Cell::Texts(vec!["pg_database_owner=UC/pg_database_owner".into(), "=U/pg_database_owner".into()]),
+        false => Cell::Null,
+    };
+    let rows = namespaces.iter().map(|space| {
+        let mut row = row![space.oid, space.name, owner(space.oid)];
+        row.push(rights(space.oid));
+        row
+    });
+    Content { columns: &["oid", "nspname", "nspowner", "nspacl"], rows: rows.collect() }
 }
 
 /// A comment: object, catalog it is in, column or 0, text.

@@ -2,9 +2,11 @@
 
 mod class;
 mod constraint;
+mod counters;
 mod information;
 mod internal;
 mod listing;
+mod privileges;
 mod sequence;
 mod server;
 
@@ -41,6 +43,10 @@ pub fn fixed(schema: &str, name: &str) -> Option<Content<'static>> {
         ("internal", "types") => Some(internal::types()),
         ("internal", "procedures") => Some(internal::procedures()),
         ("internal", "keywords") => Some(internal::keywords()),
+        ("internal", "dictionaries") => Some(internal::dictionaries()),
+        ("internal", "operators") => Some(internal::operators()),
+        ("internal", "token_types") => Some(internal::token_types()),
+        ("internal", "descriptions") => Some(internal::system_descriptions()),
         _ => None,
     }
 }
@@ -61,7 +67,26 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("pg_catalog", "pg_index") => constraint::indexes(book),
         ("pg_catalog", "pg_indexes") => constraint::index_list(book),
         ("pg_catalog", "pg_sequence") => sequence::sequences(book),
-        ("pg_catalog", "pg_depend") => sequence::dependencies(book),
+        ("pg_catalog", "pg_depend") => {
+            let mut all = sequence::dependencies(book);
+            all.rows.extend(counters::constraint_dependencies(book));
+            all.rows.extend(counters::view_dependencies(book, source));
+            all
+        }
+        ("pg_catalog", "pg_rewrite") => counters::rules(book),
+        ("pg_catalog", "pg_stat_user_indexes" | "pg_stat_all_indexes") => counters::indexes(book),
+        ("pg_catalog", "pg_statio_user_tables" | "pg_statio_all_tables") => counters::table_blocks(book),
+        ("information_schema", "role_table_grants" | "table_privileges") => {
+            privileges::of_tables(&system(), book, source)
+        }
+        ("information_schema", "role_column_grants" | "column_privileges") => {
+            privileges::of_columns(&system(), book, source)
+        }
+        ("information_schema", "column_udt_usage") => privileges::type_usage(&system(), book, source),
+        ("information_schema", "data_type_privileges") => privileges::of_types(&system(), book, source),
+        ("information_schema", "element_types") => privileges::element_types(book, source),
+        ("information_schema", "constraint_table_usage") => privileges::constraint_tables(book, source),
+        ("information_schema", "view_table_usage") => privileges::view_tables(book, source),
         ("information_schema", "sequences") => sequence::information(book, lake),
         ("pg_catalog", "pg_description") => listing::descriptions(book),
         ("pg_catalog", "pg_tables") => listing::tables(&system(), book, user),
@@ -87,4 +112,5 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
     })
 }
 
+pub use internal::{dictionary, operator};
 pub use server::{of_server, sizes};

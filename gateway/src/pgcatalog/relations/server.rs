@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use chrono::Utc;
+use chrono_tz::OffsetComponents as _;
+use chrono_tz::OffsetName as _;
 use duckmesh_catalog::{LakeId, SnapshotInfo, TableId, Totals};
 
 use super::Source;
@@ -33,7 +35,12 @@ pub async fn of_server<'a>(schema: &str, name: &str, source: &'a Source<'a>) -> 
         ("pg_catalog", "pg_database") => databases(session).await?,
         ("pg_catalog", "pg_authid") => authid(session),
         ("pg_catalog", "pg_roles") => roles(session),
-        ("pg_catalog", "pg_user") => users(session),
+        ("pg_catalog", "pg_user" | "pg_shadow") => users(session),
+        ("pg_catalog", "pg_stat_database") => super::counters::databases(session).await?,
+        ("pg_catalog", "pg_stat_bgwriter") => super::counters::writer(),
+        ("pg_catalog", "pg_timezone_names") => zones(session),
+        ("information_schema", "enabled_roles") => enabled_roles(session),
+        ("information_schema", "character_sets") => character_sets(session),
         ("pg_catalog", "pg_settings") => settings(session),
         ("pg_catalog", "pg_stat_activity") => activity(session),
         ("pg_catalog", "pg_sequences") => super::sequence::list(source).await?,
@@ -193,6 +200,41 @@ fn users(session: &ClientSession) -> Content<'_> {
     Content {
         columns: &["usename", "usesysid", "usecreatedb", "usesuper", "userepl", "usebypassrls", "passwd"],
         rows: vec![row![session.user.as_str(), oids::OWNER, true, true, true, true, "********"]],
+    }
+}
+
+/// The zones that are known, as they are now.
+fn zones(session: &ClientSession) -> Content<'static> {
+    let now = session.statement_time;
+    let rows = chrono_tz::TZ_VARIANTS.iter().map(|zone| {
+        let local = now.with_timezone(zone);
+        let offset = local.offset();
+        let seconds = (offset.base_utc_offset() + offset.dst_offset()).num_seconds();
+        let (sign, minutes) = (if seconds < 0 { "-" } else { "" }, seconds.abs() / 60);
+        let shown = format!("{sign}{:02}:{:02}:00", minutes / 60, minutes % 60);
+        let abbreviation = offset.abbreviation().map_or_else(|| local.format("%Z").to_string(), str::to_owned);
+        row![zone.name(), abbreviation, shown, !offset.dst_offset().is_zero()]
+    });
+    Content { columns: &["name", "abbrev", "utc_offset", "is_dst"], rows: rows.collect() }
+}
+
+fn enabled_roles(session: &ClientSession) -> Content<'_> {
+    let own = std::iter::once(session.user.as_str()).chain(predefined().map(|(_, name)| name));
+    Content { columns: &["role_name"], rows: own.map(|name| row![name]).collect() }
+}
+
+fn character_sets(session: &ClientSession) -> Content<'_> {
+    let lake = session.lake.info.name.as_str();
+    Content {
+        columns: &[
+            "character_set_name",
+            "character_repertoire",
+            "form_of_use",
+            "default_collate_catalog",
+            "default_collate_schema",
+            "default_collate_name",
+        ],
+        rows: vec![row!["UTF8", "UCS", "UTF8", lake, "pg_catalog", LOCALE]],
     }
 }
 

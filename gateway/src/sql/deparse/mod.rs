@@ -66,6 +66,7 @@ pub fn seen(text: &str, visible: impl Fn(&str, &str) -> bool) -> String {
 pub struct Definitions {
     checks: HashMap<(TableId, String), Shown>,
     views: HashMap<ViewId, Shown>,
+    reads: HashMap<ViewId, Vec<(String, String)>>,
 }
 
 impl Definitions {
@@ -94,6 +95,7 @@ impl Definitions {
             }
         }
         for view in schema.views.values() {
+            all.reads.insert(view.id, view::reads(view, schema));
             if let Some(shown) = view::shown(view, schema) {
                 all.views.insert(view.id, shown);
             }
@@ -105,6 +107,12 @@ impl Definitions {
     #[must_use]
     pub fn check(&self, table: TableId, name: &str) -> Option<&Shown> {
         self.checks.get(&(table, name.to_owned()))
+    }
+
+    /// The relations that a view reads, each by SQL's name of its schema and its own.
+    #[must_use]
+    pub fn reads(&self, view: ViewId) -> &[(String, String)] {
+        self.reads.get(&view).map_or(&[], Vec::as_slice)
     }
 
     /// A view's query.
@@ -139,7 +147,7 @@ impl Names for OneTable<'_> {
             _ => return None,
         };
         let column = self.0.column(name)?;
-        Some((names::quoted(name), Class::of(&column.ty)?))
+        Some((names::quoted(name), Class::of(&column.ty)))
     }
 }
 
@@ -162,6 +170,7 @@ fn normal(text: &str, class: Class) -> Option<String> {
         Class::Interval => ColumnType::Interval,
         Class::Uuid => ColumnType::Uuid,
         Class::Jsonb => ColumnType::Jsonb,
+        Class::Other => return None,
     };
     let context = Arc::new(ValueContext::new(DateTime::UNIX_EPOCH));
     let mut builder = ColumnBuilder::new(&ty, 1).ok()?;

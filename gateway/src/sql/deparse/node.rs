@@ -24,13 +24,15 @@ pub enum Class {
     Uuid,
     Json,
     Jsonb,
+    /// Any other: its columns can be shown, and nothing be done with them.
+    Other,
 }
 
 impl Class {
-    /// None: a type whose expressions are shown as they were written.
-    pub fn of(ty: &ColumnType) -> Option<Self> {
+    /// The class of a type.
+    pub fn of(ty: &ColumnType) -> Self {
         use ColumnType as T;
-        Some(match ty {
+        match ty {
             T::Bool => Self::Bool,
             T::Int2 => Self::Int2,
             T::Int4 => Self::Int4,
@@ -50,8 +52,8 @@ impl Class {
             T::Uuid => Self::Uuid,
             T::Json => Self::Json,
             T::Jsonb => Self::Jsonb,
-            _ => return None,
-        })
+            _ => Self::Other,
+        }
     }
 
     /// Its name in a cast.
@@ -76,6 +78,7 @@ impl Class {
             Self::Uuid => "uuid",
             Self::Json => "json",
             Self::Jsonb => "jsonb",
+            Self::Other => "unknown",
         }
     }
 

@@ -41,7 +41,7 @@ impl Resolver<'_> {
             Expr::Value(value) => constant(&value.value)?,
             Expr::TypedString(typed) => {
                 let text = crate::sql::rewrite::string_of(&typed.value.value)?;
-                let class = Class::of(&types::resolve(&typed.data_type).ok()?)?;
+                let class = Class::of(&types::resolve(&typed.data_type).ok()?);
                 to(Typed { node: Node::Const(text, Class::Text), class: None }, class)?
             }
             Expr::Interval(_) => return None,
@@ -91,7 +91,7 @@ impl Resolver<'_> {
 
     fn cast(&self, expr: &Expr, ty: &sqlparser::ast::DataType) -> Option<Typed> {
         let ty = types::resolve(ty).ok()?;
-        let class = Class::of(&ty)?;
+        let class = Some(Class::of(&ty)).filter(|class| *class != Class::Other)?;
         let value = self.expr(expr)?;
         let limited = match &ty {
             duckmesh_catalog::ColumnType::Varchar(Some(_)) | duckmesh_catalog::ColumnType::Char(_) => true,
@@ -320,7 +320,7 @@ fn operands(op: &str, left: Typed, right: Typed) -> Option<(Node, Node, Class)> 
         numbers(l, r)
     } else if arithmetic {
         return dates(op, left, right, l, r);
-    } else if l == r && l != Class::Json || l.is_day() && r.is_day() {
+    } else if l == r && !matches!(l, Class::Json | Class::Other) || l.is_day() && r.is_day() {
         (l, r)
     } else {
         return None;

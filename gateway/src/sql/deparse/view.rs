@@ -1,10 +1,12 @@
 //! A view's query in PostgreSQL's layout: names resolved, `*` written out, one column a line.
 
-use duckmesh_catalog::{LakeSchema, ViewDef};
+use std::ops::ControlFlow;
+
+use duckmesh_catalog::{LakeSchema, ViewDef, schema::DEFAULT_SCHEMA};
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, OrderByExpr, OrderByKind,
     OrderBySort, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier,
-    TableFactor, Value,
+    TableFactor, Value, visit_relations,
 };
 
 use super::{
@@ -50,6 +52,25 @@ pub fn shown(view: &ViewDef, schema: &LakeSchema) -> Option<Shown> {
     let parsed = parse::query(sql).ok()?;
     let text = |pretty| Some(format!("{};", Writer { view, schema, pretty }.query(&parsed)?));
     Some(Shown { full: text(false)?, pretty: text(true)? })
+}
+
+/// The tables and views of the lake that a view reads.
+pub fn reads(view: &ViewDef, schema: &LakeSchema) -> Vec<(String, String)> {
+    let sql = view.postgres_sql.as_deref().filter(|sql| sql.len() <= TEXT_BYTES_MAX);
+    let Some(parsed) = sql.and_then(|sql| parse::query(sql).ok()) else { return Vec::new() };
+    let mut found = Vec::new();
+    let _ = visit_relations(&parsed, |name| {
+        if let Some([space, relation]) = quote::parts(name).as_deref() {
+            let own = if space == "public" { DEFAULT_SCHEMA } else { space.as_str() };
+            let pair = (space.clone(), relation.clone());
+            let exists = schema.table(own, relation).is_some() || schema.view(own, relation).is_some();
+            if exists && !found.contains(&pair) {
+                found.push(pair);
+            }
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    found
 }
 
 struct Writer<'a> {
@@ -180,12 +201,10 @@ impl Writer<'_> {
         };
         let (schema, relation) = self.named(name)?;
         let columns: Vec<(String, Class)> = match self.schema.table(&schema, &relation) {
-            Some(table) => {
-                table.columns.iter().map(|c| Some((c.name.clone(), Class::of(&c.ty)?))).collect::<Option<_>>()?
-            }
+            Some(table) => table.columns.iter().map(|c| (c.name.clone(), Class::of(&c.ty))).collect(),
             None => {
                 let view = self.schema.view(&schema, &relation)?;
-                view.columns.iter().map(|(name, ty)| Some((name.clone(), Class::of(ty)?))).collect::<Option<_>>()?
+                view.columns.iter().map(|(name, ty)| (name.clone(), Class::of(ty))).collect()
             }
         };
         if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) || columns.is_empty() {

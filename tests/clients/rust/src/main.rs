@@ -29,6 +29,7 @@ async fn main() -> Result {
     };
     tokio_postgres_client(&place).await?;
     sqlx_client(&place).await?;
+    println!("did connect introspect create insert bulk parameters transaction error cancel");
     println!("ok");
     Ok(())
 }
