@@ -24,7 +24,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_ts_parser_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_ts_template_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_get_userbyid", "l>M", USER_BY_ID),
-    ("pg_encoding_to_char", "a>M", "(CASE CAST($1 AS INTEGER) WHEN 6 THEN 'UTF8' WHEN 0 THEN 'SQL_ASCII' ELSE '' END)"),
+    ("pg_encoding_to_char", "a>M", ENCODING_NAME),
     (
         "pg_char_to_encoding",
         "t>i",
@@ -288,6 +288,13 @@ const COLUMN_COMMENT: &str =
     "(SELECT \"#v\" FROM \"s_internal_descriptions\" WHERE \"#k\" = $1 AND \"#c\" = 'pg_class' AND \"#n\" = $2)";
 const SIZE: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0)";
 
+/// Encodings by their number, from 0.
+const ENCODING_NAME: &str = "CASE WHEN $1 IS NULL THEN NULL WHEN CAST($1 AS INTEGER) < 0 THEN '' ELSE COALESCE(list_extract([\
+    'SQL_ASCII', 'EUC_JP', 'EUC_CN', 'EUC_KR', 'EUC_TW', 'EUC_JIS_2004', 'UTF8', 'MULE_INTERNAL', \
+    'LATIN1', 'LATIN2', 'LATIN3', 'LATIN4', 'LATIN5', 'LATIN6', 'LATIN7', 'LATIN8', 'LATIN9', \
+    'LATIN10', 'WIN1256', 'WIN1258', 'WIN866', 'WIN874', 'KOI8R', 'WIN1251', 'WIN1252', 'ISO_8859_5', \
+    'ISO_8859_6', 'ISO_8859_7', 'ISO_8859_8', 'WIN1250', 'WIN1253', 'WIN1254', 'WIN1255', 'WIN1257', \
+    'KOI8U', 'SJIS', 'BIG5', 'GBK', 'UHC', 'GB18030', 'JOHAB', 'SHIFT_JIS_2004'], CAST($1 AS INTEGER) + 1), '') END";
 /// The types of a vector: `integer, text`.
 const VECTOR_TYPES: &str = "CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SELECT string_agg(t.\"#v\" || t.\"#a\", ', ' ORDER BY u.i) \
     FROM (SELECT unnest($1) AS o, unnest(range(len($1))) AS i) u JOIN \"s_internal_types\" t ON t.\"#k\" = u.o), '') END";

@@ -53,7 +53,8 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
             if relation.kind == 'v' { 0 } else { relation.oid },
         ];
         row.extend([
-            Cell::Float(if relation.kind == 'v' { 0.0 } else { NOT_ANALYZED }),
+            i32::from(relation.kind == 'i').into(),
+            Cell::Float(if matches!(relation.kind, 'v' | 'i') { 0.0 } else { NOT_ANALYZED }),
             keys.gt(&0).into(),
             "p".into(),
             relation.kind.into(),
@@ -74,6 +75,7 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
             "relowner",
             "relam",
             "relfilenode",
+            "relpages",
             "reltuples",
             "relhasindex",
             "relpersistence",
