@@ -13,7 +13,7 @@ RUN_CLIENTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all 
 RUN_FAULTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all --profile faults -E 'package(duckmesh-tests) and (test(crash) or test(worker_kill) or test(faults))'
 endif
 
-.PHONY: help duckdb setup build run demo test test-clients test-faults bench lint
+.PHONY: help duckdb setup build run demo test test-clients test-faults bench bench-catalog lint
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,10 @@ test-clients: setup duckdb ## programs of real clients, also those that need Nod
 test-faults: setup duckdb ## the crash loops, for long (DUCKMESH_FAULT_ROUNDS=n)
 	$(CARGO) build --workspace --tests --bins
 	DUCKMESH_FAULT_ROUNDS=$${DUCKMESH_FAULT_ROUNDS:-100} $(RUN_FAULTS)
+
+bench-catalog: duckdb ## what clients ask of the catalog, with a thousand tables; prints times
+	$(CARGO) build --release --workspace --bins
+	BENCH_ONLY=catalog $${CARGO_TARGET_DIR:-target}/release/bench
 
 bench: duckdb ## side by side with PostgreSQL and DuckDB; prints ratios
 	@deploy/setup.sh bench

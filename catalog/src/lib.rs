@@ -27,6 +27,7 @@ pub mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod token;
+pub mod totals;
 pub mod types;
 
 pub use catalog::{Catalog, Location};
@@ -45,4 +46,5 @@ pub use schema::{
 pub use sequences::{Identity, SequenceDef, SequenceSpec};
 pub use snapshots::{SnapshotInfo, SnapshotRow};
 pub use token::Token;
+pub use totals::Totals;
 pub use types::ColumnType;

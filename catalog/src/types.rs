@@ -120,6 +120,8 @@ impl SystemType {
             oid::INT2 => "smallint",
             oid::REGPROC => "regproc",
             oid::REGPROCEDURE => "regprocedure",
+            oid::REGOPERATOR => "regoperator",
+            oid::REGDICTIONARY => "regdictionary",
             oid::REGCLASS => "regclass",
             oid::REGTYPE => "regtype",
             oid::REGNAMESPACE => "regnamespace",
@@ -165,6 +167,8 @@ pub mod oid {
     pub const REGCLASS: u32 = 2205;
     pub const REGTYPE: u32 = 2206;
     pub const REGPROCEDURE: u32 = 2202;
+    pub const REGOPERATOR: u32 = 2204;
+    pub const REGDICTIONARY: u32 = 3769;
     pub const REGNAMESPACE: u32 = 4089;
     pub const REGROLE: u32 = 4096;
     pub const XID: u32 = 28;
@@ -210,6 +214,8 @@ pub mod oid {
             JSONB => 3807,
             REGPROC => 1008,
             REGPROCEDURE => 2207,
+            REGOPERATOR => 2209,
+            REGDICTIONARY => 3770,
             REGCLASS => 2210,
             REGTYPE => 2211,
             REGNAMESPACE => 4090,
@@ -227,7 +233,10 @@ pub mod oid {
     /// Whether the text form of its values is the name of what their number stands for.
     #[must_use]
     pub const fn is_named(oid: u32) -> bool {
-        matches!(oid, REGPROC | REGPROCEDURE | REGCLASS | REGTYPE | REGNAMESPACE | REGROLE)
+        matches!(
+            oid,
+            REGPROC | REGPROCEDURE | REGOPERATOR | REGDICTIONARY | REGCLASS | REGTYPE | REGNAMESPACE | REGROLE
+        )
     }
 
     /// The element's oid of an array type's oid.

@@ -52,7 +52,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     eprintln!("ready: psql \"host={} port={} dbname={FIRST_LAKE}\"", address.ip(), address.port());
     let limits = WireLimits { connections_max: config.max_connections, drain: config.drain, ..WireLimits::default() };
     let connector = Arc::new(SessionConnector(server.clone()));
-    let registry = Arc::new(wire::cancel::CancelRegistry::default());
+    let registry = server.cancels.clone();
     let accept = tokio::spawn(wire::listener::listen(listener, connector, registry, Arc::new(limits), shutdown));
 
     stop.await;

@@ -44,3 +44,15 @@ SELECT table_name, column_name, is_nullable, data_type, udt_name, character_maxi
 SELECT name, count(*) FROM cat GROUP BY id;
 SELECT TRUE, FALSE AS no, current_user = session_user AS same;
 DROP TABLE cat;
+SELECT oidvectortypes(proargtypes) FROM pg_proc WHERE proname = 'starts_with';
+SELECT 'pg_catalog.trigger'::regtype, 96::regoperator, '=(integer,integer)'::regoperator::oid;
+SELECT * FROM pg_partition_tree('pg_class');
+SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname IN ('now', 'generate_series', 'array_agg_transfn', 'lpad') AND prosqlbody IS NULL AND prokind = 'f' ORDER BY oid;
+SELECT tokid, alias, description FROM ts_token_type(3722::oid) ORDER BY 1;
+SELECT name, setting, unit, category, short_desc, extra_desc, context, vartype, min_val, max_val, enumvals, boot_val FROM pg_settings WHERE name IN ('work_mem', 'seq_page_cost', 'log_file_mode', 'wal_level', 'autovacuum_naptime', 'lock_timeout', 'enable_sort', 'search_path') ORDER BY 1;
+SELECT count(*) FROM pg_settings WHERE name NOT LIKE 'duckmesh.%';
+SELECT pg_cancel_backend(2000000000), pg_terminate_backend(2000000001);
+SELECT pg_size_pretty(123456::numeric), pg_size_pretty(sum(n)) FROM generate_series(1, 100000) AS g(n);
+SELECT col_description('pg_class'::regclass, 1), obj_description('int4pl'::regproc, 'pg_proc');
+SELECT feature_id, sub_feature_id, is_supported FROM information_schema.sql_features WHERE feature_id LIKE 'E%' ORDER BY 1, 2;
+SELECT privilege_type, is_grantable FROM information_schema.role_table_grants WHERE table_name = 'pg_class' ORDER BY 1, 2;

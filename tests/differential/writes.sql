@@ -14,8 +14,9 @@ INSERT INTO t VALUES (7, 'ok', 1, -1);
 INSERT INTO t VALUES (7, 'ok', 1, NULL, NULL) RETURNING c, b;
 INSERT INTO t VALUES (8, 'ok', 1.005) RETURNING n;
 INSERT INTO t VALUES (9, 1, '2', '3');
--- differs: not yet: position
 INSERT INTO t VALUES ('x');
+INSERT INTO t (id, name, n) VALUES (1, 'a', 1), (2, 'b', 'x');
+INSERT INTO t (id) VALUES ('99999999999999');
 INSERT INTO t VALUES (1, 2, 3, 4, true, 6);
 INSERT INTO t (id, id) VALUES (1, 1);
 INSERT INTO t (missing) VALUES (1);

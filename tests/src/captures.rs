@@ -100,7 +100,8 @@ impl Side {
         oid
     }
 
-    fn run(&mut self, statement: &Captured) -> Answer {
+    /// Runs a statement.
+    pub fn run(&mut self, statement: &Captured) -> Answer {
         let sql = self.filled(&statement.sql);
         if !statement.extended {
             return self.client.query(&sql).into_iter().last().unwrap_or_default();
@@ -169,6 +170,8 @@ pub fn run(statement: &Captured, postgres: &mut Side, duckmesh: &mut Side) -> Ou
         return Outcome::Shape(first_difference(&a, &b));
     }
     let (a, b) = (rows(&theirs), rows(&ours));
+    // What DuckMesh has besides: its schema, its settings.
+    let b: Vec<String> = b.into_iter().filter(|line| !line.contains("duckmesh") || a.contains(line)).collect();
     if a == b { Outcome::Same } else { Outcome::Rows(first_difference(&a, &b)) }
 }
 
@@ -224,8 +227,16 @@ pub struct Row {
 
 /// The grid, and below it every reason.
 #[must_use]
-pub fn page(grid: &BTreeMap<String, Row>, reasons: &BTreeMap<String, usize>) -> String {
-    let mut page = String::from(HEAD);
+pub fn page(grid: &BTreeMap<String, Row>, reasons: &BTreeMap<String, usize>, clients: &str) -> String {
+    let mut page = String::from(CLIENTS);
+    for line in clients.lines().filter(|line| !line.starts_with('#')) {
+        let mut cells = line.split('\t');
+        let (name, did) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
+        let did: Vec<&str> = did.split(' ').collect();
+        let marks = CAPABILITIES.iter().map(|what| if did.contains(what) { "yes" } else { "-" });
+        let _ = writeln!(page, "| {name} | {} |", marks.collect::<Vec<_>>().join(" | "));
+    }
+    page.push_str(HEAD);
     let mut sum = Row::default();
     let line = |name: &str, row: &Row| {
         format!("| {name} | {} | {} | {} | {} | {} |\n", row.statements, row.same, row.rows, row.shape, row.refused)
@@ -246,14 +257,32 @@ pub fn page(grid: &BTreeMap<String, Row>, reasons: &BTreeMap<String, usize>) -> 
     page
 }
 
-const HEAD: &str = "# Compatibility
+/// What the program of a client can show that it does.
+pub const CAPABILITIES: [&str; 9] =
+    ["connect", "introspect", "create", "insert", "bulk", "parameters", "transaction", "error", "cancel"];
+
+const CLIENTS: &str = "# Compatibility
+
+## Clients
+
+Each has a program in `tests/clients` that passes on PostgreSQL 15 and on DuckMesh, and says what it has done: connected; looked at
+what there is; made tables; inserted; loaded in bulk; queried with parameters; taken a transaction back; got an error with
+its SQLSTATE and gone on; stopped a running statement. `-`: the client does not do that, or not through this program. The
+grid is `tests/clients/grid.tsv`, which each program's run is compared with.
+
+| client | connect | introspect | create | insert | bulk load | parameters | transaction | error | cancel |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+";
+
+const HEAD: &str = "
+## The catalog
 
 What real clients ask of the catalog, recorded against PostgreSQL 15, and what DuckMesh answers beside PostgreSQL 15 on the
 same schema. This page is written by the suite `captures` (`DUCKMESH_WRITE_DOCS=1`), which fails where it is out of date.
 
-*same*: parameters, columns, types, modifiers, SQLSTATE and rows. *other rows*: all that, but other rows, because other things
-exist: DuckMesh has relations and functions of its own, and lacks some of PostgreSQL's. *other shape* and *refused* have a
-reason each, below.
+*same*: parameters, columns, types, modifiers, SQLSTATE and rows, but for rows about DuckMesh's own schema and settings. *other
+rows*: all that, but other rows, because other things exist: DuckMesh lacks some of PostgreSQL's functions, types and indexes.
+*other shape* and *refused* have a reason each, below.
 
 | client | statements | same | other rows | other shape | refused |
 | --- | ---: | ---: | ---: | ---: | ---: |

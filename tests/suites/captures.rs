@@ -69,7 +69,8 @@ fn captures_are_answered_as_postgres_does() {
     if let Some(path) = std::env::var_os("DUCKMESH_CAPTURES_LOG") {
         fs::write(path, &log).unwrap();
     }
-    let page = captures::page(&grid, &reasons);
+    let clients = fs::read_to_string(paths::tests("clients/grid.tsv")).unwrap();
+    let page = captures::page(&grid, &reasons, &clients);
     assert!(failed.is_empty(), "{page}\n{failed}");
     let path = paths::root().join("docs/compatibility.md");
     if std::env::var_os("DUCKMESH_WRITE_DOCS").is_some() {

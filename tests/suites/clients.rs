@@ -2,9 +2,12 @@
 //!
 //! The Python ones run with every other test; the rest is ignored and runs with `make test-clients`, which installs it.
 
-use std::{path::PathBuf, process::Command};
+use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
-use duckmesh_tests::harness::{Postgres, Server, WireClient, paths};
+use duckmesh_tests::{
+    captures::CAPABILITIES,
+    harness::{Postgres, Server, WireClient, paths},
+};
 
 /// A program and how it is run.
 struct Program {
@@ -49,6 +52,8 @@ programs! {
     clients_odbc_pyodbc: "pyodbc", python("odbc/pyodbc_client.py"), [];
     #[ignore = "make test-clients"]
     clients_rust: "rust", vec![installed("rust/debug/duckmesh-clients")], [];
+    clients_psql: "psql", vec![clients("psql/psql.sh")], [];
+    clients_pgbench: "pgbench", vec![clients("pgbench/pgbench.sh")], [];
     clients_postgres_fdw: "fdw", vec![clients("fdw/fdw.sh")], [];
 }
 
@@ -75,7 +80,33 @@ fn run(program: &Program) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let passed = output.status.success() && text(&output.stdout).trim_end().ends_with("ok");
         assert!(passed, "{} on {first}:\n{}{}", program.name, text(&output.stdout), text(&output.stderr));
+        compare_with_grid(program.name, &text(&output.stdout));
     }
+}
+
+/// What a program says it did is what `tests/clients/grid.tsv` says of it; with `DUCKMESH_WRITE_DOCS` it is written there.
+fn compare_with_grid(name: &str, printed: &str) {
+    let words: BTreeSet<&str> =
+        printed.lines().filter_map(|line| line.strip_prefix("did ")).flat_map(str::split_whitespace).collect();
+    assert!(words.iter().all(|word| CAPABILITIES.contains(word)), "{name} did {words:?}");
+    let did: Vec<&str> = CAPABILITIES.into_iter().filter(|what| words.contains(what)).collect();
+    let line = format!("{name}\t{}", did.join(" "));
+    let path = clients("grid.tsv");
+    if std::env::var_os("DUCKMESH_WRITE_DOCS").is_some() {
+        let file = fs::File::options().read(true).write(true).open(&path).expect("the grid");
+        // Programs run beside each other.
+        file.lock().expect("the grid for this program alone");
+        let grid = fs::read_to_string(&path).expect("the grid");
+        let own = format!("{name}\t");
+        let (heads, rest): (Vec<&str>, Vec<&str>) = grid.lines().partition(|line| line.starts_with('#'));
+        let mut lines: Vec<&str> = rest.into_iter().filter(|line| !line.starts_with(&own)).collect();
+        lines.push(&line);
+        lines.sort_unstable();
+        fs::write(&path, heads.into_iter().chain(lines).collect::<Vec<_>>().join("\n") + "\n").expect("the grid");
+        return;
+    }
+    let grid = fs::read_to_string(&path).expect("the grid");
+    assert!(grid.lines().any(|known| known == line), "{line:?} is not in {}", path.display());
 }
 
 fn clients(program: &str) -> PathBuf {

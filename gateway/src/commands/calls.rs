@@ -7,9 +7,9 @@ use std::{
 };
 
 use arrow::{
-    array::{Array as _, AsArray as _, Int64Array, RecordBatch},
+    array::{Array as _, ArrayRef, AsArray as _, BooleanArray, Int64Array, RecordBatch},
     compute::{CastOptions, cast, cast_with_options},
-    datatypes::{DataType, Int64Type},
+    datatypes::{DataType, Int64Type, Schema},
 };
 use duckmesh_catalog::{ColumnType, LakeSchema, SequenceDef, sequences::State};
 
@@ -22,13 +22,17 @@ use crate::{
         temporary::is_temporary_sequence,
     },
     sql::{
-        plan::{AdvisoryCall, CallArg, ParamType, QueryPlan, SessionCall, SessionFunction, SessionValue, SqlPart},
+        plan::{
+            AdvisoryCall, CallArg, ParamType, QueryPlan, RowCallKind, SessionCall, SessionFunction, SessionValue,
+            SqlPart,
+        },
         sequence,
     },
     value::{ColumnBuilder, Encoder, Param},
     wire::{
         PgError, PgResult, SqlState,
         backend::{Params, Session as _},
+        cancel::{CancelRegistry, Reason},
     },
 };
 
@@ -112,7 +116,10 @@ pub fn null_of(function: SessionFunction) -> String {
     use SessionFunction as F;
     let ty = match function {
         F::NextVal | F::CurrVal | F::LastVal | F::SetVal | F::SequenceLast => "BIGINT",
-        F::SequenceCalled | F::AdvisoryUnlock { .. } | F::AdvisoryLock(AdvisoryCall { tries: true, .. }) => "BOOLEAN",
+        F::SequenceCalled
+        | F::AdvisoryUnlock { .. }
+        | F::Signal { .. }
+        | F::AdvisoryLock(AdvisoryCall { tries: true, .. }) => "BOOLEAN",
         _ => "VARCHAR",
     };
     format!("CAST(NULL AS {ty})")
@@ -159,6 +166,14 @@ async fn one(
             sleep((micros_of(session, at)? - now) as f64 / 1e6).await;
             void
         }
+        (F::Signal { ends }, [number, ..]) => {
+            let number = read::<i32>(number, "integer")?;
+            let there = session.server.cancels.signal(number, reason(ends));
+            if !there {
+                session.notice(PgError::warning(SqlState::WARNING, no_process(number)));
+            }
+            Some(there.to_string())
+        }
         (F::AdvisoryUnlockAll, _) => {
             session.advisory.release_all();
             void
@@ -175,6 +190,14 @@ async fn one(
         (F::AdvisoryLock(call), keys) => lock(session, call, keys).await?,
         _ => None,
     })
+}
+
+fn reason(ends: bool) -> Reason {
+    if ends { Reason::Shutdown } else { Reason::User }
+}
+
+fn no_process(number: i32) -> String {
+    format!("PID {number} is not a PostgreSQL server process")
 }
 
 fn quoted(text: &str) -> String {
@@ -310,8 +333,14 @@ impl Numbers {
 
 /// The columns of a running query that the gateway makes.
 pub struct RowCalls {
-    columns: Vec<(usize, Arc<SequenceDef>, bool)>,
+    columns: Vec<(usize, RowCallOf)>,
     numbers: Numbers,
+    cancels: Arc<CancelRegistry>,
+}
+
+enum RowCallOf {
+    Sequence(Arc<SequenceDef>, bool),
+    Signal(Reason),
 }
 
 impl RowCalls {
@@ -327,14 +356,18 @@ impl RowCalls {
     ) -> PgResult<Option<Self>> {
         let mut columns = Vec::with_capacity(plan.row_calls.len());
         for call in &plan.row_calls {
-            let name = argument(session, &call.sequence, &plan.params, params)?.unwrap_or_default();
-            columns.push((call.column, sequence::resolve(&name, schema, &session.lookup_path())?, call.sets));
+            let made = match &call.kind {
+                RowCallKind::Sequence { name, sets } => {
+                    super::writable(session, if *sets { "setval()" } else { "nextval()" })?;
+                    let name = argument(session, name, &plan.params, params)?.unwrap_or_default();
+                    RowCallOf::Sequence(sequence::resolve(&name, schema, &session.lookup_path())?, *sets)
+                }
+                RowCallKind::Signal { ends } => RowCallOf::Signal(reason(*ends)),
+            };
+            columns.push((call.column, made));
         }
-        if columns.is_empty() {
-            return Ok(None);
-        }
-        super::writable(session, if columns.iter().any(|c| c.2) { "setval()" } else { "nextval()" })?;
-        Ok(Some(Self { columns, numbers: Numbers::of(session) }))
+        let cancels = session.server.cancels.clone();
+        Ok((!columns.is_empty()).then(|| Self { columns, numbers: Numbers::of(session), cancels }))
     }
 
     /// Puts the values into a batch.
@@ -343,26 +376,41 @@ impl RowCalls {
     /// Of the sequences.
     pub async fn fill(&self, batch: RecordBatch) -> PgResult<RecordBatch> {
         let mut arrays = batch.columns().to_vec();
-        for (column, sequence, sets) in &self.columns {
+        let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
+        for (column, call) in &self.columns {
             let Some(slot) = arrays.get_mut(*column) else { continue };
-            let ty = slot.data_type().clone();
-            let values: Int64Array = match sets {
-                false => self.numbers.next(sequence, slot.len()).await?.into(),
-                true => {
+            match call {
+                RowCallOf::Sequence(sequence, sets) => *slot = self.numbered(slot, sequence, *sets).await?,
+                RowCallOf::Signal(reason) => {
                     let given = cast(slot, &DataType::Int64).map_err(PgError::internal)?;
-                    let given = given.as_primitive::<Int64Type>().clone();
-                    for value in given.iter().flatten() {
-                        let state = State { last: value >> 1, called: value & 1 == 1 };
-                        self.numbers.set(sequence, state).await?;
+                    let told = |id: i64| i32::try_from(id).is_ok_and(|id| self.cancels.signal(id, *reason));
+                    let given = given.as_primitive::<Int64Type>();
+                    *slot = Arc::new(given.iter().map(|id| id.map(told)).collect::<BooleanArray>());
+                    if let Some(field) = fields.get_mut(*column) {
+                        *field = Arc::new(field.as_ref().clone().with_data_type(DataType::Boolean));
                     }
-                    given.iter().map(|value| value.map(|v| v >> 1)).collect()
                 }
-            };
-            let options = CastOptions { safe: false, ..CastOptions::default() };
-            *slot = cast_with_options(&values, &ty, &options)
-                .map_err(|_| PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))?;
+            }
         }
-        RecordBatch::try_new(batch.schema(), arrays).map_err(PgError::internal)
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(PgError::internal)
+    }
+
+    async fn numbered(&self, slot: &ArrayRef, sequence: &SequenceDef, sets: bool) -> PgResult<ArrayRef> {
+        let values: Int64Array = match sets {
+            false => self.numbers.next(sequence, slot.len()).await?.into(),
+            true => {
+                let given = cast(slot, &DataType::Int64).map_err(PgError::internal)?;
+                let given = given.as_primitive::<Int64Type>().clone();
+                for value in given.iter().flatten() {
+                    let state = State { last: value >> 1, called: value & 1 == 1 };
+                    self.numbers.set(sequence, state).await?;
+                }
+                given.iter().map(|value| value.map(|v| v >> 1)).collect()
+            }
+        };
+        let options = CastOptions { safe: false, ..CastOptions::default() };
+        cast_with_options(&values, slot.data_type(), &options)
+            .map_err(|_| PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))
     }
 }
 

@@ -50,6 +50,7 @@ pub async fn run(
     let format = if options.format == CopyFormat::Binary { Format::Binary } else { Format::Text };
     let writer = CopyWriter::new(options, encoders);
     let begun = message(|out| writer.header(&names, out))?;
+    let head = if format == Format::Binary { begun.len() } else { 0 };
     Ok(Outcome::CopyOut(Box::new(Source {
         running,
         writer,
@@ -57,6 +58,7 @@ pub async fn run(
         columns: names.len(),
         rows: 0,
         begun,
+        head,
         current: None,
         ended: false,
     })))
@@ -83,6 +85,8 @@ struct Source {
     rows: u64,
     /// Bytes that are not sent yet.
     begun: BytesMut,
+    /// How many of them are the binary form's header, alone so far; none: it is in the first row's message.
+    head: usize,
     /// The batch being written, and its next row.
     current: Option<(RecordBatch, usize)>,
     ended: bool,
@@ -111,6 +115,7 @@ impl CopySource for Source {
                 },
             }
         }
+        self.join_head()?;
         Ok(if self.begun.is_empty() { None } else { Some(self.begun.split().freeze()) })
     }
 
@@ -120,6 +125,25 @@ impl CopySource for Source {
 }
 
 impl Source {
+    /// The header stands in one message with the first row, or with the trailer, as PostgreSQL sends it: DuckDB's reader takes
+    /// nothing else.
+    fn join_head(&mut self) -> PgResult<()> {
+        // A message's kind and its length.
+        const START: usize = 5;
+        let head = std::mem::take(&mut self.head);
+        if head < START || self.begun.len() < head + START {
+            return Ok(());
+        }
+        let mut rest = self.begun.split_off(head);
+        let length = rest.get(1..START).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes);
+        let whole = u32::try_from(head - 1).map_err(PgError::internal)? + length - 4;
+        if let Some(place) = self.begun.get_mut(1..START) {
+            place.copy_from_slice(&whole.to_be_bytes());
+        }
+        self.begun.unsplit(rest.split_off(START));
+        Ok(())
+    }
+
     /// Writes some rows of a batch; puts the batch back while it has more.
     fn write(&mut self, batch: RecordBatch, from: usize) -> PgResult<()> {
         const ROWS: usize = 1024;

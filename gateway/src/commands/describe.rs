@@ -33,7 +33,7 @@ pub async fn columns(
             Some(Returning::Columns(columns)) => Some(returned_columns(plan, columns)),
             Some(Returning::Query(query)) => Some(returning_columns(session, plan, query).await?),
         },
-        Plan::Explain(_) => Some([text_column("QUERY PLAN")].into()),
+        Plan::Explain(plan) => Some([plan_column(plan.json)].into()),
         Plan::Setting(SettingPlan::Show(name)) => {
             let (shown, _) = session.settings.show(name)?;
             Some([text_column(&shown)].into())
@@ -195,6 +195,13 @@ fn table_column(table: &TableDef, column: &ColumnDef, name: &str) -> ResultColum
 /// Oid of the table and attribute number of the column.
 fn place(table: &TableDef, column: &ColumnDef) -> (u32, i16) {
     (pgcatalog::table_oid(table.id), i16::try_from(column.id.get()).unwrap_or(0))
+}
+
+/// The column of EXPLAIN.
+#[must_use]
+pub fn plan_column(json: bool) -> ResultColumn {
+    let column = text_column("QUERY PLAN");
+    if json { ResultColumn { type_oid: ColumnType::Json.oid(), ..column } } else { column }
 }
 
 /// A text column that comes from no table.

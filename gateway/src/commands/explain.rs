@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{
     barrier,
     copy_in::CopyIn,
-    current, render, select,
+    current, describe, render, select,
     tables::{self, Scan},
     wrong_plan,
 };
@@ -62,7 +62,7 @@ pub async fn run(
     } else {
         report.lines.into_iter().map(|line| vec![Some(line)]).collect()
     };
-    select::text_rows(&["QUERY PLAN"], &rows, RowTag::Plain("EXPLAIN"))
+    select::text_rows_as([describe::plan_column(plan.json)].into(), &rows, RowTag::Plain("EXPLAIN"))
 }
 
 async fn explained(

@@ -251,9 +251,11 @@ async fn values(
         };
         let mut builder = ColumnBuilder::new(&column.ty, cells.len())?;
         let computed = said_default(session, schema, plan, column, cells, index).await?;
-        for row in cells {
+        for (number, row) in cells.iter().enumerate() {
             let cell = row.get(index).unwrap_or(&Cell::Null);
-            append(&mut builder, &column.ty, cell, plan, params, &ctx)?;
+            if let Err(error) = append(&mut builder, &column.ty, cell, plan, params, &ctx) {
+                return Err(placed(session, error, cell, (number, index)).await);
+            }
         }
         let built = builder.finish();
         arrays.push(match computed {
@@ -290,6 +292,20 @@ async fn said_default(
         })
         .collect();
     arrow::compute::take(&values, &places, None).map(Some).map_err(PgError::internal)
+}
+
+/// An error of a constant, with where it stands in what the client sent. Only errors ask: the text is read again for it.
+async fn placed(session: &ClientSession, error: PgError, cell: &Cell, (row, column): (usize, usize)) -> PgError {
+    // What does not parse is told where it stands; what is too long or too large for its column is not, as in Postgres.
+    let fields = error.fields();
+    let unread = fields.message.starts_with("invalid input syntax")
+        || fields.message.starts_with("date/time field value")
+        || (fields.message.starts_with("value \"") && !fields.message.starts_with("value too long"));
+    let at = match (&session.client_sql, cell) {
+        (Some(sql), Cell::Text(_)) if unread => crate::sql::value_place::of(sql.clone(), row, column).await,
+        _ => None,
+    };
+    error.or_position(at)
 }
 
 fn append(

@@ -173,17 +173,28 @@ pub fn ready(columns: Arc<[ResultColumn]>, batches: Vec<RecordBatch>, tag: RowTa
 /// # Errors
 /// When rows and names differ in number: a bug of the caller.
 pub fn text_rows(names: &[&str], rows: &[Vec<Option<String>>], tag: RowTag) -> PgResult<Outcome<CopyIn>> {
+    text_rows_as(names.iter().map(|name| describe::text_column(name)).collect(), rows, tag)
+}
+
+/// The same with columns whose values are written as text, whatever their type.
+///
+/// # Errors
+/// When rows and columns differ in number: a bug of the caller.
+pub fn text_rows_as(
+    columns: Arc<[ResultColumn]>,
+    rows: &[Vec<Option<String>>],
+    tag: RowTag,
+) -> PgResult<Outcome<CopyIn>> {
     use arrow::array::{ArrayRef, StringArray};
-    let arrays: Vec<(String, ArrayRef)> = names
+    let arrays: Vec<(String, ArrayRef)> = columns
         .iter()
         .enumerate()
-        .map(|(index, name)| {
+        .map(|(index, column)| {
             let values: StringArray = rows.iter().map(|row| row.get(index).cloned().flatten()).collect();
-            ((*name).to_owned(), Arc::new(values) as ArrayRef)
+            (column.name.clone(), Arc::new(values) as ArrayRef)
         })
         .collect();
     let batch = RecordBatch::try_from_iter_with_nullable(arrays.into_iter().map(|(n, a)| (n, a, true)))
         .map_err(crate::wire::PgError::internal)?;
-    let columns: Arc<[ResultColumn]> = names.iter().map(|name| describe::text_column(name)).collect();
     Ok(ready(columns, vec![batch], tag))
 }

@@ -1,6 +1,6 @@
 //! Definitions as text: what `pg_get_constraintdef`, `pg_get_indexdef`, `pg_get_viewdef` and `pg_get_expr` give.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use duckmesh_catalog::{
     ColumnId, ColumnType, ConstraintKind, DefaultValue, IndexDef, IndexKey, IndexedBy, TableDef, ViewDef,
@@ -10,12 +10,22 @@ use super::{
     book::{Book, Con, Ix, key_columns, sql_schema},
     names, oids,
 };
+use crate::sql::deparse::{self, Definitions};
 
 /// `PRIMARY KEY (id)`, `CHECK (amount >= 0)`, …
 #[must_use]
-pub fn constraint(book: &Book<'_>, con: &Con<'_>, search_path: &[String]) -> String {
+pub fn constraint(
+    book: &Book<'_>,
+    con: &Con<'_>,
+    visible: &HashMap<&str, u32>,
+    definitions: &Definitions,
+    pretty: bool,
+) -> String {
     match &con.constraint.kind {
-        ConstraintKind::Check { expression } => format!("CHECK ({expression})"),
+        ConstraintKind::Check { expression } => {
+            let shown = definitions.check(con.table.id, &con.constraint.name);
+            format!("CHECK ({})", shown.map_or(expression.as_str(), |shown| shown.text(pretty)))
+        }
         ConstraintKind::PrimaryKey { columns } => format!("PRIMARY KEY ({})", column_list(con.table, columns)),
         ConstraintKind::Unique { columns } => format!("UNIQUE ({})", column_list(con.table, columns)),
         ConstraintKind::ForeignKey { columns, target, target_columns } => {
@@ -23,7 +33,7 @@ pub fn constraint(book: &Book<'_>, con: &Con<'_>, search_path: &[String]) -> Str
             let shown = match found {
                 Some(table) => {
                     let schema = sql_schema(&target.0);
-                    let visible = book.visible(search_path).get(table.name.as_str()) == Some(&oids::table(table.id));
+                    let visible = visible.get(table.name.as_str()) == Some(&oids::table(table.id));
                     let qualifier = if visible { String::new() } else { format!("{}.", names::quoted(schema)) };
                     format!("{qualifier}{}", names::quoted(&table.name))
                 }
@@ -162,7 +172,20 @@ fn closes(text: &str, open: usize) -> Option<usize> {
 
 /// A view's query.
 #[must_use]
-pub fn view(view: &ViewDef) -> String {
+pub fn view(
+    view: &ViewDef,
+    definitions: &Definitions,
+    visible: &HashMap<&str, u32>,
+    book: &Book<'_>,
+    pretty: bool,
+) -> String {
+    if let Some(shown) = definitions.view(view.id) {
+        let is_visible = |schema: &str, name: &str| {
+            let own = book.relations.iter().find(|r| r.name == name && r.schema == schema);
+            own.is_some_and(|r| visible.get(name) == Some(&r.oid))
+        };
+        return deparse::seen(shown.text(pretty), is_visible);
+    }
     let sql = view.postgres_sql.as_deref().unwrap_or(&view.duckdb_sql);
     format!(" {};", sql.trim().trim_end_matches(';'))
 }

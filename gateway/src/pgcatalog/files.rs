@@ -14,6 +14,7 @@ use parquet::arrow::ArrowWriter;
 
 use crate::{
     session::scratch_path,
+    sql::deparse::Definitions,
     wire::{PgError, PgResult},
 };
 
@@ -32,6 +33,8 @@ struct State {
     fixed: HashMap<(&'static str, &'static str), PathBuf>,
     /// Rows of one schema, by relation and what else they depend on.
     made: VecDeque<Made>,
+    /// The definitions of the newest schema that was asked for.
+    definitions: Option<(Weak<LakeSchema>, Arc<Definitions>)>,
     /// To be removed.
     old: VecDeque<(Instant, PathBuf)>,
 }
@@ -56,6 +59,19 @@ impl Files {
     /// Remembers it.
     pub fn keep_fixed(&self, relation: (&'static str, &'static str), path: PathBuf) {
         self.lock().fixed.insert(relation, path);
+    }
+
+    /// The definitions made for that very schema.
+    #[must_use]
+    pub fn definitions(&self, schema: &Arc<LakeSchema>) -> Option<Arc<Definitions>> {
+        let state = self.lock();
+        let (of, made) = state.definitions.as_ref()?;
+        std::ptr::eq(of.as_ptr(), Arc::as_ptr(schema)).then(|| Arc::clone(made))
+    }
+
+    /// Remembers them.
+    pub fn keep_definitions(&self, schema: &Arc<LakeSchema>, made: Arc<Definitions>) {
+        self.lock().definitions = Some((Arc::downgrade(schema), made));
     }
 
     /// The file made for that very schema.

@@ -24,17 +24,17 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_ts_parser_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_ts_template_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_get_userbyid", "l>M", USER_BY_ID),
-    ("pg_encoding_to_char", "a>M", "(CASE CAST($1 AS INTEGER) WHEN 6 THEN 'UTF8' WHEN 0 THEN 'SQL_ASCII' ELSE '' END)"),
+    ("pg_encoding_to_char", "a>M", ENCODING_NAME),
     (
         "pg_char_to_encoding",
         "t>i",
         "(CASE upper(replace($1, '-', '')) WHEN 'UTF8' THEN 6 WHEN 'SQL_ASCII' THEN 0 ELSE -1 END)",
     ),
     ("pg_get_viewdef", "l>t", VIEW),
-    ("pg_get_viewdef", "lb>t", VIEW),
-    ("pg_get_viewdef", "li>t", VIEW),
+    ("pg_get_viewdef", "lb>t", VIEW_PRETTY),
+    ("pg_get_viewdef", "li>t", "(SELECT \"#p\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)"),
     ("pg_get_constraintdef", "l>t", CONSTRAINT),
-    ("pg_get_constraintdef", "lb>t", CONSTRAINT),
+    ("pg_get_constraintdef", "lb>t", CONSTRAINT_PRETTY),
     ("pg_get_indexdef", "l>t", "(SELECT \"#v\" FROM \"s_internal_indexdefs\" WHERE \"#k\" = $1 AND \"#n\" = 0)"),
     ("pg_get_indexdef", "lib>t", INDEX),
     ("pg_get_ruledef", "a>t", "CAST(NULL AS VARCHAR)"),
@@ -44,8 +44,9 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_get_partkeydef", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_statisticsobjdef_columns", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_function_sqlbody", "a>t", "CAST(NULL AS VARCHAR)"),
-    ("pg_get_functiondef", "a>t", "CAST(NULL AS VARCHAR)"),
-    ("pg_get_serial_sequence", "tt>t", "CAST(NULL AS VARCHAR)"),
+    ("pg_get_functiondef", "l>t", "(SELECT \"#f\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1)"),
+    ("oidvectortypes", "A>t", VECTOR_TYPES),
+    ("pg_get_serial_sequence", "tt>t", SERIAL),
     ("pg_relation_is_publishable", "a>b", "FALSE"),
     ("pg_is_in_recovery", ">b", "FALSE"),
     ("obj_description", "lt>t", OBJECT_COMMENT),
@@ -57,7 +58,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("col_description", "li>t", COLUMN_COMMENT),
     ("shobj_description", "lt>t", "CAST(NULL AS VARCHAR)"),
     ("pg_relation_size", "R>l", SIZE),
-    ("pg_relation_size", "Rt>l", SIZE),
+    ("pg_relation_size", "Rt>l", FORK_SIZE),
     ("pg_table_size", "R>l", SIZE),
     ("pg_total_relation_size", "R>l", SIZE),
     ("pg_indexes_size", "R>l", "CAST(0 AS BIGINT)"),
@@ -123,7 +124,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_conf_load_time", ">z", "CAST(NULL AS TIMESTAMPTZ)"),
     ("pg_is_wal_replay_paused", ">b", "FALSE"),
     ("pg_last_xact_replay_timestamp", ">z", "CAST(NULL AS TIMESTAMPTZ)"),
-    ("pg_stat_get_live_tuples", "l>l", "CAST(0 AS BIGINT)"),
+    ("pg_stat_get_live_tuples", "l>l", LIVE),
     ("pg_stat_get_dead_tuples", "l>l", "CAST(0 AS BIGINT)"),
     ("has_column_privilege", "att>b", "TRUE"),
     ("has_foreign_data_wrapper_privilege", "at>b", "TRUE"),
@@ -142,6 +143,10 @@ pub const REGCLASS_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_relat
 pub const REGNAMESPACE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_namespaces\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regproc` as text.
 pub const REGPROC_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+/// `oid::regdictionary` as text.
+const REGDICTIONARY_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_dictionaries\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+/// `oid::regoperator` as text.
+pub const REGOPERATOR_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_operators\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '0' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regrole` as text.
 pub const REGROLE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_roles\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// The number of what is named so, or NULL, by the type's oid.
@@ -152,6 +157,8 @@ pub fn found(ty: u32) -> &'static str {
         oid::REGROLE => FIND_ROLE,
         oid::REGTYPE => FIND_TYPE,
         oid::REGCLASS => FIND_CLASS,
+        oid::REGOPERATOR => FIND_OPERATOR,
+        oid::REGDICTIONARY => FIND_DICTIONARY,
         _ => FIND_PROCEDURE,
     }
 }
@@ -164,6 +171,8 @@ pub fn output(ty: u32) -> &'static str {
         oid::REGROLE => REGROLE_TEXT,
         oid::REGTYPE => REGTYPE_TEXT,
         oid::REGCLASS => REGCLASS_TEXT,
+        oid::REGOPERATOR => REGOPERATOR_TEXT,
+        oid::REGDICTIONARY => REGDICTIONARY_TEXT,
         _ => REGPROC_TEXT,
     }
 }
@@ -176,6 +185,8 @@ pub fn input(ty: u32) -> &'static str {
         oid::REGROLE => FROM_ROLE,
         oid::REGTYPE => FROM_TYPE,
         oid::REGCLASS => FROM_CLASS,
+        oid::REGOPERATOR => FROM_OPERATOR,
+        oid::REGDICTIONARY => FROM_DICTIONARY,
         _ => FROM_PROCEDURE,
     }
 }
@@ -237,6 +248,21 @@ finder!(
     "function"
 );
 
+finder!(
+    FIND_DICTIONARY,
+    FROM_DICTIONARY,
+    "(SELECT min(\"#k\") FROM \"s_internal_dictionaries\" WHERE \"#v\" = regexp_replace(pg_name(\"#in\"), '^pg_catalog\\.', ''))",
+    "42704",
+    "text search dictionary"
+);
+finder!(
+    FIND_OPERATOR,
+    FROM_OPERATOR,
+    "(SELECT min(\"#k\") FROM \"s_internal_operators\" WHERE \"#v\" = regexp_replace(\"#in\", '^pg_catalog\\.| ', '', 'g'))",
+    "42883",
+    "operator"
+);
+
 /// `format_type(type, modifier)`; `regtype` as text with modifier NULL.
 pub const FORMAT_TYPE: &str = "(CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SELECT (CASE WHEN \"#b\" = 1042 AND $2 = -1 THEN 'bpchar' ELSE \"#v\" END) || \
     (CASE WHEN $2 IS NULL OR CAST($2 AS INTEGER) < 4 THEN '' \
@@ -252,12 +278,32 @@ const SETTING_OR_NULL: &str = "(CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN
 /// With the flag a relation that is found without its schema is shown without: number -1.
 const INDEX: &str = "(SELECT \"#v\" FROM \"s_internal_indexdefs\" WHERE \"#k\" = $1 AND \"#n\" = CASE WHEN $3 THEN -1 - $2 ELSE $2 END)";
 const VIEW: &str = "(SELECT \"#v\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)";
+const VIEW_PRETTY: &str =
+    "(SELECT CASE WHEN $2 THEN \"#p\" WHEN NOT $2 THEN \"#v\" END FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)";
+const CONSTRAINT_PRETTY: &str = "(SELECT CASE WHEN $2 THEN \"#p\" WHEN NOT $2 THEN \"#v\" END FROM \"s_internal_constraintdefs\" WHERE \"#k\" = $1)";
 const CONSTRAINT: &str = "(SELECT \"#v\" FROM \"s_internal_constraintdefs\" WHERE \"#k\" = $1)";
 const OBJECT_COMMENT: &str =
     "(SELECT \"#v\" FROM \"s_internal_descriptions\" WHERE \"#k\" = $1 AND \"#c\" = $2 AND \"#n\" = 0)";
 const COLUMN_COMMENT: &str =
     "(SELECT \"#v\" FROM \"s_internal_descriptions\" WHERE \"#k\" = $1 AND \"#c\" = 'pg_class' AND \"#n\" = $2)";
 const SIZE: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0)";
+
+/// Encodings by their number, from 0.
+const ENCODING_NAME: &str = "CASE WHEN $1 IS NULL THEN NULL WHEN CAST($1 AS INTEGER) < 0 THEN '' ELSE COALESCE(list_extract([\
+    'SQL_ASCII', 'EUC_JP', 'EUC_CN', 'EUC_KR', 'EUC_TW', 'EUC_JIS_2004', 'UTF8', 'MULE_INTERNAL', \
+    'LATIN1', 'LATIN2', 'LATIN3', 'LATIN4', 'LATIN5', 'LATIN6', 'LATIN7', 'LATIN8', 'LATIN9', \
+    'LATIN10', 'WIN1256', 'WIN1258', 'WIN866', 'WIN874', 'KOI8R', 'WIN1251', 'WIN1252', 'ISO_8859_5', \
+    'ISO_8859_6', 'ISO_8859_7', 'ISO_8859_8', 'WIN1250', 'WIN1253', 'WIN1254', 'WIN1255', 'WIN1257', \
+    'KOI8U', 'SJIS', 'BIG5', 'GBK', 'UHC', 'GB18030', 'JOHAB', 'SHIFT_JIS_2004'], CAST($1 AS INTEGER) + 1), '') END";
+/// The types of a vector: `integer, text`.
+const VECTOR_TYPES: &str = "CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SELECT string_agg(t.\"#v\" || t.\"#a\", ', ' ORDER BY u.i) \
+    FROM (SELECT unnest($1) AS o, unnest(range(len($1))) AS i) u JOIN \"s_internal_types\" t ON t.\"#k\" = u.o), '') END";
+/// Only the main fork has something in it.
+const FORK_SIZE: &str = "CASE WHEN $2 IS NULL THEN NULL WHEN $2 <> 'main' THEN 0 ELSE COALESCE((SELECT \"#v\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0) END";
+const LIVE: &str = "COALESCE((SELECT \"#r\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0)";
+/// The sequence of a column whose table is named as text.
+const SERIAL: &str = "(SELECT min(s.\"#v\") FROM \"s_internal_serials\" s JOIN \"s_internal_relations\" r ON r.\"#k\" = s.\"#k\" \
+    WHERE s.\"#c\" = $2 AND (r.\"#q\" = pg_name($1) OR (r.\"#s\" AND r.\"#p\" = pg_name($1))))";
 
 /// The internal relations that a text reads: `relations` where it names `"s_internal_relations"`.
 pub fn reads(text: &'static str) -> impl Iterator<Item = &'static str> {
@@ -276,7 +322,15 @@ mod tests {
 
     #[test]
     fn every_relation_that_is_read_exists() {
-        let named = [oid::REGCLASS, oid::REGTYPE, oid::REGPROC, oid::REGNAMESPACE, oid::REGROLE];
+        let named = [
+            oid::REGCLASS,
+            oid::REGTYPE,
+            oid::REGPROC,
+            oid::REGNAMESPACE,
+            oid::REGROLE,
+            oid::REGOPERATOR,
+            oid::REGDICTIONARY,
+        ];
         let own = named.into_iter().flat_map(|ty| [output(ty), input(ty), found(ty)]);
         let texts = FUNCTIONS.iter().map(|f| f.2).chain(own);
         let mut seen = 0;

@@ -11,7 +11,7 @@ mod relations;
 
 mod book;
 mod definitions;
-mod names;
+pub mod names;
 mod procedure;
 
 mod content;
@@ -27,20 +27,34 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use duckmesh_catalog::TableId;
 
+pub use self::book::sql_schema;
 use self::{book::Book, content::Content, relations::Source, shapes::Shape};
 pub use self::{
     files::Files,
+    relations::{dictionary, operator},
     rows::{is_overloaded, procedure},
     unsupported::Unsupported,
 };
 use crate::{
     session::{ClientSession, Pin, temporary::SCHEMA_ALIAS},
-    sql::plan::SystemUse,
+    sql::{deparse::Definitions, plan::SystemUse},
     wire::{PgError, PgResult},
 };
 
 /// More rows than these are read from a file: the engine reads that faster than it parses text.
 const TEXT_ROWS_MAX: usize = 64;
+
+/// Relations with texts that have to be deparsed.
+const SHOW_DEFINITIONS: [&str; 8] = [
+    "constraintdefs",
+    "viewdefs",
+    "pg_constraint",
+    "pg_depend",
+    "pg_views",
+    "views",
+    "view_table_usage",
+    "check_constraints",
+];
 
 /// The schema of what only our functions read; no statement can name it.
 pub const INTERNAL: &str = "internal";
@@ -87,7 +101,10 @@ pub async fn view(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgR
     if let Some(own) = session.temporary.schema_name().filter(|own| !search_path.iter().any(|name| name == own)) {
         search_path.insert(0, own.to_owned());
     }
-    let source = Source { session, pin, search_path };
+    let mut source = Source { session, pin, search_path, definitions: Arc::default() };
+    if SHOW_DEFINITIONS.contains(&shape.name) {
+        source.definitions = definitions_of(session, pin).await?;
+    }
     let mut arms = Vec::new();
     arms.extend(fixed(session, shape).await?);
     match own_file(&source, shape) {
@@ -104,9 +121,39 @@ pub async fn view(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgR
     if arms.is_empty() {
         arms.push(content::values_sql(shape, &Content::default()));
     }
-    let (name, rows) = (names::identifier(&system.view), arms.join(" UNION ALL "));
+    let (name, mut rows) = (names::identifier(&system.view), arms.join(" UNION ALL "));
     let oid = shape.oid;
+    if (shape.schema, shape.name) == ("pg_catalog", "pg_class") && wants_estimates(session) {
+        rows = estimated(&source, &rows).await?;
+    }
     Ok(format!("CREATE OR REPLACE TEMP VIEW {name} AS SELECT *, CAST({oid} AS BIGINT) AS tableoid FROM ({rows})"))
+}
+
+async fn definitions_of(session: &ClientSession, pin: &Pin) -> PgResult<Arc<Definitions>> {
+    let files = &session.lake.system;
+    if let Some(known) = files.definitions(&pin.schema) {
+        return Ok(known);
+    }
+    let made = Arc::new(Definitions::of(Arc::clone(&pin.schema)).await?);
+    files.keep_definitions(&pin.schema, Arc::clone(&made));
+    Ok(made)
+}
+
+/// Whether a statement may look at how large tables are. They change with every snapshot, so `pg_class` is kept without.
+fn wants_estimates(session: &ClientSession) -> bool {
+    let sql = session.client_sql.as_deref().unwrap_or_default().to_ascii_lowercase();
+    ["reltuples", ".*", "select *", "table pg_class"].iter().any(|word| sql.contains(word))
+}
+
+/// `pg_class` with the rows of the tables that have files. Pages are none: who is told of some reads them by `ctid`, as DuckDB's
+/// extension does.
+async fn estimated(source: &Source<'_>, classes: &str) -> PgResult<String> {
+    let shape = shapes::internal("sizes").ok_or_else(|| PgError::internal("no relation internal.sizes"))?;
+    let sizes = served(source, shape, &relations::sizes(source).await?, None).await?;
+    Ok(format!(
+        "SELECT c.* REPLACE (CAST(COALESCE(z.\"#r\", c.reltuples) AS FLOAT) AS reltuples) \
+         FROM ({classes}) c LEFT JOIN ({sizes}) z ON z.\"#k\" = c.oid"
+    ))
 }
 
 fn read(path: &std::path::Path) -> String {
@@ -138,7 +185,8 @@ async fn served(
     content: &Content<'_>,
     key: Option<String>,
 ) -> PgResult<String> {
-    if content.rows.len() <= TEXT_ROWS_MAX {
+    // Intervals are written as text only.
+    if content.rows.len() <= TEXT_ROWS_MAX || shape.name == "pg_timezone_names" {
         return Ok(content::values_sql(shape, content));
     }
     let path = written(source.session, content::batch(shape, content)?).await?;

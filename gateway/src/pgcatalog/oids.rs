@@ -82,6 +82,12 @@ pub fn view(id: ViewId) -> u32 {
     from_id(id.get())
 }
 
+/// Of the rule that a view is.
+#[must_use]
+pub fn rule(id: ViewId) -> u32 {
+    from_id(id.get())
+}
+
 /// Of a sequence.
 #[must_use]
 pub fn sequence(id: SequenceId) -> u32 {

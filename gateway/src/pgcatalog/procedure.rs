@@ -17,13 +17,22 @@ pub struct Procedure {
 
 /// Columns of `pg_proc` by position.
 mod at {
+    pub const LANGUAGE: usize = 4;
+    pub const COST: usize = 5;
+    pub const ROWS: usize = 6;
+    pub const SUPPORT: usize = 8;
     pub const KIND: usize = 9;
+    pub const LEAKPROOF: usize = 11;
+    pub const STRICT: usize = 12;
     pub const RETURNS_SET: usize = 13;
+    pub const VOLATILE: usize = 14;
+    pub const PARALLEL: usize = 15;
     pub const RESULT: usize = 18;
     pub const INPUT_TYPES: usize = 19;
     pub const ALL_TYPES: usize = 20;
     pub const MODES: usize = 21;
     pub const NAMES: usize = 22;
+    pub const SOURCE: usize = 25;
 }
 
 impl Procedure {
@@ -74,6 +83,49 @@ impl Procedure {
         shown.map(|argument| self.argument(argument)).collect::<Vec<_>>().join(", ")
     }
 
+    /// `pg_get_functiondef`; none of an aggregate.
+    #[must_use]
+    pub fn definition(&self, line: &str) -> Option<String> {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let cell = |index: usize| cells.get(index).copied().unwrap_or_default();
+        let (kind, returns) = match self.kind {
+            "a" => return None,
+            "p" => ("PROCEDURE", String::new()),
+            _ => ("FUNCTION", format!(" RETURNS {}\n", self.result()?)),
+        };
+        let language = match cell(at::LANGUAGE) {
+            "12" => "internal",
+            "13" => "c",
+            _ => "sql",
+        };
+        let mut words = String::new();
+        let mut word = |yes: bool, word: &str| {
+            if yes {
+                words.push_str(word);
+            }
+        };
+        word(self.kind == "w", " WINDOW");
+        word(cell(at::VOLATILE) == "i", " IMMUTABLE");
+        word(cell(at::VOLATILE) == "s", " STABLE");
+        word(cell(at::PARALLEL) == "s", " PARALLEL SAFE");
+        word(cell(at::PARALLEL) == "r", " PARALLEL RESTRICTED");
+        word(cell(at::STRICT) == "t", " STRICT");
+        word(cell(at::LEAKPROOF) == "t", " LEAKPROOF");
+        let usual = if language == "sql" { "100" } else { "1" };
+        word(cell(at::COST) != usual, &format!(" COST {}", cell(at::COST)));
+        word(self.set && cell(at::ROWS) != "1000", &format!(" ROWS {}", cell(at::ROWS)));
+        if let Some((_, support)) = super::rows::name_of_procedure(cell(at::SUPPORT)) {
+            word(true, &format!(" SUPPORT {support}"));
+        }
+        let words = if words.is_empty() { words } else { format!("{words}\n") };
+        Some(format!(
+            "CREATE OR REPLACE {kind} pg_catalog.{}({})\n{returns} LANGUAGE {language}\n{words}AS $function${}$function$\n",
+            super::names::quoted(self.name),
+            self.arguments(true),
+            super::rows::unescaped(cell(at::SOURCE)),
+        ))
+    }
+
     fn argument(&self, (ty, mode, named): &(u32, char, Option<String>)) -> String {
         let mode = match mode {
             'o' => "OUT ",
@@ -87,7 +139,7 @@ impl Procedure {
 }
 
 /// `format_type` without a modifier.
-fn name(oid: u32) -> String {
+pub fn name(oid: u32) -> String {
     match types::by_oid(oid) {
         Some(ty) if ty.name.starts_with('_') && ty.element != 0 => format!("{}[]", types::sql_name(ty.element)),
         _ => types::sql_name(oid).to_owned(),

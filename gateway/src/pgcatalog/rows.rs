@@ -28,10 +28,11 @@ pub fn of(relation: &str) -> Option<&'static str> {
 /// # Errors
 /// When the data does not fit the shape: a bug.
 pub fn batch(shape: &Shape) -> PgResult<Option<RecordBatch>> {
-    if shape.schema != "pg_catalog" {
-        return Ok(None);
-    }
-    let Some(lines) = of(shape.name) else { return Ok(None) };
+    let section = match shape.schema {
+        "pg_catalog" => shape.name.to_owned(),
+        schema => format!("{schema}.{}", shape.name),
+    };
+    let Some(lines) = of(&section) else { return Ok(None) };
     let context = ValueContext::new(DateTime::UNIX_EPOCH);
     let mut columns: Vec<ColumnBuilder> =
         shape.columns.iter().map(|c| ColumnBuilder::new(&c.engine, 0)).collect::<PgResult<_>>()?;
@@ -52,7 +53,7 @@ pub fn batch(shape: &Shape) -> PgResult<Option<RecordBatch>> {
 }
 
 /// COPY's escapes undone.
-fn unescaped(cell: &str) -> String {
+pub fn unescaped(cell: &str) -> String {
     let mut text = String::with_capacity(cell.len());
     let mut chars = cell.chars();
     while let Some(c) = chars.next() {
@@ -78,6 +79,21 @@ fn engine_text(cell: String, type_oid: u32) -> String {
         INT2VECTOR | OIDVECTOR => format!("{{{}}}", cell.split_whitespace().collect::<Vec<_>>().join(",")),
         _ => cell,
     }
+}
+
+/// A function of that number, where there is one.
+#[must_use]
+pub fn name_of_procedure(oid: &str) -> Option<(u32, &'static str)> {
+    static BY_OID: OnceLock<HashMap<u32, &'static str>> = OnceLock::new();
+    let by_oid = BY_OID.get_or_init(|| {
+        let pair = |line: &'static str| {
+            let mut cells = line.split('\t');
+            Some((cells.next()?.parse().ok()?, cells.next()?))
+        };
+        of("pg_proc").unwrap_or_default().lines().filter_map(pair).collect()
+    });
+    let oid = oid.parse().ok()?;
+    by_oid.get(&oid).map(|name| (oid, *name))
 }
 
 /// The oid of the first function of that name.

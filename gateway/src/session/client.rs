@@ -14,6 +14,7 @@ use duckmesh_catalog::{LakeSchema, Offset, Token, schema::DEFAULT_SCHEMA};
 
 use super::{
     MadeFor, OpenLake, Pin, PreparedStatement, Server, Transaction,
+    activity::{Doing, Seat},
     advisory::Held,
     channels::{Listening, Notification},
     sequences::Given,
@@ -73,6 +74,8 @@ pub struct ClientSession {
     pub given: Arc<Mutex<Given>>,
     /// Its advisory locks.
     pub advisory: Held,
+    /// What it does, for `pg_stat_activity`.
+    seat: Seat,
     /// What it listens to, and what it will tell others at its transaction's end.
     pub listening: Listening,
     /// Prepared statements and cursors, when a query asks for them.
@@ -98,12 +101,15 @@ impl ClientSession {
         // What the client says itself comes later, and wins.
         let timeout = server.config.statement_timeout.as_millis().to_string();
         let mut said = vec![("statement_timeout".to_owned(), timeout)];
-        said.extend(startup.settings);
+        said.extend(startup.settings.iter().cloned());
         let settings = Settings::new(&startup.user, &said)?;
         let advisory = Held::new(lake.locks.clone(), startup.process_id);
         let listening = Listening::new(lake.channels.clone(), startup.process_id);
         let temporary = Temporary::new(lake.scratch.clone(), startup.process_id, server.config.temporary_bytes);
+        let application = settings.get("application_name").unwrap_or_default();
+        let seat = server.activity.enter(Doing::begins(&startup, &lake.info, application, Utc::now()));
         Ok(Self {
+            seat,
             temporary,
             ending: None,
             moment: 0,
@@ -130,6 +136,12 @@ impl ClientSession {
             notices: Vec::new(),
             values: Mutex::default(),
         })
+    }
+
+    /// Says that a statement runs.
+    fn runs(&self, sql: &str) {
+        let began = self.transaction.as_ref().map_or(self.statement_time, |t| t.started);
+        self.seat.say(|doing| doing.runs(sql, self.statement_time, began));
     }
 
     /// Tells the client something beside the result.
@@ -399,6 +411,7 @@ impl Session for ClientSession {
         self.settle();
         self.statement_time = Utc::now();
         self.client_sql = Some(statement.source().clone());
+        self.runs(statement.source());
         let (cancel, expired) = (self.cancel.clone(), expiry(self.settings.statement_timeout()));
         let prepared = tokio::select! {
             biased;
@@ -435,6 +448,7 @@ impl Session for ClientSession {
         self.moment += 1;
         self.statement_time = Utc::now();
         self.client_sql = Some(prepared.statement().source().clone());
+        self.runs(prepared.statement().source());
         let outcome = self.execute_now(prepared, params, place).await;
         outcome.inspect_err(|error| {
             self.lake.unsupported.note(prepared.statement().source(), error, self.statement_time);
@@ -534,6 +548,22 @@ impl Session for ClientSession {
             Some(transaction) if transaction.explicit => Status::InTransaction,
             _ => Status::Idle,
         }
+    }
+
+    fn idles(&mut self) {
+        let state = match self.status() {
+            Status::Idle => "idle",
+            Status::InTransaction => "idle in transaction",
+            Status::Failed => "idle in transaction (aborted)",
+        };
+        let began = self.transaction.as_ref().map(|t| t.started);
+        let application = self.settings.get("application_name").unwrap_or_default();
+        self.seat.say(|doing| {
+            if doing.state == "active" {
+                (doing.changed, doing.application) = (Utc::now(), application);
+            }
+            (doing.state, doing.transaction) = (state, began);
+        });
     }
 
     fn take_notices(&mut self) -> Vec<PgError> {

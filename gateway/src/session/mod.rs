@@ -2,6 +2,7 @@
 //!
 //! It knows no message and no socket; it answers the wire's [`crate::wire::backend::Session`].
 
+pub mod activity;
 pub mod advisory;
 pub mod channels;
 mod client;

@@ -9,14 +9,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use duckmesh_catalog::{LakeName, failpoint};
 
-use super::{ClientSession, Lakes};
+use super::{ClientSession, Lakes, activity::Activity};
 use crate::{
     commands::failure,
     config::Config,
     wire::{
         PgError, PgResult, SqlState,
         backend::{Connector, Startup},
-        cancel::Cancel,
+        cancel::{Cancel, CancelRegistry},
     },
 };
 
@@ -28,6 +28,10 @@ pub struct Server {
     pub lakes: Arc<Lakes>,
     /// When it started.
     pub started: DateTime<Utc>,
+    /// What its sessions do.
+    pub activity: Arc<Activity>,
+    /// How they are told to stop.
+    pub cancels: Arc<CancelRegistry>,
     ready: AtomicBool,
 }
 
@@ -35,7 +39,8 @@ impl Server {
     /// Ready to serve.
     #[must_use]
     pub fn new(config: Arc<Config>, lakes: Arc<Lakes>) -> Self {
-        Self { config, lakes, started: Utc::now(), ready: AtomicBool::new(true) }
+        let (activity, cancels) = (Arc::default(), Arc::default());
+        Self { config, lakes, started: Utc::now(), activity, cancels, ready: AtomicBool::new(true) }
     }
 
     /// From now on `/ready` says no.

@@ -208,6 +208,20 @@ impl Settings {
         }
     }
 
+    /// The value as `pg_settings` writes it, the one RESET would give, and where it comes from.
+    #[must_use]
+    pub fn source(&self, definition: &Definition) -> (String, String, &'static str) {
+        let said = self.values.get(definition.name).and_then(Value::effective);
+        let source = match definition.context {
+            Context::Internal => "default",
+            _ if said.is_some() => "session",
+            _ if self.defaults.contains_key(definition.name) => "client",
+            _ => "default",
+        };
+        let reset = value::plain(definition, &self.default(definition.name));
+        (value::plain(definition, &self.raw(definition)), reset, source)
+    }
+
     /// A number that rises with every change but those that each write makes.
     #[must_use]
     pub fn version(&self) -> u64 {

@@ -16,6 +16,8 @@ pub mod insert;
 
 pub mod check;
 pub mod default;
+pub mod deparse;
+pub mod value_place;
 pub mod view;
 
 pub mod explain;

@@ -218,6 +218,11 @@ pub enum SessionFunction {
         shared: bool,
     },
     AdvisoryUnlockAll,
+    /// `pg_cancel_backend`, `pg_terminate_backend`.
+    Signal {
+        /// Whether the connection ends, too.
+        ends: bool,
+    },
 }
 
 /// Which advisory lock function it is.
@@ -236,10 +241,25 @@ pub struct AdvisoryCall {
 pub struct RowCall {
     /// The column's position.
     pub column: usize,
-    /// The sequence's name as it was written.
-    pub sequence: CallArg,
-    /// `setval`: the engine's value is twice the number, and one more where it counts as given. Else `nextval`.
-    pub sets: bool,
+    /// What makes them.
+    pub kind: RowCallKind,
+}
+
+/// What makes a column's values.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RowCallKind {
+    /// A sequence, named as it was written.
+    Sequence {
+        /// Its name.
+        name: CallArg,
+        /// `setval`: the engine's value is twice the number, and one more where it counts as given. Else `nextval`.
+        sets: bool,
+    },
+    /// `pg_cancel_backend`, `pg_terminate_backend`: the engine's value is the session's number, the result whether it is there.
+    Signal {
+        /// Whether the connection ends, too.
+        ends: bool,
+    },
 }
 
 /// The type of a parameter.

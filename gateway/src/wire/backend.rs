@@ -132,6 +132,9 @@ pub trait Session: Send + 'static {
     /// What there is of them.
     fn set_directory(&mut self, _directory: Directory) {}
 
+    /// Is told that the connection waits for its client.
+    fn idles(&mut self) {}
+
     /// Notifications that arrived since the last call.
     fn take_notifications(&mut self) -> Vec<Notification> {
         Vec::new()

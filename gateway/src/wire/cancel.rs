@@ -58,6 +58,14 @@ impl Cancel {
         }
     }
 
+    /// Waits until the connection is to end.
+    pub async fn terminated(&self) {
+        let mut receiver = self.0.subscribe();
+        if receiver.wait_for(|reason| *reason == Some(Reason::Shutdown)).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Whether the running statement was told to stop.
     #[must_use]
     pub fn is_cancelled(&self) -> Option<Reason> {
@@ -147,6 +155,18 @@ impl CancelRegistry {
             entry.cancel.cancel(Reason::User);
         }
         right
+    }
+
+    /// Another session's wish: it needs no key. Whether there is such a connection.
+    pub fn signal(&self, id: i32, reason: Reason) -> bool {
+        let Some(entry) = lock(&self.0).by_id.get(&id).cloned() else {
+            return false;
+        };
+        let running = lock(&entry.running);
+        if *running || reason != Reason::User {
+            entry.cancel.cancel(reason);
+        }
+        true
     }
 
     /// Tells all connections to stop what they do.

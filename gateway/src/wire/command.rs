@@ -99,7 +99,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                     None => None,
                 })
             }
-            Some(Command::Execute { .. }) => Some(Some([explanation()].into())),
+            Some(Command::Execute { explain, .. }) => Some(Some([explanation(explain.as_deref())].into())),
             Some(Command::Fetch { name, moves: false, .. }) => Some(Some(self.cursor(&name)?.columns)),
             Some(_) => Some(None),
         })
@@ -294,13 +294,15 @@ fn no_cursor(name: &str) -> PgError {
     PgError::new(SqlState::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist"))
 }
 
-/// The one column of EXPLAIN.
-fn explanation() -> ResultColumn {
+/// The one column of EXPLAIN, by what stands before EXECUTE.
+fn explanation(before: Option<&str>) -> ResultColumn {
+    use duckmesh_catalog::types::oid;
+    let json = before.is_some_and(|text| text.to_ascii_lowercase().contains("json"));
     ResultColumn {
         name: "QUERY PLAN".to_owned(),
         table_oid: 0,
         attnum: 0,
-        type_oid: duckmesh_catalog::types::oid::TEXT,
+        type_oid: if json { oid::JSON } else { oid::TEXT },
         typlen: -1,
         typmod: -1,
         duckdb_type: duckmesh_catalog::ColumnType::Text.duckdb(),

@@ -123,11 +123,14 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
     /// Waits for more input, and sends what there is to send before it does: the client may be waiting for it.
     async fn wait(&mut self, missing: usize) -> Result<(), Fault> {
         self.pipe.flush().await?;
+        self.session.idles();
         let idle = self.session.idle_timeout();
+        let ended = self.registration.cancel();
         let (notified, free) = (self.session.notified(), self.session.status() == Status::Idle);
         tokio::select! {
             biased;
             () = self.shutdown.requested() => Err(Reason::Shutdown.error().into()),
+            () = ended.terminated() => Err(Reason::Shutdown.error().into()),
             read = self.pipe.read_more(missing) => Ok(read?),
             () = notified.notified(), if free => {
                 self.tell();

@@ -34,5 +34,6 @@ where="host=$PGHOST port=$PGPORT dbname=$PGDATABASE user=$PGUSER options=''-c du
 equal "$(local_psql "$name" -c "SELECT * FROM dblink('$where', 'SELECT id, name FROM far WHERE id < 3 ORDER BY id') AS t(id bigint, name text)")" $'1|n1\n2|n2'
 equal "$(local_psql "$name" -c "SELECT count(*), sum(amount) FROM far WHERE id > 50 AND name LIKE 'n%'")" "50|5662.50"
 equal "$(local_psql "$name" -c "SELECT name FROM far WHERE id = 7")" "n7"
+echo "did connect introspect parameters"
 remote_psql -c "DROP TABLE far"
 echo ok

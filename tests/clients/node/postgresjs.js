@@ -1,7 +1,7 @@
 // postgres.js: describes first, and binds by the types the server infers.
 "use strict";
 const postgres = require("postgres");
-const { assert, place, LONG, fails, run } = require("./place");
+const { assert, did, place, LONG, fails, run } = require("./place");
 
 run(async () => {
   // One connection: a session reads its own writes, not at once those of others.
@@ -10,6 +10,7 @@ run(async () => {
   const described = await sql`SELECT id, name FROM pj WHERE id = ${1} AND name = ${"x"} LIMIT ${5}`.describe();
   assert.deepEqual([...described.types], [20, 25, 20]);
   assert.deepEqual(described.columns.map((c) => c.type), [20, 25]);
+  did("connect", "create", "introspect");
   const at = new Date("2024-02-29T12:30:00Z");
   const [row] = await sql`INSERT INTO pj ${sql({ id: 1, name: "é", at, list: [1, 2], doc: sql.json({ a: 1 }) })} RETURNING *`;
   assert.deepEqual([row.id, row.name, row.at, row.list, row.doc], ["1", "é", at, [1, 2], { a: 1 }]);
@@ -21,6 +22,7 @@ run(async () => {
   let rows = 0;
   await sql`SELECT * FROM pj`.cursor(10, (some) => void (rows += some.length));
   assert.equal(rows, 103);
+  did("insert", "bulk", "parameters");
   await assert.rejects(
     sql.begin(async (block) => {
       await block`INSERT INTO pj (id) VALUES (9999)`;
@@ -30,10 +32,28 @@ run(async () => {
     /rolled back/,
   );
   assert.equal((await sql`SELECT count(*)::int AS n FROM pj WHERE id > 9000`)[0].n, 0);
+  did("transaction");
   await fails("42703", () => sql`SELECT nothing FROM pj`);
+  did("error");
+  const listed = await sql`SELECT column_name, data_type, udt_name FROM information_schema.columns WHERE table_name = ${"pj"} ORDER BY ordinal_position`;
+  assert.deepEqual(listed.map((c) => `${c.column_name} ${c.data_type} ${c.udt_name}`),
+    ["id bigint int8", "name text text", "at timestamp with time zone timestamptz", "list ARRAY _int4", "doc jsonb jsonb"]);
+  await sql.begin("isolation level repeatable read read only", async (block) => {
+    assert.equal((await block`SELECT count(*)::int AS n FROM pj`)[0].n, 103);
+  });
+  let copied = "";
+  for await (const part of await sql`COPY (SELECT id, name FROM pj WHERE id >= 1000 ORDER BY id) TO STDOUT`.readable()) copied += part;
+  assert.equal(copied, "1000\ta\n1001\tb\n");
+  const [many] = await sql`SELECT ${sql.array([1, 2, 3])}::int[] AS list, ${sql.json({ a: [true] })}::jsonb AS doc, ${new Date(0)}::timestamptz AS at, ${null}::text AS none`;
+  assert.deepEqual({ ...many }, { list: [1, 2, 3], doc: { a: [true] }, at: new Date(0), none: null });
+  const parts = await sql`SELECT 1 AS a; SELECT 2 AS b`.simple();
+  assert.deepEqual(parts.map((p) => ({ ...p[0] })), [{ a: 1 }, { b: 2 }]);
+  const heard = new Promise((done) => sql.listen("pj_channel", done).then(() => sql.notify("pj_channel", "hello")));
+  assert.equal(await heard, "hello");
   const slow = sql.unsafe(LONG).execute();
   setTimeout(() => slow.cancel(), 1000);
   await fails("57014", () => slow);
+  did("cancel");
   await sql`DROP TABLE pj`;
   await sql.end();
 });

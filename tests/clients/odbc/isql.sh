@@ -10,4 +10,5 @@ out="$(run "CREATE TABLE iq (id bigint PRIMARY KEY, name varchar(20))" "INSERT I
 for wanted in "1|one" "2|two" "|iq|name|12|varchar|20|" "42P01"; do
     grep -qF "$wanted" <<<"$out" || { echo "\"$wanted\" is not in:" >&2; echo "$out" >&2; exit 1; }
 done
+echo "did connect create insert introspect error"
 echo ok

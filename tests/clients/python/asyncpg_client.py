@@ -2,11 +2,12 @@
 
 import asyncio
 import io
+import json
 from datetime import datetime, timezone
 from decimal import Decimal
 
 import asyncpg
-from place import DATABASE, HOST, LONG, PORT, USER, equal
+from place import DATABASE, HOST, LONG, PORT, USER, did, equal
 
 
 async def fails(state, work):
@@ -29,17 +30,65 @@ async def introspect(connection):
     equal([(a.name, a.type.name) for a in statement.get_attributes()], [("id", "int8"), ("name", "varchar")])
 
 
+async def codecs(connection):
+    """Types that are looked up by name, then read and written as text or in binary form."""
+    await connection.set_type_codec("json", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+    await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=float, format="text")
+    found = await connection.fetchrow("SELECT $1::json AS j, $2::jsonb AS b, $3::numeric AS n", {"a": [1]}, {"b": None}, 2.5)
+    equal(tuple(found), ({"a": [1]}, {"b": None}, 2.5))
+    await connection.reset_type_codec("numeric", schema="pg_catalog")
+    equal(await connection.fetchval("SELECT $1::numeric", Decimal("2.50")), Decimal("2.50"))
+    try:
+        await connection.set_type_codec("no_such_type", schema="public", encoder=str, decoder=str)
+        raise AssertionError("should have failed")
+    except ValueError as error:
+        assert "unknown type" in str(error), error
+
+
+async def unknown(connection):
+    """Arrays of a type that the driver does not know: its recursive query over pg_type tells it."""
+    await connection.reload_schema_state()
+    # A type of the system that has no codec of its own in the driver: the query runs once, and the array is decoded by it.
+    equal(await connection.fetchval("SELECT ARRAY['a'::name, NULL]"), ["a", None])
+    rows, _ = await connection._introspect_types({1003, 1231, 2951, 1028}, 30)
+    shown = {row["oid"]: (row["name"], row["kind"], row["elemtype_name"]) for row in rows}
+    for oid, wanted in {1003: ("_name", b"b", "name"), 1231: ("_numeric", b"b", "numeric"), 2951: ("_uuid", b"b", "uuid"),
+                        1700: ("numeric", b"b", "-")}.items():
+        equal(shown[oid], wanted)
+
+
+async def pool():
+    """At release the pool sends `RESET ALL` and its kin in one simple query."""
+    async with asyncpg.create_pool(host=HOST, port=PORT, database=DATABASE, user=USER, min_size=2, max_size=3) as some:
+        async def one(n):
+            async with some.acquire() as connection:
+                await connection.execute("SET application_name = 'pooled'")
+                return await connection.fetchval("SELECT $1::int * 2", n)
+
+        equal(await asyncio.gather(*(one(n) for n in range(9))), [n * 2 for n in range(9)])
+        async with some.acquire() as connection:
+            equal(await connection.fetchval("SHOW application_name"), "")
+
+
 async def main():
     connection = await asyncpg.connect(host=HOST, port=PORT, database=DATABASE, user=USER)
     await connection.execute("CREATE TABLE apg (id bigint PRIMARY KEY, name varchar(20), amount numeric, at timestamptz)")
+    did("connect", "create")
     await introspect(connection)
+    did("introspect")
+    await codecs(connection)
+    await unknown(connection)
+    await pool()
     now = datetime(2024, 2, 29, 12, 30, tzinfo=timezone.utc)
     found = await connection.fetchrow("INSERT INTO apg VALUES ($1, $2, $3, $4) RETURNING id, at", 1, "é", Decimal("1.5"), now)
     equal(tuple(found), (1, now))
     await connection.executemany("INSERT INTO apg (id, name) VALUES ($1, $2)", [(n, f"n{n}") for n in range(2, 52)])
+    did("insert")
     text = io.BytesIO(b"".join(b"%d,c\n" % n for n in range(100, 200)))
     await connection.copy_to_table("apg", source=text, columns=["id", "name"], format="csv")
     equal(await connection.fetchval("SELECT count(*) FROM apg WHERE id > $1", 50), 101)
+    did("bulk", "parameters")
     async with connection.transaction():
         ids = [row["id"] async for row in connection.cursor("SELECT id FROM apg WHERE id >= $1 ORDER BY id", 100, prefetch=7)]
     equal(ids, list(range(100, 200)))
@@ -50,13 +99,22 @@ async def main():
         equal(await connection.fetchval("SELECT count(*) FROM apg WHERE id = 9999"), 1)
     await block.rollback()
     equal(await connection.fetchval("SELECT count(*) FROM apg WHERE id = 9999"), 0)
+    did("transaction")
     await fails("42P01", connection.fetch("SELECT * FROM nowhere"))
+    did("error")
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        await fails("25006", connection.execute("INSERT INTO apg (id) VALUES (9999)"))
+    heard = asyncio.get_running_loop().create_future()
+    await connection.add_listener("apg_channel", lambda _c, _pid, channel, payload: heard.done() or heard.set_result((channel, payload)))
+    await connection.execute("NOTIFY apg_channel, 'hello'")
+    equal(await asyncio.wait_for(heard, 10), ("apg_channel", "hello"))
     try:
         await connection.fetch(LONG, timeout=1)
         raise AssertionError("should have been cancelled")
     except asyncio.TimeoutError:
         pass
     equal(await connection.fetchval("SELECT 1"), 1)
+    did("cancel")
     await connection.execute("DROP TABLE apg")
     await connection.close()
     print("ok")

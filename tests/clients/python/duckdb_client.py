@@ -2,7 +2,7 @@
 
 import duckdb
 import psycopg
-from place import DATABASE, HOST, PORT, USER, equal
+from place import DATABASE, HOST, PORT, USER, did, equal
 
 
 def main():
@@ -14,13 +14,32 @@ def main():
         )
     engine = duckdb.connect()
     engine.load_extension("postgres_scanner")
-    # Without it the extension reads by COPY in binary form.
-    engine.execute("SET pg_use_text_protocol = true")
     # Another session wrote: a read that sees all that is acknowledged.
     strong = where + " options=''-c duckmesh.consistency=strong''"
     engine.execute(f"ATTACH '{strong}' AS far (TYPE postgres, READ_ONLY)")
     equal([r[0] for r in engine.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'far' AND schema_name = 'public'").fetchall()], ["dk"])
     equal(engine.execute("SELECT count(*), sum(amount) FROM far.dk WHERE id > 50").fetchone()[0], 50)
+    did("connect", "introspect")
+    # A table of its own, made and filled through the extension, in a transaction that is taken back and one that is not.
+    engine.execute(f"ATTACH '{strong}' AS made (TYPE postgres)")
+    engine.execute("CREATE TABLE made.dk_made (id BIGINT, name VARCHAR)")
+    # Of a table that it made itself the extension does not know that it has no pages to be read by `ctid`.
+    engine.execute("SET pg_use_ctid_scan = false")
+    did("create")
+    engine.execute("BEGIN")
+    engine.execute("INSERT INTO made.dk_made VALUES (999, 'gone')")
+    engine.execute("ROLLBACK")
+    did("transaction")
+    engine.execute("INSERT INTO made.dk_made SELECT i, 'n' || i FROM range(1000) AS r(i)")
+    equal(engine.execute("SELECT count(*), max(id) FROM made.dk_made WHERE id < ?", [500]).fetchone(), (500, 499))
+    did("insert", "bulk", "parameters")
+    try:
+        engine.execute("SELECT * FROM postgres_query('made', 'SELECT nothing FROM dk_made')")
+        raise AssertionError("should have failed")
+    except duckdb.Error as error:
+        assert "nothing" in str(error), error
+    did("error")
+    engine.execute("DROP TABLE made.dk_made")
     engine.close()
     with psycopg.connect(where, autocommit=True) as connection:
         connection.execute("DROP TABLE dk")

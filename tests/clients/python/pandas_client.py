@@ -1,7 +1,7 @@
 """pandas: to_sql and read_sql over SQLAlchemy."""
 
 import pandas
-from place import DATABASE, HOST, PORT, USER, equal
+from place import DATABASE, HOST, LONG, PORT, USER, did, equal, later
 from sqlalchemy import create_engine, text
 
 
@@ -12,17 +12,44 @@ def main():
          "at": pandas.date_range("2024-01-01", periods=1000, freq="h")}
     )
     frame.to_sql("pd_frame", engine, index=False, if_exists="fail", method="multi", chunksize=200)
+    did("connect", "create", "insert", "bulk")
     frame.head(10).to_sql("pd_frame", engine, index=False, if_exists="append")
     back = pandas.read_sql("SELECT * FROM pd_frame ORDER BY n LIMIT 3", engine)
     equal(back["n"].tolist(), [0, 0, 1])
     equal(str(back["at"].dtype).split("[")[0], "datetime64")
     equal(len(pandas.read_sql_table("pd_frame", engine, columns=["n", "name"])), 1010)
+    did("introspect")
     total = sum(len(chunk) for chunk in pandas.read_sql("SELECT n FROM pd_frame", engine, chunksize=100))
     equal(total, 1010)
     filtered = pandas.read_sql(text("SELECT count(*) AS c, sum(x) AS s FROM pd_frame WHERE n > :n"), engine, params={"n": 990})
     equal(filtered.iloc[0].tolist(), [9.0, sum(n / 4 for n in range(991, 1000))])
+    did("parameters")
     frame.head(5).to_sql("pd_frame", engine, index=False, if_exists="replace")
     equal(pandas.read_sql("SELECT count(*) AS c FROM pd_frame", engine)["c"].tolist(), [5])
+    try:
+        with engine.begin() as connection:
+            frame.head(3).to_sql("pd_frame", connection, index=False, if_exists="append")
+            equal(pandas.read_sql("SELECT count(*) AS c FROM pd_frame", connection)["c"].tolist(), [8])
+            raise RuntimeError
+    except RuntimeError:
+        pass
+    equal(pandas.read_sql("SELECT count(*) AS c FROM pd_frame", engine)["c"].tolist(), [5])
+    did("transaction")
+    try:
+        pandas.read_sql("SELECT nothing FROM pd_frame", engine)
+        raise AssertionError("should have failed")
+    except pandas.errors.DatabaseError as error:
+        equal(error.__cause__.orig.pgcode, "42703")
+    did("error")
+    with engine.connect() as connection:
+        later(connection.connection.driver_connection.cancel)
+        try:
+            pandas.read_sql(text(LONG), connection)
+            raise AssertionError("should have been cancelled")
+        except pandas.errors.DatabaseError as error:
+            equal(error.__cause__.orig.pgcode, "57014")
+        connection.rollback()
+    did("cancel")
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE pd_frame"))
     print("ok")

@@ -4,7 +4,7 @@ import io
 
 import psycopg2
 import psycopg2.extras
-from place import DATABASE, HOST, LONG, PORT, USER, equal, fails, later
+from place import DATABASE, HOST, LONG, PORT, USER, did, equal, fails, later
 
 
 def state(error):
@@ -22,6 +22,7 @@ def main():
     )
     equal(cursor.fetchall()[1], ("name", "character varying(20)", True))
 
+    did("connect", "create", "introspect")
     cursor.execute("INSERT INTO p2 VALUES (%s, %s, %s, now()) RETURNING id, name", (1, "it's", "12.50"))
     equal(cursor.fetchone(), (1, "it's"))
     psycopg2.extras.execute_values(cursor, "INSERT INTO p2 (id, name) VALUES %s", [(n, f"n{n}") for n in range(2, 102)])
@@ -29,6 +30,7 @@ def main():
     connection.commit()
     cursor.execute("SELECT count(*), min(name) FILTER (WHERE id = 1002) FROM p2 WHERE id = ANY(%s) OR id > %s", ([1, 2], 100))
     equal(cursor.fetchone(), (5, "b,c"))
+    did("insert", "bulk", "parameters")
     out = io.StringIO()
     cursor.copy_expert("COPY (SELECT id FROM p2 WHERE id < 4 ORDER BY id) TO STDOUT", out)
     equal(out.getvalue(), "1\n2\n3\n")
@@ -38,12 +40,15 @@ def main():
     cursor.execute("SELECT count(*) FROM p2 WHERE id = 9999")
     equal(cursor.fetchone(), (0,))
 
+    did("transaction")
     fails("42P01", state, lambda: cursor.execute("SELECT * FROM nowhere"))
     fails("25P02", state, lambda: cursor.execute("SELECT 1"))
     connection.rollback()
+    did("error")
     later(connection.cancel)
     fails("57014", state, lambda: cursor.execute(LONG))
     connection.rollback()
+    did("cancel")
     cursor.execute("DROP TABLE p2")
     connection.commit()
     connection.close()

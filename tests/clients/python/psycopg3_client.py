@@ -6,7 +6,7 @@ from datetime import date, datetime, timezone
 from decimal import Decimal
 
 import psycopg
-from place import DATABASE, HOST, LONG, PORT, USER, equal, fails, later
+from place import DATABASE, HOST, LONG, PORT, USER, did, equal, fails, later
 from psycopg.rows import dict_row
 from psycopg.types import TypeInfo
 
@@ -81,11 +81,16 @@ def main():
             "CREATE TABLE p3 (id int PRIMARY KEY, name text, amount numeric(10,2), flag boolean, day date, at timestamptz,"
             " u uuid, list int[], raw bytea)"
         )
+        did("connect", "create")
         introspect(connection)
+        did("introspect")
         values(connection)
+        did("insert", "parameters")
         pipeline(connection)
         copy(connection)
+        did("bulk")
         transactions(connection)
+        did("transaction")
         with connection.cursor(row_factory=dict_row) as cursor:
             equal(cursor.execute("SELECT id AS \"The Id\" FROM p3 WHERE id = 7").fetchone(), {"The Id": 7})
         connection.cursor().executemany("INSERT INTO p3 (id, name) VALUES (%s, %s)", [(n, "m") for n in range(50, 60)])
@@ -94,8 +99,10 @@ def main():
         asyncio.run(asynchronous())
         fails("42703", state, lambda: connection.execute("SELECT nothing FROM p3"))
         fails("22P02", state, lambda: connection.execute("SELECT %s::int", ("x",)))
+        did("error")
         later(connection.cancel_safe)
         fails("57014", state, lambda: connection.execute(LONG))
+        did("cancel")
         connection.execute("DROP TABLE p3")
     print("ok")
 

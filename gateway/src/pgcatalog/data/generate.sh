@@ -29,8 +29,16 @@ rows() {
     rows "$1" "$2" pg_language "WHERE lanname <> 'plpgsql' ORDER BY oid"
     rows "$1" "$2" pg_authid "WHERE oid <> 10 ORDER BY oid"
     rows "$1" "$2" pg_proc "WHERE pronamespace = 'pg_catalog'::regnamespace ORDER BY oid"
+    rows "$1" "$2" pg_description "d WHERE objoid < 16384 AND classoid NOT IN ('pg_namespace'::regclass, 'pg_extension'::regclass)
+        AND objoid <> (SELECT oid FROM pg_language WHERE lanname = 'plpgsql')
+        AND NOT EXISTS (SELECT 1 FROM pg_collation c WHERE c.oid = d.objoid AND c.collprovider = 'i') ORDER BY 1, 2, 3"
+    rows "$1" "$2" pg_conversion "ORDER BY 1"
     for relation in pg_am pg_auth_members pg_tablespace pg_operator pg_opclass pg_opfamily pg_amop pg_amproc pg_cast \
         pg_aggregate pg_range pg_ts_config pg_ts_config_map pg_ts_dict pg_ts_parser pg_ts_template; do
         rows "$1" "$2" "$relation" "ORDER BY 1, 2"
     done
+    for relation in sql_features sql_implementation_info sql_parts sql_sizing; do
+        rows "$1" "$2" "information_schema.$relation" "ORDER BY 1"
+    done
 } > rows.tsv
+ask "$1" "$2" "SELECT tokid, alias, description FROM ts_token_type('default')" > token_types.tsv

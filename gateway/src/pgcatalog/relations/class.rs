@@ -57,7 +57,8 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
             if relation.kind == 'v' { 0 } else { relation.oid },
         ];
         row.extend([
-            Cell::Float(if relation.kind == 'v' { 0.0 } else { NOT_ANALYZED }),
+            i32::from(relation.kind == 'i').into(),
+            Cell::Float(if matches!(relation.kind, 'v' | 'i') { 0.0 } else { NOT_ANALYZED }),
             (keys > 0 || indexed).into(),
             if relation.is_temporary() { "t" } else { "p" }.into(),
             relation.kind.into(),
@@ -78,6 +79,7 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
             "relowner",
             "relam",
             "relfilenode",
+            "relpages",
             "reltuples",
             "relhasindex",
             "relpersistence",
@@ -139,10 +141,18 @@ fn attribute<'a>(relation: &Relation<'a>, column: &Column<'a>) -> Vec<Cell<'a>> 
         column.not_null && !view,
         column.default.is_some(),
         true,
-        ty.map_or(0, |t| t.collation),
+        collation(relation, ty.map_or(0, |t| t.collation)),
         column.identity.and_then(super::sequence::identity).unwrap_or_default(),
         if matches!(column.default, Some(DefaultValue::Generated(_))) { "s" } else { "" },
     ]
+}
+
+/// Columns of Postgres' own tables have collation "C" where others have the default.
+fn collation(relation: &Relation<'_>, own: u32) -> u32 {
+    const DEFAULT: u32 = 100;
+    const C: u32 = 950;
+    let system = matches!(relation.source, Source::System) && relation.kind == 'r';
+    if system && own == DEFAULT && relation.namespace == oids::PG_CATALOG { C } else { own }
 }
 
 pub fn defaults<'a>(relations: &[Relation<'a>]) -> Content<'a> {

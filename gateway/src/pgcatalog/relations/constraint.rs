@@ -9,12 +9,13 @@ use crate::pgcatalog::{
     content::{Cell, Content, row},
     definitions, oids, rows,
 };
+use crate::sql::deparse::Definitions;
 
 fn numbers(columns: &[ColumnId]) -> Cell<'static> {
     Cell::Ints(columns.iter().map(|id| i64::from(attnum(*id))).collect())
 }
 
-pub fn constraints<'a>(book: &Book<'a>) -> Content<'a> {
+pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a> {
     let rows = book.constraints.iter().map(|con| {
         let (kind, key);
         let (mut target_key, mut expression) = (Cell::Null, Cell::Null);
@@ -22,7 +23,8 @@ pub fn constraints<'a>(book: &Book<'a>) -> Content<'a> {
         match &con.constraint.kind {
             ConstraintKind::Check { expression: text } => {
                 (kind, key) = ('c', numbers(&named(con.table, text)));
-                expression = text.as_str().into();
+                let shown = definitions.check(con.table.id, &con.constraint.name);
+                expression = shown.map_or_else(|| text.clone(), |shown| shown.full.clone()).into();
             }
             ConstraintKind::PrimaryKey { columns } => (kind, key) = ('p', numbers(columns)),
             ConstraintKind::Unique { columns } => (kind, key) = ('u', numbers(columns)),
@@ -82,7 +84,7 @@ pub fn constraints<'a>(book: &Book<'a>) -> Content<'a> {
 }
 
 /// Columns whose name is a word of the expression.
-fn named(table: &TableDef, expression: &str) -> Vec<ColumnId> {
+pub fn named(table: &TableDef, expression: &str) -> Vec<ColumnId> {
     let words = || expression.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
     let named = |c: &&ColumnDef| words().any(|w| w == c.name) || expression.contains(&format!("\"{}\"", c.name));
     table.columns.iter().filter(named).map(|c| c.id).collect()

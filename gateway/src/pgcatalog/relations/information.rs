@@ -38,10 +38,22 @@ pub fn tables<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Co
     }
 }
 
-pub fn views<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
+pub fn views<'a>(book: &Book<'a>, source: &'a super::Source<'a>) -> Content<'a> {
+    let (lake, visible) = (source.session.lake.info.name.as_str(), book.visible(&source.search_path));
     let rows = book.relations.iter().filter_map(|r| {
         let Source::View(view) = r.source else { return None };
-        Some(row![lake, r.schema, r.name, definitions::view(view), "NONE", "NO", "NO", "NO", "NO", "NO"])
+        Some(row![
+            lake,
+            r.schema,
+            r.name,
+            definitions::view(view, &source.definitions, &visible, book, false),
+            "NONE",
+            "NO",
+            "NO",
+            "NO",
+            "NO",
+            "NO"
+        ])
     });
     Content {
         columns: &[
@@ -229,10 +241,13 @@ fn not_nulls<'b, 'a>(book: &'b Book<'a>) -> impl Iterator<Item = (&'b Relation<'
     })
 }
 
-pub fn check_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
+pub fn check_constraints<'a>(book: &Book<'a>, source: &'a super::Source<'a>) -> Content<'a> {
+    let lake = source.session.lake.info.name.as_str();
     let checks = book.constraints.iter().filter_map(|con| match &con.constraint.kind {
         ConstraintKind::Check { expression } => {
-            Some(row![lake, con.schema, con.constraint.name.as_str(), format!("({expression})")])
+            let shown = source.definitions.check(con.table.id, &con.constraint.name);
+            let clause = format!("({})", shown.map_or(expression.as_str(), |shown| &shown.full));
+            Some(row![lake, con.schema, con.constraint.name.as_str(), clause])
         }
         _ => None,
     });
@@ -282,6 +297,11 @@ pub fn constraint_column_usage<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a
                 let schema = book::sql_schema(&target.0);
                 columns.into_iter().map(|c| (schema, target.1.as_str(), c.name.as_str())).collect()
             }
+            ConstraintKind::Check { expression } => super::constraint::named(con.table, expression)
+                .iter()
+                .filter_map(|id| con.table.column_by_id(*id))
+                .map(|c| (con.schema, con.table.name.as_str(), c.name.as_str()))
+                .collect(),
             _ => key_columns(con.constraint)
                 .unwrap_or_default()
                 .iter()

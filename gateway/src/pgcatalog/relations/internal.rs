@@ -1,11 +1,12 @@
 //! What our functions look up by oid: visibility, definitions, comments, names.
 
+use super::Source;
 use crate::pgcatalog::{
     book::{self, Book, Relation},
     content::{Cell, Content, row},
     definitions, names,
     procedure::Procedure,
-    rows, types,
+    rows, shapes, types,
 };
 
 pub fn types() -> Content<'static> {
@@ -48,10 +49,84 @@ pub fn procedures() -> Content<'static> {
             procedure.name,
             procedure.result(),
             procedure.arguments(true),
-            procedure.arguments(false)
+            procedure.arguments(false),
+            procedure.definition(line),
         ])
     });
-    Content { columns: &["#k", "#v", "#r", "#d", "#i"], rows: rows.collect() }
+    Content { columns: &["#k", "#v", "#r", "#d", "#i", "#f"], rows: rows.collect() }
+}
+
+/// `=(integer,integer)`, `-(NONE,integer)`.
+pub fn operators() -> Content<'static> {
+    let rows = operator_names().map(|(oid, name)| row![oid, name]);
+    Content { columns: &["#k", "#v"], rows: rows.collect() }
+}
+
+fn operator_names() -> impl Iterator<Item = (u32, String)> {
+    let lines = rows::of("pg_operator").unwrap_or_default().lines();
+    lines.filter_map(|line| {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let side = |at: usize| {
+            let oid = cells.get(at)?.parse().ok()?;
+            Some(if oid == 0 { "NONE".to_owned() } else { crate::pgcatalog::procedure::name(oid) })
+        };
+        let (left, right) = (side(7)?, side(8)?);
+        Some((cells.first()?.parse().ok()?, format!("{}({left},{right})", cells.get(1)?)))
+    })
+}
+
+/// The number of an operator written so.
+#[must_use]
+pub fn operator(text: &str) -> Option<u32> {
+    let plain: String = text.split_whitespace().collect();
+    let plain = plain.strip_prefix("pg_catalog.").unwrap_or(&plain);
+    let same = |name: &str| name.chars().filter(|c| !c.is_whitespace()).eq(plain.chars());
+    operator_names().find(|(_, name)| same(name)).map(|(oid, _)| oid)
+}
+
+/// The number of a text search dictionary.
+#[must_use]
+pub fn dictionary(text: &str) -> Option<u32> {
+    let plain = text.strip_prefix("pg_catalog.").unwrap_or(text);
+    let mut lines = rows::of("pg_ts_dict").unwrap_or_default().lines();
+    lines.find_map(|line| {
+        let mut cells = line.split('\t');
+        let oid = cells.next()?.parse().ok()?;
+        (cells.next()? == plain).then_some(oid)
+    })
+}
+
+pub fn dictionaries() -> Content<'static> {
+    let lines = rows::of("pg_ts_dict").unwrap_or_default().lines();
+    let rows = lines.filter_map(|line| {
+        let mut cells = line.split('\t');
+        Some(row![cells.next()?.parse::<u32>().ok()?, cells.next()?])
+    });
+    Content { columns: &["#k", "#v"], rows: rows.collect() }
+}
+
+/// What the default parser of text search tells apart: `ts_token_type`.
+const TOKEN_TYPES: &str = include_str!("../data/token_types.tsv");
+
+pub fn token_types() -> Content<'static> {
+    let rows = TOKEN_TYPES.lines().filter_map(|line| {
+        let mut cells = line.split('\t');
+        Some(row![cells.next()?.parse::<i32>().ok()?, cells.next()?, cells.next()?])
+    });
+    Content { columns: &["tokid", "alias", "description"], rows: rows.collect() }
+}
+
+/// Comments on Postgres' own things.
+pub fn system_descriptions() -> Content<'static> {
+    let lines = rows::of("pg_description").unwrap_or_default().lines();
+    let class = |oid: u32| shapes::all().iter().find(|shape| shape.oid == oid).map(|shape| shape.name);
+    let rows = lines.filter_map(|line| {
+        let mut cells = line.split('\t');
+        let object: u32 = cells.next()?.parse().ok()?;
+        let class = class(cells.next()?.parse().ok()?)?;
+        Some(row![object, class, cells.next()?.parse::<i32>().ok()?, rows::unescaped(cells.next()?)])
+    });
+    Content { columns: &["#k", "#c", "#n", "#v"], rows: rows.collect() }
 }
 
 pub fn relations<'a>(system: &[Relation<'a>], book: &Book<'a>, search_path: &[String]) -> Content<'a> {
@@ -65,9 +140,11 @@ pub fn relations<'a>(system: &[Relation<'a>], book: &Book<'a>, search_path: &[St
     Content { columns: &["#k", "#v", "#s", "#p", "#q"], rows: rows.collect() }
 }
 
-pub fn constraint_definitions<'a>(book: &Book<'a>, search_path: &[String]) -> Content<'a> {
-    let rows = book.constraints.iter().map(|con| row![con.oid, definitions::constraint(book, con, search_path)]);
-    Content { columns: &["#k", "#v"], rows: rows.collect() }
+pub fn constraint_definitions<'a>(book: &Book<'a>, source: &Source<'_>) -> Content<'a> {
+    let visible = book.visible(&source.search_path);
+    let text = |con, pretty| definitions::constraint(book, con, &visible, &source.definitions, pretty);
+    let rows = book.constraints.iter().map(|con| row![con.oid, text(con, false), text(con, true)]);
+    Content { columns: &["#k", "#v", "#p"], rows: rows.collect() }
 }
 
 /// Column 0 is the whole definition. The numbers from -1 down are the same in pretty form: with fewer parentheses, and the
@@ -99,12 +176,14 @@ pub fn index_definitions<'a>(book: &Book<'a>, search_path: &[String]) -> Content
     Content { columns: &["#k", "#n", "#v"], rows: all }
 }
 
-pub fn view_definitions<'a>(book: &Book<'a>) -> Content<'a> {
+pub fn view_definitions<'a>(book: &Book<'a>, source: &Source<'_>) -> Content<'a> {
+    let visible = book.visible(&source.search_path);
+    let text = |view, pretty| definitions::view(view, &source.definitions, &visible, book, pretty);
     let rows = book.relations.iter().filter_map(|r| match r.source {
-        book::Source::View(view) => Some(row![r.oid, definitions::view(view)]),
+        book::Source::View(view) => Some(row![r.oid, text(view, false), text(view, true)]),
         _ => None,
     });
-    Content { columns: &["#k", "#v"], rows: rows.collect() }
+    Content { columns: &["#k", "#v", "#p"], rows: rows.collect() }
 }
 
 pub fn descriptions<'a>(book: &Book<'a>) -> Content<'a> {

@@ -1,7 +1,8 @@
 //! `pg_namespace`, `pg_description`, and the views that list tables: `pg_tables`, `pg_views`, `pg_stat_user_tables`.
 
+use super::Source;
 use crate::pgcatalog::{
-    book::{Book, Con, Namespace, Relation, Source},
+    book::{Book, Con, Namespace, Relation, Source as From},
     content::{Cell, Content, row},
     definitions, oids,
 };
@@ -13,8 +14,17 @@ const NAMESPACE: u32 = 2615;
 
 pub fn namespaces<'a>(namespaces: &[Namespace<'a>]) -> Content<'a> {
     let owner = |oid| if oid == oids::PUBLIC { oids::DATABASE_OWNER } else { oids::OWNER };
-    let rows = namespaces.iter().map(|space| row![space.oid, space.name, owner(space.oid)]);
-    Content { columns: &["oid", "nspname", "nspowner"], rows: rows.collect() }
+    // As PostgreSQL 15 makes it: who owns the database may make things there.
+    let rights = |oid| match oid == oids::PUBLIC {
+        true => Cell::Texts(vec!["pg_database_owner=UC/pg_database_owner".into(), "=U/pg_database_owner".into()]),
+        false => Cell::Null,
+    };
+    let rows = namespaces.iter().map(|space| {
+        let mut row = row![space.oid, space.name, owner(space.oid)];
+        row.push(rights(space.oid));
+        row
+    });
+    Content { columns: &["oid", "nspname", "nspowner", "nspacl"], rows: rows.collect() }
 }
 
 /// Oid of `pg_constraint`.
@@ -35,11 +45,11 @@ pub fn comments<'a>(book: &Book<'a>) -> Vec<Comment<'a>> {
     comments.extend(book.constraints.iter().filter_map(of_constraint));
     for relation in &book.relations {
         let own = match relation.source {
-            Source::Table(table) => table.comment.as_deref(),
-            Source::View(view) => view.comment.as_deref(),
-            Source::Index(index) => index.comment.as_deref(),
-            Source::Sequence(sequence) => sequence.spec.comment.as_deref(),
-            Source::System | Source::Key => continue,
+            From::Table(table) => table.comment.as_deref(),
+            From::View(view) => view.comment.as_deref(),
+            From::Index(index) => index.comment.as_deref(),
+            From::Sequence(sequence) => sequence.spec.comment.as_deref(),
+            From::System | From::Key => continue,
         };
         comments.extend(own.map(|text| (relation.oid, class, 0, text)));
         comments.extend(relation.columns.iter().filter_map(|c| Some((relation.oid, class, c.num, c.comment?))));
@@ -54,7 +64,7 @@ pub fn descriptions<'a>(book: &Book<'a>) -> Content<'a> {
 
 fn has_keys(relation: &Relation<'_>) -> bool {
     match relation.source {
-        Source::Table(table) => {
+        From::Table(table) => {
             let mut keys = table.constraints.iter().filter_map(super::super::book::key_columns);
             keys.next().is_some() || !table.indexes.is_empty()
         }
@@ -71,19 +81,15 @@ pub fn tables<'a>(system: &[Relation<'a>], book: &Book<'a>, user: &'a str) -> Co
     }
 }
 
-pub fn views<'a>(system: &[Relation<'a>], book: &Book<'a>, user: &'a str) -> Content<'a> {
+pub fn views<'a>(system: &[Relation<'a>], book: &Book<'a>, source: &'a Source<'a>) -> Content<'a> {
+    let (user, visible) = (source.session.user.as_str(), book.visible(&source.search_path));
     let row = |r: &Relation<'a>| {
         let definition = match r.source {
-            Source::View(view) => definitions::view(view).into(),
+            From::View(view) => definitions::view(view, &source.definitions, &visible, book, false).into(),
             _ => Cell::Null,
         };
         row![r.schema, r.name, user, definition]
     };
     let rows = system.iter().chain(&book.relations).filter(|r| r.kind == 'v').map(row);
     Content { columns: &["schemaname", "viewname", "viewowner", "definition"], rows: rows.collect() }
-}
-
-pub fn statistics<'a>(book: &Book<'a>) -> Content<'a> {
-    let rows = book.relations.iter().filter(|r| r.kind == 'r').map(|r| row![r.oid, r.schema, r.name]);
-    Content { columns: &["relid", "schemaname", "relname"], rows: rows.collect() }
 }

@@ -2,13 +2,20 @@
 
 mod class;
 mod constraint;
+mod counters;
 mod information;
 mod internal;
 mod listing;
+mod privileges;
 mod sequence;
 mod server;
 
-use crate::session::{ClientSession, Pin};
+use std::sync::Arc;
+
+use crate::{
+    session::{ClientSession, Pin},
+    sql::deparse::Definitions,
+};
 
 use super::{
     book::{self, Book},
@@ -21,6 +28,8 @@ pub struct Source<'a> {
     pub pin: &'a Pin,
     /// Schemas that exist and are searched for names without one.
     pub search_path: Vec<String>,
+    /// Definitions as Postgres shows them, where a relation has some.
+    pub definitions: Arc<Definitions>,
 }
 
 /// The rows that are the same in every lake, where a relation has them besides those of `rows.tsv`.
@@ -34,6 +43,10 @@ pub fn fixed(schema: &str, name: &str) -> Option<Content<'static>> {
         ("internal", "types") => Some(internal::types()),
         ("internal", "procedures") => Some(internal::procedures()),
         ("internal", "keywords") => Some(internal::keywords()),
+        ("internal", "dictionaries") => Some(internal::dictionaries()),
+        ("internal", "operators") => Some(internal::operators()),
+        ("internal", "token_types") => Some(internal::token_types()),
+        ("internal", "descriptions") => Some(internal::system_descriptions()),
         _ => None,
     }
 }
@@ -50,34 +63,54 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("pg_catalog", "pg_attribute") => class::attributes(&book.relations),
         ("pg_catalog", "pg_attrdef") => class::defaults(&book.relations),
         ("pg_catalog", "pg_namespace") => listing::namespaces(&book.namespaces),
-        ("pg_catalog", "pg_constraint") => constraint::constraints(book),
+        ("pg_catalog", "pg_constraint") => constraint::constraints(book, &source.definitions),
         ("pg_catalog", "pg_index") => constraint::indexes(book),
         ("pg_catalog", "pg_indexes") => constraint::index_list(book),
         ("pg_catalog", "pg_sequence") => sequence::sequences(book),
-        ("pg_catalog", "pg_depend") => sequence::dependencies(book),
+        ("pg_catalog", "pg_depend") => {
+            let mut all = sequence::dependencies(book);
+            all.rows.extend(counters::constraint_dependencies(book));
+            all.rows.extend(counters::view_dependencies(book, source));
+            all
+        }
+        ("pg_catalog", "pg_rewrite") => counters::rules(book),
+        ("pg_catalog", "pg_stat_user_indexes" | "pg_stat_all_indexes") => counters::indexes(book),
+        ("pg_catalog", "pg_statio_user_tables" | "pg_statio_all_tables") => counters::table_blocks(book),
+        ("information_schema", "role_table_grants" | "table_privileges") => {
+            privileges::of_tables(&system(), book, source)
+        }
+        ("information_schema", "role_column_grants" | "column_privileges") => {
+            privileges::of_columns(&system(), book, source)
+        }
+        ("information_schema", "column_udt_usage") => privileges::type_usage(&system(), book, source),
+        ("information_schema", "data_type_privileges") => privileges::of_types(&system(), book, source),
+        ("information_schema", "element_types") => privileges::element_types(book, source),
+        ("information_schema", "constraint_table_usage") => privileges::constraint_tables(book, source),
+        ("information_schema", "view_table_usage") => privileges::view_tables(book, source),
         ("information_schema", "sequences") => sequence::information(book, lake),
         ("pg_catalog", "pg_description") => listing::descriptions(book),
         ("pg_catalog", "pg_tables") => listing::tables(&system(), book, user),
-        ("pg_catalog", "pg_views") => listing::views(&system(), book, user),
-        ("pg_catalog", "pg_stat_user_tables" | "pg_stat_all_tables") => listing::statistics(book),
+        ("pg_catalog", "pg_views") => listing::views(&system(), book, source),
         ("information_schema", "tables") => information::tables(&system(), book, lake),
         ("information_schema", "columns") => information::columns(&system(), book, lake),
-        ("information_schema", "views") => information::views(book, lake),
+        ("information_schema", "views") => information::views(book, source),
         ("information_schema", "schemata") => information::schemata(book, lake, user),
         ("information_schema", "table_constraints") => information::table_constraints(book, lake),
         ("information_schema", "key_column_usage") => information::key_column_usage(book, lake),
         ("information_schema", "constraint_column_usage") => information::constraint_column_usage(book, lake),
         ("information_schema", "referential_constraints") => information::referential_constraints(book, lake),
-        ("information_schema", "check_constraints") => information::check_constraints(book, lake),
+        ("information_schema", "check_constraints") => information::check_constraints(book, source),
         ("information_schema", "information_schema_catalog_name") => information::catalog_name(lake),
         ("internal", "relations") => internal::relations(&system(), book, &source.search_path),
-        ("internal", "constraintdefs") => internal::constraint_definitions(book, &source.search_path),
+        ("internal", "constraintdefs") => internal::constraint_definitions(book, source),
         ("internal", "indexdefs") => internal::index_definitions(book, &source.search_path),
-        ("internal", "viewdefs") => internal::view_definitions(book),
+        ("internal", "serials") => sequence::serials(book),
+        ("internal", "viewdefs") => internal::view_definitions(book, source),
         ("internal", "descriptions") => internal::descriptions(book),
         ("internal", "namespaces") => internal::namespaces(book),
         _ => return None,
     })
 }
 
-pub use server::of_server;
+pub use internal::{dictionary, operator};
+pub use server::{of_server, sizes};

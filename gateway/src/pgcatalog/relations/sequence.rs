@@ -7,7 +7,7 @@ use crate::{
     pgcatalog::{
         book::{self, Book, sql_schema},
         content::{Content, row},
-        oids,
+        names, oids,
     },
     sql,
     wire::PgResult,
@@ -93,6 +93,18 @@ pub fn dependencies<'a>(book: &Book<'a>) -> Content<'a> {
         }
     }
     Content { columns: &["classid", "objid", "objsubid", "refclassid", "refobjid", "refobjsubid", "deptype"], rows }
+}
+
+/// Columns that own a sequence, with its name as `pg_get_serial_sequence` writes it.
+pub fn serials<'a>(book: &Book<'a>) -> Content<'a> {
+    let rows = book.schema.sequences.values().filter_map(|sequence| {
+        let (table, column) = sequence.spec.owner?;
+        let table = book.schema.table_by_uuid(table)?;
+        let schema = sql_schema(book.schema.schema_name(sequence.schema_id)?);
+        let name = format!("{}.{}", names::quoted(schema), names::quoted(&sequence.name));
+        Some(row![oids::table(table.id), table.column_by_id(column)?.name.clone(), name])
+    });
+    Content { columns: &["#k", "#c", "#v"], rows: rows.collect() }
 }
 
 /// `pg_attribute.attidentity`.

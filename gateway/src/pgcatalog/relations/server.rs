@@ -1,7 +1,11 @@
 //! Relations about the server and the moment: databases, roles, settings, activity, and those of `duckmesh`.
 
+use std::collections::HashMap;
+
 use chrono::Utc;
-use duckmesh_catalog::{LakeId, SnapshotInfo, TableId};
+use chrono_tz::OffsetComponents as _;
+use chrono_tz::OffsetName as _;
+use duckmesh_catalog::{LakeId, SnapshotInfo, TableId, Totals};
 
 use super::Source;
 use crate::{
@@ -31,12 +35,18 @@ pub async fn of_server<'a>(schema: &str, name: &str, source: &'a Source<'a>) -> 
         ("pg_catalog", "pg_database") => databases(session).await?,
         ("pg_catalog", "pg_authid") => authid(session),
         ("pg_catalog", "pg_roles") => roles(session),
-        ("pg_catalog", "pg_user") => users(session),
+        ("pg_catalog", "pg_user" | "pg_shadow") => users(session),
+        ("pg_catalog", "pg_stat_database") => super::counters::databases(session).await?,
+        ("pg_catalog", "pg_stat_bgwriter") => super::counters::writer(),
+        ("pg_catalog", "pg_timezone_names") => zones(session),
+        ("information_schema", "enabled_roles") => enabled_roles(session),
+        ("information_schema", "character_sets") => character_sets(session),
         ("pg_catalog", "pg_settings") => settings(session),
         ("pg_catalog", "pg_stat_activity") => activity(session),
         ("pg_catalog", "pg_sequences") => super::sequence::list(source).await?,
         ("pg_catalog", "pg_prepared_statements") => prepared_statements(session),
         ("pg_catalog", "pg_cursors") => cursors(session),
+        ("pg_catalog", "pg_stat_user_tables" | "pg_stat_all_tables") => table_statistics(source).await?,
         ("pg_catalog", "pg_locks") => locks(session),
         ("duckmesh", "snapshots") => snapshots(session).await?,
         ("duckmesh", "files") => files(source).await?,
@@ -193,23 +203,50 @@ fn users(session: &ClientSession) -> Content<'_> {
     }
 }
 
+/// The zones that are known, as they are now.
+fn zones(session: &ClientSession) -> Content<'static> {
+    let now = session.statement_time;
+    let rows = chrono_tz::TZ_VARIANTS.iter().map(|zone| {
+        let local = now.with_timezone(zone);
+        let offset = local.offset();
+        let seconds = (offset.base_utc_offset() + offset.dst_offset()).num_seconds();
+        let (sign, minutes) = (if seconds < 0 { "-" } else { "" }, seconds.abs() / 60);
+        let shown = format!("{sign}{:02}:{:02}:00", minutes / 60, minutes % 60);
+        let abbreviation = offset.abbreviation().map_or_else(|| local.format("%Z").to_string(), str::to_owned);
+        row![zone.name(), abbreviation, shown, !offset.dst_offset().is_zero()]
+    });
+    Content { columns: &["name", "abbrev", "utc_offset", "is_dst"], rows: rows.collect() }
+}
+
+fn enabled_roles(session: &ClientSession) -> Content<'_> {
+    let own = std::iter::once(session.user.as_str()).chain(predefined().map(|(_, name)| name));
+    Content { columns: &["role_name"], rows: own.map(|name| row![name]).collect() }
+}
+
+fn character_sets(session: &ClientSession) -> Content<'_> {
+    let lake = session.lake.info.name.as_str();
+    Content {
+        columns: &[
+            "character_set_name",
+            "character_repertoire",
+            "form_of_use",
+            "default_collate_catalog",
+            "default_collate_schema",
+            "default_collate_name",
+        ],
+        rows: vec![row!["UTF8", "UCS", "UTF8", lake, "pg_catalog", LOCALE]],
+    }
+}
+
 fn settings(session: &ClientSession) -> Content<'static> {
     let rows = registry::all().iter().filter(|d| !d.hidden).map(|definition| {
-        let value = session.settings.show(definition.name).map(|(_, value)| value).unwrap_or_default();
-        let source = if value == definition.default { "default" } else { "session" };
-        let vartype = match definition.kind {
-            registry::Kind::Bool => "bool",
-            registry::Kind::Integer { .. } => "integer",
-            registry::Kind::Real { .. } => "real",
-            registry::Kind::Enum(_) => "enum",
-            registry::Kind::Text => "string",
-        };
-        let context = match definition.context {
-            registry::Context::User => "user",
-            registry::Context::Internal => "internal",
-            registry::Context::Postmaster => "postmaster",
-            registry::Context::Sighup => "sighup",
-            registry::Context::Backend => "backend",
+        let (value, reset, source) = session.settings.source(definition);
+        let (vartype, least, greatest) = match definition.kind {
+            registry::Kind::Bool => ("bool", None, None),
+            registry::Kind::Integer { min, max, .. } => ("integer", Some(min.to_string()), Some(max.to_string())),
+            registry::Kind::Real { min, max, .. } => ("real", Some(min.to_string()), Some(real(max))),
+            registry::Kind::Enum(_) => ("enum", None, None),
+            registry::Kind::Text => ("string", None, None),
         };
         let allowed = match &definition.kind {
             registry::Kind::Enum(words) => Cell::Texts(words.iter().map(|w| (*w).to_owned()).collect()),
@@ -218,13 +255,18 @@ fn settings(session: &ClientSession) -> Content<'static> {
         row![
             definition.name,
             value,
+            definition.unit_name,
+            definition.category,
             definition.description,
-            context,
+            definition.more,
+            definition.context_name,
             vartype,
             source,
+            least,
+            greatest,
             allowed,
             definition.default,
-            definition.default,
+            reset,
             false,
         ]
     });
@@ -232,10 +274,15 @@ fn settings(session: &ClientSession) -> Content<'static> {
         columns: &[
             "name",
             "setting",
+            "unit",
+            "category",
             "short_desc",
+            "extra_desc",
             "context",
             "vartype",
             "source",
+            "min_val",
+            "max_val",
             "enumvals",
             "boot_val",
             "reset_val",
@@ -245,27 +292,40 @@ fn settings(session: &ClientSession) -> Content<'static> {
     }
 }
 
+/// The greatest double as Postgres rounds it, others as they are.
+fn real(value: f64) -> String {
+    if value > 1.797e308 { "1.79769e+308".to_owned() } else { value.to_string() }
+}
+
 fn setting_values(session: &ClientSession) -> Content<'static> {
     let shown = registry::all().iter().filter_map(|d| Some((d.name, session.settings.show(d.name).ok()?.1)));
     Content { columns: &["#k", "#v"], rows: shown.map(|(name, value)| row![name, value]).collect() }
 }
 
-/// The own session: others are not told about each other.
-fn activity(session: &ClientSession) -> Content<'_> {
-    let application = session.settings.show("application_name").map(|(_, value)| value).unwrap_or_default();
-    let row = row![
-        oids::database(session.lake.info.id),
-        session.lake.info.name.as_str(),
-        session.process_id,
-        oids::OWNER,
-        session.user.as_str(),
-        application,
-        session.transaction_time(),
-        session.statement_time,
-        session.statement_time,
-        "active",
-        "client backend",
-    ];
+/// Every session of this server.
+fn activity(session: &ClientSession) -> Content<'static> {
+    let rows = session.server.activity.all().into_iter().map(|doing| {
+        let waits = if doing.state == "active" { None } else { Some(("Client", "ClientRead")) };
+        row![
+            oids::database(doing.lake.0),
+            doing.lake.1,
+            doing.process_id,
+            oids::OWNER,
+            doing.user,
+            doing.application,
+            doing.peer.map(|peer| peer.ip().to_string()),
+            doing.peer.map(|peer| i32::from(peer.port())),
+            doing.started,
+            doing.transaction,
+            doing.statement,
+            doing.changed,
+            waits.map(|w| w.0),
+            waits.map(|w| w.1),
+            doing.state,
+            doing.query,
+            "client backend",
+        ]
+    });
     Content {
         columns: &[
             "datid",
@@ -274,13 +334,19 @@ fn activity(session: &ClientSession) -> Content<'_> {
             "usesysid",
             "usename",
             "application_name",
+            "client_addr",
+            "client_port",
+            "backend_start",
             "xact_start",
             "query_start",
             "state_change",
+            "wait_event_type",
+            "wait_event",
             "state",
+            "query",
             "backend_type",
         ],
-        rows: vec![row],
+        rows: rows.collect(),
     }
 }
 
@@ -393,26 +459,18 @@ fn unsupported(session: &ClientSession) -> Content<'static> {
     }
 }
 
-async fn table_bytes(session: &ClientSession, lake: LakeId, at: &SnapshotInfo, table: TableId) -> PgResult<i64> {
-    let known = session.server.lakes.catalog().files(lake, at.id, table).await.map_err(failure::catalog)?;
-    let bytes = |file: &duckmesh_catalog::files::DataFile| {
-        number(file.size_bytes) + file.deletes.as_ref().map_or(0, |d| number(d.size_bytes))
-    };
-    Ok(known.files.iter().map(bytes).sum())
+/// Rows and bytes of each table that has files: `#r`, `#v`.
+pub async fn sizes<'a>(source: &'a Source<'a>) -> PgResult<Content<'a>> {
+    let totals = totals(source.session, source.session.lake.info.id, &source.pin.snapshot).await?;
+    // A table that this transaction made has no files in the lake.
+    let tables = source.pin.schema.tables.keys();
+    let known = tables.filter_map(|table| Some((table, totals.get(table)?)));
+    let rows = known.map(|(table, of)| row![oids::table(*table), number(of.bytes), number(of.rows)]);
+    Ok(Content { columns: &["#k", "#v", "#r"], rows: rows.collect() })
 }
 
-async fn sizes<'a>(source: &'a Source<'a>) -> PgResult<Content<'a>> {
-    let (session, pin) = (source.session, source.pin);
-    let mut rows = Vec::new();
-    for table in pin.schema.tables.keys() {
-        // A table that this transaction made has no files in the lake.
-        let bytes = match pin.base.tables.contains_key(table) {
-            true => table_bytes(session, session.lake.info.id, &pin.snapshot, *table).await?,
-            false => 0,
-        };
-        rows.push(row![oids::table(*table), bytes]);
-    }
-    Ok(Content { columns: &["#k", "#v"], rows })
+async fn totals(session: &ClientSession, lake: LakeId, at: &SnapshotInfo) -> PgResult<HashMap<TableId, Totals>> {
+    session.server.lakes.catalog().totals(lake, at.id).await.map_err(failure::catalog)
 }
 
 async fn database_sizes(session: &ClientSession) -> PgResult<Content<'static>> {
@@ -420,12 +478,45 @@ async fn database_sizes(session: &ClientSession) -> PgResult<Content<'static>> {
     let mut rows = Vec::new();
     for lake in catalog.lakes().await.map_err(failure::catalog)? {
         let latest = catalog.latest(lake.id).await.map_err(failure::catalog)?;
-        let schema = catalog.schema(lake.id, &latest).await.map_err(failure::catalog)?;
-        let mut bytes = 0;
-        for table in schema.tables.keys() {
-            bytes += table_bytes(session, lake.id, &latest, *table).await?;
-        }
-        rows.push(row![oids::database(lake.id), lake.name.as_str().to_owned(), bytes]);
+        let bytes: u64 = totals(session, lake.id, &latest).await?.values().map(|of| of.bytes).sum();
+        rows.push(row![oids::database(lake.id), lake.name.as_str().to_owned(), number(bytes)]);
     }
     Ok(Content { columns: &["#k", "#d", "#v"], rows })
 }
+
+/// `pg_stat_user_tables` and `pg_stat_all_tables`: rows as the files count them; nothing else is counted.
+async fn table_statistics<'a>(source: &'a Source<'a>) -> PgResult<Content<'a>> {
+    let totals = totals(source.session, source.session.lake.info.id, &source.pin.snapshot).await?;
+    let tables = source.pin.schema.tables.values();
+    let rows = tables.filter_map(|table| {
+        let schema = sql_schema(source.pin.schema.schema_name(table.schema_id)?).to_owned();
+        let live = totals.get(&table.id).map_or(0, |of| number(of.rows));
+        let mut row = row![oids::table(table.id), schema, table.name.as_str(), live];
+        row.resize(STATISTICS.len(), Cell::Int(0));
+        Some(row)
+    });
+    Ok(Content { columns: STATISTICS, rows: rows.collect() })
+}
+
+/// What is there of them, counters that nobody counts last.
+const STATISTICS: &[&str] = &[
+    "relid",
+    "schemaname",
+    "relname",
+    "n_live_tup",
+    "seq_scan",
+    "seq_tup_read",
+    "idx_scan",
+    "idx_tup_fetch",
+    "n_tup_ins",
+    "n_tup_upd",
+    "n_tup_del",
+    "n_tup_hot_upd",
+    "n_dead_tup",
+    "n_mod_since_analyze",
+    "n_ins_since_vacuum",
+    "vacuum_count",
+    "autovacuum_count",
+    "analyze_count",
+    "autoanalyze_count",
+];

@@ -22,6 +22,14 @@ pub struct Definition {
     pub hidden: bool,
     /// What it is for.
     pub description: &'static str,
+    /// The heading under which Postgres lists it.
+    pub category: &'static str,
+    /// More about it, where there is more to say.
+    pub more: Option<&'static str>,
+    /// Its unit as `pg_settings` writes it.
+    pub unit_name: Option<&'static str>,
+    /// Who may change it, as `pg_settings` writes it.
+    pub context_name: &'static str,
 }
 
 /// What values a setting takes.
@@ -119,10 +127,11 @@ fn registry() -> &'static Registry {
 fn definition(line: &'static str) -> Option<Definition> {
     let mut cells = line.split('\t');
     let mut next = || cells.next();
-    let (name, kind, context, unit) = (next()?, next()?, next()?, next()?);
+    let (name, kind, context_name, unit_name) = (next()?, next()?, next()?, next()?);
     let (default, min, max, values) = (next()?, next()?, next()?, next()?);
-    let (flags, description) = (next()?, next()?);
-    let unit = match unit {
+    let (flags, description, category, more) = (next()?, next()?, next()?, next()?);
+    let some = |text: &'static str| Some(text).filter(|text| !text.is_empty());
+    let unit = match unit_name {
         "" => Unit::None,
         "B" => Unit::Byte,
         "kB" => Unit::Kilobyte,
@@ -148,7 +157,7 @@ fn definition(line: &'static str) -> Option<Definition> {
             "string" => Kind::Text,
             _ => return None,
         },
-        context: match context {
+        context: match context_name {
             // Nobody is less than a superuser until there are roles.
             "user" | "superuser" => Context::User,
             "internal" => Context::Internal,
@@ -161,6 +170,10 @@ fn definition(line: &'static str) -> Option<Definition> {
         reported: flags.contains("report"),
         hidden: flags.contains("hidden"),
         description,
+        category,
+        more: some(more),
+        unit_name: some(unit_name),
+        context_name,
     })
 }
 

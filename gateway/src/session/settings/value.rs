@@ -31,6 +31,9 @@ pub fn check(definition: &Definition, value: &str) -> PgResult<String> {
 /// The value as `SHOW` writes it.
 #[must_use]
 pub fn show(definition: &Definition, value: &str) -> String {
+    if let Some(mode) = mode(definition, value) {
+        return mode;
+    }
     match &definition.kind {
         Kind::Integer { unit, .. } => match value.parse::<i64>() {
             Ok(number) if number > 0 => in_best_unit(number, *unit),
@@ -42,6 +45,19 @@ pub fn show(definition: &Definition, value: &str) -> String {
         },
         _ => value.to_owned(),
     }
+}
+
+/// The value as `pg_settings` writes it: numbers in the base unit.
+#[must_use]
+pub fn plain(definition: &Definition, value: &str) -> String {
+    mode(definition, value).unwrap_or_else(|| value.to_owned())
+}
+
+/// Permissions of files: numbers that are shown in base eight.
+fn mode(definition: &Definition, value: &str) -> Option<String> {
+    let modes = ["data_directory_mode", "log_file_mode", "unix_socket_permissions"];
+    let number = modes.contains(&definition.name).then(|| value.parse::<u32>().ok())??;
+    Some(format!("{number:04o}"))
 }
 
 /// Postgres' `parse_bool`: any beginning of a word that can mean only one of them.

@@ -720,9 +720,7 @@ impl Rewriter<'_> {
                 let texts: Vec<String> = args.iter().map(|a| a.sql.clone()).collect();
                 Ok((format!("range({})", texts.join(", ")), vec![("", Some(T::Int8))]))
             }
-            "pg_partition_ancestors" | "pg_partition_tree" => {
-                Ok(("(SELECT 0 WHERE FALSE)".into(), vec![("relid", Some(T::Int8))]))
-            }
+            "pg_partition_ancestors" => Ok(("(SELECT 0 WHERE FALSE)".into(), vec![("relid", Some(T::Int8))])),
             // A plain function in FROM gives one row.
             _ if SCALARS.iter().chain(pgcatalog::functions::FUNCTIONS).any(|r| r.0 == name) => {
                 let table = if SCALARS.iter().any(|r| r.0 == name) { SCALARS } else { pgcatalog::functions::FUNCTIONS };

@@ -282,7 +282,9 @@ impl Rewriter<'_> {
         let number = match ty {
             oid::REGCLASS => self.regclass(text, at)?,
             oid::REGTYPE => {
-                let known = pgcatalog::types::by_name(text.trim()).map(|ty| ty.oid);
+                let plain = text.trim();
+                let plain = plain.strip_prefix("pg_catalog.").unwrap_or(plain).trim_matches('"');
+                let known = pgcatalog::types::by_name(plain).map(|ty| ty.oid);
                 match known {
                     Some(number) => number,
                     None => types::name_to_type(text).map_err(|e| e.or_position(at))?.oid(),
@@ -323,6 +325,8 @@ impl Rewriter<'_> {
         let plain = text.trim_matches('"');
         let (found, code, what) = match ty {
             oid::REGNAMESPACE => (oids::namespace(&self.ctx.schema, plain), SqlState::INVALID_SCHEMA_NAME, "schema"),
+            oid::REGOPERATOR => (pgcatalog::operator(text), SqlState::UNDEFINED_FUNCTION, "operator"),
+            oid::REGDICTIONARY => (pgcatalog::dictionary(plain), SqlState::UNDEFINED_OBJECT, "text search dictionary"),
             oid::REGROLE => ((plain == self.ctx.user).then_some(oids::OWNER), SqlState::UNDEFINED_OBJECT, "role"),
             _ => {
                 let name = text.split('(').next().unwrap_or_default();

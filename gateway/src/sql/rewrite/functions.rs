@@ -106,6 +106,7 @@ pub(super) const SCALARS: &[Row] = &[
     ("bar", "ddd>t", ""),
     ("format_bytes", "l>t", ""),
     ("pg_size_pretty", "l>t", "pg_size_pretty_text($1)"),
+    ("pg_size_pretty", "d>t", "pg_size_pretty_text(CAST($1 AS BIGINT))"),
     ("hash", "a*>?", "hash($*)"),
     // numbers
     ("abs", "h>h", "CAST(abs(CAST($1 AS INTEGER)) AS SMALLINT)"),

@@ -336,9 +336,9 @@ impl Rewriter<'_> {
         column: Option<usize>,
     ) -> PgResult<Item> {
         if let Some(column) = column
-            && let Some(sql) = self.row_call(expr, column)?
+            && let Some((sql, ty)) = self.row_call(expr, column)?
         {
-            let column = Column { engine: name.clone(), name, ty: Some(ColumnType::Int8), origin: None };
+            let column = Column { engine: name.clone(), name, ty: Some(ty), origin: None };
             return Ok(Item { sql, column, star: false });
         }
         self.item(expr, name, hint)

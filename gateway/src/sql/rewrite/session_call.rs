@@ -12,7 +12,7 @@ use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgum
 use super::{Audience, Column, Ex, Rewriter, from::Alias};
 use crate::{
     sql::{
-        plan::{AdvisoryCall, CallArg, RowCall, SessionCall, SessionFunction, SessionValue},
+        plan::{AdvisoryCall, CallArg, RowCall, RowCallKind, SessionCall, SessionFunction, SessionValue},
         quote, sequence,
     },
     wire::error::{PgError, PgResult, SqlState},
@@ -42,6 +42,8 @@ fn signature(name: &str) -> Option<Signature> {
         "pg_notify" => (F::Notify, &[&[T::Text, T::Text]], VOID),
         "pg_advisory_unlock" => (F::AdvisoryUnlock { shared: false }, KEYS, T::Bool),
         "pg_advisory_unlock_shared" => (F::AdvisoryUnlock { shared: true }, KEYS, T::Bool),
+        "pg_cancel_backend" => (F::Signal { ends: false }, &[&[T::Int4]], T::Bool),
+        "pg_terminate_backend" => (F::Signal { ends: true }, &[&[T::Int4], &[T::Int4, T::Int8]], T::Bool),
         "pg_advisory_unlock_all" => (F::AdvisoryUnlockAll, &[NONE], VOID),
         _ => {
             let (tries, rest) = match name.strip_prefix("pg_try_advisory_") {
@@ -222,8 +224,9 @@ impl Rewriter<'_> {
         Ok(Some(self.called(SessionFunction::SerialSequence, known, ColumnType::Text)))
     }
 
-    /// `nextval` and `setval` as a column of the statement itself: a number for each row. None: something else.
-    pub fn row_call(&mut self, expr: &Expr, column: usize) -> PgResult<Option<String>> {
+    /// `nextval`, `setval` and `pg_cancel_backend` as a column of the statement itself: a value for each row. None: something
+    /// else.
+    pub fn row_call(&mut self, expr: &Expr, column: usize) -> PgResult<Option<(String, ColumnType)>> {
         let Expr::Function(function) = expr else { return Ok(None) };
         let Some(name) = named(function) else { return Ok(None) };
         let Some(args) = arguments(function) else { return Ok(None) };
@@ -235,8 +238,8 @@ impl Rewriter<'_> {
             ("nextval", [sequence]) if rows => {
                 let Some(sequence) = self.call_arg(sequence, &ColumnType::Text)? else { return Ok(None) };
                 self.check_sequence(SessionFunction::NextVal, std::slice::from_ref(&sequence))?;
-                self.row_calls.push(RowCall { column, sequence, sets: false });
-                Ok(Some("CAST(0 AS BIGINT)".into()))
+                self.row_calls.push(RowCall { column, kind: RowCallKind::Sequence { name: sequence, sets: false } });
+                Ok(Some(("CAST(0 AS BIGINT)".into(), ColumnType::Int8)))
             }
             ("setval", [sequence, value, rest @ ..]) if rest.len() < 2 => {
                 let constant = |e: &Expr| matches!(e, Expr::Value(_) | Expr::Cast { .. } | Expr::UnaryOp { .. });
@@ -254,8 +257,19 @@ impl Rewriter<'_> {
                         self.settle(called, &ColumnType::Bool)?.sql
                     }
                 };
-                self.row_calls.push(RowCall { column, sequence, sets: true });
-                Ok(Some(format!("(CAST({value} AS BIGINT) * 2 + CAST(CAST({called} AS BOOLEAN) AS BIGINT))")))
+                self.row_calls.push(RowCall { column, kind: RowCallKind::Sequence { name: sequence, sets: true } });
+                let sql = format!("(CAST({value} AS BIGINT) * 2 + CAST(CAST({called} AS BOOLEAN) AS BIGINT))");
+                Ok(Some((sql, ColumnType::Int8)))
+            }
+            ("pg_cancel_backend" | "pg_terminate_backend", [number, rest @ ..]) if rest.len() < 2 => {
+                if matches!(number, Expr::Value(_)) {
+                    return Ok(None);
+                }
+                let number = self.expr(number)?;
+                let number = self.settle(number, &ColumnType::Int4)?.sql;
+                let ends = name == "pg_terminate_backend";
+                self.row_calls.push(RowCall { column, kind: RowCallKind::Signal { ends } });
+                Ok(Some((format!("CAST({number} AS BIGINT)"), ColumnType::Bool)))
             }
             _ => Ok(None),
         }

@@ -101,6 +101,21 @@ impl Rewriter<'_> {
                 let columns = columns.into_iter().chain(rest).map(|(name, ty)| (name, Some(ty))).collect();
                 (format!("(SELECT * FROM {})", quote::name(&view)), columns)
             }
+            ("ts_token_type", [_]) => {
+                let view = self.use_system(crate::pgcatalog::INTERNAL, "token_types");
+                let columns = vec![("tokid", Some(T::Int4)), ("alias", Some(T::Text)), ("description", Some(T::Text))];
+                (format!("(SELECT * FROM {})", quote::name(&view)), columns)
+            }
+            ("pg_partition_tree", [_]) => {
+                let class = || T::system(oid::REGCLASS);
+                let columns = vec![
+                    ("relid", class()),
+                    ("parentrelid", class()),
+                    ("isleaf", Some(T::Bool)),
+                    ("level", Some(T::Int4)),
+                ];
+                ("(SELECT CAST(0 AS BIGINT), CAST(0 AS BIGINT), TRUE, 0 WHERE FALSE)".to_owned(), columns)
+            }
             ("pg_show_all_settings", []) => self.rows_of("pg_settings"),
             ("pg_timezone_names", []) => self.rows_of("pg_timezone_names"),
             ("pg_options_to_table", [options]) => {

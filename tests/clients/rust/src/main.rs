@@ -29,6 +29,7 @@ async fn main() -> Result {
     };
     tokio_postgres_client(&place).await?;
     sqlx_client(&place).await?;
+    println!("did connect introspect create insert bulk parameters transaction error cancel");
     println!("ok");
     Ok(())
 }
@@ -70,16 +71,52 @@ async fn tokio_postgres_client(place: &Place) -> Result {
     Ok(())
 }
 
+/// What the macros (`query!`) ask at compile time: types, and whether a column can be NULL. That is in pg_attribute by the table's oid
+/// and the column's number of the row description, and in `EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE`.
+async fn sqlx_macros(connection: &mut sqlx::PgConnection) -> Result {
+    let sql = "SELECT id, name, amount, at, id + 1 AS next FROM sx WHERE id = $1 AND name = $2";
+    let described = sqlx::Executor::describe(&mut *connection, sql).await?;
+    let columns: Vec<String> =
+        described.columns().iter().map(|c| format!("{} {}", c.name(), c.type_info().name())).collect();
+    assert_eq!(columns, ["id INT8", "name TEXT", "amount NUMERIC", "at TIMESTAMPTZ", "next INT8"]);
+    let nullable: Vec<Option<bool>> = (0..4).map(|n| described.nullable(n)).collect();
+    assert_eq!(nullable, [Some(false), Some(false), Some(true), Some(true)]);
+    let parameters: Vec<String> = match described.parameters() {
+        Some(sqlx::Either::Left(types)) => types.iter().map(|ty| ty.name().to_owned()).collect(),
+        other => panic!("no parameter types: {other:?}"),
+    };
+    assert_eq!(parameters, ["INT8", "TEXT"]);
+    let insert = sqlx::Executor::describe(&mut *connection, "INSERT INTO sx (id, name) VALUES ($1, $2) RETURNING id").await?;
+    assert_eq!((insert.columns().len(), insert.nullable(0)), (1, Some(false)));
+    Ok(())
+}
+
+/// A future that is dropped leaves its statement running: another session stops it by its number.
+async fn sqlx_cancel(connection: &mut sqlx::PgConnection, options: &PgConnectOptions) -> Result {
+    let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *connection).await?;
+    let mut other = sqlx::PgConnection::connect_with(options).await?;
+    let (slow, done) = tokio::join!(sqlx::query(LONG).fetch_all(&mut *connection), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        sqlx::query_scalar::<_, bool>("SELECT pg_cancel_backend($1)").bind(process).fetch_one(&mut other).await
+    });
+    assert!(done?);
+    let error = slow.err().and_then(|e| e.as_database_error().and_then(|e| e.code().map(|c| c.into_owned())));
+    assert_eq!(error.as_deref(), Some("57014"));
+    assert_eq!(sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(&mut *connection).await?, 1);
+    other.close().await?;
+    Ok(())
+}
+
 async fn sqlx_client(place: &Place) -> Result {
     let options = PgConnectOptions::new().host(&place.host).port(place.port).database(&place.database).username(&place.user);
     let mut connection = sqlx::PgConnection::connect_with(&options).await?;
     sqlx::query("CREATE TABLE sx (id bigint PRIMARY KEY, name text NOT NULL, amount numeric(10,2), at timestamptz)")
         .execute(&mut connection)
         .await?;
-    // What sqlx's macros ask beyond this needs EXPLAIN EXECUTE.
     let prepared = sqlx::Executor::prepare(&mut connection, "SELECT id, name, amount FROM sx WHERE id = $1 LIMIT $2").await?;
     let types: Vec<&str> = prepared.columns().iter().map(|column| column.type_info().name()).collect();
     assert_eq!(types, ["INT8", "TEXT", "NUMERIC"]);
+    sqlx_macros(&mut connection).await?;
     for n in 1..=20_i64 {
         let at = sqlx::types::chrono::DateTime::from_timestamp(n * 1000, 0);
         sqlx::query("INSERT INTO sx VALUES ($1, $2, $3, $4)")
@@ -107,6 +144,7 @@ async fn sqlx_client(place: &Place) -> Result {
     assert_eq!(left, 2);
     let error = sqlx::query("SELECT * FROM nowhere").execute(&mut connection).await.unwrap_err();
     assert_eq!(error.as_database_error().and_then(|e| e.code()).as_deref(), Some("42P01"));
+    sqlx_cancel(&mut connection, &options).await?;
     sqlx::query("DROP TABLE sx").execute(&mut connection).await?;
     connection.close().await?;
     Ok(())

@@ -1,6 +1,6 @@
 //! `make bench`: DuckMesh beside PostgreSQL with its defaults and beside DuckDB, on this machine, in one run. Prints ratios.
 //!
-//! Never a test: nothing fails because a machine is slow. `BENCH_SCALE` is TPC-H's scale factor (1), `BENCH_SECONDS` the time
+//! Never a test: nothing fails because a machine is slow. `BENCH_ONLY=catalog` measures the catalog alone. `BENCH_SCALE` is TPC-H's scale factor (1), `BENCH_SECONDS` the time
 //! of each load (15).
 
 use std::{
@@ -10,6 +10,7 @@ use std::{
 
 use duckmesh_tests::harness::{Postgres, Server, ServerOptions, paths, process, psql};
 
+mod catalog;
 mod latency;
 mod tpch;
 
@@ -25,6 +26,10 @@ fn print(line: &Line<'_>) {
 }
 
 fn main() {
+    if std::env::var("BENCH_ONLY").is_ok_and(|only| only == "catalog") {
+        catalog::statements();
+        return;
+    }
     let seconds: u64 = std::env::var("BENCH_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(15);
     let tpch = tpch::Tpch::make();
     // PostgreSQL as it comes: it syncs, and so does DuckMesh.
@@ -44,6 +49,7 @@ fn main() {
     worker_peak = worker_peak.max(peak_of_workers(&server));
     let peak = format!("{} MiB", process::peak_memory_kib(server.pid()) / 1024);
     print(&Line { what: "server, highest resident memory", reached: peak, aim: "under 1024 MiB" });
+    catalog::statements();
     print(&Line {
         what: "engine worker, highest resident memory",
         reached: format!("{} MiB", worker_peak / 1024),

@@ -1,0 +1,210 @@
+//! Definitions as PostgreSQL 15 deparses them: what `pg_get_constraintdef` and `pg_get_viewdef` give, so that tools that
+//! compare a definition with their own find it the same.
+//!
+//! What is not understood is left as it was written. Only for showing: nothing is run from these texts.
+
+mod call;
+mod node;
+mod print;
+mod resolve;
+mod view;
+
+use std::{collections::HashMap, sync::Arc};
+
+use chrono::DateTime;
+use duckmesh_catalog::{ColumnType, ConstraintKind, LakeSchema, TableDef, TableId, ViewId};
+
+use self::{node::Class, print::Printer, resolve::Names};
+use super::{parse, thread};
+use crate::{
+    pgcatalog::names,
+    value::{ColumnBuilder, Encoder, ValueContext},
+    wire::PgResult,
+};
+
+/// A text longer than this is shown as it was written.
+const TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// Before, between and after a relation's schema and name in a view's text: no name holds it.
+const RELATION: char = '\0';
+
+/// A definition with all parentheses, and with only those that are needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// As for the computer.
+    pub full: String,
+    /// As for people: the functions' argument `true`.
+    pub pretty: String,
+}
+
+impl Shown {
+    /// The text that is asked for.
+    #[must_use]
+    pub fn text(&self, pretty: bool) -> &str {
+        if pretty { &self.pretty } else { &self.full }
+    }
+}
+
+/// A text with its relations as somebody sees them: without the schema where `visible` finds them.
+#[must_use]
+pub fn seen(text: &str, visible: impl Fn(&str, &str) -> bool) -> String {
+    let mut parts = text.split(RELATION);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    while let (Some(schema), Some(name), Some(rest)) = (parts.next(), parts.next(), parts.next()) {
+        if !visible(schema, name) {
+            out.push_str(&names::quoted(schema));
+            out.push('.');
+        }
+        out.push_str(&names::quoted(name));
+        out.push_str(rest);
+    }
+    out
+}
+
+/// All definitions of a lake.
+#[derive(Debug, Default)]
+pub struct Definitions {
+    checks: HashMap<(TableId, String), Shown>,
+    views: HashMap<ViewId, Shown>,
+    reads: HashMap<ViewId, Vec<(String, String)>>,
+}
+
+impl Definitions {
+    /// Deparses all of a schema, on a thread that can.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub async fn of(schema: Arc<LakeSchema>) -> PgResult<Self> {
+        let nothing =
+            |table: &Arc<TableDef>| !table.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::Check { .. }));
+        if schema.views.is_empty() && schema.tables.values().all(nothing) {
+            return Ok(Self::default());
+        }
+        thread::run(move || Ok(Self::made(&schema))).await
+    }
+
+    fn made(schema: &LakeSchema) -> Self {
+        let mut all = Self::default();
+        for table in schema.tables.values() {
+            for constraint in &table.constraints {
+                if let ConstraintKind::Check { expression } = &constraint.kind
+                    && let Some(shown) = check(expression, table)
+                {
+                    all.checks.insert((table.id, constraint.name.clone()), shown);
+                }
+            }
+        }
+        for view in schema.views.values() {
+            all.reads.insert(view.id, view::reads(view, schema));
+            if let Some(shown) = view::shown(view, schema) {
+                all.views.insert(view.id, shown);
+            }
+        }
+        all
+    }
+
+    /// A CHECK's expression.
+    #[must_use]
+    pub fn check(&self, table: TableId, name: &str) -> Option<&Shown> {
+        self.checks.get(&(table, name.to_owned()))
+    }
+
+    /// The relations that a view reads, each by SQL's name of its schema and its own.
+    #[must_use]
+    pub fn reads(&self, view: ViewId) -> &[(String, String)] {
+        self.reads.get(&view).map_or(&[], Vec::as_slice)
+    }
+
+    /// A view's query.
+    #[must_use]
+    pub fn view(&self, view: ViewId) -> Option<&Shown> {
+        self.views.get(&view)
+    }
+}
+
+fn check(expression: &str, table: &TableDef) -> Option<Shown> {
+    if expression.len() > TEXT_BYTES_MAX {
+        return None;
+    }
+    let parsed = parse::expression(expression).ok()?;
+    let node = resolve::expression(&parsed, &OneTable(table))?.node;
+    let shown = |pretty| {
+        let mut printer = Printer::new(pretty, 0);
+        printer.node(&node, false);
+        printer.out
+    };
+    Some(Shown { full: shown(false), pretty: shown(true) })
+}
+
+/// The columns of one table, without its name.
+struct OneTable<'a>(&'a TableDef);
+
+impl Names for OneTable<'_> {
+    fn column(&self, parts: &[String]) -> Option<(String, Class)> {
+        let name = match parts {
+            [name] => name,
+            [table, name] if *table == self.0.name => name,
+            _ => return None,
+        };
+        let column = self.0.column(name)?;
+        Some((names::quoted(name), Class::of(&column.ty)))
+    }
+}
+
+/// A constant as its type writes it: `'2024-1-1'` is `2024-01-01`.
+fn normal(text: &str, class: Class) -> Option<String> {
+    let ty = match class {
+        Class::Text | Class::Varchar | Class::Char | Class::Json => return Some(text.to_owned()),
+        Class::Numeric => return Some(text.trim().to_owned()),
+        Class::Bool => ColumnType::Bool,
+        Class::Int2 => ColumnType::Int2,
+        Class::Int4 => ColumnType::Int4,
+        Class::Int8 => ColumnType::Int8,
+        Class::Float4 => ColumnType::Float4,
+        Class::Float8 => ColumnType::Float8,
+        Class::Bytea => ColumnType::Bytea,
+        Class::Date => ColumnType::Date,
+        Class::Time => ColumnType::Time,
+        Class::Timestamp => ColumnType::Timestamp,
+        Class::Timestamptz => ColumnType::Timestamptz,
+        Class::Interval => ColumnType::Interval,
+        Class::Uuid => ColumnType::Uuid,
+        Class::Jsonb => ColumnType::Jsonb,
+        Class::Other => return None,
+    };
+    let context = Arc::new(ValueContext::new(DateTime::UNIX_EPOCH));
+    let mut builder = ColumnBuilder::new(&ty, 1).ok()?;
+    builder.append_text(text.as_bytes(), &context).ok()?;
+    let encoder = Encoder::new(&ty.arrow(), &ty.duckdb(), Some(&ty), &context).ok()?;
+    let mut out = bytes::BytesMut::new();
+    encoder.bind(&builder.finish()).ok()?.encode_text(0, &mut out).ok()?;
+    let text = String::from_utf8_lossy(&out).into_owned();
+    Some(match class {
+        Class::Bool => if text == "t" { "true" } else { "false" }.to_owned(),
+        _ => text,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relations_are_shown_as_they_are_seen() {
+        let text = format!("FROM {RELATION}far{RELATION}a b{RELATION} x, {RELATION}public{RELATION}t{RELATION};");
+        assert_eq!(seen(&text, |schema, _| schema == "public"), "FROM far.\"a b\" x, t;");
+        assert_eq!(seen("no relation", |_, _| false), "no relation");
+    }
+
+    #[test]
+    fn constants_have_their_types_form() {
+        for (text, class, expect) in [
+            ("2024-1-2", Class::Date, Some("2024-01-02")),
+            ("t", Class::Bool, Some("true")),
+            ("x y", Class::Text, Some("x y")),
+            ("no date", Class::Date, None),
+        ] {
+            assert_eq!(normal(text, class).as_deref(), expect);
+        }
+    }
+}
