@@ -44,6 +44,9 @@ pub struct Options {
     /// Disk a lake's engine may use for spilling, in MiB [default: 16384]
     #[arg(long, env = "DUCKMESH_ENGINE_TEMP_MB", value_name = "MIB")]
     pub engine_temp_mb: Option<u64>,
+    /// The largest Parquet file that COPY FROM STDIN takes, in MiB: it is kept on disk until it is whole [default: 4096]
+    #[arg(long, env = "DUCKMESH_COPY_PARQUET_MAX_MB", value_name = "MIB")]
+    pub copy_parquet_max_mb: Option<u64>,
     /// Connections served at once [default: 200]
     #[arg(long, env = "DUCKMESH_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
@@ -86,6 +89,8 @@ pub struct Config {
     pub engine_threads: u32,
     /// DuckDB's `max_temp_directory_size` in bytes.
     pub engine_temp_bytes: u64,
+    /// The largest Parquet file that COPY FROM STDIN takes.
+    pub copy_parquet_bytes_max: u64,
     /// Connections served at once.
     pub max_connections: usize,
     /// How long SIGTERM waits.
@@ -116,6 +121,7 @@ impl Options {
             engine_memory_mb: self.engine_memory_mb.or(file.engine_memory_mb),
             engine_threads: self.engine_threads.or(file.engine_threads),
             engine_temp_mb: self.engine_temp_mb.or(file.engine_temp_mb),
+            copy_parquet_max_mb: self.copy_parquet_max_mb.or(file.copy_parquet_max_mb),
             max_connections: self.max_connections.or(file.max_connections),
             drain_seconds: self.drain_seconds.or(file.drain_seconds),
             statement_timeout_seconds: self.statement_timeout_seconds.or(file.statement_timeout_seconds),
@@ -176,6 +182,7 @@ impl Options {
             engine_memory_bytes: self.engine_memory_mb.unwrap_or_else(default_engine_memory_mb) * MIB,
             engine_threads: self.engine_threads.unwrap_or_else(|| u32::try_from(cores).unwrap_or(u32::MAX)),
             engine_temp_bytes: self.engine_temp_mb.unwrap_or(16_384) * MIB,
+            copy_parquet_bytes_max: self.copy_parquet_max_mb.unwrap_or(4096).saturating_mul(MIB),
             max_connections: self.max_connections.unwrap_or(200),
             drain: Duration::from_secs(self.drain_seconds.unwrap_or(30)),
             statement_timeout: Duration::from_secs(self.statement_timeout_seconds.unwrap_or(60).into()),

@@ -7,6 +7,7 @@ mod captures;
 mod clients;
 mod config;
 mod copy;
+mod copy_formats;
 mod crash;
 mod differential;
 mod extended;

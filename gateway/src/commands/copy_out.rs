@@ -1,10 +1,10 @@
-//! COPY TO STDOUT: a query whose rows are written as text, csv or binary.
+//! COPY TO STDOUT: a query whose rows are written as text, csv, binary or Parquet.
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{copy_in::CopyIn, current, describe, select, wrong_plan};
+use super::{copy_in::CopyIn, copy_out_parquet, current, describe, select, wrong_plan};
 use crate::{
     copy::{CopyFormat, CopyOptions, CopyTarget, CopyWriter, Direction},
     limits::COPY_OUT_PIECE_BYTES,
@@ -35,6 +35,9 @@ pub async fn run(
         true => columns.iter().map(|c| c.name.clone()).collect(),
         false => plan.columns.clone(),
     };
+    if plan.options.format == CopyFormat::Parquet {
+        return Ok(Outcome::CopyOut(copy_out_parquet::source(session, running, &columns, &names)?));
+    }
     let ctx = session.value_context();
     let engine = running.stream.schema.fields().iter().zip(columns.iter());
     let encoders = engine

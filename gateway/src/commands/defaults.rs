@@ -6,7 +6,7 @@ use arrow::array::ArrayRef;
 use duckmesh_catalog::{ColumnDef, ColumnType, DefaultValue, LakeSchema, SequenceDef, TableDef};
 use uuid::Uuid;
 
-use super::{calls, conform, render, select};
+use super::{aside::Aside, calls, conform, render, select};
 use crate::{
     session::{ClientSession, Pin},
     sql::{
@@ -39,12 +39,7 @@ pub async fn column(
                 builder.append_lake_text(&text)?;
             }
         }
-        DefaultProgram::RandomUuid => {
-            let ctx = session.value_context();
-            for _ in 0..rows {
-                builder.append_text(Uuid::new_v4().to_string().as_bytes(), &ctx)?;
-            }
-        }
+        DefaultProgram::RandomUuid => return random_uuids(&column.ty, rows, &session.value_context()),
         DefaultProgram::Session(value) => match moment(session, &value, &column.ty) {
             Some(text) => {
                 let ctx = session.value_context();
@@ -63,6 +58,101 @@ pub async fn column(
         }
     }
     Ok(builder.finish())
+}
+
+/// Where the values of a column come from that a stream of rows does not give.
+pub enum Source {
+    /// One value for all rows, as an array of one.
+    Constant(ArrayRef),
+    /// A number for each row.
+    Sequence(Arc<SequenceDef>),
+    /// A random UUID for each row.
+    RandomUuid(ColumnType),
+    /// A value for each row from the engine.
+    Computed(Box<Computed>),
+}
+
+/// An expression that is evaluated for each row.
+pub struct Computed {
+    aside: Aside,
+    expression: String,
+    ty: ColumnType,
+    ctx: Arc<ValueContext>,
+}
+
+/// A column's default, for as many rows as will come.
+///
+/// # Errors
+/// What evaluating the default gives.
+pub async fn source(
+    session: &ClientSession,
+    schema: &LakeSchema,
+    table: &TableDef,
+    of: &ColumnDef,
+) -> PgResult<Source> {
+    if let Some(sequence) = sequence_of(schema, table, of) {
+        return Ok(Source::Sequence(sequence));
+    }
+    Ok(match program(session, of).await? {
+        DefaultProgram::RandomUuid => Source::RandomUuid(of.ty.clone()),
+        DefaultProgram::Expression(parts) => Source::Computed(Box::new(Computed {
+            aside: Aside::of(session),
+            expression: render::sql(session, &parts, &[], None)?,
+            ty: of.ty.clone(),
+            ctx: session.value_context(),
+        })),
+        _ => Source::Constant(column(session, schema, table, of, 1).await?),
+    })
+}
+
+impl Source {
+    /// Values for some rows more.
+    ///
+    /// # Errors
+    /// What evaluating the default gives.
+    pub async fn next(
+        &self,
+        rows: usize,
+        ty: &ColumnType,
+        numbers: &mut calls::Numbers,
+        ctx: &ValueContext,
+    ) -> PgResult<ArrayRef> {
+        match self {
+            Self::Constant(one) => {
+                let indexes = arrow::array::UInt32Array::from(vec![0u32; rows]);
+                arrow::compute::take(one, &indexes, None).map_err(PgError::internal)
+            }
+            Self::Sequence(sequence) => self::numbers(&numbers.next(sequence, rows).await?, ty, ctx),
+            Self::RandomUuid(ty) => random_uuids(ty, rows, ctx),
+            Self::Computed(computed) => computed.next(rows).await,
+        }
+    }
+}
+
+impl Computed {
+    async fn next(&self, rows: usize) -> PgResult<ArrayRef> {
+        let sql = computed_sql(&self.expression, &self.ty, rows);
+        let mut stream = self.aside.query(sql, Vec::new()).await?;
+        let mut pieces = Vec::new();
+        while let Some(batch) = self.aside.stoppable(stream.next()).await? {
+            let array = batch.columns().first().ok_or_else(|| PgError::internal("a default without a value"))?;
+            pieces.push(conform::array(array, &self.ty, &self.ctx)?);
+        }
+        let pieces: Vec<&dyn arrow::array::Array> = pieces.iter().map(AsRef::as_ref).collect();
+        arrow::compute::concat(&pieces).map_err(PgError::internal)
+    }
+}
+
+fn random_uuids(ty: &ColumnType, rows: usize, ctx: &ValueContext) -> PgResult<ArrayRef> {
+    let mut builder = ColumnBuilder::new(ty, rows)?;
+    for _ in 0..rows {
+        builder.append_text(Uuid::new_v4().to_string().as_bytes(), ctx)?;
+    }
+    Ok(builder.finish())
+}
+
+fn computed_sql(expression: &str, ty: &ColumnType, rows: usize) -> String {
+    format!("SELECT CAST({expression} AS {}) AS v FROM range({rows})", ty.duckdb())
 }
 
 /// The sequence that makes a column's numbers.
@@ -126,8 +216,7 @@ fn moment(session: &ClientSession, value: &SessionValue, ty: &ColumnType) -> Opt
 
 /// One value a row from the engine, so that `random()` differs in each.
 async fn computed(session: &ClientSession, expression: &str, ty: &ColumnType, rows: usize) -> PgResult<ArrayRef> {
-    let sql = format!("SELECT CAST({expression} AS {}) AS v FROM range({rows})", ty.duckdb());
-    let request = select::request(session, sql);
+    let request = select::request(session, computed_sql(expression, ty, rows));
     let mut stream = session.lake.engine.query(request).await?;
     let mut pieces = Vec::new();
     while let Some(batch) = stream.next().await? {

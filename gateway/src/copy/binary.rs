@@ -181,7 +181,7 @@ impl BinaryParser {
             sink.append_binary(i, value).map_err(|error| self.in_column(error, i, row, sink))?;
         }
         self.rows = row;
-        sink.end_row(end)?;
+        sink.end_row(end, row)?;
         Ok(Found::Taken(end))
     }
 

@@ -23,9 +23,32 @@ pub fn compile(table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<CompiledChec
 
 /// Compiles one CHECK expression over a table's columns, named without a qualifier; also how CREATE TABLE validates it.
 pub fn compile_one(expression: &str, table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<SqlPart>> {
+    compile_bounded(expression, None, table, ctx, ("check constraint", "CHECK"))
+}
+
+/// Compiles the condition of a COPY FROM.
+pub fn compile_copy_where(
+    expression: &str,
+    schema: &str,
+    table: &TableDef,
+    ctx: &PlanContext,
+) -> PgResult<Vec<SqlPart>> {
+    compile_bounded(expression, Some(schema), table, ctx, (COPY_WHERE, "COPY FROM WHERE"))
+}
+
+/// As PostgreSQL calls the place.
+const COPY_WHERE: &str = "COPY FROM WHERE condition";
+
+fn compile_bounded(
+    expression: &str,
+    schema: Option<&str>,
+    table: &TableDef,
+    ctx: &PlanContext,
+    (place, clause): (&'static str, &str),
+) -> PgResult<Vec<SqlPart>> {
     let expr = parse::expression(expression)?;
     let mut rewriter = Rewriter::new(ctx, expression);
-    rewriter.bounds = Some("check constraint");
+    rewriter.bounds = Some(place);
     let mut scope = Scope::default();
     let mut columns = Vec::new();
     for (n, column) in table.columns.iter().enumerate() {
@@ -42,13 +65,13 @@ pub fn compile_one(expression: &str, table: &TableDef, ctx: &PlanContext) -> PgR
     }
     scope.relations.push(Relation {
         name: table.name.clone(),
-        schema: None,
+        schema: schema.map(str::to_owned),
         engine: table.name.clone(),
         columns,
         known: true,
         table: None,
     });
     rewriter.scopes.push(scope);
-    let sql = rewriter.condition(&expr, "CHECK")?;
+    let sql = rewriter.condition(&expr, clause)?;
     rewriter.parts(&sql)
 }

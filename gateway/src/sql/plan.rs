@@ -383,6 +383,10 @@ pub struct CopyInPlan {
     pub schema_name: String,
     /// Columns in the data's order.
     pub columns: Vec<ColumnId>,
+    /// Whether they are all, since the statement names none.
+    pub all_columns: bool,
+    /// WHERE: only rows for which it is true are stored. An expression over the table's columns.
+    pub condition: Option<Vec<SqlPart>>,
     /// The format.
     pub options: CopyOptions,
 }
