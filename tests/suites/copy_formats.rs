@@ -63,7 +63,7 @@ fn copy_on_error_leaves_rows_out() {
     assert_eq!(said(&mut wire), ["4 rows were skipped due to data type incompatibility"]);
     let rows = wire.query("SELECT a, n, l, v FROM t ORDER BY a")[0].rows.clone();
     let texts: Vec<_> = rows.iter().map(|row| duckmesh_tests::harness::client::join(row)).collect();
-    assert_eq!(texts, ["1|1.50|{1}|abc", "6|6.00||"]);
+    assert_eq!(texts, ["1|1.50|{1}|abc", "6|6.00|NULL|NULL"]);
     let csv = data.replace("{1,x}", "\"{1,x}\"").replace('\t', ",").replace("\\N", "");
     let sql = "COPY t (a, n, l, v) FROM STDIN (FORMAT csv, ON_ERROR 'IGNORE', LOG_VERBOSITY verbose, REJECT_LIMIT 4)";
     assert_eq!(copy(&mut wire, sql, &csv).tag.as_deref(), Some("COPY 2"));
@@ -109,4 +109,130 @@ fn copy_on_error_leaves_rows_out() {
     }
     let error = wire.query("COPY t TO STDOUT (ON_ERROR stop)")[0].error.clone().unwrap();
     assert_eq!(error[&'M'], "COPY ON_ERROR cannot be used with COPY TO");
+}
+
+/// Rows that were left out are kept once, with the rows that were stored, and for good.
+#[test]
+fn copy_keeps_what_it_left_out() {
+    let mut server = Server::start();
+    let mut wire = server.wire();
+    wire.query("CREATE SCHEMA s; CREATE TABLE s.t (a int, b text)");
+    let sql = "COPY s.t FROM STDIN (ON_ERROR ignore)";
+    let letters = "SELECT relation, line, column_name, reason, content, attempts, token <> '', rejected_at <= now() \
+        FROM duckmesh.dead_letters ORDER BY log_offset, line";
+    let shown = |wire: &mut WireClient| -> Vec<String> {
+        let rows = wire.query("SET duckmesh.consistency = strong; ".to_owned().as_str());
+        assert_eq!(rows[0].error, None);
+        wire.query("SELECT count(*) FROM s.t");
+        wire.query(letters)[0].rows.iter().map(|row| duckmesh_tests::harness::client::join(row)).collect()
+    };
+    let line = |n: u32, value: &str, text: &str| {
+        format!("s.t|{n}|a|invalid input syntax for type integer: \"{value}\"|{text}|1|t|t")
+    };
+    // The same twice under one key: stored once, and so is what was left out.
+    for _ in 0..2 {
+        wire.query("SET duckmesh.idempotency_key = 'once'");
+        let answer = copy(&mut wire, sql, "1\tone\nx\ttwo\n3\tthree\n");
+        assert_eq!(answer.tag.as_deref(), Some("COPY 2"), "{answer:?}");
+    }
+    assert_eq!(shown(&mut wire), [line(2, "x", "x\ttwo")]);
+    assert_eq!(wire.query("SELECT count(*) FROM s.t")[0].rows, [[Some("2".to_owned())]]);
+    // With no row at all; in a transaction that is rolled back, and in one that is not.
+    assert_eq!(copy(&mut wire, sql, "y\tnone\n").tag.as_deref(), Some("COPY 0"));
+    for end in ["ROLLBACK", "COMMIT"] {
+        wire.query("BEGIN");
+        assert_eq!(copy(&mut wire, sql, "z\tin a transaction\n").tag.as_deref(), Some("COPY 0"));
+        wire.query(end);
+    }
+    let wanted = [line(2, "x", "x\ttwo"), line(1, "y", "y\tnone"), line(1, "z", "z\tin a transaction")];
+    assert_eq!(shown(&mut wire), wanted);
+    // Bounded, whatever the data.
+    let long = format!("{}\tb\n", "x".repeat(5000));
+    assert_eq!(copy(&mut wire, sql, &long.repeat(3000)).tag.as_deref(), Some("COPY 0"));
+    let kept = "SELECT count(*) <= 1001, max(length(content)), max(length(reason)) < 20000, \
+        count(*) FILTER (WHERE line IS NULL AND reason LIKE '% further rows were skipped;%') \
+        FROM duckmesh.dead_letters WHERE log_offset = (SELECT max(log_offset) FROM duckmesh.dead_letters)";
+    shown(&mut wire);
+    let row = wire.query(kept)[0].rows[0].clone();
+    assert_eq!(duckmesh_tests::harness::client::join(&row), "t|1027|t|1");
+    let before = wire.query("SELECT count(*) FROM duckmesh.dead_letters")[0].rows.clone();
+    server.kill();
+    server.restart();
+    let mut wire = server.wire();
+    assert_eq!(wire.query("SELECT count(*) FROM duckmesh.dead_letters")[0].rows, before);
+}
+
+/// As pgx's CopyFrom and tokio-postgres do it: the types of the columns are asked by Describe, the rows go in binary form.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copy_in_binary_by_described_types() {
+    use tokio_postgres::{NoTls, binary_copy::BinaryCopyInWriter, types::ToSql};
+    let server = Server::start();
+    let where_ = format!("host=127.0.0.1 port={} dbname=duckmesh user=tester", server.port());
+    let (client, connection) = tokio_postgres::connect(&where_, NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    client.batch_execute("CREATE TABLE t (a int, b text, c float8, d bytea, e bool, f bigint[])").await.unwrap();
+    let described = client.prepare("SELECT a, b, c, d, e, f FROM t").await.unwrap();
+    let types: Vec<_> = described.columns().iter().map(|column| column.type_().clone()).collect();
+    let sink = client.copy_in("COPY t (a, b, c, d, e, f) FROM STDIN BINARY").await.unwrap();
+    let writer = BinaryCopyInWriter::new(sink, &types);
+    let mut writer = std::pin::pin!(writer);
+    for n in 0..1000_i32 {
+        let (text, list) = ((n % 2 == 0).then(|| format!("row {n}")), vec![Some(i64::from(n)), None]);
+        let row: [&(dyn ToSql + Sync); 6] = [&n, &text, &(f64::from(n) / 2.0), &vec![0_u8, 255], &(n % 3 == 0), &list];
+        writer.as_mut().write(&row).await.unwrap();
+    }
+    assert_eq!(writer.finish().await.unwrap(), 1000);
+    let row =
+        client.query_one("SELECT count(*), count(b), sum(c), sum(f[1]::int) FROM t WHERE d = '\\x00ff'", &[]).await;
+    let row = row.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, f64>(2)), (1000, 500, 249_750.0));
+    drop(client);
+    connection.await.unwrap().unwrap();
+}
+
+/// What no client should send: PostgreSQL's SQLSTATE, a session that goes on where PostgreSQL's does, and nothing stored.
+#[test]
+fn copy_of_what_it_should_not_get() {
+    let server = Server::start();
+    let mut wire = server.wire();
+    wire.query("CREATE TABLE t (a int, b text)");
+    let garbage: Vec<u8> = (0..60_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let long = vec![b'x'; 65 << 20];
+    let cases: [(&str, Vec<u8>, &str); 9] = [
+        ("", garbage.clone(), "22021"),
+        ("(FORMAT csv)", garbage.clone(), "22021"),
+        ("(FORMAT binary)", garbage.clone(), "22P04"),
+        ("(FORMAT parquet)", garbage, "22P04"),
+        ("", b"1\t\xe4\n".to_vec(), "22021"),
+        ("", b"1\ta\0b\n".to_vec(), "22021"),
+        ("", long.clone(), "54000"),
+        ("(FORMAT csv)", [b"1,\"".to_vec(), long].concat(), "54000"),
+        ("(ENCODING 'LATIN1')", b"1\ta\n".to_vec(), "0A000"),
+    ];
+    for (options, data, state) in cases {
+        let mut pieces = data.chunks(1 << 20).map(<[u8]>::to_vec);
+        let answers = wire.copy_in(&format!("COPY t FROM STDIN {options}"), &mut pieces, CopyEnd::Done).unwrap();
+        assert_eq!(answers[0].sqlstate(), Some(state), "{options} {:?}", answers[0].error);
+        assert_eq!(wire.query("SELECT count(*) FROM t")[0].rows, [[Some("0".to_owned())]], "{options}");
+    }
+    for format in ["text", "csv", "binary", "parquet"] {
+        let sql = format!("COPY t FROM STDIN (FORMAT {format})");
+        let mut pieces = [b"1".to_vec()].into_iter();
+        let answers = wire.copy_in(&sql, &mut pieces, CopyEnd::Fail).unwrap();
+        assert_eq!(answers[0].sqlstate(), Some("57014"), "{format}");
+        let mut gone = server.wire();
+        gone.copy_in(&sql, &mut [b"1".to_vec()].into_iter(), CopyEnd::Cut).unwrap();
+        // A message that has no place here ends the connection, as PostgreSQL ends it.
+        let mut lost = server.wire();
+        lost.send(b'Q', format!("{sql}\0").as_bytes()).unwrap();
+        assert_eq!(lost.receive().unwrap().0, b'G');
+        lost.send(b'P', b"\0SELECT 1\0\0\0").unwrap();
+        let mut states = Vec::new();
+        while let Ok((kind, body)) = lost.receive() {
+            assert_eq!(kind, b'E');
+            states.push(String::from_utf8_lossy(&body).contains("C08P01"));
+        }
+        assert_eq!(states, [true, true], "{format}");
+    }
+    assert_eq!(wire.query("SELECT count(*) FROM t")[0].rows, [[Some("0".to_owned())]]);
 }

@@ -8,6 +8,7 @@ mod clients;
 mod config;
 mod copy;
 mod copy_formats;
+mod copy_property;
 mod crash;
 mod differential;
 mod extended;

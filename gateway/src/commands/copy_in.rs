@@ -9,7 +9,8 @@ use arrow::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use duckmesh_catalog::{ColumnDef, ColumnId, LakeSchema};
+use duckmesh_catalog::{ColumnDef, ColumnId, LakeSchema, RejectedRow};
+use duckmesh_ingest::Part;
 
 use super::{
     barrier,
@@ -146,6 +147,7 @@ async fn given(
 /// What the last rows, CHECK constraints or the log say. Nothing is stored then.
 pub async fn finish(session: &mut ClientSession, copy: CopyIn) -> PgResult<String> {
     let CopyIn { plan, schema, input, mut store, payload, place } = copy;
+    let mut rejected = Vec::new();
     match input {
         Input::Parsed { mut parser, mut sink } => {
             tokio::task::block_in_place(|| parser.finish(&mut sink))?;
@@ -155,15 +157,18 @@ pub async fn finish(session: &mut ClientSession, copy: CopyIn) -> PgResult<Strin
             if let Some(batch) = sink.take_rest()? {
                 store.lines(&plan, batch).await?;
             }
-            tell_rejected(session, &plan, &mut sink);
+            rejected = self::rejected(session, &plan, &mut sink);
         }
         Input::Spooled(spool) => file(session, &plan, &schema, &mut store, spool).await?,
     }
-    let rows = store.buffer.finish().await?;
+    let mut rows = store.buffer.finish().await?;
     if !rows.staged.is_empty() {
         crate::memory::give_back_soon();
     }
     checks::check(session, &plan.table, &rows).await?;
+    if !rejected.is_empty() {
+        rows.parts.push(Part::Rejected(rejected));
+    }
     duckmesh_catalog::failpoint::hit("copy-before-append").map_err(PgError::internal)?;
     let tag = format!("COPY {}", rows.count);
     if session.transaction_for_writes(place).is_some() {
@@ -173,7 +178,7 @@ pub async fn finish(session: &mut ClientSession, copy: CopyIn) -> PgResult<Strin
         insert::buffer(session, plan.table.uuid, rows)?;
         return Ok(tag);
     }
-    if rows.count > 0 {
+    if !rows.parts.is_empty() {
         append(session, &plan, &schema, rows, &payload).await?;
     }
     Ok(tag)
@@ -222,24 +227,41 @@ async fn file(
     }
 }
 
-/// The notices of PostgreSQL 17 about rows that were left out.
-fn tell_rejected(session: &mut ClientSession, plan: &CopyInPlan, sink: &mut RowSink) {
+/// What was left out, for `duckmesh.dead_letters`; with the notices of PostgreSQL 17 about it.
+fn rejected(session: &mut ClientSession, plan: &CopyInPlan, sink: &mut RowSink) -> Vec<RejectedRow> {
     let (count, verbosity) = (sink.rejected().count(), plan.options.log_verbosity);
-    if count == 0 || verbosity == LogVerbosity::Silent {
-        return;
+    if count == 0 {
+        return Vec::new();
     }
-    if verbosity == LogVerbosity::Verbose {
-        for row in sink.rejected().take() {
-            let value = row.value.map_or_else(|| "null input".to_owned(), |value| format!("\"{value}\""));
-            let (line, column) = (row.line, row.column);
+    let relation = format!("{}.{}", plan.schema_name, plan.table.name);
+    let mut kept = Vec::new();
+    for row in sink.rejected().take() {
+        let value = row.value.map_or_else(|| "null input".to_owned(), |value| format!("\"{value}\""));
+        let (line, column) = (row.line, row.column);
+        if verbosity == LogVerbosity::Verbose {
             let message = format!(
                 "skipping row due to data type incompatibility at line {line} for column \"{column}\": {value}"
             );
             session.notice(PgError::notice(message).context(format!("COPY {}", plan.table.name)));
         }
+        kept.push(RejectedRow {
+            relation: relation.clone(),
+            line: i64::try_from(line).ok(),
+            column: Some(column),
+            reason: row.reason,
+            content: Some(row.text),
+        });
     }
-    let rows = if count == 1 { "row was" } else { "rows were" };
-    session.notice(PgError::notice(format!("{count} {rows} skipped due to data type incompatibility")));
+    let further = count.saturating_sub(kept.len() as u64);
+    if further > 0 {
+        let reason = format!("{further} further rows were skipped; only the first {} are kept", kept.len());
+        kept.push(RejectedRow { relation, line: None, column: None, reason, content: None });
+    }
+    if verbosity >= LogVerbosity::Default {
+        let rows = if count == 1 { "row was" } else { "rows were" };
+        session.notice(PgError::notice(format!("{count} {rows} skipped due to data type incompatibility")));
+    }
+    kept
 }
 
 #[async_trait]

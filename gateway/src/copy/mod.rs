@@ -17,7 +17,7 @@ mod sink;
 mod writer;
 
 pub use options::{
-    CopyFormat, CopyOptions, CopyTarget, Direction, ForceColumns, Header, LogVerbosity, OnError, RawCopyOptions,
+    CopyFormat, CopyOptions, CopyTarget, Direction, ForceColumns, Header, LogVerbosity, OnError, Places, RawCopyOptions,
 };
 pub use parser::LINE_BYTES_MAX;
 pub use rejected::{Rejected, RejectedRow};

@@ -101,6 +101,18 @@ pub struct RawCopyOptions {
     pub reject_limit: Option<String>,
     /// `default`, `verbose` or `silent`.
     pub log_verbosity: Option<String>,
+    /// Where options stand whose errors have a position.
+    pub places: Places,
+}
+
+/// Places of options in the statement.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Places {
+    pub format: Option<u32>,
+    pub encoding: Option<u32>,
+    pub on_error: Option<u32>,
+    pub log_verbosity: Option<u32>,
 }
 
 /// What is copied.
@@ -158,7 +170,10 @@ impl CopyOptions {
             Some("csv") => CopyFormat::Csv,
             Some("binary") => CopyFormat::Binary,
             Some("parquet") => CopyFormat::Parquet,
-            Some(other) => return Err(invalid(format!("COPY format \"{other}\" not recognized"))),
+            Some(other) => {
+                let error = invalid(format!("COPY format \"{other}\" not recognized"));
+                return Err(error.or_position(raw.places.format));
+            }
         };
         let csv = format == CopyFormat::Csv;
         let errors = errors::Errors::new(raw, direction)?;
@@ -179,7 +194,7 @@ impl CopyOptions {
         }
         errors.check_limit()?;
         if let Some(encoding) = &raw.encoding {
-            check_encoding(encoding)?;
+            check_encoding(encoding).map_err(|error| error.or_position(raw.places.encoding))?;
         }
         let delimiter = raw.delimiter.as_deref().unwrap_or(if csv { "," } else { "\t" });
         let null = raw.null.as_deref().unwrap_or(if csv { "" } else { "\\N" });

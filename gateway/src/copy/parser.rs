@@ -176,7 +176,7 @@ impl LineParser {
             column: sink.name(column).to_owned(),
             value,
             text: shorten(line, TEXT_BYTES_MAX),
-            reason: error.fields().message.clone(),
+            reason: shorten(error.fields().message.as_bytes(), TEXT_BYTES_MAX),
         };
         sink.rejected().push(row);
         match options.reject_limit {

@@ -1,9 +1,9 @@
 //! Rows that COPY left out with ON_ERROR ignore: all are counted, the first are kept.
 
 /// Rows that are kept with their text; all later ones are only counted.
-pub const ROWS_KEPT_MAX: usize = 10_000;
+pub const ROWS_KEPT_MAX: usize = 1_000;
 /// Bytes of text that are kept together.
-pub const BYTES_KEPT_MAX: usize = 4 << 20;
+pub const BYTES_KEPT_MAX: usize = 1 << 20;
 /// Bytes that are kept of one line.
 pub const TEXT_BYTES_MAX: usize = 1024;
 

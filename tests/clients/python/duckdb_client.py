@@ -14,8 +14,7 @@ def main():
         )
     engine = duckdb.connect()
     engine.load_extension("postgres_scanner")
-    # Without it the extension reads by COPY in binary form.
-    engine.execute("SET pg_use_text_protocol = true")
+    # As it comes, the extension reads by COPY in binary form.
     # Another session wrote: a read that sees all that is acknowledged.
     strong = where + " options=''-c duckmesh.consistency=strong''"
     engine.execute(f"ATTACH '{strong}' AS far (TYPE postgres, READ_ONLY)")

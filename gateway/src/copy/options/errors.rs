@@ -13,9 +13,10 @@ pub(super) struct Errors {
 impl Errors {
     pub fn new(raw: &RawCopyOptions, direction: Direction) -> PgResult<Self> {
         Ok(Self {
-            on_error: on_error(raw.on_error.as_deref(), direction)?,
+            on_error: on_error(raw.on_error.as_deref(), direction).map_err(|e| e.or_position(raw.places.on_error))?,
             reject_limit: reject_limit(raw.reject_limit.as_deref())?,
-            log_verbosity: log_verbosity(raw.log_verbosity.as_deref())?,
+            log_verbosity: log_verbosity(raw.log_verbosity.as_deref())
+                .map_err(|e| e.or_position(raw.places.log_verbosity))?,
         })
     }
 

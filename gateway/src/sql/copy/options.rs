@@ -42,6 +42,16 @@ fn once<T>(slot: &mut Option<T>, value: T, at: Option<u32>) -> PgResult<()> {
 fn generic(scan: &mut Scan<'_>, raw: &mut RawCopyOptions) -> PgResult<()> {
     let at = scan.position();
     let name = scan.ident()?;
+    let place = match name.as_str() {
+        "format" => Some(&mut raw.places.format),
+        "encoding" => Some(&mut raw.places.encoding),
+        "on_error" => Some(&mut raw.places.on_error),
+        "log_verbosity" => Some(&mut raw.places.log_verbosity),
+        _ => None,
+    };
+    if let Some(place) = place {
+        *place = at;
+    }
     match name.as_str() {
         "format" => once(&mut raw.format, required(scan, "format")?, at),
         "delimiter" => once(&mut raw.delimiter, required(scan, "delimiter")?, at),
