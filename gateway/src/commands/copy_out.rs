@@ -52,13 +52,20 @@ pub async fn run(
     };
     let format = if options.format == CopyFormat::Binary { Format::Binary } else { Format::Text };
     let writer = CopyWriter::new(options, encoders);
-    let begun = message(|out| writer.header(&names, out))?;
+    let mut header = BytesMut::new();
+    writer.header(&names, &mut header);
+    // In binary it is no message of its own: it goes with the first row, or with the trailer. Clients count on it.
+    let begun = match format {
+        Format::Binary => BytesMut::new(),
+        Format::Text => message(|out| out.put(header.split()))?,
+    };
     Ok(Outcome::CopyOut(Box::new(Source {
         running,
         writer,
         format,
         columns: names.len(),
         rows: 0,
+        header,
         begun,
         current: None,
         ended: false,
@@ -78,12 +85,27 @@ fn message(write: impl FnOnce(&mut BytesMut)) -> PgResult<BytesMut> {
     Ok(message)
 }
 
+/// Puts bytes at the beginning of the message at `start`.
+fn lead(messages: &mut BytesMut, start: usize, header: &[u8]) -> PgResult<()> {
+    const PREFIX: usize = 5;
+    let rest = messages.split_off(start);
+    let length = rest.get(1..PREFIX).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes);
+    let length = length.ok_or_else(|| PgError::internal("a message without a length"))?;
+    messages.put_u8(b'd');
+    messages.put_i32(length + i32::try_from(header.len()).map_err(PgError::internal)?);
+    messages.put(header);
+    messages.put(rest.get(PREFIX..).unwrap_or_default());
+    Ok(())
+}
+
 struct Source {
     running: select::Running,
     writer: CopyWriter,
     format: Format,
     columns: usize,
     rows: u64,
+    /// What the next message begins with.
+    header: BytesMut,
     /// Bytes that are not sent yet.
     begun: BytesMut,
     /// The batch being written, and its next row.
@@ -109,7 +131,11 @@ impl CopySource for Source {
                     Some(batch) => self.current = Some((batch, 0)),
                     None => {
                         self.ended = true;
-                        self.begun.put(message(|out| self.writer.trailer(out))?);
+                        let header = self.header.split();
+                        self.begun.put(message(|out| {
+                            out.put(header);
+                            self.writer.trailer(out);
+                        })?);
                     }
                 },
             }
@@ -127,7 +153,11 @@ impl Source {
     fn write(&mut self, batch: RecordBatch, from: usize) -> PgResult<()> {
         const ROWS: usize = 1024;
         let to = batch.num_rows().min(from + ROWS);
+        let start = self.begun.len();
         self.writer.write_messages(&batch, from..to, &mut self.begun)?;
+        if !self.header.is_empty() && self.begun.len() > start {
+            lead(&mut self.begun, start, &self.header.split())?;
+        }
         self.rows += (to - from) as u64;
         if to < batch.num_rows() {
             self.current = Some((batch, to));
