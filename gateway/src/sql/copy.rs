@@ -192,7 +192,7 @@ fn copy_query(statement: &CopyStatement<'_>, ctx: &PlanContext) -> PgResult<Plan
     }
     let target = CopyTarget { relation: None, all: &columns, columns: &columns };
     let options = CopyOptions::new(&raw, Direction::To, &target)?;
-    Ok(Plan::CopyOut(CopyOutPlan { query, columns, options, raw: statement.raw.clone() }))
+    Ok(Plan::CopyOut(CopyOutPlan { query, columns, options, raw: Box::new(statement.raw.clone()) }))
 }
 
 /// An error's position within a piece of the statement as one in the statement.
@@ -227,7 +227,7 @@ fn copy_table(statement: &CopyStatement<'_>, name: &[String], columns: &[String]
     let list: Vec<_> = names.iter().map(|n| quoted(n)).collect();
     let sql = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(&found.schema_name), quoted(&found.table.name));
     let query = query::plan_query(&parse::query(&sql)?, &sql, ctx)?;
-    Ok(Plan::CopyOut(CopyOutPlan { query, columns: names, options, raw: statement.raw.clone() }))
+    Ok(Plan::CopyOut(CopyOutPlan { query, columns: names, options, raw: Box::new(statement.raw.clone()) }))
 }
 
 struct Found {

@@ -401,7 +401,7 @@ pub struct CopyOutPlan {
     /// The format.
     pub options: CopyOptions,
     /// The format as it was written.
-    pub raw: RawCopyOptions,
+    pub raw: Box<RawCopyOptions>,
 }
 
 /// DDL.
