@@ -7,13 +7,15 @@ ifeq ($(NEXTEST),)
 RUN_TESTS = $(CARGO) test --workspace --no-fail-fast
 RUN_CLIENTS = $(CARGO) test --workspace --test suites --no-fail-fast -- --include-ignored clients
 RUN_FAULTS = $(CARGO) test --workspace --test suites --no-fail-fast -- --include-ignored --test-threads 1 crash worker_kill faults
+RUN_COPY = $(CARGO) test --workspace --test suites --no-fail-fast -- --nocapture copy_of
 else
+RUN_COPY = $(CARGO) nextest run --workspace --no-fail-fast --no-capture -E 'package(duckmesh-tests) and test(copy_of)'
 RUN_TESTS = $(CARGO) nextest run --workspace --no-fail-fast --failure-output immediate-final
 RUN_CLIENTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all -E 'package(duckmesh-tests) and test(clients)'
 RUN_FAULTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all --profile faults -E 'package(duckmesh-tests) and (test(crash) or test(worker_kill) or test(faults))'
 endif
 
-.PHONY: help duckdb setup build run demo test test-clients test-faults bench bench-catalog lint
+.PHONY: help duckdb setup build run demo test test-clients test-copy test-faults fuzz bench bench-catalog lint
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +52,13 @@ test-clients: setup duckdb ## programs of real clients, also those that need Nod
 test-faults: setup duckdb ## the crash loops, for long (DUCKMESH_FAULT_ROUNDS=n)
 	$(CARGO) build --workspace --tests --bins
 	DUCKMESH_FAULT_ROUNDS=$${DUCKMESH_FAULT_ROUNDS:-100} $(RUN_FAULTS)
+
+test-copy: setup duckdb ## random tables through every format of COPY, for long (DUCKMESH_COPY_ROUNDS=n, DUCKMESH_SEED=n)
+	$(CARGO) build --workspace --tests --bins
+	DUCKMESH_COPY_ROUNDS=$${DUCKMESH_COPY_ROUNDS:-500} DUCKMESH_PARQUET_MUTATIONS=$${DUCKMESH_PARQUET_MUTATIONS:-2000} $(RUN_COPY)
+
+fuzz: duckdb ## changed bytes for every decoder, for long (DUCKMESH_FUZZ_SECONDS=n for each, DUCKMESH_SEED=n)
+	DUCKMESH_FUZZ_SECONDS=$${DUCKMESH_FUZZ_SECONDS:-600} $(CARGO) test --workspace --test fuzz -- --nocapture --test-threads 2
 
 bench-catalog: duckdb ## what clients ask of the catalog, with a thousand tables; prints times
 	$(CARGO) build --release --workspace --bins

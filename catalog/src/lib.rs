@@ -18,6 +18,7 @@ pub mod leases;
 pub mod merging;
 pub mod migrate;
 pub mod publish;
+pub mod rejected_rows;
 pub mod schema;
 pub mod sequences;
 pub mod snapshots;
@@ -39,6 +40,7 @@ pub use lakes::{LakeInfo, folder_name};
 pub use leases::Lease;
 pub use merging::ScheduledFile;
 pub use publish::{Merge, Publication, Published, Rejection};
+pub use rejected_rows::{KeptRow, RejectedRow};
 pub use schema::{
     ColumnDef, Constraint, ConstraintKind, DefaultValue, IndexDef, IndexKey, IndexedBy, LakeSchema, SchemaDef,
     TableDef, ViewDef,

@@ -19,6 +19,7 @@ use crate::{
     ddl::DdlOp,
     files::NewFile,
     ids::{Epoch, LakeId, Offset, SnapshotId},
+    rejected_rows::RejectedRow,
 };
 
 /// What to publish: the effect of the log's offsets above `expected_watermark` up to `new_watermark`.
@@ -40,6 +41,8 @@ pub struct Publication {
     pub files: Vec<(Uuid, Vec<NewFile>)>,
     /// Offsets in the range that are not applied, with the reason.
     pub rejected: Vec<Rejection>,
+    /// Rows that writes in the range left out themselves, by offset.
+    pub rejected_rows: Vec<(Offset, Vec<RejectedRow>)>,
 }
 
 /// An offset that could not be applied. It is recorded in the same transaction that moves the watermark over it.

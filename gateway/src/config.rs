@@ -47,6 +47,9 @@ pub struct Options {
     /// Disk the temporary tables of one session may use, in MiB [default: 1024]
     #[arg(long, env = "DUCKMESH_TEMPORARY_MB", value_name = "MIB")]
     pub temporary_mb: Option<u64>,
+    /// The largest Parquet file that COPY FROM STDIN takes, in MiB: it is kept on disk until it is whole [default: 4096]
+    #[arg(long, env = "DUCKMESH_COPY_PARQUET_MAX_MB", value_name = "MIB")]
+    pub copy_parquet_max_mb: Option<u64>,
     /// Connections served at once [default: 200]
     #[arg(long, env = "DUCKMESH_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
@@ -91,6 +94,8 @@ pub struct Config {
     pub engine_temp_bytes: u64,
     /// What one session's temporary tables may take, in bytes.
     pub temporary_bytes: u64,
+    /// The largest Parquet file that COPY FROM STDIN takes.
+    pub copy_parquet_bytes_max: u64,
     /// Connections served at once.
     pub max_connections: usize,
     /// How long SIGTERM waits.
@@ -122,6 +127,7 @@ impl Options {
             engine_threads: self.engine_threads.or(file.engine_threads),
             engine_temp_mb: self.engine_temp_mb.or(file.engine_temp_mb),
             temporary_mb: self.temporary_mb.or(file.temporary_mb),
+            copy_parquet_max_mb: self.copy_parquet_max_mb.or(file.copy_parquet_max_mb),
             max_connections: self.max_connections.or(file.max_connections),
             drain_seconds: self.drain_seconds.or(file.drain_seconds),
             statement_timeout_seconds: self.statement_timeout_seconds.or(file.statement_timeout_seconds),
@@ -183,6 +189,7 @@ impl Options {
             engine_threads: self.engine_threads.unwrap_or_else(|| u32::try_from(cores).unwrap_or(u32::MAX)),
             engine_temp_bytes: self.engine_temp_mb.unwrap_or(16_384) * MIB,
             temporary_bytes: self.temporary_mb.unwrap_or(1024) * MIB,
+            copy_parquet_bytes_max: self.copy_parquet_max_mb.unwrap_or(4096).saturating_mul(MIB),
             max_connections: self.max_connections.unwrap_or(200),
             drain: Duration::from_secs(self.drain_seconds.unwrap_or(30)),
             statement_timeout: Duration::from_secs(self.statement_timeout_seconds.unwrap_or(60).into()),

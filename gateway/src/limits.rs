@@ -34,6 +34,12 @@ pub const COPY_BATCH_ROWS: usize = 8192;
 /// Bytes of COPY that are parsed before they are passed on, for wide rows.
 pub const COPY_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
+/// Parquet files that are read for COPY FROM STDIN at once, each by an engine of its own; further ones wait.
+pub static COPY_PARQUET_READERS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(4);
+
+/// Memory of each of those engines: one reads one row group after the other.
+pub const COPY_PARQUET_READERS_MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
+
 /// Bytes of COPY TO STDOUT gathered before they are sent.
 pub const COPY_OUT_PIECE_BYTES: usize = 256 * 1024;
 

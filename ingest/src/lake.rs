@@ -159,7 +159,7 @@ impl Lake {
     pub async fn pass(&self, parts: &[Part]) {
         let tables = parts.iter().filter_map(|part| match part {
             Part::Rows { table, .. } | Part::Files { table, .. } => Some(*table),
-            Part::Ddl(_) => None,
+            Part::Ddl(_) | Part::Rejected(_) => None,
         });
         self.shared.gates.pass(tables, self.shared.options.queue_wait_max).await;
     }

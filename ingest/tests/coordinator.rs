@@ -206,6 +206,7 @@ async fn a_fenced_coordinator_stops_and_its_waiters_follow_the_other() {
         ddl_offset: None,
         files: Vec::new(),
         rejected: vec![Rejection { offset, reason: "by the other".into(), attempts: 1, frame: Vec::new() }],
+        rejected_rows: Vec::new(),
     };
     catalog.publish(&publication).await.expect("the fenced one did not publish");
     tokio::time::timeout(PATIENCE, waiter).await.unwrap().unwrap().unwrap();

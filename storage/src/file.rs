@@ -44,6 +44,7 @@ pub(crate) struct FileEncoder {
     group: Option<RowGroup>,
     stats: Vec<LeafStats>,
     rows: u64,
+    group_bytes: usize,
 }
 
 /// The row group that takes rows now.
@@ -78,7 +79,12 @@ impl FileEncoder {
             .and_then(ArrowWriter::into_serialized_writer)
             .map_err(|e| Error::parquet("begin a Parquet file", e))?;
         let stats = layout.leaves.iter().map(|_| LeafStats::default()).collect();
-        Ok(Self { layout, file, factory, group: None, stats, rows: 0 })
+        Ok(Self { layout, file, factory, group: None, stats, rows: 0, group_bytes: ROW_GROUP_BYTES })
+    }
+
+    /// Ends row groups earlier.
+    pub(crate) fn with_group_bytes(self, group_bytes: usize) -> Self {
+        Self { group_bytes, ..self }
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -100,7 +106,7 @@ impl FileEncoder {
             let rows = (ROW_GROUP_ROWS - group.rows).min(batch.num_rows() - done);
             group.write(&self.layout, &batch.slice(done, rows))?;
             done += rows;
-            if group.rows >= ROW_GROUP_ROWS || group.size_bytes() >= ROW_GROUP_BYTES {
+            if group.rows >= ROW_GROUP_ROWS || group.size_bytes() >= self.group_bytes {
                 self.end_group()?;
             }
         }

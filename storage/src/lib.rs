@@ -6,6 +6,7 @@
 mod claims;
 pub mod encode;
 pub mod error;
+mod export;
 mod file;
 mod footer;
 pub mod interval;
@@ -23,6 +24,7 @@ pub mod text;
 pub use claims::Claim;
 pub use encode::{EncodedFile, encode, write_scratch};
 pub use error::{Error, ErrorKind, Result};
+pub use export::Export;
 pub use layout::{ROW_SNAPSHOT_FIELD, ROW_SNAPSHOT_NAME};
 pub use merge::{MergeError, Merged};
 pub use names::NameSeed;

@@ -133,11 +133,12 @@ DEALLOCATE p;
 EXECUTE p(2);
 DISCARD ALL;
 COPY nowhere FROM STDIN;
+\.
 COPY renamed (missing) FROM STDIN;
+\.
 COPY (SELECT 1 AS a, 'x' AS b, NULL AS c) TO STDOUT;
 COPY (SELECT 1 AS a, 'x,y' AS b, NULL AS c) TO STDOUT WITH (FORMAT csv, HEADER);
 COPY (SELECT 'a' || chr(9) || 'b' || chr(10) || 'c\d') TO STDOUT;
--- differs: not yet: position
 COPY renamed TO STDOUT WITH (FORMAT xml);
 DROP DATABASE nowhere;
 DROP DATABASE IF EXISTS nowhere;

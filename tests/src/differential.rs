@@ -1,13 +1,14 @@
 //! The same statements against PostgreSQL and DuckMesh: rows, columns, types, command tags and SQLSTATEs side by side.
 //!
 //! Statements are in `tests/differential/*.sql`, each ended by `;` at a line's end. A comment line `-- differs: REASON` before
-//! a statement accepts its difference; a reason that is no longer needed fails, so that none outlives its cause.
+//! a statement accepts its difference; a reason that is no longer needed fails, so that none outlives its cause. The data of a
+//! COPY FROM STDIN follows it, up to a line `\.`, as psql has it.
 
 use std::{fmt::Write as _, fs, path::Path};
 
 use crate::harness::{
     client::join,
-    wire::{Answer, WireClient},
+    wire::{Answer, CopyEnd, WireClient},
 };
 
 /// Sums of a run.
@@ -27,6 +28,19 @@ struct Statement {
     line: usize,
     sql: String,
     accepted: Option<String>,
+    /// What COPY FROM STDIN is given.
+    data: Option<String>,
+}
+
+impl Statement {
+    fn run(&self, client: &mut WireClient) -> Vec<Answer> {
+        match &self.data {
+            None => client.query(&self.sql),
+            Some(data) => client
+                .copy_in(&self.sql, &mut [data.clone().into_bytes()].into_iter(), CopyEnd::Done)
+                .unwrap_or_else(|e| panic!("{}\n{e}", self.sql)),
+        }
+    }
 }
 
 /// Runs a file on both.
@@ -37,8 +51,8 @@ pub fn run(path: &Path, postgres: &mut WireClient, duckmesh: &mut WireClient, su
     let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for statement in parse(&text) {
-        let theirs = postgres.query(&statement.sql);
-        let ours = duckmesh.query(&statement.sql);
+        let theirs = statement.run(postgres);
+        let ours = statement.run(duckmesh);
         let mut difference = compare(&theirs, &ours);
         if difference.is_none() && postgres.state != duckmesh.state {
             difference = Some(format!("state: PostgreSQL {}, DuckMesh {}", postgres.state, duckmesh.state));
@@ -65,7 +79,8 @@ pub fn run(path: &Path, postgres: &mut WireClient, duckmesh: &mut WireClient, su
 fn parse(text: &str) -> Vec<Statement> {
     let mut statements = Vec::new();
     let (mut sql, mut accepted, mut start) = (String::new(), None, 0);
-    for (number, line) in text.lines().enumerate() {
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
         if sql.is_empty() {
             if let Some(reason) = line.trim().strip_prefix("-- differs:") {
                 accepted = Some(reason.trim().to_owned());
@@ -80,7 +95,12 @@ fn parse(text: &str) -> Vec<Statement> {
         }
         sql.push_str(line);
         if line.trim_end().ends_with(';') {
-            statements.push(Statement { line: start, sql: std::mem::take(&mut sql), accepted: accepted.take() });
+            let reads = sql.to_lowercase().contains("from stdin");
+            let data = reads.then(|| {
+                let data = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "\\.");
+                data.map(|line| format!("{line}\n")).collect()
+            });
+            statements.push(Statement { line: start, sql: std::mem::take(&mut sql), accepted: accepted.take(), data });
         }
     }
     assert!(sql.is_empty(), "the last statement has no end: {sql}");

@@ -10,6 +10,8 @@ mod captures;
 mod clients;
 mod config;
 mod copy;
+mod copy_formats;
+mod copy_property;
 mod crash;
 mod differential;
 mod extended;

@@ -12,7 +12,7 @@ use crate::{
     error::Error,
     failpoint,
     files::NewFile,
-    params,
+    params, rejected_rows,
     snapshots::{self, SnapshotInfo},
     store::{Dialect, Isolation, Statement, Transaction, Value},
     tables::{self, Source},
@@ -70,6 +70,7 @@ impl Catalog {
         let latest = snapshots::info(&tx.query_one(snapshots::LATEST, vec![]).await?)?;
         let ddl_offset = publication.ddl_offset.unwrap_or(latest.ddl_offset);
         let mut statements = dead_letters(self, publication);
+        statements.extend(rejected_rows::statements(publication, self.inner.clock.now()));
         let mut snapshot = latest.id;
         if !publication.ddl.is_empty() || !publication.files.is_empty() {
             let old = match book.schema(latest.schema_version, latest.ddl_offset.get()) {

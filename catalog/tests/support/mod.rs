@@ -129,6 +129,7 @@ pub fn publication(f: &Fixture, from: i64, to: i64) -> Publication {
         ddl_offset: None,
         files: vec![],
         rejected: vec![],
+        rejected_rows: vec![],
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use arrow::array::RecordBatch;
-use duckmesh_catalog::{ColumnId, ConstraintKind, TableDef};
+use duckmesh_catalog::{ColumnDef, ColumnId, ConstraintKind, TableDef};
 
 use super::{render, row_buffer::Rows, select, tables};
 use crate::{
@@ -22,25 +22,32 @@ const CHECKED_VIEW: &str = "checked_rows";
 /// # Errors
 /// 23502.
 pub fn not_null(ctx: &Arc<ValueContext>, table: &TableDef, columns: &[ColumnId], batch: &RecordBatch) -> PgResult<()> {
-    for column in table.columns.iter().filter(|c| !c.nullable) {
-        let index = columns.iter().position(|id| *id == column.id);
-        let Some(array) = index.and_then(|index| batch.columns().get(index)) else { continue };
-        if array.null_count() == 0 {
-            continue;
-        }
-        let row = (0..array.len()).find(|row| array.is_null(*row)).unwrap_or(0);
-        return Err(PgError::new(
-            SqlState::NOT_NULL_VIOLATION,
-            format!(
-                "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
-                column.name, table.name
-            ),
-        )
+    first_null(ctx, table, columns, batch).map_or(Ok(()), |(_, error)| Err(error))
+}
+
+/// The same with the row that it is of.
+#[must_use]
+pub fn first_null(
+    ctx: &Arc<ValueContext>,
+    table: &TableDef,
+    columns: &[ColumnId],
+    batch: &RecordBatch,
+) -> Option<(usize, PgError)> {
+    let first = |column: &ColumnDef| {
+        let index = columns.iter().position(|id| *id == column.id)?;
+        let array = batch.columns().get(index).filter(|array| array.null_count() > 0)?;
+        (0..array.len()).find(|row| array.is_null(*row))
+    };
+    // Of several in one row the table's first column is named.
+    let nulls = table.columns.iter().filter(|c| !c.nullable).filter_map(|c| Some((first(c)?, c)));
+    let (row, column) = nulls.min_by_key(|(row, _)| *row)?;
+    let message =
+        format!("null value in column \"{}\" of relation \"{}\" violates not-null constraint", column.name, table.name);
+    let error = PgError::new(SqlState::NOT_NULL_VIOLATION, message)
         .detail(failing_row(ctx, table, columns, batch, row))
         .table(table.name.clone())
-        .column(column.name.clone()));
-    }
-    Ok(())
+        .column(column.name.clone());
+    Some((row, error))
 }
 
 /// Whether a table has CHECK constraints.

@@ -2,23 +2,31 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::{
+    array::{ArrayRef, AsArray, Int64Array, RecordBatch},
+    compute::{filter, filter_record_batch},
+    datatypes::Int64Type,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
-use duckmesh_catalog::{ColumnDef, ColumnId, LakeSchema, SequenceDef};
+use duckmesh_catalog::{ColumnDef, ColumnId, LakeSchema, RejectedRow};
+use duckmesh_ingest::Part;
 
 use super::{
     barrier,
     calls::Numbers,
     checks, conform,
-    defaults::{self, PerRow},
+    copy_parquet::Reader,
+    copy_where::Condition,
+    defaults,
     generated::Generated,
     insert,
-    row_buffer::RowBuffer,
+    row_buffer::{RowBuffer, Rows},
+    spool::Spool,
     write::{self, Fate, Payload},
 };
 use crate::{
-    copy::{BatchLimits, CopyFormat, CopyParser, RowSink, SinkColumn},
+    copy::{BatchLimits, CopyFormat, CopyParser, LogVerbosity, RowSink, SinkColumn},
     limits::{COPY_BATCH_BYTES, COPY_BATCH_ROWS, STALE_SCHEMA_RETRIES_MAX},
     session::{ClientSession, Pin, temporary},
     sql::plan::CopyInPlan,
@@ -33,28 +41,37 @@ use crate::{
 pub struct CopyIn {
     plan: CopyInPlan,
     schema: Arc<LakeSchema>,
-    parser: CopyParser,
-    sink: RowSink,
-    buffer: RowBuffer,
-    /// Where each column's values come from.
-    defaults: Vec<Given>,
+    input: Input,
+    store: Store,
+    payload: Payload,
+    place: Place,
+}
+
+/// What becomes of the data as it arrives.
+enum Input {
+    /// It is parsed.
+    Parsed { parser: CopyParser, sink: Box<RowSink> },
+    /// It is kept until it is whole.
+    Spooled(Spool),
+}
+
+/// Where rows go.
+struct Store {
+    /// Where each stored column's values come from.
+    given: Vec<Given>,
+    condition: Option<Condition>,
     numbers: Numbers,
     generated: Option<Generated>,
-    payload: Payload,
     values: Arc<ValueContext>,
-    place: Place,
+    buffer: RowBuffer,
 }
 
 /// Where a column's values come from.
 enum Given {
-    /// The data.
-    Data,
-    /// A value for all rows, as an array of one.
-    Constant(ArrayRef),
-    /// A number for each row.
-    Sequence(Arc<SequenceDef>),
-    /// Another value for each row.
-    PerRow(Box<PerRow>),
+    /// The data, at this place.
+    Data(usize),
+    /// The column's default.
+    Default(defaults::Source),
 }
 
 /// Begins a COPY.
@@ -76,58 +93,86 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
     };
     let table = pin.schema.table_by_uuid(plan.table.uuid).cloned();
     let table = table.filter(|table| table.columns == plan.table.columns).ok_or_else(write::changed)?;
-    let columns = stored(&table.columns);
-    let mut given = Vec::with_capacity(columns.len());
-    for column in &columns {
-        let named = plan.columns.contains(&column.id);
-        given.push(if named {
-            Given::Data
-        } else if let Some(sequence) = defaults::sequence_of(&pin.schema, &table, column) {
-            Given::Sequence(sequence)
-        } else if let Some(per_row) = PerRow::of(session, &pin.schema, column).await? {
-            Given::PerRow(Box::new(per_row))
-        } else {
-            Given::Constant(defaults::column(session, &pin.schema, &table, column, 1).await?)
-        });
-    }
-    let named = plan.columns.iter().filter_map(|id| table.column_by_id(*id));
-    let sink_columns: Vec<SinkColumn> =
-        named.map(|c| SinkColumn { name: c.name.clone(), ty: c.ty.clone(), not_null: !c.nullable }).collect();
-    let limits = BatchLimits { rows: COPY_BATCH_ROWS, bytes: COPY_BATCH_BYTES };
+    let plan = CopyInPlan { table: table.clone(), ..plan.clone() };
+    let ids: Vec<ColumnId> = stored(&table.columns).iter().map(|c| c.id).collect();
+    let parquet = plan.options.format == CopyFormat::Parquet;
+    // A Parquet file says itself which columns it has.
+    let given = if parquet { Vec::new() } else { given(session, &pin.schema, &plan, &plan.columns).await? };
+    let condition = plan.condition.as_deref().map(|c| Condition::new(session, &table, &ids, c)).transpose()?;
+    let input = match parquet {
+        true => Input::Spooled(Spool::create(&session.lake.spool, session.server.config.copy_parquet_bytes_max)?),
+        false => parsed(session, &plan)?,
+    };
     let mut payload = if in_transaction { Payload::collecting() } else { Payload::new(session) };
     payload.add(table.name.as_bytes());
-    let ids = columns.iter().map(|c| c.id).collect();
-    Ok(Outcome::CopyIn(CopyIn {
-        parser: CopyParser::new(plan.options.clone()),
-        sink: RowSink::new(&table.name, &sink_columns, limits, session.value_context())?,
-        buffer: RowBuffer::new(session, &pin.schema, table.clone(), ids)?,
-        plan: CopyInPlan { table: table.clone(), ..plan.clone() },
-        schema: pin.schema,
-        defaults: given,
+    let store = Store {
+        given,
+        condition,
         numbers: Numbers::of(session),
         generated: Generated::of(session, &table).await?,
-        payload,
         values: session.value_context(),
-        place,
-    }))
+        buffer: RowBuffer::new(session, &pin.schema, table, ids)?,
+    };
+    Ok(Outcome::CopyIn(CopyIn { plan, schema: pin.schema, input, store, payload, place }))
+}
+
+/// The parser of a format with rows that are whole before the data ends.
+fn parsed(session: &ClientSession, plan: &CopyInPlan) -> PgResult<Input> {
+    let named = plan.columns.iter().filter_map(|id| plan.table.column_by_id(*id));
+    // With WHERE, constraints are for the rows that it lets through.
+    let early = plan.condition.is_none();
+    let column = |c: &ColumnDef| SinkColumn { name: c.name.clone(), ty: c.ty.clone(), not_null: early && !c.nullable };
+    let columns: Vec<SinkColumn> = named.map(column).collect();
+    let limits = BatchLimits { rows: COPY_BATCH_ROWS, bytes: COPY_BATCH_BYTES };
+    let sink = RowSink::new(&plan.table.name, &columns, limits, session.value_context())?.with_lines();
+    Ok(Input::Parsed { parser: CopyParser::new(plan.options.clone()), sink: Box::new(sink) })
+}
+
+/// Where the values of all stored columns come from, when the data has those of `named`, in that order.
+async fn given(
+    session: &ClientSession,
+    schema: &LakeSchema,
+    plan: &CopyInPlan,
+    named: &[ColumnId],
+) -> PgResult<Vec<Given>> {
+    let mut given = Vec::new();
+    for column in stored(&plan.table.columns) {
+        given.push(match named.iter().position(|id| *id == column.id) {
+            Some(index) => Given::Data(index),
+            None => Given::Default(defaults::source(session, schema, &plan.table, column).await?),
+        });
+    }
+    Ok(given)
 }
 
 /// Ends a COPY: checks, then one append (or the transaction's buffer).
 ///
 /// # Errors
 /// What the last rows, CHECK constraints or the log say. Nothing is stored then.
-pub async fn finish(session: &mut ClientSession, mut copy: CopyIn) -> PgResult<String> {
-    let CopyIn { parser, sink, .. } = &mut copy;
-    let rest = tokio::task::block_in_place(|| parser.finish(sink).and_then(|()| sink.take_rest()))?;
-    if let Some(batch) = rest {
-        copy.store(batch).await?;
+pub async fn finish(session: &mut ClientSession, copy: CopyIn) -> PgResult<String> {
+    let CopyIn { plan, schema, input, mut store, payload, place } = copy;
+    let mut rejected = Vec::new();
+    match input {
+        Input::Parsed { mut parser, mut sink } => {
+            tokio::task::block_in_place(|| parser.finish(&mut sink))?;
+            while let Some(batch) = sink.take_batch() {
+                store.lines(&plan, batch).await?;
+            }
+            if let Some(batch) = sink.take_rest()? {
+                store.lines(&plan, batch).await?;
+            }
+            rejected = self::rejected(session, &plan, &mut sink);
+        }
+        Input::Spooled(spool) => file(session, &plan, &schema, &mut store, spool).await?,
     }
-    let CopyIn { plan, schema, buffer, payload, place, .. } = copy;
-    let rows = buffer.finish().await?;
+    let mut rows = store.buffer.finish().await?;
     if !rows.staged.is_empty() {
         crate::memory::give_back_soon();
     }
     checks::check(session, &plan.table, &rows).await?;
+    if !rejected.is_empty() {
+        rows.parts.push(Part::Rejected(rejected));
+    }
     duckmesh_catalog::failpoint::hit("copy-before-append").map_err(PgError::internal)?;
     let tag = format!("COPY {}", rows.count);
     if session.transaction_for_writes(place).is_some() {
@@ -141,16 +186,26 @@ pub async fn finish(session: &mut ClientSession, mut copy: CopyIn) -> PgResult<S
         insert::keep(session, &plan.table, rows).await?;
         return Ok(tag);
     }
-    if rows.count == 0 {
-        return Ok(tag);
+    if !rows.parts.is_empty() {
+        append(session, &plan, &schema, rows, &payload).await?;
     }
+    Ok(tag)
+}
+
+async fn append(
+    session: &mut ClientSession,
+    plan: &CopyInPlan,
+    schema: &LakeSchema,
+    rows: Rows,
+    payload: &Payload,
+) -> PgResult<()> {
     let mut made_for = schema.ddl_offset;
     for _ in 0..STALE_SCHEMA_RETRIES_MAX {
-        match write::append(session, rows.parts.clone(), made_for, &payload).await? {
-            Fate::Durable(_) => return Ok(tag),
+        match write::append(session, rows.parts.clone(), made_for, payload).await? {
+            Fate::Durable(_) => return Ok(()),
             Fate::SchemaChanged | Fate::RowsArrived => {
                 let newer = barrier::planning_pin(session, false).await?;
-                if !write::same_table(&schema, &newer.base, plan.table.uuid) {
+                if !write::same_table(schema, &newer.base, plan.table.uuid) {
                     return Err(write::changed());
                 }
                 made_for = newer.base.ddl_offset;
@@ -160,6 +215,63 @@ pub async fn finish(session: &mut ClientSession, mut copy: CopyIn) -> PgResult<S
     Err(write::changed())
 }
 
+/// Stores the rows of a Parquet file, which is whole now.
+async fn file(
+    session: &ClientSession,
+    plan: &CopyInPlan,
+    schema: &LakeSchema,
+    store: &mut Store,
+    spool: Spool,
+) -> PgResult<()> {
+    let wanted: Vec<ColumnDef> = plan.columns.iter().filter_map(|id| plan.table.column_by_id(*id)).cloned().collect();
+    let mut reader = Reader::open(session, spool, &plan.table, &wanted, plan.all_columns).await?;
+    let found: Vec<ColumnId> = reader.columns().iter().map(|c| c.id).collect();
+    store.given = given(session, schema, plan, &found).await?;
+    loop {
+        let first = i64::try_from(reader.next_row()).unwrap_or(i64::MAX);
+        let Some(batch) = reader.next().await? else { return Ok(()) };
+        let rows: Int64Array = (first..).take(batch.num_rows()).collect();
+        store.store(plan, batch, rows, "row").await?;
+    }
+}
+
+/// What was left out, for `duckmesh.dead_letters`; with the notices of PostgreSQL 17 about it.
+fn rejected(session: &mut ClientSession, plan: &CopyInPlan, sink: &mut RowSink) -> Vec<RejectedRow> {
+    let (count, verbosity) = (sink.rejected().count(), plan.options.log_verbosity);
+    if count == 0 {
+        return Vec::new();
+    }
+    let relation = format!("{}.{}", plan.schema_name, plan.table.name);
+    let mut kept = Vec::new();
+    for row in sink.rejected().take() {
+        let value = row.value.map_or_else(|| "null input".to_owned(), |value| format!("\"{value}\""));
+        let (line, column) = (row.line, row.column);
+        if verbosity == LogVerbosity::Verbose {
+            let message = format!(
+                "skipping row due to data type incompatibility at line {line} for column \"{column}\": {value}"
+            );
+            session.notice(PgError::notice(message).context(format!("COPY {}", plan.table.name)));
+        }
+        kept.push(RejectedRow {
+            relation: relation.clone(),
+            line: i64::try_from(line).ok(),
+            column: Some(column),
+            reason: row.reason,
+            content: Some(row.text),
+        });
+    }
+    let further = count.saturating_sub(kept.len() as u64);
+    if further > 0 {
+        let reason = format!("{further} further rows were skipped; only the first {} are kept", kept.len());
+        kept.push(RejectedRow { relation, line: None, column: None, reason, content: None });
+    }
+    if verbosity >= LogVerbosity::Default {
+        let rows = if count == 1 { "row was" } else { "rows were" };
+        session.notice(PgError::notice(format!("{count} {rows} skipped due to data type incompatibility")));
+    }
+    kept
+}
+
 #[async_trait]
 impl CopySink for CopyIn {
     fn column_count(&self) -> usize {
@@ -167,12 +279,18 @@ impl CopySink for CopyIn {
     }
 
     fn format(&self) -> Format {
-        if self.plan.options.format == CopyFormat::Binary { Format::Binary } else { Format::Text }
+        match self.plan.options.format {
+            CopyFormat::Binary | CopyFormat::Parquet => Format::Binary,
+            CopyFormat::Text | CopyFormat::Csv => Format::Text,
+        }
     }
 
     async fn data(&mut self, piece: Bytes) -> PgResult<()> {
         self.payload.add_stream(&piece);
-        let (parser, sink) = (&mut self.parser, &mut self.sink);
+        let (parser, sink) = match &mut self.input {
+            Input::Parsed { parser, sink } => (parser, sink),
+            Input::Spooled(spool) => return tokio::task::block_in_place(|| spool.write(&piece)),
+        };
         // Parsing is CPU work of up to a message's size: not on the task's own turn.
         let full = tokio::task::block_in_place(|| {
             parser.feed(&piece, sink)?;
@@ -183,51 +301,61 @@ impl CopySink for CopyIn {
             Ok::<_, PgError>(full)
         })?;
         for batch in full {
-            self.store(batch).await?;
+            self.store.lines(&self.plan, batch).await?;
         }
         Ok(())
     }
 }
 
-impl CopyIn {
-    /// Adds defaults and passes rows on.
-    async fn store(&mut self, batch: arrow::array::RecordBatch) -> PgResult<()> {
-        let table = self.plan.table.clone();
+impl Store {
+    /// Stores rows of the parser, whose last column has their lines.
+    async fn lines(&mut self, plan: &CopyInPlan, batch: RecordBatch) -> PgResult<()> {
+        let lines = batch.columns().last().and_then(|lines| lines.as_primitive_opt::<Int64Type>()).cloned();
+        let lines = lines.ok_or_else(|| PgError::internal("COPY lost its line numbers"))?;
+        self.store(plan, batch, lines, "line").await
+    }
+
+    /// Adds defaults, leaves out what WHERE does, checks, and passes rows on. `places` says where in the data each is.
+    async fn store(&mut self, plan: &CopyInPlan, batch: RecordBatch, places: Int64Array, what: &str) -> PgResult<()> {
+        let table = &plan.table;
         let columns = stored(&table.columns);
-        let mut arrays = Vec::with_capacity(columns.len());
-        for (column, default) in columns.iter().zip(&self.defaults) {
-            arrays.push(match default {
-                Given::PerRow(default) => default.rows(batch.num_rows()).await?,
-                Given::Constant(one) => repeated(one, batch.num_rows())?,
-                Given::Sequence(sequence) => {
-                    let numbers = self.numbers.next(sequence, batch.num_rows()).await?;
-                    defaults::numbers(&numbers, &column.ty, &self.values)?
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.len());
+        for (column, given) in columns.iter().zip(&self.given) {
+            arrays.push(match given {
+                Given::Default(source) => {
+                    source.next(batch.num_rows(), &column.ty, &self.numbers, &self.values).await?
                 }
-                Given::Data => {
-                    let index = self.plan.columns.iter().position(|id: &ColumnId| *id == column.id);
-                    let array = index.and_then(|index| batch.columns().get(index));
-                    array.cloned().ok_or_else(|| PgError::internal("COPY lost a column"))?
+                Given::Data(index) => {
+                    let array = batch.columns().get(*index).cloned();
+                    array.ok_or_else(|| PgError::internal("COPY lost a column"))?
                 }
             });
         }
-        let batch = conform::record_batch(&columns, arrays)?;
-        let batch = match &self.generated {
-            Some(generated) => generated.fill(batch).await?,
-            None => batch,
-        };
+        let (mut batch, mut places) = (conform::record_batch(&columns, arrays)?, places);
+        if let Some(condition) = &self.condition {
+            let kept = condition.kept(&batch).await.map_err(|error| {
+                let first = places.values().first().copied().unwrap_or_default();
+                error.context(format!("COPY {}, {what} {first} or later", table.name))
+            })?;
+            batch = filter_record_batch(&batch, &kept).map_err(PgError::internal)?;
+            places = filter(&places, &kept).map_err(PgError::internal)?.as_primitive::<Int64Type>().clone();
+        }
+        if let Some(generated) = &self.generated {
+            batch = generated.fill(batch).await?;
+        }
         let ids: Vec<ColumnId> = columns.iter().map(|c| c.id).collect();
-        checks::not_null(&self.values, &table, &ids, &batch)?;
-        self.buffer.push(batch).await
+        if let Some((row, error)) = checks::first_null(&self.values, table, &ids, &batch) {
+            let place = places.values().get(row).copied().unwrap_or_default();
+            return Err(error.context(format!("COPY {}, {what} {place}", table.name)));
+        }
+        match batch.num_rows() {
+            0 => Ok(()),
+            _ => self.buffer.push(batch).await,
+        }
     }
 }
 
 /// Columns that are stored: those of types that only other programs write are left to their default, NULL.
 fn stored(columns: &[ColumnDef]) -> Vec<&ColumnDef> {
     columns.iter().filter(|c| c.ty.is_writable()).collect()
-}
-
-/// A one-row array, `rows` times.
-fn repeated(one: &ArrayRef, rows: usize) -> PgResult<ArrayRef> {
-    let indexes = arrow::array::UInt32Array::from(vec![0u32; rows]);
-    arrow::compute::take(one, &indexes, None).map_err(PgError::internal)
 }

@@ -1,10 +1,10 @@
-//! COPY TO STDOUT: a query whose rows are written as text, csv or binary.
+//! COPY TO STDOUT: a query whose rows are written as text, csv, binary or Parquet.
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{copy_in::CopyIn, current, describe, select, wrong_plan};
+use super::{copy_in::CopyIn, copy_out_parquet, current, describe, select, wrong_plan};
 use crate::{
     copy::{CopyFormat, CopyOptions, CopyTarget, CopyWriter, Direction},
     limits::COPY_OUT_PIECE_BYTES,
@@ -35,6 +35,9 @@ pub async fn run(
         true => columns.iter().map(|c| c.name.clone()).collect(),
         false => plan.columns.clone(),
     };
+    if plan.options.format == CopyFormat::Parquet {
+        return Ok(Outcome::CopyOut(copy_out_parquet::source(session, running, &columns, &names)?));
+    }
     let ctx = session.value_context();
     let engine = running.stream.schema.fields().iter().zip(columns.iter());
     let encoders = engine
@@ -49,16 +52,21 @@ pub async fn run(
     };
     let format = if options.format == CopyFormat::Binary { Format::Binary } else { Format::Text };
     let writer = CopyWriter::new(options, encoders);
-    let begun = message(|out| writer.header(&names, out))?;
-    let head = if format == Format::Binary { begun.len() } else { 0 };
+    let mut header = BytesMut::new();
+    writer.header(&names, &mut header);
+    // In binary it is no message of its own: it goes with the first row, or with the trailer. Clients count on it.
+    let begun = match format {
+        Format::Binary => BytesMut::new(),
+        Format::Text => message(|out| out.put(header.split()))?,
+    };
     Ok(Outcome::CopyOut(Box::new(Source {
         running,
         writer,
         format,
         columns: names.len(),
         rows: 0,
+        header,
         begun,
-        head,
         current: None,
         ended: false,
     })))
@@ -77,16 +85,29 @@ fn message(write: impl FnOnce(&mut BytesMut)) -> PgResult<BytesMut> {
     Ok(message)
 }
 
+/// Puts bytes at the beginning of the message at `start`.
+fn lead(messages: &mut BytesMut, start: usize, header: &[u8]) -> PgResult<()> {
+    const PREFIX: usize = 5;
+    let rest = messages.split_off(start);
+    let length = rest.get(1..PREFIX).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes);
+    let length = length.ok_or_else(|| PgError::internal("a message without a length"))?;
+    messages.put_u8(b'd');
+    messages.put_i32(length + i32::try_from(header.len()).map_err(PgError::internal)?);
+    messages.put(header);
+    messages.put(rest.get(PREFIX..).unwrap_or_default());
+    Ok(())
+}
+
 struct Source {
     running: select::Running,
     writer: CopyWriter,
     format: Format,
     columns: usize,
     rows: u64,
+    /// What the next message begins with.
+    header: BytesMut,
     /// Bytes that are not sent yet.
     begun: BytesMut,
-    /// How many of them are the binary form's header, alone so far; none: it is in the first row's message.
-    head: usize,
     /// The batch being written, and its next row.
     current: Option<(RecordBatch, usize)>,
     ended: bool,
@@ -110,12 +131,15 @@ impl CopySource for Source {
                     Some(batch) => self.current = Some((batch, 0)),
                     None => {
                         self.ended = true;
-                        self.begun.put(message(|out| self.writer.trailer(out))?);
+                        let header = self.header.split();
+                        self.begun.put(message(|out| {
+                            out.put(header);
+                            self.writer.trailer(out);
+                        })?);
                     }
                 },
             }
         }
-        self.join_head()?;
         Ok(if self.begun.is_empty() { None } else { Some(self.begun.split().freeze()) })
     }
 
@@ -125,30 +149,15 @@ impl CopySource for Source {
 }
 
 impl Source {
-    /// The header stands in one message with the first row, or with the trailer, as PostgreSQL sends it: DuckDB's reader takes
-    /// nothing else.
-    fn join_head(&mut self) -> PgResult<()> {
-        // A message's kind and its length.
-        const START: usize = 5;
-        let head = std::mem::take(&mut self.head);
-        if head < START || self.begun.len() < head + START {
-            return Ok(());
-        }
-        let mut rest = self.begun.split_off(head);
-        let length = rest.get(1..START).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes);
-        let whole = u32::try_from(head - 1).map_err(PgError::internal)? + length - 4;
-        if let Some(place) = self.begun.get_mut(1..START) {
-            place.copy_from_slice(&whole.to_be_bytes());
-        }
-        self.begun.unsplit(rest.split_off(START));
-        Ok(())
-    }
-
     /// Writes some rows of a batch; puts the batch back while it has more.
     fn write(&mut self, batch: RecordBatch, from: usize) -> PgResult<()> {
         const ROWS: usize = 1024;
         let to = batch.num_rows().min(from + ROWS);
+        let start = self.begun.len();
         self.writer.write_messages(&batch, from..to, &mut self.begun)?;
+        if !self.header.is_empty() && self.begun.len() > start {
+            lead(&mut self.begun, start, &self.header.split())?;
+        }
         self.rows += (to - from) as u64;
         if to < batch.num_rows() {
             self.current = Some((batch, to));

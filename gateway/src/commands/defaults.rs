@@ -7,12 +7,12 @@ use duckmesh_catalog::{ColumnDef, ColumnType, DefaultValue, LakeSchema, Sequence
 use uuid::Uuid;
 
 use super::{
+    aside::Aside,
     calls::{self, Numbers},
-    conform, render, select,
+    conform, render,
 };
 use crate::{
-    engine::QueryRequest,
-    session::{ClientSession, OpenLake, Pin},
+    session::{ClientSession, Pin},
     sql::{
         self,
         plan::{DefaultProgram, SessionValue},
@@ -66,6 +66,58 @@ pub async fn column(
         },
     }
     Ok(builder.finish())
+}
+
+/// Where the values of a column come from that a stream of rows does not give.
+pub enum Source {
+    /// One value for all rows, as an array of one.
+    Constant(ArrayRef),
+    /// A number for each row.
+    Sequence(Arc<SequenceDef>),
+    /// Another value for each row.
+    PerRow(Box<PerRow>),
+}
+
+/// A column's default, for as many rows as will come.
+///
+/// # Errors
+/// What evaluating the default gives.
+pub async fn source(
+    session: &ClientSession,
+    schema: &LakeSchema,
+    table: &TableDef,
+    of: &ColumnDef,
+) -> PgResult<Source> {
+    if let Some(sequence) = sequence_of(schema, table, of) {
+        return Ok(Source::Sequence(sequence));
+    }
+    Ok(match PerRow::of(session, schema, of).await? {
+        Some(per_row) => Source::PerRow(Box::new(per_row)),
+        None => Source::Constant(column(session, schema, table, of, 1).await?),
+    })
+}
+
+impl Source {
+    /// Values for some rows more.
+    ///
+    /// # Errors
+    /// What evaluating the default gives.
+    pub async fn next(
+        &self,
+        rows: usize,
+        ty: &ColumnType,
+        numbers: &Numbers,
+        ctx: &ValueContext,
+    ) -> PgResult<ArrayRef> {
+        match self {
+            Self::Constant(one) => {
+                let indexes = arrow::array::UInt32Array::from(vec![0u32; rows]);
+                arrow::compute::take(one, &indexes, None).map_err(PgError::internal)
+            }
+            Self::Sequence(sequence) => self::numbers(&numbers.next(sequence, rows).await?, ty, ctx),
+            Self::PerRow(per_row) => per_row.rows(rows).await,
+        }
+    }
 }
 
 /// The sequence that makes a column's numbers.
@@ -129,8 +181,7 @@ fn moment(session: &ClientSession, value: &SessionValue, ty: &ColumnType) -> Opt
 
 /// A default that may differ in each row, ready to be computed while rows stream.
 pub struct PerRow {
-    lake: Arc<OpenLake>,
-    request: QueryRequest,
+    aside: Aside,
     /// None: a random uuid.
     expression: Option<String>,
     ty: ColumnType,
@@ -179,8 +230,7 @@ impl PerRow {
         sequences: Vec<Arc<SequenceDef>>,
     ) -> Self {
         Self {
-            lake: session.lake.clone(),
-            request: select::request(session, String::new()),
+            aside: Aside::of(session),
             expression: Some(expression),
             ty: ty.clone(),
             values: session.value_context(),
@@ -214,10 +264,9 @@ impl PerRow {
             from = format!("(SELECT {} FROM {from}) AS \"numbers\"", columns.join(", "));
         }
         let sql = format!("SELECT CAST({expression} AS {}) AS v FROM {from}", self.ty.duckdb());
-        let request = QueryRequest { sql, ..self.request.clone() };
-        let mut stream = self.lake.engine.query(request).await?;
+        let mut stream = self.aside.query(sql, Vec::new()).await?;
         let mut pieces = Vec::new();
-        while let Some(batch) = stream.next().await? {
+        while let Some(batch) = self.aside.stoppable(stream.next()).await? {
             let array = batch.columns().first().ok_or_else(|| PgError::internal("a default without a value"))?;
             pieces.push(conform::array(array, &self.ty, &self.values)?);
         }

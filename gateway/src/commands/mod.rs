@@ -11,13 +11,18 @@ mod render;
 pub mod select;
 mod tables;
 
+mod aside;
 mod checks;
 mod conform;
 pub mod copy_in;
 pub mod copy_out;
+mod copy_out_parquet;
+mod copy_parquet;
+mod copy_where;
 mod defaults;
 mod insert;
 mod row_buffer;
+mod spool;
 pub mod write;
 
 mod create_as;

@@ -171,6 +171,20 @@ impl Rows {
 /// A scratch file that goes with this value.
 pub struct Scratch(PathBuf);
 
+impl Scratch {
+    /// Of a file that may be made there.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         // A file that cannot be removed now is removed at the next start.

@@ -188,6 +188,7 @@ fn still_fits(pin: &Pin, newer: &LakeSchema, parts: &[Part]) -> bool {
                 Ok(applied) => schema = applied,
                 Err(_) => return false,
             },
+            Part::Rejected(_) => {}
             Part::Rows { table, .. } | Part::Files { table, .. } => {
                 if !same_table(&pin.schema, &schema, *table) {
                     return false;

@@ -68,6 +68,12 @@ impl BinaryParser {
 
     /// CopyDone. The data may end without its last word, as PostgreSQL takes it.
     pub fn finish(&mut self, sink: &mut RowSink) -> PgResult<()> {
+        if self.state == State::Header {
+            // What is there of it is wrong before it is short.
+            let buffer = std::mem::take(&mut self.buffer);
+            self.header(&buffer)?;
+            self.buffer = buffer;
+        }
         match self.state {
             State::Header if self.buffer.len() < SIGNATURE.len() => {
                 Err(bad_format("COPY file signature not recognized"))
@@ -121,13 +127,15 @@ impl BinaryParser {
     }
 
     fn header(&mut self, data: &[u8]) -> PgResult<Found> {
-        let known = data.len().min(SIGNATURE.len());
-        if data.get(..known) != SIGNATURE.get(..known) {
+        let Some(signature) = data.get(..SIGNATURE.len()) else {
+            return Ok(Found::Incomplete(SIGNATURE.len()));
+        };
+        if signature != SIGNATURE {
             return Err(bad_format("COPY file signature not recognized"));
         }
         let whole = SIGNATURE.len() + 8;
-        let (Some(flags), Some(extension)) = (number(data, SIGNATURE.len()), number(data, SIGNATURE.len() + 4)) else {
-            return Ok(Found::Incomplete(whole));
+        let Some(flags) = number(data, SIGNATURE.len()) else {
+            return Ok(Found::Incomplete(SIGNATURE.len() + 4));
         };
         if flags & WITH_OIDS != 0 {
             return Err(bad_format("invalid COPY file header (WITH OIDS)"));
@@ -135,6 +143,9 @@ impl BinaryParser {
         if flags & CRITICAL != 0 {
             return Err(bad_format("unrecognized critical flags in COPY file header"));
         }
+        let Some(extension) = number(data, SIGNATURE.len() + 4) else {
+            return Ok(Found::Incomplete(whole));
+        };
         let extension = usize::try_from(extension.cast_signed())
             .map_err(|_| bad_format("invalid COPY file header (missing length)"))?;
         self.state = if extension == 0 { State::Rows } else { State::Extension(extension) };
@@ -181,7 +192,7 @@ impl BinaryParser {
             sink.append_binary(i, value).map_err(|error| self.in_column(error, i, row, sink))?;
         }
         self.rows = row;
-        sink.end_row(end)?;
+        sink.end_row(end, row)?;
         Ok(Found::Taken(end))
     }
 

@@ -44,7 +44,7 @@ impl Fields {
         match options.format {
             CopyFormat::Text => self.split_text(line, options),
             CopyFormat::Csv => self.split_csv(line, options),
-            CopyFormat::Binary => Err(bad_format("lines in binary COPY data")),
+            CopyFormat::Binary | CopyFormat::Parquet => Err(bad_format("lines in binary COPY data")),
         }
     }
 

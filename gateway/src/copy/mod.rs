@@ -11,12 +11,16 @@ mod binary;
 
 mod fields;
 mod lines;
+mod rejected;
 mod sink;
 
 mod writer;
 
-pub use options::{CopyFormat, CopyOptions, CopyTarget, Direction, ForceColumns, Header, RawCopyOptions};
+pub use options::{
+    CopyFormat, CopyOptions, CopyTarget, Direction, ForceColumns, Header, LogVerbosity, OnError, Places, RawCopyOptions,
+};
 pub use parser::LINE_BYTES_MAX;
+pub use rejected::{Rejected, RejectedRow};
 pub use sink::{BatchLimits, RowSink, SinkColumn};
 pub use writer::CopyWriter;
 
@@ -36,7 +40,10 @@ impl CopyParser {
     pub fn new(options: CopyOptions) -> Self {
         match options.format {
             CopyFormat::Binary => Self::Binary(binary::BinaryParser::default()),
-            CopyFormat::Text | CopyFormat::Csv => Self::Lines(Box::new(parser::LineParser::new(options))),
+            // Parquet is no stream: its files are spooled, and never come here.
+            CopyFormat::Text | CopyFormat::Csv | CopyFormat::Parquet => {
+                Self::Lines(Box::new(parser::LineParser::new(options)))
+            }
         }
     }
 

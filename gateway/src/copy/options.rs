@@ -2,6 +2,8 @@
 
 use crate::wire::error::{PgError, PgResult, SqlState};
 
+mod errors;
+
 /// Which way the rows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -21,6 +23,30 @@ pub enum CopyFormat {
     Csv,
     /// Values in their binary form, with lengths.
     Binary,
+    /// An Apache Parquet file.
+    Parquet,
+}
+
+/// `ON_ERROR`, of PostgreSQL 17.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// The COPY fails.
+    #[default]
+    Stop,
+    /// Rows with a value that its type does not take are left out.
+    Ignore,
+}
+
+/// `LOG_VERBOSITY`, of PostgreSQL 17 and 18.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, PartialOrd, Ord)]
+pub enum LogVerbosity {
+    /// No notice of rows that were left out.
+    Silent,
+    /// A notice of their number.
+    #[default]
+    Default,
+    /// A notice of each.
+    Verbose,
 }
 
 /// `HEADER`
@@ -69,6 +95,24 @@ pub struct RawCopyOptions {
     pub encoding: Option<String>,
     /// Means nothing here.
     pub freeze: Option<bool>,
+    /// FROM: `stop` or `ignore`.
+    pub on_error: Option<String>,
+    /// FROM, with `ON_ERROR ignore`.
+    pub reject_limit: Option<String>,
+    /// `default`, `verbose` or `silent`.
+    pub log_verbosity: Option<String>,
+    /// Where options stand whose errors have a position.
+    pub places: Places,
+}
+
+/// Places of options in the statement.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Places {
+    pub format: Option<u32>,
+    pub encoding: Option<u32>,
+    pub on_error: Option<u32>,
+    pub log_verbosity: Option<u32>,
 }
 
 /// What is copied.
@@ -85,7 +129,7 @@ pub struct CopyTarget<'a> {
 /// Checked options of one COPY.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyOptions {
-    /// Text, CSV or binary.
+    /// Text, CSV, binary or Parquet.
     pub format: CopyFormat,
     /// Between fields.
     pub delimiter: u8,
@@ -103,6 +147,12 @@ pub struct CopyOptions {
     pub force_not_null: Vec<bool>,
     /// One per column of the COPY.
     pub force_null: Vec<bool>,
+    /// What becomes of rows with a value that its type does not take.
+    pub on_error: OnError,
+    /// How many of them there may be.
+    pub reject_limit: Option<u64>,
+    /// What is said of them.
+    pub log_verbosity: LogVerbosity,
 }
 
 /// What cannot be a delimiter of the text format, because it has a meaning behind a backslash.
@@ -119,18 +169,32 @@ impl CopyOptions {
             None | Some("text") => CopyFormat::Text,
             Some("csv") => CopyFormat::Csv,
             Some("binary") => CopyFormat::Binary,
-            Some(other) => return Err(invalid(format!("COPY format \"{other}\" not recognized"))),
+            Some("parquet") => CopyFormat::Parquet,
+            Some(other) => {
+                let error = invalid(format!("COPY format \"{other}\" not recognized"));
+                return Err(error.or_position(raw.places.format));
+            }
         };
         let csv = format == CopyFormat::Csv;
-        if format == CopyFormat::Binary {
-            check_binary(raw)?;
+        let errors = errors::Errors::new(raw, direction)?;
+        let mode = match format {
+            CopyFormat::Binary => Some("BINARY"),
+            CopyFormat::Parquet => Some("PARQUET"),
+            CopyFormat::Text | CopyFormat::Csv => None,
+        };
+        if let Some(mode) = mode {
+            check_no_lines(raw, mode)?;
         }
         let header = header(raw.header.as_deref(), direction)?;
-        if format == CopyFormat::Binary && header != Header::False {
-            return Err(PgError::unsupported("cannot specify HEADER in BINARY mode"));
+        if let Some(mode) = mode {
+            if header != Header::False {
+                return Err(PgError::unsupported(format!("cannot specify HEADER in {mode} mode")));
+            }
+            errors.check_mode(mode)?;
         }
+        errors.check_limit()?;
         if let Some(encoding) = &raw.encoding {
-            check_encoding(encoding)?;
+            check_encoding(encoding).map_err(|error| error.or_position(raw.places.encoding))?;
         }
         let delimiter = raw.delimiter.as_deref().unwrap_or(if csv { "," } else { "\t" });
         let null = raw.null.as_deref().unwrap_or(if csv { "" } else { "\\N" });
@@ -162,15 +226,18 @@ impl CopyOptions {
             force_quote: flags(raw.force_quote.as_ref(), "FORCE_QUOTE", target)?,
             force_not_null: flags(raw.force_not_null.as_ref(), "FORCE_NOT_NULL", target)?,
             force_null: flags(raw.force_null.as_ref(), "FORCE_NULL", target)?,
+            on_error: errors.on_error,
+            reject_limit: errors.reject_limit,
+            log_verbosity: errors.log_verbosity,
         })
     }
 }
 
-/// What has no meaning in binary.
-fn check_binary(raw: &RawCopyOptions) -> PgResult<()> {
+/// What has no meaning in a format without lines.
+fn check_no_lines(raw: &RawCopyOptions, mode: &str) -> PgResult<()> {
     for (option, name) in [(&raw.delimiter, "DELIMITER"), (&raw.null, "NULL")] {
         if option.is_some() {
-            return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("cannot specify {name} in BINARY mode")));
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("cannot specify {name} in {mode} mode")));
         }
     }
     Ok(())

@@ -2,7 +2,8 @@
 
 use super::fields::{Fields, check_text};
 use super::lines::{Found, LineFinder, bad_format};
-use super::options::{CopyOptions, Header};
+use super::options::{CopyOptions, Header, OnError};
+use super::rejected::{RejectedRow, TEXT_BYTES_MAX};
 use super::sink::RowSink;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -123,7 +124,11 @@ impl LineParser {
     fn row(&mut self, line: &[u8], sink: &mut RowSink) -> PgResult<()> {
         let columns = sink.width();
         if columns == 0 {
-            return if line.is_empty() { sink.end_row(0) } else { Err(self.in_line(too_many(), line, sink)) };
+            return if line.is_empty() {
+                sink.end_row(0, self.line_number)
+            } else {
+                Err(self.in_line(too_many(), line, sink))
+            };
         }
         self.fields.split(line, &self.options).map_err(|error| self.in_line(error, line, sink))?;
         if self.fields.len() > columns {
@@ -143,11 +148,45 @@ impl LineParser {
                 value = None;
             }
             if let Err(error) = sink.append(i, value) {
-                return Err(self.in_column(error, i, value.unwrap_or_default(), sink));
+                let ignores = self.options.on_error == OnError::Ignore && is_of_value(&error);
+                let (place, value) = (self.line_number, value.map(|v| shorten(v, SHOWN_BYTES_MAX)));
+                let error = self.in_column(error, i, value.as_deref().unwrap_or_default(), sink);
+                if !ignores {
+                    return Err(error);
+                }
+                return Self::reject(&self.options, &error, (i, place, value), line, sink);
             }
         }
         sink.check_row(|i| self.fields.get(i, line)).map_err(|error| self.in_line(error, line, sink))?;
-        sink.end_row(line.len())
+        sink.end_row(line.len(), self.line_number)
+    }
+
+    /// Leaves out a row with a value that its column's type does not take.
+    #[cold]
+    fn reject(
+        options: &CopyOptions,
+        error: &PgError,
+        (column, number, value): (usize, u64, Option<String>),
+        line: &[u8],
+        sink: &mut RowSink,
+    ) -> PgResult<()> {
+        sink.reject_row(column, line.len(), number)?;
+        let row = RejectedRow {
+            line: number,
+            column: sink.name(column).to_owned(),
+            value,
+            text: shorten(line, TEXT_BYTES_MAX),
+            reason: shorten(error.fields().message.as_bytes(), TEXT_BYTES_MAX),
+        };
+        sink.rejected().push(row);
+        match options.reject_limit {
+            Some(limit) if sink.rejected().count() > limit => {
+                let message = format!("skipped more than REJECT_LIMIT ({limit}) rows due to data type incompatibility");
+                let context = error.fields().context.clone().unwrap_or_default();
+                Err(PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, message).context(context))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn header(&mut self, line: &[u8], sink: &RowSink) -> PgResult<()> {
@@ -191,14 +230,13 @@ impl LineParser {
     #[cold]
     fn in_line(&self, error: PgError, line: &[u8], sink: &RowSink) -> PgError {
         let (relation, number) = (sink.relation(), self.line_number);
-        with_context(error, format!("COPY {relation}, line {number}: \"{}\"", shorten(line)))
+        with_context(error, format!("COPY {relation}, line {number}: \"{}\"", shorten(line, SHOWN_BYTES_MAX)))
     }
 
     /// The context of an error of one value.
     #[cold]
-    fn in_column(&self, error: PgError, i: usize, value: &[u8], sink: &RowSink) -> PgError {
+    fn in_column(&self, error: PgError, i: usize, shown: &str, sink: &RowSink) -> PgError {
         let (relation, number, name) = (sink.relation(), self.line_number, sink.name(i));
-        let shown = shorten(value);
         with_context(error, format!("COPY {relation}, line {number}, column {name}: \"{shown}\""))
     }
 
@@ -219,12 +257,18 @@ fn too_many() -> PgError {
     bad_format("extra data after last expected column")
 }
 
-/// What an error shows of a value: whole characters of the first hundred bytes.
-fn shorten(bytes: &[u8]) -> String {
-    if bytes.len() <= SHOWN_BYTES_MAX {
+/// Whether an error is of a value that its type does not take, and not of the server or its limits.
+fn is_of_value(error: &PgError) -> bool {
+    let code = error.code();
+    code.0.starts_with("22") || code == SqlState::FEATURE_NOT_SUPPORTED
+}
+
+/// What is shown of a value or line: whole characters of its first bytes.
+fn shorten(bytes: &[u8], most: usize) -> String {
+    if bytes.len() <= most {
         return String::from_utf8_lossy(bytes).into_owned();
     }
-    let mut end = SHOWN_BYTES_MAX;
+    let mut end = most;
     while end > 0 && bytes.get(end).is_some_and(|b| b & 0xC0 == 0x80) {
         end -= 1;
     }

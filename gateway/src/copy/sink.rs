@@ -3,12 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use duckmesh_catalog::types::ColumnType;
 
+use super::rejected::Rejected;
 use crate::value::{ColumnBuilder, ValueContext};
 use crate::wire::error::{PgError, PgResult, SqlState};
+
+/// The name of the column of line numbers, which is behind the others.
+pub const LINE_COLUMN: &str = "";
 
 /// Rows that room is made for at once.
 const CAPACITY_MAX: usize = 8_192;
@@ -48,6 +53,11 @@ pub struct RowSink {
     /// The first column of this row that is NULL and must not be.
     null_column: Option<usize>,
     rows: u64,
+    /// Rows of the growing batch that are left out: false. Empty while none is.
+    kept: Vec<bool>,
+    /// The line of each row of the growing batch, if they are wanted.
+    lines: Option<Vec<i64>>,
+    rejected: Rejected,
 }
 
 impl RowSink {
@@ -70,7 +80,25 @@ impl RowSink {
             batch_bytes: 0,
             null_column: None,
             rows: 0,
+            kept: Vec::new(),
+            lines: None,
+            rejected: Rejected::default(),
         })
+    }
+
+    /// Gives batches a column of line numbers behind the others, for errors of rows that are found later.
+    #[must_use]
+    pub fn with_lines(mut self) -> Self {
+        let mut fields: Vec<_> = self.schema.fields().iter().cloned().collect();
+        fields.push(Arc::new(Field::new(LINE_COLUMN, DataType::Int64, false)));
+        self.schema = Arc::new(Schema::new(fields));
+        self.lines = Some(Vec::new());
+        self
+    }
+
+    /// Rows that were left out because a value was not of its type.
+    pub fn rejected(&mut self) -> &mut Rejected {
+        &mut self.rejected
     }
 
     /// A full batch, if there is one; call until none after each `feed`.
@@ -140,6 +168,18 @@ impl RowSink {
         }
     }
 
+    /// Ends the row in whose column `i` a value was refused: it is left out.
+    pub(super) fn reject_row(&mut self, i: usize, bytes: usize, line: u64) -> PgResult<()> {
+        let rows = self.batch_rows;
+        for builder in self.builders.iter_mut().skip(i).filter(|builder| builder.len() == rows) {
+            builder.append_null();
+        }
+        self.null_column = None;
+        self.kept.resize(rows, true);
+        self.kept.push(false);
+        self.end_batch_row(bytes, line)
+    }
+
     /// Refuses a row with NULL where none may be; `field` gives the row's values for the error.
     #[inline]
     pub(super) fn check_row<'a>(&self, field: impl Fn(usize) -> Option<&'a [u8]>) -> PgResult<()> {
@@ -159,8 +199,16 @@ impl RowSink {
     }
 
     #[inline]
-    pub(super) fn end_row(&mut self, bytes: usize) -> PgResult<()> {
+    pub(super) fn end_row(&mut self, bytes: usize, line: u64) -> PgResult<()> {
         self.rows += 1;
+        self.end_batch_row(bytes, line)
+    }
+
+    #[inline]
+    fn end_batch_row(&mut self, bytes: usize, line: u64) -> PgResult<()> {
+        if let Some(lines) = &mut self.lines {
+            lines.push(i64::try_from(line).unwrap_or(i64::MAX));
+        }
         self.batch_rows += 1;
         self.batch_bytes += bytes;
         if self.batch_rows >= self.limits.rows || self.batch_bytes >= self.limits.bytes {
@@ -173,11 +221,22 @@ impl RowSink {
         if self.batch_rows == 0 {
             return Ok(());
         }
-        let columns = self.builders.iter_mut().map(ColumnBuilder::finish).collect();
+        let mut columns: Vec<ArrayRef> = self.builders.iter_mut().map(ColumnBuilder::finish).collect();
+        if let Some(lines) = &mut self.lines {
+            columns.push(Arc::new(Int64Array::from(std::mem::take(lines))));
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(self.batch_rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+        let mut batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(PgError::internal)?;
-        self.ready.push_back(batch);
+        if !self.kept.is_empty() {
+            let mut kept = std::mem::take(&mut self.kept);
+            kept.resize(self.batch_rows, true);
+            batch =
+                arrow::compute::filter_record_batch(&batch, &BooleanArray::from(kept)).map_err(PgError::internal)?;
+        }
+        if batch.num_rows() > 0 {
+            self.ready.push_back(batch);
+        }
         self.batch_rows = 0;
         self.batch_bytes = 0;
         Ok(())

@@ -129,7 +129,7 @@ impl CopyWriter {
         let needed = match self.options.format {
             CopyFormat::Text => self.needs_escape(value),
             CopyFormat::Csv => force || self.needs_quotes(value, single),
-            CopyFormat::Binary => false,
+            CopyFormat::Binary | CopyFormat::Parquet => false,
         };
         if !needed {
             return;
@@ -138,7 +138,7 @@ impl CopyWriter {
         match self.options.format {
             CopyFormat::Text => self.escape(&value, out),
             CopyFormat::Csv => self.quote(&value, out),
-            CopyFormat::Binary => {}
+            CopyFormat::Binary | CopyFormat::Parquet => {}
         }
     }
 

@@ -33,6 +33,8 @@ pub struct EngineOptions {
     pub concurrent_max: usize,
     /// Statements that wait; further ones are refused.
     pub waiting_max: usize,
+    /// Whether the files are a client's own: an error in reading them is told to that client, and is no news of the lake.
+    pub foreign_files: bool,
     /// Trusted SQL of every worker, run before its configuration is locked: macros.
     pub setup: Vec<String>,
     /// Functions of `setup` that statements may call although a built-in one of that name is refused.
@@ -69,6 +71,7 @@ impl EngineOptions {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             concurrent_max: 8,
             waiting_max: 200,
+            foreign_files: false,
             setup: Vec::new(),
             trusted_functions: Vec::new(),
             sandbox: true,

@@ -264,7 +264,7 @@ impl Worker {
     async fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.ended.store(true, Ordering::SeqCst);
-        self.retire("shutdown");
+        self.retired.store(true, Ordering::SeqCst);
         self.process.close();
         if timeout(self.options.term_grace, self.process.exited()).await.is_err() {
             self.process.signal(libc::SIGKILL);

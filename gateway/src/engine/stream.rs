@@ -230,7 +230,11 @@ async fn drive(mut running: Running, sender: mpsc::Sender<Item>, outcome: Outcom
             if told.as_ref().is_err_and(EngineError::is_fatal) {
                 slot.worker.retire("an internal error of DuckDB");
             }
-            outcome.set(told.map_err(|error| errors::from_engine(&error, &client_sql).into()));
+            let of_files = slot.worker.options.foreign_files;
+            outcome.set(told.map_err(|error| match of_files {
+                true => errors::of_foreign_file(&error).into(),
+                false => errors::from_engine(&error, &client_sql).into(),
+            }));
             slot.give_back(connection);
             drop(permit);
             drop(sender);

@@ -32,6 +32,10 @@ pub struct OpenLake {
     pub files: LakeFiles,
     /// Its DuckDB.
     pub engine: Engine,
+    /// How engines of this lake are made.
+    pub engine_options: EngineOptions,
+    /// Folder of files that clients copy and that are read when they are whole.
+    pub spool: PathBuf,
     /// Folder for Parquet files of open transactions and of system relations.
     pub scratch: PathBuf,
     /// The files of system relations in it.
@@ -216,6 +220,8 @@ impl Lakes {
         let folder = self.folder(&info.name);
         let scratch = folder.join("scratch");
         empty_scratch(&scratch).await.map_err(PgError::internal)?;
+        let spool = folder.join("spool");
+        emptied(&spool).await.map_err(PgError::internal)?;
         let files = LakeFiles::open(&info.data_path).map_err(failure::storage)?;
         let bus: Arc<dyn Bus> = match &self.config.catalog_url {
             None => Arc::new(SqliteBus::open(&folder.join("log.sqlite")).map_err(PgError::internal)?),
@@ -245,7 +251,7 @@ impl Lakes {
         options.threads = self.config.engine_threads as usize;
         options.spill_bytes = self.config.engine_temp_bytes;
         options.setup = sql::macros::MACROS.iter().map(|&sql| sql.to_owned()).collect();
-        let engine = Engine::new(options);
+        let engine = Engine::new(options.clone());
         let alone = self.config.catalog_url.is_none();
         let sequences = Sequences::new(self.catalog.clone(), info.id, alone);
         let (locks, channels) = (Arc::default(), Arc::default());
@@ -256,6 +262,8 @@ impl Lakes {
             lake,
             files,
             engine,
+            engine_options: options,
+            spool,
             scratch,
             system,
             has_columns,
@@ -264,6 +272,14 @@ impl Lakes {
             locks,
             channels,
         })
+    }
+}
+
+/// Removes what a crash left.
+async fn emptied(folder: &Path) -> std::io::Result<()> {
+    match tokio::fs::remove_dir_all(folder).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

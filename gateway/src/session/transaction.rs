@@ -48,6 +48,9 @@ pub struct Transaction {
     lake: Arc<OpenLake>,
 }
 
+/// What a row that COPY left out takes in memory, about.
+const REJECTED_ROW_BYTES: usize = 512;
+
 /// Queries that must find no row for a change to be right.
 pub struct Validation {
     /// What existed when the change was made, the transaction's earlier changes included.
@@ -156,6 +159,7 @@ impl Transaction {
     pub fn push(&mut self, table: Uuid, part: Part) {
         let own = self.own.entry(table).or_default();
         match &part {
+            Part::Rejected(rows) => self.bytes += rows.len() * REJECTED_ROW_BYTES,
             Part::Rows { batch, .. } => {
                 self.bytes += batch.get_array_memory_size();
                 own.unwritten.push(self.parts.len());
@@ -307,6 +311,7 @@ impl Transaction {
                     self.forget_truncated(&ops);
                     self.parts.push(Part::Ddl(ops));
                 }
+                Part::Rejected(rows) => self.parts.push(Part::Rejected(rows)),
             }
         }
         self.bytes = bytes;

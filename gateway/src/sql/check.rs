@@ -77,15 +77,43 @@ pub fn compile_with_numbers(
 
 /// Compiles one CHECK expression over a table's columns, named without a qualifier; also how CREATE TABLE validates it.
 pub fn compile_one(expression: &str, table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<SqlPart>> {
+    compile_bounded(expression, None, table, ctx, ("check constraint", "CHECK"))
+}
+
+/// Compiles the condition of a COPY FROM.
+pub fn compile_copy_where(
+    expression: &str,
+    schema: &str,
+    table: &TableDef,
+    ctx: &PlanContext,
+) -> PgResult<Vec<SqlPart>> {
+    compile_bounded(expression, Some(schema), table, ctx, (COPY_WHERE, "COPY FROM WHERE"))
+}
+
+/// As PostgreSQL calls the place.
+const COPY_WHERE: &str = "COPY FROM WHERE condition";
+
+fn compile_bounded(
+    expression: &str,
+    schema: Option<&str>,
+    table: &TableDef,
+    ctx: &PlanContext,
+    (place, clause): (&'static str, &str),
+) -> PgResult<Vec<SqlPart>> {
     let expr = parse::expression(expression)?;
-    let mut rewriter = over(table, expression, ctx);
-    rewriter.bounds = Some("check constraint");
-    let sql = rewriter.condition(&expr, "CHECK")?;
+    let mut rewriter = within(schema, table, expression, ctx);
+    rewriter.bounds = Some(place);
+    let sql = rewriter.condition(&expr, clause)?;
     rewriter.parts(&sql)
 }
 
 /// A rewriter in whose scope are a table's columns, named without a qualifier.
 fn over<'a>(table: &TableDef, expression: &'a str, ctx: &'a PlanContext) -> Rewriter<'a> {
+    within(None, table, expression, ctx)
+}
+
+/// The same, where they can be named by their schema too.
+fn within<'a>(schema: Option<&str>, table: &TableDef, expression: &'a str, ctx: &'a PlanContext) -> Rewriter<'a> {
     let mut rewriter = Rewriter::new(ctx, expression);
     let mut scope = Scope::default();
     let mut columns = Vec::new();
@@ -103,7 +131,7 @@ fn over<'a>(table: &TableDef, expression: &'a str, ctx: &'a PlanContext) -> Rewr
     }
     scope.relations.push(Relation {
         name: table.name.clone(),
-        schema: None,
+        schema: schema.map(str::to_owned),
         engine: table.name.clone(),
         columns,
         known: true,

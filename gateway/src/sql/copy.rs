@@ -43,6 +43,15 @@ struct CopyStatement<'a> {
     source: Source<'a>,
     direction: Direction,
     raw: RawCopyOptions,
+    condition: Option<Condition<'a>>,
+}
+
+/// What follows WHERE.
+#[derive(Clone, Copy, Debug)]
+struct Condition<'a> {
+    sql: &'a str,
+    /// Characters before it.
+    before: u32,
 }
 
 #[derive(Debug)]
@@ -87,12 +96,29 @@ fn statement<'a>(scan: &mut Scan<'a>) -> PgResult<CopyStatement<'a>> {
     if binary {
         raw.format = Some("binary".to_owned());
     }
-    if direction == Direction::From && scan.sees(&["where"]) {
-        return Err(PgError::unsupported("COPY … FROM … WHERE is not supported")
-            .hint("Load into another table, then use INSERT … SELECT … WHERE.")
-            .or_position(scan.position()));
+    let condition = condition(scan, direction)?;
+    scan.done(CopyStatement { source, direction, raw, condition })
+}
+
+/// WHERE is the last of a COPY FROM: the rest of the text.
+fn condition<'a>(scan: &mut Scan<'a>, direction: Direction) -> PgResult<Option<Condition<'a>>> {
+    let at = scan.position();
+    if !scan.word(&["where"]) {
+        return Ok(None);
     }
-    scan.done(CopyStatement { source, direction, raw })
+    if direction == Direction::To {
+        let error = PgError::new(SqlState::SYNTAX_ERROR, "WHERE clause not allowed with COPY TO");
+        return Err(error.or_position(at));
+    }
+    let (from, start) = (scan.position(), scan.byte());
+    if scan.is_done() {
+        return Err(scan.unexpected());
+    }
+    let first = scan.mark();
+    while scan.advance().is_some() {}
+    let end = start + scan.source(first, scan.mark()).len();
+    let sql = scan.text().get(start..end).unwrap_or_default();
+    Ok(Some(Condition { sql, before: from.unwrap_or(1) - 1 }))
 }
 
 /// The text within the parentheses.
@@ -153,10 +179,7 @@ fn copy_query(statement: &CopyStatement<'_>, ctx: &PlanContext) -> PgResult<Plan
     let Source::Query { sql, before } = &statement.source else {
         return Err(PgError::internal("COPY of a query without one"));
     };
-    let shifted = |error: PgError| match error.fields().position {
-        Some(at) => error.position(at + before),
-        None => error,
-    };
+    let shifted = |error| shifted(error, *before);
     let tree = parse::query(sql).map_err(shifted)?;
     let query = query::plan_query(&tree, sql, ctx).map_err(shifted)?;
     // Where planning does not know a name, the engine's description tells it when the statement runs: the options are
@@ -169,7 +192,15 @@ fn copy_query(statement: &CopyStatement<'_>, ctx: &PlanContext) -> PgResult<Plan
     }
     let target = CopyTarget { relation: None, all: &columns, columns: &columns };
     let options = CopyOptions::new(&raw, Direction::To, &target)?;
-    Ok(Plan::CopyOut(CopyOutPlan { query, columns, options, raw: statement.raw.clone() }))
+    Ok(Plan::CopyOut(CopyOutPlan { query, columns, options, raw: Box::new(statement.raw.clone()) }))
+}
+
+/// An error's position within a piece of the statement as one in the statement.
+fn shifted(error: PgError, before: u32) -> PgError {
+    match error.fields().position {
+        Some(at) => error.position(at + before),
+        None => error,
+    }
 }
 
 fn copy_table(statement: &CopyStatement<'_>, name: &[String], columns: &[String], ctx: &PlanContext) -> PgResult<Plan> {
@@ -179,7 +210,14 @@ fn copy_table(statement: &CopyStatement<'_>, name: &[String], columns: &[String]
     let target = CopyTarget { relation: Some(&found.table.name), all: &all, columns: &names };
     let options = CopyOptions::new(&statement.raw, statement.direction, &target)?;
     if statement.direction == Direction::From {
+        let compiled = |c: &Condition<'_>| {
+            super::check::compile_copy_where(c.sql, &found.schema_name, &found.table, ctx)
+                .map_err(|error| shifted(error, c.before))
+        };
+        let condition = statement.condition.as_ref().map(compiled).transpose()?;
         return Ok(Plan::CopyIn(CopyInPlan {
+            condition,
+            all_columns: columns.is_empty(),
             schema_name: found.schema_name,
             table: found.table,
             columns: ids,
@@ -189,7 +227,7 @@ fn copy_table(statement: &CopyStatement<'_>, name: &[String], columns: &[String]
     let list: Vec<_> = names.iter().map(|n| quoted(n)).collect();
     let sql = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(&found.schema_name), quoted(&found.table.name));
     let query = query::plan_query(&parse::query(&sql)?, &sql, ctx)?;
-    Ok(Plan::CopyOut(CopyOutPlan { query, columns: names, options, raw: statement.raw.clone() }))
+    Ok(Plan::CopyOut(CopyOutPlan { query, columns: names, options, raw: Box::new(statement.raw.clone()) }))
 }
 
 struct Found {

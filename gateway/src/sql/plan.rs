@@ -406,6 +406,10 @@ pub struct CopyInPlan {
     pub schema_name: String,
     /// Columns in the data's order.
     pub columns: Vec<ColumnId>,
+    /// Whether they are all, since the statement names none.
+    pub all_columns: bool,
+    /// WHERE: only rows for which it is true are stored. An expression over the table's columns.
+    pub condition: Option<Vec<SqlPart>>,
     /// The format.
     pub options: CopyOptions,
 }
@@ -420,7 +424,7 @@ pub struct CopyOutPlan {
     /// The format.
     pub options: CopyOptions,
     /// The format as it was written.
-    pub raw: RawCopyOptions,
+    pub raw: Box<RawCopyOptions>,
 }
 
 /// DDL.

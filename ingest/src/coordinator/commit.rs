@@ -8,7 +8,7 @@ use arrow::{
     datatypes::{Field, Schema},
 };
 use duckmesh_catalog::{
-    ColumnId, LakeSchema, Offset, TableDef,
+    ColumnId, LakeSchema, Offset, RejectedRow, TableDef,
     ddl::DdlOp,
     failpoint,
     files::NewFile,
@@ -39,6 +39,8 @@ struct Prepared {
     /// Staged files that are there already.
     staged: Vec<(Uuid, Vec<NewFile>)>,
     rejected: Vec<Rejection>,
+    /// Rows that writes left out themselves.
+    rejected_rows: Vec<(Offset, Vec<RejectedRow>)>,
 }
 
 /// Makes the units visible in one snapshot. Units that can never be applied are rejected in the same transaction.
@@ -81,6 +83,7 @@ pub(super) async fn publish(
         ddl_offset,
         files,
         rejected: prepared.rejected,
+        rejected_rows: prepared.rejected_rows,
     };
     shared.publish(&publication).await.map_err(|e| refused_if(is_ddl, e.into()))?;
     added.into_iter().for_each(|(table, files)| shared.added.note(table, files));
@@ -131,7 +134,7 @@ fn prepare(schema: &LakeSchema, units: &[Unit], attempt: u32) -> Result<Prepared
     let first = units.first().map_or(Offset::ZERO, |u| u.first);
     for unit in units {
         match collect(schema, unit, &dropped, &mut groups, &mut prepared.staged) {
-            Ok(()) => {}
+            Ok(()) => prepared.rejected_rows.extend(rejected_rows(unit)),
             // The schema was read just now, and uuids never come back: no attempt will end otherwise.
             Err(why) if unit.ddl => return Err(Failure::Refused(why)),
             Err(why) => prepared.rejected.extend(rejections(unit, &why, 1)),
@@ -179,7 +182,7 @@ fn collect(
                     Part::Rows { table, .. } | Part::Files { table, .. } if dropped.contains(table) => {}
                     Part::Rows { table, columns, .. } => writable(schema, *table, Some(columns))?,
                     Part::Files { table, .. } => writable(schema, *table, None)?,
-                    Part::Ddl(_) => {}
+                    Part::Ddl(_) | Part::Rejected(_) => {}
                 }
             }
             for (at, part) in parts.iter().enumerate() {
@@ -188,12 +191,23 @@ fn collect(
                         if dropped.contains(table) || truncated_after(parts, at, *table) => {}
                     Part::Rows { table, columns, batch } => add_rows(groups, *table, columns, batch),
                     Part::Files { table, files } => staged.push((*table, files.clone())),
-                    Part::Ddl(_) => {}
+                    Part::Ddl(_) | Part::Rejected(_) => {}
                 }
             }
         }
     }
     Ok(())
+}
+
+/// What a unit left out.
+fn rejected_rows(unit: &Unit) -> Option<(Offset, Vec<RejectedRow>)> {
+    let Ok(Content::Parts(parts)) = &unit.content else { return None };
+    let of_part = |part: &Part| match part {
+        Part::Rejected(rows) => rows.clone(),
+        _ => Vec::new(),
+    };
+    let rows: Vec<RejectedRow> = parts.iter().flat_map(of_part).collect();
+    (!rows.is_empty()).then_some((unit.first, rows))
 }
 
 /// Whether a transaction truncated the table after it wrote this part: what it wrote before is gone.

@@ -92,7 +92,7 @@ impl Unit {
 fn part_bytes(part: &Part) -> usize {
     match part {
         Part::Rows { batch, .. } => batch.get_array_memory_size(),
-        Part::Files { .. } | Part::Ddl(_) => 0,
+        Part::Files { .. } | Part::Ddl(_) | Part::Rejected(_) => 0,
     }
 }
 

@@ -73,6 +73,7 @@ impl Leader<'_> {
             ddl_offset: unit.ddl.then_some(unit.last),
             files: Vec::new(),
             rejected,
+            rejected_rows: Vec::new(),
         };
         match self.shared.publish(&publication).await.map_err(Failure::from) {
             Ok(_) => {}

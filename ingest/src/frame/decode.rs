@@ -16,7 +16,7 @@ use super::{
     Body, Content, FrameError, Part, SharedRows,
     layout::{
         ALIGN, COLUMNS_MAX, FLAG_ZSTD, HEADER_BYTES, KIND_PARTS, KIND_ROWS, MAGIC, OFFSETS_MAX, PART_DDL, PART_FILES,
-        PART_ROWS, PARTS_MAX, PAYLOAD_BYTES_MAX, VERSION,
+        PART_REJECTED, PART_ROWS, PARTS_MAX, PAYLOAD_BYTES_MAX, VERSION,
     },
 };
 
@@ -32,7 +32,7 @@ pub fn staged_files(record: &Bytes) -> Result<Vec<String>> {
     let Content::Parts(parts) = body(record, None)?.content else { return Ok(Vec::new()) };
     let of_part = |part| match part {
         Part::Files { files, .. } => files,
-        Part::Rows { .. } | Part::Ddl(_) => Vec::new(),
+        Part::Rows { .. } | Part::Ddl(_) | Part::Rejected(_) => Vec::new(),
     };
     Ok(parts.into_iter().flat_map(of_part).map(|file| file.path).collect())
 }
@@ -128,6 +128,7 @@ fn parts(cursor: &mut Cursor<'_>) -> Result<Vec<Part>> {
             }
             PART_FILES => Part::Files { table: inner.uuid()?, files: json(&inner.rest())? },
             PART_DDL => Part::Ddl(json(&content)?),
+            PART_REJECTED => Part::Rejected(json(&content)?),
             _ => return Err(FrameError::new("unknown part")),
         });
     }

@@ -16,7 +16,8 @@ use super::{
     FrameError, Part, SharedRows,
     layout::{
         ALIGN, COLUMNS_MAX, COMPRESS_BYTES_MIN, FLAG_ZSTD, HEADER_BYTES, KIND_PARTS, KIND_ROWS, MAGIC, OFFSETS_MAX,
-        PART_DDL, PART_FILES, PART_ROWS, PARTS_MAX, PAYLOAD_BYTES_MAX, PREFIX_BYTES, VERSION, ZSTD_LEVEL,
+        PART_DDL, PART_FILES, PART_REJECTED, PART_ROWS, PARTS_MAX, PAYLOAD_BYTES_MAX, PREFIX_BYTES, VERSION,
+        ZSTD_LEVEL,
     },
 };
 
@@ -85,6 +86,10 @@ fn put_part(payload: &mut Vec<u8>, part: &Part) -> Result<u8, FrameError> {
         Part::Ddl(ops) => {
             put_json(payload, ops)?;
             Ok(PART_DDL)
+        }
+        Part::Rejected(rows) => {
+            put_json(payload, rows)?;
+            Ok(PART_REJECTED)
         }
     }
 }

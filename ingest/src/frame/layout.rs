@@ -37,6 +37,7 @@ pub(super) const KIND_PARTS: u8 = 2;
 pub(super) const PART_ROWS: u8 = 1;
 pub(super) const PART_FILES: u8 = 2;
 pub(super) const PART_DDL: u8 = 3;
+pub(super) const PART_REJECTED: u8 = 4;
 
 /// Where the Arrow bytes of shared rows begin is a multiple of this, so that reading them copies nothing.
 pub(super) const ALIGN: usize = 16;

@@ -9,7 +9,7 @@ mod encode;
 mod layout;
 
 use arrow::array::RecordBatch;
-use duckmesh_catalog::{ColumnId, Offset, ddl::DdlOp, files::NewFile};
+use duckmesh_catalog::{ColumnId, Offset, RejectedRow, ddl::DdlOp, files::NewFile};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -59,6 +59,8 @@ pub enum Part {
     },
     /// Schema changes.
     Ddl(Vec<DdlOp>),
+    /// Rows that this write left out, to be kept with their reasons.
+    Rejected(Vec<RejectedRow>),
 }
 
 /// What makes a write repeatable.

@@ -40,6 +40,7 @@ pub(super) fn size(part: &Part) -> usize {
             Part::Files { files, .. } => files.iter().map(|f| 256 + f.stats.len() * 128).sum(),
             // An operation with many columns is some kilobytes as JSON.
             Part::Ddl(ops) => ops.len() * 1024,
+            Part::Rejected(rows) => rows.iter().map(|r| 256 + r.content.as_ref().map_or(0, String::len)).sum(),
         }
 }
 
@@ -47,7 +48,7 @@ pub(super) fn size(part: &Part) -> usize {
 pub(super) fn rows(write: &Write) -> u64 {
     let rows = write.parts.iter().map(|part| match part {
         Part::Rows { batch, .. } => batch.num_rows() as u64,
-        Part::Files { .. } | Part::Ddl(_) => 0,
+        Part::Files { .. } | Part::Ddl(_) | Part::Rejected(_) => 0,
     });
     rows.sum()
 }

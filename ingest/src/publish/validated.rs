@@ -82,7 +82,7 @@ fn touches(record: &StoredRecord, tables: &[uuid::Uuid]) -> bool {
         Ok(Content::Rows(rows)) => tables.contains(&rows.table),
         Ok(Content::Parts(parts)) => parts.iter().any(|part| match part {
             Part::Rows { table, .. } | Part::Files { table, .. } => tables.contains(table),
-            Part::Ddl(_) => false,
+            Part::Ddl(_) | Part::Rejected(_) => false,
         }),
         // It will be rejected; until then nobody knows whose rows it has.
         Err(_) => true,

@@ -71,6 +71,26 @@ async def pool():
             equal(await connection.fetchval("SHOW application_name"), "")
 
 
+async def copies(connection, now):
+    """Records go in binary form, by the types that the server tells; queries come out as they are asked."""
+    await connection.execute("CREATE TABLE apc (id bigint, name text, amount numeric(10,2), at timestamptz, tags text[], blob bytea)")
+    records = [(n, f"n{n}", Decimal(n) / 4, now, ["a", None], bytes([n])) for n in range(1, 101)] + [(101, None, None, None, None, None)]
+    equal(await connection.copy_records_to_table("apc", records=records), "COPY 101")
+    found = await connection.fetch("SELECT * FROM apc ORDER BY id")
+    equal([tuple(row) for row in found], records)
+    out = io.BytesIO()
+    query = "SELECT id, name FROM apc WHERE id > $1 ORDER BY id"
+    equal(await connection.copy_from_query(query, 99, output=out, format="csv", header=True), "COPY 2")
+    equal(out.getvalue(), b"id,name\n100,n100\n101,\n")
+    out = io.BytesIO()
+    equal(await connection.copy_from_table("apc", output=out, format="binary"), "COPY 101")
+    await connection.execute("TRUNCATE apc")
+    out.seek(0)
+    equal(await connection.copy_to_table("apc", source=out, format="binary"), "COPY 101")
+    equal(await connection.fetchval("SELECT sum(id) FROM apc"), 5151)
+    await connection.execute("DROP TABLE apc")
+
+
 async def main():
     connection = await asyncpg.connect(host=HOST, port=PORT, database=DATABASE, user=USER)
     await connection.execute("CREATE TABLE apg (id bigint PRIMARY KEY, name varchar(20), amount numeric, at timestamptz)")
@@ -88,6 +108,7 @@ async def main():
     text = io.BytesIO(b"".join(b"%d,c\n" % n for n in range(100, 200)))
     await connection.copy_to_table("apg", source=text, columns=["id", "name"], format="csv")
     equal(await connection.fetchval("SELECT count(*) FROM apg WHERE id > $1", 50), 101)
+    await copies(connection, now)
     did("bulk", "parameters")
     async with connection.transaction():
         ids = [row["id"] async for row in connection.cursor("SELECT id FROM apg WHERE id >= $1 ORDER BY id", 100, prefetch=7)]

@@ -14,6 +14,7 @@ def main():
         )
     engine = duckdb.connect()
     engine.load_extension("postgres_scanner")
+    # As it comes, the extension reads by COPY in binary form.
     # Another session wrote: a read that sees all that is acknowledged.
     strong = where + " options=''-c duckmesh.consistency=strong''"
     engine.execute(f"ATTACH '{strong}' AS far (TYPE postgres, READ_ONLY)")

@@ -54,6 +54,15 @@ def copy(connection):
                 into.write_row((n, f"row {n}"))
         with cursor.copy("COPY (SELECT id, name FROM p3 WHERE id >= 1998 ORDER BY id) TO STDOUT") as out:
             equal(list(out.rows()), [("1998", "row 1998"), ("1999", "row 1999")])
+        with cursor.copy("COPY p3 (id, name) FROM STDIN (FORMAT binary)") as into:
+            into.set_types(["int4", "text"])
+            for n in range(2500, 2600):
+                into.write_row((n, None if n == 2500 else f"binary {n}"))
+        with cursor.copy("COPY (SELECT id, name FROM p3 WHERE id IN (2500, 2599) ORDER BY id) TO STDOUT (FORMAT binary)") as out:
+            out.set_types(["int4", "text"])
+            equal(list(out.rows()), [(2500, None), (2599, "binary 2599")])
+        cursor.execute("SELECT count(*) FROM p3 WHERE id BETWEEN 2500 AND 2599")
+        equal(cursor.fetchone(), (100,))
 
 
 def transactions(connection):

@@ -53,6 +53,19 @@ pub fn from_engine(error: &EngineError, sql: &str) -> PgError {
     from_duckdb(&error.exception_type, &error.message, &error.extra, sql)
 }
 
+/// The error for a client, of what a worker said that reads the client's own file. Errors of values are told as ever.
+#[must_use]
+pub fn of_foreign_file(error: &EngineError) -> PgError {
+    match error.exception_type.to_ascii_uppercase().as_str() {
+        "INTERRUPT" | "CONVERSION" | "OUT OF RANGE" | "OUT OF MEMORY" => from_engine(error, ""),
+        _ => {
+            tracing::info!(kind = error.exception_type, "a client's file cannot be read");
+            PgError::new(SqlState::BAD_COPY_FILE_FORMAT, "the Parquet file cannot be read")
+                .detail("It is damaged, or has something that no reader here knows.")
+        }
+    }
+}
+
 /// The error for a client. `sql` is the client's own text, which positions refer to; empty where it is not known.
 #[must_use]
 pub fn from_duckdb(exception_type: &str, message: &str, extra: &BTreeMap<String, String>, sql: &str) -> PgError {

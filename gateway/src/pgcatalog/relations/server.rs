@@ -436,17 +436,40 @@ async fn lag(session: &ClientSession) -> PgResult<Content<'static>> {
     })
 }
 
-/// `duckmesh.dead_letters`, writes that could not be applied: `token`, `log_offset`, `rejected_at`, `attempts`, `reason`.
+/// `duckmesh.dead_letters`, writes that could not be applied, and rows that a stored COPY left out: `token`, `log_offset`,
+/// `rejected_at`, `attempts`, `reason`; of rows also `relation`, `line`, `column_name`, `content`.
 async fn dead_letters(session: &ClientSession) -> PgResult<Content<'static>> {
-    let catalog = session.server.lakes.catalog();
-    let letters = catalog.dead_letters(session.lake.info.id).await.map_err(failure::catalog)?;
-    let rows = letters.into_iter().map(|letter| {
+    let (catalog, lake) = (session.server.lakes.catalog(), session.lake.info.id);
+    let letters = catalog.dead_letters(lake).await.map_err(failure::catalog)?;
+    let writes = letters.into_iter().map(|letter| {
         let offset = letter.rejection.offset;
         let attempts = i32::try_from(letter.rejection.attempts).unwrap_or(i32::MAX);
-        row![session.token(offset).to_string(), offset.get(), letter.time, attempts, letter.rejection.reason]
+        let token = session.token(offset).to_string();
+        row![token, offset.get(), letter.time, attempts, letter.rejection.reason, NO_TEXT, NO_INT, NO_TEXT, NO_TEXT]
     });
-    Ok(Content { columns: &["token", "log_offset", "rejected_at", "attempts", "reason"], rows: rows.collect() })
+    let kept = catalog.rejected_rows(lake).await.map_err(failure::catalog)?;
+    let rows = kept.into_iter().map(|kept| {
+        let (token, row) = (session.token(kept.offset).to_string(), kept.row);
+        row![token, kept.offset.get(), kept.time, 1, row.reason, row.relation, row.line, row.column, row.content]
+    });
+    Ok(Content {
+        columns: &[
+            "token",
+            "log_offset",
+            "rejected_at",
+            "attempts",
+            "reason",
+            "relation",
+            "line",
+            "column_name",
+            "content",
+        ],
+        rows: writes.chain(rows).collect(),
+    })
 }
+
+const NO_TEXT: Option<String> = None;
+const NO_INT: Option<i64> = None;
 
 fn unsupported(session: &ClientSession) -> Content<'static> {
     let rows = session.lake.unsupported.all().into_iter().map(|gap| {

@@ -42,6 +42,16 @@ fn once<T>(slot: &mut Option<T>, value: T, at: Option<u32>) -> PgResult<()> {
 fn generic(scan: &mut Scan<'_>, raw: &mut RawCopyOptions) -> PgResult<()> {
     let at = scan.position();
     let name = scan.ident()?;
+    let place = match name.as_str() {
+        "format" => Some(&mut raw.places.format),
+        "encoding" => Some(&mut raw.places.encoding),
+        "on_error" => Some(&mut raw.places.on_error),
+        "log_verbosity" => Some(&mut raw.places.log_verbosity),
+        _ => None,
+    };
+    if let Some(place) = place {
+        *place = at;
+    }
     match name.as_str() {
         "format" => once(&mut raw.format, required(scan, "format")?, at),
         "delimiter" => once(&mut raw.delimiter, required(scan, "delimiter")?, at),
@@ -53,6 +63,9 @@ fn generic(scan: &mut Scan<'_>, raw: &mut RawCopyOptions) -> PgResult<()> {
         "force_quote" => once(&mut raw.force_quote, columns(scan, "force_quote", at)?, at),
         "force_not_null" => once(&mut raw.force_not_null, columns(scan, "force_not_null", at)?, at),
         "force_null" => once(&mut raw.force_null, columns(scan, "force_null", at)?, at),
+        "on_error" => once(&mut raw.on_error, value(scan)?.unwrap_or_default(), at),
+        "reject_limit" => once(&mut raw.reject_limit, value(scan)?.unwrap_or_default(), at),
+        "log_verbosity" => once(&mut raw.log_verbosity, value(scan)?.unwrap_or_default(), at),
         "freeze" => {
             let value = value(scan)?;
             let on = boolean("freeze", value.as_deref())?;
@@ -75,6 +88,15 @@ fn value(scan: &mut Scan<'_>) -> PgResult<Option<String>> {
             scan.advance();
             Ok(Some(number))
         }
+        Some(Token::Minus) => match scan.ahead(1) {
+            Some(Token::Number(number, _)) => {
+                let number = format!("-{number}");
+                scan.advance();
+                scan.advance();
+                Ok(Some(number))
+            }
+            _ => Err(scan.unexpected()),
+        },
         Some(token) if string_of(token).is_some() => scan.string().map(Some),
         _ => scan.ident().map(Some),
     }

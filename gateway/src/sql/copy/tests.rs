@@ -32,6 +32,10 @@ fn read(text: &str) -> String {
                 raw.force_null.map(|v| format!("force_null={v:?}")),
                 raw.encoding.map(|v| format!("encoding={v}")),
                 raw.freeze.map(|v| format!("freeze={v}")),
+                raw.on_error.map(|v| format!("on_error={v}")),
+                raw.reject_limit.map(|v| format!("reject_limit={v}")),
+                raw.log_verbosity.map(|v| format!("log_verbosity={v}")),
+                statement.condition.map(|c| format!("where <{}>@{}", c.sql, c.before + 1)),
             ];
             let options: Vec<_> = options.into_iter().flatten().collect();
             format!("{direction} {source} {}", options.join(" ")).trim_end().to_owned()
@@ -78,7 +82,19 @@ fn syntax() {
             "copy t from program 'id'",
             "42501: must be superuser or have privileges of the pg_execute_server_program role to COPY to or from an external program @0",
         ),
-        ("copy t from stdin where a > 1", "0A000: COPY … FROM … WHERE is not supported @19"),
+        ("copy t from stdin where a > 1", "from t[] where <a > 1>@25"),
+        (
+            "copy t from stdin (format csv) where (a > ';' /* x */ or b) ;",
+            "from t[] format=csv where <(a > ';' /* x */ or b)>@37",
+        ),
+        ("copy t from stdin csv where a", "from t[] format=csv where <a>@28"),
+        ("copy t from stdin where", "42601: syntax error at end of input @24"),
+        ("copy t to stdout where a", "42601: WHERE clause not allowed with COPY TO @18"),
+        (
+            "copy t from stdin (on_error ignore, reject_limit 10, log_verbosity verbose)",
+            "from t[] on_error=ignore reject_limit=10 log_verbosity=verbose",
+        ),
+        ("copy t from stdin (reject_limit -5, on_error)", "from t[] on_error= reject_limit=-5"),
     ] {
         assert_eq!(read(text), expected, "{text}");
     }

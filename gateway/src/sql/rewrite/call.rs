@@ -27,6 +27,15 @@ struct Arguments<'a> {
     order_by: &'a [OrderByExpr],
 }
 
+/// Functions that give any number of rows.
+fn returns_sets(name: &str) -> bool {
+    const NAMES: [&str; 5] =
+        ["generate_series", "generate_subscripts", "regexp_matches", "regexp_split_to_table", "string_to_table"];
+    let json = name.strip_prefix("jsonb_").or_else(|| name.strip_prefix("json_"));
+    let of_json = |rest: &str| rest.starts_with("array_elements") || rest.starts_with("each") || rest == "object_keys";
+    name == "unnest" || NAMES.contains(&name) || json.is_some_and(of_json)
+}
+
 impl Rewriter<'_> {
     /// `function foo(integer) does not exist`.
     pub fn undefined_function(&self, name: &str, args: &[Ex], at: Option<u32>) -> PgError {
@@ -74,6 +83,10 @@ impl Rewriter<'_> {
             return Ok(ex);
         }
         let name = self.function_name(function)?;
+        if let Some(place) = self.bounds.filter(|_| returns_sets(&name)) {
+            let message = format!("set-returning functions are not allowed in {place}s");
+            return Err(PgError::unsupported(message).or_position(at));
+        }
         if let FunctionArguments::Subquery(query) = &function.args {
             if name != "array" {
                 return self.refuse("a subquery as arguments", at);
@@ -308,6 +321,15 @@ impl Rewriter<'_> {
     /// An aggregate or window call.
     fn aggregate(&mut self, name: &str, function: &Function, args: &Arguments<'_>, at: Option<u32>) -> PgResult<Ex> {
         let window = WINDOWS.iter().any(|r| r.0 == name);
+        if let Some(place) = self.bounds.filter(|_| window || is_aggregate(name)) {
+            let (state, what) = match function.over {
+                Some(_) => (SqlState::WINDOWING_ERROR, "window"),
+                None if window => (SqlState::WINDOWING_ERROR, "window"),
+                None => (SqlState::GROUPING_ERROR, "aggregate"),
+            };
+            let message = format!("{what} functions are not allowed in {place}s");
+            return Err(PgError::new(state, message).or_position(at));
+        }
         if window && function.over.is_none() {
             return Err(PgError::new(
                 SqlState::WRONG_OBJECT_TYPE,
