@@ -9,6 +9,8 @@ use crate::{ColumnDef, ColumnId, ColumnType, DefaultValue, ErrorKind, catalog::R
 pub(crate) const TYPE: &str = "duckmesh.type";
 /// Tag of a default that is a Postgres expression.
 pub(crate) const DEFAULT: &str = "duckmesh.default";
+/// Tag of the domain that a column was declared with.
+pub(crate) const DOMAIN: &str = "duckmesh.domain";
 /// Nesting that another writer's type may have.
 const DEPTH_MAX: usize = 64;
 
@@ -53,6 +55,7 @@ pub(crate) fn read(rows: &[ColumnRow], tags: &HashMap<(i64, String), String>) ->
                 default: read_default(row, &ty, expression),
                 initial_default: row.initial_default.as_ref().map(|text| from_lake_text(&ty, text)),
                 comment: tag(row.id, COMMENT),
+                domain: tag(row.id, DOMAIN).and_then(|uuid| uuid.parse().ok()),
                 ty,
             })
         })
@@ -97,6 +100,9 @@ pub(crate) fn tags(column: &ColumnDef) -> Vec<(&'static str, String)> {
     }
     if let Some(DefaultValue::Expression(text)) = &column.default {
         tags.push((DEFAULT, text.clone()));
+    }
+    if let Some(domain) = &column.domain {
+        tags.push((DOMAIN, domain.to_string()));
     }
     if let Some(comment) = &column.comment {
         tags.push((COMMENT, comment.clone()));

@@ -6,6 +6,7 @@
 #![allow(missing_docs)] // fields are what the statement names
 
 mod apply;
+pub mod types;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use crate::{
     schema::{ColumnDef, Constraint, DefaultValue},
     sequences::SequenceSpec,
     types::ColumnType,
+    user_types::TypeSpec,
 };
 
 /// One change.
@@ -67,6 +69,12 @@ pub enum DdlOp {
     AlterSequence { uuid: Uuid, name: String, spec: SequenceSpec },
     /// `DROP SEQUENCE`. Sequences that a column owns go with their column and table by themselves.
     DropSequence { uuid: Uuid },
+    /// `CREATE TYPE`, `CREATE DOMAIN`. Labels without a number get one.
+    CreateType { uuid: Uuid, schema: Uuid, name: String, spec: TypeSpec },
+    /// `ALTER TYPE`, `ALTER DOMAIN`: all of it anew.
+    AlterType { uuid: Uuid, schema: Uuid, name: String, spec: TypeSpec },
+    /// `DROP TYPE`, `DROP DOMAIN`; what uses it must have been dropped by operations before this one.
+    DropType { uuid: Uuid },
     /// `COMMENT ON`; none removes it.
     Comment { on: CommentTarget, comment: Option<String> },
 }
@@ -82,4 +90,6 @@ pub enum CommentTarget {
     Column(Uuid, ColumnId),
     /// A view.
     View(Uuid),
+    /// A type that a user made.
+    Type(Uuid),
 }

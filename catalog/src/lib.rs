@@ -28,12 +28,15 @@ pub mod tables;
 pub mod testing;
 pub mod token;
 pub mod types;
+pub mod user_types;
 
 pub use catalog::{Catalog, Location};
 pub use dead_letters::DeadLetter;
 pub use error::{Error, ErrorKind};
 pub use files::{DataFile, DeleteFile, FileRange, InlinedRows, MergeInput, NewFile, TableFiles};
-pub use ids::{ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SequenceId, SnapshotId, TableId, ViewId};
+pub use ids::{
+    ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SequenceId, SnapshotId, TableId, TypeId, ViewId,
+};
 pub use lakes::{LakeInfo, folder_name};
 pub use leases::Lease;
 pub use merging::ScheduledFile;
@@ -43,3 +46,4 @@ pub use sequences::{Identity, SequenceDef, SequenceSpec};
 pub use snapshots::{SnapshotInfo, SnapshotRow};
 pub use token::Token;
 pub use types::ColumnType;
+pub use user_types::{DomainCheck, DomainSpec, EnumRef, Label, TypeDef, TypeSpec};

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 pub use system::SystemType;
 
+use crate::user_types::EnumRef;
+
 /// The type of a column.
 ///
 /// Its Arrow representation ([`ColumnType::arrow`]) is what frames, staged files and row parts hold.
@@ -54,6 +56,8 @@ pub enum ColumnType {
     Jsonb,
     /// One-dimensional array of a scalar type.
     Array(Box<ColumnType>),
+    /// An enum that a user made: its label, held as text.
+    Enum(EnumRef),
     /// A type that only Postgres' own catalog has: no table of a lake has such a column.
     System(SystemType),
     /// A type that only other writers of the lake make (struct, map, unsigned …): readable, not writable.
@@ -73,6 +77,8 @@ impl ColumnType {
             (T::Int2, T::Int2 | T::Int4 | T::Int8) | (T::Int4, T::Int4 | T::Int8) | (T::Int8, T::Int8) => true,
             (T::Numeric(p, s), T::Numeric(wider, same)) => wider >= p && same == s,
             (T::Text | T::Varchar(_), T::Text | T::Varchar(_)) => true,
+            // Rows keep the text that a label had when they were written.
+            (T::Enum(of), T::Text | T::Varchar(None)) => of.former().next().is_none(),
             (one, other) => one == other,
         }
     }
@@ -100,8 +106,10 @@ impl ColumnType {
             Self::Uuid => oid::UUID,
             Self::Json => oid::JSON,
             Self::Jsonb => oid::JSONB,
-            Self::Array(element) => match **element {
-                Self::System(SystemType::Element(vector)) => vector,
+            Self::Enum(of) => of.oid(),
+            Self::Array(element) => match &**element {
+                Self::System(SystemType::Element(vector)) => *vector,
+                Self::Enum(of) => of.array_oid(),
                 _ => oid::array_of(element.oid()).unwrap_or(oid::TEXT),
             },
             Self::System(ty) => ty.oid(),
@@ -125,7 +133,7 @@ impl ColumnType {
         match self {
             Self::Bool => 1,
             Self::Int2 => 2,
-            Self::Int4 | Self::Float4 | Self::Date => 4,
+            Self::Int4 | Self::Float4 | Self::Date | Self::Enum(_) => 4,
             Self::Int8 | Self::Float8 | Self::Time | Self::Timestamp | Self::Timestamptz => 8,
             Self::Interval | Self::Uuid => 16,
             Self::System(ty) => ty.typlen(),
@@ -147,7 +155,8 @@ impl ColumnType {
             Self::Float4 => DataType::Float32,
             Self::Float8 => DataType::Float64,
             Self::Numeric(p, s) => DataType::Decimal128(*p, *s),
-            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Json | Self::Jsonb | Self::Other(_) => DataType::Utf8,
+            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Json | Self::Jsonb => DataType::Utf8,
+            Self::Enum(_) | Self::Other(_) => DataType::Utf8,
             Self::Bytea => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),

@@ -20,6 +20,7 @@ impl LakeSchema {
         for op in ops {
             schema.apply_one(op)?;
         }
+        schema.link_types();
         Ok(schema)
     }
 
@@ -84,6 +85,9 @@ impl LakeSchema {
                 self.sequences.remove(&id);
                 Ok(())
             }
+            DdlOp::CreateType { uuid, schema, name, spec } => self.create_type(*uuid, *schema, name, spec),
+            DdlOp::AlterType { uuid, schema, name, spec } => self.alter_type(*uuid, *schema, name, spec),
+            DdlOp::DropType { uuid } => self.drop_type(*uuid),
             DdlOp::Comment { on, comment } => self.comment(on, comment.as_ref()),
         }
     }
@@ -107,7 +111,8 @@ impl LakeSchema {
         let schema = Arc::clone(self.schema_by_uuid(uuid)?);
         let used = self.tables.values().any(|t| t.schema_id == schema.id)
             || self.views.values().any(|v| v.schema_id == schema.id)
-            || self.sequences.values().any(|s| s.schema_id == schema.id);
+            || self.sequences.values().any(|s| s.schema_id == schema.id)
+            || self.types.values().any(|t| t.schema_id == schema.id);
         if used {
             return Err(Error::new(
                 ErrorKind::Invalid,
@@ -229,6 +234,7 @@ impl LakeSchema {
                 self.table_mut(*table)?.column_mut(*column)?.comment = comment;
             }
             CommentTarget::View(uuid) => self.view_mut(*uuid)?.comment = comment,
+            CommentTarget::Type(uuid) => return self.comment_type(*uuid, comment),
         }
         Ok(())
     }
@@ -250,7 +256,7 @@ impl LakeSchema {
         Ok(())
     }
 
-    fn schema_by_uuid(&self, uuid: Uuid) -> Result<&Arc<SchemaDef>> {
+    pub(super) fn schema_by_uuid(&self, uuid: Uuid) -> Result<&Arc<SchemaDef>> {
         self.schemas
             .values()
             .find(|s| s.uuid == uuid)

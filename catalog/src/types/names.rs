@@ -16,7 +16,7 @@ impl ColumnType {
             Self::Float4 => "float32".into(),
             Self::Float8 => "float64".into(),
             Self::Numeric(p, s) => format!("decimal({p},{s})"),
-            Self::Text | Self::Varchar(_) | Self::Char(_) => "varchar".into(),
+            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Enum(_) => "varchar".into(),
             Self::Bytea => "blob".into(),
             Self::Date => "date".into(),
             Self::Time => "time".into(),
@@ -51,9 +51,23 @@ impl ColumnType {
             Self::Interval => "INTERVAL".into(),
             Self::Uuid => "UUID".into(),
             Self::Json | Self::Jsonb => "JSON".into(),
+            Self::Enum(of) => of.duckdb(),
             Self::Array(element) => format!("{}[]", element.duckdb()),
             Self::System(ty) => ty.base().duckdb(),
             Self::Other(name) => other_in_duckdb(name),
+        }
+    }
+
+    /// A DuckDB expression cast to the type. Lists of enums are cast element by element: the gate of the engine's workers
+    /// cannot read `ENUM(…)[]`.
+    #[must_use]
+    pub fn cast(&self, sql: &str) -> String {
+        match self {
+            Self::Array(element) if matches!(**element, Self::Enum(_)) => {
+                let each = element.cast("cast_element");
+                format!("list_transform(CAST({sql} AS VARCHAR[]), lambda cast_element: {each})")
+            }
+            other => format!("CAST({sql} AS {})", other.duckdb()),
         }
     }
 
@@ -131,6 +145,7 @@ impl fmt::Display for ColumnType {
             Self::Uuid => f.write_str("uuid"),
             Self::Json => f.write_str("json"),
             Self::Jsonb => f.write_str("jsonb"),
+            Self::Enum(of) => of.fmt(f),
             Self::Array(element) => match **element {
                 Self::System(SystemType::Element(oid::INT2VECTOR)) => f.write_str("int2vector"),
                 Self::System(SystemType::Element(_)) => f.write_str("oidvector"),

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use arrow::array::RecordBatch;
-use duckmesh_catalog::{ColumnId, ConstraintKind, TableDef};
+use duckmesh_catalog::{ColumnId, ConstraintKind, LakeSchema, TableDef};
 
 use super::{render, row_buffer::Rows, select, tables};
 use crate::{
@@ -53,12 +53,12 @@ pub fn has_checks(table: &TableDef) -> bool {
 ///
 /// # Errors
 /// 23514, or what evaluating an expression gives.
-pub async fn check(session: &ClientSession, table: &Arc<TableDef>, rows: &Rows) -> PgResult<()> {
+pub async fn check(session: &ClientSession, schema: &LakeSchema, table: &Arc<TableDef>, rows: &Rows) -> PgResult<()> {
     if !has_checks(table) || rows.count == 0 {
         return Ok(());
     }
     let compiled = {
-        let (table, context) = (table.clone(), session.plan_context(&Pin::nothing(), &[]));
+        let (table, context) = (table.clone(), session.plan_context(&Pin::types_of(schema), &[]));
         sql::thread::run(move || sql::check::compile(&table, &context)).await?
     };
     let (files, _scratch) = rows.files(&session.lake, table).await?;

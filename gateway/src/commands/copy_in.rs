@@ -118,7 +118,7 @@ pub async fn finish(session: &mut ClientSession, mut copy: CopyIn) -> PgResult<S
     if !rows.staged.is_empty() {
         crate::memory::give_back_soon();
     }
-    checks::check(session, &plan.table, &rows).await?;
+    checks::check(session, &schema, &plan.table, &rows).await?;
     duckmesh_catalog::failpoint::hit("copy-before-append").map_err(PgError::internal)?;
     let tag = format!("COPY {}", rows.count);
     if session.transaction_for_writes(place).is_some() {

@@ -32,7 +32,7 @@ pub async fn column(
         return numbers(&calls::next(session, &sequence, rows).await?, &column.ty, &session.value_context());
     }
     let mut builder = ColumnBuilder::new(&column.ty, rows)?;
-    match program(session, column).await? {
+    match program(session, schema, column).await? {
         DefaultProgram::Null => (0..rows).for_each(|_| builder.append_null()),
         DefaultProgram::Constant(text) => {
             for _ in 0..rows {
@@ -93,13 +93,13 @@ pub fn numbers(numbers: &[i64], ty: &ColumnType, ctx: &ValueContext) -> PgResult
     Ok(builder.finish())
 }
 
-async fn program(session: &ClientSession, column: &ColumnDef) -> PgResult<DefaultProgram> {
+async fn program(session: &ClientSession, schema: &LakeSchema, column: &ColumnDef) -> PgResult<DefaultProgram> {
     match &column.default {
         None => Ok(DefaultProgram::Null),
         Some(DefaultValue::Literal(text)) => Ok(DefaultProgram::Constant(text.clone())),
         Some(DefaultValue::Expression(text)) => {
             let (text, ty) = (text.clone(), column.ty.clone());
-            let context = session.plan_context(&Pin::nothing(), &[]);
+            let context = session.plan_context(&Pin::types_of(schema), &[]);
             sql::thread::run(move || sql::default::compile(&text, &ty, &context)).await
         }
     }
@@ -126,7 +126,7 @@ fn moment(session: &ClientSession, value: &SessionValue, ty: &ColumnType) -> Opt
 
 /// One value a row from the engine, so that `random()` differs in each.
 async fn computed(session: &ClientSession, expression: &str, ty: &ColumnType, rows: usize) -> PgResult<ArrayRef> {
-    let sql = format!("SELECT CAST({expression} AS {}) AS v FROM range({rows})", ty.duckdb());
+    let sql = format!("SELECT {} AS v FROM range({rows})", ty.cast(expression));
     let request = select::request(session, sql);
     let mut stream = session.lake.engine.query(request).await?;
     let mut pieces = Vec::new();

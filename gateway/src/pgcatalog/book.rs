@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use duckmesh_catalog::{
     ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, DefaultValue, LakeSchema, SchemaId, SequenceDef,
-    TableDef, TableId, ViewDef, schema::DEFAULT_SCHEMA,
+    TableDef, TableId, TypeDef, ViewDef, schema::DEFAULT_SCHEMA,
 };
 
 use super::{oids, shapes};
@@ -45,6 +45,8 @@ pub enum Source<'a> {
     Index,
     /// The lake's sequence.
     Sequence,
+    /// A composite type, by its oid.
+    Composite(u32),
 }
 
 /// A column.
@@ -60,6 +62,8 @@ pub struct Column<'a> {
     pub comment: Option<&'a str>,
     /// The sequence of an identity column.
     pub identity: Option<&'a SequenceDef>,
+    /// The domain it was declared with.
+    pub domain: Option<&'a TypeDef>,
 }
 
 /// A constraint.
@@ -133,6 +137,7 @@ fn system_column(column: &'static shapes::ShapeColumn, num: i16) -> Column<'stat
         ty: None,
         comment: None,
         identity: None,
+        domain: None,
     }
 }
 
@@ -178,6 +183,8 @@ impl<'a> Book<'a> {
                 source: Source::Sequence,
             });
         }
+        let composites = super::relations::composites(&book);
+        book.relations.extend(composites);
         book
     }
 
@@ -201,7 +208,10 @@ impl<'a> Book<'a> {
                 .iter()
                 .map(|c| {
                     let identity = self.schema.identity(table.uuid, c.id).map(std::convert::AsRef::as_ref);
-                    Column { identity, ..table_column(c) }
+                    let domain = c.domain.and_then(|uuid| self.schema.type_by_uuid(uuid)).map(AsRef::as_ref);
+                    let column = table_column(c);
+                    let type_oid = domain.map_or(column.type_oid, TypeDef::oid);
+                    Column { identity, domain, type_oid, ..column }
                 })
                 .collect(),
             source: Source::Table(table),
@@ -298,6 +308,7 @@ fn table_column(column: &ColumnDef) -> Column<'_> {
         ty: Some(&column.ty),
         comment: column.comment.as_deref(),
         identity: None,
+        domain: None,
     }
 }
 
@@ -309,6 +320,11 @@ fn sequence_columns<'a>() -> Vec<Column<'a>> {
         column("log_cnt", 2, &ColumnType::Int8),
         column("is_called", 3, &ColumnType::Bool),
     ]
+}
+
+/// A field of a composite type.
+pub fn field<'a>(name: &'a str, ty: &'a ColumnType, num: i16) -> Column<'a> {
+    Column { typmod: ty.typmod(), ..view_column(name, ty, num) }
 }
 
 fn view_column<'a>(name: &'a str, ty: &'a ColumnType, num: i16) -> Column<'a> {
@@ -323,5 +339,6 @@ fn view_column<'a>(name: &'a str, ty: &'a ColumnType, num: i16) -> Column<'a> {
         ty: Some(ty),
         comment: None,
         identity: None,
+        domain: None,
     }
 }

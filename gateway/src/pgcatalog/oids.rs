@@ -8,9 +8,7 @@ use std::collections::HashSet;
 use duckmesh_catalog::{ColumnId, LakeId, LakeSchema, SchemaId, SequenceId, TableId, ViewId, schema::DEFAULT_SCHEMA};
 
 /// Postgres gives oids from here to objects of users.
-pub const FIRST_OWN: u32 = 16_384;
-/// Above: hashed oids. Below: DuckLake ids.
-const ID_MAX: u32 = 0x3fff_ffff - FIRST_OWN;
+pub const FIRST_OWN: u32 = duckmesh_catalog::user_types::FIRST_OBJECT_OID;
 
 /// `pg_catalog`
 pub const PG_CATALOG: u32 = 11;
@@ -32,8 +30,7 @@ pub const HEAP: u32 = 2;
 pub const BTREE: u32 = 403;
 
 fn from_id(id: i64) -> u32 {
-    // A lake that made a billion objects shows the further ones under one oid.
-    FIRST_OWN + u32::try_from(id).unwrap_or(ID_MAX).min(ID_MAX)
+    duckmesh_catalog::user_types::object_oid(id)
 }
 
 /// Of a schema.
@@ -73,6 +70,18 @@ pub fn view(id: ViewId) -> u32 {
 #[must_use]
 pub fn sequence(id: SequenceId) -> u32 {
     from_id(id.get())
+}
+
+/// Of the type of a relation's rows: above all relations, for lakes that made fewer than 250 million objects.
+#[must_use]
+pub fn row_type(relation: u32) -> u32 {
+    0x2000_0000 | (relation & 0x0fff_ffff)
+}
+
+/// Of the type of arrays of them.
+#[must_use]
+pub fn row_array(relation: u32) -> u32 {
+    0x3000_0000 | (relation & 0x0fff_ffff)
 }
 
 /// Of a lake as a database.

@@ -52,7 +52,7 @@ pub fn compile(expression: &str, ty: &ColumnType, ctx: &PlanContext) -> PgResult
     {
         return Ok(DefaultProgram::Session(value.clone()));
     }
-    let sql = format!("CAST({} AS {})", ex.sql, ty.duckdb());
+    let sql = ty.cast(&ex.sql);
     Ok(DefaultProgram::Expression(rewriter.parts(&sql)?))
 }
 

@@ -21,6 +21,7 @@ pub mod view;
 pub mod explain;
 
 pub mod types;
+pub mod user_type;
 
 pub mod scan;
 

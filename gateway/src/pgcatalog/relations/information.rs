@@ -1,6 +1,6 @@
 //! `information_schema`.
 
-use duckmesh_catalog::{ColumnType, ConstraintKind, Identity};
+use duckmesh_catalog::{ColumnType, ConstraintKind, Identity, TypeDef};
 
 use crate::pgcatalog::{
     book::{self, Book, Column, Con, Relation, Source, key_columns},
@@ -29,7 +29,7 @@ pub fn tables<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Co
     };
     Content {
         columns: &["table_catalog", "table_schema", "table_name", "table_type", "is_insertable_into", "is_typed"],
-        rows: system.iter().chain(&book.relations).filter(|r| !matches!(r.kind, 'i' | 'S')).map(row).collect(),
+        rows: system.iter().chain(&book.relations).filter(|r| !matches!(r.kind, 'i' | 'S' | 'c')).map(row).collect(),
     }
 }
 
@@ -63,7 +63,7 @@ pub fn schemata<'a>(book: &Book<'a>, lake: &'a str, user: &'a str) -> Content<'a
 }
 
 pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Content<'a> {
-    let relations = system.iter().chain(&book.relations).filter(|r| !matches!(r.kind, 'i' | 'S'));
+    let relations = system.iter().chain(&book.relations).filter(|r| !matches!(r.kind, 'i' | 'S' | 'c'));
     Content {
         columns: &[
             "table_catalog",
@@ -83,6 +83,9 @@ pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> C
             "udt_catalog",
             "udt_schema",
             "udt_name",
+            "domain_catalog",
+            "domain_schema",
+            "domain_name",
             "dtd_identifier",
             "is_self_referencing",
             "is_identity",
@@ -95,31 +98,49 @@ pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> C
             "is_generated",
             "is_updatable",
         ],
-        rows: relations.flat_map(|r| r.columns.iter().map(move |c| column(r, c, lake))).collect(),
+        rows: relations.flat_map(|r| r.columns.iter().map(move |c| column(book, r, c, lake))).collect(),
     }
 }
 
-fn column<'a>(relation: &Relation<'a>, column: &Column<'a>, lake: &'a str) -> Vec<Cell<'a>> {
+/// SQL's name of a type's schema.
+fn schema_of<'a>(book: &Book<'a>, def: &TypeDef) -> &'a str {
+    book::sql_schema(book.schema.schema_name(def.schema_id).unwrap_or_default())
+}
+
+fn column<'a>(book: &Book<'a>, relation: &Relation<'a>, column: &Column<'a>, lake: &'a str) -> Vec<Cell<'a>> {
     let default = column.default.zip(column.ty).map(|(default, ty)| definitions::default(default, ty));
     let ty = types::by_oid(column.type_oid);
-    let name = ty.map_or("text", |t| t.name);
-    let data_type = if name.starts_with('_') { "ARRAY" } else { types::sql_name(column.type_oid) };
+    let ty = column.domain.map_or(ty, |_| column.ty.and_then(|ty| types::by_oid(ty.oid())));
+    let (space, name) = match (column.ty, ty) {
+        (Some(ColumnType::Enum(of)), _) => (book::sql_schema(&of.schema), of.name.clone()),
+        (Some(ColumnType::Array(element)), None) => match &**element {
+            ColumnType::Enum(of) => (book::sql_schema(&of.schema), format!("_{}", of.name)),
+            _ => ("pg_catalog", "text".to_owned()),
+        },
+        (_, ty) => ("pg_catalog", ty.map_or("text", |t| t.name).to_owned()),
+    };
+    let data_type = match column.ty {
+        Some(ColumnType::Enum(_)) => "USER-DEFINED",
+        _ if name.starts_with('_') => "ARRAY",
+        _ => types::sql_name(ty.map_or(column.type_oid, |t| t.oid)),
+    };
     let limit = match column.ty {
         Some(ColumnType::Varchar(Some(n)) | ColumnType::Char(n)) => Some(i64::from(*n)),
         _ => None,
     };
-    let octets = match (limit, name) {
+    let octets = match (limit, name.as_str()) {
         (Some(n), _) => i32::try_from(n * CHARACTER_BYTES).ok(),
         (None, "text" | "varchar") => Some(OCTETS_MAX),
         _ => None,
     };
-    let (precision, radix, scale) = numeric(column.type_oid, column.ty);
-    let fractional = match name {
+    let (precision, radix, scale) = numeric(ty.map_or(column.type_oid, |t| t.oid), column.ty);
+    let fractional = match name.as_str() {
         "date" => Some(0),
         "time" | "timetz" | "timestamp" | "timestamptz" | "interval" => Some(6),
         _ => None,
     };
     let not_null = column.not_null && relation.kind != 'v';
+    let domain = column.domain.map(|d| (schema_of(book, d), d.name.as_str()));
     row![
         lake,
         relation.schema,
@@ -136,8 +157,11 @@ fn column<'a>(relation: &Relation<'a>, column: &Column<'a>, lake: &'a str) -> Ve
         scale,
         fractional,
         lake,
-        "pg_catalog",
+        space,
         name,
+        domain.map(|_| lake),
+        domain.map(|d| d.0),
+        domain.map(|d| d.1),
         column.num.to_string(),
         "NO",
         yes(column.identity.is_some()),

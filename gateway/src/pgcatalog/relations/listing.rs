@@ -8,6 +8,8 @@ use crate::pgcatalog::{
 
 /// Oid of `pg_class` itself: what descriptions of relations name.
 const CLASS: u32 = 1259;
+/// Oid of `pg_type`.
+const TYPE: u32 = 1247;
 /// Oid of `pg_namespace`.
 const NAMESPACE: u32 = 2615;
 
@@ -31,11 +33,13 @@ pub fn comments<'a>(book: &Book<'a>) -> Vec<Comment<'a>> {
         let own = match relation.source {
             Source::Table(table) => table.comment.as_deref(),
             Source::View(view) => view.comment.as_deref(),
-            Source::System | Source::Index | Source::Sequence => continue,
+            Source::System | Source::Index | Source::Sequence | Source::Composite(_) => continue,
         };
         comments.extend(own.map(|text| (relation.oid, class, 0, text)));
         comments.extend(relation.columns.iter().filter_map(|c| Some((relation.oid, class, c.num, c.comment?))));
     }
+    let types = book.schema.types.values();
+    comments.extend(types.filter_map(|t| Some((t.oid(), (TYPE, "pg_type"), 0, t.comment.as_deref()?))));
     comments
 }
 

@@ -7,6 +7,7 @@ mod internal;
 mod listing;
 mod sequence;
 mod server;
+mod user_type;
 
 use crate::session::{ClientSession, Pin};
 
@@ -48,6 +49,9 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
     Some(match (schema, name) {
         ("pg_catalog", "pg_class") => class::classes(&book.relations, &book.constraints),
         ("pg_catalog", "pg_attribute") => class::attributes(&book.relations),
+        ("pg_catalog", "pg_type") => user_type::types(book),
+        ("pg_catalog", "pg_enum") => user_type::labels(book),
+        ("internal", "types") => user_type::named(book, &source.search_path),
         ("pg_catalog", "pg_attrdef") => class::defaults(&book.relations),
         ("pg_catalog", "pg_namespace") => listing::namespaces(&book.namespaces),
         ("pg_catalog", "pg_constraint") => constraint::constraints(book),
@@ -81,3 +85,4 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
 }
 
 pub use server::of_server;
+pub use user_type::relations as composites;

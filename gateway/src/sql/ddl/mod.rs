@@ -24,6 +24,7 @@ mod like;
 mod sequence;
 mod serial;
 mod truncate;
+mod user_type;
 
 mod view;
 
@@ -62,6 +63,12 @@ pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResul
         Statement::CreateView(create) => view::create(planner, create),
         Statement::AlterTable(alter) => alter::plan(planner, alter),
         Statement::AlterSchema(alter) => schema::alter(planner, alter),
+        // From their text: the parser knows too few forms of them.
+        Statement::CreateType { .. }
+        | Statement::CreateDomain(_)
+        | Statement::AlterType(_)
+        | Statement::DropDomain(_)
+        | Statement::Drop { object_type: ObjectType::Type, .. } => return Ok(None),
         Statement::Drop { object_type, if_exists, names, cascade, .. } => {
             let wanted = drop::Wanted { names, if_exists: *if_exists, cascade: *cascade };
             drop_statement(planner, object_type, &wanted)

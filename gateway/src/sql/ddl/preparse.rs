@@ -10,7 +10,7 @@ use super::{
     create_table_as::{NewTable, plan_create_table_as},
     database, like,
     lookup::{Relation, no_relation},
-    refused, rename, sequence, serial, truncate,
+    refused, rename, sequence, serial, truncate, user_type,
 };
 use crate::{
     sql::{
@@ -47,6 +47,18 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     }
     if scan.word(&["create", "sequence"]) {
         return sequence::create(scan, ctx).map(Some);
+    }
+    if scan.word(&["create", "type"]) {
+        return user_type::create(scan, ctx).map(Some);
+    }
+    if scan.word(&["alter", "type"]) {
+        return user_type::alter(scan, ctx).map(Some);
+    }
+    if scan.word(&["drop", "type"]) {
+        return user_type::drop(scan, ctx, false).map(Some);
+    }
+    if scan.word(&["drop", "domain"]) {
+        return user_type::drop(scan, ctx, true).map(Some);
     }
     if scan.word(&["alter", "sequence"]) {
         return sequence::alter(scan, ctx).map(Some);

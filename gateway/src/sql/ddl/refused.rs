@@ -26,10 +26,6 @@ fn refuse(what: &str, hint: &str) -> PgError {
 /// Statements that are DDL and always refused; none for anything else.
 pub(super) fn plan(statement: &Statement) -> Option<PgResult<Plan>> {
     let error = match statement {
-        Statement::CreateType { .. } => refuse("CREATE TYPE", HINT_TYPE),
-        Statement::CreateDomain(_) => refuse("CREATE DOMAIN", HINT_TYPE),
-        Statement::AlterType(_) => refuse("ALTER TYPE", HINT_TYPE),
-        Statement::DropDomain(_) => refuse("DROP DOMAIN", HINT_TYPE),
         Statement::CreateFunction(_) => refuse("CREATE FUNCTION", HINT_FUNCTION),
         Statement::CreateProcedure { .. } => refuse("CREATE PROCEDURE", HINT_FUNCTION),
         Statement::CreateMacro { .. } => refuse("CREATE MACRO", HINT_FUNCTION),
@@ -90,10 +86,8 @@ pub(super) fn index(mut planner: Planner<'_>, create: &sqlparser::ast::CreateInd
 
 /// Forms that sqlparser does not read, by their first words.
 pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
-    const FORMS: [(&[&str], &str); 28] = [
-        (&["create", "type"], HINT_TYPE),
+    const FORMS: [(&[&str], &str); 26] = [
         (&["create", "domain"], HINT_TYPE),
-        (&["alter", "type"], HINT_TYPE),
         (&["alter", "domain"], HINT_TYPE),
         (&["create", "function"], HINT_FUNCTION),
         (&["create", "or", "replace", "function"], HINT_FUNCTION),

@@ -30,6 +30,7 @@ fn column(id: i64, name: &str, ty: ColumnType) -> ColumnDef {
         default: None,
         initial_default: None,
         comment: None,
+        domain: None,
     }
 }
 
@@ -99,6 +100,7 @@ fn lake() -> LakeSchema {
         tables: tables.map(|t| (t.id, Arc::new(t))).into(),
         views: views.map(|v| (v.id, Arc::new(v))).into(),
         sequences: Default::default(),
+        types: Default::default(),
     }
 }
 

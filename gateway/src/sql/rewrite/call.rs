@@ -122,6 +122,9 @@ impl Rewriter<'_> {
             if let Some(ex) = self.number_named(&name, &values, at)? {
                 return Ok(ex);
             }
+            if let Some(ex) = self.enum_call(&name, &mut values, at)? {
+                return Ok(ex);
+            }
             if let Some(ex) = self.special_call(&name, &mut values, at)? {
                 return Ok(ex);
             }

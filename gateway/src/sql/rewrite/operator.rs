@@ -382,9 +382,7 @@ impl Rewriter<'_> {
     /// A small literal beside int2 is int4 in Postgres; the engine would make it int2.
     fn widened(&self, ex: &Ex, ty: Option<&ColumnType>) -> String {
         match (&ex.ty, ty) {
-            (Some(ColumnType::Int2), Some(t @ (ColumnType::Int4 | ColumnType::Int8))) => {
-                format!("CAST({} AS {})", ex.sql, t.duckdb())
-            }
+            (Some(ColumnType::Int2), Some(t @ (ColumnType::Int4 | ColumnType::Int8))) => t.cast(&ex.sql),
             // Mixed with real, Postgres computes in double precision.
             (Some(ColumnType::Float4), Some(ColumnType::Float8)) => {
                 format!("CAST({} AS DOUBLE)", ex.sql)
@@ -466,7 +464,7 @@ impl Rewriter<'_> {
                 let wide = common(a, b).unwrap_or(T::Timestamp);
                 let cast = |e: &Ex| match e.ty == Some(wide.clone()) {
                     true => e.sql.clone(),
-                    false => format!("CAST({} AS {})", e.sql, wide.duckdb()),
+                    false => wide.cast(&e.sql),
                 };
                 return Ok(Ex::of(format!("({} - {})", cast(&l), cast(&r)), T::Interval));
             }

@@ -1,6 +1,7 @@
 //! Appends values in Postgres' text form.
 
 use arrow::array::StringBuilder;
+use duckmesh_catalog::user_types::EnumType;
 
 use super::super::error::text as utf8;
 use super::super::{array_text, bytea, datetime, interval, json, number, numeric, uuid_text};
@@ -25,6 +26,7 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
         Values::Float8(b) => b.append_value(number::parse_float(text)?),
         Values::Numeric(b, p, s) => b.append_value(numeric::parse(text, *p, *s)?),
         Values::Text(b, kind) => append_checked(b, *kind, text, column.explicit_cast)?,
+        Values::Enum(b, of) => append_label(b, of, text)?,
         Values::Bytea(b) => {
             column.scratch.clear();
             bytea::parse(text, &mut column.scratch)?;
@@ -51,6 +53,18 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
             list.close(true);
         }
     }
+    Ok(())
+}
+
+/// Appends an enum's label.
+pub(super) fn append_label(builder: &mut StringBuilder, of: &EnumType, text: &[u8]) -> PgResult<()> {
+    let text = utf8(text)?;
+    let Some(label) = of.label(text) else {
+        let message = format!("invalid input value for enum {of}: \"{text}\"");
+        return Err(PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, message));
+    };
+    ColumnBuilder::check_room(builder.values_slice().len(), label.name.len())?;
+    builder.append_value(&label.name);
     Ok(())
 }
 

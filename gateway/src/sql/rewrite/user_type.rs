@@ -1,0 +1,81 @@
+//! Functions over types that users made.
+
+use duckmesh_catalog::{ColumnType, EnumRef};
+
+use super::{Ex, Kind, Rewriter, signature::shown};
+use crate::{
+    sql::quote,
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+impl Rewriter<'_> {
+    /// `enum_range` and its like; `greatest` and `least`, which the engine compares as texts. None: not one of them.
+    pub fn enum_call(&mut self, name: &str, values: &mut [Ex], at: Option<u32>) -> PgResult<Option<Ex>> {
+        if matches!(name, "greatest" | "least") {
+            return self.enum_extreme(name, values);
+        }
+        if !matches!(name, "enum_range" | "enum_first" | "enum_last") {
+            return Ok(None);
+        }
+        let known = values.iter().find_map(|v| match (&v.ty, &v.kind) {
+            (Some(ColumnType::Enum(of)), _) => Some(of.clone()),
+            _ => None,
+        });
+        let Some(of) = known else {
+            return Err(self.undefined_function(name, values, at));
+        };
+        let ty = ColumnType::Enum(of.clone());
+        let mut sides = Vec::new();
+        for value in values.iter() {
+            let value = match (&value.kind, &value.ty) {
+                (Kind::Null, _) => Ex { kind: Kind::Plain, ..self.settle(value.clone(), &ty)? },
+                _ => self.settle(value.clone(), &ty)?,
+            };
+            if value.ty.as_ref() != Some(&ty) {
+                return Err(self.undefined_function(name, values, at));
+            }
+            sides.push(value.sql);
+        }
+        let ex = match (name, sides.as_slice()) {
+            ("enum_first", [_]) => edge(&of, of.labels.first().map(|l| l.name.as_str()))?,
+            ("enum_last", [_]) => edge(&of, of.labels.last().map(|l| l.name.as_str()))?,
+            ("enum_range", [_]) => Ex::of(list(&of)?, ColumnType::Array(Box::new(ty))),
+            ("enum_range", [low, high]) => {
+                let sql = format!(
+                    "list_filter({all}, lambda label: ({low} IS NULL OR label >= {low}) AND ({high} IS NULL OR label <= {high}))",
+                    all = list(&of)?
+                );
+                Ex::of(sql, ColumnType::Array(Box::new(ty)))
+            }
+            _ => return Err(self.undefined_function(name, values, at)),
+        };
+        Ok(Some(ex.at(at)))
+    }
+
+    fn enum_extreme(&mut self, name: &str, values: &mut [Ex]) -> PgResult<Option<Ex>> {
+        if !values.iter().any(|v| matches!(v.ty, Some(ColumnType::Enum(_)))) {
+            return Ok(None);
+        }
+        let ty = self.unify(values, &name.to_ascii_uppercase())?;
+        let texts: Vec<&str> = values.iter().map(|v| v.sql.as_str()).collect();
+        let function = if name == "greatest" { "list_max" } else { "list_min" };
+        Ok(Some(Ex::plain(format!("{function}([{}])", texts.join(", ")), ty)))
+    }
+}
+
+fn list(of: &EnumRef) -> PgResult<String> {
+    let labels: Vec<String> = of.labels.iter().map(|l| quote::literal(&l.name)).collect::<PgResult<_>>()?;
+    let list = ColumnType::Array(Box::new(ColumnType::Enum(of.clone())));
+    Ok(list.cast(&format!("[{}]", labels.join(", "))))
+}
+
+fn edge(of: &EnumRef, label: Option<&str>) -> PgResult<Ex> {
+    let ty = ColumnType::Enum(of.clone());
+    match label {
+        Some(label) => Ok(Ex::of(format!("CAST({} AS {})", quote::literal(label)?, of.duckdb()), ty)),
+        None => Err(PgError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("enum {} contains no values", shown(&ty)),
+        )),
+    }
+}
