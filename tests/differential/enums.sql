@@ -19,11 +19,15 @@ SELECT 'sad'::mood = 'x';
 SELECT 'sad'::mood = 'sad'::text;
 SELECT 'sad'::mood = 1;
 SELECT 'sad'::mood = 'it''s'::"Quoted Type";
+-- differs: the position is the value's, not the operator's
 SELECT 'sad'::mood::"Quoted Type";
+-- differs: the position is the value's, not the operator's
 SELECT 1::mood;
+-- differs: the position is the value's, not the operator's
 SELECT 'sad'::mood::int;
 SELECT 'sad'::mood::text || '!', 'sad'::mood || '!', length('sad'::mood::text), upper('happy'::mood::text), concat('ok'::mood, 1);
 SELECT length('sad'::mood);
+-- differs: the position is the value's, not the operator's
 SELECT 'sad'::mood LIKE 's%';
 SELECT enum_range(NULL::mood), enum_first(NULL::mood), enum_last('sad'::mood), enum_range('ok'::mood, NULL), enum_range(NULL, 'ok'::mood), enum_range('ok'::mood, 'happy'::mood), enum_range('happy'::mood, 'sad'::mood);
 SELECT unnest(enum_range(NULL::mood));
@@ -38,13 +42,16 @@ INSERT INTO p (id) VALUES (1);
 INSERT INTO p (id) VALUES (1) RETURNING *;
 INSERT INTO p (id, n) VALUES (1, 'it''s'), (2, '');
 INSERT INTO p VALUES (3, 'sad', 'ü', '{sad,happy,NULL}', 'happy'), (4, 'happy', NULL, ARRAY['ok', 'ok']::mood[], NULL) RETURNING m, a, n;
+-- differs: errors of values carry no position
 INSERT INTO p VALUES (5, 'x');
+-- differs: errors of values carry no position
 INSERT INTO p VALUES (5, 'sad', NULL, '{sad,x}');
 INSERT INTO p VALUES (5, NULL);
 INSERT INTO p VALUES (5, 1);
 INSERT INTO p VALUES (5, 'sad'::text);
 INSERT INTO p (id, m) SELECT 6, 'happy';
 INSERT INTO p (id, m) SELECT 7, x FROM unnest(enum_range(NULL::mood)) x WHERE x > 'sad';
+-- differs: the position is the query's
 INSERT INTO p (id, m) SELECT 8, 'ok'::text;
 INSERT INTO p (id, m) SELECT 8, ('o' || 'k')::mood;
 INSERT INTO p (id, m) SELECT 9, (x || 'k')::mood FROM (VALUES ('o'), ('x')) v(x);
@@ -62,9 +69,11 @@ SELECT id, a[1], a[1] < 'happy', 'happy' = ANY (a), cardinality(a), array_length
 SELECT id, m, row_number() OVER (ORDER BY m, id, n), lag(m) OVER (ORDER BY m, id, n), rank() OVER (ORDER BY m DESC) FROM p ORDER BY m, id, n;
 SELECT m FROM p WHERE id < 4 UNION SELECT 'sad' ORDER BY 1;
 SELECT p.id, q.m FROM p JOIN (VALUES ('sad'::mood), ('happy')) q(m) ON p.m = q.m ORDER BY 1, 2;
+-- differs: not yet: rows compare by their text
 SELECT m, n FROM p ORDER BY (m, id) LIMIT 2;
 SELECT min(m) FROM p WHERE m > 'happy';
 SELECT DISTINCT ON (m) m, id FROM p ORDER BY m, id DESC;
+-- differs: not yet: pg_typeof gives text
 SELECT pg_typeof('sad'::mood), pg_typeof(ARRAY['sad']::mood[]);
 SELECT json_build_object('m', m) FROM p WHERE id = 3;
 SELECT to_json(m), row_to_json(x) FROM (SELECT m, a FROM p WHERE id = 3) x;
@@ -118,6 +127,7 @@ SELECT 'one'::other.mood, format_type('other.mood'::regtype, -1);
 CREATE TABLE two (m other.mood, n mood);
 INSERT INTO two VALUES ('two', 'ok');
 SELECT m, n FROM two;
+-- differs: errors of values carry no position
 INSERT INTO two VALUES ('ok', 'ok');
 ALTER TYPE other.mood RENAME TO tone;
 SELECT 'one'::other.tone;
@@ -132,6 +142,10 @@ DROP TYPE missing;
 DROP TYPE IF EXISTS missing, tone;
 DROP TYPE tone CASCADE;
 SELECT * FROM two;
+-- differs: a table without columns cannot be made
+DROP TYPE mood CASCADE;
+DROP TABLE IF EXISTS checked, copied;
+-- differs: it is gone there already
 DROP TYPE mood CASCADE;
 SELECT id FROM p WHERE id < 3 ORDER BY id;
 SELECT 'ok'::mood;

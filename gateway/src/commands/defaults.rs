@@ -94,7 +94,11 @@ pub fn numbers(numbers: &[i64], ty: &ColumnType, ctx: &ValueContext) -> PgResult
 }
 
 async fn program(session: &ClientSession, schema: &LakeSchema, column: &ColumnDef) -> PgResult<DefaultProgram> {
-    match &column.default {
+    let of_domain = match (&column.default, column.domain) {
+        (None, Some(domain)) => sql::domain::default(schema, domain),
+        _ => None,
+    };
+    match column.default.as_ref().or(of_domain.as_ref()) {
         None => Ok(DefaultProgram::Null),
         Some(DefaultValue::Literal(text)) => Ok(DefaultProgram::Constant(text.clone())),
         Some(DefaultValue::Expression(text)) => {

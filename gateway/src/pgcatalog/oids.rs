@@ -116,6 +116,12 @@ impl Range {
         Self { start: 0x8000_0000, given: HashSet::new() }
     }
 
+    /// For constraints of domains: among those of tables, whose ids a domain's never is.
+    #[must_use]
+    pub fn domain_checks() -> Self {
+        Self::constraints()
+    }
+
     /// For indexes.
     #[must_use]
     pub fn indexes() -> Self {

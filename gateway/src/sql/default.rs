@@ -63,7 +63,11 @@ pub(super) fn value(rewriter: &mut Rewriter<'_>, table: &TableDef, column: &Colu
         let text = super::sequence::default_text(space, &sequence.name);
         return rewriter.expr(&parse::expression(&text)?);
     }
-    match &column.default {
+    let of_domain = match (&column.default, column.domain) {
+        (None, Some(domain)) => super::domain::default(&rewriter.ctx.schema, domain),
+        _ => None,
+    };
+    match column.default.as_ref().or(of_domain.as_ref()) {
         None => {
             let mut ex = Ex::plain("NULL", None);
             ex.kind = Kind::Null;

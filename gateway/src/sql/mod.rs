@@ -16,6 +16,7 @@ pub mod insert;
 
 pub mod check;
 pub mod default;
+pub mod domain;
 pub mod view;
 
 pub mod explain;

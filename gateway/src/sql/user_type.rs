@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use duckmesh_catalog::{ColumnType, TypeDef, TypeSpec, types::oid};
-use sqlparser::ast::{ArrayElemTypeDef, DataType, ObjectName};
+use sqlparser::ast::{ArrayElemTypeDef, DataType, Ident, ObjectName};
 
 use super::{
     ddl::{names::schema_in_lake, place},
@@ -118,6 +118,12 @@ pub fn is_user_type(ty: &DataType, ctx: &PlanContext) -> bool {
     }
 }
 
+/// The domain that a type's name means.
+#[must_use]
+pub fn domain(ty: &DataType, ctx: &PlanContext) -> Option<Arc<TypeDef>> {
+    definition(ty, ctx).filter(|def| matches!(def.spec, TypeSpec::Domain(_)))
+}
+
 /// The definition behind a type's name, of whatever kind.
 #[must_use]
 pub fn definition(ty: &DataType, ctx: &PlanContext) -> Option<Arc<TypeDef>> {
@@ -126,6 +132,21 @@ pub fn definition(ty: &DataType, ctx: &PlanContext) -> Option<Arc<TypeDef>> {
             named(name, ctx).filter(|(_, is_array)| !is_array).map(|(def, _)| def)
         }
         _ => None,
+    }
+}
+
+/// Gives the name of a type that a user made its schema.
+pub fn qualify(ty: &mut DataType, ctx: &PlanContext) {
+    match ty {
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => qualify(element, ctx),
+        DataType::Custom(name, _) if is_user_type(&DataType::Custom(name.clone(), Vec::new()), ctx) => {
+            let Some((def, is_array)) = named(name, ctx) else { return };
+            let schema = ctx.schema.schema_name(def.schema_id).unwrap_or_default();
+            let shown = if is_array { format!("_{}", def.name) } else { def.name.clone() };
+            let parts = [super::ddl::names::schema_in_sql(schema).to_owned(), shown];
+            *name = ObjectName::from(parts.map(|part| Ident::with_quote('"', part)).to_vec());
+        }
+        _ => {}
     }
 }
 

@@ -20,7 +20,9 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 24] = [
+const RAISED: [SqlState; 26] = [
+    SqlState::CHECK_VIOLATION,
+    SqlState::NOT_NULL_VIOLATION,
     SqlState::UNDEFINED_TABLE,
     SqlState::UNDEFINED_FUNCTION,
     SqlState::INVALID_SCHEMA_NAME,

@@ -56,8 +56,10 @@ pub fn constraints<'a>(book: &Book<'a>) -> Content<'a> {
             key,
             target_key,
             expression,
+            0_u32,
         ]
     });
+    let domains = super::domain::checks(book).into_iter().map(super::domain::row_of);
     Content {
         columns: &[
             "oid",
@@ -76,8 +78,9 @@ pub fn constraints<'a>(book: &Book<'a>) -> Content<'a> {
             "conkey",
             "confkey",
             "conbin",
+            "contypid",
         ],
-        rows: rows.collect(),
+        rows: rows.chain(domains).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `information_schema`.
 
-use duckmesh_catalog::{ColumnType, ConstraintKind, Identity, TypeDef};
+use duckmesh_catalog::{ColumnType, ConstraintKind, DomainCheck, Identity, TypeDef, TypeSpec};
 
 use crate::pgcatalog::{
     book::{self, Book, Column, Con, Relation, Source, key_columns},
@@ -180,7 +180,7 @@ fn column<'a>(book: &Book<'a>, relation: &Relation<'a>, column: &Column<'a>, lak
 }
 
 /// Precision, its base, and scale of a number.
-fn numeric(oid: u32, ty: Option<&ColumnType>) -> (Option<i32>, Option<i32>, Option<i32>) {
+pub(super) fn numeric(oid: u32, ty: Option<&ColumnType>) -> (Option<i32>, Option<i32>, Option<i32>) {
     match types::by_oid(oid).map(|t| t.name) {
         Some("int2") => (Some(16), Some(2), Some(0)),
         Some("int4") => (Some(32), Some(2), Some(0)),
@@ -252,9 +252,17 @@ pub fn check_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
         _ => None,
     });
     let not_null = not_nulls(book).map(|(r, c, name)| row![lake, r.schema, name, format!("{} IS NOT NULL", c.name)]);
+    let domains = book.schema.types.values().flat_map(|def| {
+        let schema = schema_of(book, def);
+        let checks: &[DomainCheck] = match &def.spec {
+            TypeSpec::Domain(spec) => &spec.checks,
+            _ => &[],
+        };
+        checks.iter().map(move |c| row![lake, schema, c.name.as_str(), format!("({})", c.expression)])
+    });
     Content {
         columns: &["constraint_catalog", "constraint_schema", "constraint_name", "check_clause"],
-        rows: checks.chain(not_null).collect(),
+        rows: checks.chain(not_null).chain(domains).collect(),
     }
 }
 

@@ -67,7 +67,9 @@ pub fn relations<'a>(system: &[Relation<'a>], book: &Book<'a>, search_path: &[St
 
 pub fn constraint_definitions<'a>(book: &Book<'a>, search_path: &[String]) -> Content<'a> {
     let rows = book.constraints.iter().map(|con| row![con.oid, definitions::constraint(book, con, search_path)]);
-    Content { columns: &["#k", "#v"], rows: rows.collect() }
+    let domains = super::domain::checks(book).into_iter();
+    let domains = domains.map(|(oid, _, _, _, expression)| row![oid, format!("CHECK ({expression})")]);
+    Content { columns: &["#k", "#v"], rows: rows.chain(domains).collect() }
 }
 
 /// Column 0 is the whole definition, -1 the same with the table as the search path finds it.

@@ -2,6 +2,7 @@
 
 mod class;
 mod constraint;
+mod domain;
 mod information;
 mod internal;
 mod listing;
@@ -51,6 +52,10 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("pg_catalog", "pg_attribute") => class::attributes(&book.relations),
         ("pg_catalog", "pg_type") => user_type::types(book),
         ("pg_catalog", "pg_enum") => user_type::labels(book),
+        ("information_schema", "domains") => domain::domains(book, lake),
+        ("information_schema", "domain_constraints") => domain::constraints(book, lake),
+        ("information_schema", "column_domain_usage") => domain::columns(book, lake),
+        ("information_schema", "domain_udt_usage") => domain::types(book, lake),
         ("internal", "types") => user_type::named(book, &source.search_path),
         ("pg_catalog", "pg_attrdef") => class::defaults(&book.relations),
         ("pg_catalog", "pg_namespace") => listing::namespaces(&book.namespaces),

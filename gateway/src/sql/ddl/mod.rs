@@ -20,6 +20,7 @@ mod constraint;
 mod create_table;
 mod create_table_as;
 mod default;
+mod domain;
 mod like;
 mod sequence;
 mod serial;

@@ -8,7 +8,7 @@ use sqlparser::{
 use super::{
     Planner,
     create_table_as::{NewTable, plan_create_table_as},
-    database, like,
+    database, domain, like,
     lookup::{Relation, no_relation},
     refused, rename, sequence, serial, truncate, user_type,
 };
@@ -53,6 +53,12 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     }
     if scan.word(&["alter", "type"]) {
         return user_type::alter(scan, ctx).map(Some);
+    }
+    if scan.word(&["create", "domain"]) {
+        return domain::create(scan, ctx).map(Some);
+    }
+    if scan.word(&["alter", "domain"]) {
+        return domain::alter(scan, ctx).map(Some);
     }
     if scan.word(&["drop", "type"]) {
         return user_type::drop(scan, ctx, false).map(Some);

@@ -8,7 +8,6 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
-const HINT_TYPE: &str = "Use the built-in types; a CHECK constraint limits the values of a column.";
 const HINT_FUNCTION: &str = "Use views, and the built-in functions.";
 const HINT_ROLE: &str = "Access is by database; roles follow in a later version.";
 const HINT_EXTENSION: &str = "The engine's functions are fixed; nothing can be loaded.";
@@ -86,9 +85,7 @@ pub(super) fn index(mut planner: Planner<'_>, create: &sqlparser::ast::CreateInd
 
 /// Forms that sqlparser does not read, by their first words.
 pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
-    const FORMS: [(&[&str], &str); 26] = [
-        (&["create", "domain"], HINT_TYPE),
-        (&["alter", "domain"], HINT_TYPE),
+    const FORMS: [(&[&str], &str); 24] = [
         (&["create", "function"], HINT_FUNCTION),
         (&["create", "or", "replace", "function"], HINT_FUNCTION),
         (&["create", "procedure"], HINT_FUNCTION),

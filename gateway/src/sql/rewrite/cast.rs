@@ -27,6 +27,9 @@ impl Rewriter<'_> {
             return self.system_cast(ex, &ty, at);
         }
         let ex = self.expr(expr)?;
+        if let Some(domain) = user_type::domain(data_type, self.ctx) {
+            return self.domain_cast(ex, &domain, data_type, at);
+        }
         if let Kind::Str(text) = &ex.kind {
             let text = text.clone();
             return self.cast_text(&text, data_type, at);

@@ -1,6 +1,7 @@
 //! Functions over types that users made.
 
-use duckmesh_catalog::{ColumnType, EnumRef};
+use duckmesh_catalog::{ColumnType, EnumRef, TypeDef};
+use sqlparser::ast::DataType;
 
 use super::{Ex, Kind, Rewriter, signature::shown};
 use crate::{
@@ -50,6 +51,38 @@ impl Rewriter<'_> {
             _ => return Err(self.undefined_function(name, values, at)),
         };
         Ok(Some(ex.at(at)))
+    }
+
+    /// A cast to a domain: to the type below it, and then its checks.
+    pub fn domain_cast(&mut self, ex: Ex, def: &TypeDef, data_type: &DataType, at: Option<u32>) -> PgResult<Ex> {
+        let ex = match &ex.kind {
+            Kind::Str(text) => {
+                let text = text.clone();
+                self.cast_text(&text, data_type, at)?
+            }
+            _ => {
+                let ty = self.type_of(data_type)?;
+                self.cast(ex, &ty, at)?
+            }
+        };
+        self.domain_checked(ex, def)
+    }
+
+    /// A value of the type below a domain, if the domain takes it.
+    pub fn domain_checked(&mut self, ex: Ex, def: &TypeDef) -> PgResult<Ex> {
+        let Some(ty) = ex.ty.clone() else { return Ok(ex) };
+        let tests = crate::sql::domain::tests(def, &ex.sql, self.ctx)?;
+        if tests.is_empty() {
+            return Ok(Ex { kind: Kind::Plain, ..ex });
+        }
+        let mut whens = String::new();
+        for test in tests {
+            let message =
+                quote::literal(&format!("SQLSTATE {}: {}", test.error.code().0, test.error.fields().message))?;
+            let fails = super::literal::cast_to(&format!("error({message})"), &ty);
+            whens.push_str(&format!(" WHEN NOT ({}) THEN {fails}", test.sql));
+        }
+        Ok(Ex::of(format!("(CASE{whens} ELSE {} END)", ex.sql), ty).at(ex.position))
     }
 
     fn enum_extreme(&mut self, name: &str, values: &mut [Ex]) -> PgResult<Option<Ex>> {
