@@ -73,7 +73,6 @@ SELECT p.id, q.m FROM p JOIN (VALUES ('sad'::mood), ('happy')) q(m) ON p.m = q.m
 SELECT m, n FROM p ORDER BY (m, id) LIMIT 2;
 SELECT min(m) FROM p WHERE m > 'happy';
 SELECT DISTINCT ON (m) m, id FROM p ORDER BY m, id DESC;
--- differs: not yet: pg_typeof gives text
 SELECT pg_typeof('sad'::mood), pg_typeof(ARRAY['sad']::mood[]);
 SELECT json_build_object('m', m) FROM p WHERE id = 3;
 SELECT to_json(m), row_to_json(x) FROM (SELECT m, a FROM p WHERE id = 3) x;

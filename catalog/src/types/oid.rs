@@ -44,6 +44,7 @@ pub const PG_LSN: u32 = 3220;
 pub const RECORD: u32 = 2249;
 pub const UUID: u32 = 2950;
 pub const JSONB: u32 = 3802;
+pub const JSONPATH: u32 = 4072;
 
 /// The oid of the array over a scalar type's oid, where Postgres has one.
 #[must_use]
@@ -72,6 +73,7 @@ pub const fn array_of(element: u32) -> Option<u32> {
         NUMERIC => 1231,
         UUID => 2951,
         JSONB => 3807,
+        JSONPATH => 4073,
         REGPROC => 1008,
         REGPROCEDURE => 2207,
         REGCLASS => 2210,

@@ -6,9 +6,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from place import DATABASE, HOST, PORT, USER, equal
 from sqlalchemy import (
-    BigInteger, Boolean, CheckConstraint, Column, Date, DateTime, ForeignKey, Integer, MetaData, Numeric, String, Table, Text,
+    BigInteger, Boolean, CheckConstraint, Column, Date, DateTime, Enum, ForeignKey, Integer, MetaData, Numeric, String, Table, Text,
     create_engine, func, inspect, insert, select, text,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
@@ -82,6 +83,27 @@ def core(engine):
         connection.commit()
 
 
+def enums(engine):
+    mood = Enum("sad", "ok", "happy", name="sa_mood")
+    people = Table("sa_people", MetaData(), Column("id", Integer), Column("mood", mood), Column("moods", postgresql.ARRAY(mood)))
+    with engine.begin() as connection:
+        people.create(connection)
+        connection.execute(insert(people), [{"id": 1, "mood": "happy", "moods": ["sad", "ok"]}, {"id": 2, "mood": "sad", "moods": None}])
+    with engine.connect() as connection:
+        rows = connection.execute(select(people.c.id, people.c.moods).where(people.c.mood > "sad").order_by(people.c.mood))
+        equal([tuple(r) for r in rows], [(1, ["sad", "ok"])])
+        found = {c["name"]: c["type"] for c in inspect(engine).get_columns("sa_people")}
+        equal((found["mood"].enums, found["mood"].name), (["sad", "ok", "happy"], "sa_mood"))
+        equal([(e["name"], e["labels"]) for e in inspect(engine).get_enums() if e["name"] == "sa_mood"], [("sa_mood", ["sad", "ok", "happy"])])
+        connection.execute(text("CREATE DOMAIN sa_small AS int CHECK (VALUE < 100)"))
+        equal([d["name"] for d in inspect(connection).get_domains()], ["sa_small"])
+        connection.execute(text("DROP DOMAIN sa_small"))
+        connection.commit()
+    with engine.begin() as connection:
+        people.drop(connection)
+        mood.drop(connection, checkfirst=True)
+
+
 def orm(engine):
     with Session(engine) as session:
         session.add(Customer(id=1, name="Ann", orders=[Order(id=1, amount=Decimal("2.50")), Order(id=2, amount=Decimal("3"))]))
@@ -104,6 +126,7 @@ def main():
         reflection(engine)
         autogenerate(engine)
         core(engine)
+        enums(engine)
         orm(engine)
         with engine.begin() as connection:
             connection.execute(text("DROP VIEW sa_view"))

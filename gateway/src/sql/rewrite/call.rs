@@ -113,7 +113,7 @@ impl Rewriter<'_> {
             if let Some(ex) = self.exact_call(&name, &mut values)? {
                 return Ok(ex.at(at));
             }
-            if let Some(ex) = self.json_call(&name, &mut values, at)? {
+            if let Some(ex) = self.json_call(&name, &mut values)? {
                 return Ok(ex.at(at));
             }
             if let Some(ex) = self.text_call(&name, &mut values, at)? {
@@ -680,6 +680,12 @@ impl Rewriter<'_> {
                     (format!("(SELECT unnest(json_extract({}, '$[*]')))", arg.sql), ty)
                 };
                 Ok((sql, vec![("value", Some(ty))]))
+            }
+            "jsonb_path_query" | "jsonb_path_query_tz" if self.has_functions() => {
+                match self.json_call(name, &mut args)? {
+                    Some(ex) => Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)])),
+                    None => Err(self.undefined_function(name, &args, at)),
+                }
             }
             "json_object_keys" | "jsonb_object_keys" => {
                 let Some(arg) = args.pop().filter(|_| args.is_empty()) else {

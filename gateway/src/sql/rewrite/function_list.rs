@@ -24,6 +24,10 @@ const WRITTEN: &[(&str, &str)] = &[
     ),
     ("jsonb_set, jsonb_insert, jsonb_pretty", ""),
     (
+        "jsonb_path_query, jsonb_path_query_array, jsonb_path_query_first, jsonb_path_exists, jsonb_path_match, and their _tz twins",
+        "without `.datetime()`",
+    ),
+    (
         "json_array_elements, json_array_elements_text, json_object_keys, json_each, json_each_text and their jsonb twins",
         "`json_each` in FROM only",
     ),
@@ -34,7 +38,6 @@ const WRITTEN: &[(&str, &str)] = &[
 
 /// Functions of Postgres that are refused: how names begin, why, and what to use.
 const REFUSED: &[(&str, &str, &str)] = &[
-    ("jsonb_path_", "there are no JSON paths", "->, #>, jsonb_array_elements() and WHERE"),
     ("jsonb_populate_record", "there are no composite types", "->> and casts"),
     ("json_populate_record", "there are no composite types", "->> and casts"),
     ("jsonb_to_record", "there are no column definition lists", "->> and casts"),

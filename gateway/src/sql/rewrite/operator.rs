@@ -278,7 +278,9 @@ impl Rewriter<'_> {
                 let path = self.path_text(r)?;
                 Ok(Ex::of(format!("pg_jsonb_delete({}, {path})", l.sql), ColumnType::Jsonb))
             }
-            B::AtQuestion | B::AtAt => self.refuse("a JSON path", at),
+            B::AtQuestion if self.has_functions() => self.json_path_operator(l, "@?", r),
+            B::AtAt if self.has_functions() => self.json_path_operator(l, "@@", r),
+            B::AtQuestion | B::AtAt => self.refuse("a JSON path in a view that any DuckDB reads", at),
             B::Question => match &r.kind {
                 Kind::Str(key) => {
                     let path = quote::literal(&json_key(key))?;

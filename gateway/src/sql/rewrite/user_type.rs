@@ -1,11 +1,11 @@
 //! Functions over types that users made.
 
-use duckmesh_catalog::{ColumnType, EnumRef, TypeDef};
+use duckmesh_catalog::{ColumnType, EnumRef, TypeDef, types::oid};
 use sqlparser::ast::DataType;
 
 use super::{Ex, Kind, Rewriter, signature::shown};
 use crate::{
-    sql::quote,
+    sql::{plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -51,6 +51,21 @@ impl Rewriter<'_> {
             _ => return Err(self.undefined_function(name, values, at)),
         };
         Ok(Some(ex.at(at)))
+    }
+
+    /// The oid of an expression's type, as far as it is known: of a column that was declared with a domain the domain's.
+    pub fn type_number(&self, value: &Ex) -> Option<u32> {
+        match &value.kind {
+            Kind::Row(_) => return Some(oid::RECORD),
+            _ if value.is_unknown() => return Some(oid::UNKNOWN),
+            _ => {}
+        }
+        if let Some(Origin::Table(table, id)) = &value.origin
+            && let Some(domain) = table.column_by_id(*id).and_then(|c| c.domain)
+        {
+            return self.ctx.schema.type_by_uuid(domain).map(|def| def.oid());
+        }
+        value.ty.as_ref().map(ColumnType::oid)
     }
 
     /// A cast to a domain: to the type below it, and then its checks.

@@ -4,6 +4,7 @@
 
 mod json;
 mod json_scan;
+mod jsonpath;
 mod mathematics;
 mod number;
 mod numeric;
@@ -164,6 +165,13 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_jsonb_insert", 4, Gives::Text, json::insert),
     row("pg_jsonb_strip", 1, Gives::Text, json::strip_nulls),
     row("pg_jsonb_pretty", 1, Gives::Text, json::pretty),
+    // paths
+    row("pg_jsonpath", 1, Gives::Text, jsonpath::read),
+    any("pg_jsonpath_query", Gives::Texts, |args| or_null(args, jsonpath::query)),
+    any("pg_jsonpath_array", Gives::Text, |args| or_null(args, jsonpath::query_array)),
+    any("pg_jsonpath_first", Gives::Text, |args| or_null(args, jsonpath::query_first)),
+    any("pg_jsonpath_exists", Gives::Bool, |args| or_null(args, jsonpath::exists)),
+    any("pg_jsonpath_match", Gives::Bool, |args| or_null(args, jsonpath::matches)),
     // templates
     row("pg_char_of_time", 2, Gives::Text, template::time),
     row("pg_char_of_interval", 2, Gives::Text, template::interval),
@@ -189,6 +197,11 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_unistr", 1, Gives::Text, pattern::unistr),
     row("pg_quote_ident", 1, Gives::Text, pattern::quote_ident),
 ];
+
+/// NULL where an argument is NULL: of functions that take any number of them.
+fn or_null(args: &[Option<&str>], run: fn(&[Option<&str>]) -> Outcome<Value>) -> Outcome<Value> {
+    if args.iter().any(Option::is_none) { Ok(Value::Null) } else { run(args) }
+}
 
 /// An argument; empty where it is missing.
 fn text<'a>(args: &[Option<&'a str>], at: usize) -> &'a str {
