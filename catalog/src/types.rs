@@ -202,7 +202,9 @@ impl ColumnType {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         match self {
-            Self::Other(_) | Self::System(_) => false,
+            Self::Other(_) => false,
+            // Those whose values say all of themselves.
+            Self::System(ty) => matches!(ty.oid(), oid::OID | oid::NAME | oid::CHAR | oid::XID | oid::CID),
             Self::Array(element) => element.is_writable(),
             _ => true,
         }

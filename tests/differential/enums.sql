@@ -143,7 +143,7 @@ DROP TYPE tone CASCADE;
 SELECT * FROM two;
 -- differs: a table without columns cannot be made
 DROP TYPE mood CASCADE;
-DROP TABLE IF EXISTS checked, copied;
+DROP TABLE IF EXISTS checked, copied, two;
 -- differs: it is gone there already
 DROP TYPE mood CASCADE;
 SELECT id FROM p WHERE id < 3 ORDER BY id;

@@ -31,7 +31,8 @@ impl From<ColumnType> for Declared {
 pub fn resolve(ty: &DataType, ctx: &PlanContext) -> PgResult<Declared> {
     match ty {
         DataType::Array(ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::Qualified(element, _)) => {
-            if !is_user_type(element, ctx) {
+            let system = matches!(&**element, DataType::Custom(name, _) if system_named(name).is_some());
+            if !is_user_type(element, ctx) && !system {
                 return types::resolve(ty).map(Declared::from);
             }
             let element = resolve(element, ctx)?;
@@ -40,6 +41,9 @@ pub fn resolve(ty: &DataType, ctx: &PlanContext) -> PgResult<Declared> {
                     .hint("Use an array of the type below it, and a CHECK constraint."));
             }
             Ok(array(element.ty).into())
+        }
+        DataType::Custom(name, modifiers) if modifiers.is_empty() && system_named(name).is_some() => {
+            Ok(system_named(name).unwrap_or(ColumnType::Text).into())
         }
         DataType::Custom(name, modifiers) => match types::resolve(ty) {
             Err(error) if error.code() == SqlState::UNDEFINED_OBJECT => {
@@ -177,7 +181,23 @@ fn array(element: ColumnType) -> ColumnType {
 }
 
 /// Types of Postgres' own catalog that a table may have: numbers and names, whose values need no look at other objects.
-#[must_use]
-pub fn system(number: u32) -> bool {
-    matches!(number, oid::OID | oid::NAME | oid::CHAR | oid::XID | oid::CID)
+fn system_named(name: &ObjectName) -> Option<ColumnType> {
+    let quoted = name.0.last().and_then(|p| p.as_ident()).is_some_and(|ident| ident.quote_style.is_some());
+    let parts = quote::parts(name)?;
+    let ("pg_catalog", word) = (match parts.as_slice() {
+        [word] => ("pg_catalog", word.as_str()),
+        [schema, word] => (schema.as_str(), word.as_str()),
+        _ => return None,
+    }) else {
+        return None;
+    };
+    let number = match word {
+        "oid" => oid::OID,
+        "name" => oid::NAME,
+        "char" if quoted => oid::CHAR,
+        "xid" => oid::XID,
+        "cid" => oid::CID,
+        _ => return None,
+    };
+    ColumnType::system(number)
 }

@@ -10,7 +10,6 @@ use sqlparser::ast::{
 use super::{
     Ex, Rewriter,
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
-    number::is_long,
     signature::{self, Row, shown},
 };
 use crate::{
@@ -478,7 +477,7 @@ impl Rewriter<'_> {
             let ex = self.expr(&item.expr)?;
             let ex = self.settle_unknown(ex, &ColumnType::Text)?;
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            let key = if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql };
+            let key = self.sorted(ex);
             keys.push(format!("{key}{options}"));
         }
         Ok(keys.join(", "))

@@ -27,6 +27,11 @@ impl Rewriter<'_> {
             return self.system_cast(ex, &ty, at);
         }
         let ex = self.expr(expr)?;
+        if self.has_functions()
+            && let Some(fields) = self.composite(data_type)
+        {
+            return self.composite_cast(ex, &fields, data_type);
+        }
         if let Some(domain) = user_type::domain(data_type, self.ctx) {
             return self.domain_cast(ex, &domain, data_type, at);
         }

@@ -220,6 +220,11 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_function("jsonb path function", std::slice::from_ref(&ex), ex.position));
         }
+        if let Kind::Str(text) = &ex.kind
+            && let Err(error) = crate::engine::worker::check_jsonpath(text)
+        {
+            return Err(error.or_position(ex.position));
+        }
         Ok(self.settle(ex, &path)?.sql)
     }
 

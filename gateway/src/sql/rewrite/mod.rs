@@ -29,6 +29,7 @@ mod user_type;
 mod column_name;
 mod function_list;
 mod functions;
+mod record;
 mod relations;
 mod signature;
 

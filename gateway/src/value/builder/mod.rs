@@ -66,6 +66,10 @@ enum TextKind {
     Char(u32),
     Json,
     Jsonb,
+    /// `name`: cut to 63 bytes.
+    Name,
+    /// `"char"`: its first byte.
+    Byte,
 }
 
 struct ListValues {
@@ -121,6 +125,13 @@ impl ColumnBuilder {
         let mut column = Self::new(&ty.base(), capacity)?;
         if matches!(ty, SystemType::Number(_) | SystemType::Element(oid::OIDVECTOR)) && ty.oid() != oid::XID8 {
             column.values = Values::Oid(Int64Builder::with_capacity(capacity));
+        }
+        if let Values::Text(_, kind) = &mut column.values {
+            *kind = match ty.oid() {
+                oid::NAME => TextKind::Name,
+                oid::CHAR => TextKind::Byte,
+                _ => *kind,
+            };
         }
         column.ty = ColumnType::System(ty);
         Ok(column)

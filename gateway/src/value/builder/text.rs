@@ -81,6 +81,9 @@ pub(super) fn append_checked(
         TextKind::Any => text,
         TextKind::Varchar(n) => limited(text, n, explicit_cast, "character varying")?,
         TextKind::Char(n) => limited(text, n, explicit_cast, "character")?.trim_end_matches(' '),
+        TextKind::Name => clipped(text, NAME_BYTES_MAX),
+        // What is not ASCII has no first byte that is a text.
+        TextKind::Byte => clipped(text, 1),
         TextKind::Json => {
             json::check(text)?;
             text
@@ -95,6 +98,18 @@ pub(super) fn append_checked(
     };
     builder.append_value(kept);
     Ok(())
+}
+
+/// Postgres' longest name.
+const NAME_BYTES_MAX: usize = 63;
+
+/// The characters that fit so many bytes.
+fn clipped(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 /// The first `n` characters; more are refused unless they are blanks or the cast is explicit.

@@ -3,6 +3,7 @@
 //! They take texts and give a text, a list of texts, a number or a flag. They touch nothing outside their arguments.
 
 mod json;
+mod json_order;
 mod json_scan;
 mod jsonpath;
 mod mathematics;
@@ -12,7 +13,7 @@ mod pattern;
 mod template;
 mod time;
 
-use crate::wire::error::PgError;
+use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// An error with Postgres' code.
 #[derive(Debug)]
@@ -131,6 +132,7 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_jsonb", 1, Gives::Text, json::normal),
     row("pg_json_quote", 1, Gives::Text, json::quote),
     row("pg_jsonb_key", 1, Gives::Text, json::key),
+    row("pg_jsonb_order", 1, Gives::Bytes, json_order::key),
     any("pg_json_object", Gives::Text, json::object),
     any("pg_json_row", Gives::Text, json::row),
     any("pg_json_array", Gives::Text, json::array),
@@ -201,6 +203,11 @@ pub const FUNCTIONS: &[Function] = &[
 /// NULL where an argument is NULL: of functions that take any number of them.
 fn or_null(args: &[Option<&str>], run: fn(&[Option<&str>]) -> Outcome<Value>) -> Outcome<Value> {
     if args.iter().any(Option::is_none) { Ok(Value::Null) } else { run(args) }
+}
+
+/// Whether a text is a SQL/JSON path; for the gate, which says so with its place.
+pub fn check_jsonpath(text: &str) -> PgResult<()> {
+    jsonpath::check(text).map_err(|failure| PgError::new(SqlState(failure.state), failure.message))
 }
 
 /// An argument; empty where it is missing.
