@@ -69,7 +69,6 @@ SELECT id, a[1], a[1] < 'happy', 'happy' = ANY (a), cardinality(a), array_length
 SELECT id, m, row_number() OVER (ORDER BY m, id, n), lag(m) OVER (ORDER BY m, id, n), rank() OVER (ORDER BY m DESC) FROM p ORDER BY m, id, n;
 SELECT m FROM p WHERE id < 4 UNION SELECT 'sad' ORDER BY 1;
 SELECT p.id, q.m FROM p JOIN (VALUES ('sad'::mood), ('happy')) q(m) ON p.m = q.m ORDER BY 1, 2;
--- differs: not yet: rows compare by their text
 SELECT m, n FROM p ORDER BY (m, id) LIMIT 2;
 SELECT min(m) FROM p WHERE m > 'happy';
 SELECT DISTINCT ON (m) m, id FROM p ORDER BY m, id DESC;

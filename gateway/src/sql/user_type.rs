@@ -10,7 +10,10 @@ use super::{
     plan::PlanContext,
     quote, types,
 };
-use crate::wire::error::{PgError, PgResult, SqlState};
+use crate::{
+    pgcatalog::oids,
+    wire::error::{PgError, PgResult, SqlState},
+};
 
 /// What a type's name stands for.
 #[derive(Clone, Debug)]
@@ -166,11 +169,29 @@ pub fn name_to_oid(name: &str, ctx: &PlanContext) -> PgResult<u32> {
     let parsed = sqlparser::parser::Parser::new(&dialect)
         .try_with_sql(plain)
         .and_then(|mut parser| parser.parse_object_name(false));
-    match parsed.ok().and_then(|name| named(&name, ctx)) {
+    let parsed = parsed.ok();
+    if let Some(relation) = parsed.as_ref().and_then(|name| row_type(name, ctx)) {
+        return Ok(if suffixed { oids::row_array(relation) } else { oids::row_type(relation) });
+    }
+    match parsed.and_then(|name| named(&name, ctx)) {
         Some((def, false)) => Ok(if suffixed { def.array_oid() } else { def.oid() }),
         Some((def, true)) => Ok(def.array_oid()),
         None => Err(error),
     }
+}
+
+/// The oid of the table or view whose rows have a type of that name.
+fn row_type(name: &ObjectName, ctx: &PlanContext) -> Option<u32> {
+    let parts = quote::parts(name)?;
+    let (name, schemas): (&String, Vec<&str>) = match parts.as_slice() {
+        [name] => (name, ctx.search_path.iter().filter_map(|s| schema_in_lake(s)).collect()),
+        [schema, name] => (name, schema_in_lake(schema).into_iter().collect()),
+        _ => return None,
+    };
+    schemas.into_iter().find_map(|schema| {
+        let table = ctx.schema.table(schema, name).map(|t| oids::table(t.id));
+        table.or_else(|| ctx.schema.view(schema, name).map(|v| oids::view(v.id)))
+    })
 }
 
 fn array(element: ColumnType) -> ColumnType {

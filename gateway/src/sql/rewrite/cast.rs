@@ -317,6 +317,11 @@ impl Rewriter<'_> {
             .map_err(|_| missing())?;
         let name: ObjectName = parser.parse_object_name(false).map_err(|_| missing())?;
         use super::relations::Target;
+        if let Some(def) = user_type::definition(&DataType::Custom(name.clone(), Vec::new()), self.ctx)
+            && matches!(def.spec, duckmesh_catalog::TypeSpec::Composite(_))
+        {
+            return Ok(def.relation_oid());
+        }
         match self.resolve(&name).map_err(|_| missing())? {
             Target::Table(table, _) => Ok(oids::table(table.id)),
             Target::View(view, _) => Ok(oids::view(view.id)),

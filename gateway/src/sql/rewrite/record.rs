@@ -121,7 +121,7 @@ impl Rewriter<'_> {
                 _ => return self.refuse("this form of an argument", at),
             }
         }
-        let (fields, document) = match (populates, exprs.as_slice()) {
+        let (mut fields, document) = match (populates, exprs.as_slice()) {
             (false, [document]) => (self.listed_fields(alias, at)?, *document),
             (true, [base, document]) => (self.base_fields(base)?, *document),
             _ => return Err(self.undefined_function(function, &[], at)),
@@ -130,8 +130,11 @@ impl Rewriter<'_> {
         let document = self.expr(document)?;
         let document = self.settle(document, &own)?.sql;
         let mut list = Vec::new();
-        for (name, ty) in &fields {
+        for (name, ty) in &mut fields {
             let value = self.of_json("\"d\".\"j\"", name, ty)?;
+            if matches!(ty, ColumnType::Numeric(0, _)) {
+                *ty = super::LONG;
+            }
             list.push(format!("{value} AS {}", quote::name(name)));
         }
         let rows = if set { format!("unnest(pg_json_elements({document}))") } else { document };
