@@ -51,6 +51,9 @@ SELECT row_number() OVER (ORDER BY j), a FROM r ORDER BY 1;
 SELECT q, count(*) FROM (SELECT x / y AS q FROM (VALUES (3.0, 2), (3.00, 2.0000), (1.0, 4)) t(x, y)) s GROUP BY q ORDER BY q;
 SELECT count(*) FROM (SELECT DISTINCT x / y AS q FROM (VALUES (3.0, 2), (3.00, 2.0000), (1.0, 4)) t(x, y)) s;
 SELECT DISTINCT x / y AS q FROM (VALUES (3.0, 2), (3.0, 2), (1.0, 4)) t(x, y) ORDER BY q DESC;
+SELECT count(*) FROM (SELECT 3.0 / 2 AS q UNION SELECT 3.000 / 2.00000 UNION SELECT 1.0 / 4) s;
+SELECT x / y AS q FROM (VALUES (3.0, 2), (1.0, 4)) t(x, y) UNION SELECT 9.0 / 2 ORDER BY 1;
+SELECT '1.0'::jsonb UNION SELECT '1.00' UNION SELECT '{"a": 2}' ORDER BY 1 DESC;
 -- Columns of the catalog's own types.
 CREATE TABLE own (o oid, n name, c "char", os oid[], d name DEFAULT 'x');
 INSERT INTO own VALUES (1, 'abc', 'x', '{1,2}'), (4294967295, 'a name that is much longer than the sixty-three bytes that Postgres keeps of it', 'yz', NULL), (NULL, NULL, NULL, NULL);

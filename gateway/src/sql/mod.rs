@@ -9,6 +9,7 @@ pub mod statement;
 pub mod thread;
 
 mod dispatch;
+mod typed_string;
 
 pub mod query;
 

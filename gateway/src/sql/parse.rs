@@ -13,7 +13,7 @@ use sqlparser::{
 use super::{
     position,
     statement::{Statement, Text, Tree},
-    thread,
+    thread, typed_string,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -208,7 +208,7 @@ fn one(
     if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) {
         identity_options(&mut tokens);
     } else {
-        typed_strings(&mut tokens);
+        typed_string::as_casts(&mut tokens);
     }
     // `TABLE t` is `SELECT * FROM t`; positions stay.
     if first == Some(Keyword::TABLE)
@@ -273,51 +273,6 @@ fn row_locks(tokens: &mut Vec<TokenWithSpan>) {
     gone.sort_unstable();
     for at in gone.into_iter().rev() {
         tokens.remove(at);
-    }
-}
-
-/// `mood 'happy'` of a type that the parser does not know, as `CAST('happy' AS mood)`.
-fn typed_strings(tokens: &mut Vec<TokenWithSpan>) {
-    let is_name = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::NoKeyword);
-    let blank = |t: &TokenWithSpan| matches!(t.token, Token::Whitespace(_));
-    let mut at = 0;
-    while at < tokens.len() {
-        let end = at;
-        at += 1;
-        if !matches!(tokens[end].token, Token::SingleQuotedString(_)) {
-            continue;
-        }
-        let Some(name_end) = (0..end).rev().find(|i| !blank(&tokens[*i])) else { continue };
-        if name_end + 1 == end || !is_name(&tokens[name_end]) {
-            continue;
-        }
-        let mut start = name_end;
-        while start >= 2 && tokens[start - 1].token == Token::Period && is_name(&tokens[start - 2]) {
-            start -= 2;
-        }
-        // After an expression the name would be its label, and the string a mistake.
-        let before = (0..start).rev().find(|i| !blank(&tokens[*i])).map(|i| &tokens[i].token);
-        let fits = match before {
-            None | Some(Token::Comma | Token::LParen | Token::LBracket | Token::Eq | Token::Neq | Token::Lt) => true,
-            Some(Token::Gt | Token::LtEq | Token::GtEq | Token::StringConcat) => true,
-            Some(Token::Word(w)) => {
-                w.quote_style.is_none() && w.keyword != Keyword::NoKeyword && w.keyword != Keyword::AS
-            }
-            _ => false,
-        };
-        if !fits {
-            continue;
-        }
-        let span = tokens[start].span;
-        let new = |token| TokenWithSpan { token, span };
-        let space = || new(Token::Whitespace(Whitespace::Space));
-        let mut cast = vec![new(Token::make_keyword("CAST")), new(Token::LParen), tokens[end].clone(), space()];
-        cast.extend([new(Token::make_keyword("AS")), space()]);
-        cast.extend(tokens[start..=name_end].iter().cloned());
-        cast.push(new(Token::RParen));
-        let length = cast.len();
-        tokens.splice(start..=end, cast);
-        at = start + length;
     }
 }
 

@@ -92,9 +92,9 @@ def enums(engine):
     with engine.connect() as connection:
         rows = connection.execute(select(people.c.id, people.c.moods).where(people.c.mood > "sad").order_by(people.c.mood))
         equal([tuple(r) for r in rows], [(1, ["sad", "ok"])])
-        found = {c["name"]: c["type"] for c in inspect(engine).get_columns("sa_people")}
+        found = {c["name"]: c["type"] for c in inspect(connection).get_columns("sa_people")}
         equal((found["mood"].enums, found["mood"].name), (["sad", "ok", "happy"], "sa_mood"))
-        equal([(e["name"], e["labels"]) for e in inspect(engine).get_enums() if e["name"] == "sa_mood"], [("sa_mood", ["sad", "ok", "happy"])])
+        equal([(e["name"], e["labels"]) for e in inspect(connection).get_enums() if e["name"] == "sa_mood"], [("sa_mood", ["sad", "ok", "happy"])])
         connection.execute(text("CREATE DOMAIN sa_small AS int CHECK (VALUE < 100)"))
         equal([d["name"] for d in inspect(connection).get_domains()], ["sa_small"])
         connection.execute(text("DROP DOMAIN sa_small"))

@@ -254,11 +254,24 @@ impl Rewriter<'_> {
             SetExpr::SetOperation { .. } => format!("({})", r.sql),
             _ => r.sql.clone(),
         };
-        Ok(Rows {
-            sql: format!("{} {word}{all} {right_sql}", wrap(&l, left)),
-            columns: l.columns,
-            known: l.known && r.known,
-        })
+        let known = l.known && r.known;
+        let mut sql = format!("{} {word}{all} {right_sql}", wrap(&l, left));
+        if word == "UNION" && all.is_empty() && known && l.columns.iter().any(|c| self.is_keyed(c.ty.as_ref())) {
+            // Values that are equal though their texts differ are one.
+            let names: Vec<String> = (0..l.columns.len()).map(|n| format!("\"u{n}\"")).collect();
+            let column = |n: usize, c: &Column| super::Ex::plain(format!("\"u{n}\""), c.ty.clone());
+            let keys: Vec<String> = l.columns.iter().enumerate().map(|(n, c)| self.sorted(column(n, c))).collect();
+            let shown: Vec<String> =
+                l.columns.iter().zip(&names).map(|(c, u)| format!("{u} AS {}", quote::name(&c.engine))).collect();
+            sql = format!(
+                "SELECT DISTINCT ON ({}) {} FROM ({} UNION ALL {right_sql}) AS \"u\"({})",
+                keys.join(", "),
+                shown.join(", "),
+                wrap(&l, left),
+                names.join(", ")
+            );
+        }
+        Ok(Rows { sql, columns: l.columns, known })
     }
 
     fn values(&mut self, values: &Values, hints: Option<&[ColumnType]>) -> PgResult<Rows> {

@@ -61,9 +61,7 @@ pub fn tokens(text: &str) -> Outcome<Vec<(Token, usize)>> {
                     Token::Root
                 }
             },
-            c if c.is_ascii_digit()
-                || (c == '.' && rest.get(1..2).is_some_and(|d| d.as_bytes()[0].is_ascii_digit())) =>
-            {
+            c if c.is_ascii_digit() || (c == '.' && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit)) => {
                 let (number, length) = number(rest)?;
                 at += length;
                 number

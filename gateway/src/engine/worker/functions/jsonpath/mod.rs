@@ -171,8 +171,19 @@ mod tests {
 
     #[test]
     fn hostile_paths_end() {
-        for path in ["(".repeat(100_000), "$".to_owned() + &".a".repeat(1000), "!".repeat(50_000), "-".repeat(50_000)] {
+        let chain = format!("$ ? ({}@ == 1)", "@ == 1 && ".repeat(240));
+        for path in [
+            "(".repeat(900),
+            "(".repeat(100_000),
+            format!("${}", ".a".repeat(490)),
+            format!("${}", "[0]".repeat(300)),
+            format!("${}", ".type()".repeat(240)),
+            "!".repeat(900),
+            "-".repeat(900),
+            chain,
+        ] {
             let _ = check(&path);
+            let _ = shown("1", &path);
         }
     }
 }

@@ -8,8 +8,10 @@ use super::{
     lexer::{self, Token},
 };
 
-/// Levels inside each other.
-const DEPTH_MAX: usize = 200;
+/// Levels inside each other: a level takes some kilobytes of a thread's stack.
+const DEPTH_MAX: usize = 40;
+/// Words of one path. Chains and steps are walked one inside the other.
+const TOKENS_MAX: usize = 1_000;
 
 /// A path.
 #[derive(Debug)]
@@ -104,6 +106,9 @@ pub fn parse(text: &str) -> Outcome<Path> {
     let tokens = lexer::tokens(text)?;
     if tokens.len() == 1 {
         return Err(Failure::new("22P02", format!("invalid input syntax for type jsonpath: \"{text}\"")));
+    }
+    if tokens.len() > TOKENS_MAX {
+        return Err(Failure::new("54000", format!("a jsonpath may have at most {TOKENS_MAX} words")));
     }
     let mut parser = Parser { text, tokens, at: 0, depth: 0, filters: 0, subscripts: 0 };
     let lax = if parser.word("strict") {
