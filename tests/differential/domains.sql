@@ -88,3 +88,26 @@ SELECT column_name::text FROM information_schema.columns WHERE table_name = 'd' 
 DROP TYPE small;
 DROP DOMAIN small CASCADE;
 SELECT id, p FROM d ORDER BY id;
+-- Columns that come later, names that meet, schemas with types.
+CREATE TABLE late (id int);
+INSERT INTO late VALUES (1);
+CREATE DOMAIN must AS text NOT NULL;
+CREATE DOMAIN has AS int DEFAULT 7 CHECK (VALUE > 5);
+ALTER TABLE late ADD COLUMN m must;
+ALTER TABLE late ADD COLUMN h has;
+ALTER TABLE late ADD COLUMN i has DEFAULT 3;
+ALTER TABLE late ADD COLUMN j has DEFAULT 9;
+INSERT INTO late (id) VALUES (2);
+SELECT * FROM late ORDER BY id;
+-- differs: a column cannot become a domain's
+ALTER TABLE late ALTER COLUMN id TYPE has;
+CREATE TABLE must (x int);
+CREATE DOMAIN late AS int;
+CREATE SCHEMA inner_space;
+CREATE TYPE inner_space.e AS ENUM ('a', 'b');
+CREATE TABLE inner_space.t (x inner_space.e);
+CREATE TABLE outside (id int, x inner_space.e);
+DROP SCHEMA inner_space;
+DROP SCHEMA inner_space CASCADE;
+SELECT * FROM outside;
+SELECT count(*) FROM pg_type WHERE typname IN ('e', '_e');

@@ -123,7 +123,7 @@ async fn interop_enums_are_text_there(stand: &mut Stand) {
     assert_eq!(client.text(shown).await, ["1|happy|{blue,NULL}", "4|ok|NULL", "2|blue|NULL", "3|blue|{fine}"]);
     assert_eq!(client.text("SELECT id FROM people WHERE mood = 'blue' ORDER BY id").await, ["2", "3"]);
     // What another program writes is read, too.
-    lake.text("INSERT INTO people VALUES (5, 'fine', ['ok'], 3)");
+    let _ = lake.text("INSERT INTO people VALUES (5, 'fine', ['ok'], 3)");
     client.ok("SET duckmesh.consistency = strong").await;
     assert_eq!(client.text("SELECT id, mood < 'happy', moods FROM people WHERE id = 5").await, ["5|t|{ok}"]);
     client.ok(&format!("SET duckmesh.snapshot = '{before}'")).await;

@@ -87,6 +87,12 @@ pub(in crate::sql) fn tests(of: &TypeDef, value: &str, ctx: &PlanContext) -> PgR
     Ok(tests)
 }
 
+/// All expressions over `VALUE` of a domain and those below it, and what is said where they are false.
+#[must_use]
+pub fn expressions(schema: &LakeSchema, of: &TypeDef) -> Vec<(String, PgError)> {
+    chain(schema, of.uuid).iter().flat_map(|(_, spec)| asked(of, spec)).collect()
+}
+
 /// Expressions over `VALUE` of a domain or one below it, and what is said where they are false.
 fn asked(of: &TypeDef, spec: &DomainSpec) -> Vec<(String, PgError)> {
     let mut all = Vec::new();

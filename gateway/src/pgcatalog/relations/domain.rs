@@ -24,7 +24,7 @@ fn all<'b, 'a>(book: &'b Book<'a>) -> impl Iterator<Item = (&'a TypeDef, &'a Dom
 }
 
 /// The type below: its schema and its internal name.
-fn below<'a>(spec: &'a DomainSpec) -> (&'a str, String) {
+fn below(spec: &DomainSpec) -> (&str, String) {
     match &spec.base {
         ColumnType::Enum(of) => (book::sql_schema(&of.schema), of.name.clone()),
         ty => ("pg_catalog", types::by_oid(ty.oid()).map_or("text", |t| t.name).to_owned()),

@@ -76,12 +76,17 @@ impl Planner<'_> {
         if numbered {
             self.validate_empty(table, &name)?;
         }
-        added.initial_default = match &added.default {
+        let of_domain = match (&added.default, added.domain) {
+            (None, Some(domain)) => crate::sql::domain::default(&self.ctx.schema, domain),
+            _ => None,
+        };
+        added.initial_default = match added.default.as_ref().or(of_domain.as_ref()) {
             None => None,
             _ if numbered => None,
             Some(DefaultValue::Literal(text)) => Some(text.clone()),
             Some(DefaultValue::Expression(sql)) => Some(self.once(sql, &added.ty)?),
         };
+        self.domain_takes(table, &added)?;
         let mut pending: Vec<Pending<'_>> = Vec::new();
         constraint::of_column(column, &added.name, &mut pending);
         let (id, nullable, has_values) = (added.id, added.nullable, added.initial_default.is_some());
@@ -162,8 +167,13 @@ impl Planner<'_> {
             AlterColumnOperation::SetDefault { value } => self.set_default(table, &name, Some(value)),
             AlterColumnOperation::DropDefault => self.set_default(table, &name, None),
             AlterColumnOperation::SetDataType { data_type, using, .. } => {
-                let ty = user_type::resolve_at(data_type, self.text, self.ctx)?.ty;
-                self.set_type(table, &name, ty, using.as_ref())
+                let declared = user_type::resolve_at(data_type, self.text, self.ctx)?;
+                let domain = declared.domain.map(|domain| domain.uuid);
+                if table.new.column(&name).is_some_and(|column| column.domain != domain) {
+                    return Err(PgError::unsupported("changing a column to or from a domain is not supported")
+                        .hint("Add a column of the domain, or use a CHECK constraint."));
+                }
+                self.set_type(table, &name, declared.ty, using.as_ref())
             }
             AlterColumnOperation::AddGenerated { generated_as, sequence_options } => {
                 self.add_identity(table, &name, generated_as.as_ref(), sequence_options.as_ref())

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Planner,
+    alter::{Altered, schema_field},
     names::{generated, quote, schema_in_sql},
     preparse::object,
 };
@@ -251,6 +252,28 @@ impl Planner<'_> {
             }
         };
         Ok(DomainCheck { name, expression })
+    }
+
+    /// What rows that are there show in a new column must fit its domain.
+    pub(super) fn domain_takes(&mut self, table: &Altered, column: &ColumnDef) -> PgResult<()> {
+        let Some(domain) = column.domain else { return Ok(()) };
+        let lake = self.ctx.schema.clone();
+        let Some(of) = lake.type_by_uuid(domain) else { return Ok(()) };
+        let value = match &column.initial_default {
+            Some(text) => format!("CAST('{}' AS {})", text.replace('\'', "''"), column.ty),
+            None => format!("CAST(NULL AS {})", column.ty),
+        };
+        for (expression, error) in domain::expressions(&lake, of) {
+            let sql = format!(
+                "SELECT 1 FROM (SELECT {value} AS value FROM {}.{}) AS x WHERE NOT ({expression}) LIMIT 1",
+                quote(schema_field(table)),
+                quote(&table.old.name)
+            );
+            let tree = parse::query(&sql)?;
+            let plan = query::plan_query(&tree, &sql, self.ctx)?;
+            self.validations.push((plan, error));
+        }
+        Ok(())
     }
 
     /// Rows that are there must fit: of every column that was declared with the domain, or one over it.

@@ -255,7 +255,7 @@ pub(super) fn drop(mut scan: Scan<'_>, ctx: &PlanContext, domains: bool) -> PgRe
         scan.word(&["restrict"]);
     }
     scan.done(())?;
-    planner.drop_types(&dropped, cascade)?;
+    planner.drop_types(&dropped, cascade, &[])?;
     Ok(planner.finish(tag))
 }
 
@@ -376,13 +376,20 @@ impl Planner<'_> {
             .hint("Drop the dependent object, change the type, and make the object again."))
     }
 
-    fn drop_types(&mut self, types: &[Arc<TypeDef>], cascade: bool) -> PgResult<()> {
+    /// `gone`: relations that the statement drops anyway.
+    pub(super) fn drop_types(
+        &mut self,
+        types: &[Arc<TypeDef>],
+        cascade: bool,
+        gone: &[super::lookup::Relation],
+    ) -> PgResult<()> {
+        let gone_too = |uuid: Uuid| gone.iter().any(|r| r.uuid() == uuid);
         let lake = self.ctx.schema.clone();
         let listed = |uuid: Uuid| types.iter().any(|d| d.uuid == uuid);
         let (mut lines, mut ops, mut more) = (Vec::new(), Vec::new(), Vec::new());
         for def in types {
             let shown = self.type_shown(def);
-            for table in lake.tables.values() {
+            for table in lake.tables.values().filter(|t| !gone_too(t.uuid)) {
                 let uses = |c: &&duckmesh_catalog::ColumnDef| c.domain == Some(def.uuid) || is_of(&c.ty, def.uuid);
                 if cascade && !table.columns.is_empty() && table.columns.iter().all(|c| uses(&c)) {
                     let message = format!("cannot drop the only columns of table \"{}\" with {shown}", table.name);
@@ -401,7 +408,9 @@ impl Planner<'_> {
                     ops.push(DdlOp::DropColumn { table: table.uuid, column: column.id });
                 }
             }
-            for view in lake.views.values().filter(|v| v.columns.iter().any(|(_, ty)| is_of(ty, def.uuid))) {
+            for view in
+                lake.views.values().filter(|v| !gone_too(v.uuid) && v.columns.iter().any(|(_, ty)| is_of(ty, def.uuid)))
+            {
                 let op = DdlOp::DropView { uuid: view.uuid };
                 if !ops.contains(&op) {
                     lines.push((self.describe(&super::lookup::Relation::View(Arc::clone(view))), shown.clone()));
@@ -421,7 +430,7 @@ impl Planner<'_> {
         ops.dedup();
         self.ops.extend(ops);
         if !more.is_empty() {
-            self.drop_types(&more, true)?;
+            self.drop_types(&more, true, gone)?;
         }
         self.ops.extend(types.iter().map(|def| DdlOp::DropType { uuid: def.uuid }));
         Ok(())
