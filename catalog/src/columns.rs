@@ -11,6 +11,8 @@ pub(crate) const TYPE: &str = "duckmesh.type";
 pub(crate) const DEFAULT: &str = "duckmesh.default";
 /// Tag of the expression of a generated column. Other writers know nothing of it, and write NULL.
 pub(crate) const GENERATED: &str = "duckmesh.generated";
+/// Tag of the domain that a column was declared with.
+pub(crate) const DOMAIN: &str = "duckmesh.domain";
 /// Nesting that another writer's type may have.
 const DEPTH_MAX: usize = 64;
 
@@ -56,6 +58,7 @@ pub(crate) fn read(rows: &[ColumnRow], tags: &HashMap<(i64, String), String>) ->
                 default: generated.or_else(|| read_default(row, &ty, expression)),
                 initial_default: row.initial_default.as_ref().map(|text| from_lake_text(&ty, text)),
                 comment: tag(row.id, COMMENT),
+                domain: tag(row.id, DOMAIN).and_then(|uuid| uuid.parse().ok()),
                 ty,
             })
         })
@@ -103,6 +106,9 @@ pub(crate) fn tags(column: &ColumnDef) -> Vec<(&'static str, String)> {
     }
     if let Some(expression) = column.generated() {
         tags.push((GENERATED, expression.to_owned()));
+    }
+    if let Some(domain) = &column.domain {
+        tags.push((DOMAIN, domain.to_string()));
     }
     if let Some(comment) = &column.comment {
         tags.push((COMMENT, comment.clone()));

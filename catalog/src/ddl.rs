@@ -6,6 +6,7 @@
 #![allow(missing_docs)] // fields are what the statement names
 
 mod apply;
+pub mod types;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use crate::{
     schema::{ColumnDef, Constraint, DefaultValue, IndexDef},
     sequences::SequenceSpec,
     types::ColumnType,
+    user_types::TypeSpec,
 };
 
 /// One change.
@@ -73,6 +75,12 @@ pub enum DdlOp {
     AlterIndex { table: Uuid, index: IndexDef },
     /// `DROP INDEX`.
     DropIndex { table: Uuid, index: Uuid },
+    /// `CREATE TYPE`, `CREATE DOMAIN`. Labels without a number get one.
+    CreateType { uuid: Uuid, schema: Uuid, name: String, spec: TypeSpec },
+    /// `ALTER TYPE`, `ALTER DOMAIN`: all of it anew.
+    AlterType { uuid: Uuid, schema: Uuid, name: String, spec: TypeSpec },
+    /// `DROP TYPE`, `DROP DOMAIN`; what uses it must have been dropped by operations before this one.
+    DropType { uuid: Uuid },
     /// `COMMENT ON`; none removes it.
     Comment { on: CommentTarget, comment: Option<String> },
 }
@@ -90,4 +98,6 @@ pub enum CommentTarget {
     View(Uuid),
     /// A constraint of a table.
     Constraint(Uuid, String),
+    /// A type that a user made.
+    Type(Uuid),
 }

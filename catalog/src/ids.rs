@@ -60,6 +60,10 @@ id!(
     SequenceId
 );
 id!(
+    /// A type that a user made. Its numbers are those of DuckLake's `next_catalog_id`.
+    TypeId
+);
+id!(
     /// A column of a table (DuckLake `column_id`, and the Parquet `field_id`). Unique within its table, for ever.
     ColumnId
 );

@@ -30,12 +30,15 @@ pub mod testing;
 pub mod token;
 pub mod totals;
 pub mod types;
+pub mod user_types;
 
 pub use catalog::{Catalog, Location};
 pub use dead_letters::DeadLetter;
 pub use error::{Error, ErrorKind};
 pub use files::{DataFile, DeleteFile, FileRange, InlinedRows, MergeInput, NewFile, TableFiles};
-pub use ids::{ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SequenceId, SnapshotId, TableId, ViewId};
+pub use ids::{
+    ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SequenceId, SnapshotId, TableId, TypeId, ViewId,
+};
 pub use lakes::{LakeInfo, folder_name};
 pub use leases::Lease;
 pub use merging::ScheduledFile;
@@ -50,3 +53,4 @@ pub use snapshots::{SnapshotInfo, SnapshotRow};
 pub use token::Token;
 pub use totals::Totals;
 pub use types::ColumnType;
+pub use user_types::{DomainCheck, DomainSpec, EnumRef, Label, TypeDef, TypeSpec};

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    ids::{ColumnId, Offset, SchemaId, SequenceId, SnapshotId, TableId, ViewId},
+    ids::{ColumnId, Offset, SchemaId, SequenceId, SnapshotId, TableId, TypeId, ViewId},
     sequences::SequenceDef,
     types::ColumnType,
+    user_types::TypeDef,
 };
 
 /// The schema every lake has; DuckLake calls it `main`, SQL calls it `public`. The gateway translates at its edge:
@@ -34,6 +35,8 @@ pub struct LakeSchema {
     pub views: BTreeMap<ViewId, Arc<ViewDef>>,
     /// Sequences by id.
     pub sequences: BTreeMap<SequenceId, Arc<SequenceDef>>,
+    /// Types that users made, by id.
+    pub types: BTreeMap<TypeId, Arc<TypeDef>>,
 }
 
 /// A schema (namespace).
@@ -95,6 +98,9 @@ pub struct ColumnDef {
     pub initial_default: Option<String>,
     /// `COMMENT ON COLUMN`.
     pub comment: Option<String>,
+    /// The domain it was declared with; `ty` is the type below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Uuid>,
 }
 
 /// A column's default.

@@ -121,7 +121,15 @@ pub(crate) async fn load(source: &mut Source<'_>, at: &SnapshotInfo) -> Result<L
         let sequence = crate::sequences::read(&row)?;
         sequences.insert(sequence.id, Arc::new(sequence));
     }
-    Ok(LakeSchema {
+    let mut types = BTreeMap::new();
+    let rows = source
+        .query(visible!("type_id, type_uuid, schema_id, name, definition", "@duckmesh_type", ""), snapshot())
+        .await?;
+    for row in rows {
+        let def = crate::user_types::read(&row)?;
+        types.insert(def.id, Arc::new(def));
+    }
+    let mut schema = LakeSchema {
         snapshot: at.id,
         schema_version: at.schema_version,
         next_catalog_id,
@@ -130,7 +138,10 @@ pub(crate) async fn load(source: &mut Source<'_>, at: &SnapshotInfo) -> Result<L
         tables,
         views,
         sequences,
-    })
+        types,
+    };
+    schema.link_types();
+    Ok(schema)
 }
 
 /// Tags of objects, by object and key.

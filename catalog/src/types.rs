@@ -1,9 +1,15 @@
 //! The one list of types: Postgres oid and name, Arrow representation, DuckLake name, DuckDB name.
 
-use std::fmt;
+mod names;
+pub mod oid;
+mod system;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use serde::{Deserialize, Serialize};
+
+pub use system::SystemType;
+
+use crate::user_types::EnumRef;
 
 /// The type of a column.
 ///
@@ -50,238 +56,13 @@ pub enum ColumnType {
     Jsonb,
     /// One-dimensional array of a scalar type.
     Array(Box<ColumnType>),
+    /// An enum that a user made: its label, held as text.
+    Enum(EnumRef),
     /// A type that only Postgres' own catalog has: no table of a lake has such a column.
     System(SystemType),
     /// A type that only other writers of the lake make (struct, map, unsigned …): readable, not writable.
     /// Holds its DuckLake name for a scalar, else the DuckDB type text.
     Other(String),
-}
-
-/// A type of Postgres' own catalog, by how its values are held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum SystemType {
-    /// `oid`, `regclass`, `xid` and other numbers of four bytes, by their oid: held as `bigint`.
-    Number(u32),
-    /// `name`, `"char"`, `aclitem`, `pg_node_tree` and others that are text, by their oid: held as `text`.
-    Text(u32),
-    /// What stands in an `int2vector` or `oidvector`, by the vector's oid.
-    Element(u32),
-}
-
-impl SystemType {
-    /// Postgres' oid.
-    #[must_use]
-    pub fn oid(self) -> u32 {
-        match self {
-            Self::Number(oid) | Self::Text(oid) => oid,
-            Self::Element(oid::INT2VECTOR) => oid::INT2,
-            Self::Element(_) => oid::OID,
-        }
-    }
-
-    /// The type that holds its values.
-    #[must_use]
-    pub fn base(self) -> ColumnType {
-        match self {
-            Self::Number(_) => ColumnType::Int8,
-            Self::Text(_) => ColumnType::Text,
-            Self::Element(oid::INT2VECTOR) => ColumnType::Int2,
-            Self::Element(_) => ColumnType::Int8,
-        }
-    }
-
-    /// Whether its text form is the name of what its number stands for: `regclass` and its like.
-    #[must_use]
-    pub fn is_named(self) -> bool {
-        matches!(self, Self::Number(number) if oid::is_named(number))
-    }
-
-    fn typlen(self) -> i16 {
-        match self {
-            Self::Number(oid::XID8) => 8,
-            Self::Number(_) => 4,
-            Self::Text(oid::NAME) => 64,
-            Self::Text(oid::CHAR) => 1,
-            Self::Text(oid::ACLITEM) => 12,
-            Self::Text(oid::VOID) => 4,
-            Self::Text(_) => -1,
-            Self::Element(_) => self.base().typlen(),
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self.oid() {
-            oid::OID => "oid",
-            oid::NAME => "name",
-            oid::CHAR => "\"char\"",
-            oid::XID => "xid",
-            oid::XID8 => "xid8",
-            oid::CID => "cid",
-            oid::INT2 => "smallint",
-            oid::REGPROC => "regproc",
-            oid::REGPROCEDURE => "regprocedure",
-            oid::REGOPERATOR => "regoperator",
-            oid::REGDICTIONARY => "regdictionary",
-            oid::REGCLASS => "regclass",
-            oid::REGTYPE => "regtype",
-            oid::REGNAMESPACE => "regnamespace",
-            oid::REGROLE => "regrole",
-            oid::ACLITEM => "aclitem",
-            oid::VOID => "void",
-            oid::PG_NODE_TREE => "pg_node_tree",
-            oid::ANYARRAY => "anyarray",
-            oid::INET => "inet",
-            oid::PG_LSN => "pg_lsn",
-            _ => "unknown",
-        }
-    }
-}
-
-/// Postgres object ids of types.
-pub mod oid {
-    #![allow(missing_docs)]
-    pub const BOOL: u32 = 16;
-    pub const BYTEA: u32 = 17;
-    pub const CHAR: u32 = 18;
-    pub const NAME: u32 = 19;
-    pub const INT8: u32 = 20;
-    pub const INT2: u32 = 21;
-    pub const INT4: u32 = 23;
-    pub const REGPROC: u32 = 24;
-    pub const VOID: u32 = 2278;
-    pub const TEXT: u32 = 25;
-    pub const OID: u32 = 26;
-    pub const JSON: u32 = 114;
-    pub const FLOAT4: u32 = 700;
-    pub const FLOAT8: u32 = 701;
-    pub const UNKNOWN: u32 = 705;
-    pub const BPCHAR: u32 = 1042;
-    pub const VARCHAR: u32 = 1043;
-    pub const DATE: u32 = 1082;
-    pub const TIME: u32 = 1083;
-    pub const TIMESTAMP: u32 = 1114;
-    pub const TIMESTAMPTZ: u32 = 1184;
-    pub const INTERVAL: u32 = 1186;
-    pub const TIMETZ: u32 = 1266;
-    pub const NUMERIC: u32 = 1700;
-    pub const REGCLASS: u32 = 2205;
-    pub const REGTYPE: u32 = 2206;
-    pub const REGPROCEDURE: u32 = 2202;
-    pub const REGOPERATOR: u32 = 2204;
-    pub const REGDICTIONARY: u32 = 3769;
-    pub const REGNAMESPACE: u32 = 4089;
-    pub const REGROLE: u32 = 4096;
-    pub const XID: u32 = 28;
-    pub const CID: u32 = 29;
-    pub const XID8: u32 = 5069;
-    pub const INT2VECTOR: u32 = 22;
-    pub const OIDVECTOR: u32 = 30;
-    pub const ACLITEM: u32 = 1033;
-    pub const PG_NODE_TREE: u32 = 194;
-    pub const ANYARRAY: u32 = 2277;
-    pub const INET: u32 = 869;
-    pub const PG_LSN: u32 = 3220;
-    pub const RECORD: u32 = 2249;
-    pub const UUID: u32 = 2950;
-    pub const JSONB: u32 = 3802;
-
-    /// The oid of the array over a scalar type's oid, where Postgres has one.
-    #[must_use]
-    pub const fn array_of(element: u32) -> Option<u32> {
-        Some(match element {
-            BOOL => 1000,
-            BYTEA => 1001,
-            CHAR => 1002,
-            NAME => 1003,
-            INT8 => 1016,
-            INT2 => 1005,
-            INT4 => 1007,
-            TEXT => 1009,
-            OID => 1028,
-            JSON => 199,
-            FLOAT4 => 1021,
-            FLOAT8 => 1022,
-            BPCHAR => 1014,
-            VARCHAR => 1015,
-            DATE => 1182,
-            TIME => 1183,
-            TIMESTAMP => 1115,
-            TIMESTAMPTZ => 1185,
-            INTERVAL => 1187,
-            TIMETZ => 1270,
-            NUMERIC => 1231,
-            UUID => 2951,
-            JSONB => 3807,
-            REGPROC => 1008,
-            REGPROCEDURE => 2207,
-            REGOPERATOR => 2209,
-            REGDICTIONARY => 3770,
-            REGCLASS => 2210,
-            REGTYPE => 2211,
-            REGNAMESPACE => 4090,
-            REGROLE => 4097,
-            XID => 1011,
-            CID => 1012,
-            XID8 => 271,
-            ACLITEM => 1034,
-            INET => 1041,
-            PG_LSN => 3221,
-            _ => return None,
-        })
-    }
-
-    /// Whether the text form of its values is the name of what their number stands for.
-    #[must_use]
-    pub const fn is_named(oid: u32) -> bool {
-        matches!(
-            oid,
-            REGPROC | REGPROCEDURE | REGOPERATOR | REGDICTIONARY | REGCLASS | REGTYPE | REGNAMESPACE | REGROLE
-        )
-    }
-
-    /// The element's oid of an array type's oid.
-    #[must_use]
-    pub fn element_of(array: u32) -> Option<u32> {
-        [
-            BOOL,
-            BYTEA,
-            CHAR,
-            NAME,
-            INT8,
-            INT2,
-            INT4,
-            TEXT,
-            OID,
-            JSON,
-            FLOAT4,
-            FLOAT8,
-            BPCHAR,
-            VARCHAR,
-            DATE,
-            TIME,
-            TIMESTAMP,
-            TIMESTAMPTZ,
-            INTERVAL,
-            TIMETZ,
-            NUMERIC,
-            UUID,
-            JSONB,
-            REGPROC,
-            REGPROCEDURE,
-            REGCLASS,
-            REGTYPE,
-            REGNAMESPACE,
-            REGROLE,
-            XID,
-            CID,
-            XID8,
-            ACLITEM,
-            INET,
-            PG_LSN,
-        ]
-        .into_iter()
-        .find(|e| array_of(*e) == Some(array))
-    }
 }
 
 /// The precision and scale that `numeric` without them is stored with.
@@ -296,6 +77,8 @@ impl ColumnType {
             (T::Int2, T::Int2 | T::Int4 | T::Int8) | (T::Int4, T::Int4 | T::Int8) | (T::Int8, T::Int8) => true,
             (T::Numeric(p, s), T::Numeric(wider, same)) => wider >= p && same == s,
             (T::Text | T::Varchar(_), T::Text | T::Varchar(_)) => true,
+            // Rows keep the text that a label had when they were written.
+            (T::Enum(of), T::Text | T::Varchar(None)) => of.former().next().is_none(),
             (one, other) => one == other,
         }
     }
@@ -323,8 +106,10 @@ impl ColumnType {
             Self::Uuid => oid::UUID,
             Self::Json => oid::JSON,
             Self::Jsonb => oid::JSONB,
-            Self::Array(element) => match **element {
-                Self::System(SystemType::Element(vector)) => vector,
+            Self::Enum(of) => of.oid(),
+            Self::Array(element) => match &**element {
+                Self::System(SystemType::Element(vector)) => *vector,
+                Self::Enum(of) => of.array_oid(),
                 _ => oid::array_of(element.oid()).unwrap_or(oid::TEXT),
             },
             Self::System(ty) => ty.oid(),
@@ -348,7 +133,7 @@ impl ColumnType {
         match self {
             Self::Bool => 1,
             Self::Int2 => 2,
-            Self::Int4 | Self::Float4 | Self::Date => 4,
+            Self::Int4 | Self::Float4 | Self::Date | Self::Enum(_) => 4,
             Self::Int8 | Self::Float8 | Self::Time | Self::Timestamp | Self::Timestamptz => 8,
             Self::Interval | Self::Uuid => 16,
             Self::System(ty) => ty.typlen(),
@@ -370,7 +155,8 @@ impl ColumnType {
             Self::Float4 => DataType::Float32,
             Self::Float8 => DataType::Float64,
             Self::Numeric(p, s) => DataType::Decimal128(*p, *s),
-            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Json | Self::Jsonb | Self::Other(_) => DataType::Utf8,
+            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Json | Self::Jsonb => DataType::Utf8,
+            Self::Enum(_) | Self::Other(_) => DataType::Utf8,
             Self::Bytea => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
@@ -399,157 +185,28 @@ impl ColumnType {
         Some(match number {
             oid::OID | oid::XID | oid::CID | oid::XID8 => Self::System(SystemType::Number(number)),
             _ if oid::is_named(number) => Self::System(SystemType::Number(number)),
-            oid::NAME | oid::CHAR | oid::ACLITEM | oid::PG_NODE_TREE | oid::ANYARRAY | oid::INET | oid::PG_LSN => {
-                Self::System(SystemType::Text(number))
-            }
+            oid::NAME
+            | oid::CHAR
+            | oid::ACLITEM
+            | oid::JSONPATH
+            | oid::PG_NODE_TREE
+            | oid::ANYARRAY
+            | oid::INET
+            | oid::PG_LSN => Self::System(SystemType::Text(number)),
             oid::INT2VECTOR | oid::OIDVECTOR => Self::Array(Box::new(Self::System(SystemType::Element(number)))),
             _ => Self::Array(Box::new(Self::system(oid::element_of(number)?)?)),
         })
-    }
-
-    /// DuckLake's name of the type; a list is `list`, its element has a row of its own.
-    #[must_use]
-    pub fn ducklake(&self) -> String {
-        match self {
-            Self::Bool => "boolean".into(),
-            Self::Int2 => "int16".into(),
-            Self::Int4 => "int32".into(),
-            Self::Int8 => "int64".into(),
-            Self::Float4 => "float32".into(),
-            Self::Float8 => "float64".into(),
-            Self::Numeric(p, s) => format!("decimal({p},{s})"),
-            Self::Text | Self::Varchar(_) | Self::Char(_) => "varchar".into(),
-            Self::Bytea => "blob".into(),
-            Self::Date => "date".into(),
-            Self::Time => "time".into(),
-            Self::Timestamp => "timestamp".into(),
-            Self::Timestamptz => "timestamptz".into(),
-            Self::Interval => "interval".into(),
-            Self::Uuid => "uuid".into(),
-            Self::Json | Self::Jsonb => "json".into(),
-            Self::Array(_) => "list".into(),
-            Self::System(ty) => ty.base().ducklake(),
-            Self::Other(name) => name.clone(),
-        }
-    }
-
-    /// DuckDB's name of the type, as in `CAST(x AS …)`.
-    #[must_use]
-    pub fn duckdb(&self) -> String {
-        match self {
-            Self::Bool => "BOOLEAN".into(),
-            Self::Int2 => "SMALLINT".into(),
-            Self::Int4 => "INTEGER".into(),
-            Self::Int8 => "BIGINT".into(),
-            Self::Float4 => "FLOAT".into(),
-            Self::Float8 => "DOUBLE".into(),
-            Self::Numeric(p, s) => format!("DECIMAL({p},{s})"),
-            Self::Text | Self::Varchar(_) | Self::Char(_) => "VARCHAR".into(),
-            Self::Bytea => "BLOB".into(),
-            Self::Date => "DATE".into(),
-            Self::Time => "TIME".into(),
-            Self::Timestamp => "TIMESTAMP".into(),
-            Self::Timestamptz => "TIMESTAMPTZ".into(),
-            Self::Interval => "INTERVAL".into(),
-            Self::Uuid => "UUID".into(),
-            Self::Json | Self::Jsonb => "JSON".into(),
-            Self::Array(element) => format!("{}[]", element.duckdb()),
-            Self::System(ty) => ty.base().duckdb(),
-            Self::Other(name) => other_in_duckdb(name),
-        }
-    }
-
-    /// The type of a DuckLake scalar, without what only Postgres knows (varchar lengths, jsonb).
-    #[must_use]
-    pub fn from_ducklake(name: &str) -> Self {
-        match name {
-            "boolean" => Self::Bool,
-            "int16" => Self::Int2,
-            "int32" => Self::Int4,
-            "int64" => Self::Int8,
-            "float32" => Self::Float4,
-            "float64" => Self::Float8,
-            "varchar" => Self::Text,
-            "blob" => Self::Bytea,
-            "date" => Self::Date,
-            "time" => Self::Time,
-            "timestamp" | "timestamp_us" => Self::Timestamp,
-            "timestamptz" => Self::Timestamptz,
-            "interval" => Self::Interval,
-            "uuid" => Self::Uuid,
-            "json" => Self::Json,
-            _ => decimal(name).unwrap_or_else(|| Self::Other(name.to_owned())),
-        }
     }
 
     /// Whether INSERT and COPY may write it.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         match self {
-            Self::Other(_) | Self::System(_) => false,
+            Self::Other(_) => false,
+            // Those whose values say all of themselves.
+            Self::System(ty) => matches!(ty.oid(), oid::OID | oid::NAME | oid::CHAR | oid::XID | oid::CID),
             Self::Array(element) => element.is_writable(),
             _ => true,
-        }
-    }
-}
-
-/// `decimal(p,s)` as DuckLake writes it.
-fn decimal(name: &str) -> Option<ColumnType> {
-    let (p, s) = name.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
-    let (p, s) = (p.trim().parse().ok()?, s.trim().parse().ok()?);
-    ((1..=38).contains(&p) && (0..=38).contains(&s)).then_some(ColumnType::Numeric(p, s))
-}
-
-/// DuckDB's name of a DuckLake scalar that Postgres lacks; other text is DuckDB's own already.
-fn other_in_duckdb(name: &str) -> String {
-    match name {
-        "int8" => "TINYINT",
-        "uint8" => "UTINYINT",
-        "uint16" => "USMALLINT",
-        "uint32" => "UINTEGER",
-        "uint64" => "UBIGINT",
-        "int128" => "HUGEINT",
-        "uint128" => "UHUGEINT",
-        "timetz" => "TIMETZ",
-        "timestamp_s" => "TIMESTAMP_S",
-        "timestamp_ms" => "TIMESTAMP_MS",
-        "timestamp_ns" => "TIMESTAMP_NS",
-        other => return other.to_owned(),
-    }
-    .to_owned()
-}
-
-/// The name Postgres' `format_type` gives: `character varying(20)`, `numeric(10,2)`, `integer[]`.
-impl fmt::Display for ColumnType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bool => f.write_str("boolean"),
-            Self::Int2 => f.write_str("smallint"),
-            Self::Int4 => f.write_str("integer"),
-            Self::Int8 => f.write_str("bigint"),
-            Self::Float4 => f.write_str("real"),
-            Self::Float8 => f.write_str("double precision"),
-            Self::Numeric(p, s) => write!(f, "numeric({p},{s})"),
-            Self::Text => f.write_str("text"),
-            Self::Varchar(None) => f.write_str("character varying"),
-            Self::Varchar(Some(n)) => write!(f, "character varying({n})"),
-            Self::Char(n) => write!(f, "character({n})"),
-            Self::Bytea => f.write_str("bytea"),
-            Self::Date => f.write_str("date"),
-            Self::Time => f.write_str("time without time zone"),
-            Self::Timestamp => f.write_str("timestamp without time zone"),
-            Self::Timestamptz => f.write_str("timestamp with time zone"),
-            Self::Interval => f.write_str("interval"),
-            Self::Uuid => f.write_str("uuid"),
-            Self::Json => f.write_str("json"),
-            Self::Jsonb => f.write_str("jsonb"),
-            Self::Array(element) => match **element {
-                Self::System(SystemType::Element(oid::INT2VECTOR)) => f.write_str("int2vector"),
-                Self::System(SystemType::Element(_)) => f.write_str("oidvector"),
-                _ => write!(f, "{element}[]"),
-            },
-            Self::System(ty) => f.write_str(ty.name()),
-            Self::Other(name) => f.write_str(name),
         }
     }
 }

@@ -67,6 +67,7 @@ fn lineitem() -> TableDef {
         default: None,
         initial_default: None,
         comment: None,
+        domain: None,
     });
     TableDef {
         id: TableId::new(1),

@@ -74,5 +74,6 @@ fn column(name: &str, ty: &ColumnType, n: i64) -> ColumnDef {
         default: None,
         initial_default: None,
         comment: None,
+        domain: None,
     }
 }

@@ -172,9 +172,11 @@ fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
         ColumnType::Float8 => (Physical::DOUBLE, None),
         ColumnType::Numeric(precision, scale) => return decimal(name, *precision, *scale, id),
         ColumnType::System(ty) => return scalar(name, &ty.base(), id),
-        ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Other(_) => {
-            (Physical::BYTE_ARRAY, Some(LogicalType::String))
-        }
+        ColumnType::Text
+        | ColumnType::Varchar(_)
+        | ColumnType::Char(_)
+        | ColumnType::Enum(_)
+        | ColumnType::Other(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
         ColumnType::Json | ColumnType::Jsonb => (Physical::BYTE_ARRAY, Some(LogicalType::Json)),
         ColumnType::Bytea => (Physical::BYTE_ARRAY, None),
         ColumnType::Date => (Physical::INT32, Some(LogicalType::Date)),

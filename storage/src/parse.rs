@@ -44,7 +44,7 @@ impl Scalar {
             ColumnType::Date | ColumnType::Timestamp => moment(text, false).map(Self::Moment),
             ColumnType::Timestamptz => moment(text, true).map(Self::Moment),
             ColumnType::Time => time(text).map(i128::from).map(Self::Moment),
-            ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_) => {
+            ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Enum(_) => {
                 Some(Self::Bytes(text.as_bytes().to_vec()))
             }
             ColumnType::Uuid => {

@@ -57,7 +57,6 @@ SELECT 1 = 1.0 AS a, '1' = 1 AS b, 'a' < 'B' AS c_locale;
 SELECT 'Z' < 'a' AS c_locale;
 -- differs: bit is not among the types of a lake
 SELECT 10::bit(4);
--- differs: pg_typeof gives text, there is no regtype
 SELECT pg_typeof(1) AS a, pg_typeof('x'::text) AS b;
 SELECT 'x' AS "Mixed Case", 1 AS lower;
 SELECT 1 AS a, 2 AS a;

@@ -11,6 +11,9 @@ use crate::harness::{
     wire::{Answer, CopyEnd, WireClient},
 };
 
+/// From here on Postgres numbers what users make.
+const FIRST_OWN_OID: u32 = 16_384;
+
 /// Sums of a run.
 #[derive(Debug, Default)]
 pub struct Summary {
@@ -129,7 +132,9 @@ fn compare(theirs: &[Answer], ours: &[Answer]) -> Option<String> {
         }
         differ("tag", format!("{:?}", a.tag), format!("{:?}", b.tag));
         let columns = |x: &Answer| {
-            let columns = x.columns.iter().flatten().map(|c| format!("{} {}", c.name, c.oid));
+            // Numbers of objects that users made are each server's own.
+            let own = |oid: u32| if oid >= FIRST_OWN_OID { "own".to_owned() } else { oid.to_string() };
+            let columns = x.columns.iter().flatten().map(|c| format!("{} {}", c.name, own(c.oid)));
             columns.collect::<Vec<_>>().join(", ")
         };
         differ("columns", columns(a), columns(b));

@@ -20,6 +20,7 @@ impl LakeSchema {
         for op in ops {
             schema.apply_one(op)?;
         }
+        schema.link_types();
         Ok(schema)
     }
 
@@ -96,6 +97,9 @@ impl LakeSchema {
                 self.table_mut(*table)?.indexes.retain(|i| i.uuid != *index);
                 Ok(())
             }
+            DdlOp::CreateType { uuid, schema, name, spec } => self.create_type(*uuid, *schema, name, spec),
+            DdlOp::AlterType { uuid, schema, name, spec } => self.alter_type(*uuid, *schema, name, spec),
+            DdlOp::DropType { uuid } => self.drop_type(*uuid),
             DdlOp::Comment { on, comment } => self.comment(on, comment.as_ref()),
         }
     }
@@ -119,7 +123,8 @@ impl LakeSchema {
         let schema = Arc::clone(self.schema_by_uuid(uuid)?);
         let used = self.tables.values().any(|t| t.schema_id == schema.id)
             || self.views.values().any(|v| v.schema_id == schema.id)
-            || self.sequences.values().any(|s| s.schema_id == schema.id);
+            || self.sequences.values().any(|s| s.schema_id == schema.id)
+            || self.types.values().any(|t| t.schema_id == schema.id);
         if used {
             return Err(Error::new(
                 ErrorKind::Invalid,
@@ -257,6 +262,7 @@ impl LakeSchema {
                 let missing = || Error::new(ErrorKind::NotFound, format!("constraint \"{name}\" does not exist"));
                 found.ok_or_else(missing)?.comment = comment;
             }
+            CommentTarget::Type(uuid) => return self.comment_type(*uuid, comment),
         }
         Ok(())
     }
@@ -279,7 +285,7 @@ impl LakeSchema {
         Ok(())
     }
 
-    fn schema_by_uuid(&self, uuid: Uuid) -> Result<&Arc<SchemaDef>> {
+    pub(super) fn schema_by_uuid(&self, uuid: Uuid) -> Result<&Arc<SchemaDef>> {
         self.schemas
             .values()
             .find(|s| s.uuid == uuid)

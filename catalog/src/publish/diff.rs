@@ -71,6 +71,7 @@ pub(super) fn diff(old: &LakeSchema, new: &LakeSchema, at: SnapshotId) -> Result
         }
     }
     sequences(&mut out, old, new, at)?;
+    types(&mut out, old, new, at)?;
     for id in old.tables.keys().filter(|id| !new.tables.contains_key(id)) {
         drop_table(&mut out, id.get(), at);
     }
@@ -116,6 +117,24 @@ fn sequences(out: &mut Diff, old: &LakeSchema, new: &LakeSchema, at: SnapshotId)
             "INSERT INTO @duckmesh_sequence(sequence_id, sequence_uuid, begin_snapshot, schema_id, name, definition)
              VALUES ($1, $2, $3, $4, $5, $6)",
             params![*id, after.uuid, at, after.schema_id, &after.name, definition],
+        );
+    }
+    Ok(())
+}
+
+/// Types of users are our own as well.
+fn types(out: &mut Diff, old: &LakeSchema, new: &LakeSchema, at: SnapshotId) -> Result<()> {
+    for (id, _) in old.types.iter().filter(|(id, before)| new.types.get(id) != Some(*before)) {
+        out.push_one(
+            "UPDATE @duckmesh_type SET end_snapshot = $1 WHERE type_id = $2 AND end_snapshot IS NULL",
+            params![at, *id],
+        );
+    }
+    for (id, after) in new.types.iter().filter(|(id, after)| old.types.get(id) != Some(*after)) {
+        out.push(
+            "INSERT INTO @duckmesh_type(type_id, type_uuid, begin_snapshot, schema_id, name, definition)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            params![*id, after.uuid, at, after.schema_id, &after.name, crate::user_types::write(after)?],
         );
     }
     Ok(())
@@ -233,7 +252,7 @@ fn alter_columns(out: &mut Diff, old: &TableDef, new: &TableDef, at: SnapshotId)
         }
         changed |= alter_column(out, new, before, column, at);
         let (was, is) = (columns::tags(before), columns::tags(column));
-        for key in [columns::TYPE, columns::DEFAULT, columns::GENERATED, COMMENT] {
+        for key in [columns::TYPE, columns::DEFAULT, columns::GENERATED, columns::DOMAIN, COMMENT] {
             let find = |tags: &[(&str, String)]| tags.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
             set_column_tag(out, new, column, key, find(&was).as_ref(), find(&is).as_ref(), at);
         }

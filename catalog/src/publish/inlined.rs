@@ -73,6 +73,7 @@ fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
             ColumnType::Text
             | ColumnType::Varchar(_)
             | ColumnType::Char(_)
+            | ColumnType::Enum(_)
             | ColumnType::Json
             | ColumnType::Jsonb
             | ColumnType::Bytea => "BYTEA",

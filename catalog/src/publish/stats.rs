@@ -102,6 +102,7 @@ pub(crate) fn compare(ty: &ColumnType, a: &str, b: &str) -> Option<Ordering> {
         ColumnType::Text
         | ColumnType::Varchar(_)
         | ColumnType::Char(_)
+        | ColumnType::Enum(_)
         | ColumnType::Json
         | ColumnType::Jsonb
         | ColumnType::Time => Some(a.cmp(b)),

@@ -48,6 +48,7 @@ from! {
     crate::ids::TableId => v Self::Int(v.get()),
     crate::ids::ViewId => v Self::Int(v.get()),
     crate::ids::SequenceId => v Self::Int(v.get()),
+    crate::ids::TypeId => v Self::Int(v.get()),
     crate::ids::ColumnId => v Self::Int(v.get()),
     crate::ids::FileId => v Self::Int(v.get()),
     crate::ids::SnapshotId => v Self::Int(v.get()),

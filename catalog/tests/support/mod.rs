@@ -144,6 +144,7 @@ pub fn column(id: i64, name: &str, ty: ColumnType) -> ColumnDef {
         default: None,
         initial_default: None,
         comment: None,
+        domain: None,
     }
 }
 
@@ -300,6 +301,7 @@ pub fn ddl_errors() {
         schemas: [("main".to_owned(), Arc::new(schema))].into(),
         tables: Default::default(),
         sequences: Default::default(),
+        types: Default::default(),
         views: Default::default(),
     };
     let table = |n, name: &str, columns| DdlOp::CreateTable {

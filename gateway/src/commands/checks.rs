@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use arrow::array::RecordBatch;
-use duckmesh_catalog::{ColumnDef, ColumnId, ConstraintKind, TableDef};
+use duckmesh_catalog::{ColumnDef, ColumnId, ConstraintKind, LakeSchema, TableDef};
 
 use super::{render, row_buffer::Rows, select, tables};
 use crate::{
@@ -50,25 +50,33 @@ pub fn first_null(
     Some((row, error))
 }
 
-/// Whether a table has CHECK constraints.
+/// Whether a table has CHECK constraints, its columns' domains counted.
 #[must_use]
 pub fn has_checks(table: &TableDef) -> bool {
     table.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::Check { .. }))
+        || table.columns.iter().any(|c| c.domain.is_some())
 }
 
 /// Fails if a row is false for a CHECK constraint. All rows are looked at in one query for each constraint.
 ///
 /// # Errors
 /// 23514, or what evaluating an expression gives.
-pub async fn check(session: &ClientSession, table: &Arc<TableDef>, rows: &Rows) -> PgResult<()> {
+pub async fn check(session: &ClientSession, schema: &LakeSchema, table: &Arc<TableDef>, rows: &Rows) -> PgResult<()> {
     if !has_checks(table) || rows.count == 0 {
         return Ok(());
     }
-    let compiled = {
-        let (table, context) = (table.clone(), session.plan_context(&Pin::nothing(), &[]));
-        sql::thread::run(move || sql::check::compile(&table, &context)).await?
+    let (tests, compiled) = {
+        let (table, context) = (table.clone(), session.plan_context(&Pin::types_of(schema), &[]));
+        let compile = move || Ok((sql::domain::compile(&table, &context)?, sql::check::compile(&table, &context)?));
+        sql::thread::run(compile).await?
     };
     let (files, _scratch) = rows.files(&session.lake, table).await?;
+    for test in tests {
+        let condition = render::sql(session, &test.sql, &[], None)?;
+        if failing(session, table, &files, &condition).await?.is_some() {
+            return Err(test.error);
+        }
+    }
     for check in compiled {
         let condition = render::sql(session, &check.sql, &[], None)?;
         if let Some(failing) = failing(session, table, &files, &condition).await? {

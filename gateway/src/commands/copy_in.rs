@@ -169,7 +169,7 @@ pub async fn finish(session: &mut ClientSession, copy: CopyIn) -> PgResult<Strin
     if !rows.staged.is_empty() {
         crate::memory::give_back_soon();
     }
-    checks::check(session, &plan.table, &rows).await?;
+    checks::check(session, &schema, &plan.table, &rows).await?;
     if !rejected.is_empty() {
         rows.parts.push(Part::Rejected(rejected));
     }

@@ -130,6 +130,7 @@ fn columns(plan: &CreateTableAsPlan, described: &[ResultColumn]) -> PgResult<Vec
             default: None,
             initial_default: None,
             comment: None,
+            domain: None,
         });
         next += if is_array { 2 } else { 1 };
     }

@@ -40,7 +40,7 @@ pub async fn column(
         let per_row = PerRow::of(session, schema, column).await?;
         return per_row.ok_or_else(|| PgError::internal("a default without its number"))?.rows(rows).await;
     }
-    match program(session, column).await? {
+    match program(session, schema, column).await? {
         DefaultProgram::Null => (0..rows).for_each(|_| builder.append_null()),
         DefaultProgram::Constant(text) => {
             for _ in 0..rows {
@@ -148,13 +148,17 @@ pub fn numbers(numbers: &[i64], ty: &ColumnType, ctx: &ValueContext) -> PgResult
     Ok(builder.finish())
 }
 
-async fn program(session: &ClientSession, column: &ColumnDef) -> PgResult<DefaultProgram> {
-    match &column.default {
+async fn program(session: &ClientSession, schema: &LakeSchema, column: &ColumnDef) -> PgResult<DefaultProgram> {
+    let of_domain = match (&column.default, column.domain) {
+        (None, Some(domain)) => sql::domain::default(schema, domain),
+        _ => None,
+    };
+    match column.default.as_ref().or(of_domain.as_ref()) {
         None | Some(DefaultValue::Generated(_)) => Ok(DefaultProgram::Null),
         Some(DefaultValue::Literal(text)) => Ok(DefaultProgram::Constant(text.clone())),
         Some(DefaultValue::Expression(text)) => {
             let (text, ty) = (text.clone(), column.ty.clone());
-            let context = session.plan_context(&Pin::nothing(), &[]);
+            let context = session.plan_context(&Pin::types_of(schema), &[]);
             sql::thread::run(move || sql::default::compile(&text, &ty, &context)).await
         }
     }
@@ -211,7 +215,7 @@ impl PerRow {
             let found = names.iter().map(|name| sql::sequence::resolve(name, schema, &path));
             return Ok(Some(Self::computed(session, expression, &column.ty, found.collect::<PgResult<_>>()?)));
         }
-        Ok(match program(session, column).await? {
+        Ok(match program(session, schema, column).await? {
             DefaultProgram::RandomUuid => {
                 Some(Self { expression: None, ..Self::computed(session, String::new(), &column.ty, Vec::new()) })
             }
@@ -263,7 +267,7 @@ impl PerRow {
             }
             from = format!("(SELECT {} FROM {from}) AS \"numbers\"", columns.join(", "));
         }
-        let sql = format!("SELECT CAST({expression} AS {}) AS v FROM {from}", self.ty.duckdb());
+        let sql = format!("SELECT {} AS v FROM {from}", self.ty.cast(expression));
         let mut stream = self.aside.query(sql, Vec::new()).await?;
         let mut pieces = Vec::new();
         while let Some(batch) = self.aside.stoppable(stream.next()).await? {

@@ -201,7 +201,7 @@ async fn rows(
         }
     }
     let rows = buffer.finish().await?;
-    checks::check(session, table, &rows).await?;
+    checks::check(session, schema, table, &rows).await?;
     Ok(rows)
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use duckmesh_catalog::user_types::FIRST_OBJECT_OID;
+
 use crate::{
     session::ClientSession,
     sql::plan::{ParamType, SessionValue, SqlPart},
@@ -40,8 +42,12 @@ fn parameter(session: &ClientSession, index: usize, types: &[ParamType], params:
     let missing = || PgError::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${}", index + 1));
     let ty = types.get(index).ok_or_else(missing)?;
     // Describing needs the type only.
-    let Some(params) = params else { return Ok(format!("CAST(NULL AS {})", ty.ty.duckdb())) };
+    let Some(params) = params else { return Ok(ty.ty.cast("NULL")) };
     let ctx = session.value_context();
+    // A user's type has a number that says nothing by itself.
+    if ty.oid >= FIRST_OBJECT_OID {
+        return value::literal_as(&ty.ty, parameter_value(params, index).ok_or_else(missing)?, &ctx);
+    }
     value::literal(ty.oid, parameter_value(params, index).ok_or_else(missing)?, &ctx)
 }
 

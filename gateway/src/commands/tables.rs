@@ -8,7 +8,7 @@ use std::{
 };
 
 use duckmesh_catalog::{
-    ColumnDef, ColumnType, SnapshotId, TableDef,
+    ColumnDef, ColumnType, EnumRef, SnapshotId, TableDef,
     files::{DataFile, InlinedRows, TableFiles},
 };
 use duckmesh_storage::{ColumnPredicate, Comparison, ROW_SNAPSHOT_FIELD, Ranges, Test, prune};
@@ -273,6 +273,14 @@ fn test(session: &ClientSession, column: &ColumnDef, filter: &ColumnFilter, para
     let values = values?;
     let compare = |op| Some(Test::Compare(op, values.first()?.clone()?));
     match filter.op {
+        // Older rows have the text that the label had then.
+        FilterOp::Eq | FilterOp::In if matches!(&column.ty, ColumnType::Enum(_)) => {
+            let ColumnType::Enum(of) = &column.ty else { return None };
+            let now: Vec<String> = values.into_iter().flatten().collect();
+            let old = of.former().filter(|(_, label)| now.iter().any(|n| n == label)).map(|(old, _)| old.to_owned());
+            let old: Vec<String> = old.collect();
+            Some(Test::In(now.into_iter().chain(old).collect()))
+        }
         FilterOp::Eq => compare(Comparison::Eq),
         FilterOp::Lt => compare(Comparison::Lt),
         FilterOp::LtEq => compare(Comparison::Le),
@@ -330,7 +338,42 @@ fn relation(name: &str, table: &TableDef, sources: &[Source]) -> Relation {
 }
 
 fn names(table: &TableDef) -> String {
-    table.columns.iter().map(|c| quote(&c.name)).collect::<Vec<_>>().join(", ")
+    let shown = |c: &ColumnDef| match labelled(&c.ty, &quote(&c.name)) {
+        Some(sql) => format!("{sql} AS {}", quote(&c.name)),
+        None => quote(&c.name),
+    };
+    table.columns.iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
+/// An enum's text as it lies in a file, as the engine's enum: labels that were renamed since have their name of now.
+fn labelled(ty: &ColumnType, sql: &str) -> Option<String> {
+    match ty {
+        ColumnType::Enum(of) => Some(format!("CAST({} AS {})", now_called(of, sql), ty.duckdb())),
+        ColumnType::Array(element) => match &**element {
+            ColumnType::Enum(of) if of.former().next().is_some() => {
+                let each = now_called(of, "label");
+                Some(format!("CAST(list_transform({sql}, lambda label: {each}) AS {})", ty.duckdb()))
+            }
+            ColumnType::Enum(_) => Some(format!("CAST({sql} AS {})", ty.duckdb())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn now_called(of: &EnumRef, sql: &str) -> String {
+    let renamed: Vec<String> =
+        of.former().map(|(old, now)| format!(" WHEN {} THEN {}", literal(old), literal(now))).collect();
+    if renamed.is_empty() { sql.to_owned() } else { format!("(CASE {sql}{} ELSE {sql} END)", renamed.concat()) }
+}
+
+/// The engine's type of a column as it lies in a file.
+fn held(ty: &ColumnType) -> String {
+    match ty {
+        ColumnType::Enum(_) => ColumnType::Text.duckdb(),
+        ColumnType::Array(element) => format!("{}[]", held(element)),
+        other => other.duckdb(),
+    }
 }
 
 /// Files that have the table's columns under their names. Read by name DuckDB knows their statistics, from which it
@@ -355,6 +398,7 @@ fn plain_column(ty: &ColumnType, quoted: &str) -> String {
         | ColumnType::Float8
         | ColumnType::Text
         | ColumnType::Date => quoted.to_owned(),
+        _ if labelled(ty, quoted).is_some() => format!("{} AS {quoted}", labelled(ty, quoted).unwrap_or_default()),
         _ => format!("CAST({quoted} AS {}) AS {quoted}", ty.duckdb()),
     }
 }
@@ -403,7 +447,7 @@ fn schema(table: &TableDef, with_row_snapshot: bool) -> String {
             "{comma}{}: {{name: {}, type: {}, default_value: {default}}}",
             column.id,
             literal(&column.name),
-            literal(&column.ty.duckdb()),
+            literal(&held(&column.ty)),
         );
     }
     if with_row_snapshot {

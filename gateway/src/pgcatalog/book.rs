@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use duckmesh_catalog::{
     ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, DefaultValue, IndexDef, IndexedBy, LakeSchema,
-    SchemaId, SequenceDef, TableDef, TableId, ViewDef, schema::DEFAULT_SCHEMA,
+    SchemaId, SequenceDef, TableDef, TableId, TypeDef, ViewDef, schema::DEFAULT_SCHEMA,
 };
 
 use super::{oids, shapes};
@@ -55,6 +55,8 @@ pub enum Source<'a> {
     Index(&'a IndexDef),
     /// The lake's sequence.
     Sequence(&'a SequenceDef),
+    /// A composite type, by its oid.
+    Composite(u32),
 }
 
 /// A column.
@@ -70,6 +72,8 @@ pub struct Column<'a> {
     pub comment: Option<&'a str>,
     /// The sequence of an identity column.
     pub identity: Option<&'a SequenceDef>,
+    /// The domain it was declared with.
+    pub domain: Option<&'a TypeDef>,
 }
 
 /// A constraint.
@@ -155,6 +159,7 @@ fn system_column(column: &'static shapes::ShapeColumn, num: i16) -> Column<'stat
         ty: None,
         comment: None,
         identity: None,
+        domain: None,
     }
 }
 
@@ -207,6 +212,8 @@ impl<'a> Book<'a> {
                 source: Source::Sequence(sequence),
             });
         }
+        let composites = super::relations::composites(&book);
+        book.relations.extend(composites);
         book
     }
 
@@ -230,7 +237,10 @@ impl<'a> Book<'a> {
                 .iter()
                 .map(|c| {
                     let identity = self.schema.identity(table.uuid, c.id).map(std::convert::AsRef::as_ref);
-                    Column { identity, ..table_column(c) }
+                    let domain = c.domain.and_then(|uuid| self.schema.type_by_uuid(uuid)).map(AsRef::as_ref);
+                    let column = table_column(c);
+                    let type_oid = domain.map_or(column.type_oid, TypeDef::oid);
+                    Column { identity, domain, type_oid, ..column }
                 })
                 .collect(),
             source: Source::Table(table),
@@ -341,6 +351,7 @@ fn table_column(column: &ColumnDef) -> Column<'_> {
         ty: Some(&column.ty),
         comment: column.comment.as_deref(),
         identity: None,
+        domain: None,
     }
 }
 
@@ -365,6 +376,11 @@ fn sequence_columns<'a>() -> Vec<Column<'a>> {
     ]
 }
 
+/// A field of a composite type.
+pub fn field<'a>(name: &'a str, ty: &'a ColumnType, num: i16) -> Column<'a> {
+    Column { typmod: ty.typmod(), ..view_column(name, ty, num) }
+}
+
 fn view_column<'a>(name: &'a str, ty: &'a ColumnType, num: i16) -> Column<'a> {
     Column {
         name,
@@ -377,5 +393,6 @@ fn view_column<'a>(name: &'a str, ty: &'a ColumnType, num: i16) -> Column<'a> {
         ty: Some(ty),
         comment: None,
         identity: None,
+        domain: None,
     }
 }

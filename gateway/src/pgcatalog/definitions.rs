@@ -222,6 +222,10 @@ pub fn default(default: &DefaultValue, ty: &ColumnType) -> String {
         }
         T::Bytea => typed(&format!("\\x{}", text.to_ascii_lowercase()), "bytea"),
         T::Char(_) => typed(text, "bpchar"),
+        T::Enum(of) => {
+            let now = of.former().find(|(old, _)| *old == text.as_str()).map_or(text.as_str(), |(_, now)| now);
+            typed(now, &of.to_string())
+        }
         _ => typed(text, &base_name(ty)),
     }
 }

@@ -8,9 +8,7 @@ use std::collections::HashSet;
 use duckmesh_catalog::{ColumnId, LakeId, LakeSchema, SchemaId, SequenceId, TableId, ViewId, schema::DEFAULT_SCHEMA};
 
 /// Postgres gives oids from here to objects of users.
-pub const FIRST_OWN: u32 = 16_384;
-/// Above: hashed oids. Below: DuckLake ids.
-const ID_MAX: u32 = 0x3fff_ffff - FIRST_OWN;
+pub const FIRST_OWN: u32 = duckmesh_catalog::user_types::FIRST_OBJECT_OID;
 
 /// `pg_catalog`
 pub const PG_CATALOG: u32 = 11;
@@ -45,8 +43,7 @@ pub fn access_method(name: &str) -> u32 {
 }
 
 fn from_id(id: i64) -> u32 {
-    // A lake that made a billion objects shows the further ones under one oid.
-    FIRST_OWN + u32::try_from(id).unwrap_or(ID_MAX).min(ID_MAX)
+    duckmesh_catalog::user_types::object_oid(id)
 }
 
 /// Of a schema.
@@ -94,6 +91,18 @@ pub fn sequence(id: SequenceId) -> u32 {
     from_id(id.get())
 }
 
+/// Of the type of a relation's rows: above all relations, for lakes that made fewer than 250 million objects.
+#[must_use]
+pub fn row_type(relation: u32) -> u32 {
+    0x2000_0000 | (relation & 0x0fff_ffff)
+}
+
+/// Of the type of arrays of them.
+#[must_use]
+pub fn row_array(relation: u32) -> u32 {
+    0x3000_0000 | (relation & 0x0fff_ffff)
+}
+
 /// Of a lake as a database.
 #[must_use]
 pub fn database(id: LakeId) -> u32 {
@@ -124,6 +133,12 @@ impl Range {
     #[must_use]
     pub fn constraints() -> Self {
         Self { start: 0x8000_0000, given: HashSet::new() }
+    }
+
+    /// For constraints of domains: among those of tables, whose ids a domain's never is.
+    #[must_use]
+    pub fn domain_checks() -> Self {
+        Self::constraints()
     }
 
     /// For indexes.

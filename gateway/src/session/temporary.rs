@@ -454,7 +454,8 @@ fn target(op: &DdlOp) -> (Uuid, Option<Uuid>) {
     match op {
         DdlOp::CreateTable { uuid, schema, .. }
         | DdlOp::CreateView { uuid, schema, .. }
-        | DdlOp::CreateSequence { uuid, schema, .. } => (*uuid, Some(*schema)),
+        | DdlOp::CreateSequence { uuid, schema, .. }
+        | DdlOp::CreateType { uuid, schema, .. } => (*uuid, Some(*schema)),
         DdlOp::CreateSchema { uuid, .. }
         | DdlOp::DropSchema { uuid }
         | DdlOp::DropTable { uuid }
@@ -462,7 +463,9 @@ fn target(op: &DdlOp) -> (Uuid, Option<Uuid>) {
         | DdlOp::DropView { uuid }
         | DdlOp::RenameView { uuid, .. }
         | DdlOp::AlterSequence { uuid, .. }
-        | DdlOp::DropSequence { uuid } => (*uuid, None),
+        | DdlOp::DropSequence { uuid }
+        | DdlOp::AlterType { uuid, .. }
+        | DdlOp::DropType { uuid } => (*uuid, None),
         DdlOp::AddColumn { table, .. }
         | DdlOp::DropColumn { table, .. }
         | DdlOp::RenameColumn { table, .. }
@@ -480,7 +483,8 @@ fn target(op: &DdlOp) -> (Uuid, Option<Uuid>) {
             | CommentTarget::Table(uuid)
             | CommentTarget::Column(uuid, _)
             | CommentTarget::Constraint(uuid, _)
-            | CommentTarget::View(uuid) => (*uuid, None),
+            | CommentTarget::View(uuid)
+            | CommentTarget::Type(uuid) => (*uuid, None),
         },
     }
 }

@@ -73,6 +73,15 @@ pub struct Pin {
 }
 
 impl Pin {
+    /// For expressions that may name types of a schema, and no table.
+    #[must_use]
+    pub fn types_of(schema: &LakeSchema) -> Self {
+        let nothing = Self::nothing();
+        let known =
+            LakeSchema { schemas: schema.schemas.clone(), types: schema.types.clone(), ..(*nothing.schema).clone() };
+        Self { schema: Arc::new(known), ..nothing }
+    }
+
     /// For statements that look at nothing: no schema, no snapshot.
     #[must_use]
     pub fn nothing() -> Self {
@@ -85,6 +94,7 @@ impl Pin {
             tables: Default::default(),
             views: Default::default(),
             sequences: Default::default(),
+            types: Default::default(),
         });
         let snapshot = SnapshotInfo {
             id: SnapshotId::new(0),

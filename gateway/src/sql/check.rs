@@ -54,6 +54,7 @@ pub fn compile_with_numbers(
         default: None,
         initial_default: None,
         comment: None,
+        domain: None,
     };
     let table = TableDef {
         id: TableId::new(0),

@@ -52,7 +52,7 @@ pub fn compile(expression: &str, ty: &ColumnType, ctx: &PlanContext) -> PgResult
     {
         return Ok(DefaultProgram::Session(value.clone()));
     }
-    let sql = format!("CAST({} AS {})", ex.sql, ty.duckdb());
+    let sql = ty.cast(&ex.sql);
     Ok(DefaultProgram::Expression(rewriter.parts(&sql)?))
 }
 
@@ -63,7 +63,11 @@ pub(super) fn value(rewriter: &mut Rewriter<'_>, table: &TableDef, column: &Colu
         let text = super::sequence::default_text(space, &sequence.name);
         return rewriter.expr(&parse::expression(&text)?);
     }
-    match &column.default {
+    let of_domain = match (&column.default, column.domain) {
+        (None, Some(domain)) => super::domain::default(&rewriter.ctx.schema, domain),
+        _ => None,
+    };
+    match column.default.as_ref().or(of_domain.as_ref()) {
         // What it is computed from is known once the row is.
         None | Some(DefaultValue::Generated(_)) => {
             let mut ex = Ex::plain("NULL", None);

@@ -9,7 +9,7 @@ use super::{
     parse::Overriding,
     plan::{Cell, InsertPlan, InsertSource, Plan, PlanContext, Returning},
     quote,
-    rewrite::{Column, Relation, Rewriter, Scope, Target, assignable, of_oid, shown, table_columns},
+    rewrite::{Column, Relation, Rewriter, Scope, Target, assignable, shown, table_columns},
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -430,7 +430,7 @@ fn param(
         }
         Some(oid) if oid == column.ty.oid() => Ok(Some(Cell::Param(index))),
         Some(oid) => {
-            let ty = of_oid(oid).unwrap_or(ColumnType::Text);
+            let ty = super::user_type::of_oid(oid, rewriter.ctx).unwrap_or(ColumnType::Text);
             if !assignable(&ty, &column.ty) {
                 return Err(mismatch(column, &shown(&ty), ex.position));
             }
@@ -468,7 +468,7 @@ fn computed<'t>(
                 rewriter.expr(expr)?
             };
             let ex = rewriter.assign(ex, &column.ty, &column.name, at)?;
-            cells.push(format!("CAST({} AS {})", ex.sql, column.ty.duckdb()));
+            cells.push(column.ty.cast(&ex.sql));
         }
         rows.push(format!("({})", cells.join(", ")));
     }

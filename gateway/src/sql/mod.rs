@@ -9,6 +9,7 @@ pub mod statement;
 pub mod thread;
 
 mod dispatch;
+mod typed_string;
 
 pub mod query;
 
@@ -17,12 +18,14 @@ pub mod insert;
 pub mod check;
 pub mod default;
 pub mod deparse;
+pub mod domain;
 pub mod value_place;
 pub mod view;
 
 pub mod explain;
 
 pub mod types;
+pub mod user_type;
 
 pub mod scan;
 

@@ -13,7 +13,7 @@ use sqlparser::{
 use super::{
     position,
     statement::{Statement, Text, Tree},
-    thread,
+    thread, typed_string,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -216,6 +216,8 @@ fn one(
     }
     if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) {
         identity_options(&mut tokens);
+    } else {
+        typed_string::as_casts(&mut tokens);
     }
     // `TABLE t` is `SELECT * FROM t`; positions stay.
     if first == Some(Keyword::TABLE)

@@ -40,6 +40,7 @@ fn context() -> PlanContext {
             default: None,
             initial_default: None,
             comment: None,
+            domain: None,
         })
         .collect();
     let table = TableDef {
@@ -72,6 +73,7 @@ fn context() -> PlanContext {
             tables: BTreeMap::from([(table.id, Arc::new(table))]),
             views: BTreeMap::new(),
             sequences: Default::default(),
+            types: Default::default(),
         }),
         search_path: vec!["public".into()],
         param_types: Vec::new(),

@@ -8,6 +8,7 @@ use super::{
     plan::{PlanContext, QueryPlan, SessionValue},
     quote,
     rewrite::{Audience, Rewriter, Target},
+    user_type,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -103,6 +104,16 @@ impl VisitorMut for Qualify<'_> {
         };
         let quoted = |name: String| ObjectNamePart::Identifier(Ident::with_quote('"', name));
         *relation = ObjectName(vec![quoted(schema), quoted(name)]);
+        ControlFlow::Continue(())
+    }
+
+    /// Types that users made get their schema too.
+    fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<PgError> {
+        match expr {
+            ast::Expr::Cast { data_type, .. } => user_type::qualify(data_type, self.rewriter.ctx),
+            ast::Expr::TypedString(typed) => user_type::qualify(&mut typed.data_type, self.rewriter.ctx),
+            _ => {}
+        }
         ControlFlow::Continue(())
     }
 }

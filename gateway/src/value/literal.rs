@@ -116,7 +116,7 @@ pub fn literal_as(ty: &ColumnType, param: Param<'_>, ctx: &ValueContext) -> PgRe
 }
 
 fn null(ty: &ColumnType) -> String {
-    format!("CAST(NULL AS {})", ty.duckdb())
+    ty.cast("NULL")
 }
 
 fn quoted(text: &str) -> String {
@@ -155,13 +155,13 @@ pub fn sql_literal(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<St
     }
     if let ColumnType::Array(element) = ty {
         let elements = list_at(array, row)?;
-        let mut text = "CAST([".to_owned();
+        let mut text = "[".to_owned();
         for i in 0..elements.len() {
             text.push_str(if i == 0 { "" } else { ", " });
             text.push_str(&sql_literal(element, &elements, i)?);
         }
-        let _ = write!(text, "] AS {})", ty.duckdb());
-        return Ok(text);
+        text.push(']');
+        return Ok(ty.cast(&text));
     }
     if *ty == ColumnType::Interval {
         let value = array

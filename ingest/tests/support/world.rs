@@ -142,6 +142,7 @@ pub fn column(id: i64, name: &str, ty: ColumnType) -> ColumnDef {
         default: None,
         initial_default: None,
         comment: None,
+        domain: None,
     }
 }
 

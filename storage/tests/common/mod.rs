@@ -29,6 +29,7 @@ pub fn table(columns: &[(&str, ColumnType)]) -> TableDef {
                 default: None,
                 initial_default: None,
                 comment: None,
+                domain: None,
             }
         })
         .collect();

@@ -91,12 +91,32 @@ async def copies(connection, now):
     await connection.execute("DROP TABLE apc")
 
 
+async def enums(connection):
+    await connection.execute("CREATE TYPE apg_mood AS ENUM ('sad', 'ok', 'happy')")
+    await connection.execute("CREATE DOMAIN apg_small AS int CHECK (VALUE < 100)")
+    await connection.execute("CREATE TABLE apg_people (id int, mood apg_mood, moods apg_mood[], small apg_small)")
+    row = (1, "happy", ["sad", None, "ok"], 5)
+    await connection.execute("INSERT INTO apg_people VALUES ($1, $2, $3, $4)", *row)
+    equal(tuple(await connection.fetchrow("SELECT * FROM apg_people WHERE mood = $1", "happy")), row)
+    statement = await connection.prepare("SELECT mood FROM apg_people WHERE mood > $1 AND moods @> $2")
+    equal([(p.name, p.kind) for p in statement.get_parameters()], [("apg_mood", "scalar"), ("apg_mood[]", "array")])
+    equal(await statement.fetchval("sad", ["ok"]), "happy")
+    await connection.copy_records_to_table("apg_people", records=[(2, "sad", [], None)])
+    equal([r[0] for r in await connection.fetch("SELECT mood FROM apg_people ORDER BY mood DESC")], ["happy", "sad"])
+    await fails("22P02", connection.execute("INSERT INTO apg_people VALUES ($1, $2)", 1, "none"))
+    await fails("23514", connection.execute("INSERT INTO apg_people (small) VALUES ($1)", 100))
+    await connection.execute("DROP TABLE apg_people")
+    await connection.execute("DROP TYPE apg_mood")
+    await connection.execute("DROP DOMAIN apg_small")
+
+
 async def main():
     connection = await asyncpg.connect(host=HOST, port=PORT, database=DATABASE, user=USER)
     await connection.execute("CREATE TABLE apg (id bigint PRIMARY KEY, name varchar(20), amount numeric, at timestamptz)")
     did("connect", "create")
     await introspect(connection)
     did("introspect")
+    await enums(connection)
     await codecs(connection)
     await unknown(connection)
     await pool()

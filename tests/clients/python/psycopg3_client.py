@@ -4,11 +4,13 @@ import asyncio
 import uuid
 from datetime import date, datetime, timezone
 from decimal import Decimal
+from enum import Enum
 
 import psycopg
 from place import DATABASE, HOST, LONG, PORT, USER, did, equal, fails, later
 from psycopg.rows import dict_row
 from psycopg.types import TypeInfo
+from psycopg.types.enum import EnumInfo, register_enum
 
 WHERE = f"host={HOST} port={PORT} dbname={DATABASE} user={USER}"
 
@@ -38,6 +40,46 @@ def values(connection):
     for binary in (False, True):
         found = connection.execute("SELECT * FROM p3 WHERE id = %s", (7,), binary=binary).fetchone()
         equal(found, wanted)
+
+
+def enums(connection):
+    connection.execute("CREATE TYPE p3_mood AS ENUM ('sad', 'ok', 'very happy')")
+    connection.execute("CREATE DOMAIN p3_small AS int CHECK (VALUE < 100)")
+    connection.execute("CREATE TABLE p3_people (id int, mood p3_mood, all_moods p3_mood[], small p3_small)")
+    info = EnumInfo.fetch(connection, "p3_mood")
+    equal(info.labels, ["sad", "ok", "very happy"])
+    wanted = Enum("Mood", {label.upper(): label for label in info.labels})
+    register_enum(info, connection, wanted, mapping=[(m, m.value) for m in wanted])
+    moods = list(wanted)
+    row = (1, moods[2], [moods[0], None, moods[1]], 7)
+    connection.execute("INSERT INTO p3_people VALUES (%s, %s, %s, %s)", row)
+    connection.execute("INSERT INTO p3_people VALUES (%b, %b, %b, %b)", (2, *row[1:]))
+    for binary in (False, True):
+        found = connection.execute("SELECT * FROM p3_people ORDER BY id", binary=binary).fetchall()
+        equal(found, [row, (2, *row[1:])])
+        found = connection.execute("SELECT id FROM p3_people WHERE mood = %s AND mood = ANY(%s) ORDER BY id", (moods[2], moods)).fetchall()
+        equal(found, [(1,), (2,)])
+    equal(connection.execute("SELECT max(mood), small FROM p3_people GROUP BY small").fetchall(), [(moods[2], 7)])
+    fails("22P02", state, lambda: connection.execute("INSERT INTO p3_people VALUES (1, 'x')"))
+    fails("23514", state, lambda: connection.execute("INSERT INTO p3_people (small) VALUES (%s)", (100,)))
+    for how, options in (("text", ""), ("csv", ""), ("binary", "")):
+        with connection.cursor() as cursor:
+            with cursor.copy(f"COPY (SELECT * FROM p3_people WHERE id = 1) TO STDOUT (FORMAT {how})") as out:
+                data = b"".join(out)
+            with cursor.copy(f"COPY p3_people FROM STDIN (FORMAT {how})") as into:
+                into.write(data)
+    equal(connection.execute("SELECT count(*) FROM p3_people WHERE all_moods[1] = 'sad' AND id = 1").fetchone(), (8,))
+    copy = lambda data: lambda: copied(connection, "COPY p3_people FROM STDIN", data)
+    fails("22P02", state, copy(b"1\tnone\t{}\t1\n"))
+    fails("23514", state, copy(b"1\tok\t{}\t100\n"))
+    connection.execute("DROP TABLE p3_people")
+    connection.execute("DROP DOMAIN p3_small")
+    connection.execute("DROP TYPE p3_mood")
+
+
+def copied(connection, command, data):
+    with connection.cursor() as cursor, cursor.copy(command) as into:
+        into.write(data)
 
 
 def pipeline(connection):
@@ -95,6 +137,8 @@ def main():
         did("introspect")
         values(connection)
         did("insert", "parameters")
+        enums(connection)
+        enums(connection)
         pipeline(connection)
         copy(connection)
         did("bulk")

@@ -15,10 +15,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from place import DATABASE, HOST, LONG, PORT, USER, did, equal, later
 from sqlalchemy import (
-    ARRAY, JSON, BigInteger, Boolean, CheckConstraint, Column, Date, DateTime, Float, ForeignKey, Identity, Integer,
+    ARRAY, JSON, BigInteger, Boolean, CheckConstraint, Column, Date, DateTime, Enum, Float, ForeignKey, Identity, Integer,
     Interval, LargeBinary, REAL, MetaData, Numeric, Sequence, SmallInteger, String, Table, Text, Time, UniqueConstraint, Uuid, any_, create_engine,
     func, insert, inspect, select, text,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import CHAR, JSONB, TIMESTAMP
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -218,6 +219,27 @@ def values(engine, table):
         equal(connection.execute(select(table.c.a).where(table.c.r["b"].as_integer() == 1, 3 == any_(table.c.s))).scalar_one(), 1)
 
 
+def enums(engine):
+    mood = Enum("sad", "ok", "happy", name="sa_mood")
+    people = Table("sa_people", MetaData(), Column("id", Integer), Column("mood", mood), Column("moods", postgresql.ARRAY(mood)))
+    with engine.begin() as connection:
+        people.create(connection)
+        connection.execute(insert(people), [{"id": 1, "mood": "happy", "moods": ["sad", "ok"]}, {"id": 2, "mood": "sad", "moods": None}])
+    with engine.connect() as connection:
+        rows = connection.execute(select(people.c.id, people.c.moods).where(people.c.mood > "sad").order_by(people.c.mood))
+        equal([tuple(r) for r in rows], [(1, ["sad", "ok"])])
+        found = {c["name"]: c["type"] for c in inspect(connection).get_columns("sa_people")}
+        equal((found["mood"].enums, found["mood"].name), (["sad", "ok", "happy"], "sa_mood"))
+        equal([(e["name"], e["labels"]) for e in inspect(connection).get_enums() if e["name"] == "sa_mood"], [("sa_mood", ["sad", "ok", "happy"])])
+        connection.execute(text("CREATE DOMAIN sa_small AS int CHECK (VALUE < 100)"))
+        equal([d["name"] for d in inspect(connection).get_domains()], ["sa_small"])
+        connection.execute(text("DROP DOMAIN sa_small"))
+        connection.commit()
+    with engine.begin() as connection:
+        people.drop(connection)
+        mood.drop(connection, checkfirst=True)
+
+
 def orm(engine):
     with Session(engine) as session:
         ann = Customer(name="Ann", orders=[Order(amount=Decimal("2.50")), Order(amount=Decimal("3"))])
@@ -288,6 +310,7 @@ def main():
         core(engine)
         did("insert", "bulk", "error", "cancel")
         values(engine, types)
+        enums(engine)
         orm(engine)
         did("parameters", "transaction")
         with engine.begin() as connection:

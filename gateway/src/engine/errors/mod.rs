@@ -20,7 +20,17 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 24] = [
+const RAISED: [SqlState; 34] = [
+    SqlState("22039"),
+    SqlState("2203A"),
+    SqlState("2203B"),
+    SqlState("2203C"),
+    SqlState("22038"),
+    SqlState("22036"),
+    SqlState("22033"),
+    SqlState("42601"),
+    SqlState::CHECK_VIOLATION,
+    SqlState::NOT_NULL_VIOLATION,
     SqlState::UNDEFINED_TABLE,
     SqlState::UNDEFINED_FUNCTION,
     SqlState::INVALID_SCHEMA_NAME,

@@ -111,3 +111,8 @@ fn serve(mut control: UnixStream, listening: Listening) -> ExitCode {
     // SAFETY: ends the process at once; nothing here has to be saved.
     unsafe { libc::_exit(0) }
 }
+
+/// Whether a text is a SQL/JSON path; else Postgres' error.
+pub fn check_jsonpath(text: &str) -> crate::wire::PgResult<()> {
+    functions::check_jsonpath(text)
+}

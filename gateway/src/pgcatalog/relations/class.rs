@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use duckmesh_catalog::{ConstraintKind, DefaultValue, TableId};
+use duckmesh_catalog::{ColumnType, ConstraintKind, DefaultValue, TableId, types::oid};
 
 use crate::pgcatalog::{
     book::{Column, Con, Relation, Source},
@@ -52,13 +52,18 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
             relation.oid,
             relation.name,
             relation.namespace,
+            match relation.source {
+                Source::Table(_) | Source::View(_) => oids::row_type(relation.oid),
+                Source::Composite(ty) => ty,
+                Source::System | Source::Key | Source::Index(_) | Source::Sequence(_) => 0,
+            },
             oids::OWNER,
             access,
-            if relation.kind == 'v' { 0 } else { relation.oid },
+            if matches!(relation.kind, 'v' | 'c') { 0 } else { relation.oid },
         ];
         row.extend([
             i32::from(relation.kind == 'i').into(),
-            Cell::Float(if matches!(relation.kind, 'v' | 'i') { 0.0 } else { NOT_ANALYZED }),
+            Cell::Float(if matches!(relation.kind, 'v' | 'i' | 'c') { 0.0 } else { NOT_ANALYZED }),
             (keys > 0 || indexed).into(),
             if relation.is_temporary() { "t" } else { "p" }.into(),
             relation.kind.into(),
@@ -76,6 +81,7 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
             "oid",
             "relname",
             "relnamespace",
+            "reltype",
             "relowner",
             "relam",
             "relfilenode",
@@ -123,7 +129,13 @@ pub fn attributes<'a>(relations: &[Relation<'a>]) -> Content<'a> {
 }
 
 fn attribute<'a>(relation: &Relation<'a>, column: &Column<'a>) -> Vec<Cell<'a>> {
-    let ty = types::by_oid(column.type_oid);
+    let held = column.ty.map_or(column.type_oid, |ty| match ty {
+        // As the types of lists and of text are held.
+        ColumnType::Array(_) => oid::array_of(oid::INT4).unwrap_or_default(),
+        ColumnType::Enum(_) => oid::INT4,
+        other => other.oid(),
+    });
+    let ty = types::by_oid(if types::by_oid(column.type_oid).is_some() { column.type_oid } else { held });
     let view = relation.kind == 'v';
     row![
         relation.oid,

@@ -58,8 +58,10 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
             key,
             target_key,
             expression,
+            0_u32,
         ]
     });
+    let domains = super::domain::checks(book).into_iter().map(super::domain::row_of);
     Content {
         columns: &[
             "oid",
@@ -78,8 +80,9 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
             "conkey",
             "confkey",
             "conbin",
+            "contypid",
         ],
-        rows: rows.collect(),
+        rows: rows.chain(domains).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `information_schema`.
 
-use duckmesh_catalog::{ColumnType, ConstraintKind, DefaultValue, Identity};
+use duckmesh_catalog::{ColumnType, ConstraintKind, DefaultValue, DomainCheck, Identity, TypeDef, TypeSpec};
 
 use crate::pgcatalog::{
     book::{self, Book, Column, Con, Relation, Source, key_columns},
@@ -34,7 +34,7 @@ pub fn tables<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Co
     };
     Content {
         columns: &["table_catalog", "table_schema", "table_name", "table_type", "is_insertable_into", "is_typed"],
-        rows: system.iter().chain(&book.relations).filter(|r| !matches!(r.kind, 'i' | 'S')).map(row).collect(),
+        rows: system.iter().chain(&book.relations).filter(|r| !matches!(r.kind, 'i' | 'S' | 'c')).map(row).collect(),
     }
 }
 
@@ -80,7 +80,7 @@ pub fn schemata<'a>(book: &Book<'a>, lake: &'a str, user: &'a str) -> Content<'a
 }
 
 pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Content<'a> {
-    let relations = system.iter().chain(&book.relations).filter(|r| !matches!(r.kind, 'i' | 'S'));
+    let relations = system.iter().chain(&book.relations).filter(|r| !matches!(r.kind, 'i' | 'S' | 'c'));
     Content {
         columns: &[
             "table_catalog",
@@ -100,6 +100,9 @@ pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> C
             "udt_catalog",
             "udt_schema",
             "udt_name",
+            "domain_catalog",
+            "domain_schema",
+            "domain_name",
             "dtd_identifier",
             "is_self_referencing",
             "is_identity",
@@ -113,33 +116,51 @@ pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> C
             "generation_expression",
             "is_updatable",
         ],
-        rows: relations.flat_map(|r| r.columns.iter().map(move |c| column(r, c, lake))).collect(),
+        rows: relations.flat_map(|r| r.columns.iter().map(move |c| column(book, r, c, lake))).collect(),
     }
 }
 
-fn column<'a>(relation: &Relation<'a>, column: &Column<'a>, lake: &'a str) -> Vec<Cell<'a>> {
+/// SQL's name of a type's schema.
+fn schema_of<'a>(book: &Book<'a>, def: &TypeDef) -> &'a str {
+    book::sql_schema(book.schema.schema_name(def.schema_id).unwrap_or_default())
+}
+
+fn column<'a>(book: &Book<'a>, relation: &Relation<'a>, column: &Column<'a>, lake: &'a str) -> Vec<Cell<'a>> {
     let shown = column.default.zip(column.ty).map(|(default, ty)| definitions::default(default, ty));
     let computed = matches!(column.default, Some(DefaultValue::Generated(_)));
     let (default, expression) = if computed { (None, shown) } else { (shown, None) };
     let ty = types::by_oid(column.type_oid);
-    let name = ty.map_or("text", |t| t.name);
-    let data_type = if name.starts_with('_') { "ARRAY" } else { types::sql_name(column.type_oid) };
+    let ty = column.domain.map_or(ty, |_| column.ty.and_then(|ty| types::by_oid(ty.oid())));
+    let (space, name) = match (column.ty, ty) {
+        (Some(ColumnType::Enum(of)), _) => (book::sql_schema(&of.schema), of.name.clone()),
+        (Some(ColumnType::Array(element)), None) => match &**element {
+            ColumnType::Enum(of) => (book::sql_schema(&of.schema), format!("_{}", of.name)),
+            _ => ("pg_catalog", "text".to_owned()),
+        },
+        (_, ty) => ("pg_catalog", ty.map_or("text", |t| t.name).to_owned()),
+    };
+    let data_type = match column.ty {
+        Some(ColumnType::Enum(_)) => "USER-DEFINED",
+        _ if name.starts_with('_') => "ARRAY",
+        _ => types::sql_name(ty.map_or(column.type_oid, |t| t.oid)),
+    };
     let limit = match column.ty {
         Some(ColumnType::Varchar(Some(n)) | ColumnType::Char(n)) => Some(i64::from(*n)),
         _ => None,
     };
-    let octets = match (limit, name) {
+    let octets = match (limit, name.as_str()) {
         (Some(n), _) => i32::try_from(n * CHARACTER_BYTES).ok(),
         (None, "text" | "varchar") => Some(OCTETS_MAX),
         _ => None,
     };
-    let (precision, radix, scale) = numeric(column.type_oid, column.ty);
-    let fractional = match name {
+    let (precision, radix, scale) = numeric(ty.map_or(column.type_oid, |t| t.oid), column.ty);
+    let fractional = match name.as_str() {
         "date" => Some(0),
         "time" | "timetz" | "timestamp" | "timestamptz" | "interval" => Some(6),
         _ => None,
     };
     let not_null = column.not_null && relation.kind != 'v';
+    let domain = column.domain.map(|d| (schema_of(book, d), d.name.as_str()));
     row![
         lake,
         relation.schema,
@@ -156,8 +177,11 @@ fn column<'a>(relation: &Relation<'a>, column: &Column<'a>, lake: &'a str) -> Ve
         scale,
         fractional,
         lake,
-        "pg_catalog",
+        space,
         name,
+        domain.map(|_| lake),
+        domain.map(|d| d.0),
+        domain.map(|d| d.1),
         column.num.to_string(),
         "NO",
         yes(column.identity.is_some()),
@@ -177,7 +201,7 @@ fn column<'a>(relation: &Relation<'a>, column: &Column<'a>, lake: &'a str) -> Ve
 }
 
 /// Precision, its base, and scale of a number.
-fn numeric(oid: u32, ty: Option<&ColumnType>) -> (Option<i32>, Option<i32>, Option<i32>) {
+pub(super) fn numeric(oid: u32, ty: Option<&ColumnType>) -> (Option<i32>, Option<i32>, Option<i32>) {
     match types::by_oid(oid).map(|t| t.name) {
         Some("int2") => (Some(16), Some(2), Some(0)),
         Some("int4") => (Some(32), Some(2), Some(0)),
@@ -252,9 +276,17 @@ pub fn check_constraints<'a>(book: &Book<'a>, source: &'a super::Source<'a>) -> 
         _ => None,
     });
     let not_null = not_nulls(book).map(|(r, c, name)| row![lake, r.schema, name, format!("{} IS NOT NULL", c.name)]);
+    let domains = book.schema.types.values().flat_map(|def| {
+        let schema = schema_of(book, def);
+        let checks: &[DomainCheck] = match &def.spec {
+            TypeSpec::Domain(spec) => &spec.checks,
+            _ => &[],
+        };
+        checks.iter().map(move |c| row![lake, schema, c.name.as_str(), format!("({})", c.expression)])
+    });
     Content {
         columns: &["constraint_catalog", "constraint_schema", "constraint_name", "check_clause"],
-        rows: checks.chain(not_null).collect(),
+        rows: checks.chain(not_null).chain(domains).collect(),
     }
 }
 

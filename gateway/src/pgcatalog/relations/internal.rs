@@ -144,7 +144,12 @@ pub fn constraint_definitions<'a>(book: &Book<'a>, source: &Source<'_>) -> Conte
     let visible = book.visible(&source.search_path);
     let text = |con, pretty| definitions::constraint(book, con, &visible, &source.definitions, pretty);
     let rows = book.constraints.iter().map(|con| row![con.oid, text(con, false), text(con, true)]);
-    Content { columns: &["#k", "#v", "#p"], rows: rows.collect() }
+    let domains = super::domain::checks(book).into_iter();
+    let domains = domains.map(|(oid, _, _, _, expression)| {
+        let text = format!("CHECK ({expression})");
+        row![oid, text.clone(), text]
+    });
+    Content { columns: &["#k", "#v", "#p"], rows: rows.chain(domains).collect() }
 }
 
 /// Column 0 is the whole definition. The numbers from -1 down are the same in pretty form: with fewer parentheses, and the

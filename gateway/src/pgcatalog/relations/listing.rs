@@ -9,6 +9,8 @@ use crate::pgcatalog::{
 
 /// Oid of `pg_class` itself: what descriptions of relations name.
 const CLASS: u32 = 1259;
+/// Oid of `pg_type`.
+const TYPE: u32 = 1247;
 /// Oid of `pg_namespace`.
 const NAMESPACE: u32 = 2615;
 
@@ -49,11 +51,13 @@ pub fn comments<'a>(book: &Book<'a>) -> Vec<Comment<'a>> {
             From::View(view) => view.comment.as_deref(),
             From::Index(index) => index.comment.as_deref(),
             From::Sequence(sequence) => sequence.spec.comment.as_deref(),
-            From::System | From::Key => continue,
+            From::System | From::Key | From::Composite(_) => continue,
         };
         comments.extend(own.map(|text| (relation.oid, class, 0, text)));
         comments.extend(relation.columns.iter().filter_map(|c| Some((relation.oid, class, c.num, c.comment?))));
     }
+    let types = book.schema.types.values();
+    comments.extend(types.filter_map(|t| Some((t.oid(), (TYPE, "pg_type"), 0, t.comment.as_deref()?))));
     comments
 }
 

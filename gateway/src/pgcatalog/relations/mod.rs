@@ -3,12 +3,14 @@
 mod class;
 mod constraint;
 mod counters;
+mod domain;
 mod information;
 mod internal;
 mod listing;
 mod privileges;
 mod sequence;
 mod server;
+mod user_type;
 
 use std::sync::Arc;
 
@@ -61,6 +63,13 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
     Some(match (schema, name) {
         ("pg_catalog", "pg_class") => class::classes(&book.relations, &book.constraints),
         ("pg_catalog", "pg_attribute") => class::attributes(&book.relations),
+        ("pg_catalog", "pg_type") => user_type::types(book),
+        ("pg_catalog", "pg_enum") => user_type::labels(book),
+        ("information_schema", "domains") => domain::domains(book, lake),
+        ("information_schema", "domain_constraints") => domain::constraints(book, lake),
+        ("information_schema", "column_domain_usage") => domain::columns(book, lake),
+        ("information_schema", "domain_udt_usage") => domain::types(book, lake),
+        ("internal", "types") => user_type::named(book, &source.search_path),
         ("pg_catalog", "pg_attrdef") => class::defaults(&book.relations),
         ("pg_catalog", "pg_namespace") => listing::namespaces(&book.namespaces),
         ("pg_catalog", "pg_constraint") => constraint::constraints(book, &source.definitions),
@@ -114,3 +123,4 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
 
 pub use internal::{dictionary, operator};
 pub use server::{of_server, sizes};
+pub use user_type::relations as composites;

@@ -19,8 +19,8 @@ use super::{
 use crate::{
     sql::{
         check, default,
-        plan::{DefaultProgram, SessionValue},
-        types,
+        plan::{DefaultProgram, PlanContext, SessionValue},
+        user_type,
     },
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -37,12 +37,12 @@ pub(super) fn action_name(op: &AlterColumnOperation) -> &'static str {
 }
 
 /// Whether USING only casts the column to its new type.
-fn says_nothing(using: &Expr, name: &str, ty: &ColumnType) -> bool {
+fn says_nothing(using: &Expr, name: &str, ty: &ColumnType, ctx: &PlanContext) -> bool {
     match using {
-        Expr::Nested(inner) => says_nothing(inner, name, ty),
+        Expr::Nested(inner) => says_nothing(inner, name, ty, ctx),
         Expr::Identifier(ident) => crate::sql::quote::fold(ident) == name,
         Expr::Cast { expr, data_type, .. } => {
-            types::resolve(data_type).is_ok_and(|cast| cast == *ty) && says_nothing(expr, name, ty)
+            user_type::resolve(data_type, ctx).is_ok_and(|cast| cast.ty == *ty) && says_nothing(expr, name, ty, ctx)
         }
         _ => false,
     }
@@ -76,13 +76,18 @@ impl Planner<'_> {
         if numbered {
             self.validate_empty(table, &name)?;
         }
-        added.initial_default = match &added.default {
+        let of_domain = match (&added.default, added.domain) {
+            (None, Some(domain)) => crate::sql::domain::default(&self.ctx.schema, domain),
+            _ => None,
+        };
+        added.initial_default = match added.default.as_ref().or(of_domain.as_ref()) {
             None => None,
             _ if numbered => None,
             Some(DefaultValue::Literal(text)) => Some(text.clone()),
             Some(DefaultValue::Expression(sql)) => Some(self.once(sql, &added.ty)?),
             Some(DefaultValue::Generated(_)) => None,
         };
+        self.domain_takes(table, &added)?;
         let mut pending: Vec<Pending<'_>> = Vec::new();
         constraint::of_column(column, &added.name, &mut pending);
         let (id, nullable, has_values) = (added.id, added.nullable, added.initial_default.is_some());
@@ -164,8 +169,13 @@ impl Planner<'_> {
             AlterColumnOperation::SetDefault { value } => self.set_default(table, &name, Some(value)),
             AlterColumnOperation::DropDefault => self.set_default(table, &name, None),
             AlterColumnOperation::SetDataType { data_type, using, .. } => {
-                let ty = types::resolve_at(data_type, self.text)?;
-                self.set_type(table, &name, ty, using.as_ref())
+                let declared = user_type::resolve_at(data_type, self.text, self.ctx)?;
+                let domain = declared.domain.map(|domain| domain.uuid);
+                if table.new.column(&name).is_some_and(|column| column.domain != domain) {
+                    return Err(PgError::unsupported("changing a column to or from a domain is not supported")
+                        .hint("Add a column of the domain, or use a CHECK constraint."));
+                }
+                self.set_type(table, &name, declared.ty, using.as_ref())
             }
             AlterColumnOperation::AddGenerated { generated_as, sequence_options } => {
                 self.add_identity(table, &name, generated_as.as_ref(), sequence_options.as_ref())
@@ -180,7 +190,7 @@ impl Planner<'_> {
         if column.ty == ty && using.is_none() {
             return Ok(());
         }
-        if !column.ty.reads_as(&ty) || !using.is_none_or(|expr| says_nothing(expr, name, &ty)) {
+        if !column.ty.reads_as(&ty) || !using.is_none_or(|expr| says_nothing(expr, name, &ty, self.ctx)) {
             let message = format!("changing column \"{name}\" from {} to {ty} is not supported", column.ty);
             return Err(PgError::unsupported(message).hint(
                 "Types can widen (integers, text, precision of numeric). Else add a column of the new type, \

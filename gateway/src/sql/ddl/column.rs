@@ -12,7 +12,7 @@ use super::{
     place, serial,
 };
 use crate::{
-    sql::types,
+    sql::{types, user_type},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -25,10 +25,11 @@ impl Planner<'_> {
         let name = self.fold(&column.name)?;
         check_new_name(&name, table)?;
         let serial = serial::of_type(&column.data_type);
-        let ty = match &serial {
-            Some(ty) => ty.clone(),
-            None => types::resolve_at(&column.data_type, self.text)?,
+        let declared = match &serial {
+            Some(ty) => ty.clone().into(),
+            None => user_type::resolve_at(&column.data_type, self.text, self.ctx)?,
         };
+        let ty = declared.ty;
         if types::is_plain_numeric(&column.data_type) {
             self.notices.push(PgError::notice(format!("column \"{name}\" of type numeric is stored as numeric(38,9)")));
         }
@@ -48,6 +49,7 @@ impl Planner<'_> {
             default,
             initial_default: None,
             comment: None,
+            domain: declared.domain.map(|domain| domain.uuid),
         })
     }
 

@@ -48,6 +48,8 @@ pub(super) fn plan(
                 return Ok(planner.finish("COMMENT"));
             }
         },
+        CommentObject::Type => CommentTarget::Type(super::user_type::commented(&mut planner, name, false)?),
+        CommentObject::Domain => CommentTarget::Type(super::user_type::commented(&mut planner, name, true)?),
         CommentObject::Schema => {
             let name = planner.schema_name(name)?;
             let schema = planner.schema(&name).ok_or_else(|| no_schema(&name))?;

@@ -5,7 +5,11 @@ use sqlparser::ast::{CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArgum
 
 use super::{Planner, column::type_name, place};
 use crate::{
-    sql::{check, default, plan::DefaultProgram, sequence, types},
+    sql::{
+        check, default,
+        plan::{DefaultProgram, PlanContext},
+        sequence, user_type,
+    },
     value::{ColumnBuilder, ValueContext, lake_text},
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -28,7 +32,7 @@ impl Planner<'_> {
             let space = self.ctx.schema.schema_name(sequence.schema_id).unwrap_or_default();
             return Ok(Some(DefaultValue::Expression(sequence::default_text(space, &sequence.name))));
         }
-        match constant(expr, ty) {
+        match constant(expr, ty, self.ctx) {
             Some(Constant::Null) => Ok(None),
             Some(constant) => {
                 let text = assign(&constant, column, ty, &self.ctx.values)
@@ -97,9 +101,9 @@ fn at_unless_mismatch(constant: &Constant, at: Option<u32>) -> Option<u32> {
 }
 
 /// The constant an expression is; none where it must be computed. A cast to the column's own type says nothing more.
-fn constant(expr: &Expr, ty: &ColumnType) -> Option<Constant> {
+fn constant(expr: &Expr, ty: &ColumnType, ctx: &PlanContext) -> Option<Constant> {
     match expr {
-        Expr::Nested(inner) => constant(inner, ty),
+        Expr::Nested(inner) => constant(inner, ty, ctx),
         Expr::Value(value) => match &value.value {
             Value::Null => Some(Constant::Null),
             Value::Boolean(b) => Some(Constant::Bool(*b)),
@@ -108,7 +112,7 @@ fn constant(expr: &Expr, ty: &ColumnType) -> Option<Constant> {
             Value::DollarQuotedString(s) => Some(Constant::Text(s.value.clone())),
             _ => None,
         },
-        Expr::UnaryOp { op, expr } => match (op, constant(expr, ty)?) {
+        Expr::UnaryOp { op, expr } => match (op, constant(expr, ty, ctx)?) {
             (UnaryOperator::Minus, Constant::Number(n)) if !n.starts_with('-') => {
                 Some(Constant::Number(format!("-{n}")))
             }
@@ -116,17 +120,17 @@ fn constant(expr: &Expr, ty: &ColumnType) -> Option<Constant> {
             _ => None,
         },
         Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } => {
-            let target = types::resolve(data_type).ok()?;
+            let target = user_type::resolve(data_type, ctx).ok()?.ty;
             // A cast cuts what is too long, an assignment refuses it: varchar(n) and char(n) are computed.
             let exact = !matches!(target, ColumnType::Varchar(Some(_)) | ColumnType::Char(_));
-            match constant(expr, ty)? {
+            match constant(expr, ty, ctx)? {
                 Constant::Null => Some(Constant::Null),
                 text @ Constant::Text(_) if exact && (target == *ty || is_text(&target) && is_text(ty)) => Some(text),
                 _ => None,
             }
         }
         Expr::TypedString(typed) => {
-            let target = types::resolve(&typed.data_type).ok()?;
+            let target = user_type::resolve(&typed.data_type, ctx).ok()?.ty;
             match &typed.value.value {
                 Value::SingleQuotedString(s) if target == *ty => Some(Constant::Text(s.clone())),
                 _ => None,

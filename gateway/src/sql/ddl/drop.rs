@@ -92,6 +92,12 @@ pub(super) fn schemas(mut planner: Planner<'_>, wanted: &Wanted<'_>) -> PgResult
             inside.push(relation);
         }
     }
+    let types: Vec<_> = planner.ctx.schema.types.values().cloned().collect();
+    let types: Vec<_> = types.into_iter().filter(|t| schemas.iter().any(|s| s.id == t.schema_id)).collect();
+    for def in &types {
+        let space = schemas.iter().find(|s| s.id == def.schema_id).map(|s| quote(schema_in_sql(&s.name)));
+        lines.push((planner.type_shown(def), format!("schema {}", space.unwrap_or_default())));
+    }
     let dependents = depends::views_on(&planner, &inside);
     for dependent in &dependents {
         let view = Relation::View(std::sync::Arc::clone(&dependent.view));
@@ -103,6 +109,7 @@ pub(super) fn schemas(mut planner: Planner<'_>, wanted: &Wanted<'_>) -> PgResult
         planner.ops.push(DdlOp::DropView { uuid: dependent.view.uuid });
     }
     planner.push_drops(&inside);
+    planner.drop_types(&types, true, &inside)?;
     for schema in schemas {
         planner.ops.push(DdlOp::DropSchema { uuid: schema.uuid });
     }

@@ -143,6 +143,11 @@ impl Planner<'_> {
         if lake.index(schema.id, name).is_some() {
             return Err(already_exists(name));
         }
+        if lake.user_type(&schema.name, name).is_some() {
+            // A relation's rows are a type of its name.
+            return Err(PgError::new(SqlState::DUPLICATE_OBJECT, format!("type \"{name}\" already exists"))
+                .hint("A relation has an associated type of the same name, so you must use a name that doesn't conflict with any existing type."));
+        }
         let tables = lake.tables.values().map(|t| (t.schema_id, &t.name));
         let views = lake.views.values().map(|v| (v.schema_id, &v.name));
         let similar = tables.chain(views).find(|(id, other)| *id == schema.id && same_but_case(other, name));

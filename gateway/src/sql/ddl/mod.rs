@@ -23,6 +23,7 @@ mod constraint;
 mod create_table;
 mod create_table_as;
 mod default;
+mod domain;
 mod generated;
 mod index;
 mod like;
@@ -30,6 +31,7 @@ mod sequence;
 mod serial;
 mod temporary;
 mod truncate;
+mod user_type;
 
 mod view;
 
@@ -73,6 +75,12 @@ pub fn plan_ddl(statement: &Statement, text: &str, ctx: &PlanContext) -> PgResul
         Statement::Grant(_) | Statement::Revoke(_) => return Ok(None),
         Statement::AlterTable(alter) => alter::plan(planner, alter),
         Statement::AlterSchema(alter) => schema::alter(planner, alter),
+        // From their text: the parser knows too few forms of them.
+        Statement::CreateType { .. }
+        | Statement::CreateDomain(_)
+        | Statement::AlterType(_)
+        | Statement::DropDomain(_)
+        | Statement::Drop { object_type: ObjectType::Type, .. } => return Ok(None),
         Statement::Drop { object_type, if_exists, names, cascade, .. } => {
             let wanted = drop::Wanted { names, if_exists: *if_exists, cascade: *cascade };
             drop_statement(planner, object_type, &wanted)

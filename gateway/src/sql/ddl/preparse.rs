@@ -8,11 +8,11 @@ use sqlparser::{
 use super::{
     Planner, comment,
     create_table_as::{NewTable, plan_create_table_as},
-    database, index, like,
+    database, domain, index, like,
     lookup::{Relation, no_relation},
     privileges, refused, rename, sequence, serial,
     temporary::Temporary,
-    truncate,
+    truncate, user_type,
 };
 use crate::{
     sql::{
@@ -85,6 +85,24 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     }
     if scan.word(&["comment", "on"]) {
         return comment::scanned(scan, ctx).map(Some);
+    }
+    if scan.word(&["create", "type"]) {
+        return user_type::create(scan, ctx).map(Some);
+    }
+    if scan.word(&["alter", "type"]) {
+        return user_type::alter(scan, ctx).map(Some);
+    }
+    if scan.word(&["create", "domain"]) {
+        return domain::create(scan, ctx).map(Some);
+    }
+    if scan.word(&["alter", "domain"]) {
+        return domain::alter(scan, ctx).map(Some);
+    }
+    if scan.word(&["drop", "type"]) {
+        return user_type::drop(scan, ctx, false).map(Some);
+    }
+    if scan.word(&["drop", "domain"]) {
+        return user_type::drop(scan, ctx, true).map(Some);
     }
     if scan.word(&["alter", "sequence"]) {
         return sequence::alter(scan, ctx).map(Some);

@@ -8,7 +8,6 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
-const HINT_TYPE: &str = "Use the built-in types; a CHECK constraint limits the values of a column.";
 const HINT_FUNCTION: &str = "Use views, and the built-in functions.";
 const HINT_ROLE: &str = "Access is by database; roles follow in a later version.";
 const HINT_EXTENSION: &str = "The engine's functions are fixed; nothing can be loaded.";
@@ -20,10 +19,6 @@ fn refuse(what: &str, hint: &str) -> PgError {
 /// Statements that are DDL and always refused; none for anything else.
 pub(super) fn plan(statement: &Statement) -> Option<PgResult<Plan>> {
     let error = match statement {
-        Statement::CreateType { .. } => refuse("CREATE TYPE", HINT_TYPE),
-        Statement::CreateDomain(_) => refuse("CREATE DOMAIN", HINT_TYPE),
-        Statement::AlterType(_) => refuse("ALTER TYPE", HINT_TYPE),
-        Statement::DropDomain(_) => refuse("DROP DOMAIN", HINT_TYPE),
         Statement::CreateFunction(_) => refuse("CREATE FUNCTION", HINT_FUNCTION),
         Statement::CreateProcedure { .. } => refuse("CREATE PROCEDURE", HINT_FUNCTION),
         Statement::CreateMacro { .. } => refuse("CREATE MACRO", HINT_FUNCTION),
@@ -69,11 +64,7 @@ pub(super) fn drop(kind: &ObjectType, wanted: &Wanted<'_>) -> PgResult<Plan> {
 
 /// Forms that sqlparser does not read, by their first words.
 pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
-    const FORMS: [(&[&str], &str); 27] = [
-        (&["create", "type"], HINT_TYPE),
-        (&["create", "domain"], HINT_TYPE),
-        (&["alter", "type"], HINT_TYPE),
-        (&["alter", "domain"], HINT_TYPE),
+    const FORMS: [(&[&str], &str); 23] = [
         (&["create", "function"], HINT_FUNCTION),
         (&["create", "or", "replace", "function"], HINT_FUNCTION),
         (&["create", "procedure"], HINT_FUNCTION),

@@ -30,6 +30,7 @@ fn column(id: i64, name: &str, ty: ColumnType) -> ColumnDef {
         default: None,
         initial_default: None,
         comment: None,
+        domain: None,
     }
 }
 
@@ -100,6 +101,7 @@ fn lake() -> LakeSchema {
         tables: tables.map(|t| (t.id, Arc::new(t))).into(),
         views: views.map(|v| (v.id, Arc::new(v))).into(),
         sequences: Default::default(),
+        types: Default::default(),
     }
 }
 
@@ -207,6 +209,9 @@ fn op_text(op: &DdlOp) -> String {
         DdlOp::CreateIndex { table, index } => format!("create index {} on {}", index.name, name_of(*table)),
         DdlOp::AlterIndex { table, index } => format!("alter index {} on {}", index.name, name_of(*table)),
         DdlOp::DropIndex { table, .. } => format!("drop index on {}", name_of(*table)),
+        DdlOp::CreateType { schema, name, spec, .. } => format!("create type {}.{name} {spec:?}", name_of(*schema)),
+        DdlOp::AlterType { name, spec, .. } => format!("alter type {name} {spec:?}"),
+        DdlOp::DropType { uuid } => format!("drop type {}", name_of(*uuid)),
         DdlOp::Comment { on, comment } => {
             let on = match on {
                 CommentTarget::Schema(id) => format!("schema {}", name_of(*id)),
@@ -214,6 +219,7 @@ fn op_text(op: &DdlOp) -> String {
                 CommentTarget::Column(id, column) => format!("column {}.{column}", name_of(*id)),
                 CommentTarget::View(id) => format!("view {}", name_of(*id)),
                 CommentTarget::Constraint(id, name) => format!("constraint {}.{name}", name_of(*id)),
+                CommentTarget::Type(id) => format!("type {}", name_of(*id)),
             };
             format!("comment {on} {comment:?}")
         }
@@ -447,7 +453,8 @@ async fn comments_and_databases() {
         ("drop database lake", "55006: cannot drop the currently open database"),
         ("drop database if exists nope", "drop database nope true false"),
         ("drop database \"a b\" with (force)", "drop database a b false true"),
-        ("create type mood as enum ('x')", "0A000: CREATE TYPE is not supported HINT: Use the built-in types; a CHECK constraint limits the values of a column."),
+        ("create type mood as enum ('x')", "create type public.mood Enum([Label { id: 0, name: \"x\", former: [] }])"),
+        ("create type mood as range (subtype = int)", "0A000: CREATE TYPE … AS RANGE is not supported HINT: Enums, domains and composite types can be made; for a range use two columns."),
         ("create sequence q start 3 increment by 2", "create sequence public.q bigint 3 by 2"),
         ("create sequence t", "42P07: relation \"t\" already exists"),
         ("truncate t restart identity", "truncate t"),

@@ -10,7 +10,6 @@ use sqlparser::ast::{
 use super::{
     Ex, Rewriter,
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
-    number::is_long,
     signature::{self, Row, shown},
 };
 use crate::{
@@ -126,13 +125,16 @@ impl Rewriter<'_> {
             if let Some(ex) = self.exact_call(&name, &mut values)? {
                 return Ok(ex.at(at));
             }
-            if let Some(ex) = self.json_call(&name, &mut values, at)? {
+            if let Some(ex) = self.json_call(&name, &mut values)? {
                 return Ok(ex.at(at));
             }
             if let Some(ex) = self.text_call(&name, &mut values, at)? {
                 return Ok(ex.at(at));
             }
             if let Some(ex) = self.number_named(&name, &values, at)? {
+                return Ok(ex);
+            }
+            if let Some(ex) = self.enum_call(&name, &mut values, at)? {
                 return Ok(ex);
             }
             if let Some(ex) = self.special_call(&name, &mut values, at)? {
@@ -497,7 +499,7 @@ impl Rewriter<'_> {
             let ex = self.expr(&item.expr)?;
             let ex = self.settle_unknown(ex, &ColumnType::Text)?;
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            let key = if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql };
+            let key = self.sorted(ex);
             keys.push(format!("{key}{options}"));
         }
         Ok(keys.join(", "))
@@ -699,6 +701,12 @@ impl Rewriter<'_> {
                     (format!("(SELECT unnest(json_extract({}, '$[*]')))", arg.sql), ty)
                 };
                 Ok((sql, vec![("value", Some(ty))]))
+            }
+            "jsonb_path_query" | "jsonb_path_query_tz" if self.has_functions() => {
+                match self.json_call(name, &mut args)? {
+                    Some(ex) => Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)])),
+                    None => Err(self.undefined_function(name, &args, at)),
+                }
             }
             "json_object_keys" | "jsonb_object_keys" => {
                 let Some(arg) = args.pop().filter(|_| args.is_empty()) else {

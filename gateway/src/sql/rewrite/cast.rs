@@ -1,7 +1,7 @@
 //! Casts.
 
 use duckmesh_catalog::{
-    ColumnType,
+    ColumnType, EnumRef,
     types::{DEFAULT_NUMERIC, SystemType, oid},
 };
 use sqlparser::ast::{ArrayElemTypeDef, DataType, Expr, ObjectName, Spanned};
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     pgcatalog::{self, functions, oids},
-    sql::{quote, types},
+    sql::{quote, types, user_type},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -27,6 +27,14 @@ impl Rewriter<'_> {
             return self.system_cast(ex, &ty, at);
         }
         let ex = self.expr(expr)?;
+        if self.has_functions()
+            && let Some(fields) = self.composite(data_type)
+        {
+            return self.composite_cast(ex, &fields, data_type);
+        }
+        if let Some(domain) = user_type::domain(data_type, self.ctx) {
+            return self.domain_cast(ex, &domain, data_type, at);
+        }
         if let Kind::Str(text) = &ex.kind {
             let text = text.clone();
             return self.cast_text(&text, data_type, at);
@@ -37,7 +45,7 @@ impl Rewriter<'_> {
 
     /// A type's name; `numeric` without precision stays open.
     pub fn type_of(&self, data_type: &DataType) -> PgResult<ColumnType> {
-        let ty = types::resolve(data_type).map_err(|e| e.or_position(self.at_type(data_type)))?;
+        let ty = user_type::resolve(data_type, self.ctx).map_err(|e| e.or_position(self.at_type(data_type)))?.ty;
         Ok(match ty {
             ColumnType::Numeric(p, s) if (p, s) == DEFAULT_NUMERIC && types::is_plain_numeric(data_type) => NUMERIC,
             ty => ty,
@@ -108,7 +116,7 @@ impl Rewriter<'_> {
                 T::Varchar(Some(n)) => Ex::of(format!("left(CAST({} AS VARCHAR), {n})", ex.sql), ty.clone()),
                 T::Char(n) => Ex::of(format!("rtrim(left(CAST({} AS VARCHAR), {n}), ' ')", ex.sql), ty.clone()),
                 T::Numeric(0, 0) => Ex::plain(format!("CAST({} AS {})", ex.sql, duckdb(ty)), Some(NUMERIC)),
-                _ => Ex::of(format!("CAST({} AS {})", ex.sql, duckdb(ty)), ty.clone()),
+                _ => Ex::of(super::literal::cast_to(&ex.sql, ty), ty.clone()),
             });
         };
         if !castable(&from, ty) {
@@ -141,6 +149,13 @@ impl Rewriter<'_> {
         Ok(match (&from, ty) {
             (a, b) if a == b => Ex { ty: Some(ty.clone()), ..ex },
             (_, T::System(_)) => return self.system_cast(ex, ty, at),
+            (a, T::Enum(of)) if is_text(a) => origin_free(enum_of_text(&ex.sql, of)?),
+            (T::Array(a), T::Array(b)) if is_text(a) && matches!(**b, T::Enum(_)) => {
+                let T::Enum(of) = &**b else { return self.refuse("this cast", at) };
+                let name = format!("e_{}", self.number());
+                let each = enum_of_text(&name, of)?;
+                origin_free(format!("list_transform({}, lambda {name}: {each})", ex.sql))
+            }
             (a, T::Text | T::Varchar(None)) if is_text(a) => origin_free(ex.sql),
             (a, T::Varchar(Some(n))) if is_text(a) => origin_free(format!("left({}, {n})", ex.sql)),
             (a, T::Char(n)) if is_text(a) => origin_free(format!("rtrim(left({}, {n}), ' ')", ex.sql)),
@@ -175,7 +190,7 @@ impl Rewriter<'_> {
             (T::Interval, T::Time) => {
                 origin_free(format!("CAST((TIMESTAMP '2000-01-01 00:00:00' + {}) AS TIME)", ex.sql))
             }
-            _ => origin_free(format!("CAST({} AS {})", ex.sql, duckdb(ty))),
+            _ => origin_free(super::literal::cast_to(&ex.sql, ty)),
         })
     }
 
@@ -265,7 +280,7 @@ impl Rewriter<'_> {
             // The bits of a negative one, as in Postgres.
             (Some(T::Int2 | T::Int4), T::System(_)) => format!("(CAST({} AS BIGINT) & 4294967295)", ex.sql),
             (_, T::System(_)) => format!("CAST({} AS BIGINT)", ex.sql),
-            (_, T::Array(_)) => format!("CAST({} AS {})", ex.sql, ty.duckdb()),
+            (_, T::Array(_)) => ty.cast(&ex.sql),
             _ => return self.refuse("this cast", at),
         };
         Ok(Ex::plain(sql, Some(ty.clone())).at(at))
@@ -287,7 +302,7 @@ impl Rewriter<'_> {
                 let known = pgcatalog::types::by_name(plain).map(|ty| ty.oid);
                 match known {
                     Some(number) => number,
-                    None => types::name_to_type(text).map_err(|e| e.or_position(at))?.oid(),
+                    None => user_type::name_to_oid(text, self.ctx).map_err(|e| e.or_position(at))?,
                 }
             }
             _ => self.oid_constant(ty, text, at)?,
@@ -304,6 +319,11 @@ impl Rewriter<'_> {
             .map_err(|_| missing())?;
         let name: ObjectName = parser.parse_object_name(false).map_err(|_| missing())?;
         use super::relations::Target;
+        if let Some(def) = user_type::definition(&DataType::Custom(name.clone(), Vec::new()), self.ctx)
+            && matches!(def.spec, duckmesh_catalog::TypeSpec::Composite(_))
+        {
+            return Ok(def.relation_oid());
+        }
         let found = match self.resolve(&name) {
             Ok(found) => found,
             Err(_) => {
@@ -339,6 +359,18 @@ impl Rewriter<'_> {
         };
         found.ok_or_else(|| PgError::new(code, format!("{what} \"{text}\" does not exist")).or_position(at))
     }
+}
+
+/// A text as an enum's label, with Postgres' error.
+fn enum_of_text(sql: &str, of: &EnumRef) -> PgResult<String> {
+    let ty = of.duckdb();
+    let message = quote::literal(&format!("SQLSTATE 22P02: invalid input value for enum {}: \"", **of))?;
+    let labels: Vec<String> = of.labels.iter().map(|l| quote::literal(&l.name)).collect::<PgResult<_>>()?;
+    let fails = format!("CAST(error({message} || {sql} || '\"') AS {ty})");
+    if labels.is_empty() {
+        return Ok(format!("(CASE WHEN {sql} IS NOT NULL THEN {fails} END)"));
+    }
+    Ok(format!("(CASE WHEN {sql} NOT IN ({}) THEN {fails} ELSE CAST({sql} AS {ty}) END)", labels.join(", ")))
 }
 
 /// A type that only the system's relations have, or an array of such.

@@ -103,6 +103,8 @@ fn type_name(ty: &DataType) -> String {
             T::Jsonb => "jsonb",
             T::System(system) => crate::pgcatalog::types::by_oid(system.oid()).map_or("text", |ty| ty.name),
             T::Array(element) => name(element),
+            // Users' types are known by their names alone here.
+            T::Enum(_) => "",
         }
     }
     match types::resolve(ty) {

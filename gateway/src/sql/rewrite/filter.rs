@@ -64,6 +64,12 @@ impl Rewriter<'_> {
         let Some((table, id, ty, nullable)) = self.filter_column(column) else {
             return false;
         };
+        // Files know the order of an enum's texts, not of its labels.
+        if matches!(ty, ColumnType::Enum(_))
+            && matches!(op, FilterOp::Lt | FilterOp::LtEq | FilterOp::Gt | FilterOp::GtEq)
+        {
+            return false;
+        }
         // Where a relation may be missing, its NULLs are not its files'.
         if op == FilterOp::IsNull && nullable {
             return false;
@@ -129,14 +135,14 @@ impl Rewriter<'_> {
                 _ => None,
             },
             Expr::TypedString(typed) => {
-                let same = crate::sql::types::resolve(&typed.data_type).ok()? == *ty;
+                let same = crate::sql::user_type::resolve(&typed.data_type, self.ctx).ok()?.ty == *ty;
                 match &typed.value.value {
                     Value::SingleQuotedString(s) if same && string_fits(ty) => Some(FilterValue::Text(s.clone())),
                     _ => None,
                 }
             }
             Expr::Cast { expr, data_type, .. } => {
-                let same = crate::sql::types::resolve(data_type).ok()? == *ty;
+                let same = crate::sql::user_type::resolve(data_type, self.ctx).ok()?.ty == *ty;
                 match expr.as_ref() {
                     Expr::Value(v) if same && string_fits(ty) => match &v.value {
                         Value::SingleQuotedString(s) => Some(FilterValue::Text(s.clone())),
@@ -183,5 +189,6 @@ fn string_fits(ty: &ColumnType) -> bool {
             | ColumnType::Timestamp
             | ColumnType::Timestamptz
             | ColumnType::Uuid
+            | ColumnType::Enum(_)
     )
 }

@@ -513,10 +513,26 @@ impl Rewriter<'_> {
         _lateral: bool,
     ) -> PgResult<String> {
         let at = self.at(name.span());
-        let alias = self.alias(alias)?;
         let Some(parts) = quote::parts(name) else {
             return self.refuse("this form of a function's name", at);
         };
+        if let Some(function) = parts.last()
+            && let Some((sql, fields)) = self.json_rows_of(function, args, alias, at)?
+        {
+            let column =
+                |(name, ty): (String, ColumnType)| Column { engine: name.clone(), name, ty: Some(ty), origin: None };
+            let given = alias.map_or_else(|| function.clone(), |a| quote::fold(&a.name));
+            let mut columns: Vec<Column> = fields.into_iter().map(column).collect();
+            unique(&mut columns);
+            let renamed = alias.map_or(&[][..], |a| a.columns.as_slice());
+            let mut names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+            for (slot, new) in names.iter_mut().zip(renamed) {
+                *slot = quote::fold(&new.name);
+            }
+            let alias = Alias { name: Some(given), columns: names, at };
+            return self.place(sql, alias, ("", None), columns, true, None);
+        }
+        let alias = self.alias(alias)?;
         let function = match parts.as_slice() {
             [name] => name.clone(),
             [schema, name] if schema == "pg_catalog" => name.clone(),

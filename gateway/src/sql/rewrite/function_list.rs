@@ -24,21 +24,25 @@ const WRITTEN: &[(&str, &str)] = &[
     ),
     ("jsonb_set, jsonb_insert, jsonb_pretty", ""),
     (
+        "jsonb_path_query, jsonb_path_query_array, jsonb_path_query_first, jsonb_path_exists, jsonb_path_match, and their _tz twins",
+        "without `.datetime()`",
+    ),
+    (
         "json_array_elements, json_array_elements_text, json_object_keys, json_each, json_each_text and their jsonb twins",
         "`json_each` in FROM only",
     ),
+    (
+        "json_to_record, json_to_recordset, json_populate_record, json_populate_recordset and their jsonb twins",
+        "in FROM, with a column definition list or `NULL::type`",
+    ),
+    ("enum_first, enum_last, enum_range", ""),
     ("generate_series, unnest, string_to_table", "`unnest` of several arrays in FROM"),
     ("count, grouping, percentile_cont, percentile_disc, mode", ""),
-    ("pg_typeof, current_setting, current_schemas", "`pg_typeof` gives text"),
+    ("pg_typeof, current_setting, current_schemas", "`pg_typeof` of what is known before it runs"),
 ];
 
 /// Functions of Postgres that are refused: how names begin, why, and what to use.
 const REFUSED: &[(&str, &str, &str)] = &[
-    ("jsonb_path_", "there are no JSON paths", "->, #>, jsonb_array_elements() and WHERE"),
-    ("jsonb_populate_record", "there are no composite types", "->> and casts"),
-    ("json_populate_record", "there are no composite types", "->> and casts"),
-    ("jsonb_to_record", "there are no column definition lists", "->> and casts"),
-    ("json_to_record", "there are no column definition lists", "->> and casts"),
     ("regexp_instr", "", "strpos() with regexp_substr()"),
     ("generate_subscripts", "", "generate_series(1, array_length(x, 1))"),
     ("to_ascii", "the encoding is UTF8", "unaccent()"),

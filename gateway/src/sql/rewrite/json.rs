@@ -2,7 +2,7 @@
 //!
 //! The worker's functions (`engine/worker/functions/json.rs`) read and write the text; a `jsonb` is always normal.
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, types::oid};
 
 use super::{
     Ex, Kind, Rewriter,
@@ -65,7 +65,7 @@ impl Rewriter<'_> {
     }
 
     /// Functions of JSON. None: not one of them.
-    pub fn json_call(&mut self, name: &str, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<Ex>> {
+    pub fn json_call(&mut self, name: &str, values: &mut Vec<Ex>) -> PgResult<Option<Ex>> {
         use ColumnType as T;
         if !self.has_functions() {
             return Ok(None);
@@ -162,15 +162,70 @@ impl Rewriter<'_> {
                 | "json_path_exists"
                 | "json_path_match"
                 | "json_path_query_array"
-                | "json_path_query_first",
-                _,
+                | "json_path_query_first"
+                | "json_path_query_tz"
+                | "json_path_exists_tz"
+                | "json_path_match_tz"
+                | "json_path_query_array_tz"
+                | "json_path_query_first_tz",
+                2..=4,
             ) if binary => {
-                return Err(PgError::unsupported(format!("{name} is not supported: there are no JSON paths"))
-                    .hint("Use ->, #>, jsonb_array_elements() and WHERE.")
-                    .or_position(at));
+                let args = std::mem::take(values);
+                self.json_path_call(plain.trim_end_matches("_tz"), args)?
             }
             _ => return Ok(None),
         }))
+    }
+
+    /// `jsonb_path_query(j, path [, vars [, silent]])` and its like.
+    fn json_path_call(&mut self, name: &str, args: Vec<Ex>) -> PgResult<Ex> {
+        let mut texts = Vec::new();
+        for (n, arg) in args.into_iter().enumerate() {
+            texts.push(match n {
+                0 | 2 => self.settle(arg, &ColumnType::Jsonb)?.sql,
+                1 => self.json_path_text(arg)?,
+                _ => format!("left(CAST({} AS VARCHAR), 1)", self.settle(arg, &ColumnType::Bool)?.sql),
+            });
+        }
+        let defaults = ["'{}'", "'f'"];
+        texts.extend(defaults.iter().skip(texts.len() - 2).map(|text| (*text).to_owned()));
+        let list = varchar(&texts);
+        Ok(match name {
+            "json_path_query" => Ex::of(format!("unnest(pg_jsonpath_query({list}))"), ColumnType::Jsonb),
+            "json_path_query_array" => Ex::of(format!("pg_jsonpath_array({list})"), ColumnType::Jsonb),
+            "json_path_query_first" => Ex::of(format!("pg_jsonpath_first({list})"), ColumnType::Jsonb),
+            "json_path_exists" => Ex::of(format!("pg_jsonpath_exists({list})"), ColumnType::Bool),
+            _ => Ex::of(format!("pg_jsonpath_match({list})"), ColumnType::Bool),
+        })
+    }
+
+    /// `j @? path`, `j @@ path`: errors are NULL.
+    pub fn json_path_operator(&mut self, l: Ex, op: &str, r: Ex) -> PgResult<Ex> {
+        let l = self.settle(l, &ColumnType::Jsonb)?;
+        if l.ty.as_ref().is_some_and(|t| *t != ColumnType::Jsonb) {
+            return Err(self.undefined_operator(op, l.ty.as_ref(), r.ty.as_ref(), l.position));
+        }
+        let path = self.json_path_text(r)?;
+        let function = if op == "@?" { "pg_jsonpath_exists" } else { "pg_jsonpath_match" };
+        let args = varchar(&[l.sql, path, "'{}'".into(), "'t'".into()]);
+        Ok(Ex::of(format!("{function}({args})"), ColumnType::Bool))
+    }
+
+    /// A path as text.
+    fn json_path_text(&mut self, ex: Ex) -> PgResult<String> {
+        let path = ColumnType::system(oid::JSONPATH).unwrap_or(ColumnType::Text);
+        if let Some(ty) = &ex.ty
+            && !ex.is_unknown()
+            && *ty != path
+        {
+            return Err(self.undefined_function("jsonb path function", std::slice::from_ref(&ex), ex.position));
+        }
+        if let Kind::Str(text) = &ex.kind
+            && let Err(error) = crate::engine::worker::check_jsonpath(text)
+        {
+            return Err(error.or_position(ex.position));
+        }
+        Ok(self.settle(ex, &path)?.sql)
     }
 
     fn json_function(

@@ -59,6 +59,13 @@ pub(super) fn written_out(n: &str, points: std::ops::RangeInclusive<i32>) -> Opt
 impl Rewriter<'_> {
     /// A string as a constant of a type.
     pub fn constant(&mut self, text: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<Ex> {
+        // A view or a check holds the label's text of when it was made.
+        let text = match ty {
+            ColumnType::Enum(of) if self.in_view() || self.bounds.is_some() => {
+                of.former().find(|(old, _)| *old == text).map_or(text, |(_, now)| now)
+            }
+            _ => text,
+        };
         let param = Param::Text(text.as_bytes());
         let sql = match ty {
             ColumnType::System(system) if system.is_named() => self.named_constant(text, system.oid(), at)?,
@@ -106,7 +113,7 @@ impl Rewriter<'_> {
                 let sql = self.param_text(index, ty);
                 Ok(Ex { sql, ty: Some(ty.clone()), kind: Kind::Typed(index), ..ex })
             }
-            Kind::Null => Ok(Ex { sql: format!("CAST(NULL AS {})", duckdb(ty)), ty: Some(ty.clone()), ..ex }),
+            Kind::Null => Ok(Ex { sql: cast_to("NULL", ty), ty: Some(ty.clone()), ..ex }),
             Kind::Plain | Kind::Typed(_) | Kind::Number(_) | Kind::Row(_) => Ok(ex),
         }
     }
@@ -127,6 +134,14 @@ pub(super) fn duckdb(ty: &ColumnType) -> String {
         ColumnType::Numeric(0, 1) => ColumnType::Text.duckdb(),
         ColumnType::Array(element) => format!("{}[]", duckdb(element)),
         other => other.duckdb(),
+    }
+}
+
+/// An expression cast to a type.
+pub(super) fn cast_to(sql: &str, ty: &ColumnType) -> String {
+    match ty {
+        ColumnType::Array(element) if matches!(**element, ColumnType::Enum(_)) => ty.cast(sql),
+        other => format!("CAST({sql} AS {})", duckdb(other)),
     }
 }
 

@@ -24,10 +24,12 @@ mod session_call;
 mod special;
 mod system_call;
 mod text;
+mod user_type;
 
 mod column_name;
 mod function_list;
 mod functions;
+mod record;
 mod relations;
 mod signature;
 
@@ -359,7 +361,7 @@ fn output(column: &Column) -> OutputColumn {
 fn only_postgres(ty: &ColumnType) -> bool {
     match ty {
         ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Json | ColumnType::Jsonb | ColumnType::Text => true,
-        ColumnType::System(_) => true,
+        ColumnType::System(_) | ColumnType::Enum(_) => true,
         ty if number::is_long(ty) => true,
         ColumnType::Array(element) => only_postgres(element),
         _ => false,

@@ -77,8 +77,23 @@ impl Rewriter<'_> {
         match &ex.ty {
             Some(ty) if is_long(ty) => format!("pg_num_key({})", ex.sql),
             Some(ty) if is_exact(ty) => format!("pg_num_key(CAST({} AS VARCHAR))", ex.sql),
+            Some(ColumnType::Jsonb) => format!("pg_jsonb_order({})", ex.sql),
             _ => ex.sql.clone(),
         }
+    }
+
+    /// Whether values of a type sort by a key that is made of them.
+    pub fn is_keyed(&self, ty: Option<&ColumnType>) -> bool {
+        ty.is_some_and(|ty| is_long(ty) || (*ty == ColumnType::Jsonb && self.has_functions()))
+    }
+
+    /// What sorts as an expression does: a key, the fields of a row, or the expression itself.
+    pub fn sorted(&self, ex: Ex) -> String {
+        if let Kind::Row(fields) = &ex.kind {
+            let keys = fields.iter().map(|(_, sql, ty)| self.sorted(Ex::plain(sql.clone(), ty.clone())));
+            return format!("row({})", keys.collect::<Vec<_>>().join(", "));
+        }
+        if self.is_keyed(ex.ty.as_ref()) { self.order_key(&ex) } else { ex.sql }
     }
 
     /// `pg_num_div(a, b)` and its like.

@@ -36,6 +36,13 @@ pub(super) fn is_json(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Json | ColumnType::Jsonb)
 }
 
+/// A field of a row: name, text and type.
+type Field = (String, String, Option<ColumnType>);
+
+fn row_of(fields: &[String]) -> String {
+    format!("row({})", fields.join(", "))
+}
+
 /// Whether Postgres compares them.
 pub(super) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
     a == b
@@ -168,6 +175,10 @@ impl Rewriter<'_> {
         }
         let l = self.expr(left)?;
         let r = self.expr(right)?;
+        if let (Kind::Row(a), Kind::Row(b)) = (&l.kind, &r.kind) {
+            let (a, b) = (a.clone(), b.clone());
+            return self.compare_fields(&a, op, &b, self.at_expr(left));
+        }
         let shown_op = if op.len() > 2 { "=" } else { op };
         let (l, r) = self.meet(l, r, shown_op)?;
         if l.ty.as_ref().or(r.ty.as_ref()) == Some(&ColumnType::Json) {
@@ -176,7 +187,32 @@ impl Rewriter<'_> {
         if l.ty == Some(ColumnType::Jsonb) && self.has_functions() && matches!(shown_op, "=" | "<>") {
             return Ok(Ex::of(format!("(pg_jsonb_key({}) {op} pg_jsonb_key({}))", l.sql, r.sql), ColumnType::Bool));
         }
+        if l.ty == Some(ColumnType::Jsonb) && r.ty == l.ty && self.has_functions() {
+            let sql = format!("({} {op} {})", self.order_key(&l), self.order_key(&r));
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
         Ok(Ex::of(format!("({} {op} {})", l.sql, r.sql), ColumnType::Bool))
+    }
+
+    /// Rows that are values already: `t = u`, `ROW(1, 2) < (1, 3)`.
+    fn compare_fields(&mut self, l: &[Field], op: &str, r: &[Field], at: Option<u32>) -> PgResult<Ex> {
+        if l.len() != r.len() {
+            let message = "cannot compare record types with different numbers of columns";
+            return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
+        }
+        let (mut ls, mut rs) = (Vec::new(), Vec::new());
+        for ((_, a, a_type), (_, b, b_type)) in l.iter().zip(r) {
+            let (a, b) = (Ex::plain(a.clone(), a_type.clone()), Ex::plain(b.clone(), b_type.clone()));
+            let (a, b) = self.meet(a.at(at), b.at(at), "=")?;
+            ls.push(self.sorted(a));
+            rs.push(self.sorted(b));
+        }
+        if matches!(op, "=" | "<>") {
+            let parts: Vec<String> = ls.iter().zip(&rs).map(|(a, b)| format!("{a} = {b}")).collect();
+            let not = if op == "=" { "" } else { "NOT " };
+            return Ok(Ex::of(format!("({not}({}))", parts.join(" AND ")), ColumnType::Bool));
+        }
+        Ok(Ex::of(format!("((({})) {op} (({})))", row_of(&ls), row_of(&rs)), ColumnType::Bool))
     }
 
     fn compare_rows(&mut self, l: &[Expr], op: &str, r: &[Expr]) -> PgResult<Ex> {
@@ -278,7 +314,9 @@ impl Rewriter<'_> {
                 let path = self.path_text(r)?;
                 Ok(Ex::of(format!("pg_jsonb_delete({}, {path})", l.sql), ColumnType::Jsonb))
             }
-            B::AtQuestion | B::AtAt => self.refuse("a JSON path", at),
+            B::AtQuestion if self.has_functions() => self.json_path_operator(l, "@?", r),
+            B::AtAt if self.has_functions() => self.json_path_operator(l, "@@", r),
+            B::AtQuestion | B::AtAt => self.refuse("a JSON path in a view that any DuckDB reads", at),
             B::Question => match &r.kind {
                 Kind::Str(key) => {
                     let path = quote::literal(&json_key(key))?;
@@ -382,9 +420,7 @@ impl Rewriter<'_> {
     /// A small literal beside int2 is int4 in Postgres; the engine would make it int2.
     fn widened(&self, ex: &Ex, ty: Option<&ColumnType>) -> String {
         match (&ex.ty, ty) {
-            (Some(ColumnType::Int2), Some(t @ (ColumnType::Int4 | ColumnType::Int8))) => {
-                format!("CAST({} AS {})", ex.sql, t.duckdb())
-            }
+            (Some(ColumnType::Int2), Some(t @ (ColumnType::Int4 | ColumnType::Int8))) => t.cast(&ex.sql),
             // Mixed with real, Postgres computes in double precision.
             (Some(ColumnType::Float4), Some(ColumnType::Float8)) => {
                 format!("CAST({} AS DOUBLE)", ex.sql)
@@ -466,7 +502,7 @@ impl Rewriter<'_> {
                 let wide = common(a, b).unwrap_or(T::Timestamp);
                 let cast = |e: &Ex| match e.ty == Some(wide.clone()) {
                     true => e.sql.clone(),
-                    false => format!("CAST({} AS {})", e.sql, wide.duckdb()),
+                    false => wide.cast(&e.sql),
                 };
                 return Ok(Ex::of(format!("({} - {})", cast(&l), cast(&r)), T::Interval));
             }

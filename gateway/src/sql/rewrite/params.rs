@@ -8,7 +8,7 @@ use duckmesh_catalog::{
 use super::{Ex, Kind, Rewriter};
 use crate::{
     pgcatalog::functions,
-    sql::{plan::ParamType, quote::HOLE},
+    sql::{plan::ParamType, quote::HOLE, user_type},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -33,7 +33,7 @@ impl Rewriter<'_> {
             .param_types
             .get(index)
             .filter(|oid| **oid != 0 && **oid != oid::UNKNOWN)
-            .and_then(|oid| of_oid(*oid));
+            .and_then(|oid| user_type::of_oid(*oid, self.ctx));
         if let Some(ty) = given
             && let Some(slot) = self.params.get_mut(index)
         {
@@ -92,7 +92,7 @@ pub(super) fn finish(rewriter: &Rewriter<'_>) -> PgResult<Vec<ParamType>> {
             let oid_given = given.get(n).copied().unwrap_or(0);
             let found = rewriter.params.get(n).cloned().flatten();
             if oid_given != 0 && oid_given != oid::UNKNOWN {
-                let ty = of_oid(oid_given)
+                let ty = user_type::of_oid(oid_given, rewriter.ctx)
                     .ok_or_else(|| PgError::unsupported(format!("parameters of type {oid_given} are not supported")))?;
                 return Ok(described(oid_given, ty));
             }

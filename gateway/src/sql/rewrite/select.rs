@@ -11,7 +11,6 @@ use sqlparser::ast::{
 
 use super::{
     Column, Kind, Rewriter, Scope, column_name,
-    number::is_long,
     scope::{HIDDEN_COLUMN, column_ex},
     set::integer,
 };
@@ -65,14 +64,6 @@ struct Item {
     star: bool,
 }
 
-fn is_long_item(item: &Item) -> bool {
-    !item.star && item.column.ty.as_ref().is_some_and(is_long)
-}
-
-fn long_key(item: &Item) -> String {
-    format!("pg_num_key({})", item.sql)
-}
-
 impl Rewriter<'_> {
     /// A SELECT with its ORDER BY, which may name both its FROM and its list.
     pub fn select(
@@ -120,7 +111,7 @@ impl Rewriter<'_> {
         for (item, column) in items.iter_mut().zip(&columns) {
             item.column.engine.clone_from(&column.engine);
         }
-        let mut group_by = self.group_by(&select.group_by, &select.projection, &items, known)?;
+        let mut group_by = self.group_by(&select.group_by, &select.projection, &mut items, known)?;
         let having = match &select.having {
             Some(expr) => format!(" HAVING {}", self.condition(expr, "HAVING")?),
             None => String::new(),
@@ -132,6 +123,10 @@ impl Rewriter<'_> {
         };
         let distinct = match &select.distinct {
             None | Some(Distinct::All) => String::new(),
+            Some(Distinct::Distinct) if known && items.iter().any(|i| self.is_keyed_item(i)) => {
+                let key = |i: &Item| if self.is_keyed_item(i) { self.item_key(i) } else { i.sql.clone() };
+                format!("DISTINCT ON ({}) ", items.iter().map(key).collect::<Vec<_>>().join(", "))
+            }
             Some(Distinct::Distinct) => "DISTINCT ".into(),
             Some(Distinct::On(exprs)) => {
                 let mut keys = Vec::new();
@@ -275,7 +270,13 @@ impl Rewriter<'_> {
                     items.extend(self.qualified_star(name)?);
                 }
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
-                    return self.refuse("a row's columns", self.at_expr(expr));
+                    let at = self.at_expr(expr);
+                    let ex = self.expr(expr)?;
+                    let Kind::Row(fields) = ex.kind else { return self.refuse("a row's columns", at) };
+                    for (name, sql, ty) in fields {
+                        let column = Column { engine: name.clone(), name, ty, origin: None };
+                        items.push(Item { sql, column, star: false });
+                    }
                 }
                 SelectItem::ExprWithAliases { expr, .. } => {
                     return self.refuse("several aliases", self.at_expr(expr));
@@ -379,7 +380,7 @@ impl Rewriter<'_> {
         &mut self,
         group_by: &GroupByExpr,
         projection: &[SelectItem],
-        items: &[Item],
+        items: &mut [Item],
         known: bool,
     ) -> PgResult<String> {
         let (exprs, modifiers) = match group_by {
@@ -403,7 +404,23 @@ impl Rewriter<'_> {
         for expr in exprs {
             keys.push(self.group_key(expr, items, known)?);
         }
+        self.group_by_value(&mut keys, items);
         Ok(format!(" GROUP BY {}", keys.join(", ")))
+    }
+
+    /// A group of values that are equal though their texts differ is one: its key groups, and the list shows one of them.
+    fn group_by_value(&self, keys: &mut [String], items: &mut [Item]) {
+        for key in keys.iter_mut() {
+            let keyed = |i: &Item| i.sql == *key && self.is_keyed_item(i);
+            // An expression over it needs it as it is.
+            let only = items.iter().all(|i| i.sql == *key || !i.sql.contains(key.as_str()));
+            let Some(found) = items.iter().position(keyed).filter(|_| only) else { continue };
+            let Some(by) = items.get(found).map(|item| self.item_key(item)) else { continue };
+            for item in items.iter_mut().filter(|i| i.sql == *key) {
+                item.sql = format!("first({})", item.sql);
+            }
+            *key = by;
+        }
     }
 
     fn group_key(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<String> {
@@ -489,14 +506,14 @@ impl Rewriter<'_> {
                 let name = quote::fold(ident);
                 match items.iter().position(|i| !i.star && i.column.name == name) {
                     // By its place: a volatile expression must not be computed again.
-                    Some(at) if items.get(at).is_some_and(is_long_item) => {
-                        Ok(items.get(at).map(long_key).unwrap_or_default())
+                    Some(at) if items.get(at).is_some_and(|i| self.is_keyed_item(i)) => {
+                        Ok(items.get(at).map(|i| self.item_key(i)).unwrap_or_default())
                     }
                     Some(at) if known && !as_text => Ok((at + 1).to_string()),
                     Some(at) => Ok(items.get(at).map(|i| i.sql.clone()).unwrap_or_default()),
                     None => {
                         let ex = self.column(ident)?;
-                        Ok(if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql })
+                        Ok(self.sorted(ex))
                     }
                 }
             }
@@ -506,8 +523,8 @@ impl Rewriter<'_> {
             other => match integer(other) {
                 Some(n) => {
                     let item = usize::try_from(n).ok().and_then(|n| items.get(n.wrapping_sub(1)));
-                    match item.filter(|i| known && is_long_item(i)) {
-                        Some(item) => Ok(long_key(item)),
+                    match item.filter(|i| known && self.is_keyed_item(i)) {
+                        Some(item) => Ok(self.item_key(item)),
                         None => self.ordinal(n, "ORDER BY", other, items, known, as_text),
                     }
                 }
@@ -517,10 +534,18 @@ impl Rewriter<'_> {
                         return Err(PgError::new(SqlState::SYNTAX_ERROR, "non-integer constant in ORDER BY")
                             .or_position(self.at_expr(other)));
                     }
-                    Ok(if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql })
+                    Ok(self.sorted(ex))
                 }
             },
         }
+    }
+
+    fn is_keyed_item(&self, item: &Item) -> bool {
+        !item.star && self.is_keyed(item.column.ty.as_ref())
+    }
+
+    fn item_key(&self, item: &Item) -> String {
+        self.order_key(&super::Ex::plain(item.sql.clone(), item.column.ty.clone()))
     }
 
     pub(super) fn order_options(&self, options: &OrderByOptions, fill: bool, at: Option<u32>) -> PgResult<String> {

@@ -6,7 +6,7 @@ use sqlparser::ast::{
     With,
 };
 
-use super::{Column, Rewriter, Rows, number::is_long, scope, too_complex, unique};
+use super::{Column, Rewriter, Rows, scope, too_complex, unique};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -59,7 +59,7 @@ impl Rewriter<'_> {
                 let mut rows = self.set_expr(other, hints)?;
                 if let Some(order_by) = order_by {
                     let order = self.order_by_output(order_by, &rows)?;
-                    rows.sql = if order.contains("pg_num_key(") {
+                    rows.sql = if order.contains("pg_num_key(") || order.contains("pg_jsonb_order(") {
                         // The engine orders a set operation by its columns only.
                         format!("SELECT * FROM ({}) AS \"o\" ORDER BY {order}", rows.sql)
                     } else {
@@ -254,11 +254,24 @@ impl Rewriter<'_> {
             SetExpr::SetOperation { .. } => format!("({})", r.sql),
             _ => r.sql.clone(),
         };
-        Ok(Rows {
-            sql: format!("{} {word}{all} {right_sql}", wrap(&l, left)),
-            columns: l.columns,
-            known: l.known && r.known,
-        })
+        let known = l.known && r.known;
+        let mut sql = format!("{} {word}{all} {right_sql}", wrap(&l, left));
+        if word == "UNION" && all.is_empty() && known && l.columns.iter().any(|c| self.is_keyed(c.ty.as_ref())) {
+            // Values that are equal though their texts differ are one.
+            let names: Vec<String> = (0..l.columns.len()).map(|n| format!("\"u{n}\"")).collect();
+            let column = |n: usize, c: &Column| super::Ex::plain(format!("\"u{n}\""), c.ty.clone());
+            let keys: Vec<String> = l.columns.iter().enumerate().map(|(n, c)| self.sorted(column(n, c))).collect();
+            let shown: Vec<String> =
+                l.columns.iter().zip(&names).map(|(c, u)| format!("{u} AS {}", quote::name(&c.engine))).collect();
+            sql = format!(
+                "SELECT DISTINCT ON ({}) {} FROM ({} UNION ALL {right_sql}) AS \"u\"({})",
+                keys.join(", "),
+                shown.join(", "),
+                wrap(&l, left),
+                names.join(", ")
+            );
+        }
+        Ok(Rows { sql, columns: l.columns, known })
     }
 
     fn values(&mut self, values: &Values, hints: Option<&[ColumnType]>) -> PgResult<Rows> {
@@ -450,9 +463,12 @@ impl Rewriter<'_> {
                     .or_position(at));
             };
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            let long = rows.columns.get(position.wrapping_sub(1)).filter(|c| c.ty.as_ref().is_some_and(is_long));
-            items.push(match long {
-                Some(column) => format!("pg_num_key({}){options}", quote::name(&column.engine)),
+            let keyed = rows.columns.get(position.wrapping_sub(1)).filter(|c| self.is_keyed(c.ty.as_ref()));
+            items.push(match keyed {
+                Some(column) => {
+                    let ex = super::Ex::plain(quote::name(&column.engine), column.ty.clone());
+                    format!("{}{options}", self.order_key(&ex))
+                }
                 None => format!("{position}{options}"),
             });
         }

@@ -1,6 +1,6 @@
 //! Expressions with a syntax of their own, and functions that one text cannot say.
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, types::oid};
 use sqlparser::ast::{CeilFloorKind, DateTimeField, Expr, TrimWhereField};
 
 use super::{Ex, Kind, Rewriter, functions::SCALARS};
@@ -334,16 +334,13 @@ impl Rewriter<'_> {
                 }))
             }
             "pg_typeof" if values.len() == 1 => {
-                let shown = match values.first() {
-                    Some(v) if matches!(v.kind, Kind::Row(_)) => "record".to_owned(),
-                    Some(v) if v.is_unknown() => "unknown".to_owned(),
-                    Some(v) => match &v.ty {
-                        Some(ty) => super::signature::shown(ty),
-                        None => return self.refuse("pg_typeof of this expression", at),
-                    },
-                    None => return Ok(None),
-                };
-                Ok(Some(Ex::of(quote::literal(&shown)?, T::Text)))
+                let Some(value) = values.first() else { return Ok(None) };
+                let number = self.type_number(value).ok_or_else(|| {
+                    PgError::unsupported("pg_typeof of this expression is not supported")
+                        .hint("Its type is known when it runs, not before: cast it first.")
+                        .or_position(at)
+                })?;
+                Ok(Some(Ex::plain(number.to_string(), T::system(oid::REGTYPE))))
             }
             "ceil" | "ceiling" | "floor" => {
                 // An integer's is double precision in Postgres.

@@ -26,6 +26,9 @@ impl Rewriter<'_> {
             return self.refuse("a field of a composite value", at);
         };
         let name = quote::fold(ident);
+        if let Kind::Row(fields) = &ex.kind {
+            return self.named_field(fields, &name, at);
+        }
         let Some(ColumnType::Other(shape)) = ex.ty.clone().filter(is_struct) else {
             return self.refuse("a field of a composite value", at);
         };

@@ -8,7 +8,7 @@ use super::super::interval::Interval;
 use super::super::literal::type_of_oid;
 use super::super::numeric;
 use super::super::wire_bytes::WireBytes;
-use super::text::append_checked;
+use super::text::{append_checked, append_label};
 use super::{ColumnBuilder, ListValues, TextKind, ValueContext, Values, interval_value};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -41,6 +41,7 @@ pub(super) fn append(column: &mut ColumnBuilder, bytes: &[u8], ctx: &ValueContex
             }
             return append_checked(b, *kind, wire.0, column.explicit_cast);
         }
+        Values::Enum(b, of) => return append_label(b, of, wire.0),
         Values::Bytea(b) => {
             ColumnBuilder::check_room(b.values_slice().len(), bytes.len())?;
             b.append_value(bytes);

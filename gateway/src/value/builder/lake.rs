@@ -28,6 +28,11 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &str) -> PgResult<()> {
             b.append_value(text);
             Ok(())
         }
+        // A default was written when its label may have had another text.
+        Values::Enum(b, of) => {
+            let now = of.former().find(|(old, _)| *old == text).map_or(text, |(_, now)| now);
+            super::text::append_label(b, of, now.as_bytes())
+        }
         _ => {
             // No setting of a session may change what a default means.
             let ctx = ValueContext::new(chrono::DateTime::UNIX_EPOCH);

@@ -13,7 +13,10 @@ use arrow::array::{
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{Field, IntervalMonthDayNano};
-use duckmesh_catalog::types::{ColumnType, SystemType, oid};
+use duckmesh_catalog::{
+    EnumRef,
+    types::{ColumnType, SystemType, oid},
+};
 
 use super::context::ValueContext;
 use super::interval::Interval;
@@ -44,6 +47,7 @@ enum Values {
     Float8(Float64Builder),
     Numeric(Decimal128Builder, u8, i8),
     Text(StringBuilder, TextKind),
+    Enum(StringBuilder, EnumRef),
     Bytea(BinaryBuilder),
     Date(Date32Builder),
     Time(Time64MicrosecondBuilder),
@@ -62,6 +66,10 @@ enum TextKind {
     Char(u32),
     Json,
     Jsonb,
+    /// `name`: cut to 63 bytes.
+    Name,
+    /// `"char"`: its first byte.
+    Byte,
 }
 
 struct ListValues {
@@ -91,6 +99,7 @@ impl ColumnBuilder {
             ColumnType::Char(n) => text(TextKind::Char(*n)),
             ColumnType::Json => text(TextKind::Json),
             ColumnType::Jsonb => text(TextKind::Jsonb),
+            ColumnType::Enum(of) => Values::Enum(StringBuilder::with_capacity(capacity, capacity * 8), of.clone()),
             ColumnType::Bytea => Values::Bytea(BinaryBuilder::with_capacity(capacity, capacity * 16)),
             ColumnType::Date => Values::Date(Date32Builder::with_capacity(capacity)),
             ColumnType::Time => Values::Time(Time64MicrosecondBuilder::with_capacity(capacity)),
@@ -117,6 +126,13 @@ impl ColumnBuilder {
         if matches!(ty, SystemType::Number(_) | SystemType::Element(oid::OIDVECTOR)) && ty.oid() != oid::XID8 {
             column.values = Values::Oid(Int64Builder::with_capacity(capacity));
         }
+        if let Values::Text(_, kind) = &mut column.values {
+            *kind = match ty.oid() {
+                oid::NAME => TextKind::Name,
+                oid::CHAR => TextKind::Byte,
+                _ => *kind,
+            };
+        }
         column.ty = ColumnType::System(ty);
         Ok(column)
     }
@@ -141,7 +157,7 @@ impl ColumnBuilder {
             Values::Float4(b) => b.append_null(),
             Values::Float8(b) => b.append_null(),
             Values::Numeric(b, ..) => b.append_null(),
-            Values::Text(b, _) => b.append_null(),
+            Values::Text(b, _) | Values::Enum(b, _) => b.append_null(),
             Values::Bytea(b) => b.append_null(),
             Values::Date(b) => b.append_null(),
             Values::Time(b) => b.append_null(),
@@ -180,7 +196,7 @@ impl ColumnBuilder {
             Values::Float4(b) => b.len(),
             Values::Float8(b) => b.len(),
             Values::Numeric(b, ..) => b.len(),
-            Values::Text(b, _) => b.len(),
+            Values::Text(b, _) | Values::Enum(b, _) => b.len(),
             Values::Bytea(b) => b.len(),
             Values::Date(b) => b.len(),
             Values::Time(b) => b.len(),
@@ -201,7 +217,7 @@ impl ColumnBuilder {
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         match &self.values {
-            Values::Text(b, _) => b.values_slice().len() + b.offsets_slice().len() * 4,
+            Values::Text(b, _) | Values::Enum(b, _) => b.values_slice().len() + b.offsets_slice().len() * 4,
             Values::Bytea(b) => b.values_slice().len() + b.offsets_slice().len() * 4,
             Values::Array(list) => list.element.size_bytes() + list.offsets.len() * 5,
             Values::Bool(_) => self.len() / 4,
@@ -222,7 +238,7 @@ impl ColumnBuilder {
             Values::Float4(b) => Arc::new(b.finish()),
             Values::Float8(b) => Arc::new(b.finish()),
             Values::Numeric(b, ..) => Arc::new(b.finish()),
-            Values::Text(b, _) => Arc::new(b.finish()),
+            Values::Text(b, _) | Values::Enum(b, _) => Arc::new(b.finish()),
             Values::Bytea(b) => Arc::new(b.finish()),
             Values::Date(b) => Arc::new(b.finish()),
             Values::Time(b) => Arc::new(b.finish()),

@@ -1,6 +1,7 @@
 //! Appends values in Postgres' text form.
 
 use arrow::array::StringBuilder;
+use duckmesh_catalog::user_types::EnumType;
 
 use super::super::error::text as utf8;
 use super::super::{array_text, bytea, datetime, interval, json, number, numeric, uuid_text};
@@ -25,6 +26,7 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
         Values::Float8(b) => b.append_value(number::parse_float(text)?),
         Values::Numeric(b, p, s) => b.append_value(numeric::parse(text, *p, *s)?),
         Values::Text(b, kind) => append_checked(b, *kind, text, column.explicit_cast)?,
+        Values::Enum(b, of) => append_label(b, of, text)?,
         Values::Bytea(b) => {
             column.scratch.clear();
             bytea::parse(text, &mut column.scratch)?;
@@ -54,6 +56,18 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
     Ok(())
 }
 
+/// Appends an enum's label.
+pub(super) fn append_label(builder: &mut StringBuilder, of: &EnumType, text: &[u8]) -> PgResult<()> {
+    let text = utf8(text)?;
+    let Some(label) = of.label(text) else {
+        let message = format!("invalid input value for enum {of}: \"{text}\"");
+        return Err(PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, message));
+    };
+    ColumnBuilder::check_room(builder.values_slice().len(), label.name.len())?;
+    builder.append_value(&label.name);
+    Ok(())
+}
+
 /// Appends text of the kind that the column wants.
 pub(super) fn append_checked(
     builder: &mut StringBuilder,
@@ -67,6 +81,9 @@ pub(super) fn append_checked(
         TextKind::Any => text,
         TextKind::Varchar(n) => limited(text, n, explicit_cast, "character varying")?,
         TextKind::Char(n) => limited(text, n, explicit_cast, "character")?.trim_end_matches(' '),
+        TextKind::Name => clipped(text, NAME_BYTES_MAX),
+        // What is not ASCII has no first byte that is a text.
+        TextKind::Byte => clipped(text, 1),
         TextKind::Json => {
             json::check(text)?;
             text
@@ -81,6 +98,18 @@ pub(super) fn append_checked(
     };
     builder.append_value(kept);
     Ok(())
+}
+
+/// Postgres' longest name.
+const NAME_BYTES_MAX: usize = 63;
+
+/// The characters that fit so many bytes.
+fn clipped(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 /// The first `n` characters; more are refused unless they are blanks or the cast is explicit.

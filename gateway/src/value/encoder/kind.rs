@@ -84,7 +84,7 @@ fn as_declared(kind: &Kind, declared: &ColumnType) -> Option<Kind> {
         ColumnType::Float4 | ColumnType::Float8 if matches!(kind, Kind::Float4 | Kind::Float8) => {
             if *declared == ColumnType::Float4 { Kind::Float4 } else { Kind::Float8 }
         }
-        ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Json if text => Kind::Text,
+        ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Json | ColumnType::Enum(_) if text => Kind::Text,
         ColumnType::Char(n) if text => Kind::Char(*n),
         ColumnType::Jsonb if text => Kind::Jsonb,
         ColumnType::Uuid if text || *kind == Kind::Uuid || *kind == Kind::Bytea => Kind::Uuid,

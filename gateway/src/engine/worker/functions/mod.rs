@@ -3,7 +3,9 @@
 //! They take texts and give a text, a list of texts, a number or a flag. They touch nothing outside their arguments.
 
 mod json;
+mod json_order;
 mod json_scan;
+mod jsonpath;
 mod mathematics;
 mod number;
 mod numeric;
@@ -11,7 +13,7 @@ mod pattern;
 mod template;
 mod time;
 
-use crate::wire::error::PgError;
+use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// An error with Postgres' code.
 #[derive(Debug)]
@@ -130,6 +132,7 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_jsonb", 1, Gives::Text, json::normal),
     row("pg_json_quote", 1, Gives::Text, json::quote),
     row("pg_jsonb_key", 1, Gives::Text, json::key),
+    row("pg_jsonb_order", 1, Gives::Bytes, json_order::key),
     any("pg_json_object", Gives::Text, json::object),
     any("pg_json_row", Gives::Text, json::row),
     any("pg_json_array", Gives::Text, json::array),
@@ -164,6 +167,13 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_jsonb_insert", 4, Gives::Text, json::insert),
     row("pg_jsonb_strip", 1, Gives::Text, json::strip_nulls),
     row("pg_jsonb_pretty", 1, Gives::Text, json::pretty),
+    // paths
+    row("pg_jsonpath", 1, Gives::Text, jsonpath::read),
+    any("pg_jsonpath_query", Gives::Texts, |args| or_null(args, jsonpath::query)),
+    any("pg_jsonpath_array", Gives::Text, |args| or_null(args, jsonpath::query_array)),
+    any("pg_jsonpath_first", Gives::Text, |args| or_null(args, jsonpath::query_first)),
+    any("pg_jsonpath_exists", Gives::Bool, |args| or_null(args, jsonpath::exists)),
+    any("pg_jsonpath_match", Gives::Bool, |args| or_null(args, jsonpath::matches)),
     // templates
     row("pg_char_of_time", 2, Gives::Text, template::time),
     row("pg_char_of_interval", 2, Gives::Text, template::interval),
@@ -189,6 +199,16 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_unistr", 1, Gives::Text, pattern::unistr),
     row("pg_quote_ident", 1, Gives::Text, pattern::quote_ident),
 ];
+
+/// NULL where an argument is NULL: of functions that take any number of them.
+fn or_null(args: &[Option<&str>], run: fn(&[Option<&str>]) -> Outcome<Value>) -> Outcome<Value> {
+    if args.iter().any(Option::is_none) { Ok(Value::Null) } else { run(args) }
+}
+
+/// Whether a text is a SQL/JSON path; for the gate, which says so with its place.
+pub fn check_jsonpath(text: &str) -> PgResult<()> {
+    jsonpath::check(text).map_err(|failure| PgError::new(SqlState(failure.state), failure.message))
+}
 
 /// An argument; empty where it is missing.
 fn text<'a>(args: &[Option<&'a str>], at: usize) -> &'a str {
