@@ -5,6 +5,8 @@ use std::fmt;
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use serde::{Deserialize, Serialize};
 
+pub use crate::text_types::{RangeType, TextType};
+
 /// The type of a column.
 ///
 /// Its Arrow representation ([`ColumnType::arrow`]) is what frames, staged files and row parts hold.
@@ -50,6 +52,10 @@ pub enum ColumnType {
     Jsonb,
     /// One-dimensional array of a scalar type.
     Array(Box<ColumnType>),
+    /// `money`: hundredths.
+    Money,
+    /// A type whose values are held as text in Postgres' form: `inet`, `int4range` and their like.
+    AsText(TextType),
     /// A type that only Postgres' own catalog has: no table of a lake has such a column.
     System(SystemType),
     /// A type that only other writers of the lake make (struct, map, unsigned …): readable, not writable.
@@ -128,7 +134,6 @@ impl SystemType {
             oid::VOID => "void",
             oid::PG_NODE_TREE => "pg_node_tree",
             oid::ANYARRAY => "anyarray",
-            oid::INET => "inet",
             oid::PG_LSN => "pg_lsn",
             _ => "unknown",
         }
@@ -162,6 +167,7 @@ pub mod oid {
     pub const INTERVAL: u32 = 1186;
     pub const TIMETZ: u32 = 1266;
     pub const NUMERIC: u32 = 1700;
+    pub const MONEY: u32 = 790;
     pub const REGCLASS: u32 = 2205;
     pub const REGTYPE: u32 = 2206;
     pub const REGPROCEDURE: u32 = 2202;
@@ -183,7 +189,10 @@ pub mod oid {
 
     /// The oid of the array over a scalar type's oid, where Postgres has one.
     #[must_use]
-    pub const fn array_of(element: u32) -> Option<u32> {
+    pub fn array_of(element: u32) -> Option<u32> {
+        if let Some(ty) = super::TextType::of_oid(element) {
+            return Some(ty.array_oid());
+        }
         Some(match element {
             BOOL => 1000,
             BYTEA => 1001,
@@ -204,8 +213,8 @@ pub mod oid {
             TIMESTAMP => 1115,
             TIMESTAMPTZ => 1185,
             INTERVAL => 1187,
-            TIMETZ => 1270,
             NUMERIC => 1231,
+            MONEY => 791,
             UUID => 2951,
             JSONB => 3807,
             REGPROC => 1008,
@@ -218,7 +227,6 @@ pub mod oid {
             CID => 1012,
             XID8 => 271,
             ACLITEM => 1034,
-            INET => 1041,
             PG_LSN => 3221,
             _ => return None,
         })
@@ -233,6 +241,9 @@ pub mod oid {
     /// The element's oid of an array type's oid.
     #[must_use]
     pub fn element_of(array: u32) -> Option<u32> {
+        if let Some(ty) = super::TextType::of_array_oid(array) {
+            return Some(ty.oid());
+        }
         [
             BOOL,
             BYTEA,
@@ -253,8 +264,8 @@ pub mod oid {
             TIMESTAMP,
             TIMESTAMPTZ,
             INTERVAL,
-            TIMETZ,
             NUMERIC,
+            MONEY,
             UUID,
             JSONB,
             REGPROC,
@@ -267,7 +278,6 @@ pub mod oid {
             CID,
             XID8,
             ACLITEM,
-            INET,
             PG_LSN,
         ]
         .into_iter()
@@ -279,6 +289,9 @@ pub mod oid {
 pub const DEFAULT_NUMERIC: (u8, i8) = (38, 9);
 
 impl ColumnType {
+    /// What holds `money`: its 64 bits of hundredths have 19 digits.
+    pub const MONEY_HELD: Self = Self::Numeric(19, 2);
+
     /// Whether files that hold this type can be read as the other, with their statistics: what ALTER COLUMN TYPE may do.
     #[must_use]
     pub fn reads_as(&self, other: &Self) -> bool {
@@ -314,6 +327,8 @@ impl ColumnType {
             Self::Uuid => oid::UUID,
             Self::Json => oid::JSON,
             Self::Jsonb => oid::JSONB,
+            Self::Money => oid::MONEY,
+            Self::AsText(ty) => ty.oid(),
             Self::Array(element) => match **element {
                 Self::System(SystemType::Element(vector)) => vector,
                 _ => oid::array_of(element.oid()).unwrap_or(oid::TEXT),
@@ -343,6 +358,8 @@ impl ColumnType {
             Self::Int8 | Self::Float8 | Self::Time | Self::Timestamp | Self::Timestamptz => 8,
             Self::Interval | Self::Uuid => 16,
             Self::System(ty) => ty.typlen(),
+            Self::Money => 8,
+            Self::AsText(ty) => ty.typlen(),
             _ => -1,
         }
     }
@@ -361,7 +378,9 @@ impl ColumnType {
             Self::Float4 => DataType::Float32,
             Self::Float8 => DataType::Float64,
             Self::Numeric(p, s) => DataType::Decimal128(*p, *s),
+            Self::Money => Self::MONEY_HELD.arrow(),
             Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Json | Self::Jsonb | Self::Other(_) => DataType::Utf8,
+            Self::AsText(_) => DataType::Utf8,
             Self::Bytea => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
@@ -390,7 +409,8 @@ impl ColumnType {
         Some(match number {
             oid::OID | oid::XID | oid::CID | oid::XID8 => Self::System(SystemType::Number(number)),
             _ if oid::is_named(number) => Self::System(SystemType::Number(number)),
-            oid::NAME | oid::CHAR | oid::ACLITEM | oid::PG_NODE_TREE | oid::ANYARRAY | oid::INET | oid::PG_LSN => {
+            oid::INET => Self::AsText(TextType::Inet),
+            oid::NAME | oid::CHAR | oid::ACLITEM | oid::PG_NODE_TREE | oid::ANYARRAY | oid::PG_LSN => {
                 Self::System(SystemType::Text(number))
             }
             oid::INT2VECTOR | oid::OIDVECTOR => Self::Array(Box::new(Self::System(SystemType::Element(number)))),
@@ -409,7 +429,8 @@ impl ColumnType {
             Self::Float4 => "float32".into(),
             Self::Float8 => "float64".into(),
             Self::Numeric(p, s) => format!("decimal({p},{s})"),
-            Self::Text | Self::Varchar(_) | Self::Char(_) => "varchar".into(),
+            Self::Money => Self::MONEY_HELD.ducklake(),
+            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::AsText(_) => "varchar".into(),
             Self::Bytea => "blob".into(),
             Self::Date => "date".into(),
             Self::Time => "time".into(),
@@ -435,7 +456,8 @@ impl ColumnType {
             Self::Float4 => "FLOAT".into(),
             Self::Float8 => "DOUBLE".into(),
             Self::Numeric(p, s) => format!("DECIMAL({p},{s})"),
-            Self::Text | Self::Varchar(_) | Self::Char(_) => "VARCHAR".into(),
+            Self::Money => Self::MONEY_HELD.duckdb(),
+            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::AsText(_) => "VARCHAR".into(),
             Self::Bytea => "BLOB".into(),
             Self::Date => "DATE".into(),
             Self::Time => "TIME".into(),
@@ -534,6 +556,8 @@ impl fmt::Display for ColumnType {
             Self::Uuid => f.write_str("uuid"),
             Self::Json => f.write_str("json"),
             Self::Jsonb => f.write_str("jsonb"),
+            Self::Money => f.write_str("money"),
+            Self::AsText(ty) => f.write_str(ty.name()),
             Self::Array(element) => match **element {
                 Self::System(SystemType::Element(oid::INT2VECTOR)) => f.write_str("int2vector"),
                 Self::System(SystemType::Element(_)) => f.write_str("oidvector"),

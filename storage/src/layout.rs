@@ -171,7 +171,9 @@ fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
         ColumnType::Float4 => (Physical::FLOAT, None),
         ColumnType::Float8 => (Physical::DOUBLE, None),
         ColumnType::Numeric(precision, scale) => return decimal(name, *precision, *scale, id),
+        ColumnType::Money => return scalar(name, &ColumnType::MONEY_HELD, id),
         ColumnType::System(ty) => return scalar(name, &ty.base(), id),
+        ColumnType::AsText(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
         ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Other(_) => {
             (Physical::BYTE_ARRAY, Some(LogicalType::String))
         }

@@ -20,6 +20,7 @@ pub mod view;
 
 pub mod explain;
 
+mod typed_strings;
 pub mod types;
 
 pub mod scan;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray};
 use bytes::BytesMut;
 use chrono::DateTime;
-use duckmesh_catalog::types::{ColumnType, DEFAULT_NUMERIC, oid};
+use duckmesh_catalog::types::{ColumnType, DEFAULT_NUMERIC, TextType, oid};
 
 use super::builder::ColumnBuilder;
 use super::context::ValueContext;
@@ -64,6 +64,8 @@ pub fn type_of_oid(oid: u32, typmod: i32) -> Option<ColumnType> {
         oid::UUID => ColumnType::Uuid,
         oid::JSON => ColumnType::Json,
         oid::JSONB => ColumnType::Jsonb,
+        oid::MONEY => ColumnType::Money,
+        _ if TextType::of_oid(oid).is_some() => ColumnType::AsText(TextType::of_oid(oid)?),
         _ => match ColumnType::system(oid) {
             Some(ty) => ty,
             None => ColumnType::Array(Box::new(type_of_oid(oid::element_of(oid)?, typmod)?)),
@@ -221,7 +223,8 @@ fn is_plain(text: &str) -> bool {
 fn plain_text(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<String> {
     let declared = match ty {
         // Blanks that char(n) is shown with are not stored.
-        ColumnType::Char(_) => &ColumnType::Text,
+        ColumnType::Char(_) | ColumnType::AsText(_) => &ColumnType::Text,
+        ColumnType::Money => &ColumnType::MONEY_HELD,
         other => other,
     };
     // No setting of a session may change it.

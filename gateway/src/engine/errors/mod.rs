@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use super::protocol::{EngineError, REFUSED};
 use crate::wire::error::{PgError, SqlState};
 
+const DATA_EXCEPTION: SqlState = SqlState("22000");
 const CARDINALITY_VIOLATION: SqlState = SqlState("21000");
 const INVALID_ARGUMENT_FOR_LOGARITHM: SqlState = SqlState("2201E");
 const INVALID_ARGUMENT_FOR_POWER: SqlState = SqlState("2201F");
@@ -20,7 +21,10 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 24] = [
+const RAISED: [SqlState; 27] = [
+    DATA_EXCEPTION,
+    SqlState::SYNTAX_ERROR,
+    SqlState::INVALID_TIME_ZONE_DISPLACEMENT,
     SqlState::UNDEFINED_TABLE,
     SqlState::UNDEFINED_FUNCTION,
     SqlState::INVALID_SCHEMA_NAME,

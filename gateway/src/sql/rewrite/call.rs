@@ -10,7 +10,7 @@ use sqlparser::ast::{
 use super::{
     Ex, Rewriter,
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
-    number::is_long,
+    held::keyed,
     signature::{self, Row, shown},
 };
 use crate::{
@@ -110,6 +110,9 @@ impl Rewriter<'_> {
                 let fields = values.into_iter().enumerate().map(|(n, ex)| (format!("f{}", n + 1), ex)).collect();
                 return self.record(fields);
             }
+            if let Some(ex) = self.held_call(&name, &mut values, at)? {
+                return Ok(ex.at(at));
+            }
             if let Some(ex) = self.exact_call(&name, &mut values)? {
                 return Ok(ex.at(at));
             }
@@ -174,6 +177,12 @@ impl Rewriter<'_> {
     /// `now()` and the like.
     fn session_call(&mut self, name: &str, args: &[&Expr], at: Option<u32>) -> PgResult<Option<Ex>> {
         let value = match (name, args) {
+            ("current_time", []) if self.has_functions() => return Ok(Some(self.current_time().at(at))),
+            ("current_time", [precision])
+                if self.has_functions() && super::set::integer(precision).is_some_and(|n| n >= 6) =>
+            {
+                return Ok(Some(self.current_time().at(at)));
+            }
             ("current_time" | "localtime" | "current_timestamp" | "localtimestamp", [precision])
                 if super::set::integer(precision).is_some_and(|n| n >= 6) =>
             {
@@ -247,7 +256,8 @@ impl Rewriter<'_> {
     fn choose(&mut self, table: &[Row], name: &str, mut args: Vec<Ex>, at: Option<u32>) -> PgResult<(Row, Vec<Ex>)> {
         let mut best: Option<(u32, Row, Vec<char>)> = None;
         let functions = self.has_functions();
-        for row in table.iter().filter(|r| r.0 == name && (functions || !r.1.contains('N'))) {
+        let own = |row: &Row| row.1.contains(['N', 'I', 'C', 'm', 'w', 'Z']);
+        for row in table.iter().filter(|r| r.0 == name && (functions || !own(r))) {
             let Some(letters) = signature::arguments(row.1, args.len()) else {
                 continue;
             };
@@ -295,7 +305,10 @@ impl Rewriter<'_> {
             return self.long(ex);
         }
         let differs = ex.ty.as_ref().is_some_and(|t| t.oid() != ty.oid());
-        if differs && matches!(letter, 'd' | 's' | 'z' | 'i') && !matches!(ex.ty, Some(ColumnType::Other(_))) {
+        if differs
+            && matches!(letter, 'd' | 's' | 'z' | 'i' | 'I' | 'Z')
+            && !matches!(ex.ty, Some(ColumnType::Other(_)))
+        {
             let at = ex.position;
             return self.cast(ex, ty, at);
         }
@@ -387,6 +400,9 @@ impl Rewriter<'_> {
         {
             order = format!(" ORDER BY {} NULLS LAST", first.sql);
         }
+        if !window && let Some(ex) = self.held_aggregate(name, &values, distinct, &tail) {
+            return Ok(ex.at(at));
+        }
         if !window && let Some(ex) = self.exact_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));
         }
@@ -475,7 +491,7 @@ impl Rewriter<'_> {
             let ex = self.expr(&item.expr)?;
             let ex = self.settle_unknown(ex, &ColumnType::Text)?;
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            let key = if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql };
+            let key = if ex.ty.as_ref().is_some_and(keyed) { self.order_key(&ex) } else { ex.sql };
             keys.push(format!("{key}{options}"));
         }
         Ok(keys.join(", "))
@@ -771,6 +787,7 @@ fn is_aggregate(name: &str) -> bool {
     matches!(name, "count" | "grouping")
         || AGGREGATES.iter().chain(WINDOWS).any(|r| r.0 == name)
         || ORDERED_SETS.contains(&name)
+        || matches!(name, "range_agg" | "range_intersect_agg")
 }
 
 /// The text of a call: `$1` and `$*` filled, or the same name.

@@ -102,6 +102,11 @@ impl Rewriter<'_> {
             let held = system.base();
             return self.cast(Ex { ty: Some(held), ..ex }, ty, at);
         }
+        if let Some(from) = ex.ty.clone()
+            && let Some(cast) = self.cast_held(&ex, &from, ty)?
+        {
+            return Ok(cast);
+        }
         let Some(from) = ex.ty.clone() else {
             return Ok(match ty {
                 T::Text | T::Varchar(None) => Ex::of(format!("CAST({} AS VARCHAR)", ex.sql), ty.clone()),
@@ -182,6 +187,10 @@ impl Rewriter<'_> {
     /// A value in Postgres' text form.
     pub fn text_of(&mut self, ex: Ex) -> PgResult<Ex> {
         use ColumnType as T;
+        let held = if self.has_functions() { self.text_of_held(&ex) } else { None };
+        if let Some(sql) = held {
+            return Ok(Ex { sql, ty: Some(T::Text), kind: Kind::Plain, origin: None, position: ex.position });
+        }
         let sql = match &ex.ty {
             Some(T::System(system)) if system.is_named() => {
                 self.looked_up(functions::output(system.oid()), "", &[&ex.sql])
@@ -351,7 +360,9 @@ fn system_type(ty: &DataType) -> Option<ColumnType> {
         "char" if !quoted => None,
         // Values of lakes that other parts know, or nobody does.
         "inet" | "pg_lsn" => None,
-        name => pgcatalog::types::by_name(name).and_then(|ty| ColumnType::system(ty.oid)),
+        name => pgcatalog::types::by_name(name)
+            .and_then(|ty| ColumnType::system(ty.oid))
+            .filter(|ty| !matches!(ty, ColumnType::AsText(_))),
     }
 }
 
@@ -363,6 +374,7 @@ fn castable(from: &ColumnType, to: &ColumnType) -> bool {
         (T::System(_), _) | (_, T::System(_)) => castable(&from.base(), &to.base()),
         (T::Array(a), T::Array(b)) => castable(a, b),
         _ if is_text(to) || is_text(from) => true,
+        _ if super::held::castable_held(from, to) == Some(true) => true,
         (T::Array(_), _) | (_, T::Array(_)) => false,
         (T::Bool, T::Int4) | (T::Int4, T::Bool) => true,
         (T::Json | T::Jsonb, T::Json | T::Jsonb) => true,
@@ -388,7 +400,7 @@ pub(in crate::sql) fn assignable(from: &ColumnType, to: &ColumnType) -> bool {
         | (T::Json, T::Jsonb)
         | (T::Jsonb, T::Json) => true,
         (T::Array(a), T::Array(b)) => assignable(a, b),
-        _ => false,
+        _ => super::held::assignable_held(from, to),
     }
 }
 

@@ -96,6 +96,8 @@ fn type_name(ty: &DataType) -> String {
             T::Uuid => "uuid",
             T::Json => "json",
             T::Jsonb => "jsonb",
+            T::Money => "money",
+            T::AsText(ty) => ty.internal_name(),
             T::System(system) => crate::pgcatalog::types::by_oid(system.oid()).map_or("text", |ty| ty.name),
             T::Array(element) => name(element),
         }

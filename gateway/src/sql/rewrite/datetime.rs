@@ -1,6 +1,6 @@
 //! Dates and times: EXTRACT, AT TIME ZONE, interval literals, date_trunc, to_char.
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, types::TextType};
 use sqlparser::ast::{DateTimeField, Expr, Interval};
 
 use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
@@ -53,6 +53,11 @@ impl Rewriter<'_> {
             Some(ColumnType::Timestamptz) => (ex.sql, Some(ColumnType::Timestamp)),
             Some(ColumnType::Timestamp) => (ex.sql, Some(ColumnType::Timestamptz)),
             Some(ColumnType::Date) => (format!("CAST({} AS TIMESTAMPTZ)", ex.sql), Some(ColumnType::Timestamp)),
+            Some(ColumnType::AsText(TextType::Timetz)) => return Ok(self.timetz_in_zone(&ex.sql, &zone.sql)),
+            Some(ColumnType::Time) => {
+                let ex = self.cast(ex, &ColumnType::AsText(TextType::Timetz), at)?;
+                return Ok(self.timetz_in_zone(&ex.sql, &zone.sql));
+            }
             None => (ex.sql, None),
             Some(other) => {
                 return Err(PgError::new(
@@ -83,7 +88,13 @@ impl Rewriter<'_> {
     /// A field as an exact number.
     fn field(&mut self, name: &str, ex: Ex, at: Option<u32>) -> PgResult<String> {
         use ColumnType as T;
-        let ex = self.settle(ex, &T::Interval)?;
+        let mut ex = self.settle(ex, &T::Interval)?;
+        if ex.ty == Some(T::AsText(TextType::Timetz)) {
+            if let Some(sql) = self.timetz_field(name, &ex.sql) {
+                return Ok(sql);
+            }
+            ex = self.cast(ex, &T::Time, at)?;
+        }
         match &ex.ty {
             None | Some(T::Date | T::Time | T::Timestamp | T::Timestamptz | T::Interval) => {}
             Some(other) => {

@@ -460,6 +460,7 @@ impl Rewriter<'_> {
                 Ex::plain(format!("(- {})", ex.sql), ty)
             }
             UnaryOperator::Plus => ex,
+            UnaryOperator::BitwiseNot if self.held_not(&ex).is_some() => self.held_not(&ex).unwrap_or(ex),
             UnaryOperator::BitwiseNot => Ex::plain(format!("(~ {})", ex.sql), ty),
             UnaryOperator::PGAbs if ty.as_ref().is_some_and(super::number::is_long) => {
                 return self.long_call("pg_num_abs", vec![ex]);

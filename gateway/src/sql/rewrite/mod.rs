@@ -15,6 +15,7 @@ mod call;
 mod cast;
 mod datetime;
 mod filter;
+mod held;
 mod json;
 mod literal;
 mod number;
@@ -358,7 +359,7 @@ fn output(column: &Column) -> OutputColumn {
 fn only_postgres(ty: &ColumnType) -> bool {
     match ty {
         ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Json | ColumnType::Jsonb | ColumnType::Text => true,
-        ColumnType::System(_) => true,
+        ColumnType::System(_) | ColumnType::AsText(_) | ColumnType::Money => true,
         ty if number::is_long(ty) => true,
         ColumnType::Array(element) => only_postgres(element),
         _ => false,

@@ -76,6 +76,11 @@ impl Rewriter<'_> {
     pub fn order_key(&self, ex: &Ex) -> String {
         match &ex.ty {
             Some(ty) if is_long(ty) => format!("pg_num_key({})", ex.sql),
+            Some(ColumnType::AsText(held))
+                if super::held::keyed(&ColumnType::AsText(*held)) && self.has_functions() =>
+            {
+                super::held::key_of(*held, &ex.sql)
+            }
             Some(ty) if is_exact(ty) => format!("pg_num_key(CAST({} AS VARCHAR))", ex.sql),
             _ => ex.sql.clone(),
         }
@@ -120,6 +125,9 @@ impl Rewriter<'_> {
 
     /// A value among others whose common type is `target`.
     pub fn unified(&mut self, ex: Ex, target: &ColumnType) -> PgResult<Ex> {
+        if let Some(ty) = ex.ty.clone().filter(|ty| ty != target && super::held::is_held(target) && !ex.is_unknown()) {
+            return Ok(self.cast_held(&ex, &ty, target)?.unwrap_or(ex));
+        }
         match &ex.ty {
             Some(ty) if is_long(target) && is_exact(ty) && !ex.is_unknown() => self.long(ex),
             Some(ty) if is_long(ty) && matches!(target, ColumnType::Float4 | ColumnType::Float8) => {
@@ -132,7 +140,7 @@ impl Rewriter<'_> {
     /// A query whose columns take the types of what it is joined with.
     pub fn unified_rows(&mut self, rows: Rows, types: &[Option<ColumnType>]) -> PgResult<Rows> {
         let differs = |(have, want): (&Option<ColumnType>, &Option<ColumnType>)| match (have, want) {
-            (Some(have), Some(want)) => is_long(have) != is_long(want),
+            (Some(have), Some(want)) => is_long(have) != is_long(want) || (have != want && super::held::is_held(want)),
             _ => false,
         };
         if !rows.known || !rows.columns.iter().map(|c| &c.ty).zip(types).any(differs) {

@@ -5,6 +5,7 @@ use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr, UnaryOperator};
 
 use super::{
     Ex, Kind, NUMERIC, Rewriter,
+    held::any_keyed,
     number::{LONG, any_long, is_long},
     signature::shown,
 };
@@ -42,6 +43,7 @@ pub(super) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
         || (is_number(a) && is_number(b))
         || (is_text(a) && is_text(b))
         || (is_time_point(a) && is_time_point(b))
+        || super::held::common_held(a, b).is_some()
         || matches!((a, b), (ColumnType::Other(_), _) | (_, ColumnType::Other(_)))
         || matches!((a, b), (ColumnType::Array(a), ColumnType::Array(b)) if comparable(a, b))
 }
@@ -89,7 +91,7 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
             })
         }
         (ColumnType::Array(x), ColumnType::Array(y)) => Some(ColumnType::Array(Box::new(common(x, y)?))),
-        _ => None,
+        _ => super::held::common_held(a, b),
     }
 }
 
@@ -143,6 +145,9 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_operator(op, Some(a), Some(b), at));
         }
+        if [&l.ty, &r.ty].into_iter().flatten().any(super::held::is_held) {
+            return self.meet_held(l, r, op);
+        }
         if any_long([&l.ty, &r.ty]) {
             return Ok(self.meet_long(l, r, op));
         }
@@ -186,7 +191,10 @@ impl Rewriter<'_> {
         let (mut ls, mut rs) = (Vec::new(), Vec::new());
         for (a, b) in l.iter().zip(r) {
             let (a, b) = (self.expr(a)?, self.expr(b)?);
-            let (a, b) = self.meet(a, b, "=")?;
+            let (mut a, mut b) = self.meet(a, b, "=")?;
+            if !matches!(op, "=" | "<>") && matches!(a.ty, Some(ColumnType::AsText(_))) {
+                (a, b) = self.meet_held(a, b, op)?;
+            }
             ls.push(a.sql);
             rs.push(b.sql);
         }
@@ -229,6 +237,9 @@ impl Rewriter<'_> {
         }
         let l = self.expr(left)?;
         let r = self.expr(right)?;
+        if let Some(ex) = self.held_operator(&op.to_string(), &l, &r, at)? {
+            return Ok(ex);
+        }
         match op {
             B::Plus => self.add(l, r, at),
             B::Minus => self.subtract(l, r, at),
@@ -700,7 +711,7 @@ impl Rewriter<'_> {
         } else {
             left
         };
-        let long = any_long(items.iter().map(|i| &i.ty).chain([&left.ty]));
+        let long = any_keyed(items.iter().map(|i| &i.ty).chain([&left.ty]));
         let mut texts = Vec::with_capacity(items.len());
         for item in items {
             if long {
@@ -749,7 +760,7 @@ impl Rewriter<'_> {
             }
         }
         if let ([l], [c], true) = (left.as_slice(), rows.columns.as_slice(), rows.known)
-            && any_long([&l.ty, &c.ty])
+            && any_keyed([&l.ty, &c.ty])
         {
             let (l, r) = self.meet(l.clone(), Ex::plain("\"x\"", c.ty.clone()), "=")?;
             let sql = format!("({} {not}IN (SELECT {} FROM ({}) AS \"s\"(\"x\")))", l.sql, r.sql, rows.sql);
@@ -771,7 +782,7 @@ impl Rewriter<'_> {
             ex = self.settle(ex, &ty.unwrap_or(ColumnType::Text))?;
         }
         let not = if negated { "NOT " } else { "" };
-        if any_long([&ex.ty, &low.ty, &high.ty]) {
+        if any_keyed([&ex.ty, &low.ty, &high.ty]) {
             let (a, low) = self.meet(ex.clone(), low, ">=")?;
             let (b, high) = self.meet(ex, high, "<=")?;
             let sql = format!("({not}({} >= {} AND {} <= {}))", a.sql, low.sql, b.sql, high.sql);
@@ -831,7 +842,7 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_operator(symbol, Some(a), Some(b), at));
         }
-        if any_long([&l.ty, &element]) {
+        if any_keyed([&l.ty, &element]) {
             let (a, b) = self.meet(l, Ex::plain("\"x\"", element), symbol)?;
             let sql = format!(
                 "({} {symbol} {word} (SELECT {} FROM (SELECT unnest({})) AS \"s\"(\"x\")))",
@@ -887,7 +898,7 @@ impl Rewriter<'_> {
         let rows = self.query(query, (!hints.is_empty() && !l.is_unknown()).then_some(&hints[..]))?;
         let ty = rows.columns.first().and_then(|c| c.ty.clone()).unwrap_or(ColumnType::Text);
         let l = self.settle(l, &ty)?;
-        if rows.known && any_long([&l.ty, &Some(ty.clone())]) {
+        if rows.known && any_keyed([&l.ty, &Some(ty.clone())]) {
             let (a, b) = self.meet(l, Ex::of("\"x\"", ty), symbol)?;
             let sql = format!("({} {symbol} {word} (SELECT {} FROM ({}) AS \"s\"(\"x\")))", a.sql, b.sql, rows.sql);
             return Ok(Ex::of(sql, ColumnType::Bool));

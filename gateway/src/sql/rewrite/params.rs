@@ -2,7 +2,7 @@
 
 use duckmesh_catalog::{
     ColumnType,
-    types::{DEFAULT_NUMERIC, oid},
+    types::{DEFAULT_NUMERIC, TextType, oid},
 };
 
 use super::{Ex, Kind, Rewriter};
@@ -133,6 +133,8 @@ pub(in crate::sql) fn of_oid(number: u32) -> Option<ColumnType> {
         oid::UUID => ColumnType::Uuid,
         oid::JSON => ColumnType::Json,
         oid::JSONB => ColumnType::Jsonb,
+        oid::MONEY => ColumnType::Money,
+        other if TextType::of_oid(other).is_some() => ColumnType::AsText(TextType::of_oid(other)?),
         other => match ColumnType::system(other) {
             Some(ty) => ty,
             None => ColumnType::Array(Box::new(of_oid(oid::element_of(other)?)?)),

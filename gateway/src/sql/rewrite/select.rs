@@ -11,7 +11,7 @@ use sqlparser::ast::{
 
 use super::{
     Column, Kind, Rewriter, Scope, column_name,
-    number::is_long,
+    held::{key_of, keyed},
     scope::{HIDDEN_COLUMN, column_ex},
     set::integer,
 };
@@ -65,12 +65,15 @@ struct Item {
     star: bool,
 }
 
-fn is_long_item(item: &Item) -> bool {
-    !item.star && item.column.ty.as_ref().is_some_and(is_long)
+fn is_keyed_item(item: &Item) -> bool {
+    !item.star && item.column.ty.as_ref().is_some_and(keyed)
 }
 
-fn long_key(item: &Item) -> String {
-    format!("pg_num_key({})", item.sql)
+fn item_key(item: &Item) -> String {
+    match &item.column.ty {
+        Some(ColumnType::AsText(held)) => key_of(*held, &item.sql),
+        _ => format!("pg_num_key({})", item.sql),
+    }
 }
 
 impl Rewriter<'_> {
@@ -489,14 +492,14 @@ impl Rewriter<'_> {
                 let name = quote::fold(ident);
                 match items.iter().position(|i| !i.star && i.column.name == name) {
                     // By its place: a volatile expression must not be computed again.
-                    Some(at) if items.get(at).is_some_and(is_long_item) => {
-                        Ok(items.get(at).map(long_key).unwrap_or_default())
+                    Some(at) if items.get(at).is_some_and(is_keyed_item) => {
+                        Ok(items.get(at).map(item_key).unwrap_or_default())
                     }
                     Some(at) if known && !as_text => Ok((at + 1).to_string()),
                     Some(at) => Ok(items.get(at).map(|i| i.sql.clone()).unwrap_or_default()),
                     None => {
                         let ex = self.column(ident)?;
-                        Ok(if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql })
+                        Ok(if ex.ty.as_ref().is_some_and(keyed) { self.order_key(&ex) } else { ex.sql })
                     }
                 }
             }
@@ -506,8 +509,8 @@ impl Rewriter<'_> {
             other => match integer(other) {
                 Some(n) => {
                     let item = usize::try_from(n).ok().and_then(|n| items.get(n.wrapping_sub(1)));
-                    match item.filter(|i| known && is_long_item(i)) {
-                        Some(item) => Ok(long_key(item)),
+                    match item.filter(|i| known && is_keyed_item(i)) {
+                        Some(item) => Ok(item_key(item)),
                         None => self.ordinal(n, "ORDER BY", other, items, known, as_text),
                     }
                 }
@@ -517,7 +520,7 @@ impl Rewriter<'_> {
                         return Err(PgError::new(SqlState::SYNTAX_ERROR, "non-integer constant in ORDER BY")
                             .or_position(self.at_expr(other)));
                     }
-                    Ok(if ex.ty.as_ref().is_some_and(is_long) { self.order_key(&ex) } else { ex.sql })
+                    Ok(if ex.ty.as_ref().is_some_and(keyed) { self.order_key(&ex) } else { ex.sql })
                 }
             },
         }

@@ -6,7 +6,7 @@ use sqlparser::ast::{
     With,
 };
 
-use super::{Column, Rewriter, Rows, number::is_long, scope, too_complex, unique};
+use super::{Column, Ex, Rewriter, Rows, held::keyed, scope, too_complex, unique};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -59,7 +59,7 @@ impl Rewriter<'_> {
                 let mut rows = self.set_expr(other, hints)?;
                 if let Some(order_by) = order_by {
                     let order = self.order_by_output(order_by, &rows)?;
-                    rows.sql = if order.contains("pg_num_key(") {
+                    rows.sql = if order.contains("pg_num_key(") || order.contains("pg_held_key(") {
                         // The engine orders a set operation by its columns only.
                         format!("SELECT * FROM ({}) AS \"o\" ORDER BY {order}", rows.sql)
                     } else {
@@ -450,9 +450,12 @@ impl Rewriter<'_> {
                     .or_position(at));
             };
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            let long = rows.columns.get(position.wrapping_sub(1)).filter(|c| c.ty.as_ref().is_some_and(is_long));
+            let long = rows.columns.get(position.wrapping_sub(1)).filter(|c| c.ty.as_ref().is_some_and(keyed));
             items.push(match long {
-                Some(column) => format!("pg_num_key({}){options}", quote::name(&column.engine)),
+                Some(column) => {
+                    let ex = Ex::plain(quote::name(&column.engine), column.ty.clone());
+                    format!("{}{options}", self.order_key(&ex))
+                }
                 None => format!("{position}{options}"),
             });
         }

@@ -13,7 +13,7 @@ use arrow::array::{
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{Field, IntervalMonthDayNano};
-use duckmesh_catalog::types::{ColumnType, SystemType, oid};
+use duckmesh_catalog::types::{ColumnType, SystemType, TextType, oid};
 
 use super::context::ValueContext;
 use super::interval::Interval;
@@ -43,6 +43,8 @@ enum Values {
     Float4(Float32Builder),
     Float8(Float64Builder),
     Numeric(Decimal128Builder, u8, i8),
+    /// Hundredths.
+    Money(Decimal128Builder),
     Text(StringBuilder, TextKind),
     Bytea(BinaryBuilder),
     Date(Date32Builder),
@@ -62,6 +64,8 @@ enum TextKind {
     Char(u32),
     Json,
     Jsonb,
+    /// Another type's value.
+    Held(TextType),
 }
 
 struct ListValues {
@@ -89,6 +93,8 @@ impl ColumnBuilder {
             ColumnType::Text | ColumnType::Varchar(None) => text(TextKind::Any),
             ColumnType::Varchar(Some(n)) => text(TextKind::Varchar(*n)),
             ColumnType::Char(n) => text(TextKind::Char(*n)),
+            ColumnType::Money => Values::Money(Decimal128Builder::with_capacity(capacity).with_data_type(ty.arrow())),
+            ColumnType::AsText(held) => text(TextKind::Held(*held)),
             ColumnType::Json => text(TextKind::Json),
             ColumnType::Jsonb => text(TextKind::Jsonb),
             ColumnType::Bytea => Values::Bytea(BinaryBuilder::with_capacity(capacity, capacity * 16)),
@@ -140,7 +146,7 @@ impl ColumnBuilder {
             Values::Int8(b) | Values::Oid(b) => b.append_null(),
             Values::Float4(b) => b.append_null(),
             Values::Float8(b) => b.append_null(),
-            Values::Numeric(b, ..) => b.append_null(),
+            Values::Numeric(b, ..) | Values::Money(b) => b.append_null(),
             Values::Text(b, _) => b.append_null(),
             Values::Bytea(b) => b.append_null(),
             Values::Date(b) => b.append_null(),
@@ -179,7 +185,7 @@ impl ColumnBuilder {
             Values::Int8(b) | Values::Oid(b) => b.len(),
             Values::Float4(b) => b.len(),
             Values::Float8(b) => b.len(),
-            Values::Numeric(b, ..) => b.len(),
+            Values::Numeric(b, ..) | Values::Money(b) => b.len(),
             Values::Text(b, _) => b.len(),
             Values::Bytea(b) => b.len(),
             Values::Date(b) => b.len(),
@@ -207,7 +213,7 @@ impl ColumnBuilder {
             Values::Bool(_) => self.len() / 4,
             Values::Int2(_) => self.len() * 2,
             Values::Int4(_) | Values::Float4(_) | Values::Date(_) => self.len() * 4,
-            Values::Numeric(..) | Values::Interval(_) | Values::Uuid(_) => self.len() * 16,
+            Values::Numeric(..) | Values::Money(_) | Values::Interval(_) | Values::Uuid(_) => self.len() * 16,
             _ => self.len() * 8,
         }
     }
@@ -221,7 +227,7 @@ impl ColumnBuilder {
             Values::Int8(b) | Values::Oid(b) => Arc::new(b.finish()),
             Values::Float4(b) => Arc::new(b.finish()),
             Values::Float8(b) => Arc::new(b.finish()),
-            Values::Numeric(b, ..) => Arc::new(b.finish()),
+            Values::Numeric(b, ..) | Values::Money(b) => Arc::new(b.finish()),
             Values::Text(b, _) => Arc::new(b.finish()),
             Values::Bytea(b) => Arc::new(b.finish()),
             Values::Date(b) => Arc::new(b.finish()),

@@ -2,16 +2,18 @@
 //!
 //! They take texts and give a text, a list of texts, a number or a flag. They touch nothing outside their arguments.
 
+mod held;
 mod json;
 mod json_scan;
 mod mathematics;
-mod number;
+pub(crate) mod number;
 mod numeric;
 mod pattern;
+mod ranges;
 mod template;
 mod time;
 
-use crate::wire::error::PgError;
+use crate::wire::error::{PgError, SqlState};
 
 /// An error with Postgres' code.
 #[derive(Debug)]
@@ -34,6 +36,12 @@ impl Failure {
 impl From<PgError> for Failure {
     fn from(error: PgError) -> Self {
         Self::new(error.code().0, error.fields().message.clone())
+    }
+}
+
+impl From<Failure> for PgError {
+    fn from(failure: Failure) -> Self {
+        Self::new(SqlState(failure.state), failure.message)
     }
 }
 
@@ -125,6 +133,26 @@ pub const FUNCTIONS: &[Function] = &[
     any("pg_num_greatest", Gives::Text, numeric::greatest),
     any("pg_num_least", Gives::Text, numeric::least),
     row("pg_num_bucket", 4, Gives::Int, numeric::width_bucket),
+    // types that are held as text
+    row("pg_held_in", 4, Gives::Text, held::read),
+    row("pg_held_key", 2, Gives::Bytes, held::key),
+    row("pg_held_text", 3, Gives::Text, held::show),
+    row("pg_inet_test", 3, Gives::Bool, held::inet_test),
+    row("pg_inet_of", 3, Gives::Text, held::inet_of),
+    row("pg_inet_number", 3, Gives::Int, held::inet_number),
+    row("pg_mac_of", 3, Gives::Text, held::mac_of),
+    row("pg_money_in", 1, Gives::Text, held::money_in),
+    row("pg_money_text", 1, Gives::Text, held::money_text),
+    row("pg_money_of", 3, Gives::Text, held::money_of),
+    row("pg_timetz_of", 4, Gives::Text, held::timetz_of),
+    row("pg_timetz_number", 2, Gives::Int, held::timetz_number),
+    any("pg_range_make", Gives::Text, ranges::make),
+    row("pg_range_test", 6, Gives::Bool, ranges::test),
+    row("pg_range_of", 6, Gives::Text, ranges::computed),
+    row("pg_range_part", 4, Gives::Text, ranges::part),
+    row("pg_range_flag", 4, Gives::Bool, ranges::flag),
+    row("pg_range_list", 2, Gives::Texts, ranges::list),
+    row("pg_range_gather", 3, Gives::Text, ranges::gathered),
     // json
     row("pg_json", 1, Gives::Text, json::check),
     row("pg_jsonb", 1, Gives::Text, json::normal),
