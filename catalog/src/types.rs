@@ -56,6 +56,8 @@ pub enum ColumnType {
     Money,
     /// A type whose values are held as text in Postgres' form: `inet`, `int4range` and their like.
     AsText(TextType),
+    /// An array of any dimensions and bounds, held as text: in expressions only, no column of a lake is like that.
+    Grid(Box<ColumnType>),
     /// A type that only Postgres' own catalog has: no table of a lake has such a column.
     System(SystemType),
     /// A type that only other writers of the lake make (struct, map, unsigned …): readable, not writable.
@@ -328,6 +330,7 @@ impl ColumnType {
             Self::Json => oid::JSON,
             Self::Jsonb => oid::JSONB,
             Self::Money => oid::MONEY,
+            Self::Grid(element) => oid::array_of(element.oid()).unwrap_or(oid::TEXT),
             Self::AsText(ty) => ty.oid(),
             Self::Array(element) => match **element {
                 Self::System(SystemType::Element(vector)) => vector,
@@ -380,7 +383,7 @@ impl ColumnType {
             Self::Numeric(p, s) => DataType::Decimal128(*p, *s),
             Self::Money => Self::MONEY_HELD.arrow(),
             Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Json | Self::Jsonb | Self::Other(_) => DataType::Utf8,
-            Self::AsText(_) => DataType::Utf8,
+            Self::AsText(_) | Self::Grid(_) => DataType::Utf8,
             Self::Bytea => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
@@ -430,7 +433,7 @@ impl ColumnType {
             Self::Float8 => "float64".into(),
             Self::Numeric(p, s) => format!("decimal({p},{s})"),
             Self::Money => Self::MONEY_HELD.ducklake(),
-            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::AsText(_) => "varchar".into(),
+            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::AsText(_) | Self::Grid(_) => "varchar".into(),
             Self::Bytea => "blob".into(),
             Self::Date => "date".into(),
             Self::Time => "time".into(),
@@ -457,7 +460,7 @@ impl ColumnType {
             Self::Float8 => "DOUBLE".into(),
             Self::Numeric(p, s) => format!("DECIMAL({p},{s})"),
             Self::Money => Self::MONEY_HELD.duckdb(),
-            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::AsText(_) => "VARCHAR".into(),
+            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::AsText(_) | Self::Grid(_) => "VARCHAR".into(),
             Self::Bytea => "BLOB".into(),
             Self::Date => "DATE".into(),
             Self::Time => "TIME".into(),
@@ -499,7 +502,7 @@ impl ColumnType {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         match self {
-            Self::Other(_) | Self::System(_) => false,
+            Self::Other(_) | Self::System(_) | Self::Grid(_) => false,
             Self::Array(element) => element.is_writable(),
             _ => true,
         }
@@ -558,6 +561,7 @@ impl fmt::Display for ColumnType {
             Self::Jsonb => f.write_str("jsonb"),
             Self::Money => f.write_str("money"),
             Self::AsText(ty) => f.write_str(ty.name()),
+            Self::Grid(element) => write!(f, "{element}[]"),
             Self::Array(element) => match **element {
                 Self::System(SystemType::Element(oid::INT2VECTOR)) => f.write_str("int2vector"),
                 Self::System(SystemType::Element(_)) => f.write_str("oidvector"),

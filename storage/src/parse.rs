@@ -56,6 +56,7 @@ impl Scalar {
             ColumnType::Money => Self::parse(text, &ColumnType::MONEY_HELD),
             // The order of their texts is not theirs.
             ColumnType::AsText(_)
+            | ColumnType::Grid(_)
             | ColumnType::Interval
             | ColumnType::Json
             | ColumnType::Jsonb

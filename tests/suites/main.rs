@@ -20,5 +20,6 @@ mod sequences;
 mod sql;
 mod tokens;
 mod transactions;
+mod types;
 mod validation;
 mod worker_kill;

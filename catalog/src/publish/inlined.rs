@@ -86,6 +86,7 @@ fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
             | ColumnType::Timestamptz
             | ColumnType::Array(_)
             // In no table.
+            | ColumnType::Grid(_)
             | ColumnType::System(_) => "VARCHAR",
             ColumnType::Other(_) => match other {
                 "int8" => "SMALLINT",

@@ -116,7 +116,7 @@ pub(crate) fn compare(ty: &ColumnType, a: &str, b: &str) -> Option<Ordering> {
             _ => None,
         },
         ColumnType::System(ty) => compare(&ty.base(), a, b),
-        ColumnType::Interval => None,
+        ColumnType::Interval | ColumnType::Grid(_) => None,
     }
 }
 

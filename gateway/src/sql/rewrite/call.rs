@@ -110,6 +110,9 @@ impl Rewriter<'_> {
                 let fields = values.into_iter().enumerate().map(|(n, ex)| (format!("f{}", n + 1), ex)).collect();
                 return self.record(fields);
             }
+            if let Some(ex) = self.grid_call(&name, &mut values, at)? {
+                return Ok(ex.at(at));
+            }
             if let Some(ex) = self.held_call(&name, &mut values, at)? {
                 return Ok(ex.at(at));
             }
@@ -636,6 +639,7 @@ impl Rewriter<'_> {
                 if args.len() == 1 {
                     let arg = args.remove(0);
                     let arg = self.settle_unknown(arg, &T::Array(Box::new(T::Text)))?;
+                    let arg = self.grid_list(&arg)?;
                     let ty = match arg.ty.clone() {
                         Some(T::Array(element)) => Some(*element),
                         Some(_) => return Err(self.undefined_function(name, &[arg], at)),
@@ -646,6 +650,7 @@ impl Rewriter<'_> {
                 let (mut texts, mut columns) = (Vec::new(), Vec::new());
                 for arg in args {
                     let arg = self.settle_unknown(arg, &T::Array(Box::new(T::Text)))?;
+                    let arg = self.grid_list(&arg)?;
                     columns.push(match &arg.ty {
                         Some(T::Array(element)) => ("", Some((**element).clone())),
                         Some(_) => return Err(self.undefined_function(name, &[arg], at)),

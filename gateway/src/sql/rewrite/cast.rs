@@ -102,6 +102,9 @@ impl Rewriter<'_> {
             let held = system.base();
             return self.cast(Ex { ty: Some(held), ..ex }, ty, at);
         }
+        if let Some(cast) = self.cast_grid(&ex, ty)? {
+            return Ok(cast);
+        }
         if let Some(from) = ex.ty.clone()
             && let Some(cast) = self.cast_held(&ex, &from, ty)?
         {
@@ -196,6 +199,7 @@ impl Rewriter<'_> {
                 self.looked_up(functions::output(system.oid()), "", &[&ex.sql])
             }
             Some(t) if is_text(t) => return Ok(ex),
+            Some(T::Grid(_)) => ex.sql.clone(),
             Some(t) if super::number::is_long(t) => ex.sql.clone(),
             Some(T::Float4 | T::Float8) => format!("pg_text_float({})", ex.sql),
             Some(T::Interval) => format!("pg_text_interval({})", ex.sql),
@@ -224,6 +228,7 @@ impl Rewriter<'_> {
             .hint("You will need to rewrite or cast the expression.")
             .or_position(at));
         }
+        let ex = self.flat(ex)?;
         self.length_checked(ex, ty)
     }
 
@@ -372,7 +377,7 @@ fn castable(from: &ColumnType, to: &ColumnType) -> bool {
     match (from, to) {
         (T::Other(_), _) | (_, T::Other(_)) => true,
         (T::System(_), _) | (_, T::System(_)) => castable(&from.base(), &to.base()),
-        (T::Array(a), T::Array(b)) => castable(a, b),
+        (T::Array(a) | T::Grid(a), T::Array(b) | T::Grid(b)) => castable(a, b),
         _ if is_text(to) || is_text(from) => true,
         _ if super::held::castable_held(from, to) == Some(true) => true,
         (T::Array(_), _) | (_, T::Array(_)) => false,
@@ -399,7 +404,7 @@ pub(in crate::sql) fn assignable(from: &ColumnType, to: &ColumnType) -> bool {
         | (T::Interval, T::Time)
         | (T::Json, T::Jsonb)
         | (T::Jsonb, T::Json) => true,
-        (T::Array(a), T::Array(b)) => assignable(a, b),
+        (T::Array(a) | T::Grid(a), T::Array(b)) => assignable(a, b),
         _ => super::held::assignable_held(from, to),
     }
 }

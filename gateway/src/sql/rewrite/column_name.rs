@@ -99,7 +99,7 @@ fn type_name(ty: &DataType) -> String {
             T::Money => "money",
             T::AsText(ty) => ty.internal_name(),
             T::System(system) => crate::pgcatalog::types::by_oid(system.oid()).map_or("text", |ty| ty.name),
-            T::Array(element) => name(element),
+            T::Array(element) | T::Grid(element) => name(element),
         }
     }
     match types::resolve(ty) {

@@ -9,6 +9,24 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// Units that a time of day has none of.
+const DATE_UNITS: [&str; 14] = [
+    "year",
+    "month",
+    "day",
+    "quarter",
+    "week",
+    "dow",
+    "isodow",
+    "doy",
+    "isoyear",
+    "century",
+    "decade",
+    "millennium",
+    "centurie",
+    "julian",
+];
+
 impl Rewriter<'_> {
     /// `interval '1 day'`, `interval '3' month`.
     pub fn interval(&mut self, interval: &Interval) -> PgResult<Ex> {
@@ -89,6 +107,12 @@ impl Rewriter<'_> {
     fn field(&mut self, name: &str, ex: Ex, at: Option<u32>) -> PgResult<String> {
         use ColumnType as T;
         let mut ex = self.settle(ex, &T::Interval)?;
+        if let Some(ty @ (T::Time | T::AsText(TextType::Timetz))) = &ex.ty
+            && DATE_UNITS.contains(&name.trim_end_matches('s'))
+        {
+            let message = format!("unit \"{name}\" not supported for type {}", shown(ty));
+            return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+        }
         if ex.ty == Some(T::AsText(TextType::Timetz)) {
             if let Some(sql) = self.timetz_field(name, &ex.sql) {
                 return Ok(sql);

@@ -341,6 +341,9 @@ impl Rewriter<'_> {
             ex.position = None;
             return Ok(ex);
         }
+        if let Some(ex) = self.stacked(&exs, ty.as_ref())? {
+            return Ok(ex);
+        }
         let ty = ty.filter(|t| !matches!(t, ColumnType::Array(_)));
         Ok(Ex::plain(sql, ty.map(|t| ColumnType::Array(Box::new(t)))))
     }
@@ -363,6 +366,9 @@ impl Rewriter<'_> {
             0 | 1 => (self.expr(root)?, chain),
             parts => (self.qualified_column(&name)?, chain.get(parts - 1..).unwrap_or_default()),
         };
+        if let Some(ex) = self.grid_access(&ex, chain)? {
+            return Ok(ex.at(at));
+        }
         for access in chain {
             let AccessExpr::Subscript(subscript) = access else {
                 ex = self.row_field(ex, access, at)?;

@@ -116,6 +116,11 @@ impl Rewriter<'_> {
             return self.refuse("this cast in a view", ex.position);
         }
         let x = &ex.sql;
+        // A cast has the mask always, the output only where it is not whole.
+        if *from == INET && is_text(ty) {
+            let text = Ex::of(format!("pg_inet_of('text', {x}, '')"), T::Text).at(ex.position);
+            return self.cast(text, ty, ex.position).map(Some);
+        }
         let sql = match (from, ty) {
             (a, T::AsText(held)) if is_text(a) => self.read_held(x, *held),
             (a, T::Money) if is_text(a) => format!("CAST(pg_money_in({x}) AS DECIMAL(19,2))"),
@@ -140,12 +145,11 @@ impl Rewriter<'_> {
         Ok(Some(Ex::of(sql, ty.clone()).at(ex.position)))
     }
 
-    /// The text of one of these types, as a cast gives it.
+    /// The text of one of these types, as its output has it.
     pub fn text_of_held(&mut self, ex: &Ex) -> Option<String> {
         let x = &ex.sql;
         Some(match ex.ty.as_ref()? {
             ColumnType::Money => format!("pg_money_text(CAST({x} AS VARCHAR))"),
-            ColumnType::AsText(TextType::Inet) => format!("pg_inet_of('text', {x}, '')"),
             ColumnType::AsText(ty @ (TextType::Range(_) | TextType::Multirange(_))) => {
                 let zone = self.zone();
                 format!("pg_held_text('{}', {x}, {zone})", ty.internal_name())
@@ -312,6 +316,13 @@ impl Rewriter<'_> {
                 _ => self.multirange_made(ty, values),
             };
         }
+        if let ("timezone", [zone, time]) = (name, &*values)
+            && time.ty == Some(TIMETZ)
+        {
+            let (zone, time) = (zone.clone(), time.sql.clone());
+            let zone = self.settle(zone, &ColumnType::Text)?;
+            return Ok(Some(self.timetz_in_zone(&time, &zone.sql)));
+        }
         let Some(first) = values.first().cloned() else { return Ok(None) };
         let held = match first.ty.as_ref().filter(|_| !first.is_unknown()) {
             Some(ColumnType::AsText(ty @ (TextType::Range(_) | TextType::Multirange(_)))) => *ty,
@@ -357,6 +368,21 @@ impl Rewriter<'_> {
             }
             _ => return Ok(None),
         }))
+    }
+
+    /// `greatest` and `least` of values with a key.
+    pub fn held_extreme(&mut self, name: &str, values: &[Ex], ty: TextType) -> Ex {
+        let texts: Vec<&str> = values.iter().map(|v| v.sql.as_str()).collect();
+        let (v, w) = (format!("v_{}", self.number()), format!("w_{}", self.number()));
+        let op = if name == "greatest" { ">=" } else { "<=" };
+        let sql = format!(
+            "list_reduce(list_filter([{}], lambda {v}: {v} IS NOT NULL) || [CAST(NULL AS VARCHAR)], \
+             lambda {v}, {w}: CASE WHEN {w} IS NULL OR {} {op} {} THEN {v} ELSE {w} END)",
+            texts.join(", "),
+            key_of(ty, &v),
+            key_of(ty, &w),
+        );
+        Ex::of(sql, ColumnType::AsText(ty))
     }
 
     /// `int4range(1, 5)`, `int4range(1, 5, '[]')`.

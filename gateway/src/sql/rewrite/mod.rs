@@ -7,6 +7,7 @@ mod expr;
 mod scope;
 
 mod from;
+mod grid;
 mod group_by;
 mod select;
 mod set;
@@ -359,7 +360,7 @@ fn output(column: &Column) -> OutputColumn {
 fn only_postgres(ty: &ColumnType) -> bool {
     match ty {
         ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Json | ColumnType::Jsonb | ColumnType::Text => true,
-        ColumnType::System(_) | ColumnType::AsText(_) | ColumnType::Money => true,
+        ColumnType::System(_) | ColumnType::AsText(_) | ColumnType::Money | ColumnType::Grid(_) => true,
         ty if number::is_long(ty) => true,
         ColumnType::Array(element) => only_postgres(element),
         _ => false,

@@ -125,6 +125,11 @@ impl Rewriter<'_> {
 
     /// A value among others whose common type is `target`.
     pub fn unified(&mut self, ex: Ex, target: &ColumnType) -> PgResult<Ex> {
+        if let (ColumnType::Grid(_), Some(ColumnType::Array(_))) = (target, &ex.ty) {
+            let position = ex.position;
+            let sql = self.grid_text(ex)?;
+            return Ok(Ex::of(sql, target.clone()).at(position));
+        }
         if let Some(ty) = ex.ty.clone().filter(|ty| ty != target && super::held::is_held(target) && !ex.is_unknown()) {
             return Ok(self.cast_held(&ex, &ty, target)?.unwrap_or(ex));
         }
@@ -249,6 +254,11 @@ impl Rewriter<'_> {
             }
             "greatest" | "least" => {
                 let ty = self.unify(values, &name.to_ascii_uppercase())?;
+                if let Some(ColumnType::AsText(held)) = ty
+                    && super::held::keyed(&ColumnType::AsText(held))
+                {
+                    return Ok(Some(self.held_extreme(name, values, held)));
+                }
                 Ok(ty.filter(is_long).map(|_| {
                     let texts: Vec<&str> = values.iter().map(|v| v.sql.as_str()).collect();
                     Ex::of(format!("pg_num_{name}({})", texts.join(", ")), LONG)

@@ -45,7 +45,10 @@ pub(super) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
         || (is_time_point(a) && is_time_point(b))
         || super::held::common_held(a, b).is_some()
         || matches!((a, b), (ColumnType::Other(_), _) | (_, ColumnType::Other(_)))
-        || matches!((a, b), (ColumnType::Array(a), ColumnType::Array(b)) if comparable(a, b))
+        || matches!(
+            (a, b),
+            (ColumnType::Array(a) | ColumnType::Grid(a), ColumnType::Array(b) | ColumnType::Grid(b)) if comparable(a, b)
+        )
 }
 
 /// Width of a number's type among numbers.
@@ -91,6 +94,9 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
             })
         }
         (ColumnType::Array(x), ColumnType::Array(y)) => Some(ColumnType::Array(Box::new(common(x, y)?))),
+        (ColumnType::Array(x) | ColumnType::Grid(x), ColumnType::Array(y) | ColumnType::Grid(y)) => {
+            Some(ColumnType::Grid(Box::new(common(x, y)?)))
+        }
         _ => super::held::common_held(a, b),
     }
 }
@@ -144,6 +150,9 @@ impl Rewriter<'_> {
             && !comparable(a, b)
         {
             return Err(self.undefined_operator(op, Some(a), Some(b), at));
+        }
+        if super::grid::is_grid(&l) || super::grid::is_grid(&r) {
+            return self.meet_grid(l, r);
         }
         if [&l.ty, &r.ty].into_iter().flatten().any(super::held::is_held) {
             return self.meet_held(l, r, op);
@@ -237,6 +246,9 @@ impl Rewriter<'_> {
         }
         let l = self.expr(left)?;
         let r = self.expr(right)?;
+        if let Some(ex) = self.grid_operator(&op.to_string(), &l, &r)? {
+            return Ok(ex);
+        }
         if let Some(ex) = self.held_operator(&op.to_string(), &l, &r, at)? {
             return Ok(ex);
         }
@@ -613,7 +625,9 @@ impl Rewriter<'_> {
         }
         let l = self.settle(l, &T::Text)?;
         let r = self.settle(r, &T::Text)?;
-        let (l, r) = (self.text_of(l)?, self.text_of(r)?);
+        // As a cast, which for `inet` is more than its output.
+        let (at_l, at_r) = (l.position, r.position);
+        let (l, r) = (self.cast(l, &T::Text, at_l)?, self.cast(r, &T::Text, at_r)?);
         Ok(Ex::of(format!("({} || {})", l.sql, r.sql), T::Text))
     }
 
@@ -822,6 +836,7 @@ impl Rewriter<'_> {
             }
             _ => self.settle_unknown(r, &ColumnType::Array(Box::new(ColumnType::Text)))?,
         };
+        let r = self.grid_list(&r)?;
         let element = match &r.ty {
             Some(ColumnType::Array(element)) => Some((**element).clone()),
             Some(_) => {

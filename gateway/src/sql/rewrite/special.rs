@@ -159,7 +159,13 @@ impl Rewriter<'_> {
             .iter()
             .any(|e| !e.is_unknown() && e.ty.as_ref().is_some_and(|t| !super::operator::is_text(t)));
         if wrong {
-            return Err(self.undefined_operator(op, text.ty.as_ref(), pattern.ty.as_ref(), at));
+            let known = |e: &Ex| e.ty.clone().filter(|_| !e.is_unknown());
+            return Err(self.undefined_operator(
+                op,
+                known(&text).or(Some(ColumnType::Other("unknown".into()))).as_ref(),
+                known(&pattern).as_ref(),
+                at,
+            ));
         }
         let kind = pattern.kind.clone();
         let text = self.settle(text, &ColumnType::Text)?;

@@ -109,6 +109,7 @@ impl ColumnBuilder {
                 offsets: vec![0],
                 valid: Vec::with_capacity(capacity),
             })),
+            ColumnType::Grid(_) => return Err(super::held::grid::refused()),
             ColumnType::System(ty) => return Self::system(*ty, capacity),
             ColumnType::Other(name) => {
                 return Err(PgError::unsupported(format!("values of type {name} cannot be written")));

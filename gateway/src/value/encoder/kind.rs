@@ -41,6 +41,8 @@ pub(in crate::value) enum Kind {
     Named,
     /// The element and its oid.
     Array(Box<Kind>, u32),
+    /// An array that is held as text, of such elements.
+    Grid(Box<ColumnType>),
     /// The same between blanks, counted from 0.
     Vector(Box<Kind>, u32),
     /// Structs, maps, lists of lists: as JSON text.
@@ -87,6 +89,7 @@ fn as_declared(kind: &Kind, declared: &ColumnType) -> Option<Kind> {
         },
         ColumnType::Money if *kind == Kind::Numeric(2) => Kind::Money,
         ColumnType::AsText(ty) if text => Kind::Held(*ty),
+        ColumnType::Grid(element) if text => Kind::Grid(element.clone()),
         ColumnType::Float4 | ColumnType::Float8 if matches!(kind, Kind::Float4 | Kind::Float8) => {
             if *declared == ColumnType::Float4 { Kind::Float4 } else { Kind::Float8 }
         }

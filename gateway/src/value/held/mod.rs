@@ -2,6 +2,7 @@
 //!
 //! A stored text depends on no setting: times with zones in it are UTC.
 
+pub(crate) mod grid;
 pub(crate) mod hardware;
 pub(crate) mod money;
 pub(crate) mod network;

@@ -2,6 +2,7 @@
 //!
 //! They take texts and give a text, a list of texts, a number or a flag. They touch nothing outside their arguments.
 
+mod grids;
 mod held;
 mod json;
 mod json_scan;
@@ -153,6 +154,20 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_range_flag", 4, Gives::Bool, ranges::flag),
     row("pg_range_list", 2, Gives::Texts, ranges::list),
     row("pg_range_gather", 3, Gives::Text, ranges::gathered),
+    // arrays of several dimensions
+    any("pg_grid_stack", Gives::Text, grids::stack),
+    row("pg_grid_gather", 1, Gives::Text, grids::gathered),
+    row("pg_grid_dims", 1, Gives::Text, grids::dims),
+    row("pg_grid_number", 3, Gives::Int, grids::number),
+    row("pg_grid_element", 2, Gives::Text, grids::element),
+    row("pg_grid_slice", 2, Gives::Text, grids::slice),
+    row("pg_grid_list", 1, Gives::Texts, grids::list),
+    row("pg_grid_flat", 1, Gives::Texts, grids::flat),
+    row("pg_grid_like", 2, Gives::Text, grids::like),
+    any("pg_grid_string", Gives::Text, grids::string),
+    any("pg_grid_cat", Gives::Text, grids::cat),
+    row("pg_grid_key", 2, Gives::Bytes, grids::key),
+    any("pg_grid_fill", Gives::Text, grids::fill),
     // json
     row("pg_json", 1, Gives::Text, json::check),
     row("pg_jsonb", 1, Gives::Text, json::normal),
