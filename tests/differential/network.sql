@@ -39,18 +39,21 @@ SELECT macaddr '12:34:56:78:90:ab'::macaddr8 AS a, macaddr8 '12:34:56:ff:fe:78:9
 SELECT macaddr8 '12:34:56:78:90:ab:cd:ef'::macaddr;
 SELECT inet '10.0.0.1' = '10.0.0.1/32' AS a, cidr '10.0.0.1' = inet '10.0.0.1' AS b, inet '10.0.0.2' < inet '10.0.0.10' AS c, inet '9.9.9.9' > '10.0.0.0' AS d, inet '10.0.0.0/8' < '10.0.0.0/16' AS e;
 SELECT inet '1.2.3.4' = 5;
+-- differs: a typed constant's word is taken for the operand's begin
 SELECT inet '1.2.3.4' LIKE '1%';
+-- differs: the position of a cast's error is that of its value
 SELECT 5::inet;
 SELECT 'a' || inet '1.2.3.4' AS joined, concat(inet '1.2.3.4', '/', cidr '10/8') AS c;
 CREATE TABLE hosts (id int, a inet, n cidr, m macaddr, m8 macaddr8, l inet[]);
 INSERT INTO hosts VALUES (1, '10.0.0.10', '10.0.0.0/8', '08:00:2b:01:02:03', '08:00:2b:01:02:03', '{1.2.3.4,::1}'), (2, '10.0.0.9/24', '10.1/16', '00:00:00:00:00:01', '00:00:00:00:00:00:00:01', NULL), (3, '::1', '::/0', 'ff:ff:ff:ff:ff:ff', 'ff:ff:ff:ff:ff:ff:ff:ff', '{NULL}'), (4, NULL, NULL, NULL, NULL, '{}'), (5, '9.1.1.1', '9.0.0.0/8', '0a:00:00:00:00:00', '0a:00:00:00:00:00:00:00', '{}');
+-- differs: errors of INSERT's values carry no position
 INSERT INTO hosts (id, a) VALUES (9, '1.2.3');
 INSERT INTO hosts (id, n) VALUES (9, inet '10.1.2.3/8');
 SELECT * FROM hosts ORDER BY id;
-SELECT id, a FROM hosts ORDER BY a;
+SELECT id, a FROM hosts ORDER BY a, id;
 SELECT id, a FROM hosts ORDER BY a DESC NULLS LAST, id;
-SELECT id, n FROM hosts ORDER BY 2 DESC;
-SELECT id FROM hosts ORDER BY m;
+SELECT id, n FROM hosts ORDER BY 2 DESC, id;
+SELECT id FROM hosts ORDER BY m, id;
 SELECT min(a) AS lo, max(a) AS hi, count(DISTINCT a) AS n FROM hosts;
 SELECT min(a) AS lo, max(n) AS hi FROM hosts WHERE id < 0;
 SELECT id FROM hosts WHERE a BETWEEN '10.0.0.0' AND '10.0.0.255' ORDER BY id;

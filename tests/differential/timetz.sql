@@ -12,12 +12,14 @@ SELECT timetz '10:00+01' AT TIME ZONE 'UTC' AS a, timetz '10:00+01' AT TIME ZONE
 SELECT extract(hour FROM timetz '10:20:30.5+01') AS h, extract(second FROM timetz '10:20:30.5+01') AS s, extract(timezone FROM timetz '10:20+01') AS z, extract(timezone_hour FROM timetz '10:20+05:30') AS zh, extract(timezone_minute FROM timetz '10:20+05:30') AS zm, extract(epoch FROM timetz '10:20+01') AS e;
 SELECT date_part('minute', timetz '10:20+01') AS m;
 SELECT extract(day FROM timetz '10:20+01');
+-- differs: a typed constant's word is taken for the operand's begin
 SELECT timetz '10:00+01' - timetz '09:00+01';
 SET timezone = 'America/New_York';
 SELECT '2024-01-01 12:34'::timetz AS here, timestamptz '2024-07-01 10:00+00'::timetz AS moment;
 SET timezone = 'UTC';
 CREATE TABLE shifts (id int, t timetz, l timetz[], u time with time zone DEFAULT '09:00+01');
 INSERT INTO shifts VALUES (1, '10:00+00', '{10:00+01,NULL}'), (2, '11:00+01', NULL), (3, '09:00-02', NULL), (4, NULL, NULL), (5, '23:59:59.999999+14', NULL);
+-- differs: errors of INSERT's values carry no position
 INSERT INTO shifts VALUES (6, 'nine', NULL);
 SELECT * FROM shifts ORDER BY id;
 SELECT id, t FROM shifts ORDER BY t;

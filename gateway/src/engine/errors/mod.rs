@@ -65,6 +65,7 @@ pub fn from_duckdb(exception_type: &str, message: &str, extra: &BTreeMap<String,
         "INTERRUPT" => PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to user request"),
         "CONVERSION" => conversion::conversion(&fault),
         "OUT OF RANGE" => conversion::out_of_range(&fault),
+        "BINDER" if fault.has("interval cannot be 0") => invalid_input(&fault),
         "BINDER" => binding::binder(&fault),
         "CATALOG" => binding::catalog(&fault),
         "PARSER" | "SYNTAX" => binding::parser(&fault),
@@ -120,6 +121,9 @@ impl Fault<'_> {
 }
 
 fn invalid_input(fault: &Fault<'_>) -> PgError {
+    if fault.has("interval cannot be 0") {
+        return PgError::new(SqlState::INVALID_PARAMETER_VALUE, "step size cannot equal zero");
+    }
     if let Some(raised) = raised(fault.message) {
         return raised;
     }

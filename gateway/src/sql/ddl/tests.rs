@@ -109,6 +109,7 @@ fn context() -> PlanContext {
         schema: Arc::new(lake()),
         search_path: vec!["public".into()],
         param_types: Vec::new(),
+        grids: Vec::new(),
         values: Arc::new(ValueContext::new(now)),
         user: "ada".into(),
         start: crate::sql::position::Start::default(),

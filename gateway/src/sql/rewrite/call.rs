@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// A call's arguments as written.
-struct Arguments<'a> {
-    values: Vec<&'a Expr>,
+pub(super) struct Arguments<'a> {
+    pub values: Vec<&'a Expr>,
     star: bool,
     distinct: bool,
     order_by: &'a [OrderByExpr],
@@ -324,7 +324,7 @@ impl Rewriter<'_> {
     /// An aggregate or window call.
     fn aggregate(&mut self, name: &str, function: &Function, args: &Arguments<'_>, at: Option<u32>) -> PgResult<Ex> {
         let window = WINDOWS.iter().any(|r| r.0 == name);
-        if window && function.over.is_none() {
+        if window && function.over.is_none() && function.within_group.is_empty() {
             return Err(PgError::new(
                 SqlState::WRONG_OBJECT_TYPE,
                 format!("window function {name} requires an OVER clause"),
@@ -395,6 +395,12 @@ impl Rewriter<'_> {
         if !window && let Some(ex) = self.interval_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));
         }
+        // NULL between texts is nothing.
+        if name == "string_agg"
+            && let Some(between) = values.get_mut(1).filter(|v| v.kind == super::Kind::Null)
+        {
+            *between = Ex::of("''", ColumnType::Text);
+        }
         // Postgres sorts for DISTINCT, and that order is seen.
         if !distinct.is_empty()
             && order.is_empty()
@@ -458,6 +464,9 @@ impl Rewriter<'_> {
         tail: &str,
         at: Option<u32>,
     ) -> PgResult<Ex> {
+        if let Some(ex) = self.hypothetical(name, function, args, tail)? {
+            return Ok(ex.at(at));
+        }
         if !ORDERED_SETS.contains(&name) || function.within_group.len() != 1 {
             return self.refuse("this ordered-set aggregate", at);
         }
@@ -628,6 +637,16 @@ impl Rewriter<'_> {
                             texts.join(", ")
                         );
                         return Ok((sql, vec![("", Some(wide))]));
+                    }
+                    (Some(T::Numeric(..)), [_, _] | [_, _, _]) if self.has_functions() => {
+                        let mut texts = Vec::new();
+                        for arg in args {
+                            texts.push(self.long(arg)?.sql);
+                        }
+                        if texts.len() == 2 {
+                            texts.push("'1'".to_owned());
+                        }
+                        (Some(super::LONG), format!("pg_num_series({})", texts.join(", ")))
                     }
                     (_, [_, _, _]) => self.series_of_times(&mut args, at)?,
                     (None, [_, _]) => (None, format!("generate_series({})", texts.join(", "))),

@@ -26,6 +26,12 @@ impl Rewriter<'_> {
             let ex = self.expr(expr)?;
             return self.system_cast(ex, &ty, at);
         }
+        if let Expr::Array(array) = expr
+            && !array.elem.is_empty()
+            && let ColumnType::Array(element) = self.type_of(data_type)?
+        {
+            return self.cast_elements(&array.elem, &element).map(|ex| ex.at(at));
+        }
         let ex = self.expr(expr)?;
         if let Kind::Str(text) = &ex.kind {
             let text = text.clone();
@@ -33,6 +39,40 @@ impl Rewriter<'_> {
         }
         let ty = self.type_of(data_type)?;
         self.cast(ex, &ty, at)
+    }
+
+    /// `ARRAY['a', b]::t[]`: each element is cast, so that constants are read as what they are meant to be.
+    fn cast_elements(&mut self, items: &[Expr], element: &ColumnType) -> PgResult<Ex> {
+        let mut exs = Vec::with_capacity(items.len());
+        for item in items {
+            let at = self.at_expr(item);
+            exs.push(match item {
+                Expr::Array(inner) if !inner.elem.is_empty() => self.cast_elements(&inner.elem, element)?,
+                item => {
+                    let ex = self.expr(item)?;
+                    // A value that is an array itself makes one more dimension.
+                    let target = match &ex.ty {
+                        Some(ColumnType::Array(_) | ColumnType::Grid(_)) if !ex.is_unknown() => {
+                            ColumnType::Array(Box::new(element.clone()))
+                        }
+                        _ => element.clone(),
+                    };
+                    self.cast(ex, &target, at)?
+                }
+            });
+        }
+        let nested =
+            exs.iter().find_map(|e| e.ty.clone().filter(|t| matches!(t, ColumnType::Array(_) | ColumnType::Grid(_))));
+        if let Some(ex) = self.stacked(&exs, nested.as_ref())? {
+            return Ok(ex);
+        }
+        let long = exs.iter().any(|e| e.ty.as_ref().is_some_and(super::number::is_long));
+        let mut texts = Vec::with_capacity(exs.len());
+        for ex in exs {
+            texts.push(if long { self.long(ex)?.sql } else { ex.sql });
+        }
+        let ty = if long { LONG } else { element.clone() };
+        Ok(Ex::of(format!("[{}]", texts.join(", ")), ColumnType::Array(Box::new(ty))))
     }
 
     /// A type's name; `numeric` without precision stays open.
@@ -82,6 +122,7 @@ impl Rewriter<'_> {
                 let target = match ty {
                     T::Varchar(Some(_)) => T::Varchar(None),
                     T::Char(_) => T::Text,
+                    T::Numeric(1.., _) => NUMERIC,
                     other => other.clone(),
                 };
                 let ex = self.settle(ex, &target)?;
@@ -207,6 +248,9 @@ impl Rewriter<'_> {
             Some(T::Timestamptz) => format!("pg_text_timestamptz({})", ex.sql),
             Some(T::Array(_)) if super::system_call::is_vector(&ex) => format!("array_to_string({}, ' ')", ex.sql),
             Some(T::Array(_)) => format!("pg_text_array({})", ex.sql),
+            Some(T::Date | T::Timestamp) if self.has_functions() => {
+                format!("pg_text_time(CAST({} AS VARCHAR))", ex.sql)
+            }
             _ => format!("CAST({} AS VARCHAR)", ex.sql),
         };
         Ok(Ex { sql, ty: Some(T::Text), kind: Kind::Plain, origin: None, position: ex.position })

@@ -9,6 +9,10 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// Units that a date has none of.
+const TIME_UNITS: [&str; 8] =
+    ["hour", "minute", "second", "millisecond", "microsecond", "timezone", "timezone_hour", "timezone_minute"];
+
 /// Units that a time of day has none of.
 const DATE_UNITS: [&str; 14] = [
     "year",
@@ -111,6 +115,10 @@ impl Rewriter<'_> {
             && DATE_UNITS.contains(&name.trim_end_matches('s'))
         {
             let message = format!("unit \"{name}\" not supported for type {}", shown(ty));
+            return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+        }
+        if ex.ty == Some(T::Date) && TIME_UNITS.contains(&name.trim_end_matches('s')) {
+            let message = format!("unit \"{name}\" not supported for type date");
             return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
         }
         if ex.ty == Some(T::AsText(TextType::Timetz)) {

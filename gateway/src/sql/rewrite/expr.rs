@@ -202,6 +202,14 @@ impl Rewriter<'_> {
     }
 
     fn is_null(&mut self, expr: &Expr, what: &str) -> PgResult<Ex> {
+        // A row is NULL where all its fields are, and not NULL where none is.
+        if let Some(items) = operator::row_items(expr).filter(|items| !items.is_empty()) {
+            let mut parts = Vec::with_capacity(items.len());
+            for item in items {
+                parts.push(self.is_null(item, what)?.sql);
+            }
+            return Ok(Ex::of(format!("({})", parts.join(" AND ")), ColumnType::Bool));
+        }
         let ex = self.expr(expr)?;
         let ex = self.settle_unknown(ex, &ColumnType::Text)?;
         Ok(Ex::of(format!("({} {what})", ex.sql), ColumnType::Bool))

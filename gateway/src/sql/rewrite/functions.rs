@@ -65,6 +65,7 @@ pub(super) const SCALARS: &[Row] = &[
     ("strip_accents", "t>t", ""),
     ("unaccent", "t>t", "strip_accents($1)"),
     ("string_to_array", "tt>X", "pg_string_to_array($1, $2)"),
+    ("string_to_array", "ttt>X", "list_transform(pg_string_to_array($1, $2), lambda x: NULLIF(x, $3))"),
     ("array_to_string", "At>t", "pg_array_to_string($1, $2)"),
     ("array_to_string", "Att>t", "pg_array_to_string_null($1, $2, $3)"),
     ("regexp_replace", "ttt>t", "regexp_replace($1, $2, $3)"),
@@ -204,6 +205,11 @@ pub(super) const SCALARS: &[Row] = &[
         "num_nulls",
         "a*>i",
         "CAST(list_count(list_transform([$*], lambda x: CASE WHEN x IS NULL THEN 1 END)) AS INTEGER)",
+    ),
+    (
+        "num_nonnulls",
+        "a*>i",
+        "CAST(list_count(list_transform([$*], lambda x: CASE WHEN x IS NOT NULL THEN 1 END)) AS INTEGER)",
     ),
     // dates and times
     ("age", "zz>v", "age($1, $2)"),

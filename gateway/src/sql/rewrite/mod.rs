@@ -17,6 +17,7 @@ mod cast;
 mod datetime;
 mod filter;
 mod held;
+mod hypothetical;
 mod json;
 mod literal;
 mod number;

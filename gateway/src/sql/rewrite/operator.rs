@@ -105,6 +105,8 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
 fn compared(ty: &ColumnType) -> ColumnType {
     match ty {
         ColumnType::Varchar(_) => ColumnType::Text,
+        // With all its digits: the column's scale would round it.
+        ColumnType::Numeric(1.., _) => NUMERIC,
         other => other.clone(),
     }
 }
@@ -177,8 +179,8 @@ impl Rewriter<'_> {
             let _ = query;
             return self.refuse("a row compared with a subquery", self.at_expr(left));
         }
-        if let (Expr::Tuple(l), Expr::Tuple(r)) = (left, right) {
-            return self.compare_rows(l, op, r);
+        if let (Some(l), Some(r)) = (row_items(left), row_items(right)) {
+            return self.compare_rows(&l, op, &r);
         }
         let l = self.expr(left)?;
         let r = self.expr(right)?;
@@ -193,7 +195,7 @@ impl Rewriter<'_> {
         Ok(Ex::of(format!("({} {op} {})", l.sql, r.sql), ColumnType::Bool))
     }
 
-    fn compare_rows(&mut self, l: &[Expr], op: &str, r: &[Expr]) -> PgResult<Ex> {
+    fn compare_rows(&mut self, l: &[&Expr], op: &str, r: &[&Expr]) -> PgResult<Ex> {
         if l.len() != r.len() {
             return Err(PgError::new(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions"));
         }
@@ -206,6 +208,9 @@ impl Rewriter<'_> {
             }
             ls.push(a.sql);
             rs.push(b.sql);
+        }
+        if !matches!(op, "=" | "<>") && !op.starts_with("IS") {
+            return Ok(Ex::of(ordered_rows(&ls, op, &rs), ColumnType::Bool));
         }
         if matches!(op, "=" | "<>") {
             let parts: Vec<String> = ls.iter().zip(&rs).map(|(a, b)| format!("{a} = {b}")).collect();
@@ -704,13 +709,13 @@ impl Rewriter<'_> {
 
     pub fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> PgResult<Ex> {
         let not = if negated { "NOT " } else { "" };
-        if let Expr::Tuple(left) = expr {
+        if let Some(left) = row_items(expr) {
             let mut parts = Vec::new();
             for item in list {
-                let Expr::Tuple(right) = item else {
+                let Some(right) = row_items(item) else {
                     return self.refuse("this form of IN", self.at_expr(expr));
                 };
-                parts.push(self.compare_rows(left, "=", right)?.sql);
+                parts.push(self.compare_rows(&left, "=", &right)?.sql);
             }
             return Ok(Ex::of(format!("({not}({}))", parts.join(" OR ")), ColumnType::Bool));
         }
@@ -745,15 +750,15 @@ impl Rewriter<'_> {
     pub fn in_subquery(&mut self, expr: &Expr, query: &Query, negated: bool) -> PgResult<Ex> {
         self.bounded("subquery")?;
         let not = if negated { "NOT " } else { "" };
-        let mut left = match expr {
-            Expr::Tuple(items) => {
+        let mut left = match row_items(expr) {
+            Some(items) => {
                 let mut exs = Vec::new();
                 for item in items {
                     exs.push(self.expr(item)?);
                 }
                 exs
             }
-            other => vec![self.expr(other)?],
+            None => vec![self.expr(expr)?],
         };
         let hints: Vec<ColumnType> = left.iter().map_while(|l| l.ty.clone()).collect();
         let rows = self.query(query, (hints.len() == left.len()).then_some(&hints[..]))?;
@@ -873,7 +878,14 @@ impl Rewriter<'_> {
                 list = r.sql,
                 value = l.sql
             ),
-            _ => format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql),
+            _ if r.sql.starts_with(['[', '\'']) || r.sql.starts_with("CAST([") => {
+                format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql)
+            }
+            _ => format!(
+                "(CASE WHEN {list} IS NOT NULL THEN {} {symbol} {word} (SELECT unnest({list})) END)",
+                l.sql,
+                list = r.sql
+            ),
         };
         Ok(Ex::of(sql, ColumnType::Bool))
     }
@@ -920,6 +932,34 @@ impl Rewriter<'_> {
         }
         Ok(Ex::of(format!("({} {symbol} {word} ({}))", l.sql, rows.sql), ColumnType::Bool))
     }
+}
+
+/// The fields of a row as written: `(a, b)`, `ROW(a, b)`.
+pub(super) fn row_items(expr: &Expr) -> Option<Vec<&Expr>> {
+    use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
+    match expr {
+        Expr::Tuple(items) => Some(items.iter().collect()),
+        Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("row") => {
+            let FunctionArguments::List(list) = &function.args else { return None };
+            let item = |arg| match arg {
+                &FunctionArg::Unnamed(FunctionArgExpr::Expr(ref expr)) => Some(expr),
+                _ => None,
+            };
+            list.args.iter().map(item).collect()
+        }
+        _ => None,
+    }
+}
+
+/// `(a, b) < (c, d)`: the first fields that differ decide, and where one of these is NULL nothing is known.
+fn ordered_rows(l: &[String], op: &str, r: &[String]) -> String {
+    let strict = op.trim_end_matches('=');
+    let mut pairs = l.iter().zip(r).rev();
+    let mut text = pairs.next().map_or_else(|| "TRUE".to_owned(), |(a, b)| format!("{a} {op} {b}"));
+    for (a, b) in pairs {
+        text = format!("({a} {strict} {b} OR ({a} = {b} AND {text}))");
+    }
+    format!("({text})")
 }
 
 /// A JSON key as a path.

@@ -406,9 +406,18 @@ impl Rewriter<'_> {
         let Some(order_by) = order_by else {
             return Err(PgError::new(SqlState::SYNTAX_ERROR, "WITH TIES cannot be specified without ORDER BY clause"));
         };
-        if limit.is_some() || !rows.known {
+        let offset = match limit {
+            None => None,
+            Some(LimitClause::LimitOffset { limit: None, offset, limit_by }) if limit_by.is_empty() => offset.as_ref(),
+            Some(_) => return self.refuse("WITH TIES in this form", None),
+        };
+        if !rows.known {
             return self.refuse("WITH TIES in this form", None);
         }
+        let skipped = match offset {
+            Some(offset) => self.limit_value("", "OFFSET", &offset.value)?,
+            None => "0".to_owned(),
+        };
         let count = match fetch.and_then(|f| f.quantity.as_ref()) {
             Some(expr) => {
                 let ex = self.expr(expr)?;
@@ -420,8 +429,9 @@ impl Rewriter<'_> {
         let names: Vec<String> = rows.columns.iter().map(|c| quote::name(&c.engine)).collect();
         let order = name_ordinals(&order, &names);
         Ok(format!(
-            "SELECT {names} FROM (SELECT *, rank() OVER (ORDER BY {order}) AS \"ties\" FROM ({}) AS \"s\") AS \"r\" \
-             WHERE \"ties\" <= {count} ORDER BY {order}",
+            "SELECT {names} FROM (SELECT *, rank() OVER (ORDER BY {order}) AS \"ties\", row_number() OVER (ORDER BY {order}) \
+             AS \"place\" FROM ({}) AS \"s\") AS \"r\" \
+             WHERE \"ties\" <= {count} + {skipped} AND \"place\" > {skipped} ORDER BY {order}",
             rows.sql,
             names = names.join(", "),
         ))

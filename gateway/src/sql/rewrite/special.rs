@@ -117,10 +117,11 @@ impl Rewriter<'_> {
     ) -> PgResult<Ex> {
         let at = self.at_expr(expr);
         // `x LIKE ALL (array)` is a call of `all` to the parser.
-        if let (Expr::Function(f), false) = (pattern, negated)
+        if let Expr::Function(f) = pattern
             && let Some((quantifier, list)) = quantifier(f)
         {
-            return self.pattern_quantified(expr, word, list, quantifier);
+            let word = if negated { format!("NOT {word}") } else { word.to_owned() };
+            return self.pattern_quantified(expr, &word, list, quantifier);
         }
         let text = self.expr(expr)?;
         let pattern = self.expr(pattern)?;

@@ -1,6 +1,6 @@
 //! Appends values in Postgres' binary form.
 
-use duckmesh_catalog::types::ColumnType;
+use duckmesh_catalog::types::{ColumnType, oid};
 
 use super::super::datetime::civil::{DAY_MICROS, POSTGRES_EPOCH_DAYS};
 use super::super::datetime::{DATE_INFINITY, TIMESTAMP_INFINITY, check_date, check_timestamp};
@@ -108,7 +108,8 @@ fn array(list: &mut ListValues, wire: &mut WireBytes<'_>, ctx: &ValueContext) ->
     }
     let oid = wire.u32()?;
     let wanted = &list.element.ty;
-    if oid != wanted.oid() {
+    let text = |oid: u32| matches!(oid, oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::UNKNOWN);
+    if oid != wanted.oid() && !(text(oid) && text(wanted.oid())) {
         return Err(PgError::new(
             SqlState::DATATYPE_MISMATCH,
             format!(

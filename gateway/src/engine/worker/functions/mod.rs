@@ -134,6 +134,7 @@ pub const FUNCTIONS: &[Function] = &[
     any("pg_num_greatest", Gives::Text, numeric::greatest),
     any("pg_num_least", Gives::Text, numeric::least),
     row("pg_num_bucket", 4, Gives::Int, numeric::width_bucket),
+    row("pg_num_series", 3, Gives::Texts, numeric::series),
     // types that are held as text
     row("pg_held_in", 4, Gives::Text, held::read),
     row("pg_held_key", 2, Gives::Bytes, held::key),
