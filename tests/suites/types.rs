@@ -291,7 +291,11 @@ fn stored(both: &mut Both, row: &Row, number: usize) {
 }
 
 /// Differences that have a reason: what the statement has in it, and the reason.
-const ACCEPTED: &[(&str, &str)] = &[];
+const ACCEPTED: &[(&str, &str)] = &[
+    ("SELECT id, v FROM t4 ORDER BY v, id", "the engine's sort gives 0 back for -0"),
+    ("SELECT id, v FROM t5 ORDER BY v, id", "the engine's sort gives 0 back for -0"),
+    ("SELECT $1::numeric(38,0)[] AS l", "parameters of numeric[] have nine places"),
+];
 
 #[test]
 fn every_type_in_every_way() {

@@ -176,7 +176,16 @@ fn regular_expression(message: &str) -> Option<&str> {
         "invalid named capture",
         "trailing \\",
     ];
-    COMPLAINTS.into_iter().find(|complaint| message.starts_with(complaint))
+    let found = COMPLAINTS.into_iter().find(|complaint| message.starts_with(complaint))?;
+    Some(match found {
+        "missing )" | "unexpected )" => "parentheses () not balanced",
+        "missing ]" => "brackets [] not balanced",
+        "no argument for repetition operator" | "bad repetition operator" => "quantifier operand invalid",
+        "invalid repetition size" => "invalid repetition count(s)",
+        "invalid escape sequence" | "trailing \\" => "invalid escape \\ sequence",
+        "invalid character class" if message.contains("range") => "invalid character range",
+        other => other,
+    })
 }
 
 fn not_implemented(fault: &Fault<'_>) -> PgError {

@@ -107,6 +107,12 @@ impl Rewriter<'_> {
             Expr::ILike { negated: false, any: true, expr, pattern, escape_char: None } => {
                 self.pattern_quantified(expr, "ILIKE", pattern, "ANY")
             }
+            Expr::Like { negated: true, any: true, expr, pattern, escape_char: None } => {
+                self.pattern_quantified(expr, "NOT LIKE", pattern, "ANY")
+            }
+            Expr::ILike { negated: true, any: true, expr, pattern, escape_char: None } => {
+                self.pattern_quantified(expr, "NOT ILIKE", pattern, "ANY")
+            }
             Expr::SimilarTo { negated, expr, pattern, escape_char } => {
                 self.similar(*negated, expr, pattern, escape_char.as_deref())
             }

@@ -11,10 +11,13 @@ const WRITTEN: &[(&str, &str)] = &[
     ("sqrt, ln, log, exp, power, div, mod, gcd, lcm, round, trunc of numeric", "exact, with Postgres' scale"),
     ("concat, concat_ws, format, quote_literal", "any arguments"),
     (
-        "regexp_match, regexp_matches, regexp_replace, regexp_split_to_array, regexp_split_to_table",
-        "flags `g i c n s x q`; no back references, no lookaround",
+        "regexp_match, regexp_matches, regexp_replace, regexp_split_to_array, regexp_split_to_table, regexp_count, \
+         regexp_instr, regexp_substr, regexp_like",
+        "flags `g i c n s x q`; back references and lookaround with a bound of steps",
     ),
-    ("encode, decode, unistr", ""),
+    ("encode, decode, unistr, get_byte, set_byte, get_bit, set_bit", ""),
+    ("generate_subscripts, array_fill", "of any dimensions"),
+    ("rank, dense_rank, percent_rank, cume_dist", "also as aggregates with WITHIN GROUP"),
     ("substring, overlay, position, trim, ceil, floor", "also in SQL's own syntax"),
     ("to_json, to_jsonb, row_to_json, array_to_json", "rows too: `row_to_json(t)`"),
     ("json_build_object, json_build_array, json_object, json_agg, json_object_agg and their jsonb twins", ""),
@@ -43,8 +46,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("json_populate_record", "there are no composite types", "->> and casts"),
     ("jsonb_to_record", "there are no column definition lists", "->> and casts"),
     ("json_to_record", "there are no column definition lists", "->> and casts"),
-    ("regexp_instr", "", "strpos() with regexp_substr()"),
-    ("generate_subscripts", "", "generate_series(1, array_length(x, 1))"),
     ("to_ascii", "the encoding is UTF8", "unaccent()"),
     ("to_tsvector", "there is no text search", "LIKE, ~ or starts_with()"),
     ("to_tsquery", "there is no text search", "LIKE, ~ or starts_with()"),
@@ -53,10 +54,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("ts_", "there is no text search", "LIKE, ~ or starts_with()"),
     ("xmlagg", "there is no xml", "json_agg()"),
     ("xmlparse", "there is no xml", "text"),
-    ("get_byte", "", "substr() of encode(x, 'hex')"),
-    ("set_byte", "", "overlay() of encode(x, 'hex'), and decode()"),
-    ("get_bit", "", "& of integers"),
-    ("set_bit", "", "| of integers"),
     ("setseed", "random numbers of one session cannot be repeated", "md5() of a key"),
 ];
 

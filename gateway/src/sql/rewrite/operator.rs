@@ -1,6 +1,9 @@
 //! Operators.
 
-use duckmesh_catalog::{ColumnType, types::oid};
+use duckmesh_catalog::{
+    ColumnType,
+    types::{TextType, oid},
+};
 use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr, UnaryOperator};
 
 use super::{
@@ -105,6 +108,8 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
 fn compared(ty: &ColumnType) -> ColumnType {
     match ty {
         ColumnType::Varchar(_) => ColumnType::Text,
+        // `cidr` has no operators of its own either.
+        ColumnType::AsText(TextType::Cidr) => ColumnType::AsText(TextType::Inet),
         // With all its digits: the column's scale would round it.
         ColumnType::Numeric(1.., _) => NUMERIC,
         other => other.clone(),
@@ -732,7 +737,11 @@ impl Rewriter<'_> {
         };
         let long = any_keyed(items.iter().map(|i| &i.ty).chain([&left.ty]));
         let mut texts = Vec::with_capacity(items.len());
-        for item in items {
+        for mut item in items {
+            // A list is of the left side's own type.
+            if let Some(ty @ ColumnType::AsText(_)) = left.ty.clone().filter(|_| item.is_unknown()) {
+                item = self.settle(item, &ty)?;
+            }
             if long {
                 let (l, r) = self.meet(left.clone(), item, "=")?;
                 texts.push(format!("{} = {}", l.sql, r.sql));

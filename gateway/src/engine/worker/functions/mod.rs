@@ -2,6 +2,7 @@
 //!
 //! They take texts and give a text, a list of texts, a number or a flag. They touch nothing outside their arguments.
 
+mod bytes;
 mod grids;
 mod held;
 mod json;
@@ -11,6 +12,7 @@ pub(crate) mod number;
 mod numeric;
 mod pattern;
 mod ranges;
+mod regular;
 mod template;
 mod time;
 
@@ -220,10 +222,19 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_interval_hours", 1, Gives::Text, time::hours_justified),
     row("pg_interval_justified", 1, Gives::Text, time::justified),
     // patterns and texts
-    row("pg_regexp_match", 3, Gives::Texts, pattern::captures),
-    row("pg_regexp_matches", 3, Gives::Texts, pattern::all_captures),
-    row("pg_regexp_split", 3, Gives::Texts, pattern::split),
-    row("pg_regexp_replace", 4, Gives::Text, pattern::replace),
+    row("pg_regexp_like", 3, Gives::Bool, regular::like),
+    row("pg_regexp_match", 3, Gives::Texts, regular::captures),
+    row("pg_regexp_matches", 3, Gives::Texts, regular::all_captures),
+    row("pg_regexp_split", 3, Gives::Texts, regular::split),
+    row("pg_regexp_replace", 4, Gives::Text, regular::replace),
+    row("pg_regexp_replace_from", 6, Gives::Text, regular::replace_from),
+    row("pg_regexp_count", 4, Gives::Int, regular::count),
+    row("pg_regexp_instr", 7, Gives::Int, regular::position),
+    row("pg_regexp_substr", 6, Gives::Text, regular::part),
+    row("pg_get_byte", 2, Gives::Int, bytes::get_byte),
+    row("pg_set_byte", 3, Gives::Bytes, bytes::set_byte),
+    row("pg_get_bit", 2, Gives::Int, bytes::get_bit),
+    row("pg_set_bit", 3, Gives::Bytes, bytes::set_bit),
     row("pg_similar", 3, Gives::Bool, pattern::similar),
     row("pg_similar_part", 3, Gives::Text, pattern::similar_part),
     any("pg_format", Gives::Text, pattern::format),

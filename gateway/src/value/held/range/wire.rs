@@ -31,12 +31,17 @@ pub(in crate::value::held) fn receive(of: RangeType, bytes: &[u8]) -> PgResult<R
     };
     let lower = bound(LOWER_INFINITE)?;
     let upper = bound(UPPER_INFINITE)?;
-    wire.end()?;
+    ended(&wire)?;
     if flags & EMPTY != 0 {
         return Ok(Range::empty(of));
     }
     let (from, to) = (flags & LOWER_INCLUSIVE != 0, flags & UPPER_INCLUSIVE != 0);
     Range::new(of, End::new(lower, from, true), End::new(upper, to, false))
+}
+
+/// Nothing may be left.
+fn ended(wire: &WireBytes<'_>) -> PgResult<()> {
+    wire.end().map_err(|_| PgError::new(SqlState::PROTOCOL_VIOLATION, "invalid message format"))
 }
 
 fn point(of: RangeType, bytes: &[u8]) -> PgResult<Point> {
@@ -127,7 +132,7 @@ pub(in crate::value::held) fn receive_multirange(of: RangeType, bytes: &[u8]) ->
         let length = usize::try_from(wire.i32()?).map_err(|_| super::super::super::error::too_short())?;
         ranges.push(receive(of, wire.bytes(length)?)?);
     }
-    wire.end()?;
+    ended(&wire)?;
     Multirange::new(of, ranges)
 }
 
