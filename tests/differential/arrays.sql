@@ -42,3 +42,6 @@ INSERT INTO grids VALUES (2, ARRAY[[1,2],[3,4]]);
 INSERT INTO grids VALUES (3, '{1,2}'), (4, NULL), (5, '{}');
 SELECT id, v, v[1] AS first, v[1][1] AS none, ARRAY[v, v] AS twice FROM grids WHERE id = 3;
 SELECT (SELECT ARRAY[[id, id + 1]]) AS rows FROM grids WHERE id = 3;
+SELECT array_agg(l ORDER BY id) AS all_of FROM (VALUES (1, ARRAY[1,2]), (2, ARRAY[3,4])) t(id, l);
+SELECT array_agg(l) FROM (VALUES (1, ARRAY[1,2]), (2, ARRAY[3])) t(id, l);
+SELECT to_json(ARRAY[[1,2],[3,NULL]]) AS a, to_jsonb(ARRAY[['a"b'],['c']]) AS b, to_json(ARRAY[[true,false]]) AS c;

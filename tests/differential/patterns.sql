@@ -35,3 +35,7 @@ INSERT INTO defaults (id, n) VALUES (2, DEFAULT), (3, 1 + 1);
 ALTER TABLE defaults ADD COLUMN c bytea DEFAULT '\xdeadbeef';
 SELECT * FROM defaults ORDER BY id;
 SELECT id FROM defaults WHERE n = '1.5004' OR n = '1.50' ORDER BY id;
+SELECT id FROM (VALUES ('a', 1), ('b', 2), ('a', 3)) g(k, id) WHERE (k, id) = (SELECT 'a', 3) ORDER BY id;
+SELECT id FROM (VALUES ('a', 1), ('b', 2), ('a', 3)) g(k, id) WHERE (k, id) > (SELECT 'a', 1) ORDER BY id;
+SELECT (1, 2) = (SELECT 1, 2 WHERE false) AS none, ROW(1, 2) IN (SELECT 1, 2) AS listed, (1, 2) <> (SELECT 1, 3) AS other;
+SELECT (1, 2) = (SELECT 1);

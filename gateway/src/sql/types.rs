@@ -299,7 +299,8 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> PgResult<ColumnType> {
 }
 
 /// Types of Postgres that a lake has no values of.
-const POSTGRES_ONLY: [&str; 35] = [
+const POSTGRES_ONLY: [&str; 36] = [
+    "refcursor",
     "xml",
     "bit",
     "varbit",

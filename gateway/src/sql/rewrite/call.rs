@@ -409,6 +409,9 @@ impl Rewriter<'_> {
         {
             order = format!(" ORDER BY {} NULLS LAST", first.sql);
         }
+        if !window && let Some(ex) = self.grid_aggregate(name, &values, distinct, &order, &tail)? {
+            return Ok(ex.at(at));
+        }
         if !window && let Some(ex) = self.held_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));
         }

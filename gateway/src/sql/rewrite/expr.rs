@@ -209,7 +209,7 @@ impl Rewriter<'_> {
 
     fn is_null(&mut self, expr: &Expr, what: &str) -> PgResult<Ex> {
         // A row is NULL where all its fields are, and not NULL where none is.
-        if let Some(items) = operator::row_items(expr).filter(|items| !items.is_empty()) {
+        if let Some(items) = super::rows::row_items(expr).filter(|items| !items.is_empty()) {
             let mut parts = Vec::with_capacity(items.len());
             for item in items {
                 parts.push(self.is_null(item, what)?.sql);

@@ -211,6 +211,27 @@ impl Rewriter<'_> {
         }))
     }
 
+    /// `array_agg` of arrays: one dimension more. None: not of arrays.
+    pub fn grid_aggregate(
+        &mut self,
+        name: &str,
+        values: &[Ex],
+        distinct: &str,
+        order: &str,
+        tail: &str,
+    ) -> PgResult<Option<Ex>> {
+        let [ex] = values else { return Ok(None) };
+        let inner = ex.ty.as_ref().filter(|_| name == "array_agg" && !ex.is_unknown()).and_then(element).cloned();
+        let Some(inner) = inner.filter(|_| self.has_functions() && !super::system_call::is_vector(ex)) else {
+            return Ok(None);
+        };
+        let text = self.grid_text(ex.clone())?;
+        // An order of its own would have to be of the text, for DISTINCT.
+        let order = if distinct.is_empty() { order.to_owned() } else { format!(" ORDER BY {text}") };
+        let sql = format!("pg_grid_gather(string_agg({distinct}{text}, '\u{1f}'{order}){tail})");
+        Ok(Some(Ex::of(sql, ColumnType::Grid(Box::new(inner)))))
+    }
+
     fn array_fill(&mut self, values: &[Ex]) -> PgResult<Option<Ex>> {
         use ColumnType as T;
         let numbers = T::Array(Box::new(T::Int4));

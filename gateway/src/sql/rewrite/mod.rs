@@ -23,6 +23,7 @@ mod literal;
 mod number;
 mod operator;
 mod params;
+mod rows;
 mod session_call;
 mod special;
 mod system_call;

@@ -10,6 +10,7 @@ use super::{
     Ex, Kind, NUMERIC, Rewriter,
     held::any_keyed,
     number::{LONG, any_long, is_long},
+    rows::row_items,
     signature::shown,
 };
 use crate::{
@@ -180,9 +181,8 @@ impl Rewriter<'_> {
 
     /// `=`, `<` and their like.
     pub fn compare(&mut self, left: &Expr, op: &str, right: &Expr) -> PgResult<Ex> {
-        if let (Expr::Tuple(_), Expr::Subquery(query)) = (left, right) {
-            let _ = query;
-            return self.refuse("a row compared with a subquery", self.at_expr(left));
+        if let (Some(l), Expr::Subquery(query)) = (row_items(left), right) {
+            return self.compare_row_query(&l, op, query);
         }
         if let (Some(l), Some(r)) = (row_items(left), row_items(right)) {
             return self.compare_rows(&l, op, &r);
@@ -198,31 +198,6 @@ impl Rewriter<'_> {
             return Ok(Ex::of(format!("(pg_jsonb_key({}) {op} pg_jsonb_key({}))", l.sql, r.sql), ColumnType::Bool));
         }
         Ok(Ex::of(format!("({} {op} {})", l.sql, r.sql), ColumnType::Bool))
-    }
-
-    fn compare_rows(&mut self, l: &[&Expr], op: &str, r: &[&Expr]) -> PgResult<Ex> {
-        if l.len() != r.len() {
-            return Err(PgError::new(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions"));
-        }
-        let (mut ls, mut rs) = (Vec::new(), Vec::new());
-        for (a, b) in l.iter().zip(r) {
-            let (a, b) = (self.expr(a)?, self.expr(b)?);
-            let (mut a, mut b) = self.meet(a, b, "=")?;
-            if !matches!(op, "=" | "<>") && matches!(a.ty, Some(ColumnType::AsText(_))) {
-                (a, b) = self.meet_held(a, b, op)?;
-            }
-            ls.push(a.sql);
-            rs.push(b.sql);
-        }
-        if !matches!(op, "=" | "<>") && !op.starts_with("IS") {
-            return Ok(Ex::of(ordered_rows(&ls, op, &rs), ColumnType::Bool));
-        }
-        if matches!(op, "=" | "<>") {
-            let parts: Vec<String> = ls.iter().zip(&rs).map(|(a, b)| format!("{a} = {b}")).collect();
-            let not = if op == "=" { "" } else { "NOT " };
-            return Ok(Ex::of(format!("({not}({}))", parts.join(" AND ")), ColumnType::Bool));
-        }
-        Ok(Ex::of(format!("(({}) {op} ({}))", ls.join(", "), rs.join(", ")), ColumnType::Bool))
     }
 
     /// A binary operator other than AND and OR.
@@ -941,34 +916,6 @@ impl Rewriter<'_> {
         }
         Ok(Ex::of(format!("({} {symbol} {word} ({}))", l.sql, rows.sql), ColumnType::Bool))
     }
-}
-
-/// The fields of a row as written: `(a, b)`, `ROW(a, b)`.
-pub(super) fn row_items(expr: &Expr) -> Option<Vec<&Expr>> {
-    use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
-    match expr {
-        Expr::Tuple(items) => Some(items.iter().collect()),
-        Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("row") => {
-            let FunctionArguments::List(list) = &function.args else { return None };
-            let item = |arg| match arg {
-                &FunctionArg::Unnamed(FunctionArgExpr::Expr(ref expr)) => Some(expr),
-                _ => None,
-            };
-            list.args.iter().map(item).collect()
-        }
-        _ => None,
-    }
-}
-
-/// `(a, b) < (c, d)`: the first fields that differ decide, and where one of these is NULL nothing is known.
-fn ordered_rows(l: &[String], op: &str, r: &[String]) -> String {
-    let strict = op.trim_end_matches('=');
-    let mut pairs = l.iter().zip(r).rev();
-    let mut text = pairs.next().map_or_else(|| "TRUE".to_owned(), |(a, b)| format!("{a} {op} {b}"));
-    for (a, b) in pairs {
-        text = format!("({a} {strict} {b} OR ({a} = {b} AND {text}))");
-    }
-    format!("({text})")
 }
 
 /// A JSON key as a path.

@@ -171,5 +171,34 @@ pub fn fill(args: Args<'_>) -> Outcome<Value> {
     out(&Grid { dimensions: lengths.iter().zip(&lows).map(dimension).collect(), elements })
 }
 
+/// `pg_grid_json(array, kind)`: numbers (`n`) and truths (`b`) are plain, the rest are strings.
+pub fn json(args: Args<'_>) -> Outcome<Value> {
+    fn level(grid: &Grid, depth: usize, at: &mut usize, kind: &str, out: &mut String) {
+        let Some(dimension) = grid.dimensions.get(depth) else { return out.push_str("[]") };
+        out.push('[');
+        for n in 0..dimension.length {
+            if n > 0 {
+                out.push(',');
+            }
+            if depth + 1 < grid.dimensions.len() {
+                level(grid, depth + 1, at, kind, out);
+                continue;
+            }
+            match (grid.elements.get(*at).and_then(Option::as_deref), kind) {
+                (None, _) => out.push_str("null"),
+                (Some(truth), "b") => out.push_str(if truth == "t" { "true" } else { "false" }),
+                (Some(number), "n") if !number.ends_with(['N', 'y']) => out.push_str(number),
+                (Some(text), _) => crate::value::json::write_string(text, out),
+            }
+            *at += 1;
+        }
+        out.push(']');
+    }
+    let grid = grid(args, 0)?;
+    let (mut text, mut at) = (String::new(), 0);
+    level(&grid, 0, &mut at, super::text(args, 1), &mut text);
+    Ok(Value::Text(text))
+}
+
 /// Elements that `array_fill` makes: Postgres' limit.
 const FILLED_MAX: i64 = 134_217_727;

@@ -171,6 +171,7 @@ pub const FUNCTIONS: &[Function] = &[
     any("pg_grid_cat", Gives::Text, grids::cat),
     row("pg_grid_key", 2, Gives::Bytes, grids::key),
     any("pg_grid_fill", Gives::Text, grids::fill),
+    row("pg_grid_json", 2, Gives::Text, grids::json),
     // json
     row("pg_json", 1, Gives::Text, json::check),
     row("pg_jsonb", 1, Gives::Text, json::normal),
