@@ -429,15 +429,15 @@ fn needs_worker(pattern: &str) -> bool {
     let mut bytes = pattern.bytes().peekable();
     while let Some(byte) = bytes.next() {
         match byte {
-            b'\\' => {
-                if bytes.next().is_some_and(|b| matches!(b, b'1'..=b'9' | b'm' | b'M' | b'y' | b'Y' | b'Z' | b'e')) {
-                    return true;
-                }
+            b'\\'
+                if bytes.next().is_some_and(|b| matches!(b, b'1'..=b'9' | b'm' | b'M' | b'y' | b'Y' | b'Z' | b'e')) =>
+            {
+                return true;
             }
-            b'(' if bytes.next_if_eq(&b'?').is_some() => {
-                if bytes.next().is_some_and(|b| matches!(b, b'=' | b'!' | b'<')) {
-                    return true;
-                }
+            b'(' if bytes.next_if_eq(&b'?').is_some()
+                && bytes.next().is_some_and(|b| matches!(b, b'=' | b'!' | b'<')) =>
+            {
+                return true;
             }
             _ => {}
         }

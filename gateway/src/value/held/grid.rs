@@ -11,6 +11,7 @@ use super::super::array_text::{needs_quotes, write_element};
 use super::super::context::ValueContext;
 use super::super::encoder::Encoder;
 use super::super::error::{is_space, text as utf8, too_short};
+use super::super::numeric::{self, Parsed};
 use super::super::wire_bytes::WireBytes;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -490,18 +491,35 @@ pub(crate) fn receive(element: &ColumnType, bytes: &[u8]) -> PgResult<Option<Str
     if total > ELEMENTS_MAX || total > bytes.len() {
         return Err(too_short());
     }
-    let mut elements = Vec::with_capacity(total);
-    let mut column = ColumnBuilder::new(element, total)?;
+    let elements = received(element, &mut wire, total)?;
+    wire.end()?;
+    Ok(Some(Grid { dimensions, elements }.text()))
+}
+
+/// The texts of so many elements in binary form.
+fn received(element: &ColumnType, wire: &mut WireBytes<'_>, total: usize) -> PgResult<Vec<Option<String>>> {
+    let mut column = ColumnBuilder::new(if kept(element) { &ColumnType::Text } else { element }, total)?;
     for _ in 0..total {
-        let length = wire.i32()?;
-        match usize::try_from(length) {
-            Ok(length) => column.append_binary(wire.bytes(length)?, &super::utc())?,
-            Err(_) => column.append_null(),
+        let Ok(length) = usize::try_from(wire.i32()?) else {
+            column.append_null();
+            continue;
+        };
+        let bytes = wire.bytes(length)?;
+        match (kept(element), &super::utc()) {
+            (false, ctx) => column.append_binary(bytes, ctx)?,
+            // With the digits that it has.
+            (true, ctx) => match numeric::receive(bytes)? {
+                Parsed::Finite(number) => {
+                    let mut text = String::new();
+                    numeric::write_decimal(&number, &mut text);
+                    column.append_text(text.as_bytes(), ctx)?;
+                }
+                Parsed::NaN => column.append_text(b"NaN", ctx)?,
+                Parsed::Infinity => column.append_text(b"Infinity", ctx)?,
+            },
         }
     }
-    wire.end()?;
-    elements.extend(written(element, &mut column, &super::utc())?);
-    Ok(Some(Grid { dimensions, elements }.text()))
+    written(if kept(element) { &ColumnType::Text } else { element }, &mut column, &super::utc())
 }
 
 /// The text for a client.

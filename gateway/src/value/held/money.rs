@@ -71,7 +71,7 @@ pub(crate) fn text(cents: i64) -> String {
     let mut out = String::with_capacity(whole.len() * 2 + 5);
     out.push_str(if cents < 0 { "-$" } else { "$" });
     for (n, digit) in whole.chars().enumerate() {
-        if n > 0 && (whole.len() - n) % 3 == 0 {
+        if n > 0 && (whole.len() - n).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -112,11 +112,7 @@ fn steps_back(pattern: &str) -> bool {
     let mut bytes = pattern.bytes().peekable();
     while let Some(byte) = bytes.next() {
         match byte {
-            b'\\' => {
-                if bytes.next().is_some_and(|b| (b'1'..=b'9').contains(&b)) {
-                    return true;
-                }
-            }
+            b'\\' if bytes.next().is_some_and(|b| (b'1'..=b'9').contains(&b)) => return true,
             b'(' if bytes.next_if_eq(&b'?').is_some() => match bytes.next() {
                 Some(b'=' | b'!') => return true,
                 Some(b'<') if bytes.peek().is_some_and(|b| matches!(b, b'=' | b'!')) => return true,
