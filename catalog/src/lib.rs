@@ -27,6 +27,7 @@ mod table_files;
 pub mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod text_types;
 pub mod token;
 pub mod totals;
 pub mod types;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use system::SystemType;
 
+pub use crate::text_types::{RangeType, TextType};
 use crate::user_types::EnumRef;
 
 /// The type of a column.
@@ -58,6 +59,12 @@ pub enum ColumnType {
     Array(Box<ColumnType>),
     /// An enum that a user made: its label, held as text.
     Enum(EnumRef),
+    /// `money`: hundredths.
+    Money,
+    /// A type whose values are held as text in Postgres' form: `inet`, `int4range` and their like.
+    AsText(TextType),
+    /// An array of any dimensions and bounds, held as text: in expressions only, no column of a lake is like that.
+    Grid(Box<ColumnType>),
     /// A type that only Postgres' own catalog has: no table of a lake has such a column.
     System(SystemType),
     /// A type that only other writers of the lake make (struct, map, unsigned …): readable, not writable.
@@ -69,6 +76,9 @@ pub enum ColumnType {
 pub const DEFAULT_NUMERIC: (u8, i8) = (38, 9);
 
 impl ColumnType {
+    /// What holds `money`: its 64 bits of hundredths have 19 digits.
+    pub const MONEY_HELD: Self = Self::Numeric(19, 2);
+
     /// Whether files that hold this type can be read as the other, with their statistics: what ALTER COLUMN TYPE may do.
     #[must_use]
     pub fn reads_as(&self, other: &Self) -> bool {
@@ -106,6 +116,9 @@ impl ColumnType {
             Self::Uuid => oid::UUID,
             Self::Json => oid::JSON,
             Self::Jsonb => oid::JSONB,
+            Self::Money => oid::MONEY,
+            Self::Grid(element) => oid::array_of(element.oid()).unwrap_or(oid::TEXT),
+            Self::AsText(ty) => ty.oid(),
             Self::Enum(of) => of.oid(),
             Self::Array(element) => match &**element {
                 Self::System(SystemType::Element(vector)) => *vector,
@@ -137,6 +150,8 @@ impl ColumnType {
             Self::Int8 | Self::Float8 | Self::Time | Self::Timestamp | Self::Timestamptz => 8,
             Self::Interval | Self::Uuid => 16,
             Self::System(ty) => ty.typlen(),
+            Self::Money => 8,
+            Self::AsText(ty) => ty.typlen(),
             _ => -1,
         }
     }
@@ -155,8 +170,9 @@ impl ColumnType {
             Self::Float4 => DataType::Float32,
             Self::Float8 => DataType::Float64,
             Self::Numeric(p, s) => DataType::Decimal128(*p, *s),
+            Self::Money => Self::MONEY_HELD.arrow(),
             Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Json | Self::Jsonb => DataType::Utf8,
-            Self::Enum(_) | Self::Other(_) => DataType::Utf8,
+            Self::AsText(_) | Self::Grid(_) | Self::Enum(_) | Self::Other(_) => DataType::Utf8,
             Self::Bytea => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
@@ -185,13 +201,13 @@ impl ColumnType {
         Some(match number {
             oid::OID | oid::XID | oid::CID | oid::XID8 => Self::System(SystemType::Number(number)),
             _ if oid::is_named(number) => Self::System(SystemType::Number(number)),
+            oid::INET => Self::AsText(TextType::Inet),
             oid::NAME
             | oid::CHAR
             | oid::ACLITEM
             | oid::JSONPATH
             | oid::PG_NODE_TREE
             | oid::ANYARRAY
-            | oid::INET
             | oid::PG_LSN => Self::System(SystemType::Text(number)),
             oid::INT2VECTOR | oid::OIDVECTOR => Self::Array(Box::new(Self::System(SystemType::Element(number)))),
             _ => Self::Array(Box::new(Self::system(oid::element_of(number)?)?)),
@@ -202,7 +218,7 @@ impl ColumnType {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         match self {
-            Self::Other(_) => false,
+            Self::Other(_) | Self::Grid(_) => false,
             // Those whose values say all of themselves.
             Self::System(ty) => matches!(ty.oid(), oid::OID | oid::NAME | oid::CHAR | oid::XID | oid::CID),
             Self::Array(element) => element.is_writable(),

@@ -171,11 +171,13 @@ fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
         ColumnType::Float4 => (Physical::FLOAT, None),
         ColumnType::Float8 => (Physical::DOUBLE, None),
         ColumnType::Numeric(precision, scale) => return decimal(name, *precision, *scale, id),
+        ColumnType::Money => return scalar(name, &ColumnType::MONEY_HELD, id),
         ColumnType::System(ty) => return scalar(name, &ty.base(), id),
         ColumnType::Text
         | ColumnType::Varchar(_)
         | ColumnType::Char(_)
         | ColumnType::Enum(_)
+        | ColumnType::AsText(_)
         | ColumnType::Other(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
         ColumnType::Json | ColumnType::Jsonb => (Physical::BYTE_ARRAY, Some(LogicalType::Json)),
         ColumnType::Bytea => (Physical::BYTE_ARRAY, None),
@@ -188,7 +190,7 @@ fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
         ColumnType::Timestamptz => (Physical::INT64, timestamp(true)),
         ColumnType::Interval => return interval::parquet_type(name, field_id(id)?),
         ColumnType::Uuid => (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Uuid)),
-        ColumnType::Array(_) => {
+        ColumnType::Array(_) | ColumnType::Grid(_) => {
             let message = format!("arrays of arrays cannot be stored (column \"{name}\")");
             return Err(Error::new(ErrorKind::Invalid, message));
         }

@@ -53,7 +53,11 @@ impl Scalar {
             }
             ColumnType::Bytea => hex(text).map(Self::Bytes),
             ColumnType::System(ty) => Self::parse(text, &ty.base()),
-            ColumnType::Interval
+            ColumnType::Money => Self::parse(text, &ColumnType::MONEY_HELD),
+            // The order of their texts is not theirs.
+            ColumnType::AsText(_)
+            | ColumnType::Grid(_)
+            | ColumnType::Interval
             | ColumnType::Json
             | ColumnType::Jsonb
             | ColumnType::Array(_)

@@ -136,6 +136,7 @@ impl Bound {
     fn text(&self, ty: &ColumnType) -> Option<String> {
         Some(match (self, ty) {
             (Self::Int(v), ColumnType::Numeric(_, scale)) => text::decimal(*v, *scale),
+            (Self::Int(v), ColumnType::Money) => text::decimal(*v, 2),
             (Self::Int(v), ColumnType::Date) => text::date(i32::try_from(*v).ok()?),
             (Self::Int(v), ColumnType::Time) => text::time(i64::try_from(*v).ok()?),
             (Self::Int(v), ColumnType::Timestamp) => text::timestamp(i64::try_from(*v).ok()?, false),
@@ -163,7 +164,7 @@ fn bounds(statistics: &Statistics, ty: &ColumnType) -> Option<(Bound, Bound)> {
         Statistics::Double(v) => pair(v, |v| Bound::Float(*v + 0.0)),
         Statistics::ByteArray(v) => pair(v, |v| Bound::Bytes(v.data().to_vec())),
         Statistics::FixedLenByteArray(v) => match ty {
-            ColumnType::Numeric(..) => pair(v, |v| Bound::Int(big_endian(v.data()))),
+            ColumnType::Numeric(..) | ColumnType::Money => pair(v, |v| Bound::Int(big_endian(v.data()))),
             _ => pair(v, |v| Bound::Bytes(v.data().to_vec())),
         },
         Statistics::Int96(_) => None,

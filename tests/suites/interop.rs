@@ -19,18 +19,22 @@ on_both_catalogs!(
 
 const TABLE: &str = "CREATE TABLE types (
     a smallint, b int NOT NULL, c bigint, d real, e double precision, f numeric(12,3), g text, h varchar(10), i bool,
-    j date, k time, l timestamp, m timestamptz, n uuid, o bytea, p int[], q jsonb, r interval
+    j date, k time, l timestamp, m timestamptz, n uuid, o bytea, p int[], q jsonb, r interval,
+    s inet, t int4range, u timetz, w money, x inet[]
 )";
 
 const ROWS: &str = "INSERT INTO types VALUES
     (1, 2, 3, 1.5, 2.25, 12.345, 'text', 'short', true, '2013-01-01', '12:34:56.789', '2013-01-01 12:00:00',
-     '2013-01-01 12:00:00+00', '00000000-0000-0000-0000-000000000001', '\\x00ff', '{1,2,NULL}', '{\"a\": 1}', '1 day'),
+     '2013-01-01 12:00:00+00', '00000000-0000-0000-0000-000000000001', '\\x00ff', '{1,2,NULL}', '{\"a\": 1}', '1 day',
+     '10.0.0.1/8', '[1,5]', '10:00+01', '$1,234.50', '{::1,NULL}'),
     (-32768, -2147483648, -9223372036854775808, '-infinity', 'nan', -999999999.999, '', 'ä', false, '0001-01-01', '00:00:00',
-     '0001-01-01 00:00:00', '9999-12-31 23:59:59+00', 'ffffffff-ffff-ffff-ffff-ffffffffffff', '\\x', '{}', '[]', '-1 mon'),
-    (NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)";
+     '0001-01-01 00:00:00', '9999-12-31 23:59:59+00', 'ffffffff-ffff-ffff-ffff-ffffffffffff', '\\x', '{}', '[]', '-1 mon',
+     '::1', 'empty', '00:00:00-12', '-92233720368547758.08', '{}'),
+    (NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+     NULL, NULL, NULL, NULL, NULL)";
 
 /// Columns whose text is the same in Postgres and DuckDB.
-const COMPARED: &str = "SELECT a, b, c, e, f, g, h, j, k, l, m, n, length(g) FROM types ORDER BY b";
+const COMPARED: &str = "SELECT a, b, c, e, f, g, h, j, k, l, m, n, length(g), s, t, u FROM types ORDER BY b";
 
 async fn compare(client: &Client, lake: &Lake, sql: &str) {
     let ours = client.text(sql).await;

@@ -26,5 +26,6 @@ mod sequences;
 mod sql;
 mod tokens;
 mod transactions;
+mod types;
 mod validation;
 mod worker_kill;

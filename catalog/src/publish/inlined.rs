@@ -70,7 +70,9 @@ fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
             ColumnType::Float4 => "REAL",
             ColumnType::Float8 => "DOUBLE PRECISION",
             ColumnType::Numeric(p, s) => return format!("NUMERIC({p},{s})"),
+            ColumnType::Money => "NUMERIC(19,2)",
             ColumnType::Text
+            | ColumnType::AsText(_)
             | ColumnType::Varchar(_)
             | ColumnType::Char(_)
             | ColumnType::Enum(_)
@@ -85,6 +87,7 @@ fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
             | ColumnType::Timestamptz
             | ColumnType::Array(_)
             // In no table.
+            | ColumnType::Grid(_)
             | ColumnType::System(_) => "VARCHAR",
             ColumnType::Other(_) => match other {
                 "int8" => "SMALLINT",

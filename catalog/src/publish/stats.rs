@@ -96,13 +96,14 @@ pub(crate) fn compare(ty: &ColumnType, a: &str, b: &str) -> Option<Ordering> {
             Some(a.parse::<i128>().ok()?.cmp(&b.parse::<i128>().ok()?))
         }
         ColumnType::Float4 | ColumnType::Float8 => a.parse::<f64>().ok()?.partial_cmp(&b.parse::<f64>().ok()?),
-        ColumnType::Numeric(..) => decimal(a, b),
+        ColumnType::Numeric(..) | ColumnType::Money => decimal(a, b),
         ColumnType::Bool => Some(boolean(a)?.cmp(&boolean(b)?)),
         ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz => moment(a, b),
         ColumnType::Text
         | ColumnType::Varchar(_)
         | ColumnType::Char(_)
         | ColumnType::Enum(_)
+        | ColumnType::AsText(_)
         | ColumnType::Json
         | ColumnType::Jsonb
         | ColumnType::Time => Some(a.cmp(b)),
@@ -116,7 +117,7 @@ pub(crate) fn compare(ty: &ColumnType, a: &str, b: &str) -> Option<Ordering> {
             _ => None,
         },
         ColumnType::System(ty) => compare(&ty.base(), a, b),
-        ColumnType::Interval => None,
+        ColumnType::Interval | ColumnType::Grid(_) => None,
     }
 }
 

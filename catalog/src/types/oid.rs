@@ -26,6 +26,7 @@ pub const TIMESTAMPTZ: u32 = 1184;
 pub const INTERVAL: u32 = 1186;
 pub const TIMETZ: u32 = 1266;
 pub const NUMERIC: u32 = 1700;
+pub const MONEY: u32 = 790;
 pub const REGCLASS: u32 = 2205;
 pub const REGTYPE: u32 = 2206;
 pub const REGPROCEDURE: u32 = 2202;
@@ -50,7 +51,10 @@ pub const JSONPATH: u32 = 4072;
 
 /// The oid of the array over a scalar type's oid, where Postgres has one.
 #[must_use]
-pub const fn array_of(element: u32) -> Option<u32> {
+pub fn array_of(element: u32) -> Option<u32> {
+    if let Some(ty) = super::TextType::of_oid(element) {
+        return Some(ty.array_oid());
+    }
     Some(match element {
         BOOL => 1000,
         BYTEA => 1001,
@@ -71,8 +75,8 @@ pub const fn array_of(element: u32) -> Option<u32> {
         TIMESTAMP => 1115,
         TIMESTAMPTZ => 1185,
         INTERVAL => 1187,
-        TIMETZ => 1270,
         NUMERIC => 1231,
+        MONEY => 791,
         UUID => 2951,
         JSONB => 3807,
         JSONPATH => 4073,
@@ -88,7 +92,6 @@ pub const fn array_of(element: u32) -> Option<u32> {
         CID => 1012,
         XID8 => 271,
         ACLITEM => 1034,
-        INET => 1041,
         PG_LSN => 3221,
         _ => return None,
     })
@@ -103,6 +106,9 @@ pub const fn is_named(oid: u32) -> bool {
 /// The element's oid of an array type's oid.
 #[must_use]
 pub fn element_of(array: u32) -> Option<u32> {
+    if let Some(ty) = super::TextType::of_array_oid(array) {
+        return Some(ty.oid());
+    }
     [
         BOOL,
         BYTEA,
@@ -123,8 +129,8 @@ pub fn element_of(array: u32) -> Option<u32> {
         TIMESTAMP,
         TIMESTAMPTZ,
         INTERVAL,
-        TIMETZ,
         NUMERIC,
+        MONEY,
         UUID,
         JSONB,
         REGPROC,
@@ -137,7 +143,6 @@ pub fn element_of(array: u32) -> Option<u32> {
         CID,
         XID8,
         ACLITEM,
-        INET,
         PG_LSN,
     ]
     .into_iter()

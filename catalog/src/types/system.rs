@@ -77,7 +77,6 @@ impl SystemType {
             oid::VOID => "void",
             oid::PG_NODE_TREE => "pg_node_tree",
             oid::ANYARRAY => "anyarray",
-            oid::INET => "inet",
             oid::JSONPATH => "jsonpath",
             oid::PG_LSN => "pg_lsn",
             _ => "unknown",

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use duckmesh_catalog::user_types::FIRST_OBJECT_OID;
+use duckmesh_catalog::{ColumnType, user_types::FIRST_OBJECT_OID};
 
 use crate::{
     session::ClientSession,
     sql::plan::{ParamType, SessionValue, SqlPart},
-    value::{self, Param},
+    value::{self, Param, ValueContext, held},
     wire::{
         PgError, PgResult, SqlState,
         backend::{Format, Params, Session as _},
@@ -48,7 +48,37 @@ fn parameter(session: &ClientSession, index: usize, types: &[ParamType], params:
     if ty.oid >= FIRST_OBJECT_OID {
         return value::literal_as(&ty.ty, parameter_value(params, index).ok_or_else(missing)?, &ctx);
     }
+    if let ColumnType::Grid(element) = &ty.ty {
+        return grid(element, params, index, &ctx)?
+            .map(|stored| format!("CAST('{}' AS VARCHAR)", stored.replace('\'', "''")))
+            .ok_or_else(missing);
+    }
     value::literal(ty.oid, parameter_value(params, index).ok_or_else(missing)?, &ctx)
+}
+
+/// The parameters whose values are arrays that a list does not hold.
+///
+/// # Errors
+/// When a value is not of its type.
+pub fn grids(session: &ClientSession, types: &[ParamType], params: &Params) -> PgResult<Vec<usize>> {
+    let mut found = Vec::new();
+    for (index, ty) in types.iter().enumerate() {
+        if let ColumnType::Array(element) = &ty.ty
+            && grid(element, params, index, &session.value_context())?.is_some()
+        {
+            found.push(index);
+        }
+    }
+    Ok(found)
+}
+
+/// The held text of such a value.
+fn grid(element: &ColumnType, params: &Params, index: usize, ctx: &ValueContext) -> PgResult<Option<String>> {
+    match parameter_value(params, index) {
+        Some(Param::Text(text)) => held::grid::read(element, text, ctx),
+        Some(Param::Binary(bytes)) => held::grid::receive(element, bytes),
+        _ => Ok(None),
+    }
 }
 
 /// A parameter as `value` reads it; none if the client gave too few.

@@ -33,7 +33,11 @@ pub async fn run(
     params: Params,
 ) -> PgResult<Outcome<CopyIn>> {
     let pin = pin(session).await?;
-    let (prepared, pin) = current(session, prepared, pin).await?;
+    let (mut prepared, pin) = current(session, prepared, pin).await?;
+    let grids = render::grids(session, prepared.plan().params(), &params)?;
+    if !grids.is_empty() {
+        prepared = session.plan_for_grids(&prepared, grids, &pin).await?;
+    }
     let Plan::Query(plan) = prepared.plan() else { return Err(wrong_plan()) };
     let running = start(session, &pin, plan, &params).await?;
     let columns = describe::result_columns(session, &running.stream, plan)?;

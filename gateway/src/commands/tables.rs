@@ -441,7 +441,15 @@ fn schema(table: &TableDef, with_row_snapshot: bool) -> String {
     let mut map = String::from("MAP {");
     for (index, column) in table.columns.iter().enumerate() {
         let comma = if index == 0 { "" } else { ", " };
-        let default = column.initial_default.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+        let default = match (&column.ty, column.initial_default.as_deref()) {
+            (_, None) => "NULL".to_owned(),
+            // The book has its digits, the engine reads bytes.
+            (ColumnType::Bytea, Some(digits)) => {
+                let pairs = digits.as_bytes().chunks(2).map(|pair| format!("\\x{}", String::from_utf8_lossy(pair)));
+                literal(&pairs.collect::<String>())
+            }
+            (_, Some(text)) => literal(text),
+        };
         let _ = write!(
             map,
             "{comma}{}: {{name: {}, type: {}, default_value: {default}}}",

@@ -177,8 +177,10 @@ mod tests {
             T::Uuid,
             T::Json,
             T::Jsonb,
+            T::Money,
         ];
-        for ty in scalars {
+        let held = duckmesh_catalog::types::TextType::all().map(T::AsText);
+        for ty in scalars.into_iter().chain(held) {
             assert_eq!(by_oid(ty.oid()).map(|t| t.len), Some(ty.typlen()), "{ty}");
             let array = T::Array(Box::new(ty.clone()));
             assert_eq!(by_oid(array.oid()).map(|t| t.element), Some(ty.oid()), "{array}");

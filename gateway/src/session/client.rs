@@ -287,6 +287,24 @@ impl ClientSession {
         Ok(PreparedStatement::new(statement.clone(), plan, made_for, pin.schema.clone(), types.to_vec()))
     }
 
+    /// Plans a statement again for parameters whose values are arrays of several dimensions.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the statement.
+    pub async fn plan_for_grids(
+        &self,
+        prepared: &PreparedStatement,
+        grids: Vec<usize>,
+        pin: &Pin,
+    ) -> PgResult<PreparedStatement> {
+        let types: Vec<u32> = prepared.plan().params().iter().map(|param| param.oid).collect();
+        let start = prepared.statement().start();
+        let context = PlanContext { start, grids, ..self.plan_context(pin, &types) };
+        let plan = sql::plan(prepared.statement(), context).await?;
+        let made_for = self.made_for(pin);
+        Ok(PreparedStatement::new(prepared.statement().clone(), plan, made_for, pin.schema.clone(), types))
+    }
+
     /// What planning may look at.
     #[must_use]
     pub fn plan_context(&self, pin: &Pin, types: &[u32]) -> PlanContext {
@@ -297,6 +315,7 @@ impl ClientSession {
             schema: pin.schema.clone(),
             search_path,
             param_types: types.to_vec(),
+            grids: Vec::new(),
             values: self.value_context(),
             user: self.user.clone(),
             start: sql::position::Start::default(),

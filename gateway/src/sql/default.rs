@@ -8,7 +8,10 @@ use super::{
     plan::{DefaultProgram, PlanContext, SqlPart},
     rewrite::{Ex, Kind, Rewriter},
 };
-use crate::wire::error::{PgError, PgResult, SqlState};
+use crate::{
+    value::{ColumnBuilder, sql_literal},
+    wire::error::{PgError, PgResult, SqlState},
+};
 
 /// Compiles a Postgres expression as the default of a column of type `ty`. It may name no column and hold no subquery.
 pub fn compile(expression: &str, ty: &ColumnType, ctx: &PlanContext) -> PgResult<DefaultProgram> {
@@ -74,7 +77,11 @@ pub(super) fn value(rewriter: &mut Rewriter<'_>, table: &TableDef, column: &Colu
             ex.kind = Kind::Null;
             Ok(ex)
         }
-        Some(DefaultValue::Literal(text)) => rewriter.constant(text, &column.ty, None),
+        Some(DefaultValue::Literal(text)) => {
+            let mut builder = ColumnBuilder::new(&column.ty, 1)?;
+            builder.append_lake_text(text)?;
+            Ok(Ex::of(sql_literal(&column.ty, &builder.finish(), 0)?, column.ty.clone()))
+        }
         Some(DefaultValue::Expression(text)) => {
             let expr = parse::expression(text)?;
             rewriter.expr(&expr)

@@ -22,7 +22,8 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_interval_parts(x) AS CASE WHEN x IS NOT NULL THEN concat_ws(' ', extract('year' FROM x) * 12 + extract('month' FROM x), \
      extract('day' FROM x), extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x)) END",
     "CREATE OR REPLACE MACRO pg_text_bytea(x) AS '\\x' || lower(hex(x))",
-    "CREATE OR REPLACE MACRO pg_text_timestamptz(x) AS CAST(x AS VARCHAR)",
+    "CREATE OR REPLACE MACRO pg_text_time(t) AS CASE WHEN contains(t, '(BC)') THEN replace(t, ' (BC)', '') || ' BC' ELSE t END",
+    "CREATE OR REPLACE MACRO pg_text_timestamptz(x) AS pg_text_time(CAST(x AS VARCHAR))",
     "CREATE OR REPLACE MACRO pg_text_element(v) AS CASE WHEN v IS NULL THEN 'NULL' \
      WHEN v = '' OR upper(v) = 'NULL' OR regexp_matches(v, '[{},\"\\\\\\s]') THEN '\"' || replace(replace(v, '\\', '\\\\'), '\"', '\\\"') || '\"' ELSE v END",
     "CREATE OR REPLACE MACRO pg_text_array(x) AS CASE WHEN x IS NOT NULL THEN \

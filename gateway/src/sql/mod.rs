@@ -24,6 +24,7 @@ pub mod view;
 
 pub mod explain;
 
+mod typed_strings;
 pub mod types;
 pub mod user_type;
 

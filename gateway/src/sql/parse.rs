@@ -13,7 +13,7 @@ use sqlparser::{
 use super::{
     position,
     statement::{Statement, Text, Tree},
-    thread, typed_string,
+    thread, typed_string, typed_strings,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -128,10 +128,7 @@ pub(super) fn parse_here(text: &Arc<str>) -> PgResult<Vec<Statement>> {
 
 /// A query alone, as in `COPY (query) TO`; positions count from the text's start.
 pub fn query(text: &str) -> PgResult<ast::Query> {
-    let mut parser = Parser::new(&PostgreSqlDialect {})
-        .with_recursion_limit(NESTING_MAX)
-        .try_with_sql(text)
-        .map_err(|e| syntax_error(text, &e, None, text.len()))?;
+    let mut parser = parser_of(text)?;
     let query = parser.parse_query().map_err(|e| syntax_error(text, &e, None, text.len()))?;
     match &parser.peek_token_ref().token {
         Token::EOF => Ok(*query),
@@ -150,15 +147,21 @@ pub fn tree(text: &str) -> PgResult<ast::Statement> {
 
 /// An expression alone: defaults and checks.
 pub fn expression(text: &str) -> PgResult<ast::Expr> {
-    let mut parser = Parser::new(&PostgreSqlDialect {})
-        .with_recursion_limit(NESTING_MAX)
-        .try_with_sql(text)
-        .map_err(|e| syntax_error(text, &e, None, text.len()))?;
+    let mut parser = parser_of(text)?;
     let expr = parser.parse_expr().map_err(|e| syntax_error(text, &e, None, text.len()))?;
     match &parser.peek_token_ref().token {
         Token::EOF => Ok(expr),
         _ => Err(near(text, Some(parser.peek_token_ref()), text.len())),
     }
+}
+
+/// A parser over a text of its own.
+fn parser_of(text: &str) -> PgResult<Parser<'static>> {
+    let mut tokens = Tokenizer::new(&PostgreSqlDialect {}, text)
+        .tokenize_with_location()
+        .map_err(|e| syntax_error(text, &ParserError::from(e), None, text.len()))?;
+    typed_strings::as_casts(&mut tokens);
+    Ok(Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }
 
 /// The tokens of each statement, without semicolons and empty statements.
@@ -227,6 +230,7 @@ fn one(
         tokens.splice(0..1, words.map(|token| TokenWithSpan { token, span: table.span }));
     }
     let end_of_input = semicolon.as_ref().map(|t| t.span.start);
+    typed_strings::as_casts(&mut tokens);
     let mut parser =
         Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
     let tree = parser.parse_statement().map_err(|e| syntax_error(text, &e, end_of_input, end)).and_then(|tree| {

@@ -24,6 +24,8 @@ pub struct PlanContext {
     pub search_path: Vec<String>,
     /// Oids the client gave for parameters; 0 or missing: find out.
     pub param_types: Vec<u32>,
+    /// Parameters whose values are arrays of several dimensions: they travel as text.
+    pub grids: Vec<usize>,
     /// How literals are read (time zone, date order, now).
     pub values: Arc<crate::value::ValueContext>,
     /// The session's user.

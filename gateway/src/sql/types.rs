@@ -2,7 +2,10 @@
 //!
 //! What a lake cannot hold is refused with a hint, never stored as something near to it.
 
-use duckmesh_catalog::{ColumnType, types::DEFAULT_NUMERIC};
+use duckmesh_catalog::{
+    ColumnType,
+    types::{DEFAULT_NUMERIC, TextType},
+};
 use sqlparser::{
     ast::{ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, ObjectName, TimezoneInfo},
     dialect::PostgreSqlDialect,
@@ -90,8 +93,9 @@ fn resolve_nested(ty: &DataType, depth: usize) -> PgResult<ColumnType> {
             sub_second(*n, "time")?;
             ColumnType::Time
         }
-        DataType::Time(..) => {
-            return Err(unsupported("time with time zone", "timestamptz or time"));
+        DataType::Time(n, _) => {
+            sub_second(*n, "time")?;
+            ColumnType::AsText(TextType::Timetz)
         }
         DataType::Timestamp(n, zone) => timestamp(*n, zone)?,
         DataType::Interval { fields, precision } => {
@@ -242,6 +246,8 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> PgResult<ColumnType> {
         "date" => ColumnType::Date,
         "uuid" => ColumnType::Uuid,
         "json" => ColumnType::Json,
+        "money" => ColumnType::Money,
+        "timetz" => return sub_second(first, "time").map(|()| ColumnType::AsText(TextType::Timetz)),
         "jsonb" => ColumnType::Jsonb,
         "numeric" => {
             return numeric(&match (first, number(1)?) {
@@ -276,6 +282,9 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> PgResult<ColumnType> {
                 Err(_) => Err(undefined_object(name)),
             };
         }
+        _ if modifiers.is_empty() && TextType::of_name(&base).is_some() => {
+            return TextType::of_name(&base).map(ColumnType::AsText).ok_or_else(|| undefined_object(name));
+        }
         _ if quoted_char => return Err(unsupported("\"char\"", "char(1) or text")),
         _ if POSTGRES_ONLY.contains(&base.as_str()) => {
             return Err(unsupported(&base, substitute(&base)));
@@ -290,13 +299,9 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> PgResult<ColumnType> {
 }
 
 /// Types of Postgres that a lake has no values of.
-const POSTGRES_ONLY: [&str; 53] = [
-    "money",
+const POSTGRES_ONLY: [&str; 36] = [
+    "refcursor",
     "xml",
-    "inet",
-    "cidr",
-    "macaddr",
-    "macaddr8",
     "bit",
     "varbit",
     "point",
@@ -308,7 +313,6 @@ const POSTGRES_ONLY: [&str; 53] = [
     "circle",
     "tsvector",
     "tsquery",
-    "timetz",
     "oid",
     "name",
     "regclass",
@@ -331,26 +335,12 @@ const POSTGRES_ONLY: [&str; 53] = [
     "pg_lsn",
     "pg_snapshot",
     "txid_snapshot",
-    "int4range",
-    "int8range",
-    "numrange",
-    "tsrange",
-    "tstzrange",
-    "daterange",
-    "int4multirange",
-    "int8multirange",
-    "nummultirange",
-    "tsmultirange",
-    "tstzmultirange",
-    "datemultirange",
     "jsonpath",
 ];
 
 fn substitute(name: &str) -> &'static str {
     match name {
-        "money" => "numeric(19,2)",
         "oid" | "xid" | "xid8" | "cid" | "pg_lsn" => "bigint",
-        "timetz" => "time or timestamptz",
         "point" | "line" | "lseg" | "box" | "path" | "polygon" | "circle" => "double precision columns or text",
         "bit" | "varbit" => "bytea or text",
         _ => "text",

@@ -14,7 +14,7 @@ fn malformed(text: &[u8], detail: &str) -> PgError {
     PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, format!("malformed array literal: \"{text}\"")).detail(detail)
 }
 
-fn many_dimensions() -> PgError {
+pub(super) fn many_dimensions() -> PgError {
     PgError::unsupported("multidimensional arrays are not supported")
         .hint("A lake's list has one dimension; use jsonb for nested values.")
 }

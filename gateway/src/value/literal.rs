@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray};
 use bytes::BytesMut;
 use chrono::DateTime;
-use duckmesh_catalog::types::{ColumnType, DEFAULT_NUMERIC, oid};
+use duckmesh_catalog::types::{ColumnType, DEFAULT_NUMERIC, TextType, oid};
 
 use super::builder::ColumnBuilder;
 use super::context::ValueContext;
@@ -64,6 +64,8 @@ pub fn type_of_oid(oid: u32, typmod: i32) -> Option<ColumnType> {
         oid::UUID => ColumnType::Uuid,
         oid::JSON => ColumnType::Json,
         oid::JSONB => ColumnType::Jsonb,
+        oid::MONEY => ColumnType::Money,
+        _ if TextType::of_oid(oid).is_some() => ColumnType::AsText(TextType::of_oid(oid)?),
         _ => match ColumnType::system(oid) {
             Some(ty) => ty,
             None => ColumnType::Array(Box::new(type_of_oid(oid::element_of(oid)?, typmod)?)),
@@ -192,13 +194,16 @@ pub fn lake_text(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<Opti
         return Ok(None);
     }
     let ColumnType::Array(element) = ty else {
-        return plain_text(ty, array, row).map(Some);
+        let text = plain_text(ty, array, row)?;
+        // The book holds blobs as hexadecimal digits.
+        return Ok(Some(if *ty == ColumnType::Bytea { text.replace("\\x", "") } else { text }));
     };
     let elements = list_at(array, row)?;
     let mut text = "[".to_owned();
     for i in 0..elements.len() {
         text.push_str(if i == 0 { "" } else { ", " });
-        match lake_text(element, &elements, i)? {
+        let held = if elements.is_null(i) { None } else { Some(plain_text(element, &elements, i)?) };
+        match held {
             None => text.push_str("NULL"),
             Some(value) if is_plain(&value) => text.push_str(&value),
             Some(value) => {
@@ -221,7 +226,8 @@ fn is_plain(text: &str) -> bool {
 fn plain_text(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<String> {
     let declared = match ty {
         // Blanks that char(n) is shown with are not stored.
-        ColumnType::Char(_) => &ColumnType::Text,
+        ColumnType::Char(_) | ColumnType::AsText(_) => &ColumnType::Text,
+        ColumnType::Money => &ColumnType::MONEY_HELD,
         other => other,
     };
     // No setting of a session may change it.
@@ -294,7 +300,7 @@ mod tests {
             (ColumnType::Bool, "t", "true"),
             (ColumnType::Numeric(10, 2), "1.5", "1.50"),
             (ColumnType::Char(5), "ab   ", "ab"),
-            (ColumnType::Bytea, "\\x00ff41", "\\x00\\xFF\\x41"),
+            (ColumnType::Bytea, "\\x00ff41", "00FF41"),
             (ColumnType::Date, "0044-03-15 BC", "0044-03-15 (BC)"),
             (ColumnType::Timestamptz, "2024-01-02 03:04:05.5+02", "2024-01-02 01:04:05.5+00"),
             (ColumnType::Timestamp, "0044-03-15 12:00 BC", "0044-03-15 (BC) 12:00:00"),

@@ -17,6 +17,7 @@ mod datetime;
 mod digits;
 mod error;
 mod float_text;
+pub(crate) mod held;
 mod interval;
 pub(crate) mod json;
 pub mod nul;

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use super::protocol::{EngineError, REFUSED};
 use crate::wire::error::{PgError, SqlState};
 
+const DATA_EXCEPTION: SqlState = SqlState("22000");
 const CARDINALITY_VIOLATION: SqlState = SqlState("21000");
 const INVALID_ARGUMENT_FOR_LOGARITHM: SqlState = SqlState("2201E");
 const INVALID_ARGUMENT_FOR_POWER: SqlState = SqlState("2201F");
@@ -20,7 +21,10 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 34] = [
+const RAISED: [SqlState; 36] = [
+    DATA_EXCEPTION,
+    SqlState::SYNTAX_ERROR,
+    SqlState::INVALID_TIME_ZONE_DISPLACEMENT,
     SqlState("22039"),
     SqlState("2203A"),
     SqlState("2203B"),
@@ -28,7 +32,6 @@ const RAISED: [SqlState; 34] = [
     SqlState("22038"),
     SqlState("22036"),
     SqlState("22033"),
-    SqlState("42601"),
     SqlState::CHECK_VIOLATION,
     SqlState::NOT_NULL_VIOLATION,
     SqlState::UNDEFINED_TABLE,
@@ -84,6 +87,7 @@ pub fn from_duckdb(exception_type: &str, message: &str, extra: &BTreeMap<String,
         "INTERRUPT" => PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to user request"),
         "CONVERSION" => conversion::conversion(&fault),
         "OUT OF RANGE" => conversion::out_of_range(&fault),
+        "BINDER" if fault.has("interval cannot be 0") => invalid_input(&fault),
         "BINDER" => binding::binder(&fault),
         "CATALOG" => binding::catalog(&fault),
         "PARSER" | "SYNTAX" => binding::parser(&fault),
@@ -139,6 +143,9 @@ impl Fault<'_> {
 }
 
 fn invalid_input(fault: &Fault<'_>) -> PgError {
+    if fault.has("interval cannot be 0") {
+        return PgError::new(SqlState::INVALID_PARAMETER_VALUE, "step size cannot equal zero");
+    }
     if let Some(raised) = raised(fault.message) {
         return raised;
     }
@@ -191,7 +198,16 @@ fn regular_expression(message: &str) -> Option<&str> {
         "invalid named capture",
         "trailing \\",
     ];
-    COMPLAINTS.into_iter().find(|complaint| message.starts_with(complaint))
+    let found = COMPLAINTS.into_iter().find(|complaint| message.starts_with(complaint))?;
+    Some(match found {
+        "missing )" | "unexpected )" => "parentheses () not balanced",
+        "missing ]" => "brackets [] not balanced",
+        "no argument for repetition operator" | "bad repetition operator" => "quantifier operand invalid",
+        "invalid repetition size" => "invalid repetition count(s)",
+        "invalid escape sequence" | "trailing \\" => "invalid escape \\ sequence",
+        "invalid character class" if message.contains("range") => "invalid character range",
+        other => other,
+    })
 }
 
 fn not_implemented(fault: &Fault<'_>) -> PgError {

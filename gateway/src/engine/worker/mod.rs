@@ -4,7 +4,7 @@
 
 mod batches;
 mod duck;
-mod functions;
+pub(crate) mod functions;
 mod gate;
 mod plain;
 mod relations;

@@ -153,7 +153,7 @@ fn assign(constant: &Constant, column: &str, ty: &ColumnType, ctx: &ValueContext
         Constant::Bool(_) => return Err(mismatch(column, ty, "boolean")),
         Constant::Number(number) => match ty {
             ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 => whole(number),
-            ColumnType::Float4 | ColumnType::Float8 | ColumnType::Numeric(..) => number.clone(),
+            ColumnType::Float4 | ColumnType::Float8 | ColumnType::Numeric(..) | ColumnType::Money => number.clone(),
             _ if is_text(ty) => number.clone(),
             _ => return Err(mismatch(column, ty, number_type(number))),
         },

@@ -112,6 +112,7 @@ fn context() -> PlanContext {
         schema: Arc::new(lake()),
         search_path: vec!["public".into()],
         param_types: Vec::new(),
+        grids: Vec::new(),
         values: Arc::new(ValueContext::new(now)),
         user: "ada".into(),
         start: crate::sql::position::Start::default(),
@@ -487,7 +488,7 @@ async fn defaults_in_the_lakes_text() {
     check(&[
         ("create table n(a int[] default '{1,2}', b timestamptz default '2024-01-01', c bytea default '\\x00ff', d bool default true, e text default 'it''s')",
          "create table public.n(1:a integer[] element 2 default '[1, 2]', 3:b timestamp with time zone default '2024-01-01 00:00:00+00', \
-          4:c bytea default '\\x00\\xFF', 5:d boolean default 'true', 6:e text default 'it's')"),
+          4:c bytea default '00FF', 5:d boolean default 'true', 6:e text default 'it's')"),
         ("create table n(a int default 2.5, b int default -2.5, c int default 2.4, d bigint default '9', e text default 'x'::text, f real default 1.5)",
          "create table public.n(1:a integer default '3', 2:b integer default '-3', 3:c integer default '2', 4:d bigint default '9', 5:e text default 'x', 6:f real default '1.5')"),
         ("create table n(a int default 5000000000)", "22003: integer out of range"),

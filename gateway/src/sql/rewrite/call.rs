@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// A call's arguments as written.
-struct Arguments<'a> {
-    values: Vec<&'a Expr>,
+pub(super) struct Arguments<'a> {
+    pub values: Vec<&'a Expr>,
     star: bool,
     distinct: bool,
     order_by: &'a [OrderByExpr],
@@ -122,6 +122,12 @@ impl Rewriter<'_> {
                 let fields = values.into_iter().enumerate().map(|(n, ex)| (format!("f{}", n + 1), ex)).collect();
                 return self.record(fields);
             }
+            if let Some(ex) = self.grid_call(&name, &mut values, at)? {
+                return Ok(ex.at(at));
+            }
+            if let Some(ex) = self.held_call(&name, &mut values, at)? {
+                return Ok(ex.at(at));
+            }
             if let Some(ex) = self.exact_call(&name, &mut values)? {
                 return Ok(ex.at(at));
             }
@@ -189,6 +195,12 @@ impl Rewriter<'_> {
     /// `now()` and the like.
     fn session_call(&mut self, name: &str, args: &[&Expr], at: Option<u32>) -> PgResult<Option<Ex>> {
         let value = match (name, args) {
+            ("current_time", []) if self.has_functions() => return Ok(Some(self.current_time().at(at))),
+            ("current_time", [precision])
+                if self.has_functions() && super::set::integer(precision).is_some_and(|n| n >= 6) =>
+            {
+                return Ok(Some(self.current_time().at(at)));
+            }
             ("current_time" | "localtime" | "current_timestamp" | "localtimestamp", [precision])
                 if super::set::integer(precision).is_some_and(|n| n >= 6) =>
             {
@@ -262,7 +274,8 @@ impl Rewriter<'_> {
     fn choose(&mut self, table: &[Row], name: &str, mut args: Vec<Ex>, at: Option<u32>) -> PgResult<(Row, Vec<Ex>)> {
         let mut best: Option<(u32, Row, Vec<char>)> = None;
         let functions = self.has_functions();
-        for row in table.iter().filter(|r| r.0 == name && (functions || !r.1.contains('N'))) {
+        let own = |row: &Row| row.1.contains(['N', 'I', 'C', 'm', 'w', 'Z']);
+        for row in table.iter().filter(|r| r.0 == name && (functions || !own(r))) {
             let Some(letters) = signature::arguments(row.1, args.len()) else {
                 continue;
             };
@@ -310,7 +323,10 @@ impl Rewriter<'_> {
             return self.long(ex);
         }
         let differs = ex.ty.as_ref().is_some_and(|t| t.oid() != ty.oid());
-        if differs && matches!(letter, 'd' | 's' | 'z' | 'i') && !matches!(ex.ty, Some(ColumnType::Other(_))) {
+        if differs
+            && matches!(letter, 'd' | 's' | 'z' | 'i' | 'I' | 'Z')
+            && !matches!(ex.ty, Some(ColumnType::Other(_)))
+        {
             let at = ex.position;
             return self.cast(ex, ty, at);
         }
@@ -332,7 +348,7 @@ impl Rewriter<'_> {
             let message = format!("{what} functions are not allowed in {place}s");
             return Err(PgError::new(state, message).or_position(at));
         }
-        if window && function.over.is_none() {
+        if window && function.over.is_none() && function.within_group.is_empty() {
             return Err(PgError::new(
                 SqlState::WRONG_OBJECT_TYPE,
                 format!("window function {name} requires an OVER clause"),
@@ -403,6 +419,12 @@ impl Rewriter<'_> {
         if !window && let Some(ex) = self.interval_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));
         }
+        // NULL between texts is nothing.
+        if name == "string_agg"
+            && let Some(between) = values.get_mut(1).filter(|v| v.kind == super::Kind::Null)
+        {
+            *between = Ex::of("''", ColumnType::Text);
+        }
         // Postgres sorts for DISTINCT, and that order is seen.
         if !distinct.is_empty()
             && order.is_empty()
@@ -410,6 +432,12 @@ impl Rewriter<'_> {
             && let Some(first) = values.first().filter(|v| !v.is_unknown())
         {
             order = format!(" ORDER BY {} NULLS LAST", first.sql);
+        }
+        if !window && let Some(ex) = self.grid_aggregate(name, &values, distinct, &order, &tail)? {
+            return Ok(ex.at(at));
+        }
+        if !window && let Some(ex) = self.held_aggregate(name, &values, distinct, &tail) {
+            return Ok(ex.at(at));
         }
         if !window && let Some(ex) = self.exact_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));
@@ -463,6 +491,9 @@ impl Rewriter<'_> {
         tail: &str,
         at: Option<u32>,
     ) -> PgResult<Ex> {
+        if let Some(ex) = self.hypothetical(name, function, args, tail)? {
+            return Ok(ex.at(at));
+        }
         if !ORDERED_SETS.contains(&name) || function.within_group.len() != 1 {
             return self.refuse("this ordered-set aggregate", at);
         }
@@ -634,6 +665,16 @@ impl Rewriter<'_> {
                         );
                         return Ok((sql, vec![("", Some(wide))]));
                     }
+                    (Some(T::Numeric(..)), [_, _] | [_, _, _]) if self.has_functions() => {
+                        let mut texts = Vec::new();
+                        for arg in args {
+                            texts.push(self.long(arg)?.sql);
+                        }
+                        if texts.len() == 2 {
+                            texts.push("'1'".to_owned());
+                        }
+                        (Some(super::LONG), format!("pg_num_series({})", texts.join(", ")))
+                    }
                     (_, [_, _, _]) => self.series_of_times(&mut args, at)?,
                     (None, [_, _]) => (None, format!("generate_series({})", texts.join(", "))),
                     _ => return Err(self.undefined_function(name, &args, at)),
@@ -644,6 +685,7 @@ impl Rewriter<'_> {
                 if args.len() == 1 {
                     let arg = args.remove(0);
                     let arg = self.settle_unknown(arg, &T::Array(Box::new(T::Text)))?;
+                    let arg = self.grid_list(&arg)?;
                     let ty = match arg.ty.clone() {
                         Some(T::Array(element)) => Some(*element),
                         Some(_) => return Err(self.undefined_function(name, &[arg], at)),
@@ -654,6 +696,7 @@ impl Rewriter<'_> {
                 let (mut texts, mut columns) = (Vec::new(), Vec::new());
                 for arg in args {
                     let arg = self.settle_unknown(arg, &T::Array(Box::new(T::Text)))?;
+                    let arg = self.grid_list(&arg)?;
                     columns.push(match &arg.ty {
                         Some(T::Array(element)) => ("", Some((**element).clone())),
                         Some(_) => return Err(self.undefined_function(name, &[arg], at)),
@@ -799,6 +842,7 @@ fn is_aggregate(name: &str) -> bool {
     matches!(name, "count" | "grouping")
         || AGGREGATES.iter().chain(WINDOWS).any(|r| r.0 == name)
         || ORDERED_SETS.contains(&name)
+        || matches!(name, "range_agg" | "range_intersect_agg")
 }
 
 /// The text of a call: `$1` and `$*` filled, or the same name.

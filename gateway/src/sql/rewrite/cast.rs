@@ -26,6 +26,12 @@ impl Rewriter<'_> {
             let ex = self.expr(expr)?;
             return self.system_cast(ex, &ty, at);
         }
+        if let Expr::Array(array) = expr
+            && !array.elem.is_empty()
+            && let ColumnType::Array(element) = self.type_of(data_type)?
+        {
+            return self.cast_elements(&array.elem, &element).map(|ex| ex.at(at));
+        }
         let ex = self.expr(expr)?;
         if self.has_functions()
             && let Some(fields) = self.composite(data_type)
@@ -41,6 +47,40 @@ impl Rewriter<'_> {
         }
         let ty = self.type_of(data_type)?;
         self.cast(ex, &ty, at)
+    }
+
+    /// `ARRAY['a', b]::t[]`: each element is cast, so that constants are read as what they are meant to be.
+    fn cast_elements(&mut self, items: &[Expr], element: &ColumnType) -> PgResult<Ex> {
+        let mut exs = Vec::with_capacity(items.len());
+        for item in items {
+            let at = self.at_expr(item);
+            exs.push(match item {
+                Expr::Array(inner) if !inner.elem.is_empty() => self.cast_elements(&inner.elem, element)?,
+                item => {
+                    let ex = self.expr(item)?;
+                    // A value that is an array itself makes one more dimension.
+                    let target = match &ex.ty {
+                        Some(ColumnType::Array(_) | ColumnType::Grid(_)) if !ex.is_unknown() => {
+                            ColumnType::Array(Box::new(element.clone()))
+                        }
+                        _ => element.clone(),
+                    };
+                    self.cast(ex, &target, at)?
+                }
+            });
+        }
+        let nested =
+            exs.iter().find_map(|e| e.ty.clone().filter(|t| matches!(t, ColumnType::Array(_) | ColumnType::Grid(_))));
+        if let Some(ex) = self.stacked(&exs, nested.as_ref())? {
+            return Ok(ex);
+        }
+        let long = exs.iter().any(|e| e.ty.as_ref().is_some_and(super::number::is_long));
+        let mut texts = Vec::with_capacity(exs.len());
+        for ex in exs {
+            texts.push(if long { self.long(ex)?.sql } else { ex.sql });
+        }
+        let ty = if long { LONG } else { element.clone() };
+        Ok(Ex::of(format!("[{}]", texts.join(", ")), ColumnType::Array(Box::new(ty))))
     }
 
     /// A type's name; `numeric` without precision stays open.
@@ -90,6 +130,7 @@ impl Rewriter<'_> {
                 let target = match ty {
                     T::Varchar(Some(_)) => T::Varchar(None),
                     T::Char(_) => T::Text,
+                    T::Numeric(1.., _) => NUMERIC,
                     other => other.clone(),
                 };
                 let ex = self.settle(ex, &target)?;
@@ -109,6 +150,14 @@ impl Rewriter<'_> {
         {
             let held = system.base();
             return self.cast(Ex { ty: Some(held), ..ex }, ty, at);
+        }
+        if let Some(cast) = self.cast_grid(&ex, ty)? {
+            return Ok(cast);
+        }
+        if let Some(from) = ex.ty.clone()
+            && let Some(cast) = self.cast_held(&ex, &from, ty)?
+        {
+            return Ok(cast);
         }
         let Some(from) = ex.ty.clone() else {
             return Ok(match ty {
@@ -197,11 +246,16 @@ impl Rewriter<'_> {
     /// A value in Postgres' text form.
     pub fn text_of(&mut self, ex: Ex) -> PgResult<Ex> {
         use ColumnType as T;
+        let held = if self.has_functions() { self.text_of_held(&ex) } else { None };
+        if let Some(sql) = held {
+            return Ok(Ex { sql, ty: Some(T::Text), kind: Kind::Plain, origin: None, position: ex.position });
+        }
         let sql = match &ex.ty {
             Some(T::System(system)) if system.is_named() => {
                 self.looked_up(functions::output(system.oid()), "", &[&ex.sql])
             }
             Some(t) if is_text(t) => return Ok(ex),
+            Some(T::Grid(_)) => ex.sql.clone(),
             Some(t) if super::number::is_long(t) => ex.sql.clone(),
             Some(T::Float4 | T::Float8) => format!("pg_text_float({})", ex.sql),
             Some(T::Interval) => format!("pg_text_interval({})", ex.sql),
@@ -209,6 +263,9 @@ impl Rewriter<'_> {
             Some(T::Timestamptz) => format!("pg_text_timestamptz({})", ex.sql),
             Some(T::Array(_)) if super::system_call::is_vector(&ex) => format!("array_to_string({}, ' ')", ex.sql),
             Some(T::Array(_)) => format!("pg_text_array({})", ex.sql),
+            Some(T::Date | T::Timestamp) if self.has_functions() => {
+                format!("pg_text_time(CAST({} AS VARCHAR))", ex.sql)
+            }
             _ => format!("CAST({} AS VARCHAR)", ex.sql),
         };
         Ok(Ex { sql, ty: Some(T::Text), kind: Kind::Plain, origin: None, position: ex.position })
@@ -230,6 +287,7 @@ impl Rewriter<'_> {
             .hint("You will need to rewrite or cast the expression.")
             .or_position(at));
         }
+        let ex = self.flat(ex)?;
         self.length_checked(ex, ty)
     }
 
@@ -394,7 +452,9 @@ fn system_type(ty: &DataType) -> Option<ColumnType> {
         "char" if !quoted => None,
         // Values of lakes that other parts know, or nobody does.
         "inet" | "pg_lsn" => None,
-        name => pgcatalog::types::by_name(name).and_then(|ty| ColumnType::system(ty.oid)),
+        name => pgcatalog::types::by_name(name)
+            .and_then(|ty| ColumnType::system(ty.oid))
+            .filter(|ty| !matches!(ty, ColumnType::AsText(_))),
     }
 }
 
@@ -404,8 +464,9 @@ fn castable(from: &ColumnType, to: &ColumnType) -> bool {
     match (from, to) {
         (T::Other(_), _) | (_, T::Other(_)) => true,
         (T::System(_), _) | (_, T::System(_)) => castable(&from.base(), &to.base()),
-        (T::Array(a), T::Array(b)) => castable(a, b),
+        (T::Array(a) | T::Grid(a), T::Array(b) | T::Grid(b)) => castable(a, b),
         _ if is_text(to) || is_text(from) => true,
+        _ if super::held::castable_held(from, to) == Some(true) => true,
         (T::Array(_), _) | (_, T::Array(_)) => false,
         (T::Bool, T::Int4) | (T::Int4, T::Bool) => true,
         (T::Json | T::Jsonb, T::Json | T::Jsonb) => true,
@@ -430,8 +491,8 @@ pub(in crate::sql) fn assignable(from: &ColumnType, to: &ColumnType) -> bool {
         | (T::Interval, T::Time)
         | (T::Json, T::Jsonb)
         | (T::Jsonb, T::Json) => true,
-        (T::Array(a), T::Array(b)) => assignable(a, b),
-        _ => false,
+        (T::Array(a) | T::Grid(a), T::Array(b)) => assignable(a, b),
+        _ => super::held::assignable_held(from, to),
     }
 }
 

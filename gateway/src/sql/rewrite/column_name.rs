@@ -101,8 +101,10 @@ fn type_name(ty: &DataType) -> String {
             T::Uuid => "uuid",
             T::Json => "json",
             T::Jsonb => "jsonb",
+            T::Money => "money",
+            T::AsText(ty) => ty.internal_name(),
             T::System(system) => crate::pgcatalog::types::by_oid(system.oid()).map_or("text", |ty| ty.name),
-            T::Array(element) => name(element),
+            T::Array(element) | T::Grid(element) => name(element),
             // Users' types are known by their names alone here.
             T::Enum(_) => "",
         }

@@ -1,6 +1,6 @@
 //! Dates and times: EXTRACT, AT TIME ZONE, interval literals, date_trunc, to_char.
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, types::TextType};
 use sqlparser::ast::{DateTimeField, Expr, Interval};
 
 use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
@@ -8,6 +8,28 @@ use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
 };
+
+/// Units that a date has none of.
+const TIME_UNITS: [&str; 8] =
+    ["hour", "minute", "second", "millisecond", "microsecond", "timezone", "timezone_hour", "timezone_minute"];
+
+/// Units that a time of day has none of.
+const DATE_UNITS: [&str; 14] = [
+    "year",
+    "month",
+    "day",
+    "quarter",
+    "week",
+    "dow",
+    "isodow",
+    "doy",
+    "isoyear",
+    "century",
+    "decade",
+    "millennium",
+    "centurie",
+    "julian",
+];
 
 impl Rewriter<'_> {
     /// `interval '1 day'`, `interval '3' month`.
@@ -53,6 +75,11 @@ impl Rewriter<'_> {
             Some(ColumnType::Timestamptz) => (ex.sql, Some(ColumnType::Timestamp)),
             Some(ColumnType::Timestamp) => (ex.sql, Some(ColumnType::Timestamptz)),
             Some(ColumnType::Date) => (format!("CAST({} AS TIMESTAMPTZ)", ex.sql), Some(ColumnType::Timestamp)),
+            Some(ColumnType::AsText(TextType::Timetz)) => return Ok(self.timetz_in_zone(&ex.sql, &zone.sql)),
+            Some(ColumnType::Time) => {
+                let ex = self.cast(ex, &ColumnType::AsText(TextType::Timetz), at)?;
+                return Ok(self.timetz_in_zone(&ex.sql, &zone.sql));
+            }
             None => (ex.sql, None),
             Some(other) => {
                 return Err(PgError::new(
@@ -83,7 +110,23 @@ impl Rewriter<'_> {
     /// A field as an exact number.
     fn field(&mut self, name: &str, ex: Ex, at: Option<u32>) -> PgResult<String> {
         use ColumnType as T;
-        let ex = self.settle(ex, &T::Interval)?;
+        let mut ex = self.settle(ex, &T::Interval)?;
+        if let Some(ty @ (T::Time | T::AsText(TextType::Timetz))) = &ex.ty
+            && DATE_UNITS.contains(&name.trim_end_matches('s'))
+        {
+            let message = format!("unit \"{name}\" not supported for type {}", shown(ty));
+            return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+        }
+        if ex.ty == Some(T::Date) && TIME_UNITS.contains(&name.trim_end_matches('s')) {
+            let message = format!("unit \"{name}\" not supported for type date");
+            return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+        }
+        if ex.ty == Some(T::AsText(TextType::Timetz)) {
+            if let Some(sql) = self.timetz_field(name, &ex.sql) {
+                return Ok(sql);
+            }
+            ex = self.cast(ex, &T::Time, at)?;
+        }
         match &ex.ty {
             None | Some(T::Date | T::Time | T::Timestamp | T::Timestamptz | T::Interval) => {}
             Some(other) => {

@@ -107,6 +107,12 @@ impl Rewriter<'_> {
             Expr::ILike { negated: false, any: true, expr, pattern, escape_char: None } => {
                 self.pattern_quantified(expr, "ILIKE", pattern, "ANY")
             }
+            Expr::Like { negated: true, any: true, expr, pattern, escape_char: None } => {
+                self.pattern_quantified(expr, "NOT LIKE", pattern, "ANY")
+            }
+            Expr::ILike { negated: true, any: true, expr, pattern, escape_char: None } => {
+                self.pattern_quantified(expr, "NOT ILIKE", pattern, "ANY")
+            }
             Expr::SimilarTo { negated, expr, pattern, escape_char } => {
                 self.similar(*negated, expr, pattern, escape_char.as_deref())
             }
@@ -202,6 +208,14 @@ impl Rewriter<'_> {
     }
 
     fn is_null(&mut self, expr: &Expr, what: &str) -> PgResult<Ex> {
+        // A row is NULL where all its fields are, and not NULL where none is.
+        if let Some(items) = super::rows::row_items(expr).filter(|items| !items.is_empty()) {
+            let mut parts = Vec::with_capacity(items.len());
+            for item in items {
+                parts.push(self.is_null(item, what)?.sql);
+            }
+            return Ok(Ex::of(format!("({})", parts.join(" AND ")), ColumnType::Bool));
+        }
         let ex = self.expr(expr)?;
         let ex = self.settle_unknown(ex, &ColumnType::Text)?;
         Ok(Ex::of(format!("({} {what})", ex.sql), ColumnType::Bool))
@@ -341,6 +355,9 @@ impl Rewriter<'_> {
             ex.position = None;
             return Ok(ex);
         }
+        if let Some(ex) = self.stacked(&exs, ty.as_ref())? {
+            return Ok(ex);
+        }
         let ty = ty.filter(|t| !matches!(t, ColumnType::Array(_)));
         Ok(Ex::plain(sql, ty.map(|t| ColumnType::Array(Box::new(t)))))
     }
@@ -363,6 +380,9 @@ impl Rewriter<'_> {
             0 | 1 => (self.expr(root)?, chain),
             parts => (self.qualified_column(&name)?, chain.get(parts - 1..).unwrap_or_default()),
         };
+        if let Some(ex) = self.grid_access(&ex, chain)? {
+            return Ok(ex.at(at));
+        }
         for access in chain {
             let AccessExpr::Subscript(subscript) = access else {
                 ex = self.row_field(ex, access, at)?;
@@ -460,6 +480,7 @@ impl Rewriter<'_> {
                 Ex::plain(format!("(- {})", ex.sql), ty)
             }
             UnaryOperator::Plus => ex,
+            UnaryOperator::BitwiseNot if self.held_not(&ex).is_some() => self.held_not(&ex).unwrap_or(ex),
             UnaryOperator::BitwiseNot => Ex::plain(format!("(~ {})", ex.sql), ty),
             UnaryOperator::PGAbs if ty.as_ref().is_some_and(super::number::is_long) => {
                 return self.long_call("pg_num_abs", vec![ex]);

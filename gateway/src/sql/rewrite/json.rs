@@ -55,6 +55,14 @@ impl Rewriter<'_> {
                      lambda {name}: COALESCE({inner}, 'null')), ','), '') || ']' END)"
                 )
             }
+            Some(T::Grid(element)) => {
+                let kind = match &**element {
+                    T::Bool => "b",
+                    ty if super::operator::is_number(ty) => "n",
+                    _ => "t",
+                };
+                format!("pg_grid_json({x}, '{kind}')")
+            }
             Some(T::Other(_)) | None => format!("CAST(to_json({x}) AS VARCHAR)"),
             Some(_) => format!("pg_json_quote({})", self.text_of(ex)?.sql),
         })

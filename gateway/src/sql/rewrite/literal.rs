@@ -91,6 +91,13 @@ impl Rewriter<'_> {
                     Err(e) => return Err(e.or_position(at)),
                 }
             }
+            ColumnType::Array(element) if self.has_functions() => {
+                let grid = crate::value::held::grid::read(element, text.as_bytes(), &self.ctx.values);
+                if let Some(stored) = grid.map_err(|e| e.or_position(at))? {
+                    return Ok(Ex::of(quote::literal(&stored)?, ColumnType::Grid(element.clone())).at(at));
+                }
+                value::literal_as(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?
+            }
             // What a lake cannot hold is refused where it is stored.
             ColumnType::Interval if self.has_functions() => {
                 value::literal(oid::INTERVAL, param, &self.ctx.values).map_err(|e| e.or_position(at))?

@@ -7,6 +7,7 @@ mod expr;
 mod scope;
 
 mod from;
+mod grid;
 mod group_by;
 mod select;
 mod set;
@@ -15,11 +16,14 @@ mod call;
 mod cast;
 mod datetime;
 mod filter;
+mod held;
+mod hypothetical;
 mod json;
 mod literal;
 mod number;
 mod operator;
 mod params;
+mod rows;
 mod session_call;
 mod special;
 mod system_call;
@@ -362,6 +366,7 @@ fn only_postgres(ty: &ColumnType) -> bool {
     match ty {
         ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Json | ColumnType::Jsonb | ColumnType::Text => true,
         ColumnType::System(_) | ColumnType::Enum(_) => true,
+        ColumnType::AsText(_) | ColumnType::Money | ColumnType::Grid(_) => true,
         ty if number::is_long(ty) => true,
         ColumnType::Array(element) => only_postgres(element),
         _ => false,

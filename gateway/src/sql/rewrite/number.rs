@@ -76,6 +76,11 @@ impl Rewriter<'_> {
     pub fn order_key(&self, ex: &Ex) -> String {
         match &ex.ty {
             Some(ty) if is_long(ty) => format!("pg_num_key({})", ex.sql),
+            Some(ColumnType::AsText(held))
+                if super::held::keyed(&ColumnType::AsText(*held)) && self.has_functions() =>
+            {
+                super::held::key_of(*held, &ex.sql)
+            }
             Some(ty) if is_exact(ty) => format!("pg_num_key(CAST({} AS VARCHAR))", ex.sql),
             Some(ColumnType::Jsonb) => format!("pg_jsonb_order({})", ex.sql),
             _ => ex.sql.clone(),
@@ -84,7 +89,7 @@ impl Rewriter<'_> {
 
     /// Whether values of a type sort by a key that is made of them.
     pub fn is_keyed(&self, ty: Option<&ColumnType>) -> bool {
-        ty.is_some_and(|ty| is_long(ty) || (*ty == ColumnType::Jsonb && self.has_functions()))
+        ty.is_some_and(|ty| super::held::keyed(ty) || (*ty == ColumnType::Jsonb && self.has_functions()))
     }
 
     /// What sorts as an expression does: a key, the fields of a row, or the expression itself.
@@ -135,6 +140,14 @@ impl Rewriter<'_> {
 
     /// A value among others whose common type is `target`.
     pub fn unified(&mut self, ex: Ex, target: &ColumnType) -> PgResult<Ex> {
+        if let (ColumnType::Grid(_), Some(ColumnType::Array(_))) = (target, &ex.ty) {
+            let position = ex.position;
+            let sql = self.grid_text(ex)?;
+            return Ok(Ex::of(sql, target.clone()).at(position));
+        }
+        if let Some(ty) = ex.ty.clone().filter(|ty| ty != target && super::held::is_held(target) && !ex.is_unknown()) {
+            return Ok(self.cast_held(&ex, &ty, target)?.unwrap_or(ex));
+        }
         match &ex.ty {
             Some(ty) if is_long(target) && is_exact(ty) && !ex.is_unknown() => self.long(ex),
             Some(ty) if is_long(ty) && matches!(target, ColumnType::Float4 | ColumnType::Float8) => {
@@ -147,7 +160,7 @@ impl Rewriter<'_> {
     /// A query whose columns take the types of what it is joined with.
     pub fn unified_rows(&mut self, rows: Rows, types: &[Option<ColumnType>]) -> PgResult<Rows> {
         let differs = |(have, want): (&Option<ColumnType>, &Option<ColumnType>)| match (have, want) {
-            (Some(have), Some(want)) => is_long(have) != is_long(want),
+            (Some(have), Some(want)) => is_long(have) != is_long(want) || (have != want && super::held::is_held(want)),
             _ => false,
         };
         if !rows.known || !rows.columns.iter().map(|c| &c.ty).zip(types).any(differs) {
@@ -256,6 +269,11 @@ impl Rewriter<'_> {
             }
             "greatest" | "least" => {
                 let ty = self.unify(values, &name.to_ascii_uppercase())?;
+                if let Some(ColumnType::AsText(held)) = ty
+                    && super::held::keyed(&ColumnType::AsText(held))
+                {
+                    return Ok(Some(self.held_extreme(name, values, held)));
+                }
                 Ok(ty.filter(is_long).map(|_| {
                     let texts: Vec<&str> = values.iter().map(|v| v.sql.as_str()).collect();
                     Ex::of(format!("pg_num_{name}({})", texts.join(", ")), LONG)

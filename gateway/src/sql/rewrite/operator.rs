@@ -1,11 +1,16 @@
 //! Operators.
 
-use duckmesh_catalog::{ColumnType, types::oid};
+use duckmesh_catalog::{
+    ColumnType,
+    types::{TextType, oid},
+};
 use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr, UnaryOperator};
 
 use super::{
     Ex, Kind, NUMERIC, Rewriter,
+    held::any_keyed,
     number::{LONG, any_long, is_long},
+    rows::row_items,
     signature::shown,
 };
 use crate::{
@@ -49,8 +54,12 @@ pub(super) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
         || (is_number(a) && is_number(b))
         || (is_text(a) && is_text(b))
         || (is_time_point(a) && is_time_point(b))
+        || super::held::common_held(a, b).is_some()
         || matches!((a, b), (ColumnType::Other(_), _) | (_, ColumnType::Other(_)))
-        || matches!((a, b), (ColumnType::Array(a), ColumnType::Array(b)) if comparable(a, b))
+        || matches!(
+            (a, b),
+            (ColumnType::Array(a) | ColumnType::Grid(a), ColumnType::Array(b) | ColumnType::Grid(b)) if comparable(a, b)
+        )
 }
 
 /// Width of a number's type among numbers.
@@ -96,7 +105,10 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
             })
         }
         (ColumnType::Array(x), ColumnType::Array(y)) => Some(ColumnType::Array(Box::new(common(x, y)?))),
-        _ => None,
+        (ColumnType::Array(x) | ColumnType::Grid(x), ColumnType::Array(y) | ColumnType::Grid(y)) => {
+            Some(ColumnType::Grid(Box::new(common(x, y)?)))
+        }
+        _ => super::held::common_held(a, b),
     }
 }
 
@@ -104,6 +116,10 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
 fn compared(ty: &ColumnType) -> ColumnType {
     match ty {
         ColumnType::Varchar(_) => ColumnType::Text,
+        // `cidr` has no operators of its own either.
+        ColumnType::AsText(TextType::Cidr) => ColumnType::AsText(TextType::Inet),
+        // With all its digits: the column's scale would round it.
+        ColumnType::Numeric(1.., _) => NUMERIC,
         other => other.clone(),
     }
 }
@@ -150,6 +166,12 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_operator(op, Some(a), Some(b), at));
         }
+        if super::grid::is_grid(&l) || super::grid::is_grid(&r) {
+            return self.meet_grid(l, r);
+        }
+        if [&l.ty, &r.ty].into_iter().flatten().any(super::held::is_held) {
+            return self.meet_held(l, r, op);
+        }
         if any_long([&l.ty, &r.ty]) {
             return Ok(self.meet_long(l, r, op));
         }
@@ -166,12 +188,11 @@ impl Rewriter<'_> {
 
     /// `=`, `<` and their like.
     pub fn compare(&mut self, left: &Expr, op: &str, right: &Expr) -> PgResult<Ex> {
-        if let (Expr::Tuple(_), Expr::Subquery(query)) = (left, right) {
-            let _ = query;
-            return self.refuse("a row compared with a subquery", self.at_expr(left));
+        if let (Some(l), Expr::Subquery(query)) = (row_items(left), right) {
+            return self.compare_row_query(&l, op, query);
         }
-        if let (Expr::Tuple(l), Expr::Tuple(r)) = (left, right) {
-            return self.compare_rows(l, op, r);
+        if let (Some(l), Some(r)) = (row_items(left), row_items(right)) {
+            return self.compare_rows(&l, op, &r);
         }
         let l = self.expr(left)?;
         let r = self.expr(right)?;
@@ -215,25 +236,6 @@ impl Rewriter<'_> {
         Ok(Ex::of(format!("((({})) {op} (({})))", row_of(&ls), row_of(&rs)), ColumnType::Bool))
     }
 
-    fn compare_rows(&mut self, l: &[Expr], op: &str, r: &[Expr]) -> PgResult<Ex> {
-        if l.len() != r.len() {
-            return Err(PgError::new(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions"));
-        }
-        let (mut ls, mut rs) = (Vec::new(), Vec::new());
-        for (a, b) in l.iter().zip(r) {
-            let (a, b) = (self.expr(a)?, self.expr(b)?);
-            let (a, b) = self.meet(a, b, "=")?;
-            ls.push(a.sql);
-            rs.push(b.sql);
-        }
-        if matches!(op, "=" | "<>") {
-            let parts: Vec<String> = ls.iter().zip(&rs).map(|(a, b)| format!("{a} = {b}")).collect();
-            let not = if op == "=" { "" } else { "NOT " };
-            return Ok(Ex::of(format!("({not}({}))", parts.join(" AND ")), ColumnType::Bool));
-        }
-        Ok(Ex::of(format!("(({}) {op} ({}))", ls.join(", "), rs.join(", ")), ColumnType::Bool))
-    }
-
     /// A binary operator other than AND and OR.
     pub fn binary(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> PgResult<Ex> {
         use BinaryOperator as B;
@@ -265,6 +267,12 @@ impl Rewriter<'_> {
         }
         let l = self.expr(left)?;
         let r = self.expr(right)?;
+        if let Some(ex) = self.grid_operator(&op.to_string(), &l, &r)? {
+            return Ok(ex);
+        }
+        if let Some(ex) = self.held_operator(&op.to_string(), &l, &r, at)? {
+            return Ok(ex);
+        }
         match op {
             B::Plus => self.add(l, r, at),
             B::Minus => self.subtract(l, r, at),
@@ -638,7 +646,9 @@ impl Rewriter<'_> {
         }
         let l = self.settle(l, &T::Text)?;
         let r = self.settle(r, &T::Text)?;
-        let (l, r) = (self.text_of(l)?, self.text_of(r)?);
+        // As a cast, which for `inet` is more than its output.
+        let (at_l, at_r) = (l.position, r.position);
+        let (l, r) = (self.cast(l, &T::Text, at_l)?, self.cast(r, &T::Text, at_r)?);
         Ok(Ex::of(format!("({} || {})", l.sql, r.sql), T::Text))
     }
 
@@ -715,13 +725,13 @@ impl Rewriter<'_> {
 
     pub fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> PgResult<Ex> {
         let not = if negated { "NOT " } else { "" };
-        if let Expr::Tuple(left) = expr {
+        if let Some(left) = row_items(expr) {
             let mut parts = Vec::new();
             for item in list {
-                let Expr::Tuple(right) = item else {
+                let Some(right) = row_items(item) else {
                     return self.refuse("this form of IN", self.at_expr(expr));
                 };
-                parts.push(self.compare_rows(left, "=", right)?.sql);
+                parts.push(self.compare_rows(&left, "=", &right)?.sql);
             }
             return Ok(Ex::of(format!("({not}({}))", parts.join(" OR ")), ColumnType::Bool));
         }
@@ -736,9 +746,13 @@ impl Rewriter<'_> {
         } else {
             left
         };
-        let long = any_long(items.iter().map(|i| &i.ty).chain([&left.ty]));
+        let long = any_keyed(items.iter().map(|i| &i.ty).chain([&left.ty]));
         let mut texts = Vec::with_capacity(items.len());
-        for item in items {
+        for mut item in items {
+            // A list is of the left side's own type.
+            if let Some(ty @ ColumnType::AsText(_)) = left.ty.clone().filter(|_| item.is_unknown()) {
+                item = self.settle(item, &ty)?;
+            }
             if long {
                 let (l, r) = self.meet(left.clone(), item, "=")?;
                 texts.push(format!("{} = {}", l.sql, r.sql));
@@ -756,15 +770,15 @@ impl Rewriter<'_> {
     pub fn in_subquery(&mut self, expr: &Expr, query: &Query, negated: bool) -> PgResult<Ex> {
         self.bounded("subquery")?;
         let not = if negated { "NOT " } else { "" };
-        let mut left = match expr {
-            Expr::Tuple(items) => {
+        let mut left = match row_items(expr) {
+            Some(items) => {
                 let mut exs = Vec::new();
                 for item in items {
                     exs.push(self.expr(item)?);
                 }
                 exs
             }
-            other => vec![self.expr(other)?],
+            None => vec![self.expr(expr)?],
         };
         let hints: Vec<ColumnType> = left.iter().map_while(|l| l.ty.clone()).collect();
         let rows = self.query(query, (hints.len() == left.len()).then_some(&hints[..]))?;
@@ -785,7 +799,7 @@ impl Rewriter<'_> {
             }
         }
         if let ([l], [c], true) = (left.as_slice(), rows.columns.as_slice(), rows.known)
-            && any_long([&l.ty, &c.ty])
+            && any_keyed([&l.ty, &c.ty])
         {
             let (l, r) = self.meet(l.clone(), Ex::plain("\"x\"", c.ty.clone()), "=")?;
             let sql = format!("({} {not}IN (SELECT {} FROM ({}) AS \"s\"(\"x\")))", l.sql, r.sql, rows.sql);
@@ -807,7 +821,7 @@ impl Rewriter<'_> {
             ex = self.settle(ex, &ty.unwrap_or(ColumnType::Text))?;
         }
         let not = if negated { "NOT " } else { "" };
-        if any_long([&ex.ty, &low.ty, &high.ty]) {
+        if any_keyed([&ex.ty, &low.ty, &high.ty]) {
             let (a, low) = self.meet(ex.clone(), low, ">=")?;
             let (b, high) = self.meet(ex, high, "<=")?;
             let sql = format!("({not}({} >= {} AND {} <= {}))", a.sql, low.sql, b.sql, high.sql);
@@ -847,6 +861,7 @@ impl Rewriter<'_> {
             }
             _ => self.settle_unknown(r, &ColumnType::Array(Box::new(ColumnType::Text)))?,
         };
+        let r = self.grid_list(&r)?;
         let element = match &r.ty {
             Some(ColumnType::Array(element)) => Some((**element).clone()),
             Some(_) => {
@@ -867,7 +882,7 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_operator(symbol, Some(a), Some(b), at));
         }
-        if any_long([&l.ty, &element]) {
+        if any_keyed([&l.ty, &element]) {
             let (a, b) = self.meet(l, Ex::plain("\"x\"", element), symbol)?;
             let sql = format!(
                 "({} {symbol} {word} (SELECT {} FROM (SELECT unnest({})) AS \"s\"(\"x\")))",
@@ -883,7 +898,14 @@ impl Rewriter<'_> {
                 list = r.sql,
                 value = l.sql
             ),
-            _ => format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql),
+            _ if r.sql.starts_with(['[', '\'']) || r.sql.starts_with("CAST([") => {
+                format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql)
+            }
+            _ => format!(
+                "(CASE WHEN {list} IS NOT NULL THEN {} {symbol} {word} (SELECT unnest({list})) END)",
+                l.sql,
+                list = r.sql
+            ),
         };
         Ok(Ex::of(sql, ColumnType::Bool))
     }
@@ -923,7 +945,7 @@ impl Rewriter<'_> {
         let rows = self.query(query, (!hints.is_empty() && !l.is_unknown()).then_some(&hints[..]))?;
         let ty = rows.columns.first().and_then(|c| c.ty.clone()).unwrap_or(ColumnType::Text);
         let l = self.settle(l, &ty)?;
-        if rows.known && any_long([&l.ty, &Some(ty.clone())]) {
+        if rows.known && any_keyed([&l.ty, &Some(ty.clone())]) {
             let (a, b) = self.meet(l, Ex::of("\"x\"", ty), symbol)?;
             let sql = format!("({} {symbol} {word} (SELECT {} FROM ({}) AS \"s\"(\"x\")))", a.sql, b.sql, rows.sql);
             return Ok(Ex::of(sql, ColumnType::Bool));

@@ -2,7 +2,7 @@
 
 use duckmesh_catalog::{
     ColumnType,
-    types::{DEFAULT_NUMERIC, oid},
+    types::{DEFAULT_NUMERIC, TextType, oid},
 };
 
 use super::{Ex, Kind, Rewriter};
@@ -39,7 +39,12 @@ impl Rewriter<'_> {
         {
             *slot = Some(ty);
         }
-        let known = self.params.get(index).cloned().flatten();
+        let mut known = self.params.get(index).cloned().flatten();
+        if let Some(ColumnType::Array(element)) = &known
+            && self.ctx.grids.contains(&index)
+        {
+            known = Some(ColumnType::Grid(element.clone()));
+        }
         let sql = self.param_text(index, known.as_ref().unwrap_or(&ColumnType::Text));
         let mut ex = Ex::plain(sql, known.clone()).at(at);
         ex.kind = if known.is_some() { Kind::Typed(index) } else { Kind::Param(index) };
@@ -92,7 +97,12 @@ pub(super) fn finish(rewriter: &Rewriter<'_>) -> PgResult<Vec<ParamType>> {
             let oid_given = given.get(n).copied().unwrap_or(0);
             let found = rewriter.params.get(n).cloned().flatten();
             if oid_given != 0 && oid_given != oid::UNKNOWN {
+                let grid = rewriter.ctx.grids.contains(&n);
                 let ty = user_type::of_oid(oid_given, rewriter.ctx)
+                    .map(|ty| match ty {
+                        ColumnType::Array(element) if grid => ColumnType::Grid(element),
+                        ty => ty,
+                    })
                     .ok_or_else(|| PgError::unsupported(format!("parameters of type {oid_given} are not supported")))?;
                 return Ok(described(oid_given, ty));
             }
@@ -133,6 +143,8 @@ pub(in crate::sql) fn of_oid(number: u32) -> Option<ColumnType> {
         oid::UUID => ColumnType::Uuid,
         oid::JSON => ColumnType::Json,
         oid::JSONB => ColumnType::Jsonb,
+        oid::MONEY => ColumnType::Money,
+        other if TextType::of_oid(other).is_some() => ColumnType::AsText(TextType::of_oid(other)?),
         other => match ColumnType::system(other) {
             Some(ty) => ty,
             None => ColumnType::Array(Box::new(of_oid(oid::element_of(other)?)?)),

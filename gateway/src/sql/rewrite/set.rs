@@ -6,7 +6,7 @@ use sqlparser::ast::{
     With,
 };
 
-use super::{Column, Rewriter, Rows, scope, too_complex, unique};
+use super::{Column, Ex, Rewriter, Rows, scope, too_complex, unique};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -59,7 +59,8 @@ impl Rewriter<'_> {
                 let mut rows = self.set_expr(other, hints)?;
                 if let Some(order_by) = order_by {
                     let order = self.order_by_output(order_by, &rows)?;
-                    rows.sql = if order.contains("pg_num_key(") || order.contains("pg_jsonb_order(") {
+                    let keys = ["pg_num_key(", "pg_jsonb_order(", "pg_held_key("];
+                    rows.sql = if keys.iter().any(|key| order.contains(key)) {
                         // The engine orders a set operation by its columns only.
                         format!("SELECT * FROM ({}) AS \"o\" ORDER BY {order}", rows.sql)
                     } else {
@@ -419,9 +420,18 @@ impl Rewriter<'_> {
         let Some(order_by) = order_by else {
             return Err(PgError::new(SqlState::SYNTAX_ERROR, "WITH TIES cannot be specified without ORDER BY clause"));
         };
-        if limit.is_some() || !rows.known {
+        let offset = match limit {
+            None => None,
+            Some(LimitClause::LimitOffset { limit: None, offset, limit_by }) if limit_by.is_empty() => offset.as_ref(),
+            Some(_) => return self.refuse("WITH TIES in this form", None),
+        };
+        if !rows.known {
             return self.refuse("WITH TIES in this form", None);
         }
+        let skipped = match offset {
+            Some(offset) => self.limit_value("", "OFFSET", &offset.value)?,
+            None => "0".to_owned(),
+        };
         let count = match fetch.and_then(|f| f.quantity.as_ref()) {
             Some(expr) => {
                 let ex = self.expr(expr)?;
@@ -433,8 +443,9 @@ impl Rewriter<'_> {
         let names: Vec<String> = rows.columns.iter().map(|c| quote::name(&c.engine)).collect();
         let order = name_ordinals(&order, &names);
         Ok(format!(
-            "SELECT {names} FROM (SELECT *, rank() OVER (ORDER BY {order}) AS \"ties\" FROM ({}) AS \"s\") AS \"r\" \
-             WHERE \"ties\" <= {count} ORDER BY {order}",
+            "SELECT {names} FROM (SELECT *, rank() OVER (ORDER BY {order}) AS \"ties\", row_number() OVER (ORDER BY {order}) \
+             AS \"place\" FROM ({}) AS \"s\") AS \"r\" \
+             WHERE \"ties\" <= {count} + {skipped} AND \"place\" > {skipped} ORDER BY {order}",
             rows.sql,
             names = names.join(", "),
         ))
@@ -466,7 +477,7 @@ impl Rewriter<'_> {
             let keyed = rows.columns.get(position.wrapping_sub(1)).filter(|c| self.is_keyed(c.ty.as_ref()));
             items.push(match keyed {
                 Some(column) => {
-                    let ex = super::Ex::plain(quote::name(&column.engine), column.ty.clone());
+                    let ex = Ex::plain(quote::name(&column.engine), column.ty.clone());
                     format!("{}{options}", self.order_key(&ex))
                 }
                 None => format!("{position}{options}"),

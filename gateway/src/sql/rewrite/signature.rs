@@ -1,6 +1,9 @@
 //! Signatures of functions in one letter per type, and the choice among them.
 
-use duckmesh_catalog::{ColumnType, types::oid};
+use duckmesh_catalog::{
+    ColumnType,
+    types::{TextType, oid},
+};
 
 use super::{Ex, NUMERIC, operator};
 
@@ -8,7 +11,7 @@ use super::{Ex, NUMERIC, operator};
 ///
 /// Arguments are letters (`t` text, `h` int2, `i` int4, `l` int8, `d` float8, `n` numeric, `N` numeric as text, `b` bool,
 /// `D` date, `T` time, `s` timestamp, `z` timestamptz, `v` interval, `u` uuid, `j` json, `y` bytea, `M` name, `o` oid,
-/// `R` regclass, `Y` regtype, `P` regproc, `S` regnamespace, `U` regrole, `A` any array, `a` anything);
+/// `I` inet, `C` cidr, `m` macaddr, `w` macaddr8, `Z` timetz, `R` regclass, `Y` regtype, `P` regproc, `S` regnamespace, `U` regrole, `A` any array, `a` anything);
 /// `*` repeats the last. After `>` the result: a letter, `1` the first argument's type, `c` the common type,
 /// `e` the first argument's element, `L` an array of the first argument, `?` not known.
 /// The text holds `$1` … for arguments, `$*` for all; empty: the same name.
@@ -43,6 +46,11 @@ pub(super) fn letter(c: char) -> Option<ColumnType> {
         'P' => T::system(oid::REGPROC)?,
         'S' => T::system(oid::REGNAMESPACE)?,
         'U' => T::system(oid::REGROLE)?,
+        'I' => T::AsText(TextType::Inet),
+        'C' => T::AsText(TextType::Cidr),
+        'm' => T::AsText(TextType::Macaddr),
+        'w' => T::AsText(TextType::Macaddr8),
+        'Z' => T::AsText(TextType::Timetz),
         _ => return None,
     })
 }
@@ -100,6 +108,8 @@ pub(super) fn fit(letter_: char, arg: &Ex) -> Option<u32> {
         (T::Timestamp, T::Timestamptz) => 2,
         (T::Time, T::Interval) => 1,
         (T::Jsonb, T::Json) => 3,
+        (T::AsText(TextType::Cidr), T::AsText(TextType::Inet)) => 3,
+        (T::Time, T::AsText(TextType::Timetz)) => 1,
         _ => return None,
     };
     Some(score)
@@ -138,7 +148,7 @@ pub(in crate::sql) fn shown(ty: &ColumnType) -> String {
         ColumnType::Numeric(..) => "numeric".into(),
         ColumnType::Varchar(_) => "character varying".into(),
         ColumnType::Char(_) => "character".into(),
-        ColumnType::Array(element) => format!("{}[]", shown(element)),
+        ColumnType::Array(element) | ColumnType::Grid(element) => format!("{}[]", shown(element)),
         other => other.to_string(),
     }
 }

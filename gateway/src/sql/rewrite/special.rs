@@ -117,10 +117,11 @@ impl Rewriter<'_> {
     ) -> PgResult<Ex> {
         let at = self.at_expr(expr);
         // `x LIKE ALL (array)` is a call of `all` to the parser.
-        if let (Expr::Function(f), false) = (pattern, negated)
+        if let Expr::Function(f) = pattern
             && let Some((quantifier, list)) = quantifier(f)
         {
-            return self.pattern_quantified(expr, word, list, quantifier);
+            let word = if negated { format!("NOT {word}") } else { word.to_owned() };
+            return self.pattern_quantified(expr, &word, list, quantifier);
         }
         let text = self.expr(expr)?;
         let pattern = self.expr(pattern)?;
@@ -159,7 +160,13 @@ impl Rewriter<'_> {
             .iter()
             .any(|e| !e.is_unknown() && e.ty.as_ref().is_some_and(|t| !super::operator::is_text(t)));
         if wrong {
-            return Err(self.undefined_operator(op, text.ty.as_ref(), pattern.ty.as_ref(), at));
+            let known = |e: &Ex| e.ty.clone().filter(|_| !e.is_unknown());
+            return Err(self.undefined_operator(
+                op,
+                known(&text).or(Some(ColumnType::Other("unknown".into()))).as_ref(),
+                known(&pattern).as_ref(),
+                at,
+            ));
         }
         let kind = pattern.kind.clone();
         let text = self.settle(text, &ColumnType::Text)?;
@@ -183,6 +190,15 @@ impl Rewriter<'_> {
         };
         let (text, pattern) = self.texts(text, pattern, op, at)?;
         // In Postgres a dot matches a line's end too.
+        // What the engine's expressions lack is the worker's own.
+        if let Kind::Str(constant) = &pattern.kind
+            && self.has_functions()
+            && needs_worker(constant)
+        {
+            let not = if negated { "NOT " } else { "" };
+            let sql = format!("({not}pg_regexp_like({}, {}, '{flags}'))", text.sql, pattern.sql);
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
         let flags = format!("'s{flags}'");
         let not = if negated { "NOT " } else { "" };
         Ok(Ex::of(format!("({not}regexp_matches({}, {}, {flags}))", text.sql, pattern.sql), ColumnType::Bool))
@@ -403,6 +419,27 @@ impl Rewriter<'_> {
         pieces.push(quote::literal(&text)?);
         Ok(Ex::of(format!("({})", pieces.join(" || ")), T::Text))
     }
+}
+
+/// Whether a regular expression has a back reference, looks around, or has one of Postgres' own escapes.
+fn needs_worker(pattern: &str) -> bool {
+    let mut bytes = pattern.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\'
+                if bytes.next().is_some_and(|b| matches!(b, b'1'..=b'9' | b'm' | b'M' | b'y' | b'Y' | b'Z' | b'e')) =>
+            {
+                return true;
+            }
+            b'(' if bytes.next_if_eq(&b'?').is_some()
+                && bytes.next().is_some_and(|b| matches!(b, b'=' | b'!' | b'<')) =>
+            {
+                return true;
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// `ALL (x)` and `ANY (x)` as the parser sees them.

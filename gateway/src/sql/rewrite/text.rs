@@ -43,6 +43,28 @@ impl Rewriter<'_> {
                 let call = self.texts_call("pg_regexp_split", values, 3)?;
                 Some(Ex::of(format!("unnest({call})"), T::Text))
             }
+            ("regexp_replace", 4..=6)
+                if values.get(3).is_some_and(|v| !v.is_unknown() && v.ty.as_ref().is_some_and(is_number)) =>
+            {
+                // Without a count the first is meant.
+                let call = self.pattern_call("pg_regexp_replace_from", values, &["", "", "", "'1'", "'1'", "''"])?;
+                Some(Ex::of(call, T::Text))
+            }
+            ("regexp_count", 2..=4) => {
+                let call = self.pattern_call("pg_regexp_count", values, &["", "", "'1'", "''"])?;
+                Some(Ex::of(format!("CAST({call} AS INTEGER)"), T::Int4))
+            }
+            ("regexp_instr", 2..=7) => {
+                let rest = ["", "", "'1'", "'1'", "'0'", "''", "'0'"];
+                let call = self.pattern_call("pg_regexp_instr", values, &rest)?;
+                Some(Ex::of(format!("CAST({call} AS INTEGER)"), T::Int4))
+            }
+            ("regexp_substr", 2..=6) => {
+                let call = self.pattern_call("pg_regexp_substr", values, &["", "", "'1'", "'1'", "''", "'0'"])?;
+                Some(Ex::of(call, T::Text))
+            }
+            ("regexp_like", 2 | 3) => Some(Ex::of(self.texts_call("pg_regexp_like", values, 3)?, T::Bool)),
+            ("get_byte" | "get_bit", 2) | ("set_byte" | "set_bit", 3) => return self.bytes_call(name, values),
             ("regexp_replace", 3 | 4) if values.iter().all(|v| v.is_unknown() || v.ty.as_ref().is_none_or(is_text)) => {
                 Some(Ex::of(self.texts_call("pg_regexp_replace", values, 4)?, T::Text))
             }
@@ -87,6 +109,38 @@ impl Rewriter<'_> {
             }
             _ => None,
         })
+    }
+
+    /// A call over texts and numbers; missing ones are as given.
+    fn pattern_call(&mut self, function: &str, values: &mut Vec<Ex>, rest: &[&str]) -> PgResult<String> {
+        let mut texts = Vec::new();
+        for value in values.drain(..) {
+            let value = self.settle(value, &ColumnType::Text)?;
+            texts.push(match value.ty.as_ref().is_some_and(is_text) {
+                true => value.sql,
+                false => format!("CAST({} AS VARCHAR)", value.sql),
+            });
+        }
+        texts.extend(rest.iter().skip(texts.len()).map(|text| (*text).to_owned()));
+        Ok(format!("{function}({})", texts.join(", ")))
+    }
+
+    /// `get_byte(bytes, n)` and its like.
+    fn bytes_call(&mut self, name: &str, values: &mut Vec<Ex>) -> PgResult<Option<Ex>> {
+        use ColumnType as T;
+        let mut texts = Vec::new();
+        for (n, value) in values.drain(..).enumerate() {
+            let value = self.settle(value, if n == 0 { &T::Bytea } else { &T::Int4 })?;
+            texts.push(match n {
+                0 => format!("hex({})", value.sql),
+                _ => format!("CAST({} AS VARCHAR)", value.sql),
+            });
+        }
+        let call = format!("pg_{name}({})", texts.join(", "));
+        Ok(Some(match name {
+            "get_byte" | "get_bit" => Ex::of(format!("CAST({call} AS INTEGER)"), T::Int4),
+            _ => Ex::of(call, T::Bytea),
+        }))
     }
 
     /// A call over texts; missing ones up to `count` are empty.

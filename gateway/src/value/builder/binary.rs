@@ -1,14 +1,15 @@
 //! Appends values in Postgres' binary form.
 
-use duckmesh_catalog::types::ColumnType;
+use duckmesh_catalog::types::{ColumnType, oid};
 
 use super::super::datetime::civil::{DAY_MICROS, POSTGRES_EPOCH_DAYS};
 use super::super::datetime::{DATE_INFINITY, TIMESTAMP_INFINITY, check_date, check_timestamp};
+use super::super::held;
 use super::super::interval::Interval;
 use super::super::literal::type_of_oid;
 use super::super::numeric;
 use super::super::wire_bytes::WireBytes;
-use super::text::{append_checked, append_label};
+use super::text::{append_checked, append_held, append_label};
 use super::{ColumnBuilder, ListValues, TextKind, ValueContext, Values, interval_value};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -31,6 +32,8 @@ pub(super) fn append(column: &mut ColumnBuilder, bytes: &[u8], ctx: &ValueContex
             b.append_value(numeric::receive_scaled(bytes, *p, *s)?);
             return Ok(());
         }
+        Values::Money(b) => b.append_value(wire.i64()?.into()),
+        Values::Text(b, TextKind::Held(ty)) => return append_held(b, &held::receive(*ty, bytes)?),
         Values::Text(b, kind) => {
             if *kind == TextKind::Jsonb {
                 let version = wire.u8()?;
@@ -106,7 +109,8 @@ fn array(list: &mut ListValues, wire: &mut WireBytes<'_>, ctx: &ValueContext) ->
     }
     let oid = wire.u32()?;
     let wanted = &list.element.ty;
-    if oid != wanted.oid() {
+    let text = |oid: u32| matches!(oid, oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::UNKNOWN);
+    if oid != wanted.oid() && !(text(oid) && text(wanted.oid())) {
         return Err(PgError::new(
             SqlState::DATATYPE_MISMATCH,
             format!(

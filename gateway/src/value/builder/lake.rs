@@ -1,5 +1,7 @@
 //! Appends values in the lake's text form: DuckDB's own, which is ISO.
 
+use duckmesh_catalog::types::ColumnType;
+
 use super::super::array_text::split_lake_list;
 use super::{ColumnBuilder, ValueContext, Values};
 use crate::wire::error::{PgError, PgResult};
@@ -8,7 +10,7 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &str) -> PgResult<()> {
     match &mut column.values {
         Values::Bytea(b) => {
             column.scratch.clear();
-            blob(text, &mut column.scratch)?;
+            digits(text, &mut column.scratch)?;
             b.append_value(&column.scratch);
             Ok(())
         }
@@ -17,6 +19,11 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &str) -> PgResult<()> {
                 .ok_or_else(|| PgError::internal(format!("a list in the lake's text form is broken: {text}")))?;
             for element in elements {
                 match element {
+                    Some(text) if list.element.ty == ColumnType::Bytea => {
+                        let mut bytes = Vec::new();
+                        blob(&text, &mut bytes)?;
+                        append(&mut list.element, &hexadecimal(&bytes))?;
+                    }
                     Some(text) => append(&mut list.element, &text)?,
                     None => list.element.append_null(),
                 }
@@ -42,6 +49,25 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &str) -> PgResult<()> {
             }
         }
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// `00FF41`: a blob as the book holds it.
+fn digits(text: &str, out: &mut Vec<u8>) -> PgResult<()> {
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    for pair in text.as_bytes().chunks(2) {
+        match *pair {
+            [high, low] => match (digit(high), digit(low)) {
+                (Some(high), Some(low)) => out.push(high << 4 | low),
+                _ => return Err(PgError::internal("a blob in the lake's text form is broken")),
+            },
+            _ => return Err(PgError::internal("a blob in the lake's text form is broken")),
+        }
+    }
+    Ok(())
 }
 
 /// `a\x00b`: plain ASCII, and `\xNN` for every other byte.

@@ -15,7 +15,7 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{Field, IntervalMonthDayNano};
 use duckmesh_catalog::{
     EnumRef,
-    types::{ColumnType, SystemType, oid},
+    types::{ColumnType, SystemType, TextType, oid},
 };
 
 use super::context::ValueContext;
@@ -46,6 +46,8 @@ enum Values {
     Float4(Float32Builder),
     Float8(Float64Builder),
     Numeric(Decimal128Builder, u8, i8),
+    /// Hundredths.
+    Money(Decimal128Builder),
     Text(StringBuilder, TextKind),
     Enum(StringBuilder, EnumRef),
     Bytea(BinaryBuilder),
@@ -70,6 +72,8 @@ enum TextKind {
     Name,
     /// `"char"`: its first byte.
     Byte,
+    /// Another type's value.
+    Held(TextType),
 }
 
 struct ListValues {
@@ -97,6 +101,8 @@ impl ColumnBuilder {
             ColumnType::Text | ColumnType::Varchar(None) => text(TextKind::Any),
             ColumnType::Varchar(Some(n)) => text(TextKind::Varchar(*n)),
             ColumnType::Char(n) => text(TextKind::Char(*n)),
+            ColumnType::Money => Values::Money(Decimal128Builder::with_capacity(capacity).with_data_type(ty.arrow())),
+            ColumnType::AsText(held) => text(TextKind::Held(*held)),
             ColumnType::Json => text(TextKind::Json),
             ColumnType::Jsonb => text(TextKind::Jsonb),
             ColumnType::Enum(of) => Values::Enum(StringBuilder::with_capacity(capacity, capacity * 8), of.clone()),
@@ -112,6 +118,7 @@ impl ColumnBuilder {
                 offsets: vec![0],
                 valid: Vec::with_capacity(capacity),
             })),
+            ColumnType::Grid(_) => return Err(super::held::grid::refused()),
             ColumnType::System(ty) => return Self::system(*ty, capacity),
             ColumnType::Other(name) => {
                 return Err(PgError::unsupported(format!("values of type {name} cannot be written")));
@@ -156,7 +163,7 @@ impl ColumnBuilder {
             Values::Int8(b) | Values::Oid(b) => b.append_null(),
             Values::Float4(b) => b.append_null(),
             Values::Float8(b) => b.append_null(),
-            Values::Numeric(b, ..) => b.append_null(),
+            Values::Numeric(b, ..) | Values::Money(b) => b.append_null(),
             Values::Text(b, _) | Values::Enum(b, _) => b.append_null(),
             Values::Bytea(b) => b.append_null(),
             Values::Date(b) => b.append_null(),
@@ -195,7 +202,7 @@ impl ColumnBuilder {
             Values::Int8(b) | Values::Oid(b) => b.len(),
             Values::Float4(b) => b.len(),
             Values::Float8(b) => b.len(),
-            Values::Numeric(b, ..) => b.len(),
+            Values::Numeric(b, ..) | Values::Money(b) => b.len(),
             Values::Text(b, _) | Values::Enum(b, _) => b.len(),
             Values::Bytea(b) => b.len(),
             Values::Date(b) => b.len(),
@@ -223,7 +230,7 @@ impl ColumnBuilder {
             Values::Bool(_) => self.len() / 4,
             Values::Int2(_) => self.len() * 2,
             Values::Int4(_) | Values::Float4(_) | Values::Date(_) => self.len() * 4,
-            Values::Numeric(..) | Values::Interval(_) | Values::Uuid(_) => self.len() * 16,
+            Values::Numeric(..) | Values::Money(_) | Values::Interval(_) | Values::Uuid(_) => self.len() * 16,
             _ => self.len() * 8,
         }
     }
@@ -237,7 +244,7 @@ impl ColumnBuilder {
             Values::Int8(b) | Values::Oid(b) => Arc::new(b.finish()),
             Values::Float4(b) => Arc::new(b.finish()),
             Values::Float8(b) => Arc::new(b.finish()),
-            Values::Numeric(b, ..) => Arc::new(b.finish()),
+            Values::Numeric(b, ..) | Values::Money(b) => Arc::new(b.finish()),
             Values::Text(b, _) | Values::Enum(b, _) => Arc::new(b.finish()),
             Values::Bytea(b) => Arc::new(b.finish()),
             Values::Date(b) => Arc::new(b.finish()),

@@ -4,7 +4,7 @@ use arrow::array::StringBuilder;
 use duckmesh_catalog::user_types::EnumType;
 
 use super::super::error::text as utf8;
-use super::super::{array_text, bytea, datetime, interval, json, number, numeric, uuid_text};
+use super::super::{array_text, bytea, datetime, held, interval, json, number, numeric, uuid_text};
 use super::{ColumnBuilder, TextKind, ValueContext, Values, interval_value};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -25,6 +25,8 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
         Values::Float4(b) => b.append_value(number::parse_float(text)?),
         Values::Float8(b) => b.append_value(number::parse_float(text)?),
         Values::Numeric(b, p, s) => b.append_value(numeric::parse(text, *p, *s)?),
+        Values::Money(b) => b.append_value(held::money::parse(text)?.into()),
+        Values::Text(b, TextKind::Held(ty)) => append_held(b, &held::read(*ty, utf8(text)?, ctx)?)?,
         Values::Text(b, kind) => append_checked(b, *kind, text, column.explicit_cast)?,
         Values::Enum(b, of) => append_label(b, of, text)?,
         Values::Bytea(b) => {
@@ -68,6 +70,13 @@ pub(super) fn append_label(builder: &mut StringBuilder, of: &EnumType, text: &[u
     Ok(())
 }
 
+/// Appends the stored text of a value.
+pub(super) fn append_held(builder: &mut StringBuilder, stored: &str) -> PgResult<()> {
+    ColumnBuilder::check_room(builder.values_slice().len(), stored.len())?;
+    builder.append_value(stored);
+    Ok(())
+}
+
 /// Appends text of the kind that the column wants.
 pub(super) fn append_checked(
     builder: &mut StringBuilder,
@@ -78,7 +87,7 @@ pub(super) fn append_checked(
     let text = utf8(text)?;
     ColumnBuilder::check_room(builder.values_slice().len(), text.len())?;
     let kept = match kind {
-        TextKind::Any => text,
+        TextKind::Any | TextKind::Held(_) => text,
         TextKind::Varchar(n) => limited(text, n, explicit_cast, "character varying")?,
         TextKind::Char(n) => limited(text, n, explicit_cast, "character")?.trim_end_matches(' '),
         TextKind::Name => clipped(text, NAME_BYTES_MAX),

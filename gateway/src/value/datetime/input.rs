@@ -52,6 +52,30 @@ pub(in crate::value) fn parse_time(text: &[u8], ctx: &ValueContext) -> PgResult<
     Ok(time_of_day(&pieces))
 }
 
+/// Microseconds since midnight, and the zone in seconds east.
+pub(in crate::value) fn parse_timetz(text: &[u8], ctx: &ValueContext) -> PgResult<(i64, i32)> {
+    let shown = utf8(text)?;
+    let pieces = decode(shown, ctx, true, "time with time zone")?;
+    let utc = ctx.now.timestamp_micros();
+    let now = local_now(ctx);
+    if pieces.special == Some(Special::Now) {
+        return Ok((now.rem_euclid(DAY_MICROS), ctx.time_zone.offset_at(utc)));
+    }
+    let dated = pieces.seen & DATE == DATE;
+    let time = time_of_day(&pieces);
+    let days = if dated { local_days(&pieces, None, ctx) } else { now.div_euclid(DAY_MICROS) };
+    let local = clamp(i128::from(days) * i128::from(DAY_MICROS) + i128::from(time));
+    let east = match &pieces.zone {
+        Some(Zone::Offset(east)) => *east,
+        Some(Zone::Named(zone)) if dated => zone.offset_of_local(local),
+        Some(Zone::Named(zone)) => {
+            zone.fixed_offset().ok_or_else(|| fault(&Fault::Format, shown, "time with time zone"))?
+        }
+        None => ctx.time_zone.offset_of_local(local),
+    };
+    Ok((time, east))
+}
+
 /// Microseconds since 1970, local.
 #[inline]
 pub(in crate::value) fn parse_timestamp(text: &[u8], ctx: &ValueContext) -> PgResult<i64> {

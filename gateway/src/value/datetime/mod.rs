@@ -18,7 +18,7 @@ pub(super) use fields::{Field, FieldKind, split};
 pub(super) use format::{write_date, write_time, write_timestamp, write_timestamptz, write_timetz};
 pub(super) use input::{
     DATE_INFINITY, TIMESTAMP_INFINITY, check_date, check_timestamp, fault, parse_date, parse_time, parse_timestamp,
-    parse_timestamptz,
+    parse_timestamptz, parse_timetz,
 };
 pub(super) use parts::{Fault, clock};
 pub(super) use tokens::{Unit, interval_unit};

@@ -4,12 +4,12 @@ use bytes::{BufMut, BytesMut};
 
 use super::super::datetime::civil::{DAY_MICROS, POSTGRES_EPOCH_DAYS};
 use super::super::datetime::{DATE_INFINITY, TIMESTAMP_INFINITY};
-use super::super::{numeric, uuid_text};
+use super::super::{held, numeric, uuid_text};
 use super::BoundEncoder;
 use super::cells::{Cells, micros};
 use super::kind::Kind;
 use super::nested;
-use super::text::{date, named, narrow, padded, unexpected};
+use super::text::{cents, date, named, narrow, padded, stored, unexpected};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -> PgResult<()> {
@@ -60,8 +60,15 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
             Some(text) => out.put_slice(&uuid_text::parse(text)?),
             None => return Err(unexpected()),
         },
+        Kind::Money => out.put_i64(cents(cells, row)?),
+        Kind::Held(ty) => {
+            let mut bytes = Vec::new();
+            held::send(*ty, stored(cells, row)?, &mut bytes)?;
+            out.put_slice(&bytes);
+        }
         Kind::Oid => out.put_u32(narrow(cells.integer(row), "oid")?),
         Kind::Named => out.put_u32(named(cells.bytes(row).ok_or_else(unexpected)?).0),
+        Kind::Grid(element) => held::grid::send(element, stored(cells, row)?, out)?,
         Kind::Array(_, oid) => array(cells, *oid, 1, row, out)?,
         Kind::Vector(_, oid) => array(cells, *oid, 0, row, out)?,
         Kind::Nested => nested::write(cells, row, bound.ctx, out)?,

@@ -1,7 +1,7 @@
 //! Which Postgres type a result column has.
 
 use arrow::datatypes::{DataType, TimeUnit};
-use duckmesh_catalog::types::{ColumnType, SystemType, oid};
+use duckmesh_catalog::types::{ColumnType, SystemType, TextType, oid};
 
 use super::PgType;
 use crate::wire::error::PgResult;
@@ -31,12 +31,18 @@ pub(in crate::value) enum Kind {
     Interval,
     Uuid,
     Jsonb,
+    /// Hundredths.
+    Money,
+    /// A value that is held as text.
+    Held(TextType),
     /// A number of four bytes: `oid` and its like.
     Oid,
     /// `16385:orders`: shown as the name, in binary form the number.
     Named,
     /// The element and its oid.
     Array(Box<Kind>, u32),
+    /// An array that is held as text, of such elements.
+    Grid(Box<ColumnType>),
     /// The same between blanks, counted from 0.
     Vector(Box<Kind>, u32),
     /// Structs, maps, lists of lists: as JSON text.
@@ -81,6 +87,9 @@ fn as_declared(kind: &Kind, declared: &ColumnType) -> Option<Kind> {
             _ if integer => Kind::Numeric(0),
             _ => return None,
         },
+        ColumnType::Money if *kind == Kind::Numeric(2) => Kind::Money,
+        ColumnType::AsText(ty) if text => Kind::Held(*ty),
+        ColumnType::Grid(element) if text => Kind::Grid(element.clone()),
         ColumnType::Float4 | ColumnType::Float8 if matches!(kind, Kind::Float4 | Kind::Float8) => {
             if *declared == ColumnType::Float4 { Kind::Float4 } else { Kind::Float8 }
         }

@@ -2,8 +2,8 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::super::interval;
 use super::super::{array_text, bytea, datetime, digits, float_text, numeric, uuid_text};
+use super::super::{held, interval};
 use super::BoundEncoder;
 use super::cells::{Cells, micros};
 use super::kind::Kind;
@@ -63,13 +63,29 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
             Some(text) => out.put_slice(text),
             None => return Err(unexpected()),
         },
+        Kind::Money => out.put_slice(held::money::text(cents(cells, row)?).as_bytes()),
+        Kind::Held(ty) => {
+            let stored = stored(cells, row)?;
+            out.put_slice(held::show(*ty, stored, ctx)?.as_bytes());
+        }
         Kind::Oid => digits::write_integer(narrow::<u32>(cells.integer(row), "oid")?.into(), out),
         Kind::Named => out.put_slice(named(cells.bytes(row).ok_or_else(unexpected)?).1),
+        Kind::Grid(element) => out.put_slice(held::grid::show(element, stored(cells, row)?, ctx)?.as_bytes()),
         Kind::Array(..) => array(cells, row, out)?,
         Kind::Vector(..) => vector(cells, row, out)?,
         Kind::Nested => nested::write(cells, row, ctx, out)?,
     }
     Ok(())
+}
+
+/// Hundredths.
+pub(super) fn cents(cells: &Cells<'_>, row: usize) -> PgResult<i64> {
+    cells.decimal(row).and_then(|v| i64::try_from(v).ok()).ok_or_else(held::money::range)
+}
+
+/// The text that a value is held as.
+pub(super) fn stored<'a>(cells: &'a Cells<'_>, row: usize) -> PgResult<&'a str> {
+    cells.bytes(row).and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or_else(unexpected)
 }
 
 fn float4(cells: &Cells<'_>, row: usize, extra_digits: i32, out: &mut BytesMut) -> PgResult<()> {

@@ -2,14 +2,19 @@
 //!
 //! They take texts and give a text, a list of texts, a number or a flag. They touch nothing outside their arguments.
 
+mod bytes;
+mod grids;
+mod held;
 mod json;
 mod json_order;
 mod json_scan;
 mod jsonpath;
 mod mathematics;
-mod number;
+pub(crate) mod number;
 mod numeric;
 mod pattern;
+mod ranges;
+mod regular;
 mod template;
 mod time;
 
@@ -36,6 +41,12 @@ impl Failure {
 impl From<PgError> for Failure {
     fn from(error: PgError) -> Self {
         Self::new(error.code().0, error.fields().message.clone())
+    }
+}
+
+impl From<Failure> for PgError {
+    fn from(failure: Failure) -> Self {
+        Self::new(SqlState(failure.state), failure.message)
     }
 }
 
@@ -127,6 +138,42 @@ pub const FUNCTIONS: &[Function] = &[
     any("pg_num_greatest", Gives::Text, numeric::greatest),
     any("pg_num_least", Gives::Text, numeric::least),
     row("pg_num_bucket", 4, Gives::Int, numeric::width_bucket),
+    row("pg_num_series", 3, Gives::Texts, numeric::series),
+    // types that are held as text
+    row("pg_held_in", 4, Gives::Text, held::read),
+    row("pg_held_key", 2, Gives::Bytes, held::key),
+    row("pg_held_text", 3, Gives::Text, held::show),
+    row("pg_inet_test", 3, Gives::Bool, held::inet_test),
+    row("pg_inet_of", 3, Gives::Text, held::inet_of),
+    row("pg_inet_number", 3, Gives::Int, held::inet_number),
+    row("pg_mac_of", 3, Gives::Text, held::mac_of),
+    row("pg_money_in", 1, Gives::Text, held::money_in),
+    row("pg_money_text", 1, Gives::Text, held::money_text),
+    row("pg_money_of", 3, Gives::Text, held::money_of),
+    row("pg_timetz_of", 4, Gives::Text, held::timetz_of),
+    row("pg_timetz_number", 2, Gives::Int, held::timetz_number),
+    any("pg_range_make", Gives::Text, ranges::make),
+    row("pg_range_test", 6, Gives::Bool, ranges::test),
+    row("pg_range_of", 6, Gives::Text, ranges::computed),
+    row("pg_range_part", 4, Gives::Text, ranges::part),
+    row("pg_range_flag", 4, Gives::Bool, ranges::flag),
+    row("pg_range_list", 2, Gives::Texts, ranges::list),
+    row("pg_range_gather", 3, Gives::Text, ranges::gathered),
+    // arrays of several dimensions
+    any("pg_grid_stack", Gives::Text, grids::stack),
+    row("pg_grid_gather", 1, Gives::Text, grids::gathered),
+    row("pg_grid_dims", 1, Gives::Text, grids::dims),
+    row("pg_grid_number", 3, Gives::Int, grids::number),
+    row("pg_grid_element", 2, Gives::Text, grids::element),
+    row("pg_grid_slice", 2, Gives::Text, grids::slice),
+    row("pg_grid_list", 1, Gives::Texts, grids::list),
+    row("pg_grid_flat", 1, Gives::Texts, grids::flat),
+    row("pg_grid_like", 2, Gives::Text, grids::like),
+    any("pg_grid_string", Gives::Text, grids::string),
+    any("pg_grid_cat", Gives::Text, grids::cat),
+    row("pg_grid_key", 2, Gives::Bytes, grids::key),
+    any("pg_grid_fill", Gives::Text, grids::fill),
+    row("pg_grid_json", 2, Gives::Text, grids::json),
     // json
     row("pg_json", 1, Gives::Text, json::check),
     row("pg_jsonb", 1, Gives::Text, json::normal),
@@ -186,10 +233,19 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_interval_hours", 1, Gives::Text, time::hours_justified),
     row("pg_interval_justified", 1, Gives::Text, time::justified),
     // patterns and texts
-    row("pg_regexp_match", 3, Gives::Texts, pattern::captures),
-    row("pg_regexp_matches", 3, Gives::Texts, pattern::all_captures),
-    row("pg_regexp_split", 3, Gives::Texts, pattern::split),
-    row("pg_regexp_replace", 4, Gives::Text, pattern::replace),
+    row("pg_regexp_like", 3, Gives::Bool, regular::like),
+    row("pg_regexp_match", 3, Gives::Texts, regular::captures),
+    row("pg_regexp_matches", 3, Gives::Texts, regular::all_captures),
+    row("pg_regexp_split", 3, Gives::Texts, regular::split),
+    row("pg_regexp_replace", 4, Gives::Text, regular::replace),
+    row("pg_regexp_replace_from", 6, Gives::Text, regular::replace_from),
+    row("pg_regexp_count", 4, Gives::Int, regular::count),
+    row("pg_regexp_instr", 7, Gives::Int, regular::position),
+    row("pg_regexp_substr", 6, Gives::Text, regular::part),
+    row("pg_get_byte", 2, Gives::Int, bytes::get_byte),
+    row("pg_set_byte", 3, Gives::Bytes, bytes::set_byte),
+    row("pg_get_bit", 2, Gives::Int, bytes::get_bit),
+    row("pg_set_bit", 3, Gives::Bytes, bytes::set_bit),
     row("pg_similar", 3, Gives::Bool, pattern::similar),
     row("pg_similar_part", 3, Gives::Text, pattern::similar_part),
     any("pg_format", Gives::Text, pattern::format),

@@ -401,3 +401,30 @@ pub fn width_bucket(args: Args<'_>) -> Outcome<Value> {
     let bucket = (at(&x) - at(&low)) * count / (at(&high) - at(&low)) + 1;
     Ok(Value::Int(i64::try_from(bucket).unwrap_or(0)))
 }
+
+/// Numbers of one series: what an array may have.
+const SERIES_MAX: usize = 10_000_000;
+
+/// `generate_series(from, to, step)`.
+pub fn series(args: Args<'_>) -> Outcome<Value> {
+    let invalid = |message: &str| Err(Failure::new("22023", message));
+    let (Number::Finite(from), Number::Finite(to), Number::Finite(step)) =
+        (arg(args, 0)?, arg(args, 1)?, arg(args, 2)?)
+    else {
+        return invalid("start, stop and step values cannot be NaN or infinity");
+    };
+    if step.is_zero() {
+        return invalid("step size cannot equal zero");
+    }
+    let up = step.mantissa.is_positive();
+    let mut at = from.at(from.scale.max(step.scale));
+    let mut texts = Vec::new();
+    while if up { at.compared(&to).is_le() } else { at.compared(&to).is_ge() } {
+        if texts.len() >= SERIES_MAX {
+            return Err(Failure::new("54000", "the series has too many numbers"));
+        }
+        texts.push(Some(Number::Finite(at.clone()).write()));
+        at = at.plus(&step);
+    }
+    Ok(Value::Texts(texts))
+}

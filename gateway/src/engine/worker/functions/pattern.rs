@@ -1,163 +1,17 @@
-//! Regular expressions, `SIMILAR TO`, `format`, and the encodings of bytes.
+//! `SIMILAR TO`, `format`, and the encodings of bytes.
 
 use std::{cell::RefCell, rc::Rc};
 
-use regex::{Captures, Regex, RegexBuilder};
+use regex::{Regex, RegexBuilder};
 
 use super::{Failure, Outcome, Value, text};
 
 /// Bytes that a compiled expression may take.
 const REGEX_BYTES_MAX: usize = 4 << 20;
 
-/// Groups of one match, joined: the query splits them again. NULL is the lower of the two.
-const SEPARATOR: char = '\u{1f}';
-const NOTHING: &str = "\u{1e}";
-
 thread_local! {
     /// The last expression: rows of one column mostly have the same.
     static LAST: RefCell<Option<(String, String, Rc<Regex>)>> = const { RefCell::new(None) };
-}
-
-fn compiled(pattern: &str, flags: &str) -> Outcome<Rc<Regex>> {
-    let known = LAST.with_borrow(|last| {
-        last.as_ref().filter(|(p, f, _)| p == pattern && f == flags).map(|(_, _, regex)| Rc::clone(regex))
-    });
-    if let Some(regex) = known {
-        return Ok(regex);
-    }
-    let regex = Rc::new(compile(pattern, flags)?);
-    LAST.set(Some((pattern.to_owned(), flags.to_owned(), Rc::clone(&regex))));
-    Ok(regex)
-}
-
-fn compile(pattern: &str, flags: &str) -> Outcome<Regex> {
-    let (mut lines, mut ignore, mut spaced, mut literal) = (false, false, false, false);
-    for flag in flags.chars() {
-        match flag {
-            'i' => ignore = true,
-            'c' => ignore = false,
-            'n' | 'm' => lines = true,
-            's' | 'g' | 't' | 'e' => {}
-            'x' => spaced = true,
-            'q' => literal = true,
-            other => {
-                return Err(Failure::new("22023", format!("invalid regular expression option: \"{other}\"")));
-            }
-        }
-    }
-    let translated = if literal { regex::escape(pattern) } else { translate(pattern) };
-    RegexBuilder::new(&translated)
-        .case_insensitive(ignore)
-        .dot_matches_new_line(!lines)
-        .multi_line(lines)
-        .ignore_whitespace(spaced)
-        .size_limit(REGEX_BYTES_MAX)
-        .build()
-        .map_err(|e| {
-            let reason = match e {
-                regex::Error::CompiledTooBig(_) => "too big".to_owned(),
-                other => other.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
-            };
-            Failure::new("2201B", format!("invalid regular expression: {reason}"))
-        })
-}
-
-/// Postgres' own escapes in this library's words.
-fn translate(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len());
-    let mut chars = pattern.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('m') => out.push_str("\\b{start}"),
-            Some('M') => out.push_str("\\b{end}"),
-            Some('y') => out.push_str("\\b"),
-            Some('Y') => out.push_str("\\B"),
-            Some('Z') => out.push_str("\\z"),
-            Some('e') => out.push_str("\\x1b"),
-            Some(other) if other.is_ascii_punctuation() || other.is_ascii_alphanumeric() => {
-                out.push('\\');
-                out.push(other);
-            }
-            Some(other) => out.push(other),
-            None => out.push('\\'),
-        }
-    }
-    out
-}
-
-fn groups(found: &Captures<'_>) -> Vec<Option<String>> {
-    let all: Vec<Option<String>> = found.iter().map(|m| m.map(|m| m.as_str().to_owned())).collect();
-    if all.len() > 1 { all.into_iter().skip(1).collect() } else { all }
-}
-
-/// `regexp_match`.
-pub fn captures(args: &[Option<&str>]) -> Outcome<Value> {
-    let regex = compiled(text(args, 1), text(args, 2))?;
-    Ok(regex.captures(text(args, 0)).map_or(Value::Null, |found| Value::Texts(groups(&found))))
-}
-
-/// `regexp_matches`: one text for each match.
-pub fn all_captures(args: &[Option<&str>]) -> Outcome<Value> {
-    let flags = text(args, 2);
-    let regex = compiled(text(args, 1), flags)?;
-    let join = |found: Captures<'_>| {
-        let parts: Vec<String> = groups(&found).into_iter().map(|g| g.unwrap_or_else(|| NOTHING.to_owned())).collect();
-        Some(parts.join(&SEPARATOR.to_string()))
-    };
-    let count = if flags.contains('g') { usize::MAX } else { 1 };
-    Ok(Value::Texts(regex.captures_iter(text(args, 0)).take(count).map(join).collect()))
-}
-
-/// `regexp_split_to_array`: empty matches at the ends and beside other matches do not split.
-pub fn split(args: &[Option<&str>]) -> Outcome<Value> {
-    let regex = compiled(text(args, 1), text(args, 2))?;
-    let subject = text(args, 0);
-    let (mut parts, mut from) = (Vec::new(), 0);
-    for found in regex.find_iter(subject) {
-        if found.end() == 0 || (found.is_empty() && (found.start() >= subject.len() || found.start() == from)) {
-            continue;
-        }
-        parts.push(subject.get(from..found.start()).map(str::to_owned));
-        from = found.end();
-    }
-    parts.push(subject.get(from..).map(str::to_owned));
-    Ok(Value::Texts(parts))
-}
-
-/// `regexp_replace`.
-pub fn replace(args: &[Option<&str>]) -> Outcome<Value> {
-    let flags = text(args, 3);
-    let regex = compiled(text(args, 1), flags)?;
-    let template = text(args, 2);
-    let count = usize::from(!flags.contains('g'));
-    let fill = |found: &Captures<'_>| {
-        let mut out = String::new();
-        let mut chars = template.chars();
-        while let Some(c) = chars.next() {
-            if c != '\\' {
-                out.push(c);
-                continue;
-            }
-            match chars.next() {
-                Some('&') => out.push_str(found.get(0).map_or("", |m| m.as_str())),
-                Some(d @ '1'..='9') => {
-                    let group = d.to_digit(10).and_then(|d| found.get(d as usize));
-                    out.push_str(group.map_or("", |m| m.as_str()));
-                }
-                Some('\\') | None => out.push('\\'),
-                Some(other) => {
-                    out.push('\\');
-                    out.push(other);
-                }
-            }
-        }
-        out
-    };
-    Ok(Value::Text(regex.replacen(text(args, 0), count, fill).into_owned()))
 }
 
 /// A SIMILAR pattern as a regular expression, its parts by `escape"`.

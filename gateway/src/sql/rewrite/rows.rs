@@ -1,0 +1,93 @@
+//! Rows beside rows: `(a, b) < (c, d)`, `(a, b) = (SELECT …)`.
+
+use duckmesh_catalog::ColumnType;
+use sqlparser::ast::{Expr, Query};
+
+use super::{Ex, Rewriter};
+use crate::wire::error::{PgError, PgResult, SqlState};
+
+impl Rewriter<'_> {
+    pub(super) fn compare_rows(&mut self, l: &[&Expr], op: &str, r: &[&Expr]) -> PgResult<Ex> {
+        if l.len() != r.len() {
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions"));
+        }
+        let (mut ls, mut rs) = (Vec::new(), Vec::new());
+        for (a, b) in l.iter().zip(r) {
+            let (a, b) = (self.expr(a)?, self.expr(b)?);
+            let (mut a, mut b) = self.meet(a, b, "=")?;
+            if !matches!(op, "=" | "<>") && matches!(a.ty, Some(ColumnType::AsText(_))) {
+                (a, b) = self.meet_held(a, b, op)?;
+            }
+            ls.push(a.sql);
+            rs.push(b.sql);
+        }
+        if !matches!(op, "=" | "<>") && !op.starts_with("IS") {
+            return Ok(Ex::of(ordered_rows(&ls, op, &rs), ColumnType::Bool));
+        }
+        if matches!(op, "=" | "<>") {
+            let parts: Vec<String> = ls.iter().zip(&rs).map(|(a, b)| format!("{a} = {b}")).collect();
+            let not = if op == "=" { "" } else { "NOT " };
+            return Ok(Ex::of(format!("({not}({}))", parts.join(" AND ")), ColumnType::Bool));
+        }
+        Ok(Ex::of(format!("(({}) {op} ({}))", ls.join(", "), rs.join(", ")), ColumnType::Bool))
+    }
+
+    /// `(a, b) = (SELECT c, d …)`: NULL where there is no row, an error where there are two.
+    pub(super) fn compare_row_query(&mut self, l: &[&Expr], op: &str, query: &Query) -> PgResult<Ex> {
+        self.bounded("subquery")?;
+        let rows = self.query(query, None)?;
+        if !rows.known {
+            return self.refuse("a row compared with a query whose columns are not known", self.at_query(query));
+        }
+        if rows.columns.len() != l.len() {
+            let what = if rows.columns.len() > l.len() { "many" } else { "few" };
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("subquery has too {what} columns")));
+        }
+        let alias = format!("r_{}", self.number());
+        let (mut ls, mut rs, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        for (n, (item, column)) in l.iter().zip(&rows.columns).enumerate() {
+            names.push(format!("x{n}"));
+            let ex = self.expr(item)?;
+            let (a, b) = self.meet(ex, Ex::plain(format!("{alias}.x{n}"), column.ty.clone()), op)?;
+            ls.push(a.sql);
+            rs.push(b.sql);
+        }
+        let equal: Vec<String> = ls.iter().zip(&rs).map(|(a, b)| format!("{a} = {b}")).collect();
+        let condition = match op {
+            "=" => format!("({})", equal.join(" AND ")),
+            "<>" => format!("(NOT ({}))", equal.join(" AND ")),
+            op if op.starts_with("IS") => format!("(({}) {op} ({}))", ls.join(", "), rs.join(", ")),
+            op => ordered_rows(&ls, op, &rs),
+        };
+        let sql = format!("(SELECT {condition} FROM ({}) AS {alias}({}))", rows.sql, names.join(", "));
+        Ok(Ex::of(sql, ColumnType::Bool))
+    }
+}
+
+/// The fields of a row as written: `(a, b)`, `ROW(a, b)`.
+pub(super) fn row_items(expr: &Expr) -> Option<Vec<&Expr>> {
+    use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
+    match expr {
+        Expr::Tuple(items) => Some(items.iter().collect()),
+        Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("row") => {
+            let FunctionArguments::List(list) = &function.args else { return None };
+            let item = |arg| match arg {
+                &FunctionArg::Unnamed(FunctionArgExpr::Expr(ref expr)) => Some(expr),
+                _ => None,
+            };
+            list.args.iter().map(item).collect()
+        }
+        _ => None,
+    }
+}
+
+/// `(a, b) < (c, d)`: the first fields that differ decide, and where one of these is NULL nothing is known.
+fn ordered_rows(l: &[String], op: &str, r: &[String]) -> String {
+    let strict = op.trim_end_matches('=');
+    let mut pairs = l.iter().zip(r).rev();
+    let mut text = pairs.next().map_or_else(|| "TRUE".to_owned(), |(a, b)| format!("{a} {op} {b}"));
+    for (a, b) in pairs {
+        text = format!("({a} {strict} {b} OR ({a} = {b} AND {text}))");
+    }
+    format!("({text})")
+}

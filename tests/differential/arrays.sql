@@ -1,0 +1,47 @@
+-- Arrays of several dimensions and of other bounds: constants, constructors, subscripts, functions.
+SELECT '{{1,2},{3,4}}'::int[] AS a, ARRAY[[1,2],[3,4]] AS b, ARRAY[ARRAY[1,2],ARRAY[3,NULL]] AS c, '{{{1},{2}}}'::int[][][] AS d;
+SELECT '[0:2]={1,2,3}'::int[] AS a, '[0:1][2:3]={{1,2},{3,4}}'::int[] AS b, '[1:2]={5,6}'::int[] AS c;
+SELECT ARRAY[['a','b c'],['',NULL]] AS a, '{{"x,y",NULL},{"q\"t",z}}'::text[] AS b, ARRAY[[true,false]] AS c, ARRAY[[1.5,2.5],[3.5,4.5]] AS d;
+SELECT ARRAY[['2024-01-01'::date,'2024-02-01']] AS a, '{{2024-01-01 10:00},{2024-01-02 00:00}}'::timestamp[] AS b, '{{10.0.0.1,::1}}'::inet[] AS c, ARRAY[[1.5::float8,'NaN']] AS d;
+SELECT '{{1,2},{3}}'::int[];
+SELECT '{{1},2}'::int[];
+SELECT '{1,{2}}'::int[];
+SELECT '{{1,2}'::int[];
+SELECT '{{},{}}'::int[];
+SELECT '{{1,x}}'::int[];
+SELECT '[1:3]={1,2}'::int[];
+SELECT '[3:1]={1,2}'::int[];
+SELECT '[1:2={1,2}'::int[];
+SELECT '{{{{{{{1}}}}}}}'::int[];
+SELECT ARRAY[[1,2],[3]];
+SELECT ARRAY[ARRAY[]::int[],ARRAY[]::int[]] AS empty;
+SELECT (ARRAY[[1,2],[3,4]])[2][1] AS a, (ARRAY[[1,2],[3,4]])[2] AS b, (ARRAY[[1,2],[3,4]])[3][1] AS c, ('[0:2]={1,2,3}'::int[])[0] AS d, (ARRAY[1,2])[1][1] AS e, (ARRAY[[1,2],[3,4]])[0][1] AS f;
+SELECT (ARRAY[[1,2,3],[4,5,6]])[1:2][2:3] AS a, (ARRAY[[1,2,3],[4,5,6]])[2:2] AS b, (ARRAY[[1,2,3],[4,5,6]])[:][1:1] AS c, (ARRAY[[1,2,3],[4,5,6]])[1:2][2] AS d, (ARRAY[[1,2],[3,4]])[3:4] AS e;
+SELECT array_dims(ARRAY[[1,2],[3,4]]) AS a, array_ndims(ARRAY[[1,2],[3,4]]) AS b, array_length(ARRAY[[1,2,3],[3,4,5]], 2) AS c, array_length(ARRAY[[1,2]], 3) AS d, array_upper('[0:2]={1,2,3}'::int[], 1) AS e, array_lower('[0:2]={1,2,3}'::int[], 1) AS f, cardinality(ARRAY[[1,2],[3,4]]) AS g;
+SELECT array_dims('{1,2}'::int[]) AS a, array_ndims('{}'::int[]) AS b, array_dims('{}'::int[]) AS c, array_length('{}'::int[], 1) AS d, cardinality('{}'::int[]) AS e;
+SELECT unnest(ARRAY[[1,2],[3,4]]) AS x;
+SELECT x FROM unnest(ARRAY[['a','b'],['c',NULL]]) AS t(x);
+SELECT x, n FROM unnest(ARRAY[[1,2],[3,4]]) WITH ORDINALITY AS t(x, n) ORDER BY n;
+SELECT array_to_string(ARRAY[[1,2],[3,NULL]], ',') AS a, array_to_string(ARRAY[[1,2],[3,NULL]], ',', '*') AS b;
+SELECT ARRAY[[1,2],[3,4]] || ARRAY[[5,6]] AS a, ARRAY[[1,2],[3,4]] || ARRAY[5,6] AS b, ARRAY[0,0] || ARRAY[[1,2]] AS c, array_cat(ARRAY[[1,2]], ARRAY[[3,4]]) AS d, '{}'::int[] || ARRAY[[1,2]] AS e;
+SELECT ARRAY[[1,2]] || ARRAY[3];
+SELECT ARRAY[[1,2]] = ARRAY[[1,2]] AS a, ARRAY[[1,2]] = ARRAY[1,2] AS b, ARRAY[[1,2]] < ARRAY[[1,3]] AS c, ARRAY[[1,2]] > ARRAY[[1],[2]] AS d, '[0:1]={1,2}'::int[] = '{1,2}'::int[] AS e, ARRAY[[9,1]] < ARRAY[[10,1]] AS f;
+SELECT ARRAY[[1,2],[3,4]] @> ARRAY[2,3] AS a, ARRAY[2] <@ ARRAY[[1,2]] AS b, ARRAY[[1,2]] && ARRAY[2,9] AS c, 3 = ANY (ARRAY[[1,2],[3,4]]) AS d, 5 > ALL (ARRAY[[1,2],[3,4]]) AS e;
+SELECT ARRAY[[1,2]]::text AS a, ARRAY[[1,2]]::bigint[] AS b, ARRAY[['1','2']]::int[] AS c, ARRAY[[1.6,2.4]]::int[] AS d;
+SELECT array_fill(7, ARRAY[2,3]) AS a, array_fill('x'::text, ARRAY[2], ARRAY[0]) AS b, array_fill(NULL::int, ARRAY[1]) AS c;
+SELECT generate_subscripts('[0:2]={1,2,3}'::int[], 1) AS s;
+SELECT i, (ARRAY['a','b','c'])[i] AS x FROM generate_subscripts(ARRAY['a','b','c'], 1) AS g(i) ORDER BY i;
+SELECT coalesce(NULL, ARRAY[[1,2]]) AS a, CASE WHEN true THEN ARRAY[[1,2]] ELSE ARRAY[3] END AS b;
+SELECT array_append(ARRAY[[1,2]], 3);
+SELECT array_position(ARRAY[[1,2]], 2);
+CREATE TABLE grids (id int, v int[][]);
+-- differs: a lake's list has one dimension
+INSERT INTO grids VALUES (1, '{{1,2},{3,4}}');
+-- differs: a lake's list has one dimension
+INSERT INTO grids VALUES (2, ARRAY[[1,2],[3,4]]);
+INSERT INTO grids VALUES (3, '{1,2}'), (4, NULL), (5, '{}');
+SELECT id, v, v[1] AS first, v[1][1] AS none, ARRAY[v, v] AS twice FROM grids WHERE id = 3;
+SELECT (SELECT ARRAY[[id, id + 1]]) AS rows FROM grids WHERE id = 3;
+SELECT array_agg(l ORDER BY id) AS all_of FROM (VALUES (1, ARRAY[1,2]), (2, ARRAY[3,4])) t(id, l);
+SELECT array_agg(l) FROM (VALUES (1, ARRAY[1,2]), (2, ARRAY[3])) t(id, l);
+SELECT to_json(ARRAY[[1,2],[3,NULL]]) AS a, to_jsonb(ARRAY[['a"b'],['c']]) AS b, to_json(ARRAY[[true,false]]) AS c;

@@ -1,0 +1,321 @@
+//! Every type in every way, side by side with PostgreSQL 15: text and binary, in and out, parameters, COPY, defaults, casts,
+//! comparisons, NULL, extreme values and what does not parse. A new type is one row of `TYPES`.
+
+use std::fmt::Write as _;
+
+use duckmesh_tests::harness::{
+    Postgres, Server, WireClient,
+    wire::{Answer, CopyEnd, Value},
+};
+
+/// A type, values of it, and texts that are none.
+struct Row {
+    ty: &'static str,
+    values: &'static [&'static str],
+    wrong: &'static [&'static str],
+    /// Whether it has an order.
+    ordered: bool,
+}
+
+const fn row(ty: &'static str, values: &'static [&'static str], wrong: &'static [&'static str]) -> Row {
+    Row { ty, values, wrong, ordered: true }
+}
+
+const fn unordered(ty: &'static str, values: &'static [&'static str], wrong: &'static [&'static str]) -> Row {
+    Row { ty, values, wrong, ordered: false }
+}
+
+const TYPES: &[Row] = &[
+    row("boolean", &["t", "f", " yes ", "off"], &["maybe", "", "2"]),
+    row("smallint", &["0", "-32768", "32767", " 12 "], &["32768", "x", "", "1.5"]),
+    row("integer", &["0", "-2147483648", "2147483647"], &["2147483648", "x", "1 2"]),
+    row("bigint", &["0", "-9223372036854775808", "9223372036854775807"], &["9223372036854775808", "x"]),
+    row(
+        "real",
+        &["0", "-0", "1.5", "3.4028235e38", "1e-45", "NaN", "Infinity", "-Infinity", "0.1"],
+        &["1e39", "x", ""],
+    ),
+    row(
+        "double precision",
+        &[
+            "0",
+            "-0",
+            "0.1",
+            "1.7976931348623157e308",
+            "5e-324",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "1e15",
+            "123456789.123",
+        ],
+        &["1e309", "x", ""],
+    ),
+    row("numeric(10,3)", &["0", "1.5", "-9999999.999", "9999999.999", "0.0005"], &["99999999", "x", ""]),
+    row("numeric(38,0)", &["99999999999999999999999999999999999999", "-1"], &["x"]),
+    row("text", &["a", "", "ä€😀", "it's", "tab\there", "line\nbreak", "back\\slash", "\\N", "NULL"], &[]),
+    row("varchar(5)", &["a", "", "äöüß€", "abc  "], &["abcdefg"]),
+    row("char(4)", &["a", "", "äöü", "abcd"], &["abcdefg"]),
+    row("bytea", &["\\x00ff10", "\\x", "abc", "\\001\\\\"], &["\\xf", "\\xzz"]),
+    row(
+        "date",
+        &["2024-02-29", "0001-01-01", "4713-01-01 BC", "5874897-12-31", "infinity", "-infinity", "epoch"],
+        &["2024-02-30", "x", "", "5874898-01-01"],
+    ),
+    row("time", &["00:00:00", "24:00:00", "12:34:56.789012", "04:05 PM"], &["25:00", "x", ""]),
+    row(
+        "timetz",
+        &["00:00:00+00", "24:00:00+00", "12:34:56.789012-03:30", "10:00+01", "09:00+00", "12:00:00+15:59:59"],
+        &["25:00+00", "x", "", "12:00+16"],
+    ),
+    row(
+        "timestamp",
+        &[
+            "2024-02-29 12:34:56.789012",
+            "0001-01-01 00:00:00",
+            "4713-01-01 00:00:00 BC",
+            "infinity",
+            "-infinity",
+            "epoch",
+        ],
+        &["2024-02-30", "x", ""],
+    ),
+    row(
+        "timestamptz",
+        &["2024-02-29 12:34:56.789012+05:30", "0001-01-01 00:00:00+00", "infinity", "-infinity", "2024-07-01 12:00-07"],
+        &["2024-02-30", "x", "2024-01-01 12:00+99"],
+    ),
+    row(
+        "interval",
+        &["1 year 2 mons 3 days 04:05:06.789", "00:00:00", "-1 year", "P1Y2M3DT4H5M6S"],
+        &["x", "", "1 foo"],
+    ),
+    row(
+        "uuid",
+        &[
+            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+            "{A0EEBC999C0B4EF8BB6D6BB9BD380A12}",
+            "00000000-0000-0000-0000-000000000000",
+        ],
+        &["x", "", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1"],
+    ),
+    unordered("json", &["{\"b\": 1,  \"a\": [1, null]}", "1", "\"x\"", "null"], &["{", "", "x"]),
+    unordered("jsonb", &["{\"b\": 1,  \"a\": [1, null], \"b\": 2}", "1", "\"x\"", "null", "[1.50]"], &["{", "", "x"]),
+    row(
+        "inet",
+        &[
+            "192.168.1.5",
+            "10.0.0.0/8",
+            "10.0.0.1/8",
+            "0.0.0.0/0",
+            "255.255.255.255",
+            "::1",
+            "2001:db8::/32",
+            "::ffff:1.2.3.4",
+        ],
+        &["1.2.3", "1.2.3.256", "1.2.3.4/33", "", "x", ":::"],
+    ),
+    row(
+        "cidr",
+        &["10.0.0.0/8", "192.168.1", "10", "::/0", "2001:db8::/32", "1.2.3.4"],
+        &["10.0.0.1/8", "x", "", "1.2.3.4/33"],
+    ),
+    row(
+        "macaddr",
+        &["08:00:2b:01:02:03", "0800.2b01.0204", "ff-ff-ff-ff-ff-ff", "000000000000"],
+        &["x", "", "08:00:2b:01:02"],
+    ),
+    row("macaddr8", &["08:00:2b:01:02:03:04:05", "08002b:010203", "0000000000000000"], &["x", "", "08:00:2b"]),
+    row(
+        "money",
+        &["0", "$1,234.56", "-5", "(1)", "92233720368547758.07", "-92233720368547758.08", "0.005"],
+        &["x", "92233720368547758.08", "1.2.3"],
+    ),
+    row(
+        "int4range",
+        &["[1,5)", "(1,5]", "empty", "(,)", "[3,]", "[-2147483648,2147483646]"],
+        &["x", "[5,1]", "[1,5", "[1,2147483647]"],
+    ),
+    row("int8range", &["[1,5)", "empty", "(,9223372036854775807)", "[1,1]"], &["x", "[5,1]"]),
+    row("numrange", &["[1.5,2.50]", "empty", "(,)", "(1,2)", "[1e3,)"], &["x", "[5,1]", "[a,b]"]),
+    row(
+        "daterange",
+        &["[2024-01-01,2024-01-31]", "empty", "(,infinity)", "(2024-01-01,)"],
+        &["x", "[2024-01-02,2024-01-01]"],
+    ),
+    row(
+        "tsrange",
+        &["[2024-01-01 10:00,2024-01-02)", "empty", "(,)", "[\"2024-01-01 00:00:00.5\",)"],
+        &["x", "[2024-01-02,2024-01-01]"],
+    ),
+    row("tstzrange", &["[2024-01-01 10:00+02,2024-01-02 00:00+00)", "empty", "(,)"], &["x", "[2024-01-02,2024-01-01]"]),
+    row("int4multirange", &["{[1,5),[7,9)}", "{}", "{(,3]}", "{[1,3),[2,4)}"], &["x", "{[5,1]}", "{[1,5)"]),
+    row("nummultirange", &["{[1.5,2.50],[7,9)}", "{}"], &["x"]),
+];
+
+struct Both {
+    theirs: WireClient,
+    ours: WireClient,
+    checks: usize,
+    different: String,
+}
+
+fn said(answer: &Answer) -> String {
+    match &answer.error {
+        // Which parameter it was is said by Postgres alone, and so is whether all of a value is missing.
+        Some(error) => {
+            let message = error[&'M'].replace(" in bind parameter 1", "");
+            format!("{} {}", error[&'C'], message.replace("no data left", "insufficient data left"))
+        }
+        // The pieces that it comes in mean nothing.
+        None if !answer.copied.is_empty() => format!("{:?} {:?}", answer.tag, answer.copied),
+        None => {
+            let oids: Vec<u32> = answer.columns.iter().flatten().map(|c| c.oid).collect();
+            format!("{:?} {oids:?} {:?}", answer.tag, answer.rows)
+        }
+    }
+}
+
+impl Both {
+    fn compare(&mut self, what: &str, theirs: &str, ours: &str) {
+        self.checks += 1;
+        if theirs != ours && !ACCEPTED.iter().any(|(part, _)| what.contains(part)) {
+            let _ = writeln!(self.different, "{what}\n  theirs: {theirs}\n  ours:   {ours}");
+        }
+    }
+
+    fn query(&mut self, sql: &str) -> Answer {
+        let (theirs, ours) = (self.theirs.query(sql).remove(0), self.ours.query(sql).remove(0));
+        self.compare(sql, &said(&theirs), &said(&ours));
+        theirs
+    }
+
+    fn extended(&mut self, sql: &str, types: &[u32], value: &Value) {
+        let values = std::slice::from_ref(value);
+        let theirs = self.theirs.try_extended(sql, types, values).unwrap();
+        let ours = self.ours.try_extended(sql, types, values).unwrap();
+        self.compare(&format!("{sql} {value:?}"), &said(&theirs), &said(&ours));
+    }
+
+    fn copy_in(&mut self, sql: &str, bytes: &[u8]) {
+        let answer = |client: &mut WireClient| {
+            let answers = client.copy_in(sql, &mut std::iter::once(bytes.to_vec()), CopyEnd::Done).unwrap();
+            said(&answers[0])
+        };
+        let (theirs, ours) = (answer(&mut self.theirs), answer(&mut self.ours));
+        self.compare(&format!("{sql} {:?}", String::from_utf8_lossy(bytes)), &theirs, &ours);
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The bytes of the one field of the one row of a binary COPY.
+fn field(copied: &[u8]) -> Vec<u8> {
+    const HEADER: usize = 11 + 4 + 4 + 2;
+    let length = u32::from_be_bytes(copied[HEADER..HEADER + 4].try_into().unwrap()) as usize;
+    copied[HEADER + 4..HEADER + 4 + length].to_vec()
+}
+
+fn constants(both: &mut Both, row: &Row) {
+    let ty = row.ty;
+    both.query(&format!("SELECT NULL::{ty} AS v, NULL::{ty}[] AS l"));
+    for value in row.values {
+        let literal = quoted(value);
+        let oid = both.query(&format!("SELECT {literal}::{ty} AS v")).columns.unwrap()[0].oid;
+        both.query(&format!("SELECT {literal}::{ty}::text AS v, ARRAY[{literal}::{ty}, NULL] AS l"));
+        both.extended(&format!("SELECT $1::{ty} AS v"), &[], &Value::Text((*value).to_owned()));
+        let bytes = both.query(&format!("COPY (SELECT {literal}::{ty}) TO STDOUT (FORMAT binary)")).copied;
+        let bytes = field(&bytes);
+        both.extended(&format!("SELECT $1::{ty} AS v"), &[oid], &Value::Binary(bytes.clone()));
+        // A text may end anywhere.
+        if !matches!(oid, 25 | 1042 | 1043 | 17 | 114 | 3802) {
+            both.extended("SELECT $1 AS v", &[oid], &Value::Binary(bytes[..bytes.len() - 1].to_vec()));
+            both.extended("SELECT $1 AS v", &[oid], &Value::Binary([&bytes[..], &[0]].concat()));
+        }
+        let list = both.query(&format!("COPY (SELECT ARRAY[{literal}::{ty}, NULL]) TO STDOUT (FORMAT binary)")).copied;
+        let list_oid = both.query(&format!("SELECT NULL::{ty}[] AS l")).columns.unwrap()[0].oid;
+        both.extended(&format!("SELECT $1::{ty}[] AS l"), &[list_oid], &Value::Binary(field(&list)));
+    }
+    both.extended(&format!("SELECT $1::{ty} AS v"), &[], &Value::Null);
+    for wrong in row.wrong {
+        both.query(&format!("SELECT {}::{ty} AS v", quoted(wrong)));
+        both.extended(&format!("SELECT $1::{ty} AS v"), &[], &Value::Text((*wrong).to_owned()));
+    }
+}
+
+fn stored(both: &mut Both, row: &Row, number: usize) {
+    let ty = row.ty;
+    let first = quoted(row.values[0]);
+    both.query(&format!("CREATE TABLE t{number} (id int, v {ty} DEFAULT {first}, l {ty}[])"));
+    both.query(&format!("CREATE TABLE u{number} (id int, v {ty}, l {ty}[])"));
+    both.query(&format!("INSERT INTO t{number} (id) VALUES (0)"));
+    for (id, value) in row.values.iter().enumerate() {
+        let literal = quoted(value);
+        both.query(&format!("INSERT INTO t{number} VALUES ({}, {literal}, ARRAY[{literal}, NULL]::{ty}[])", id + 1));
+        let sql = format!("INSERT INTO t{number} VALUES ({}, $1, NULL)", id + 101);
+        both.extended(&sql, &[], &Value::Text((*value).to_owned()));
+        both.query(&format!(
+            "INSERT INTO t{number} SELECT {}, {literal}::{ty}, ARRAY[NULL, {literal}::{ty}]",
+            id + 201
+        ));
+    }
+    both.query(&format!("INSERT INTO t{number} VALUES (-1, NULL, '{{}}')"));
+    for wrong in row.wrong {
+        both.query(&format!("INSERT INTO t{number} VALUES (-2, {}, NULL)", quoted(wrong)));
+        both.copy_in(&format!("COPY t{number} (v) FROM STDIN (FORMAT csv)"), format!("\"{wrong}\"\n").as_bytes());
+    }
+    both.query(&format!("SELECT * FROM t{number} ORDER BY id"));
+    for format in ["text", "csv", "binary"] {
+        let out = both.query(&format!("COPY (SELECT * FROM t{number} ORDER BY id) TO STDOUT (FORMAT {format})")).copied;
+        both.copy_in(&format!("COPY u{number} FROM STDIN (FORMAT {format})"), &out);
+    }
+    both.query(&format!("SELECT * FROM u{number} ORDER BY id, v::text NULLS FIRST"));
+    both.query(&format!("SELECT count(v) AS n, count(l) AS m FROM u{number} WHERE v IS NOT NULL"));
+    if !row.ordered {
+        return;
+    }
+    both.query(&format!("SELECT id, v FROM t{number} ORDER BY v, id"));
+    both.query(&format!("SELECT v, count(*) FROM t{number} GROUP BY v ORDER BY v DESC"));
+    for value in row.values {
+        let literal = quoted(value);
+        for op in ["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM"] {
+            both.query(&format!("SELECT count(*) FROM t{number} WHERE v {op} {literal}"));
+        }
+        both.extended(&format!("SELECT count(*) FROM t{number} WHERE v < $1"), &[], &Value::Text((*value).to_owned()));
+        both.query(&format!("SELECT count(*) FROM t{number} WHERE v IN ({literal}, {first})"));
+        both.query(&format!("SELECT count(*) FROM t{number} WHERE v BETWEEN {first} AND {literal}"));
+        both.query(&format!("SELECT count(*) FROM t{number} WHERE v = ANY (l)"));
+    }
+}
+
+/// Differences that have a reason: what the statement has in it, and the reason.
+const ACCEPTED: &[(&str, &str)] = &[
+    ("SELECT id, v FROM t4 ORDER BY v, id", "the engine's sort gives 0 back for -0"),
+    ("SELECT id, v FROM t5 ORDER BY v, id", "the engine's sort gives 0 back for -0"),
+    ("SELECT $1::numeric(38,0)[] AS l", "parameters of numeric[] have nine places"),
+];
+
+#[test]
+fn every_type_in_every_way() {
+    let postgres = Postgres::start();
+    let server = Server::start();
+    assert_eq!(
+        WireClient::connect(postgres.port(), "postgres", "tester").query("CREATE DATABASE types")[0].error,
+        None
+    );
+    let theirs = WireClient::connect(postgres.port(), "types", "tester");
+    let ours = server.wire();
+    let mut both = Both { theirs, ours, checks: 0, different: String::new() };
+    both.query("SET timezone = 'UTC'");
+    for (number, row) in TYPES.iter().enumerate() {
+        constants(&mut both, row);
+        stored(&mut both, row, number);
+    }
+    let Both { checks, different, .. } = both;
+    let unexplained: Vec<&str> =
+        different.split_inclusive("\n  ours:").filter(|d| !ACCEPTED.iter().any(|(what, _)| d.contains(what))).collect();
+    println!("types: {checks} checks");
+    assert!(unexplained.is_empty(), "of {checks} checks:\n{different}");
+}
