@@ -8,11 +8,14 @@ use duckmesh_catalog::{FileId, SnapshotId};
 use duckmesh_ingest::LakeOptions;
 use support::world::{PATIENCE, World, append, options, rows, wait};
 
+/// Between two looks: the work that is waited for needs the processor too.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// Looks again and again, until it is so.
 async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     let looking = async {
         while !is_so().await {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     };
     assert!(tokio::time::timeout(PATIENCE, looking).await.is_ok(), "never: {what}");

@@ -27,7 +27,6 @@ SELECT '10'::money = '10.00' AS a, '9'::money < '10' AS b, '$1'::money IN ('1', 
 SELECT greatest('9'::money, '10') AS g, coalesce(NULL, '1'::money) AS c;
 CREATE TABLE prices (id int, p money, l money[]);
 INSERT INTO prices VALUES (1, '$1,000.50', '{1,"$2,000.25",NULL}'), (2, 9.999, NULL), (3, '-3', '{}'), (4, NULL, NULL), (5, 20, NULL);
--- differs: errors of INSERT's values carry no position
 INSERT INTO prices (id, p) VALUES (6, 'x');
 SELECT * FROM prices ORDER BY id;
 SELECT id, p FROM prices ORDER BY p, id;

@@ -46,7 +46,6 @@ SELECT 5::inet;
 SELECT 'a' || inet '1.2.3.4' AS joined, concat(inet '1.2.3.4', '/', cidr '10/8') AS c;
 CREATE TABLE hosts (id int, a inet, n cidr, m macaddr, m8 macaddr8, l inet[]);
 INSERT INTO hosts VALUES (1, '10.0.0.10', '10.0.0.0/8', '08:00:2b:01:02:03', '08:00:2b:01:02:03', '{1.2.3.4,::1}'), (2, '10.0.0.9/24', '10.1/16', '00:00:00:00:00:01', '00:00:00:00:00:00:00:01', NULL), (3, '::1', '::/0', 'ff:ff:ff:ff:ff:ff', 'ff:ff:ff:ff:ff:ff:ff:ff', '{NULL}'), (4, NULL, NULL, NULL, NULL, '{}'), (5, '9.1.1.1', '9.0.0.0/8', '0a:00:00:00:00:00', '0a:00:00:00:00:00:00:00', '{}');
--- differs: errors of INSERT's values carry no position
 INSERT INTO hosts (id, a) VALUES (9, '1.2.3');
 INSERT INTO hosts (id, n) VALUES (9, inet '10.1.2.3/8');
 SELECT * FROM hosts ORDER BY id;

@@ -59,7 +59,6 @@ CREATE TABLE own (o oid, n name, c "char", os oid[], d name DEFAULT 'x');
 INSERT INTO own VALUES (1, 'abc', 'x', '{1,2}'), (4294967295, 'a name that is much longer than the sixty-three bytes that Postgres keeps of it', 'yz', NULL), (NULL, NULL, NULL, NULL);
 INSERT INTO own VALUES (-1);
 INSERT INTO own VALUES (4294967296);
--- differs: errors of values carry no position
 INSERT INTO own VALUES ('x');
 INSERT INTO own (o, n, c) SELECT 7, 'seven'::text, 's';
 SELECT o, n, c, os, d FROM own ORDER BY o, n;

@@ -19,7 +19,6 @@ SELECT '2024-01-01 12:34'::timetz AS here, timestamptz '2024-07-01 10:00+00'::ti
 SET timezone = 'UTC';
 CREATE TABLE shifts (id int, t timetz, l timetz[], u time with time zone DEFAULT '09:00+01');
 INSERT INTO shifts VALUES (1, '10:00+00', '{10:00+01,NULL}'), (2, '11:00+01', NULL), (3, '09:00-02', NULL), (4, NULL, NULL), (5, '23:59:59.999999+14', NULL);
--- differs: errors of INSERT's values carry no position
 INSERT INTO shifts VALUES (6, 'nine', NULL);
 SELECT * FROM shifts ORDER BY id;
 SELECT id, t FROM shifts ORDER BY t;

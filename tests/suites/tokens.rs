@@ -310,5 +310,5 @@ async fn the_notice_can_be_silenced_and_the_token_is_still_there() {
     let reported = wire.parameters.get("duckmesh.last_token").cloned().unwrap_or_default();
     assert_eq!(offset_of(&reported), offset_of(&token) + 1, "ParameterStatus has it, too");
     let error = client.fails("SET duckmesh.last_token = 'x'").await;
-    assert!(error.starts_with("55P02"), "{error}");
+    assert!(error.starts_with("22023"), "{error}");
 }

@@ -85,9 +85,9 @@ fn syntax() {
         ("copy t from stdin where a > 1", "from t[] where <a > 1>@25"),
         (
             "copy t from stdin (format csv) where (a > ';' /* x */ or b) ;",
-            "from t[] format=csv where <(a > ';' /* x */ or b)>@37",
+            "from t[] format=csv where <(a > ';' /* x */ or b)>@38",
         ),
-        ("copy t from stdin csv where a", "from t[] format=csv where <a>@28"),
+        ("copy t from stdin csv where a", "from t[] format=csv where <a>@29"),
         ("copy t from stdin where", "42601: syntax error at end of input @24"),
         ("copy t to stdout where a", "42601: WHERE clause not allowed with COPY TO @18"),
         (
