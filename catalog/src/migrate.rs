@@ -33,13 +33,12 @@ macro_rules! migration {
 /// The registry of lakes.
 pub(crate) const REGISTRY: &[Migration] = &[migration!(1, "0001_registry")];
 /// The tables of one lake.
-pub(crate) const LAKE: &[Migration] =
-    &[
-        migration!(1, "0001_lake"),
-        migration!(2, "0002_sequences"),
-        migration!(3, "0003_types"),
-        migration!(5, "0005_rejected_rows"),
-    ];
+pub(crate) const LAKE: &[Migration] = &[
+    migration!(1, "0001_lake"),
+    migration!(2, "0002_sequences"),
+    migration!(3, "0003_types"),
+    migration!(5, "0005_rejected_rows"),
+];
 
 /// The advisory lock under which one process migrates a Postgres database: "duckmesh" in ASCII.
 const LOCK: i64 = 0x6475_636b_6d65_7368;

@@ -202,13 +202,9 @@ impl ColumnType {
             oid::OID | oid::XID | oid::CID | oid::XID8 => Self::System(SystemType::Number(number)),
             _ if oid::is_named(number) => Self::System(SystemType::Number(number)),
             oid::INET => Self::AsText(TextType::Inet),
-            oid::NAME
-            | oid::CHAR
-            | oid::ACLITEM
-            | oid::JSONPATH
-            | oid::PG_NODE_TREE
-            | oid::ANYARRAY
-            | oid::PG_LSN => Self::System(SystemType::Text(number)),
+            oid::NAME | oid::CHAR | oid::ACLITEM | oid::JSONPATH | oid::PG_NODE_TREE | oid::ANYARRAY | oid::PG_LSN => {
+                Self::System(SystemType::Text(number))
+            }
             oid::INT2VECTOR | oid::OIDVECTOR => Self::Array(Box::new(Self::System(SystemType::Element(number)))),
             _ => Self::Array(Box::new(Self::system(oid::element_of(number)?)?)),
         })

@@ -61,7 +61,7 @@ SELECT id FROM hosts WHERE a <<= '10.0.0.0/8' ORDER BY id;
 SELECT id FROM hosts WHERE a = ANY (ARRAY['::1', '9.1.1.1']::inet[]) ORDER BY id;
 SELECT id FROM hosts WHERE a < ALL (ARRAY['10.0.0.10', '::1']::inet[]) ORDER BY id;
 SELECT a.id, b.id FROM hosts a JOIN hosts b ON a.a <<= b.n ORDER BY 1, 2;
-SELECT id, row_number() OVER (ORDER BY a DESC) AS n FROM hosts ORDER BY id;
+SELECT id, row_number() OVER (ORDER BY a DESC, id) AS n FROM hosts ORDER BY id;
 SELECT DISTINCT ON (family(a)) family(a) AS f, a FROM hosts WHERE a IS NOT NULL ORDER BY family(a), a DESC;
 SELECT network(a) AS net, count(*) AS n FROM hosts GROUP BY 1 ORDER BY 1;
 SELECT array_agg(a ORDER BY a) AS all_of, string_agg(host(a), ',' ORDER BY a) AS hosts FROM hosts;

@@ -52,9 +52,9 @@ impl Catalog {
     async fn publish_once(&self, book: &Book, publication: &Publication) -> Result<Published> {
         let mut tx = book.store.begin_with(Isolation::RepeatableRead).await?;
         match self.write(&mut tx, book, publication).await {
-            Ok(published) => {
+            Ok((published, rest)) => {
                 failpoint::hit("publish-before-commit")?;
-                tx.commit().await?;
+                tx.commit_with(rest).await?;
                 failpoint::hit("publish-after-commit")?;
                 Ok(published)
             }
@@ -65,7 +65,13 @@ impl Catalog {
         }
     }
 
-    async fn write(&self, tx: &mut Transaction, book: &Book, publication: &Publication) -> Result<Published> {
+    /// Moves the watermark; the rest is what to write before the commit.
+    async fn write(
+        &self,
+        tx: &mut Transaction,
+        book: &Book,
+        publication: &Publication,
+    ) -> Result<(Published, Vec<Statement>)> {
         move_watermark(tx, publication).await?;
         let latest = snapshots::info(&tx.query_one(snapshots::LATEST, vec![]).await?)?;
         let ddl_offset = publication.ddl_offset.unwrap_or(latest.ddl_offset);
@@ -83,8 +89,7 @@ impl Catalog {
             }
         }
         statements.push(cover(snapshot, publication.new_watermark, ddl_offset));
-        tx.batch(statements).await?;
-        Ok(Published { snapshot, watermark: publication.new_watermark })
+        Ok((Published { snapshot, watermark: publication.new_watermark }, statements))
     }
 
     /// The new snapshot and the statements that make it; none where there is nothing to show.

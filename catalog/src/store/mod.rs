@@ -231,9 +231,19 @@ impl Transaction {
 
     /// Commits. [`ErrorKind::Unknown`] where the answer was lost.
     pub async fn commit(self) -> Result<()> {
+        self.commit_with(Vec::new()).await
+    }
+
+    /// Writes the last statements and commits. Dropped or failed, it is rolled back.
+    pub async fn commit_with(self, statements: Vec<Statement>) -> Result<()> {
         match self.inner {
-            TransactionInner::Sqlite(tx) => tx.commit().await,
-            TransactionInner::Postgres(tx) => tx.commit().await,
+            TransactionInner::Sqlite(tx) => tx.commit_with(statements).await,
+            TransactionInner::Postgres(mut tx) => {
+                if !statements.is_empty() {
+                    tx.batch(statements).await?;
+                }
+                tx.commit().await
+            }
         }
     }
 

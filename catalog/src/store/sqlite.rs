@@ -64,9 +64,7 @@ impl Sqlite {
     pub(super) async fn begin(&self) -> Result<SqliteTransaction> {
         let guard = Arc::clone(&self.writer).lock_owned().await;
         let queue = guard.as_ref().ok_or_else(closed)?.clone();
-        let tx = SqliteTransaction { queue: queue.clone(), open: true, _guard: guard };
-        run(&queue, |db| db.execute_batch("BEGIN IMMEDIATE").map_err(|e| error("begin", e))).await?;
-        Ok(tx)
+        Ok(SqliteTransaction { queue, open: true, begun: false, _guard: guard })
     }
 
     pub(super) async fn close(&self) {
@@ -84,41 +82,49 @@ impl Sqlite {
     }
 }
 
-/// A transaction on the writer. Dropped without commit, it is rolled back before the next one begins.
+/// A transaction on the writer; it begins with its first statement, which saves a way to the writer's thread and back.
+/// Dropped without commit, it is rolled back before the next one begins.
 #[derive(Debug)]
 pub(super) struct SqliteTransaction {
     queue: Queue,
     open: bool,
+    begun: bool,
     _guard: OwnedMutexGuard<Option<Queue>>,
 }
 
 impl SqliteTransaction {
     pub(super) async fn query(&mut self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>> {
         let sql = render(sql, None);
-        run(&self.queue, move |db| select(db, &sql, &params)).await
-    }
-
-    pub(super) async fn batch(&mut self, statements: Vec<Statement>) -> Result<Vec<u64>> {
+        let begun = std::mem::replace(&mut self.begun, true);
         run(&self.queue, move |db| {
-            statements
-                .iter()
-                .map(|statement| {
-                    let rows = change(db, &render(&statement.sql, None), &statement.params)?;
-                    check_rows(statement, rows)?;
-                    Ok(rows)
-                })
-                .collect()
+            begin(db, begun)?;
+            select(db, &sql, &params)
         })
         .await
     }
 
-    pub(super) async fn script(&mut self, sql: &str) -> Result<()> {
-        let sql = render(sql, None);
-        run(&self.queue, move |db| db.execute_batch(&sql).map_err(|e| error("script", e))).await
+    pub(super) async fn batch(&mut self, statements: Vec<Statement>) -> Result<Vec<u64>> {
+        let begun = std::mem::replace(&mut self.begun, true);
+        run(&self.queue, move |db| write(db, begun, &statements)).await
     }
 
-    pub(super) async fn commit(mut self) -> Result<()> {
-        let result = run(&self.queue, |db| db.execute_batch("COMMIT").map_err(commit_error)).await;
+    pub(super) async fn script(&mut self, sql: &str) -> Result<()> {
+        let sql = render(sql, None);
+        let begun = std::mem::replace(&mut self.begun, true);
+        run(&self.queue, move |db| {
+            begin(db, begun)?;
+            db.execute_batch(&sql).map_err(|e| error("script", e))
+        })
+        .await
+    }
+
+    pub(super) async fn commit_with(mut self, statements: Vec<Statement>) -> Result<()> {
+        let begun = self.begun;
+        let result = run(&self.queue, move |db| {
+            write(db, begun, &statements)?;
+            db.execute_batch("COMMIT").map_err(commit_error)
+        })
+        .await;
         if result.is_ok() {
             self.open = false;
         }
@@ -142,6 +148,25 @@ impl Drop for SqliteTransaction {
             let _ = self.queue.send(Box::new(end));
         }
     }
+}
+
+/// Begins the transaction unless it has begun. One that an error ended already goes on for nobody.
+fn begin(db: &Connection, begun: bool) -> Result<()> {
+    match (begun, db.is_autocommit()) {
+        (false, _) => db.execute_batch("BEGIN IMMEDIATE").map_err(|e| error("begin", e)),
+        (true, false) => Ok(()),
+        (true, true) => Err(Error::new(ErrorKind::Store, "SQLite has rolled the transaction back")),
+    }
+}
+
+fn write(db: &Connection, begun: bool, statements: &[Statement]) -> Result<Vec<u64>> {
+    begin(db, begun)?;
+    let write = |statement: &Statement| {
+        let rows = change(db, &render(&statement.sql, None), &statement.params)?;
+        check_rows(statement, rows)?;
+        Ok(rows)
+    };
+    statements.iter().map(write).collect()
 }
 
 fn end(db: &mut Connection) {
