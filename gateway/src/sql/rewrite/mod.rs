@@ -12,6 +12,8 @@ mod group_by;
 mod select;
 mod set;
 
+mod aggregate;
+mod arithmetic;
 mod call;
 mod cast;
 mod datetime;
@@ -20,6 +22,7 @@ mod held;
 mod hypothetical;
 mod json;
 mod literal;
+mod membership;
 mod number;
 mod operator;
 mod params;
@@ -27,6 +30,7 @@ mod rows;
 mod session_call;
 mod special;
 mod system_call;
+mod table_function;
 mod text;
 mod user_type;
 

@@ -4,11 +4,10 @@ use duckmesh_catalog::{
     ColumnType,
     types::{TextType, oid},
 };
-use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr, UnaryOperator};
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 use super::{
     Ex, Kind, NUMERIC, Rewriter,
-    held::any_keyed,
     number::{LONG, any_long, is_long},
     rows::row_items,
     signature::shown,
@@ -33,7 +32,7 @@ pub(super) fn is_text(ty: &ColumnType) -> bool {
         || matches!(ty, ColumnType::System(system) if system.base() == ColumnType::Text)
 }
 
-fn is_time_point(ty: &ColumnType) -> bool {
+pub(super) fn is_time_point(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz)
 }
 
@@ -113,7 +112,7 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
 }
 
 /// The type of what is compared with it: `varchar` has no operators of its own.
-fn compared(ty: &ColumnType) -> ColumnType {
+pub(super) fn compared(ty: &ColumnType) -> ColumnType {
     match ty {
         ColumnType::Varchar(_) => ColumnType::Text,
         // `cidr` has no operators of its own either.
@@ -179,7 +178,7 @@ impl Rewriter<'_> {
     }
 
     /// Beside something of unknown type: only a parameter must be given one.
-    fn settle_parameter(&mut self, ex: Ex) -> PgResult<Ex> {
+    pub fn settle_parameter(&mut self, ex: Ex) -> PgResult<Ex> {
         match ex.kind {
             Kind::Param(_) => self.settle(ex, &ColumnType::Text),
             _ => Ok(ex),
@@ -216,7 +215,7 @@ impl Rewriter<'_> {
     }
 
     /// Rows that are values already: `t = u`, `ROW(1, 2) < (1, 3)`.
-    fn compare_fields(&mut self, l: &[Field], op: &str, r: &[Field], at: Option<u32>) -> PgResult<Ex> {
+    pub fn compare_fields(&mut self, l: &[Field], op: &str, r: &[Field], at: Option<u32>) -> PgResult<Ex> {
         if l.len() != r.len() {
             let message = "cannot compare record types with different numbers of columns";
             return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
@@ -342,7 +341,7 @@ impl Rewriter<'_> {
     }
 
     /// `OPERATOR(pg_catalog.~)`.
-    fn named_operator(&mut self, left: &Expr, path: &[String], right: &Expr) -> PgResult<Ex> {
+    pub fn named_operator(&mut self, left: &Expr, path: &[String], right: &Expr) -> PgResult<Ex> {
         let name = match path {
             [name] => name,
             [schema, name] if schema == "pg_catalog" => name,
@@ -373,238 +372,7 @@ impl Rewriter<'_> {
         self.binary(left, &op, right)
     }
 
-    /// An unknown beside arithmetic takes the other side's type.
-    fn arithmetic(&mut self, l: Ex, r: Ex, op: &str, at: Option<u32>) -> PgResult<(Ex, Ex)> {
-        if l.is_unknown() && r.is_unknown() {
-            if l.kind == Kind::Null || r.kind == Kind::Null {
-                return Ok((self.settle_parameter(l)?, self.settle_parameter(r)?));
-            }
-            return Err(PgError::new(
-                SqlState::AMBIGUOUS_FUNCTION,
-                format!("operator is not unique: unknown {op} unknown"),
-            )
-            .hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
-            .or_position(at));
-        }
-        if l.is_unknown() {
-            let ty = self.partner(r.ty.as_ref(), op);
-            return Ok((self.settle(l, &ty)?, r));
-        }
-        if r.is_unknown() {
-            let ty = self.partner(l.ty.as_ref(), op);
-            let r = self.settle(r, &ty)?;
-            return Ok((l, r));
-        }
-        Ok((l, r))
-    }
-
-    fn partner(&self, other: Option<&ColumnType>, op: &str) -> ColumnType {
-        match other {
-            Some(ColumnType::Date) if op == "-" => ColumnType::Date,
-            Some(ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz) if op == "+" => {
-                ColumnType::Interval
-            }
-            Some(ColumnType::Interval) if matches!(op, "*" | "/") => ColumnType::Float8,
-            Some(ty) => ty.clone(),
-            None => ColumnType::Int4,
-        }
-    }
-
-    /// Result of `+ - * / %` over two numbers; none where it is not known.
-    fn number_type(&self, l: &Ex, r: &Ex, op: &str, at: Option<u32>) -> PgResult<Option<ColumnType>> {
-        let (Some(a), Some(b)) = (&l.ty, &r.ty) else {
-            return Ok(None);
-        };
-        if !is_number(a) || !is_number(b) {
-            return Err(self.undefined_operator(op, Some(a), Some(b), at));
-        }
-        Ok(match (a, b) {
-            (ColumnType::Float4, ColumnType::Float4) => Some(ColumnType::Float4),
-            (ColumnType::Float4, _) | (_, ColumnType::Float4) => Some(ColumnType::Float8),
-            _ => common(a, b),
-        })
-    }
-
-    /// A small literal beside int2 is int4 in Postgres; the engine would make it int2.
-    fn widened(&self, ex: &Ex, ty: Option<&ColumnType>) -> String {
-        match (&ex.ty, ty) {
-            (Some(ColumnType::Int2), Some(t @ (ColumnType::Int4 | ColumnType::Int8))) => t.cast(&ex.sql),
-            // Mixed with real, Postgres computes in double precision.
-            (Some(ColumnType::Float4), Some(ColumnType::Float8)) => {
-                format!("CAST({} AS DOUBLE)", ex.sql)
-            }
-            (Some(ColumnType::Numeric(..)), Some(ColumnType::Float8)) => {
-                format!("CAST({} AS DOUBLE)", ex.sql)
-            }
-            _ => ex.sql.clone(),
-        }
-    }
-
-    fn plain_arithmetic(&mut self, l: &Ex, op: &str, r: &Ex, ty: Option<ColumnType>) -> PgResult<Ex> {
-        if ty.as_ref().is_some_and(is_long) {
-            let function = match op {
-                "+" => "pg_num_add",
-                "-" => "pg_num_sub",
-                "*" => "pg_num_mul",
-                "/" => "pg_num_div",
-                _ => "pg_num_mod",
-            };
-            return self.long_call(function, vec![l.clone(), r.clone()]);
-        }
-        let sql = format!("({} {op} {})", self.widened(l, ty.as_ref()), self.widened(r, ty.as_ref()));
-        Ok(Ex::plain(sql, ty))
-    }
-
-    fn add(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
-        use ColumnType as T;
-        let (l, r) = self.arithmetic(l, r, "+", at)?;
-        let ty = match (&l.ty, &r.ty) {
-            (Some(T::Date), Some(b)) if is_int(b) => {
-                return Ok(Ex::of(format!("({} + CAST({} AS INTEGER))", l.sql, r.sql), T::Date));
-            }
-            (Some(a), Some(T::Date)) if is_int(a) => {
-                return Ok(Ex::of(format!("({} + CAST({} AS INTEGER))", r.sql, l.sql), T::Date));
-            }
-            (Some(T::Date | T::Timestamp), Some(T::Interval)) | (Some(T::Interval), Some(T::Date | T::Timestamp)) => {
-                Some(T::Timestamp)
-            }
-            (Some(T::Timestamptz), Some(T::Interval)) | (Some(T::Interval), Some(T::Timestamptz)) => {
-                Some(T::Timestamptz)
-            }
-            (Some(T::Date), Some(T::Time)) | (Some(T::Time), Some(T::Date)) => Some(T::Timestamp),
-            (Some(T::Time), Some(T::Interval)) | (Some(T::Interval), Some(T::Time)) => Some(T::Time),
-            (Some(T::Interval), Some(T::Interval)) => Some(T::Interval),
-            _ => {
-                let ty = self.number_type(&l, &r, "+", at)?;
-                return self.plain_arithmetic(&l, "+", &r, ty);
-            }
-        };
-        Ok(Ex::plain(format!("({} + {})", l.sql, r.sql), ty))
-    }
-
-    fn subtract(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
-        use ColumnType as T;
-        if l.ty == Some(T::Jsonb) && !l.is_unknown() {
-            if !self.has_functions() {
-                return self.refuse("removing keys from jsonb", at);
-            }
-            return self.json_minus(&l, r, at);
-        }
-        let (l, r) = self.arithmetic(l, r, "-", at)?;
-        let ty = match (&l.ty, &r.ty) {
-            (Some(T::Date), Some(T::Date)) => {
-                return Ok(Ex::of(format!("CAST(({} - {}) AS INTEGER)", l.sql, r.sql), T::Int4));
-            }
-            (Some(T::Date), Some(b)) if is_int(b) => {
-                return Ok(Ex::of(format!("({} - CAST({} AS INTEGER))", l.sql, r.sql), T::Date));
-            }
-            (Some(T::Date | T::Timestamp), Some(T::Interval)) => Some(T::Timestamp),
-            (Some(T::Timestamptz), Some(T::Interval)) => Some(T::Timestamptz),
-            (Some(T::Time), Some(T::Interval)) => Some(T::Time),
-            (Some(T::Interval), Some(T::Interval)) => Some(T::Interval),
-            (Some(T::Time), Some(T::Time)) => {
-                let sql = format!("to_microseconds(epoch_us({}) - epoch_us({}))", l.sql, r.sql);
-                return Ok(Ex::of(sql, T::Interval));
-            }
-            (Some(a), Some(b)) if is_time_point(a) && is_time_point(b) => {
-                let wide = common(a, b).unwrap_or(T::Timestamp);
-                let cast = |e: &Ex| match e.ty == Some(wide.clone()) {
-                    true => e.sql.clone(),
-                    false => wide.cast(&e.sql),
-                };
-                return Ok(Ex::of(format!("({} - {})", cast(&l), cast(&r)), T::Interval));
-            }
-            _ => {
-                let ty = self.number_type(&l, &r, "-", at)?;
-                return self.plain_arithmetic(&l, "-", &r, ty);
-            }
-        };
-        Ok(Ex::plain(format!("({} - {})", l.sql, r.sql), ty))
-    }
-
-    fn multiply(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
-        use ColumnType as T;
-        let (l, r) = self.arithmetic(l, r, "*", at)?;
-        match (&l.ty, &r.ty) {
-            (Some(T::Interval), Some(b)) if is_number(b) => Ok(self.scaled_interval(&l, &r, "*")),
-            (Some(a), Some(T::Interval)) if is_number(a) => Ok(self.scaled_interval(&r, &l, "*")),
-            _ => {
-                let ty = self.number_type(&l, &r, "*", at)?;
-                self.plain_arithmetic(&l, "*", &r, ty)
-            }
-        }
-    }
-
-    /// `/` and `%`: Postgres refuses zero, the engine gives NULL or infinity.
-    fn divide(&mut self, l: Ex, r: Ex, op: &str, at: Option<u32>) -> PgResult<Ex> {
-        use ColumnType as T;
-        let (l, r) = self.arithmetic(l, r, op, at)?;
-        if l.ty == Some(T::Interval) && op == "/" && r.ty.as_ref().is_none_or(is_number) {
-            return Ok(self.scaled_interval(&l, &r, "/"));
-        }
-        let ty = self.number_type(&l, &r, op, at)?;
-        let exact = matches!(ty, Some(T::Numeric(..))) && self.has_functions();
-        if exact && (op == "/" || ty.as_ref().is_some_and(is_long)) {
-            return self.plain_arithmetic(&l, op, &r, Some(LONG));
-        }
-        let r =
-            if ty == Some(T::Float8) && r.ty.as_ref().is_some_and(is_long) { self.cast(r, &T::Float8, at)? } else { r };
-        let guarded = self.not_zero(&r);
-        // Quotients of numerics are doubles in the engine.
-        let known = ty.clone().filter(|t| op == "%" || !matches!(t, T::Numeric(..)));
-        let divisor = Ex { sql: guarded, ..r.clone() };
-        let mut ex = self.plain_arithmetic(&l, op, &divisor, known)?;
-        if ty.as_ref().is_some_and(|t| matches!(t, T::Numeric(..))) && op == "/" {
-            ex.ty = None;
-        }
-        Ok(ex)
-    }
-
-    /// A divisor that raises Postgres' error where it is zero.
-    pub fn not_zero(&self, r: &Ex) -> String {
-        match &r.kind {
-            Kind::Number(n) if n.parse::<f64>().is_ok_and(|v| v != 0.0) => r.sql.clone(),
-            _ => format!("(CASE WHEN {r} = 0 THEN error('SQLSTATE 22012: division by zero') ELSE {r} END)", r = r.sql),
-        }
-    }
-
-    /// An interval times or over a number.
-    fn scaled_interval(&self, interval: &Ex, number: &Ex, op: &str) -> Ex {
-        if !self.has_functions() {
-            return Ex::of(format!("({} {op} {})", interval.sql, number.sql), ColumnType::Interval);
-        }
-        let function = if op == "*" { "pg_interval_times" } else { "pg_interval_over" };
-        Ex::of(
-            format!(
-                "CAST({function}(pg_interval_parts({}), CAST({} AS VARCHAR)) AS INTERVAL)",
-                interval.sql, number.sql
-            ),
-            ColumnType::Interval,
-        )
-    }
-
-    fn as_number(&mut self, ex: Ex) -> PgResult<Ex> {
-        self.settle_unknown(ex, &ColumnType::Float8)
-    }
-
-    fn bits(&mut self, l: Ex, r: Ex, op: &str, at: Option<u32>) -> PgResult<Ex> {
-        let (l, r) = self.arithmetic(l, r, op, at)?;
-        let ty = match (&l.ty, &r.ty) {
-            (Some(a), Some(b)) if is_int(a) && is_int(b) => match op {
-                "<<" | ">>" => Some(a.clone()),
-                _ => common(a, b),
-            },
-            (Some(a), Some(b)) => return Err(self.undefined_operator(op, Some(a), Some(b), at)),
-            _ => None,
-        };
-        let sql = match op {
-            "#" => format!("xor({}, {})", l.sql, r.sql),
-            _ => format!("({} {op} {})", l.sql, r.sql),
-        };
-        Ok(Ex::plain(sql, ty))
-    }
-
-    fn concat(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
+    pub fn concat(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
         use ColumnType as T;
         if let (Some(T::Array(a)), Some(T::Array(b))) = (&l.ty, &r.ty) {
             let ty = common(a, b).map(|t| T::Array(Box::new(t)));
@@ -652,7 +420,7 @@ impl Rewriter<'_> {
         Ok(Ex::of(format!("({} || {})", l.sql, r.sql), T::Text))
     }
 
-    fn contains(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
+    pub fn contains(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
         let (l, r) = self.meet(l, r, "@>")?;
         let sql = match &l.ty {
             Some(ColumnType::Array(_)) => format!("list_has_all({}, {})", l.sql, r.sql),
@@ -696,7 +464,7 @@ impl Rewriter<'_> {
     }
 
     /// `j #> '{a,0}'`.
-    fn json_path(&mut self, l: Ex, r: Ex, text: bool, at: Option<u32>) -> PgResult<Ex> {
+    pub fn json_path(&mut self, l: Ex, r: Ex, text: bool, at: Option<u32>) -> PgResult<Ex> {
         let l = self.settle(l, &ColumnType::Json)?;
         if self.has_functions() {
             let function = if text { "pg_json_path_text" } else { "pg_json_path" };
@@ -721,236 +489,6 @@ impl Rewriter<'_> {
         let function = if text { "json_extract_string" } else { "json_extract" };
         let ty = if text { ColumnType::Text } else { l.ty.clone().unwrap_or(ColumnType::Json) };
         Ok(Ex::of(format!("{function}({}, {})", l.sql, quote::literal(&json)?), ty))
-    }
-
-    pub fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> PgResult<Ex> {
-        let not = if negated { "NOT " } else { "" };
-        if let Some(left) = row_items(expr) {
-            let mut parts = Vec::new();
-            for item in list {
-                let Some(right) = row_items(item) else {
-                    return self.refuse("this form of IN", self.at_expr(expr));
-                };
-                parts.push(self.compare_rows(&left, "=", &right)?.sql);
-            }
-            return Ok(Ex::of(format!("({not}({}))", parts.join(" OR ")), ColumnType::Bool));
-        }
-        let left = self.expr(expr)?;
-        let mut items = Vec::with_capacity(list.len());
-        for item in list {
-            items.push(self.expr(item)?);
-        }
-        let left = if left.is_unknown() {
-            let ty = items.iter().find(|i| !i.is_unknown()).and_then(|i| i.ty.clone());
-            self.settle(left, &ty.unwrap_or(ColumnType::Text))?
-        } else {
-            left
-        };
-        let long = any_keyed(items.iter().map(|i| &i.ty).chain([&left.ty]));
-        let mut texts = Vec::with_capacity(items.len());
-        for mut item in items {
-            // A list is of the left side's own type.
-            if let Some(ty @ ColumnType::AsText(_)) = left.ty.clone().filter(|_| item.is_unknown()) {
-                item = self.settle(item, &ty)?;
-            }
-            if long {
-                let (l, r) = self.meet(left.clone(), item, "=")?;
-                texts.push(format!("{} = {}", l.sql, r.sql));
-                continue;
-            }
-            let (_, item) = self.meet(left.clone(), item, "=")?;
-            texts.push(item.sql);
-        }
-        if long {
-            return Ok(Ex::of(format!("({not}({}))", texts.join(" OR ")), ColumnType::Bool));
-        }
-        Ok(Ex::of(format!("({} {not}IN ({}))", left.sql, texts.join(", ")), ColumnType::Bool))
-    }
-
-    pub fn in_subquery(&mut self, expr: &Expr, query: &Query, negated: bool) -> PgResult<Ex> {
-        self.bounded("subquery")?;
-        let not = if negated { "NOT " } else { "" };
-        let mut left = match row_items(expr) {
-            Some(items) => {
-                let mut exs = Vec::new();
-                for item in items {
-                    exs.push(self.expr(item)?);
-                }
-                exs
-            }
-            None => vec![self.expr(expr)?],
-        };
-        let hints: Vec<ColumnType> = left.iter().map_while(|l| l.ty.clone()).collect();
-        let rows = self.query(query, (hints.len() == left.len()).then_some(&hints[..]))?;
-        if rows.known && rows.columns.len() != left.len() {
-            let what = if rows.columns.len() > left.len() { "many" } else { "few" };
-            return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("subquery has too {what} columns"))
-                .or_position(self.at_expr(expr)));
-        }
-        for (n, slot) in left.iter_mut().enumerate() {
-            let ty = rows.columns.get(n).filter(|_| rows.known).and_then(|c| c.ty.clone());
-            if slot.is_unknown() {
-                *slot = self.settle(slot.clone(), ty.as_ref().unwrap_or(&ColumnType::Text))?;
-            }
-            if let (Some(a), Some(b)) = (&slot.ty, &ty)
-                && !comparable(a, b)
-            {
-                return Err(self.undefined_operator("=", Some(a), Some(b), slot.position));
-            }
-        }
-        if let ([l], [c], true) = (left.as_slice(), rows.columns.as_slice(), rows.known)
-            && any_keyed([&l.ty, &c.ty])
-        {
-            let (l, r) = self.meet(l.clone(), Ex::plain("\"x\"", c.ty.clone()), "=")?;
-            let sql = format!("({} {not}IN (SELECT {} FROM ({}) AS \"s\"(\"x\")))", l.sql, r.sql, rows.sql);
-            return Ok(Ex::of(sql, ColumnType::Bool));
-        }
-        let texts: Vec<&str> = left.iter().map(|e| e.sql.as_str()).collect();
-        let left = match texts.as_slice() {
-            [one] => (*one).to_owned(),
-            many => format!("({})", many.join(", ")),
-        };
-        Ok(Ex::of(format!("({left} {not}IN ({}))", rows.sql), ColumnType::Bool))
-    }
-
-    pub fn between(&mut self, expr: &Expr, negated: bool, low: &Expr, high: &Expr) -> PgResult<Ex> {
-        let mut ex = self.expr(expr)?;
-        let (mut low, mut high) = (self.expr(low)?, self.expr(high)?);
-        if ex.is_unknown() {
-            let ty = [&low, &high].into_iter().find(|e| !e.is_unknown()).and_then(|e| e.ty.clone());
-            ex = self.settle(ex, &ty.unwrap_or(ColumnType::Text))?;
-        }
-        let not = if negated { "NOT " } else { "" };
-        if any_keyed([&ex.ty, &low.ty, &high.ty]) {
-            let (a, low) = self.meet(ex.clone(), low, ">=")?;
-            let (b, high) = self.meet(ex, high, "<=")?;
-            let sql = format!("({not}({} >= {} AND {} <= {}))", a.sql, low.sql, b.sql, high.sql);
-            return Ok(Ex::of(sql, ColumnType::Bool));
-        }
-        (_, low) = self.meet(ex.clone(), low, ">=")?;
-        (_, high) = self.meet(ex.clone(), high, "<=")?;
-        Ok(Ex::of(format!("({} {not}BETWEEN {} AND {})", ex.sql, low.sql, high.sql), ColumnType::Bool))
-    }
-
-    /// `x = ANY (array)`, `x < ALL (SELECT …)`.
-    pub fn quantified(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr, word: &str) -> PgResult<Ex> {
-        let at = self.at_expr(left);
-        let symbol = match op {
-            BinaryOperator::Eq => "=",
-            BinaryOperator::NotEq => "<>",
-            BinaryOperator::Lt => "<",
-            BinaryOperator::LtEq => "<=",
-            BinaryOperator::Gt => ">",
-            BinaryOperator::GtEq => ">=",
-            BinaryOperator::PGLikeMatch => return self.pattern_quantified(left, "LIKE", right, word),
-            BinaryOperator::PGILikeMatch => return self.pattern_quantified(left, "ILIKE", right, word),
-            _ => return self.refuse("this operator with ANY or ALL", at),
-        };
-        let right = match right {
-            Expr::Nested(inner) => inner.as_ref(),
-            other => other,
-        };
-        if let Expr::Subquery(query) = right {
-            return self.quantified_query(left, symbol, query, word);
-        }
-        let l = self.expr(left)?;
-        let r = self.expr(right)?;
-        let r = match &l.ty {
-            Some(ty) if r.is_unknown() && !l.is_unknown() => {
-                self.settle(r, &ColumnType::Array(Box::new(compared(ty))))?
-            }
-            _ => self.settle_unknown(r, &ColumnType::Array(Box::new(ColumnType::Text)))?,
-        };
-        let r = self.grid_list(&r)?;
-        let element = match &r.ty {
-            Some(ColumnType::Array(element)) => Some((**element).clone()),
-            Some(_) => {
-                return Err(PgError::new(
-                    SqlState::WRONG_OBJECT_TYPE,
-                    "op ANY/ALL (array) requires array on right side",
-                )
-                .or_position(at));
-            }
-            None => None,
-        };
-        let l = match &element {
-            Some(ty) if l.is_unknown() => self.settle(l, ty)?,
-            _ => self.settle_unknown(l, &ColumnType::Text)?,
-        };
-        if let (Some(a), Some(b)) = (&l.ty, &element)
-            && !comparable(a, b)
-        {
-            return Err(self.undefined_operator(symbol, Some(a), Some(b), at));
-        }
-        if any_keyed([&l.ty, &element]) {
-            let (a, b) = self.meet(l, Ex::plain("\"x\"", element), symbol)?;
-            let sql = format!(
-                "({} {symbol} {word} (SELECT {} FROM (SELECT unnest({})) AS \"s\"(\"x\")))",
-                a.sql, b.sql, r.sql
-            );
-            return Ok(Ex::of(sql, ColumnType::Bool));
-        }
-        let sql = match (symbol, word) {
-            // No join may have a subquery in its condition, and no list in the catalog is long.
-            ("=", "ANY") if r.origin.is_some() => format!(
-                "(CASE WHEN list_contains({list}, {value}) THEN TRUE \
-                 WHEN {value} IS NULL OR {list} IS NULL OR list_count({list}) < len({list}) THEN NULL ELSE FALSE END)",
-                list = r.sql,
-                value = l.sql
-            ),
-            _ if r.sql.starts_with(['[', '\'']) || r.sql.starts_with("CAST([") => {
-                format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql)
-            }
-            _ => format!(
-                "(CASE WHEN {list} IS NOT NULL THEN {} {symbol} {word} (SELECT unnest({list})) END)",
-                l.sql,
-                list = r.sql
-            ),
-        };
-        Ok(Ex::of(sql, ColumnType::Bool))
-    }
-
-    /// `x LIKE ANY (array)`.
-    pub fn pattern_quantified(&mut self, left: &Expr, op: &str, right: &Expr, word: &str) -> PgResult<Ex> {
-        let at = self.at_expr(left);
-        let right = match right {
-            Expr::Nested(inner) => inner.as_ref(),
-            other => other,
-        };
-        if matches!(right, Expr::Subquery(_)) {
-            return self.refuse("this operator with ANY or ALL of a query", at);
-        }
-        let l = self.expr(left)?;
-        let l = self.settle(l, &ColumnType::Text)?;
-        let r = self.expr(right)?;
-        let r = self.settle(r, &ColumnType::Array(Box::new(ColumnType::Text)))?;
-        let (fold, empty) = if word == "ANY" { ("bool_or", "FALSE") } else { ("bool_and", "TRUE") };
-        let name = format!("p_{}", self.number());
-        let sql = format!(
-            "(CASE WHEN len({r}) = 0 THEN {empty} ELSE list_aggregate(list_transform({r}, \
-             lambda {name}: {l} {op} {name} ESCAPE '\\'), '{fold}') END)",
-            r = r.sql,
-            l = l.sql,
-        );
-        Ok(Ex::of(sql, ColumnType::Bool))
-    }
-
-    fn quantified_query(&mut self, left: &Expr, symbol: &str, query: &Query, word: &str) -> PgResult<Ex> {
-        self.bounded("subquery")?;
-        if matches!(query.body.as_ref(), SetExpr::Values(v) if v.rows.is_empty()) {
-            return self.refuse("an empty list", self.at_query(query));
-        }
-        let l = self.expr(left)?;
-        let hints: Vec<ColumnType> = l.ty.clone().into_iter().collect();
-        let rows = self.query(query, (!hints.is_empty() && !l.is_unknown()).then_some(&hints[..]))?;
-        let ty = rows.columns.first().and_then(|c| c.ty.clone()).unwrap_or(ColumnType::Text);
-        let l = self.settle(l, &ty)?;
-        if rows.known && any_keyed([&l.ty, &Some(ty.clone())]) {
-            let (a, b) = self.meet(l, Ex::of("\"x\"", ty), symbol)?;
-            let sql = format!("({} {symbol} {word} (SELECT {} FROM ({}) AS \"s\"(\"x\")))", a.sql, b.sql, rows.sql);
-            return Ok(Ex::of(sql, ColumnType::Bool));
-        }
-        Ok(Ex::of(format!("({} {symbol} {word} ({}))", l.sql, rows.sql), ColumnType::Bool))
     }
 }
 

@@ -1,0 +1,282 @@
+//! Calls of aggregates and of windows.
+
+use duckmesh_catalog::ColumnType;
+use sqlparser::ast::{
+    Function, NullTreatment, OrderByExpr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+};
+
+use super::{
+    Ex, Rewriter,
+    call::{Arguments, is_aggregate, wrapped},
+    functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS},
+    signature,
+};
+use crate::{
+    sql::quote,
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+impl Rewriter<'_> {
+    /// An aggregate or window call.
+    pub(super) fn aggregate(
+        &mut self,
+        name: &str,
+        function: &Function,
+        args: &Arguments<'_>,
+        at: Option<u32>,
+    ) -> PgResult<Ex> {
+        let window = WINDOWS.iter().any(|r| r.0 == name);
+        if let Some(place) = self.bounds.filter(|_| window || is_aggregate(name)) {
+            let (state, what) = match function.over {
+                Some(_) => (SqlState::WINDOWING_ERROR, "window"),
+                None if window => (SqlState::WINDOWING_ERROR, "window"),
+                None => (SqlState::GROUPING_ERROR, "aggregate"),
+            };
+            let message = format!("{what} functions are not allowed in {place}s");
+            return Err(PgError::new(state, message).or_position(at));
+        }
+        if window && function.over.is_none() && function.within_group.is_empty() {
+            return Err(PgError::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("window function {name} requires an OVER clause"),
+            )
+            .or_position(at));
+        }
+        if !window && !is_aggregate(name) {
+            let mut values = Vec::new();
+            for value in &args.values {
+                values.push(self.expr(value)?);
+            }
+            return Err(if SCALARS.iter().any(|r| r.0 == name) {
+                let what = if function.over.is_some() { "OVER" } else { "DISTINCT" };
+                PgError::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    format!(
+                        "{what} specified, but {name} is not {} function",
+                        if what == "OVER" { "a window function nor an aggregate" } else { "an aggregate" }
+                    ),
+                )
+                .or_position(at)
+            } else {
+                self.undefined_function(name, &values, at)
+            });
+        }
+        self.aggregated |= !window && function.over.is_none();
+        let mut tail = String::new();
+        let mut order = String::new();
+        if !args.order_by.is_empty() {
+            order = format!(" ORDER BY {}", self.order_list(args.order_by)?);
+        }
+        if let Some(filter) = &function.filter {
+            tail.push_str(&format!(" FILTER (WHERE {})", self.condition(filter, "FILTER")?));
+        }
+        if let Some(over) = &function.over {
+            tail.push_str(&format!(" OVER {}", self.over(over)?));
+        }
+        let nulls = match function.null_treatment {
+            None => "",
+            Some(NullTreatment::IgnoreNulls) => " IGNORE NULLS",
+            Some(NullTreatment::RespectNulls) => " RESPECT NULLS",
+        };
+        if !function.within_group.is_empty() {
+            return self.within_group(name, function, args, &tail, at);
+        }
+        let distinct = if args.distinct { "DISTINCT " } else { "" };
+        if name == "count" {
+            return self.count(args, distinct, &tail, at);
+        }
+        if name == "grouping" {
+            let mut keys = Vec::new();
+            for value in &args.values {
+                keys.push(self.expr(value)?.sql);
+            }
+            return Ok(Ex::of(format!("CAST(grouping({}) AS INTEGER)", keys.join(", ")), ColumnType::Int4));
+        }
+        if args.star {
+            return Err(PgError::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("{name}(*) specified, but {name} is not an aggregate function that takes it"),
+            )
+            .or_position(at));
+        }
+        let mut values = Vec::new();
+        for value in &args.values {
+            values.push(self.expr(value)?);
+        }
+        if !window && let Some(ex) = self.interval_aggregate(name, &values, distinct, &tail) {
+            return Ok(ex.at(at));
+        }
+        // NULL between texts is nothing.
+        if name == "string_agg"
+            && let Some(between) = values.get_mut(1).filter(|v| v.kind == super::Kind::Null)
+        {
+            *between = Ex::of("''", ColumnType::Text);
+        }
+        // Postgres sorts for DISTINCT, and that order is seen.
+        if !distinct.is_empty()
+            && order.is_empty()
+            && matches!(name, "array_agg" | "string_agg")
+            && let Some(first) = values.first().filter(|v| !v.is_unknown())
+        {
+            order = format!(" ORDER BY {} NULLS LAST", first.sql);
+        }
+        if !window && let Some(ex) = self.grid_aggregate(name, &values, distinct, &order, &tail)? {
+            return Ok(ex.at(at));
+        }
+        if !window && let Some(ex) = self.held_aggregate(name, &values, distinct, &tail) {
+            return Ok(ex.at(at));
+        }
+        if !window && let Some(ex) = self.exact_aggregate(name, &values, distinct, &tail) {
+            return Ok(ex.at(at));
+        }
+        if let Some(ex) = self.json_aggregate(name, &values, distinct, &order, &tail)? {
+            return Ok(ex.at(at));
+        }
+        let table = if window { WINDOWS } else { AGGREGATES };
+        let (row, values) = self.choose(table, name, values, at)?;
+        let ty = signature::result(row.1, &values);
+        let texts: Vec<&str> = values.iter().map(|v| v.sql.as_str()).collect();
+        let inner = format!("{distinct}{}", texts.join(", "));
+        // `CAST(sum($1) AS BIGINT)`: DISTINCT, FILTER and OVER belong to the call inside.
+        let template =
+            row.2.strip_prefix("CAST_INT:").map_or_else(|| row.2.to_owned(), |t| format!("CAST({t} AS INTEGER)"));
+        let (before, called, after) = wrapped(&template, name);
+        let inner = if window { format!("{inner}{nulls}") } else { format!("{inner}{order}{nulls}") };
+        Ok(Ex::plain(format!("{before}{called}({inner}){tail}{after}"), ty).at(at))
+    }
+
+    pub(super) fn count(&mut self, args: &Arguments<'_>, distinct: &str, tail: &str, at: Option<u32>) -> PgResult<Ex> {
+        let inner = match args.values.as_slice() {
+            [] if args.star => "*".to_owned(),
+            [value] => {
+                let ex = self.expr(value)?;
+                self.settle_unknown(ex, &ColumnType::Text)?.sql
+            }
+            [] => {
+                return Err(PgError::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    "count(*) must be used to call a parameterless aggregate function",
+                )
+                .or_position(at));
+            }
+            _ => {
+                let mut values = Vec::new();
+                for value in &args.values {
+                    values.push(self.expr(value)?);
+                }
+                return Err(self.undefined_function("count", &values, at));
+            }
+        };
+        Ok(Ex::of(format!("count({distinct}{inner}){tail}"), ColumnType::Int8).at(at))
+    }
+
+    pub(super) fn within_group(
+        &mut self,
+        name: &str,
+        function: &Function,
+        args: &Arguments<'_>,
+        tail: &str,
+        at: Option<u32>,
+    ) -> PgResult<Ex> {
+        if let Some(ex) = self.hypothetical(name, function, args, tail)? {
+            return Ok(ex.at(at));
+        }
+        if !ORDERED_SETS.contains(&name) || function.within_group.len() != 1 {
+            return self.refuse("this ordered-set aggregate", at);
+        }
+        let key = function.within_group.first().map(|o| &o.expr);
+        let key = match key {
+            Some(expr) => self.expr(expr)?,
+            None => return self.refuse("this ordered-set aggregate", at),
+        };
+        if name == "mode" {
+            return Ok(Ex::plain(format!("mode({}){tail}", key.sql), key.ty));
+        }
+        let [fraction] = args.values.as_slice() else {
+            return self.refuse("this ordered-set aggregate", at);
+        };
+        let fraction = self.expr(fraction)?;
+        let fraction = self.settle(fraction, &ColumnType::Float8)?;
+        let descending = function
+            .within_group
+            .first()
+            .is_some_and(|o| matches!(o.options.sort, Some(sqlparser::ast::OrderBySort::Desc)));
+        let direction = if descending { " DESC" } else { "" };
+        let (value, ty) = match (name, key.ty.clone()) {
+            ("percentile_cont", Some(ColumnType::Interval)) => (key.sql, Some(ColumnType::Interval)),
+            ("percentile_cont", _) => (format!("CAST({} AS DOUBLE)", key.sql), Some(ColumnType::Float8)),
+            (_, ty) => (key.sql, ty),
+        };
+        Ok(Ex::plain(format!("{name}({}) WITHIN GROUP (ORDER BY {value}{direction}){tail}", fraction.sql), ty))
+    }
+
+    pub fn order_list(&mut self, order_by: &[OrderByExpr]) -> PgResult<String> {
+        let mut keys = Vec::new();
+        for item in order_by {
+            let at = self.at_expr(&item.expr);
+            let ex = self.expr(&item.expr)?;
+            let ex = self.settle_unknown(ex, &ColumnType::Text)?;
+            let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
+            let key = self.sorted(ex);
+            keys.push(format!("{key}{options}"));
+        }
+        Ok(keys.join(", "))
+    }
+
+    pub fn over(&mut self, over: &WindowType) -> PgResult<String> {
+        match over {
+            WindowType::NamedWindow(name) => Ok(quote::name(&quote::fold(name))),
+            WindowType::WindowSpec(spec) => self.window_spec(spec),
+        }
+    }
+
+    /// `(PARTITION BY … ORDER BY … ROWS …)`.
+    pub fn window_spec(&mut self, spec: &WindowSpec) -> PgResult<String> {
+        let mut parts = Vec::new();
+        if let Some(name) = &spec.window_name {
+            parts.push(quote::name(&quote::fold(name)));
+        }
+        if !spec.partition_by.is_empty() {
+            let mut keys = Vec::new();
+            for expr in &spec.partition_by {
+                keys.push(self.expr(expr)?.sql);
+            }
+            parts.push(format!("PARTITION BY {}", keys.join(", ")));
+        }
+        if !spec.order_by.is_empty() {
+            parts.push(format!("ORDER BY {}", self.order_list(&spec.order_by)?));
+        }
+        if let Some(frame) = &spec.window_frame {
+            parts.push(self.frame(frame)?);
+        }
+        Ok(format!("({})", parts.join(" ")))
+    }
+
+    pub fn frame(&mut self, frame: &WindowFrame) -> PgResult<String> {
+        let units = match frame.units {
+            WindowFrameUnits::Rows => "ROWS",
+            WindowFrameUnits::Range => "RANGE",
+            WindowFrameUnits::Groups => "GROUPS",
+        };
+        let bound = |r: &mut Self, bound: &WindowFrameBound| {
+            let (expr, word) = match bound {
+                WindowFrameBound::CurrentRow => return PgResult::Ok("CURRENT ROW".to_owned()),
+                WindowFrameBound::Preceding(expr) => (expr, "PRECEDING"),
+                WindowFrameBound::Following(expr) => (expr, "FOLLOWING"),
+            };
+            match expr {
+                None => Ok(format!("UNBOUNDED {word}")),
+                Some(expr) => {
+                    let ex = r.expr(expr)?;
+                    let ty = if units == "RANGE" { ColumnType::Interval } else { ColumnType::Int8 };
+                    Ok(format!("{} {word}", r.settle(ex, &ty)?.sql))
+                }
+            }
+        };
+        let start = bound(self, &frame.start_bound)?;
+        Ok(match &frame.end_bound {
+            Some(end) => format!("{units} BETWEEN {start} AND {}", bound(self, end)?),
+            None => format!("{units} {start}"),
+        })
+    }
+}

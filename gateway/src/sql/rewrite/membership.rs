@@ -1,0 +1,244 @@
+//! `IN`, `BETWEEN`, `ANY` and `ALL`.
+
+use duckmesh_catalog::ColumnType;
+use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr};
+
+use super::{
+    Ex, Rewriter,
+    held::any_keyed,
+    operator::{comparable, compared},
+    rows::row_items,
+};
+use crate::wire::error::{PgError, PgResult, SqlState};
+
+impl Rewriter<'_> {
+    pub fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> PgResult<Ex> {
+        let not = if negated { "NOT " } else { "" };
+        if let Some(left) = row_items(expr) {
+            let mut parts = Vec::new();
+            for item in list {
+                let Some(right) = row_items(item) else {
+                    return self.refuse("this form of IN", self.at_expr(expr));
+                };
+                parts.push(self.compare_rows(&left, "=", &right)?.sql);
+            }
+            return Ok(Ex::of(format!("({not}({}))", parts.join(" OR ")), ColumnType::Bool));
+        }
+        let left = self.expr(expr)?;
+        let mut items = Vec::with_capacity(list.len());
+        for item in list {
+            items.push(self.expr(item)?);
+        }
+        let left = if left.is_unknown() {
+            let ty = items.iter().find(|i| !i.is_unknown()).and_then(|i| i.ty.clone());
+            self.settle(left, &ty.unwrap_or(ColumnType::Text))?
+        } else {
+            left
+        };
+        let long = any_keyed(items.iter().map(|i| &i.ty).chain([&left.ty]));
+        let mut texts = Vec::with_capacity(items.len());
+        for mut item in items {
+            // A list is of the left side's own type.
+            if let Some(ty @ ColumnType::AsText(_)) = left.ty.clone().filter(|_| item.is_unknown()) {
+                item = self.settle(item, &ty)?;
+            }
+            if long {
+                let (l, r) = self.meet(left.clone(), item, "=")?;
+                texts.push(format!("{} = {}", l.sql, r.sql));
+                continue;
+            }
+            let (_, item) = self.meet(left.clone(), item, "=")?;
+            texts.push(item.sql);
+        }
+        if long {
+            return Ok(Ex::of(format!("({not}({}))", texts.join(" OR ")), ColumnType::Bool));
+        }
+        Ok(Ex::of(format!("({} {not}IN ({}))", left.sql, texts.join(", ")), ColumnType::Bool))
+    }
+
+    pub fn in_subquery(&mut self, expr: &Expr, query: &Query, negated: bool) -> PgResult<Ex> {
+        self.bounded("subquery")?;
+        let not = if negated { "NOT " } else { "" };
+        let mut left = match row_items(expr) {
+            Some(items) => {
+                let mut exs = Vec::new();
+                for item in items {
+                    exs.push(self.expr(item)?);
+                }
+                exs
+            }
+            None => vec![self.expr(expr)?],
+        };
+        let hints: Vec<ColumnType> = left.iter().map_while(|l| l.ty.clone()).collect();
+        let rows = self.query(query, (hints.len() == left.len()).then_some(&hints[..]))?;
+        if rows.known && rows.columns.len() != left.len() {
+            let what = if rows.columns.len() > left.len() { "many" } else { "few" };
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("subquery has too {what} columns"))
+                .or_position(self.at_expr(expr)));
+        }
+        for (n, slot) in left.iter_mut().enumerate() {
+            let ty = rows.columns.get(n).filter(|_| rows.known).and_then(|c| c.ty.clone());
+            if slot.is_unknown() {
+                *slot = self.settle(slot.clone(), ty.as_ref().unwrap_or(&ColumnType::Text))?;
+            }
+            if let (Some(a), Some(b)) = (&slot.ty, &ty)
+                && !comparable(a, b)
+            {
+                return Err(self.undefined_operator("=", Some(a), Some(b), slot.position));
+            }
+        }
+        if let ([l], [c], true) = (left.as_slice(), rows.columns.as_slice(), rows.known)
+            && any_keyed([&l.ty, &c.ty])
+        {
+            let (l, r) = self.meet(l.clone(), Ex::plain("\"x\"", c.ty.clone()), "=")?;
+            let sql = format!("({} {not}IN (SELECT {} FROM ({}) AS \"s\"(\"x\")))", l.sql, r.sql, rows.sql);
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
+        let texts: Vec<&str> = left.iter().map(|e| e.sql.as_str()).collect();
+        let left = match texts.as_slice() {
+            [one] => (*one).to_owned(),
+            many => format!("({})", many.join(", ")),
+        };
+        Ok(Ex::of(format!("({left} {not}IN ({}))", rows.sql), ColumnType::Bool))
+    }
+
+    pub fn between(&mut self, expr: &Expr, negated: bool, low: &Expr, high: &Expr) -> PgResult<Ex> {
+        let mut ex = self.expr(expr)?;
+        let (mut low, mut high) = (self.expr(low)?, self.expr(high)?);
+        if ex.is_unknown() {
+            let ty = [&low, &high].into_iter().find(|e| !e.is_unknown()).and_then(|e| e.ty.clone());
+            ex = self.settle(ex, &ty.unwrap_or(ColumnType::Text))?;
+        }
+        let not = if negated { "NOT " } else { "" };
+        if any_keyed([&ex.ty, &low.ty, &high.ty]) {
+            let (a, low) = self.meet(ex.clone(), low, ">=")?;
+            let (b, high) = self.meet(ex, high, "<=")?;
+            let sql = format!("({not}({} >= {} AND {} <= {}))", a.sql, low.sql, b.sql, high.sql);
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
+        (_, low) = self.meet(ex.clone(), low, ">=")?;
+        (_, high) = self.meet(ex.clone(), high, "<=")?;
+        Ok(Ex::of(format!("({} {not}BETWEEN {} AND {})", ex.sql, low.sql, high.sql), ColumnType::Bool))
+    }
+
+    /// `x = ANY (array)`, `x < ALL (SELECT …)`.
+    pub fn quantified(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr, word: &str) -> PgResult<Ex> {
+        let at = self.at_expr(left);
+        let symbol = match op {
+            BinaryOperator::Eq => "=",
+            BinaryOperator::NotEq => "<>",
+            BinaryOperator::Lt => "<",
+            BinaryOperator::LtEq => "<=",
+            BinaryOperator::Gt => ">",
+            BinaryOperator::GtEq => ">=",
+            BinaryOperator::PGLikeMatch => return self.pattern_quantified(left, "LIKE", right, word),
+            BinaryOperator::PGILikeMatch => return self.pattern_quantified(left, "ILIKE", right, word),
+            _ => return self.refuse("this operator with ANY or ALL", at),
+        };
+        let right = match right {
+            Expr::Nested(inner) => inner.as_ref(),
+            other => other,
+        };
+        if let Expr::Subquery(query) = right {
+            return self.quantified_query(left, symbol, query, word);
+        }
+        let l = self.expr(left)?;
+        let r = self.expr(right)?;
+        let r = match &l.ty {
+            Some(ty) if r.is_unknown() && !l.is_unknown() => {
+                self.settle(r, &ColumnType::Array(Box::new(compared(ty))))?
+            }
+            _ => self.settle_unknown(r, &ColumnType::Array(Box::new(ColumnType::Text)))?,
+        };
+        let r = self.grid_list(&r)?;
+        let element = match &r.ty {
+            Some(ColumnType::Array(element)) => Some((**element).clone()),
+            Some(_) => {
+                return Err(PgError::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    "op ANY/ALL (array) requires array on right side",
+                )
+                .or_position(at));
+            }
+            None => None,
+        };
+        let l = match &element {
+            Some(ty) if l.is_unknown() => self.settle(l, ty)?,
+            _ => self.settle_unknown(l, &ColumnType::Text)?,
+        };
+        if let (Some(a), Some(b)) = (&l.ty, &element)
+            && !comparable(a, b)
+        {
+            return Err(self.undefined_operator(symbol, Some(a), Some(b), at));
+        }
+        if any_keyed([&l.ty, &element]) {
+            let (a, b) = self.meet(l, Ex::plain("\"x\"", element), symbol)?;
+            let sql = format!(
+                "({} {symbol} {word} (SELECT {} FROM (SELECT unnest({})) AS \"s\"(\"x\")))",
+                a.sql, b.sql, r.sql
+            );
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
+        let sql = match (symbol, word) {
+            // No join may have a subquery in its condition, and no list in the catalog is long.
+            ("=", "ANY") if r.origin.is_some() => format!(
+                "(CASE WHEN list_contains({list}, {value}) THEN TRUE \
+                 WHEN {value} IS NULL OR {list} IS NULL OR list_count({list}) < len({list}) THEN NULL ELSE FALSE END)",
+                list = r.sql,
+                value = l.sql
+            ),
+            _ if r.sql.starts_with(['[', '\'']) || r.sql.starts_with("CAST([") => {
+                format!("({} {symbol} {word} (SELECT unnest({})))", l.sql, r.sql)
+            }
+            _ => format!(
+                "(CASE WHEN {list} IS NOT NULL THEN {} {symbol} {word} (SELECT unnest({list})) END)",
+                l.sql,
+                list = r.sql
+            ),
+        };
+        Ok(Ex::of(sql, ColumnType::Bool))
+    }
+
+    /// `x LIKE ANY (array)`.
+    pub fn pattern_quantified(&mut self, left: &Expr, op: &str, right: &Expr, word: &str) -> PgResult<Ex> {
+        let at = self.at_expr(left);
+        let right = match right {
+            Expr::Nested(inner) => inner.as_ref(),
+            other => other,
+        };
+        if matches!(right, Expr::Subquery(_)) {
+            return self.refuse("this operator with ANY or ALL of a query", at);
+        }
+        let l = self.expr(left)?;
+        let l = self.settle(l, &ColumnType::Text)?;
+        let r = self.expr(right)?;
+        let r = self.settle(r, &ColumnType::Array(Box::new(ColumnType::Text)))?;
+        let (fold, empty) = if word == "ANY" { ("bool_or", "FALSE") } else { ("bool_and", "TRUE") };
+        let name = format!("p_{}", self.number());
+        let sql = format!(
+            "(CASE WHEN len({r}) = 0 THEN {empty} ELSE list_aggregate(list_transform({r}, \
+             lambda {name}: {l} {op} {name} ESCAPE '\\'), '{fold}') END)",
+            r = r.sql,
+            l = l.sql,
+        );
+        Ok(Ex::of(sql, ColumnType::Bool))
+    }
+
+    pub fn quantified_query(&mut self, left: &Expr, symbol: &str, query: &Query, word: &str) -> PgResult<Ex> {
+        self.bounded("subquery")?;
+        if matches!(query.body.as_ref(), SetExpr::Values(v) if v.rows.is_empty()) {
+            return self.refuse("an empty list", self.at_query(query));
+        }
+        let l = self.expr(left)?;
+        let hints: Vec<ColumnType> = l.ty.clone().into_iter().collect();
+        let rows = self.query(query, (!hints.is_empty() && !l.is_unknown()).then_some(&hints[..]))?;
+        let ty = rows.columns.first().and_then(|c| c.ty.clone()).unwrap_or(ColumnType::Text);
+        let l = self.settle(l, &ty)?;
+        if rows.known && any_keyed([&l.ty, &Some(ty.clone())]) {
+            let (a, b) = self.meet(l, Ex::of("\"x\"", ty), symbol)?;
+            let sql = format!("({} {symbol} {word} (SELECT {} FROM ({}) AS \"s\"(\"x\")))", a.sql, b.sql, rows.sql);
+            return Ok(Ex::of(sql, ColumnType::Bool));
+        }
+        Ok(Ex::of(format!("({} {symbol} {word} ({}))", l.sql, rows.sql), ColumnType::Bool))
+    }
+}

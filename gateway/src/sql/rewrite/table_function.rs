@@ -1,0 +1,204 @@
+//! Functions in FROM.
+
+use duckmesh_catalog::ColumnType;
+
+use super::{Ex, Rewriter, call::allowed, functions::SCALARS};
+use crate::{pgcatalog, wire::error::PgResult};
+
+impl Rewriter<'_> {
+    /// A function in FROM: its text and its columns; an empty name takes the alias'.
+    #[allow(clippy::type_complexity)]
+    pub fn table_function(
+        &mut self,
+        name: &str,
+        mut args: Vec<Ex>,
+        at: Option<u32>,
+    ) -> PgResult<(String, Vec<(&'static str, Option<ColumnType>)>)> {
+        use ColumnType as T;
+        allowed(name).map_err(|e| e.or_position(at))?;
+        if let Some(found) = self.system_function(name, &mut args, at)? {
+            return Ok(found);
+        }
+        match name {
+            "generate_series" => {
+                let time = args.iter().take(2).any(|a| matches!(a.ty, Some(T::Date | T::Timestamp | T::Timestamptz)));
+                if let (true, Some(step)) = (time, args.get_mut(2)) {
+                    *step = self.settle(step.clone(), &T::Interval)?;
+                    let (ty, list) = self.series_of_times(&mut args, at)?;
+                    return Ok((format!("(SELECT unnest({list}))"), vec![("", ty)]));
+                }
+                let ty = self.unify(&mut args, "generate_series")?;
+                let texts: Vec<String> = args.iter().map(|a| a.sql.clone()).collect();
+                let (ty, list) = match (&ty, texts.as_slice()) {
+                    (Some(T::Int2 | T::Int4 | T::Int8), [_, _] | [_, _, _]) => {
+                        let wide = if ty == Some(T::Int8) { T::Int8 } else { T::Int4 };
+                        let sql = format!(
+                            "(SELECT CAST(generate_series AS {}) FROM generate_series({}))",
+                            wide.duckdb(),
+                            texts.join(", ")
+                        );
+                        return Ok((sql, vec![("", Some(wide))]));
+                    }
+                    (Some(T::Numeric(..)), [_, _] | [_, _, _]) if self.has_functions() => {
+                        let mut texts = Vec::new();
+                        for arg in args {
+                            texts.push(self.long(arg)?.sql);
+                        }
+                        if texts.len() == 2 {
+                            texts.push("'1'".to_owned());
+                        }
+                        (Some(super::LONG), format!("pg_num_series({})", texts.join(", ")))
+                    }
+                    (_, [_, _, _]) => self.series_of_times(&mut args, at)?,
+                    (None, [_, _]) => (None, format!("generate_series({})", texts.join(", "))),
+                    _ => return Err(self.undefined_function(name, &args, at)),
+                };
+                Ok((format!("(SELECT unnest({list}))"), vec![("", ty)]))
+            }
+            "unnest" => {
+                if args.len() == 1 {
+                    let arg = args.remove(0);
+                    let arg = self.settle_unknown(arg, &T::Array(Box::new(T::Text)))?;
+                    let arg = self.grid_list(&arg)?;
+                    let ty = match arg.ty.clone() {
+                        Some(T::Array(element)) => Some(*element),
+                        Some(_) => return Err(self.undefined_function(name, &[arg], at)),
+                        None => None,
+                    };
+                    return Ok((format!("(SELECT unnest({}))", arg.sql), vec![("", ty)]));
+                }
+                let (mut texts, mut columns) = (Vec::new(), Vec::new());
+                for arg in args {
+                    let arg = self.settle_unknown(arg, &T::Array(Box::new(T::Text)))?;
+                    let arg = self.grid_list(&arg)?;
+                    columns.push(match &arg.ty {
+                        Some(T::Array(element)) => ("", Some((**element).clone())),
+                        Some(_) => return Err(self.undefined_function(name, &[arg], at)),
+                        None => ("", None),
+                    });
+                    texts.push(format!("unnest({})", arg.sql));
+                }
+                if texts.is_empty() {
+                    return Err(self.undefined_function(name, &[], at));
+                }
+                Ok((format!("(SELECT {})", texts.join(", ")), columns))
+            }
+            "regexp_split_to_table" | "regexp_matches" if self.has_functions() => {
+                match self.text_call(name, &mut args, at)? {
+                    Some(ex) => Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)])),
+                    None => Err(self.undefined_function(name, &args, at)),
+                }
+            }
+            "regexp_split_to_table" | "string_to_table" => {
+                let function = if name == "string_to_table" { "string_to_array" } else { "regexp_split_to_array" };
+                let list = self.by_table(SCALARS, function, args, at)?;
+                Ok((format!("(SELECT unnest({}))", list.sql), vec![("", Some(T::Text))]))
+            }
+            "json_array_elements"
+            | "jsonb_array_elements"
+            | "json_array_elements_text"
+            | "jsonb_array_elements_text" => {
+                let Some(arg) = args.pop().filter(|_| args.is_empty()) else {
+                    return Err(self.undefined_function(name, &args, at));
+                };
+                let own = if name.starts_with("jsonb") { T::Jsonb } else { T::Json };
+                let arg = self.settle(arg, &own)?;
+                if self.has_functions() {
+                    let (function, ty) = match name {
+                        n if n.ends_with("text") => ("pg_json_elements_text", T::Text),
+                        n if n.starts_with("jsonb") => ("pg_json_elements", T::Jsonb),
+                        _ => ("pg_json_elements", T::Json),
+                    };
+                    return Ok((format!("(SELECT unnest({function}({})))", arg.sql), vec![("value", Some(ty))]));
+                }
+                let (sql, ty) = if name.ends_with("text") {
+                    (format!("(SELECT unnest(json_extract_string({}, '$[*]')))", arg.sql), T::Text)
+                } else {
+                    let ty = if name.starts_with("jsonb") { T::Jsonb } else { T::Json };
+                    (format!("(SELECT unnest(json_extract({}, '$[*]')))", arg.sql), ty)
+                };
+                Ok((sql, vec![("value", Some(ty))]))
+            }
+            "jsonb_path_query" | "jsonb_path_query_tz" if self.has_functions() => {
+                match self.json_call(name, &mut args)? {
+                    Some(ex) => Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)])),
+                    None => Err(self.undefined_function(name, &args, at)),
+                }
+            }
+            "json_object_keys" | "jsonb_object_keys" => {
+                let Some(arg) = args.pop().filter(|_| args.is_empty()) else {
+                    return Err(self.undefined_function(name, &args, at));
+                };
+                let own = if name.starts_with("jsonb") { T::Jsonb } else { T::Json };
+                let arg = self.settle(arg, &own)?;
+                let function = if self.has_functions() { "pg_json_keys" } else { "json_keys" };
+                Ok((format!("(SELECT unnest({function}({})))", arg.sql), vec![("", Some(T::Text))]))
+            }
+            "json_each" | "jsonb_each" | "json_each_text" | "jsonb_each_text" => {
+                let Some(arg) = args.pop().filter(|_| args.is_empty()) else {
+                    return Err(self.undefined_function(name, &args, at));
+                };
+                let own = if name.starts_with("jsonb") { T::Jsonb } else { T::Json };
+                let arg = self.settle(arg, &own)?;
+                if self.has_functions() {
+                    let (function, ty) = match name {
+                        n if n.ends_with("text") => ("pg_json_values_text", T::Text),
+                        n if n.starts_with("jsonb") => ("pg_json_values", T::Jsonb),
+                        _ => ("pg_json_values", T::Json),
+                    };
+                    let sql = format!(
+                        "(SELECT unnest(pg_json_keys(j)), unnest({function}(j)) FROM (SELECT {} AS j))",
+                        arg.sql
+                    );
+                    return Ok((sql, vec![("key", Some(T::Text)), ("value", Some(ty))]));
+                }
+                let (value, ty) = if name.ends_with("text") {
+                    ("json_extract_string(j, '$.\"' || k || '\"')", T::Text)
+                } else {
+                    ("json_extract(j, '$.\"' || k || '\"')", T::Json)
+                };
+                let sql = format!(
+                    "(SELECT k, {value} FROM (SELECT j, unnest(json_keys(j)) AS k FROM (SELECT {} AS j)))",
+                    arg.sql
+                );
+                Ok((sql, vec![("key", Some(T::Text)), ("value", Some(ty))]))
+            }
+            "range" => {
+                let texts: Vec<String> = args.iter().map(|a| a.sql.clone()).collect();
+                Ok((format!("range({})", texts.join(", ")), vec![("", Some(T::Int8))]))
+            }
+            "pg_partition_ancestors" => Ok(("(SELECT 0 WHERE FALSE)".into(), vec![("relid", Some(T::Int8))])),
+            // A plain function in FROM gives one row.
+            _ if SCALARS.iter().chain(pgcatalog::functions::FUNCTIONS).any(|r| r.0 == name) => {
+                let table = if SCALARS.iter().any(|r| r.0 == name) { SCALARS } else { pgcatalog::functions::FUNCTIONS };
+                let ex = self.by_table(table, name, args, at)?;
+                Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)]))
+            }
+            _ => match self.session_call(name, &[], at)? {
+                Some(ex) if args.is_empty() => Ok((format!("(SELECT {})", ex.sql), vec![("", ex.ty)])),
+                _ => Err(self.undefined_function(name, &args, at)),
+            },
+        }
+    }
+
+    /// `generate_series(timestamp, timestamp, interval)`.
+    pub fn series_of_times(&mut self, args: &mut [Ex], at: Option<u32>) -> PgResult<(Option<ColumnType>, String)> {
+        use ColumnType as T;
+        let _ = at;
+        let ty = match args.first().and_then(|a| a.ty.clone()) {
+            Some(T::Timestamp) => T::Timestamp,
+            Some(T::Date | T::Timestamptz) => T::Timestamptz,
+            other => {
+                let texts: Vec<&str> = args.iter().map(|a| a.sql.as_str()).collect();
+                return Ok((other, format!("generate_series({})", texts.join(", "))));
+            }
+        };
+        let mut texts = Vec::new();
+        for (n, arg) in args.iter().enumerate() {
+            let want = if n == 2 { T::Interval } else { ty.clone() };
+            let ex = self.settle(arg.clone(), &want)?;
+            texts.push(self.cast(ex, &want, arg.position)?.sql);
+        }
+        Ok((Some(ty), format!("generate_series({})", texts.join(", "))))
+    }
+}
