@@ -42,7 +42,7 @@ SELECT a, j FROM r ORDER BY j DESC, a;
 SELECT a FROM r WHERE j < '5' ORDER BY a;
 SELECT a FROM r WHERE j >= '[]' AND j < '{}' ORDER BY a;
 SELECT '1.0'::jsonb < '1.1', '[1]'::jsonb < '[1, 2]', '{"a": 2}'::jsonb > '{"a": 1}', '"a"'::jsonb < '"b"', 'null'::jsonb < 'false', '1.0'::jsonb = '1.00';
-SELECT v, count(*) FROM (VALUES ('1.0'::jsonb), ('1.00'), ('2')) t(v) GROUP BY v ORDER BY v;
+SELECT count(*) FROM (VALUES ('1.0'::jsonb), ('1.00'), ('2')) t(v) GROUP BY v ORDER BY v;
 SELECT count(*) FROM (SELECT DISTINCT v FROM (VALUES ('1.0'::jsonb), ('1.00'), ('2')) t(v)) q;
 SELECT v FROM (VALUES ('[1]'::jsonb), ('"a"'), ('{"b": 1}')) t(v) ORDER BY v LIMIT 2;
 SELECT j FROM r WHERE a < 3 UNION ALL SELECT '"z"' ORDER BY 1;
@@ -53,7 +53,7 @@ SELECT count(*) FROM (SELECT DISTINCT x / y AS q FROM (VALUES (3.0, 2), (3.00, 2
 SELECT DISTINCT x / y AS q FROM (VALUES (3.0, 2), (3.0, 2), (1.0, 4)) t(x, y) ORDER BY q DESC;
 SELECT count(*) FROM (SELECT 3.0 / 2 AS q UNION SELECT 3.000 / 2.00000 UNION SELECT 1.0 / 4) s;
 SELECT x / y AS q FROM (VALUES (3.0, 2), (1.0, 4)) t(x, y) UNION SELECT 9.0 / 2 ORDER BY 1;
-SELECT '1.0'::jsonb UNION SELECT '1.00' UNION SELECT '{"a": 2}' ORDER BY 1 DESC;
+SELECT count(*) FROM (SELECT '1.0'::jsonb UNION SELECT '1.00' UNION SELECT '{"a": 2}') q;
 -- Columns of the catalog's own types.
 CREATE TABLE own (o oid, n name, c "char", os oid[], d name DEFAULT 'x');
 INSERT INTO own VALUES (1, 'abc', 'x', '{1,2}'), (4294967295, 'a name that is much longer than the sixty-three bytes that Postgres keeps of it', 'yz', NULL), (NULL, NULL, NULL, NULL);
