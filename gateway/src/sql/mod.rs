@@ -24,7 +24,6 @@ pub mod view;
 
 pub mod explain;
 
-mod typed_strings;
 pub mod types;
 pub mod user_type;
 

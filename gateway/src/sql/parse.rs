@@ -13,7 +13,7 @@ use sqlparser::{
 use super::{
     position,
     statement::{Statement, Text, Tree},
-    thread, typed_string, typed_strings,
+    thread, typed_string,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -157,10 +157,10 @@ pub fn expression(text: &str) -> PgResult<ast::Expr> {
 
 /// A parser over a text of its own.
 fn parser_of(text: &str) -> PgResult<Parser<'static>> {
-    let mut tokens = Tokenizer::new(&PostgreSqlDialect {}, text)
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text)
         .tokenize_with_location()
         .map_err(|e| syntax_error(text, &ParserError::from(e), None, text.len()))?;
-    typed_strings::as_casts(&mut tokens);
+    let tokens = typed_string::as_casts(tokens, false);
     Ok(Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }
 
@@ -217,11 +217,11 @@ fn one(
     if matches!(first, Some(Keyword::SELECT | Keyword::WITH)) {
         row_locks(&mut tokens);
     }
-    if first.is_some_and(|k| DDL_COMMANDS.contains(&k)) {
+    let is_ddl = first.is_some_and(|k| DDL_COMMANDS.contains(&k));
+    if is_ddl {
         identity_options(&mut tokens);
-    } else {
-        typed_string::as_casts(&mut tokens);
     }
+    tokens = typed_string::as_casts(tokens, !is_ddl);
     // `TABLE t` is `SELECT * FROM t`; positions stay.
     if first == Some(Keyword::TABLE)
         && let Some(table) = tokens.first().cloned()
@@ -230,7 +230,6 @@ fn one(
         tokens.splice(0..1, words.map(|token| TokenWithSpan { token, span: table.span }));
     }
     let end_of_input = semicolon.as_ref().map(|t| t.span.start);
-    typed_strings::as_casts(&mut tokens);
     let mut parser =
         Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
     let tree = parser.parse_statement().map_err(|e| syntax_error(text, &e, end_of_input, end)).and_then(|tree| {

@@ -1,53 +1,65 @@
-//! `mood 'happy'`: strings with the name of a type before them, which the parser reads for types it knows only.
+//! `inet '10.0.0.1'`, `mood 'happy'`: strings with the name of a type before them, which the parser reads for the types it
+//! knows only. They become the casts that they are.
 
+use duckmesh_catalog::types::TextType;
 use sqlparser::{
     keywords::Keyword,
-    tokenizer::{Token, TokenWithSpan, Whitespace},
+    tokenizer::{Token, TokenWithSpan},
 };
 
-/// `mood 'happy'` of a type that the parser does not know, as `CAST('happy' AS mood)`.
-pub(super) fn as_casts(tokens: &mut Vec<TokenWithSpan>) {
-    let is_name = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::NoKeyword);
-    let blank = |t: &TokenWithSpan| matches!(t.token, Token::Whitespace(_));
-    let mut at = 0;
-    while at < tokens.len() {
-        let end = at;
-        at += 1;
-        if !matches!(tokens[end].token, Token::SingleQuotedString(_)) {
+/// Writes `type 'text'` as `'text'::type`. `own`: also where the name is none of Postgres' types, but may be a user's.
+pub(super) fn as_casts(tokens: Vec<TokenWithSpan>, own: bool) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let start = if is_string(&token.token) { type_before(&out, own) } else { None };
+        let Some(start) = start else {
+            out.push(token);
             continue;
-        }
-        let Some(name_end) = (0..end).rev().find(|i| !blank(&tokens[*i])) else { continue };
-        if name_end + 1 == end || !is_name(&tokens[name_end]) {
-            continue;
-        }
-        let mut start = name_end;
-        while start >= 2 && tokens[start - 1].token == Token::Period && is_name(&tokens[start - 2]) {
-            start -= 2;
-        }
-        // After an expression the name would be its label, and the string a mistake.
-        let before = (0..start).rev().find(|i| !blank(&tokens[*i])).map(|i| &tokens[i].token);
-        let fits = match before {
-            None | Some(Token::Comma | Token::LParen | Token::LBracket | Token::Eq | Token::Neq | Token::Lt) => true,
-            Some(Token::Gt | Token::LtEq | Token::GtEq | Token::StringConcat) => true,
-            Some(Token::Word(w)) => {
-                w.quote_style.is_none() && w.keyword != Keyword::NoKeyword && w.keyword != Keyword::AS
-            }
-            _ => false,
         };
-        if !fits {
-            continue;
-        }
-        let span = tokens[start].span;
-        let new = |token| TokenWithSpan { token, span };
-        let space = || new(Token::Whitespace(Whitespace::Space));
-        let mut cast = vec![new(Token::make_keyword("CAST")), new(Token::LParen), tokens[end].clone(), space()];
-        cast.extend([new(Token::make_keyword("AS")), space()]);
-        cast.extend(tokens[start..=name_end].iter().cloned());
-        cast.push(new(Token::RParen));
-        let length = cast.len();
-        tokens.splice(start..=end, cast);
-        at = start + length;
+        let span = token.span;
+        let name: Vec<TokenWithSpan> = out.drain(start..).filter(|t| !is_blank(t)).collect();
+        out.extend([token, TokenWithSpan { token: Token::DoubleColon, span }]);
+        out.extend(name);
     }
+    out
+}
+
+fn is_string(token: &Token) -> bool {
+    matches!(token, Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_) | Token::DollarQuotedString(_))
+}
+
+fn is_blank(token: &TokenWithSpan) -> bool {
+    matches!(token.token, Token::Whitespace(_))
+}
+
+/// Where the name of a type begins that the tokens end with.
+fn type_before(tokens: &[TokenWithSpan], own: bool) -> Option<usize> {
+    let end = tokens.iter().rposition(|t| !is_blank(t))?;
+    let token = |at: usize| tokens.get(at).map(|t| &t.token);
+    let before =
+        |at: usize| tokens.get(..at).and_then(|some| some.iter().rev().find(|t| !is_blank(t))).map(|t| &t.token);
+    let Some(Token::Word(word)) = token(end) else { return None };
+    let name = if word.quote_style.is_some() { word.value.clone() } else { word.value.to_lowercase() };
+    if name == "money" || TextType::of_name(&name).is_some() {
+        let is_type = !matches!(before(end), Some(Token::Period | Token::DoubleColon));
+        return is_type.then_some(end);
+    }
+    let is_name = |at: usize| matches!(token(at), Some(Token::Word(w)) if w.keyword == Keyword::NoKeyword);
+    if !own || end + 1 == tokens.len() || !is_name(end) {
+        return None;
+    }
+    let mut start = end;
+    while start >= 2 && token(start - 1) == Some(&Token::Period) && is_name(start - 2) {
+        start -= 2;
+    }
+    // After an expression the name would be its label, and the string a mistake.
+    let fits = match before(start) {
+        None | Some(Token::Comma | Token::LParen | Token::LBracket | Token::Eq | Token::Neq | Token::Lt) => true,
+        Some(Token::Gt | Token::LtEq | Token::GtEq | Token::StringConcat) => true,
+        Some(Token::Word(w)) => w.quote_style.is_none() && w.keyword != Keyword::NoKeyword && w.keyword != Keyword::AS,
+        _ => false,
+    };
+    fits.then_some(start)
 }
 
 #[cfg(test)]
@@ -57,18 +69,19 @@ mod tests {
     #[test]
     fn names_before_strings_are_types() {
         for (sql, expected) in [
-            ("SELECT mood 'ok'", "SELECT CAST('ok' AS mood)"),
-            ("SELECT s.mood 'ok', 1", "SELECT CAST('ok' AS s.mood), 1"),
+            ("SELECT mood 'ok'", "SELECT 'ok'::mood"),
+            ("SELECT s.mood 'ok', 1", "SELECT 'ok'::s.mood, 1"),
+            ("SELECT inet '::1', cidr'::/0'", "SELECT '::1'::inet, '::/0'::cidr"),
+            ("SELECT x::inet '::1'", "SELECT x::inet '::1'"),
             ("SELECT date '2024-01-01'", "SELECT date '2024-01-01'"),
             ("SELECT 'a' 'b'", "SELECT 'a' 'b'"),
             ("SELECT x AS y, 'z'", "SELECT x AS y, 'z'"),
             ("SELECT a b 'c'", "SELECT a b 'c'"),
-            ("SELECT m = mood 'ok'", "SELECT m = CAST('ok' AS mood)"),
+            ("SELECT m = mood 'ok'", "SELECT m = 'ok'::mood"),
             ("VALUES (1)", "VALUES (1)"),
         ] {
-            let mut tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().unwrap();
-            super::as_casts(&mut tokens);
-            let shown: String = tokens.iter().map(|t| t.token.to_string()).collect();
+            let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().unwrap();
+            let shown: String = super::as_casts(tokens, true).iter().map(|t| t.token.to_string()).collect();
             assert_eq!(shown, expected, "{sql}");
         }
     }

@@ -10,7 +10,7 @@ use sqlparser::ast::{
 };
 
 use super::{
-    Column, Kind, Rewriter, Scope, column_name,
+    Column, Ex, Kind, Rewriter, Scope, column_name,
     scope::{HIDDEN_COLUMN, column_ex},
     set::integer,
 };
@@ -111,7 +111,7 @@ impl Rewriter<'_> {
         for (item, column) in items.iter_mut().zip(&columns) {
             item.column.engine.clone_from(&column.engine);
         }
-        let mut group_by = self.group_by(&select.group_by, &select.projection, &mut items, known)?;
+        let keys = self.group_by(&select.group_by, &items, known)?;
         let having = match &select.having {
             Some(expr) => format!(" HAVING {}", self.condition(expr, "HAVING")?),
             None => String::new(),
@@ -143,7 +143,9 @@ impl Rewriter<'_> {
         if items.is_empty() {
             return self.refuse("SELECT without a list", None);
         }
-        if !group_by.is_empty() {
+        let mut group_by = String::new();
+        if !keys.is_empty() {
+            group_by = format!(" GROUP BY {}", self.group_by_value(keys, &mut items, &[&having, &order]).join(", "));
             let texts = items.iter().map(|i| i.sql.as_str()).chain([having.as_str(), order.as_str()]);
             let used = self.depends_on_keys(&group_by, &texts.collect::<Vec<_>>());
             group_by.push_str(&used);
@@ -376,13 +378,7 @@ impl Rewriter<'_> {
         }
     }
 
-    fn group_by(
-        &mut self,
-        group_by: &GroupByExpr,
-        projection: &[SelectItem],
-        items: &mut [Item],
-        known: bool,
-    ) -> PgResult<String> {
+    fn group_by(&mut self, group_by: &GroupByExpr, items: &[Item], known: bool) -> PgResult<Vec<Ex>> {
         let (exprs, modifiers) = match group_by {
             GroupByExpr::Expressions(exprs, modifiers) => (exprs, modifiers),
             GroupByExpr::All(_) => return self.refuse("GROUP BY ALL", None),
@@ -396,67 +392,61 @@ impl Rewriter<'_> {
                 | GroupByWithModifier::GroupingSets(_) => self.refuse("this form of GROUP BY", None),
             };
         }
-        if exprs.is_empty() {
-            return Ok(String::new());
-        }
-        let _ = projection;
-        let mut keys = Vec::new();
-        for expr in exprs {
-            keys.push(self.group_key(expr, items, known)?);
-        }
-        self.group_by_value(&mut keys, items);
-        Ok(format!(" GROUP BY {}", keys.join(", ")))
+        exprs.iter().map(|expr| self.group_key(expr, items, known)).collect()
     }
 
     /// A group of values that are equal though their texts differ is one: its key groups, and the list shows one of them.
-    fn group_by_value(&self, keys: &mut [String], items: &mut [Item]) {
-        for key in keys.iter_mut() {
-            let keyed = |i: &Item| i.sql == *key && self.is_keyed_item(i);
+    fn group_by_value(&self, keys: Vec<Ex>, items: &mut [Item], others: &[&str]) -> Vec<String> {
+        let mut texts = Vec::new();
+        for key in keys {
+            if !self.is_keyed(key.ty.as_ref()) {
+                texts.push(key.sql);
+                continue;
+            }
+            let by = self.order_key(&key);
             // An expression over it needs it as it is.
-            let only = items.iter().all(|i| i.sql == *key || !i.sql.contains(key.as_str()));
-            let Some(found) = items.iter().position(keyed).filter(|_| only) else { continue };
-            let Some(by) = items.get(found).map(|item| self.item_key(item)) else { continue };
-            for item in items.iter_mut().filter(|i| i.sql == *key) {
+            let needs = |text: &str| text.replace(&by, "").contains(&key.sql);
+            if items.iter().any(|i| i.sql != key.sql && needs(&i.sql)) || others.iter().any(|text| needs(text)) {
+                texts.push(key.sql);
+                continue;
+            }
+            for item in items.iter_mut().filter(|i| i.sql == key.sql) {
                 item.sql = format!("first({})", item.sql);
             }
-            *key = by;
+            texts.push(by);
         }
+        texts
     }
 
-    fn group_key(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<String> {
-        let sets = |r: &mut Self, sets: &[Vec<Expr>]| {
-            let mut texts = Vec::new();
-            for set in sets {
-                let mut keys = Vec::new();
-                for expr in set {
-                    keys.push(r.group_key(expr, items, known)?);
-                }
-                texts.push(format!("({})", keys.join(", ")));
-            }
-            PgResult::Ok(texts.join(", "))
+    fn group_key(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<Ex> {
+        let list = |r: &mut Self, exprs: &[Expr]| {
+            let keys = exprs.iter().map(|expr| Ok(r.group_key(expr, items, known)?.sql));
+            PgResult::Ok(keys.collect::<PgResult<Vec<_>>>()?.join(", "))
+        };
+        let sets = |r: &mut Self, word: &str, sets: &[Vec<Expr>]| {
+            let sets = sets.iter().map(|set| Ok(format!("({})", list(r, set)?)));
+            PgResult::Ok(Ex::plain(format!("{word} ({})", sets.collect::<PgResult<Vec<_>>>()?.join(", ")), None))
         };
         match expr {
-            Expr::GroupingSets(s) => Ok(format!("GROUPING SETS ({})", sets(self, s)?)),
-            Expr::Cube(s) => Ok(format!("CUBE ({})", sets(self, s)?)),
-            Expr::Rollup(s) => Ok(format!("ROLLUP ({})", sets(self, s)?)),
-            Expr::Tuple(exprs) => {
-                let mut keys = Vec::new();
-                for expr in exprs {
-                    keys.push(self.group_key(expr, items, known)?);
-                }
-                Ok(keys.join(", "))
-            }
+            Expr::GroupingSets(s) => sets(self, "GROUPING SETS", s),
+            Expr::Cube(s) => sets(self, "CUBE", s),
+            Expr::Rollup(s) => sets(self, "ROLLUP", s),
+            Expr::Tuple(exprs) => Ok(Ex::plain(list(self, exprs)?, None)),
             Expr::Identifier(ident) => match self.column(ident) {
-                Ok(ex) if ex.ty.is_some() || ex.origin.is_some() => Ok(ex.sql),
+                Ok(ex) if ex.ty.is_some() || ex.origin.is_some() => Ok(ex),
                 // Postgres prefers the FROM's column; else the list's.
                 other => match listed(items, &quote::fold(ident)) {
-                    Some(item) => Ok(item.sql.clone()),
-                    None => other.map(|ex| ex.sql),
+                    Some(item) => Ok(Ex::plain(item.sql.clone(), item.column.ty.clone())),
+                    None => other,
                 },
             },
             other => match integer(other) {
-                Some(n) => self.ordinal(n, "GROUP BY", other, items, known, true),
-                None => Ok(self.expr(other)?.sql),
+                Some(n) => {
+                    let sql = self.ordinal(n, "GROUP BY", other, items, known, true)?;
+                    let item = items.iter().find(|i| i.sql == sql);
+                    Ok(Ex::plain(sql, item.and_then(|i| i.column.ty.clone())))
+                }
+                None => self.expr(other),
             },
         }
     }
@@ -545,7 +535,7 @@ impl Rewriter<'_> {
     }
 
     fn item_key(&self, item: &Item) -> String {
-        self.order_key(&super::Ex::plain(item.sql.clone(), item.column.ty.clone()))
+        self.order_key(&Ex::plain(item.sql.clone(), item.column.ty.clone()))
     }
 
     pub(super) fn order_options(&self, options: &OrderByOptions, fill: bool, at: Option<u32>) -> PgResult<String> {
