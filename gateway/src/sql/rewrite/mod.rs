@@ -9,6 +9,7 @@ mod scope;
 mod from;
 mod grid;
 mod group_by;
+mod order_by;
 mod select;
 mod set;
 

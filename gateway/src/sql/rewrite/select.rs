@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, GroupByWithModifier, NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy,
-    OrderByKind, OrderByOptions, OrderBySort, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
-    Spanned, WildcardAdditionalOptions,
+    Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
 };
 
 use super::{
@@ -57,11 +56,11 @@ fn few_columns(count: usize) -> PgResult<()> {
 }
 
 /// One item of the list, written.
-struct Item {
-    sql: String,
-    column: Column,
+pub(super) struct Item {
+    pub(super) sql: String,
+    pub(super) column: Column,
     /// `t.*` of a relation whose columns are not known.
-    star: bool,
+    pub(super) star: bool,
 }
 
 impl Rewriter<'_> {
@@ -449,120 +448,6 @@ impl Rewriter<'_> {
                 None => self.expr(other),
             },
         }
-    }
-
-    /// `ORDER BY 2`, `GROUP BY 2`.
-    fn ordinal(
-        &self,
-        n: i64,
-        place: &str,
-        expr: &Expr,
-        items: &[Item],
-        known: bool,
-        as_text: bool,
-    ) -> PgResult<String> {
-        let item = usize::try_from(n).ok().and_then(|n| items.get(n.wrapping_sub(1)));
-        match item {
-            _ if !known => Ok(n.to_string()),
-            Some(item) if as_text && !item.star => Ok(item.sql.clone()),
-            Some(_) => Ok(n.to_string()),
-            None => Err(PgError::new(
-                SqlState::INVALID_COLUMN_REFERENCE,
-                format!("{place} position {n} is not in select list"),
-            )
-            .or_position(self.at_expr(expr))),
-        }
-    }
-
-    fn order_by(&mut self, order_by: &OrderBy, items: &[Item], known: bool) -> PgResult<String> {
-        let exprs = match &order_by.kind {
-            OrderByKind::Expressions(exprs) if order_by.interpolate.is_none() => exprs,
-            _ => return self.refuse("this form of ORDER BY", None),
-        };
-        let mut keys = Vec::new();
-        for item in exprs {
-            let at = self.at_expr(&item.expr);
-            let key = self.sort_key(&item.expr, items, known, false)?;
-            let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            keys.push(format!("{key}{options}"));
-        }
-        Ok(keys.join(", "))
-    }
-
-    /// Postgres prefers the list's names here.
-    fn sort_key(&mut self, expr: &Expr, items: &[Item], known: bool, as_text: bool) -> PgResult<String> {
-        match expr {
-            Expr::Identifier(ident) => {
-                let name = quote::fold(ident);
-                match items.iter().position(|i| !i.star && i.column.name == name) {
-                    // By its place: a volatile expression must not be computed again.
-                    Some(at) if items.get(at).is_some_and(|i| self.is_keyed_item(i)) => {
-                        Ok(items.get(at).map(|i| self.item_key(i)).unwrap_or_default())
-                    }
-                    Some(at) if known && !as_text => Ok((at + 1).to_string()),
-                    Some(at) => Ok(items.get(at).map(|i| i.sql.clone()).unwrap_or_default()),
-                    None => {
-                        let ex = self.column(ident)?;
-                        Ok(self.sorted(ex))
-                    }
-                }
-            }
-            Expr::Nested(inner) if matches!(**inner, Expr::Identifier(_)) => {
-                self.sort_key(inner, items, known, as_text)
-            }
-            other => match integer(other) {
-                Some(n) => {
-                    let item = usize::try_from(n).ok().and_then(|n| items.get(n.wrapping_sub(1)));
-                    match item.filter(|i| known && self.is_keyed_item(i)) {
-                        Some(item) => Ok(self.item_key(item)),
-                        None => self.ordinal(n, "ORDER BY", other, items, known, as_text),
-                    }
-                }
-                None => {
-                    let ex = self.expr(other)?;
-                    if matches!(ex.kind, Kind::Str(_)) {
-                        return Err(PgError::new(SqlState::SYNTAX_ERROR, "non-integer constant in ORDER BY")
-                            .or_position(self.at_expr(other)));
-                    }
-                    Ok(self.sorted(ex))
-                }
-            },
-        }
-    }
-
-    fn is_keyed_item(&self, item: &Item) -> bool {
-        !item.star && self.is_keyed(item.column.ty.as_ref())
-    }
-
-    fn item_key(&self, item: &Item) -> String {
-        self.order_key(&Ex::plain(item.sql.clone(), item.column.ty.clone()))
-    }
-
-    pub(super) fn order_options(&self, options: &OrderByOptions, fill: bool, at: Option<u32>) -> PgResult<String> {
-        if fill {
-            return self.refuse("WITH FILL", at);
-        }
-        let mut text = String::new();
-        let mut descending = false;
-        match &options.sort {
-            None => {}
-            Some(OrderBySort::Asc) => text.push_str(" ASC"),
-            Some(OrderBySort::Desc) => descending = true,
-            Some(OrderBySort::Using(operator)) => match operator.to_string().as_str() {
-                "<" => {}
-                ">" => descending = true,
-                _ => return self.refuse("this operator of ORDER BY USING", at),
-            },
-        }
-        if descending {
-            text.push_str(" DESC");
-        }
-        // Said always: macros and subqueries do not depend on the engine's setting then.
-        text.push_str(match options.nulls_first.unwrap_or(descending) {
-            true => " NULLS FIRST",
-            false => " NULLS LAST",
-        });
-        Ok(text)
     }
 
     fn windows(&mut self, named: &[NamedWindowDefinition]) -> PgResult<String> {

@@ -1,11 +1,100 @@
 //! Functions in FROM.
 
 use duckmesh_catalog::ColumnType;
+use sqlparser::ast::{FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableAlias};
 
-use super::{Ex, Rewriter, call::allowed, functions::SCALARS};
-use crate::{pgcatalog, wire::error::PgResult};
+use super::{Column, Ex, Rewriter, call::allowed, from::Alias, functions::SCALARS, unique};
+use crate::{pgcatalog, sql::quote, wire::error::PgResult};
 
 impl Rewriter<'_> {
+    /// A function in FROM.
+    pub(super) fn function(
+        &mut self,
+        name: &ObjectName,
+        args: &[FunctionArg],
+        alias: Option<&TableAlias>,
+        ordinality: bool,
+        _lateral: bool,
+    ) -> PgResult<String> {
+        let at = self.at(name.span());
+        let Some(parts) = quote::parts(name) else {
+            return self.refuse("this form of a function's name", at);
+        };
+        if let Some(function) = parts.last()
+            && let Some((sql, fields)) = self.json_rows_of(function, args, alias, at)?
+        {
+            let column =
+                |(name, ty): (String, ColumnType)| Column { engine: name.clone(), name, ty: Some(ty), origin: None };
+            let given = alias.map_or_else(|| function.clone(), |a| quote::fold(&a.name));
+            let mut columns: Vec<Column> = fields.into_iter().map(column).collect();
+            unique(&mut columns);
+            let renamed = alias.map_or(&[][..], |a| a.columns.as_slice());
+            let mut names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+            for (slot, new) in names.iter_mut().zip(renamed) {
+                *slot = quote::fold(&new.name);
+            }
+            let alias = Alias { name: Some(given), columns: names, at };
+            return self.place(sql, alias, ("", None), columns, true, None);
+        }
+        let alias = self.alias(alias)?;
+        let function = match parts.as_slice() {
+            [name] => name.clone(),
+            [schema, name] if schema == "pg_catalog" => name.clone(),
+            [schema, name] if schema == "information_schema" && name == "_pg_expandarray" => name.clone(),
+            _ => {
+                return Err(self.undefined_function(&parts.join("."), &[], at));
+            }
+        };
+        let mut values = Vec::new();
+        for arg in args {
+            match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => values.push(self.expr(expr)?),
+                _ => return self.refuse("this form of an argument", at),
+            }
+        }
+        let (sql, columns) = self.table_function(&function, values, at)?;
+        let default = if columns.len() == 1 {
+            // A function's only column takes the alias' name.
+            alias.name.clone().unwrap_or_else(|| function.clone())
+        } else {
+            function.clone()
+        };
+        let mut columns: Vec<Column> = columns
+            .into_iter()
+            .map(|(name, ty)| {
+                let name = if name.is_empty() { default.clone() } else { name.to_owned() };
+                Column { engine: name.clone(), name, ty, origin: None }
+            })
+            .collect();
+        unique(&mut columns);
+        let mut sql = sql;
+        if ordinality {
+            let names: Vec<String> = columns.iter().map(|c| quote::name(&c.engine)).collect();
+            sql = format!(
+                "(SELECT {}, row_number() OVER () AS \"ordinality\" FROM {sql} AS \"f\"({}))",
+                names.join(", "),
+                names.join(", ")
+            );
+            columns.push(Column {
+                name: "ordinality".into(),
+                engine: "ordinality".into(),
+                ty: Some(ColumnType::Int8),
+                origin: None,
+            });
+        }
+        // The engine names such columns its own way: always name them.
+        let given = alias.name.clone().unwrap_or_else(|| function.clone());
+        let mut names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+        for (slot, new) in names.iter_mut().zip(&alias.columns) {
+            slot.clone_from(new);
+        }
+        if alias.columns.len() > columns.len() {
+            names = alias.columns.clone();
+        }
+        let alias = Alias { name: Some(given), columns: names, at: alias.at.or(at) };
+        self.place(sql, alias, ("", None), columns, true, None)
+    }
+
     /// A function in FROM: its text and its columns; an empty name takes the alias'.
     #[allow(clippy::type_complexity)]
     pub fn table_function(

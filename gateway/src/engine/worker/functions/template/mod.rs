@@ -4,4 +4,4 @@ mod number;
 mod time;
 
 pub use number::{number, parse_number};
-pub use time::{interval, parse_time, time};
+pub use time::{interval, parse::parse_time, time};

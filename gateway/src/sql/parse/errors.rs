@@ -1,0 +1,123 @@
+//! What the tokenizer and the parser found wrong, as Postgres says it.
+
+use super::*;
+
+pub(super) fn too_long(max: usize) -> PgError {
+    PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, format!("statement is longer than {max} bytes"))
+        .hint("Load many rows with COPY … FROM STDIN.")
+}
+
+/// The error of a text that ends inside a literal, identifier or comment.
+pub(super) fn unterminated(text: &str, error: &TokenizerError) -> PgError {
+    if error.message.contains("encoded string")
+        && let Some(error) = wrong_escape(text, position::byte(text, error.location))
+    {
+        return error;
+    }
+    let message = error.message.as_str();
+    let what = if message.contains("dollar-quoted") {
+        "unterminated dollar-quoted string"
+    } else if message.contains("comment") {
+        "unterminated /* comment"
+    } else if message.contains("delimiter") {
+        "unterminated quoted identifier"
+    } else if message.contains("nterminated") {
+        "unterminated quoted string"
+    } else {
+        "syntax error"
+    };
+    let mut at = position::byte(text, error.location);
+    if what.ends_with("comment") || message.contains("dollar-quoted") {
+        // The tokenizer tells where the text ended; Postgres tells where the token began.
+        let opening = if what.ends_with("comment") { "/*" } else { "$" };
+        at = text.find(opening).unwrap_or(at);
+    }
+    let lexeme = text.get(at..).unwrap_or_default();
+    let message =
+        if lexeme.is_empty() { format!("{what} at end of input") } else { format!("{what} at or near \"{lexeme}\"") };
+    PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, at))
+}
+
+/// `E'\000'` and `E'\u0000'` are terminated, and no text.
+fn wrong_escape(text: &str, at: usize) -> Option<PgError> {
+    let literal = text.get(at..)?;
+    let mut rest = literal.get(literal.find('\'')? + 1..)?;
+    while let Some(found) = rest.find('\\') {
+        let escape = rest.get(found..)?;
+        let after = escape.get(1..)?;
+        let digits = |from: usize, max: usize, radix: u32| {
+            let all = after.get(from..).unwrap_or_default();
+            let end = all.char_indices().take(max).take_while(|(_, c)| c.is_digit(radix)).count();
+            all.get(..end).and_then(|digits| Some((end, u32::from_str_radix(digits, radix).ok()?)))
+        };
+        let (is_zero, unicode) = match after.chars().next()? {
+            '0'..='7' => (digits(0, 3, 8).is_some_and(|(_, value)| value == 0), None),
+            'x' => (digits(1, 2, 16).is_some_and(|(_, value)| value == 0), None),
+            'u' => (false, digits(1, 4, 16)),
+            'U' => (false, digits(1, 8, 16)),
+            _ => (false, None),
+        };
+        if is_zero {
+            let message = "invalid byte sequence for encoding \"UTF8\": 0x00";
+            return Some(PgError::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, message));
+        }
+        if let Some((length, 0)) = unicode {
+            let lexeme = escape.get(..length + 2).unwrap_or_default();
+            let byte = text.len() - rest.len() + found;
+            let message = format!("invalid Unicode escape value at or near \"{lexeme}\"");
+            return Some(PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, byte)));
+        }
+        rest = after.get(after.chars().next()?.len_utf8()..)?;
+    }
+    None
+}
+
+/// Postgres' words for the parser's error. `end_of_input`: where the semicolon stands that ended the statement.
+pub(super) fn syntax_error(text: &str, error: &ParserError, end_of_input: Option<Location>, end: usize) -> PgError {
+    let message = match error {
+        ParserError::RecursionLimitExceeded => {
+            return PgError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                .hint("The statement nests too deeply.");
+        }
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+    };
+    match location_in(message).or(end_of_input) {
+        Some(location) => near_byte(text, position::byte(text, location)),
+        None => near_byte(text, end),
+    }
+}
+
+/// `… at Line: 3, Column: 14` at a message's end.
+fn location_in(message: &str) -> Option<Location> {
+    let (_, tail) = message.rsplit_once("Line: ")?;
+    let (line, column) = tail.split_once(", Column: ")?;
+    let column: String = column.chars().take_while(char::is_ascii_digit).collect();
+    let location = Location { line: line.parse().ok()?, column: column.parse().ok()? };
+    (location.line > 0).then_some(location)
+}
+
+pub(super) fn near(text: &str, token: Option<&TokenWithSpan>, end: usize) -> PgError {
+    match token.filter(|t| t.span.start.line > 0) {
+        Some(token) => near_byte(text, position::byte(text, token.span.start)),
+        None => near_byte(text, end),
+    }
+}
+
+/// `syntax error at or near "x"`, x being the token that begins there.
+fn near_byte(text: &str, at: usize) -> PgError {
+    let rest = text.get(at..).unwrap_or_default();
+    let error = |message: String| PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, at));
+    let token = Tokenizer::new(&PostgreSqlDialect {}, rest)
+        .with_unescape(false)
+        .tokenize_with_location()
+        .ok()
+        .and_then(|tokens| tokens.into_iter().find(|t| !matches!(t.token, Token::Whitespace(_))));
+    match token {
+        Some(token) => {
+            let start = position::byte(rest, token.span.start);
+            let lexeme = rest.get(start..position::byte(rest, token.span.end)).unwrap_or_default();
+            error(format!("syntax error at or near \"{lexeme}\""))
+        }
+        None => error("syntax error at end of input".into()),
+    }
+}
