@@ -187,7 +187,10 @@ impl Catalog {
 
     async fn ready(&self, lake: LakeId) -> Result<()> {
         let sql = "UPDATE @lake SET state = 'ready' WHERE lake_id = $1 AND state = 'making'";
-        self.inner.registry.execute(sql, params![lake]).await.map(drop)
+        match self.inner.registry.execute(sql, params![lake]).await? {
+            1 => Ok(()),
+            _ => Err(Error::new(ErrorKind::Retry, "another server took the database for one whose making had stopped")),
+        }
     }
 
     async fn unregister(&self, lake: LakeId) -> Result<()> {

@@ -21,7 +21,10 @@ impl Catalog {
     /// The watermark and the epoch that may move it.
     pub async fn watermark(&self, lake: LakeId) -> Result<(Offset, Epoch)> {
         let book = self.book(lake).await?;
-        let row = book.store.query_one("SELECT watermark, epoch FROM @duckmesh_state", vec![]).await?;
+        let row = book
+            .store
+            .query_one("SELECT watermark, epoch FROM @duckmesh_state WHERE lake_id = $1", params![lake])
+            .await?;
         Ok((Offset::new(row.int(0)?), Epoch::new(row.int(1)?)))
     }
 
@@ -34,9 +37,9 @@ impl Catalog {
             .query_opt(
                 "UPDATE @duckmesh_state
                  SET epoch = epoch + 1, lease_owner = $1, lease_until_ms = @@now_ms + $2
-                 WHERE lease_owner IS NULL OR lease_owner = $1 OR lease_until_ms <= @@now_ms
+                 WHERE lake_id = $3 AND (lease_owner IS NULL OR lease_owner = $1 OR lease_until_ms <= @@now_ms)
                  RETURNING epoch",
-                params![owner, millis(ttl)],
+                params![owner, millis(ttl), lake],
             )
             .await?;
         let Some(row) = row else {
@@ -56,8 +59,9 @@ impl Catalog {
         let mut tx = book.store.begin_with(Isolation::ReadCommitted).await?;
         let rows = tx
             .execute(
-                "UPDATE @duckmesh_state SET lease_until_ms = @@now_ms + $1 WHERE epoch = $2 AND lease_owner = $3",
-                params![millis(ttl), lease.epoch, &lease.owner],
+                "UPDATE @duckmesh_state SET lease_until_ms = @@now_ms + $1
+                 WHERE lake_id = $4 AND epoch = $2 AND lease_owner = $3",
+                params![millis(ttl), lease.epoch, &lease.owner, lease.lake],
             )
             .await?;
         if rows != 1 {
@@ -72,8 +76,9 @@ impl Catalog {
         let book = self.book(lease.lake).await?;
         let mut tx = book.store.begin_with(Isolation::ReadCommitted).await?;
         tx.execute(
-            "UPDATE @duckmesh_state SET lease_owner = NULL, lease_until_ms = 0 WHERE epoch = $1 AND lease_owner = $2",
-            params![lease.epoch, &lease.owner],
+            "UPDATE @duckmesh_state SET lease_owner = NULL, lease_until_ms = 0
+             WHERE lake_id = $3 AND epoch = $1 AND lease_owner = $2",
+            params![lease.epoch, &lease.owner, lease.lake],
         )
         .await?;
         tx.commit().await

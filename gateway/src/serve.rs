@@ -86,9 +86,18 @@ async fn open_lakes(lakes: &Lakes) -> Result<()> {
     if lakes.catalog().lakes().await?.is_empty() {
         lakes.create(&first).await?;
     }
-    let mut engine_checked = false;
+    let (mut engine_checked, mut opened_any, mut failed) = (false, false, None);
     for info in lakes.catalog().lakes().await? {
-        let opened = lakes.open(&info.name).await.with_context(|| format!("cannot open the lake {}", info.name))?;
+        let opened = match lakes.open(&info.name).await {
+            Ok(opened) => opened,
+            // One lake's damage is that lake's: its clients get the error at connect.
+            Err(error) => {
+                tracing::error!(lake = %info.name, %error, "cannot open the lake");
+                failed = Some((info.name, error));
+                continue;
+            }
+        };
+        opened_any = true;
         if let Some(lake) = opened.filter(|_| !engine_checked) {
             // A DuckDB library without ICU, JSON or Parquet must fail here, not at somebody's first query.
             let status = lake.engine.status().await.map_err(anyhow::Error::msg).context("the engine cannot run")?;
@@ -96,7 +105,10 @@ async fn open_lakes(lakes: &Lakes) -> Result<()> {
             engine_checked = true;
         }
     }
-    Ok(())
+    match failed {
+        Some((name, error)) if !opened_any => Err(error).with_context(|| format!("cannot open the lake {name}")),
+        _ => Ok(()),
+    }
 }
 
 /// Holds the data folder: two servers on one folder would both believe its scratch files and its log are theirs.

@@ -40,3 +40,6 @@ SELECT id FROM (VALUES ('a', 1), ('b', 2), ('a', 3)) g(k, id) WHERE (k, id) > (S
 SELECT (1, 2) = (SELECT 1, 2 WHERE false) AS none, ROW(1, 2) IN (SELECT 1, 2) AS listed, (1, 2) <> (SELECT 1, 3) AS other;
 -- differs: the parser does not place an operator before a query
 SELECT (1, 2) = (SELECT 1);
+-- What a function makes has no limit that Postgres has not, and what it refuses is named as Postgres names it.
+SELECT length(format('%1048578s', 'x')), format('%-3000000s|', 'x') = rpad('x', 3000000) || '|';
+SELECT length(to_char(timestamp '2024-01-02 03:04:05', repeat('YYYY', 20000)));

@@ -13,6 +13,7 @@ mod copy;
 mod copy_formats;
 mod copy_property;
 mod crash;
+mod databases;
 mod differential;
 mod extended;
 mod faults;

@@ -174,19 +174,23 @@ async fn move_watermark(tx: &mut Transaction, publication: &Publication) -> Resu
     let rows = tx
         .execute(
             "UPDATE @duckmesh_state SET watermark = $1, ddl_offset = COALESCE($2, ddl_offset)
-             WHERE watermark = $3 AND epoch = $4",
+             WHERE lake_id = $5 AND watermark = $3 AND epoch = $4",
             params![
                 publication.new_watermark,
                 publication.ddl_offset,
                 publication.expected_watermark,
-                publication.epoch
+                publication.epoch,
+                publication.lake
             ],
         )
         .await?;
     if rows == 1 {
         return Ok(());
     }
-    let row = tx.query_one("SELECT watermark, epoch FROM @duckmesh_state", vec![]).await?;
+    let sql = "SELECT watermark, epoch FROM @duckmesh_state WHERE lake_id = $1";
+    let Some(row) = tx.query_opt(sql, params![publication.lake]).await? else {
+        return Err(Error::new(ErrorKind::Fenced, "the lake was dropped"));
+    };
     let (watermark, epoch) = (row.int(0)?, row.int(1)?);
     Err(if epoch == publication.epoch.get() {
         Error::new(

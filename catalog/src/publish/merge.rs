@@ -136,12 +136,11 @@ fn inputs(merge: &Merge) -> String {
 
 /// Takes the row that publications take, so that one comes after the other; for the right epoch alone.
 async fn holds_lease(tx: &mut Transaction, merge: &Merge) -> Result<()> {
-    let sql = "UPDATE @duckmesh_state SET epoch = epoch WHERE epoch = $1";
-    if tx.execute(sql, params![merge.epoch]).await? == 1 {
+    let sql = "UPDATE @duckmesh_state SET epoch = epoch WHERE epoch = $1 AND lake_id = $2";
+    if tx.execute(sql, params![merge.epoch, merge.lake]).await? == 1 {
         return Ok(());
     }
-    let epoch = tx.query_one("SELECT epoch FROM @duckmesh_state", vec![]).await?.int(0)?;
-    Err(Error::new(ErrorKind::Fenced, format!("epoch {epoch} publishes now, not {}", merge.epoch)))
+    Err(Error::new(ErrorKind::Fenced, format!("epoch {} merges no more: another publishes now", merge.epoch)))
 }
 
 /// Whether all inputs are live, whole and next to each other, and the new file has all their rows. What other writers

@@ -20,6 +20,8 @@ const POOL_WAIT: Duration = Duration::from_secs(10);
 /// Bounds that the server itself keeps, so that a lost client cannot hold locks for ever.
 const SERVER_LIMITS: &str =
     "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC";
+/// Statements that a connection keeps prepared: lists of ids make ever new ones, and both sides would keep all of them.
+const PREPARED_MAX: usize = 256;
 /// Seconds between 1970 and 2000, where Postgres counts from.
 const EPOCH_2000_US: i64 = 946_684_800_000_000;
 
@@ -84,11 +86,15 @@ impl Postgres {
     }
 
     async fn connection(&self) -> Result<Object> {
-        self.pool.get().await.map_err(|e| match e {
+        let client = self.pool.get().await.map_err(|e| match e {
             PoolError::Backend(e) => error("connect", e),
             PoolError::Timeout(_) => Error::caused(ErrorKind::Retry, "Postgres: no connection in time", e),
             other => Error::caused(ErrorKind::Store, format!("Postgres: {other}"), other),
-        })
+        })?;
+        if client.statement_cache.size() > PREPARED_MAX {
+            client.statement_cache.clear();
+        }
+        Ok(client)
     }
 }
 

@@ -124,7 +124,14 @@ impl Lakes {
         let opened = {
             let mut open = place.lock().await;
             if let Some(lake) = open.as_ref() {
-                return Ok(Some(lake.clone()));
+                if !self.is_replaced(lake).await? {
+                    return Ok(Some(lake.clone()));
+                }
+                if let Some(lake) = open.take() {
+                    tracing::warn!(lake = %lake.info.name, "the lake was dropped by another server");
+                    lake.engine.shutdown().await;
+                    lake.lake.shutdown(Duration::ZERO).await;
+                }
             }
             self.open_in(&mut open, name).await
         };
@@ -132,6 +139,15 @@ impl Lakes {
             self.leave(name, &place);
         }
         opened
+    }
+
+    /// Whether another server of the same catalog has dropped the lake, and perhaps made one of its name.
+    async fn is_replaced(&self, lake: &OpenLake) -> PgResult<bool> {
+        if self.config.catalog_url.is_none() {
+            return Ok(false);
+        }
+        let now = self.catalog.lake(&lake.info.name).await.map_err(failure::catalog)?;
+        Ok(now.is_none_or(|now| now.id != lake.info.id))
     }
 
     async fn open_in(&self, open: &mut Option<Arc<OpenLake>>, name: &LakeName) -> PgResult<Option<Arc<OpenLake>>> {
@@ -186,8 +202,9 @@ impl Lakes {
         if let Some(lake) = open.take() {
             lake.engine.shutdown().await;
             lake.lake.shutdown(std::time::Duration::ZERO).await;
-            lake.lake.bus().drop_lane(info.id).await.map_err(PgError::internal)?;
         }
+        // Another server that has the lake open must not be able to append to it any more.
+        self.bus(name).await?.drop_lane(info.id).await.map_err(PgError::internal)?;
         self.catalog.drop_lake(info.id).await.map_err(failure::catalog)?;
         let folder = self.folder(name);
         match tokio::fs::remove_dir_all(&folder).await {
@@ -216,6 +233,13 @@ impl Lakes {
         self.config.data.join("lakes").join(duckmesh_catalog::folder_name(name))
     }
 
+    async fn bus(&self, name: &LakeName) -> PgResult<Arc<dyn Bus>> {
+        Ok(match &self.config.catalog_url {
+            None => Arc::new(SqliteBus::open(&self.folder(name).join("log.sqlite")).map_err(PgError::internal)?),
+            Some(url) => Arc::new(PostgresBus::open(url).await.map_err(PgError::internal)?),
+        })
+    }
+
     async fn open_parts(&self, info: LakeInfo) -> PgResult<OpenLake> {
         let folder = self.folder(&info.name);
         let scratch = folder.join("scratch");
@@ -223,10 +247,7 @@ impl Lakes {
         let spool = folder.join("spool");
         emptied(&spool).await.map_err(PgError::internal)?;
         let files = LakeFiles::open(&info.data_path).map_err(failure::storage)?;
-        let bus: Arc<dyn Bus> = match &self.config.catalog_url {
-            None => Arc::new(SqliteBus::open(&folder.join("log.sqlite")).map_err(PgError::internal)?),
-            Some(url) => Arc::new(PostgresBus::open(url).await.map_err(PgError::internal)?),
-        };
+        let bus = self.bus(&info.name).await?;
         let mut options = LakeOptions {
             commit_interval: self.config.commit_interval,
             sweep_grace: self.config.sweep_grace,

@@ -107,11 +107,15 @@ async fn renew(shared: &Shared, lease: &Lease) {
 /// wait here. It is asked for only while somebody waits. (Notifications of the store are to take the timer's place.)
 async fn standby(shared: &Shared, stop: &mut watch::Receiver<Stop>, pause: Duration) {
     let until = Instant::now() + pause;
+    // Kept while others wake: a stream of writers must not put it off.
+    let mut look = None;
     loop {
-        let look =
-            if shared.progress.is_wanted() { until.min(Instant::now() + shared.options.poll_interval) } else { until };
+        let at = match shared.progress.is_wanted() {
+            true => *look.get_or_insert_with(|| Instant::now() + shared.options.poll_interval),
+            false => until,
+        };
         tokio::select! {
-            () = sleep_until(look) => {}
+            () = sleep_until(at.min(until)) => look = None,
             () = shared.progress.woken() => continue,
             _ = stop.changed() => return,
         }
@@ -120,6 +124,8 @@ async fn standby(shared: &Shared, stop: &mut watch::Receiver<Stop>, pause: Durat
         {
             shared.progress.published(watermark);
         }
+        // The leader reads what is pending here: only it can say when.
+        shared.progress.reading();
         if Instant::now() >= until {
             return;
         }

@@ -21,7 +21,7 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 36] = [
+const RAISED: [SqlState; 39] = [
     DATA_EXCEPTION,
     SqlState::SYNTAX_ERROR,
     SqlState::INVALID_TIME_ZONE_DISPLACEMENT,
@@ -54,7 +54,10 @@ const RAISED: [SqlState; 36] = [
     SqlState::UNDEFINED_OBJECT,
     SqlState::CHARACTER_NOT_IN_REPERTOIRE,
     SqlState::PROGRAM_LIMIT_EXCEEDED,
+    SqlState::STATEMENT_TOO_COMPLEX,
     CARDINALITY_VIOLATION,
+    INVALID_ESCAPE_SEQUENCE,
+    SqlState("2201G"),
     INVALID_ARGUMENT_FOR_LOGARITHM,
     INVALID_ARGUMENT_FOR_POWER,
     SUBSTRING_ERROR,

@@ -70,3 +70,31 @@ fn positions_are_in_the_clients_text() {
     check("SELECT 1", "nope", None);
     check("", "nope", None);
 }
+
+/// Each state that a function of the worker fails with is one that the gateway passes on.
+#[test]
+fn states_of_our_functions_are_passed_on() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine/worker/functions");
+    let mut folders = vec![folder];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for state in text.split("Failure::new(\"").skip(1).filter_map(|rest| rest.get(..5)) {
+                seen += 1;
+                // What should never happen is told as such.
+                assert!(
+                    state == "XX000" || super::RAISED.iter().any(|known| known.0 == state),
+                    "{}: {state}",
+                    path.display()
+                );
+            }
+        }
+    }
+    assert!(seen > 50, "the functions were read");
+}

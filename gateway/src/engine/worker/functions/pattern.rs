@@ -8,6 +8,8 @@ use super::{Failure, Outcome, Value, text};
 
 /// Bytes that a compiled expression may take.
 const REGEX_BYTES_MAX: usize = 4 << 20;
+/// Bytes of what `format` makes; Postgres ends at a gigabyte, which would be much of a worker's memory here.
+const FORMAT_BYTES_MAX: usize = 64 << 20;
 
 thread_local! {
     /// The last expression: rows of one column mostly have the same.
@@ -169,7 +171,11 @@ pub fn format(args: &[Option<&str>]) -> Outcome<Value> {
             (_, Some(value)) => quoted_literal(value),
             (_, None) => "NULL".to_owned(),
         };
-        let blanks = " ".repeat(width.unwrap_or(0).saturating_sub(shown.chars().count()).min(1 << 20));
+        let wide = width.unwrap_or(0).saturating_sub(shown.chars().count());
+        if out.len().saturating_add(wide) > FORMAT_BYTES_MAX {
+            return Err(Failure::new("54000", "requested length too large"));
+        }
+        let blanks = " ".repeat(wide);
         if left {
             out.push_str(&shown);
             out.push_str(&blanks);

@@ -58,8 +58,9 @@ fn pieces(template: &str) -> Vec<Piece> {
             }
             ahead = ahead.get(2..).unwrap_or_default();
         }
-        let upper = ahead.to_ascii_uppercase();
-        if let Some(name) = WORDS.iter().find(|w| upper.starts_with(**w)) {
+        let begins =
+            |word: &&&str| ahead.as_bytes().get(..word.len()).is_some_and(|b| b.eq_ignore_ascii_case(word.as_bytes()));
+        if let Some(name) = WORDS.iter().find(begins) {
             let written = ahead.get(..name.len()).unwrap_or_default().to_owned();
             rest = ahead.get(name.len()..).unwrap_or_default();
             let ordinal = match rest.get(..2) {

@@ -1,0 +1,61 @@
+//! Databases beside each other: what happens to one is not the other's, also when another server does it.
+
+use duckmesh_tests::harness::{Client, Server, ServerOptions};
+
+use crate::stand::Stand;
+
+/// G8, G9: the lake that has the name now takes nothing of the one that had it.
+#[tokio::test(flavor = "multi_thread")]
+async fn g8_a_lake_dropped_by_another_server_takes_no_writes() {
+    let stand = Stand::postgres();
+    let url = stand.postgres.as_ref().unwrap().url();
+    let other = Server::with(ServerOptions { catalog: Some(url), ..ServerOptions::default() });
+    stand.client().await.ok("CREATE DATABASE twice").await;
+    let before = Client::connect(stand.server.port(), "twice").await.unwrap();
+    before.ok("CREATE TABLE t (a int)").await;
+    before.write("INSERT INTO t VALUES (1)").await;
+
+    let there = Client::connect(other.port(), "duckmesh").await.unwrap();
+    there.ok("DROP DATABASE twice").await;
+    there.ok("CREATE DATABASE twice").await;
+    let now = Client::connect(other.port(), "twice").await.unwrap();
+    now.ok("CREATE TABLE t (a int)").await;
+    now.write("INSERT INTO t VALUES (100)").await;
+
+    assert!(
+        before.rows("INSERT INTO t VALUES (2)").await.is_err(),
+        "a write into a lake that is gone was acknowledged"
+    );
+    drop(before);
+    let anew = Client::connect(stand.server.port(), "twice").await.unwrap();
+    anew.write("INSERT INTO t VALUES (101)").await;
+    for client in [&now, &anew] {
+        client.ok("SET duckmesh.consistency = strong").await;
+        assert_eq!(client.text("SELECT a FROM t ORDER BY a").await, ["100", "101"]);
+    }
+}
+
+/// G9: the others open, its own clients are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn g9_a_damaged_lake_keeps_nobody_from_the_others() {
+    let mut stand = Stand::sqlite();
+    let client = stand.client().await;
+    for name in ["damaged", "whole"] {
+        client.ok(&format!("CREATE DATABASE {name}")).await;
+        let client = Client::connect(stand.server.port(), name).await.unwrap();
+        client.ok("CREATE TABLE t (a int)").await;
+        client.write("INSERT INTO t VALUES (1)").await;
+    }
+    stand.server.kill();
+    for tail in ["", "-wal", "-shm"] {
+        let path = stand.server.data().join(format!("lakes/damaged/log.sqlite{tail}"));
+        std::fs::remove_file(&path).ok();
+        assert!(!path.exists());
+    }
+    stand.server.restart();
+
+    let whole = Client::connect(stand.server.port(), "whole").await.unwrap();
+    assert_eq!(whole.value("SELECT count(*) FROM t").await, "1");
+    assert!(Client::connect(stand.server.port(), "damaged").await.is_err(), "a lake whose log is damaged was opened");
+    assert!(stand.server.log().contains("cannot open the lake"));
+}
