@@ -147,3 +147,25 @@ async fn g1_a_plan_of_a_rolled_back_transaction_is_not_used(stand: &mut Stand) {
     assert_eq!(error.code().map(|code| code.code()), Some("42703"));
     assert_eq!(client.value("SELECT count(*) FROM kept").await, "0");
 }
+
+/// A driver that sends a small number as smallint (psycopg), or an expression, must not have each row published for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_other_types_are_stored_without_a_barrier() {
+    let args = ["--commit-interval-ms", "600000"].map(str::to_owned).to_vec();
+    let stand = Stand::sqlite_with(duckmesh_tests::harness::ServerOptions { args, ..Default::default() });
+    let client = stand.client().await;
+    client.ok("CREATE TABLE t (a int, b bigint, n numeric, d double precision, at timestamptz)").await;
+    let sql = "INSERT INTO t VALUES ($1, $2, $3, $4, now())";
+    let computed = client.pg.prepare_typed(sql, &[Type::INT2, Type::INT4, Type::INT8, Type::INT2]).await.unwrap();
+    let sql = "INSERT INTO t (a, b, n, d) VALUES ($1, $2, $3, $4)";
+    let plain = client.pg.prepare_typed(sql, &[Type::INT2, Type::INT4, Type::INT8, Type::INT2]).await.unwrap();
+    let before = stand.newest_snapshot().await;
+    for n in 1..=5_i16 {
+        for insert in [&plain, &computed] {
+            client.pg.execute(insert, &[&-n, &i32::MAX, &i64::MIN, &n]).await.unwrap();
+        }
+    }
+    assert_eq!(stand.newest_snapshot().await, before, "a write was published before the next could be stored");
+    let rows = "SELECT count(*), sum(a), min(b), max(n)::bigint, sum(d), count(at) FROM t";
+    assert_eq!(client.text(rows).await, [format!("10|-30|{}|{}|30|5", i32::MAX, i64::MIN)]);
+}

@@ -49,8 +49,16 @@ pub async fn run(
     for _ in 0..STALE_SCHEMA_RETRIES_MAX {
         // Without a query in it, an INSERT needs no snapshot: the append itself checks the schema it was made for.
         let pin = match prepared.plan() {
-            Plan::Insert(InsertPlan { source: InsertSource::Query(_), .. }) => {
-                let pin = barrier::writing_pin(session).await?;
+            Plan::Insert(InsertPlan { source: InsertSource::Query(query), .. }) => {
+                // What names no relation (`VALUES (now(), $1 + 1)`) waits for no row.
+                let pin = if query.tables.is_empty() && query.system.is_empty() {
+                    match barrier::repeat_pin(session).await? {
+                        Some(pin) => pin,
+                        None => barrier::planning_pin(session, false).await?,
+                    }
+                } else {
+                    barrier::writing_pin(session).await?
+                };
                 prepared = current(session, &prepared, pin.clone()).await?.0;
                 Some(pin)
             }
@@ -321,29 +329,33 @@ fn append(
         Cell::Text(text) => builder.append_text(text.as_bytes(), ctx)?,
         Cell::Param(index) => match render::parameter_value(params, *index) {
             None => return Err(PgError::internal("too few parameters were bound")),
-            Some(Param::Null) => builder.append_null(),
-            Some(Param::Text(bytes)) => builder.append_text(bytes, ctx)?,
-            Some(Param::Binary(bytes)) => binary(builder, target, bytes, plan, *index, ctx)?,
+            Some(param) => parameter(builder, target, param, plan.params.get(*index).map(|p| &p.ty), ctx)?,
         },
     }
     Ok(())
 }
 
-/// A binary parameter is in the form of the type the client gave, which may differ from the column's: then through its text.
-fn binary(
+/// A parameter is a value of the type the client gave, which may differ from the column's: then through its text.
+fn parameter(
     builder: &mut ColumnBuilder,
     target: &ColumnType,
-    bytes: &[u8],
-    plan: &InsertPlan,
-    index: usize,
+    param: Param<'_>,
+    given: Option<&ColumnType>,
     ctx: &ValueContext,
 ) -> PgResult<()> {
-    let given = plan.params.get(index).map(|p| &p.ty);
-    match given.filter(|ty| ty.oid() != target.oid()) {
-        None => builder.append_binary(bytes, ctx),
+    let read = |builder: &mut ColumnBuilder| match param {
+        Param::Null => {
+            builder.append_null();
+            Ok(())
+        }
+        Param::Text(bytes) => builder.append_text(bytes, ctx),
+        Param::Binary(bytes) => builder.append_binary(bytes, ctx),
+    };
+    match given.filter(|ty| ty.oid() != target.oid() && !matches!(param, Param::Null)) {
+        None => read(builder),
         Some(ty) => {
             let mut own = ColumnBuilder::new(ty, 1)?;
-            own.append_binary(bytes, ctx)?;
+            read(&mut own)?;
             let array = own.finish();
             let encoder = crate::value::Encoder::new(&ty.arrow(), &ty.duckdb(), Some(ty), &Arc::new(ctx.clone()))?;
             let mut text = bytes::BytesMut::new();

@@ -434,9 +434,22 @@ fn param(
             if !assignable(&ty, &column.ty) {
                 return Err(mismatch(column, &shown(&ty), ex.position));
             }
-            let is_text = |t: &ColumnType| matches!(t, ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_));
-            Ok((is_text(&ty) && is_text(&column.ty)).then_some(Cell::Param(index)))
+            Ok(same_text(&ty, &column.ty).then_some(Cell::Param(index)))
         }
+    }
+}
+
+/// Whether the cast of an assignment is what reading the value's text as the other type gives. (psycopg sends small numbers
+/// as smallint, whatever the column is.)
+fn same_text(given: &ColumnType, column: &ColumnType) -> bool {
+    use ColumnType as T;
+    match given {
+        T::Text | T::Varchar(_) | T::Char(_) => matches!(column, T::Text | T::Varchar(_) | T::Char(_)),
+        T::Int2 => matches!(column, T::Int4 | T::Int8 | T::Float8 | T::Numeric(..)),
+        T::Int4 => matches!(column, T::Int8 | T::Float8 | T::Numeric(..)),
+        T::Int8 => matches!(column, T::Numeric(..)),
+        T::Numeric(..) => matches!(column, T::Float8),
+        _ => false,
     }
 }
 
