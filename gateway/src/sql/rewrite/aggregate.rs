@@ -239,7 +239,8 @@ impl Rewriter<'_> {
         if !spec.partition_by.is_empty() {
             let mut keys = Vec::new();
             for expr in &spec.partition_by {
-                keys.push(self.expr(expr)?.sql);
+                let ex = self.expr(expr)?;
+                keys.push(self.sorted(ex));
             }
             parts.push(format!("PARTITION BY {}", keys.join(", ")));
         }

@@ -13,7 +13,7 @@ use sqlparser::{
 };
 
 use super::{
-    Audience, Column, Relation, Rewriter, VIEW_DEPTH_MAX, VIEWS_MAX,
+    Audience, Column, Ex, Relation, Rewriter, VIEW_DEPTH_MAX, VIEWS_MAX,
     relations::{Target, sql_schema},
     scope::{HIDDEN_COLUMN, Star, column_ex},
     unique,
@@ -163,9 +163,6 @@ impl Rewriter<'_> {
     fn merge(&mut self, word: &str, names: &[(String, Option<u32>)], start: usize, middle: usize) -> PgResult<String> {
         let left_names = self.star_names(start, middle)?;
         let right_names = self.star_names(middle, usize::MAX)?;
-        let Some(scope) = self.scopes.last() else {
-            return Err(PgError::internal("a join without a scope"));
-        };
         let mut conditions = Vec::new();
         let mut merged = Vec::new();
         let mut gone = Vec::new();
@@ -188,6 +185,9 @@ impl Rewriter<'_> {
             };
             let l = find(&left_names, start, "left")?;
             let r = find(&right_names, middle, "right")?;
+            let Some(scope) = self.scopes.last() else {
+                return Err(PgError::internal("a join without a scope"));
+            };
             let text = |i: usize| match scope.star.get(i) {
                 Some(Star::Column(rel, c)) => scope.relations.get(*rel).and_then(|relation| {
                     let column = relation.columns.get(*c)?;
@@ -199,7 +199,9 @@ impl Rewriter<'_> {
             let (Some((l_sql, l_column)), Some((r_sql, r_column))) = (text(l), text(r)) else {
                 return Err(PgError::internal("a column of USING without its text"));
             };
-            conditions.push(format!("{l_sql} = {r_sql}"));
+            let side = |sql: &str, column: &Column| Ex::plain(sql.to_owned(), column.ty.clone()).at(*at);
+            let (a, b) = self.meet(side(&l_sql, &l_column), side(&r_sql, &r_column), "=")?;
+            conditions.push(format!("{} = {}", a.sql, b.sql));
             let (column, sql) = match word {
                 "RIGHT JOIN" => (r_column, r_sql),
                 "FULL JOIN" => (Column { origin: None, ..l_column }, format!("COALESCE({l_sql}, {r_sql})")),

@@ -23,11 +23,6 @@ pub(super) fn keyed(ty: &ColumnType) -> bool {
     }
 }
 
-/// Whether any of them is.
-pub(super) fn any_keyed<'a>(types: impl IntoIterator<Item = &'a Option<ColumnType>>) -> bool {
-    types.into_iter().flatten().any(keyed)
-}
-
 /// What a text orders by.
 pub(super) fn key_of(ty: TextType, sql: &str) -> String {
     format!("pg_held_key('{}',{sql})", ty.internal_name())

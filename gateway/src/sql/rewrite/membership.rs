@@ -5,7 +5,6 @@ use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr};
 
 use super::{
     Ex, Rewriter,
-    held::any_keyed,
     operator::{comparable, compared},
     rows::row_items,
 };
@@ -35,7 +34,7 @@ impl Rewriter<'_> {
         } else {
             left
         };
-        let long = any_keyed(items.iter().map(|i| &i.ty).chain([&left.ty]));
+        let long = self.any_keyed(items.iter().map(|i| &i.ty).chain([&left.ty]));
         let mut texts = Vec::with_capacity(items.len());
         for mut item in items {
             // A list is of the left side's own type.
@@ -88,7 +87,7 @@ impl Rewriter<'_> {
             }
         }
         if let ([l], [c], true) = (left.as_slice(), rows.columns.as_slice(), rows.known)
-            && any_keyed([&l.ty, &c.ty])
+            && self.any_keyed([&l.ty, &c.ty])
         {
             let (l, r) = self.meet(l.clone(), Ex::plain("\"x\"", c.ty.clone()), "=")?;
             let sql = format!("({} {not}IN (SELECT {} FROM ({}) AS \"s\"(\"x\")))", l.sql, r.sql, rows.sql);
@@ -110,7 +109,7 @@ impl Rewriter<'_> {
             ex = self.settle(ex, &ty.unwrap_or(ColumnType::Text))?;
         }
         let not = if negated { "NOT " } else { "" };
-        if any_keyed([&ex.ty, &low.ty, &high.ty]) {
+        if self.any_keyed([&ex.ty, &low.ty, &high.ty]) {
             let (a, low) = self.meet(ex.clone(), low, ">=")?;
             let (b, high) = self.meet(ex, high, "<=")?;
             let sql = format!("({not}({} >= {} AND {} <= {}))", a.sql, low.sql, b.sql, high.sql);
@@ -171,11 +170,13 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_operator(symbol, Some(a), Some(b), at));
         }
-        if any_keyed([&l.ty, &element]) {
+        if self.any_keyed([&l.ty, &element]) {
             let (a, b) = self.meet(l, Ex::plain("\"x\"", element), symbol)?;
             let sql = format!(
-                "({} {symbol} {word} (SELECT {} FROM (SELECT unnest({})) AS \"s\"(\"x\")))",
-                a.sql, b.sql, r.sql
+                "(CASE WHEN {list} IS NOT NULL THEN {} {symbol} {word} (SELECT {} FROM (SELECT unnest({list})) AS \"s\"(\"x\")) END)",
+                a.sql,
+                b.sql,
+                list = r.sql
             );
             return Ok(Ex::of(sql, ColumnType::Bool));
         }
@@ -234,7 +235,7 @@ impl Rewriter<'_> {
         let rows = self.query(query, (!hints.is_empty() && !l.is_unknown()).then_some(&hints[..]))?;
         let ty = rows.columns.first().and_then(|c| c.ty.clone()).unwrap_or(ColumnType::Text);
         let l = self.settle(l, &ty)?;
-        if rows.known && any_keyed([&l.ty, &Some(ty.clone())]) {
+        if rows.known && self.any_keyed([&l.ty, &Some(ty.clone())]) {
             let (a, b) = self.meet(l, Ex::of("\"x\"", ty), symbol)?;
             let sql = format!("({} {symbol} {word} (SELECT {} FROM ({}) AS \"s\"(\"x\")))", a.sql, b.sql, rows.sql);
             return Ok(Ex::of(sql, ColumnType::Bool));

@@ -92,6 +92,11 @@ impl Rewriter<'_> {
         ty.is_some_and(|ty| super::held::keyed(ty) || (*ty == ColumnType::Jsonb && self.has_functions()))
     }
 
+    /// Whether values of any of the types do.
+    pub fn any_keyed<'a>(&self, types: impl IntoIterator<Item = &'a Option<ColumnType>>) -> bool {
+        types.into_iter().any(|ty| self.is_keyed(ty.as_ref()))
+    }
+
     /// What sorts as an expression does: a key, the fields of a row, or the expression itself.
     pub fn sorted(&self, ex: Ex) -> String {
         if let Kind::Row(fields) = &ex.kind {
@@ -279,8 +284,12 @@ impl Rewriter<'_> {
                     Ex::of(format!("pg_num_{name}({})", texts.join(", ")), LONG)
                 }))
             }
-            "nullif" if values.len() == 2 && any_long(values.iter().map(|v| &v.ty)) => {
+            "nullif" if values.len() == 2 && values.iter().any(|v| self.is_keyed(v.ty.as_ref()) || is_list(v)) => {
                 let (Some(b), Some(a)) = (values.pop(), values.pop()) else { return Ok(None) };
+                let a = match &b.ty {
+                    Some(ty) if a.is_unknown() => self.settle(a, ty)?,
+                    _ => a,
+                };
                 let ty = a.ty.clone();
                 let (l, r) = self.meet(a.clone(), b, "=")?;
                 Ok(Some(Ex::plain(format!("(CASE WHEN {} = {} THEN NULL ELSE {} END)", l.sql, r.sql, a.sql), ty)))
@@ -307,6 +316,10 @@ fn bounded(column: &Ex, long: &Ex, op: &str) -> Option<Ex> {
     };
     let sql = format!("CAST(pg_num_bound({}, '{scale}', '{way}') AS DECIMAL(38,{scale}))", long.sql);
     Some(Ex { sql, ty: Some(NUMERIC), ..long.clone() })
+}
+
+fn is_list(ex: &Ex) -> bool {
+    matches!(ex.ty, Some(ColumnType::Array(_) | ColumnType::Grid(_)))
 }
 
 fn spread(name: &str) -> Option<&'static str> {

@@ -171,6 +171,12 @@ impl Rewriter<'_> {
         if [&l.ty, &r.ty].into_iter().flatten().any(super::held::is_held) {
             return self.meet_held(l, r, op);
         }
+        // By value: `1.0` and `1` are one number there.
+        let jsonb = |e: &Ex| e.ty.as_ref().is_none_or(|ty| *ty == ColumnType::Jsonb);
+        if l.ty == Some(ColumnType::Jsonb) && jsonb(&r) && op != "@>" && self.has_functions() {
+            let key = |e: Ex| Ex { sql: format!("pg_jsonb_order({})", e.sql), ty: None, ..e };
+            return Ok((key(l), key(r)));
+        }
         if any_long([&l.ty, &r.ty]) {
             return Ok(self.meet_long(l, r, op));
         }
@@ -203,13 +209,6 @@ impl Rewriter<'_> {
         let (l, r) = self.meet(l, r, shown_op)?;
         if l.ty.as_ref().or(r.ty.as_ref()) == Some(&ColumnType::Json) {
             return Err(self.undefined_operator(shown_op, l.ty.as_ref(), r.ty.as_ref(), self.at_expr(left)));
-        }
-        if l.ty == Some(ColumnType::Jsonb) && self.has_functions() && matches!(shown_op, "=" | "<>") {
-            return Ok(Ex::of(format!("(pg_jsonb_key({}) {op} pg_jsonb_key({}))", l.sql, r.sql), ColumnType::Bool));
-        }
-        if l.ty == Some(ColumnType::Jsonb) && r.ty == l.ty && self.has_functions() {
-            let sql = format!("({} {op} {})", self.order_key(&l), self.order_key(&r));
-            return Ok(Ex::of(sql, ColumnType::Bool));
         }
         Ok(Ex::of(format!("({} {op} {})", l.sql, r.sql), ColumnType::Bool))
     }
