@@ -178,7 +178,6 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_json", 1, Gives::Text, json::check),
     row("pg_jsonb", 1, Gives::Text, json::normal),
     row("pg_json_quote", 1, Gives::Text, json::quote),
-    row("pg_jsonb_key", 1, Gives::Text, json::key),
     row("pg_jsonb_order", 1, Gives::Bytes, json_order::key),
     any("pg_json_object", Gives::Text, json::object),
     any("pg_json_row", Gives::Text, json::row),
