@@ -217,6 +217,21 @@ pub fn exists_all(args: &[Option<&str>]) -> Outcome<Value> {
     Ok(Value::Bool(list(super::text(args, 1)).iter().flatten().all(|name| has(json, name))))
 }
 
+fn trim_numbers(node: &mut Node) {
+    match node {
+        Node::Number(text) => {
+            let short = super::number::Number::read(text).map(|n| n.write()).unwrap_or_else(|_| text.clone());
+            *text = match short.contains('.') {
+                true => short.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                false => short,
+            };
+        }
+        Node::Array(items) => items.iter_mut().for_each(trim_numbers),
+        Node::Object(members) => members.iter_mut().for_each(|(_, v)| trim_numbers(v)),
+        _ => {}
+    }
+}
+
 /// `a @> b`.
 pub fn contains(args: &[Option<&str>]) -> Outcome<Value> {
     let (mut a, mut b) = (tree(super::text(args, 0))?, tree(super::text(args, 1))?);
