@@ -131,6 +131,10 @@ pub struct Mark {
     pub temporary: Arc<temporary::State>,
     /// The advisory locks of the transaction.
     pub locks: HashMap<(Key, bool), u32>,
+    /// Its mark in the settings.
+    pub settings: usize,
+    /// How far LISTEN and NOTIFY were.
+    pub listening: (usize, usize),
     /// When it was.
     pub moment: u64,
 }
@@ -270,13 +274,10 @@ impl Transaction {
         });
     }
 
-    /// RELEASE. False if there is none of that name.
-    pub fn release(&mut self, name: &str) -> bool {
-        let found = self.savepoints.iter().rposition(|s| s.name == name);
-        if let Some(at) = found {
-            self.savepoints.truncate(at);
-        }
-        found.is_some()
+    /// RELEASE: what the session had at the savepoint. None if there is none of that name.
+    pub fn release(&mut self, name: &str) -> Option<Mark> {
+        let at = self.savepoints.iter().rposition(|s| s.name == name)?;
+        self.savepoints.drain(at..).next().map(|savepoint| savepoint.mark)
     }
 
     /// ROLLBACK TO: what the session had at the savepoint. None if there is none of that name.

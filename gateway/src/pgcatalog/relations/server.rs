@@ -302,9 +302,10 @@ fn setting_values(session: &ClientSession) -> Content<'static> {
     Content { columns: &["#k", "#v"], rows: shown.map(|(name, value)| row![name, value]).collect() }
 }
 
-/// Every session of this server.
+/// Every session of this lake: those of others are none of its users' business.
 fn activity(session: &ClientSession) -> Content<'static> {
-    let rows = session.server.activity.all().into_iter().map(|doing| {
+    let all = session.server.activity.all().into_iter();
+    let rows = all.filter(|doing| doing.lake.0 == session.lake.info.id).map(|doing| {
         let waits = if doing.state == "active" { None } else { Some(("Client", "ClientRead")) };
         row![
             oids::database(doing.lake.0),
