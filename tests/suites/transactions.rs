@@ -17,6 +17,7 @@ on_both_catalogs!(
     a_dropped_column_comes_back_with_rollback,
     a_lock_of_a_transaction_is_held_until_its_write_is_durable,
     rollback_to_undoes_settings_and_listen,
+    a_transaction_that_writes_and_reads_in_turn_reads_few_files,
     sessions_of_another_lake_are_neither_seen_nor_stopped,
 );
 
@@ -110,6 +111,26 @@ async fn rollback_to_undoes_settings_and_listen(stand: &mut Stand) {
     client.ok("LISTEN kept; SAVEPOINT b; LISTEN undone; ROLLBACK TO b").await;
     client.ok("UNLISTEN *; ROLLBACK TO b; COMMIT").await;
     assert_eq!(client.text("SELECT pg_listening_channels()").await, ["kept"]);
+}
+
+async fn a_transaction_that_writes_and_reads_in_turn_reads_few_files(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE t (a int); BEGIN").await;
+    for n in 1..=100 {
+        client.ok(&format!("INSERT INTO t VALUES ({n})")).await;
+        if n == 50 {
+            client.ok("SAVEPOINT half").await;
+        }
+        assert_eq!(client.value("SELECT sum(a) FROM t").await, (n * (n + 1) / 2).to_string());
+    }
+    let plan = client.text("EXPLAIN SELECT * FROM t").await.join("\n");
+    let files = plan.split("own files ").nth(1).and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+    let files: u32 = files.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("no own files in {plan}"));
+    assert!((1..=7).contains(&files), "{files} files: {plan}");
+    client.ok("ROLLBACK TO half; INSERT INTO t VALUES (1000)").await;
+    assert_eq!(client.value("SELECT sum(a) FROM t").await, "2275");
+    client.ok("COMMIT; SET duckmesh.consistency = strong").await;
+    assert_eq!(client.value("SELECT sum(a) FROM t").await, "2275");
 }
 
 async fn sessions_of_another_lake_are_neither_seen_nor_stopped(stand: &mut Stand) {
