@@ -6,3 +6,4 @@ pub mod differential;
 pub mod harness;
 pub mod ledger;
 pub mod slt;
+pub mod tcp_proxy;
