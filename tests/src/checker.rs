@@ -36,7 +36,11 @@ const LAST: u32 = u32::MAX;
 pub async fn check(ledger: &Ledger, client: &Client) {
     let verdict = verdict(ledger, client).await;
     let (highest, ops) = (ledger.highest(), ledger.ops().len());
-    assert!(verdict.broken.is_empty(), "promises broken (highest token {highest}, {ops} operations):\n{}", verdict.broken);
+    assert!(
+        verdict.broken.is_empty(),
+        "promises broken (highest token {highest}, {ops} operations):\n{}",
+        verdict.broken
+    );
 }
 
 /// As [`check`], for those who report.
@@ -46,7 +50,13 @@ pub async fn check(ledger: &Ledger, client: &Client) {
 pub async fn verdict(ledger: &Ledger, client: &Client) -> Verdict {
     // A server that takes over on Postgres waits until the dead one's lease ran out: the reading's barrier does.
     match ledger.try_read(client, LAST).await {
-        ReadEnd::Noted => of(&ledger.ops(), &ledger.readings()),
+        ReadEnd::Noted => {
+            let mut verdict = of(&ledger.ops(), &ledger.readings());
+            for lie in ledger.lies() {
+                let _ = writeln!(verdict.broken, "{lie}");
+            }
+            verdict
+        }
         end => panic!("the last reading: {end:?}"),
     }
 }
@@ -138,7 +148,8 @@ fn one_reading(ops: &BTreeMap<OpId, Op>, reading: &Reading, broken: &mut String)
         let open = ops.iter().any(|(id, op)| op.kind == Kind::Opening && shown(id, op));
         let should = if open { i64::from(ACCOUNTS) * OPENING } else { 0 };
         if total != should {
-            let _ = writeln!(broken, "G2: reader {who} found {total} in the bank, not {should}: {:?}", reading.snapshot);
+            let _ =
+                writeln!(broken, "G2: reader {who} found {total} in the bank, not {should}: {:?}", reading.snapshot);
         }
     }
 }
@@ -271,7 +282,11 @@ mod tests {
 
     #[test]
     fn what_is_lost_and_what_is_there_twice_is_counted() {
-        let ops = [(FIRST, row(Outcome::Ok(5))), (SECOND, row(Outcome::Unknown)), ((1, 0), row(Outcome::Error(String::new())))];
+        let ops = [
+            (FIRST, row(Outcome::Ok(5))),
+            (SECOND, row(Outcome::Unknown)),
+            ((1, 0), row(Outcome::Error(String::new()))),
+        ];
         let verdict = found(&ops, &[reading(&[(SECOND, 4)], 5)]);
         let counts = (verdict.acknowledged, verdict.unknown, verdict.refused, verdict.lost, verdict.duplicated);
         assert_eq!(counts, (1, 1, 1, 1, 1));

@@ -128,6 +128,7 @@ struct Inner {
     tally: Tally,
     highest: u64,
     bank: bool,
+    dishonest: Vec<String>,
 }
 
 /// The tables that operations write to.
@@ -226,6 +227,17 @@ impl Ledger {
         if let Some(op) = self.lock().ops.get_mut(&id) {
             op.repeats.push(offset);
         }
+    }
+
+    /// Notes an answer that no server may give, whatever fails.
+    pub fn dishonest(&self, what: String) {
+        self.lock().dishonest.push(what);
+    }
+
+    /// Answers that no server may give.
+    #[must_use]
+    pub fn lies(&self) -> Vec<String> {
+        self.lock().dishonest.clone()
     }
 
     fn has_bank(&self) -> bool {

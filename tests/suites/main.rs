@@ -9,6 +9,7 @@ mod cancel;
 mod captures;
 mod clients;
 mod config;
+mod consistency;
 mod copy;
 mod copy_formats;
 mod copy_property;

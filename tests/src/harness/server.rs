@@ -262,6 +262,8 @@ impl Drop for Server {
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
+            let errors = lines.iter().filter(|line| line.contains("ERROR")).take(LOG_TAIL);
+            eprintln!("--- the server's errors ---\n{}", errors.copied().collect::<Vec<_>>().join("\n"));
             let tail = lines.len().saturating_sub(LOG_TAIL);
             eprintln!("--- last lines of the server's log ---\n{}", lines[tail..].join("\n"));
         }

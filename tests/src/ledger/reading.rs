@@ -37,7 +37,8 @@ impl Ledger {
         let must_cover = self.highest();
         let barrier = format!("{BARRIER}; RESET duckmesh.snapshot; SET duckmesh.min_token = '{must_cover}'");
         let read = self.all_tables(client, &barrier).await;
-        self.end(client, read.map(|(tables, total)| Reading { reader, must_cover, tables, total, snapshot: None })).await
+        self.end(client, read.map(|(tables, total)| Reading { reader, must_cover, tables, total, snapshot: None }))
+            .await
     }
 
     /// Reads a snapshot of the past: the newest, or one that was read before (`earlier` chooses), and notes it.
@@ -92,8 +93,11 @@ impl Ledger {
         }
         if bank {
             let sum = |table: &str| format!("SELECT sum(amount) FROM {table}");
-            let sql = format!("SELECT coalesce(sum(sum), 0) FROM ({} UNION ALL {}) AS both_sides",
-                sum("bank_debits"), sum("bank_credits"));
+            let sql = format!(
+                "SELECT coalesce(sum(sum), 0) FROM ({} UNION ALL {}) AS both_sides",
+                sum("bank_debits"),
+                sum("bank_credits")
+            );
             let rows = client.rows(&sql).await?;
             total = Some(number(&rows, 0).unwrap_or_else(|| panic!("no total: {rows:?}")));
         }
