@@ -15,6 +15,7 @@ mod copy_formats;
 mod copy_property;
 mod crash;
 mod databases;
+mod deploy;
 mod differential;
 mod extended;
 mod faults;
