@@ -1,7 +1,7 @@
 //! Errors of the crates below as clients get them.
 
 use duckmesh_catalog::{Offset, Token};
-use duckmesh_ingest::{AppendError, AppendErrorKind};
+use duckmesh_ingest::{AppendError, AppendErrorKind, BusError, BusErrorKind, WaitError};
 
 use crate::wire::{PgError, SqlState};
 
@@ -81,6 +81,33 @@ pub fn append(error: AppendError) -> PgError {
                 .hint("The server's log has the details.")
         }
     }
+}
+
+/// An error of the log where nothing is written.
+#[must_use]
+pub fn log(error: BusError) -> PgError {
+    match error.kind() {
+        BusErrorKind::Full => disk_full(),
+        BusErrorKind::Unknown | BusErrorKind::Unavailable => log_away(&detail(&error)),
+        BusErrorKind::Corrupt => PgError::internal(detail(&error)),
+    }
+}
+
+/// A wait for an offset that ended without it, before anything was written. A token above the head is the caller's to say.
+#[must_use]
+pub fn wait(error: WaitError) -> PgError {
+    match error {
+        WaitError::Closed => {
+            PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down, or the database was dropped")
+        }
+        WaitError::Unavailable(why) => log_away(&why),
+        error => PgError::internal(error),
+    }
+}
+
+fn log_away(detail: &str) -> PgError {
+    tracing::error!(detail, "the log is not available");
+    PgError::new(SqlState::CONNECTION_FAILURE, "the log is not available now").hint("Retry later.")
 }
 
 /// A token nobody was given.

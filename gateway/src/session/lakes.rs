@@ -204,7 +204,7 @@ impl Lakes {
             lake.lake.shutdown(std::time::Duration::ZERO).await;
         }
         // Another server that has the lake open must not be able to append to it any more.
-        self.bus(name).await?.drop_lane(info.id).await.map_err(PgError::internal)?;
+        self.bus(name).await?.drop_lane(info.id).await.map_err(failure::log)?;
         self.catalog.drop_lake(info.id).await.map_err(failure::catalog)?;
         let folder = self.folder(name);
         match tokio::fs::remove_dir_all(&folder).await {
@@ -236,7 +236,7 @@ impl Lakes {
     async fn bus(&self, name: &LakeName) -> PgResult<Arc<dyn Bus>> {
         Ok(match &self.config.catalog_url {
             None => Arc::new(SqliteBus::open(&self.folder(name).join("log.sqlite")).map_err(PgError::internal)?),
-            Some(url) => Arc::new(PostgresBus::open(url).await.map_err(PgError::internal)?),
+            Some(url) => Arc::new(PostgresBus::open(url).await.map_err(failure::log)?),
         })
     }
 

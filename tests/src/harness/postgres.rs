@@ -19,6 +19,7 @@ pub struct Postgres {
     folder: TempDir,
     port: u16,
     child: Option<Child>,
+    settings: Vec<String>,
 }
 
 impl Postgres {
@@ -55,8 +56,9 @@ impl Postgres {
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut cluster = Self { folder, port: free_port(), child: None };
-        cluster.launch(settings);
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let mut cluster = Self { folder, port: free_port(), child: None, settings };
+        cluster.launch();
         cluster
     }
 
@@ -86,12 +88,27 @@ impl Postgres {
         Client::connect(self.port, "postgres").await.expect("PostgreSQL answers")
     }
 
-    fn launch(&mut self, settings: &[&str]) {
+    /// Ends it as `pg_ctl stop -m immediate` does: nothing is finished, the next start recovers.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub fn crash(&mut self) {
+        let mut child = self.child.take().expect("a running cluster");
+        assert!(process::signal(child.id(), libc::SIGQUIT), "the cluster is running");
+        child.wait().expect("its end");
+    }
+
+    /// Starts it again on its folder and port.
+    pub fn start_again(&mut self) {
+        self.launch();
+    }
+
+    fn launch(&mut self) {
         let mut command = as_postgres(&paths::postgres_bin().join("postgres"));
         let socket = text(self.folder.path());
         command.args(["-D", &text(&self.folder.path().join("data")), "-p", &self.port.to_string(), "-k", &socket]);
         command.args(["-c", "listen_addresses=127.0.0.1", "-c", "timezone=UTC"]);
-        for setting in settings {
+        for setting in &self.settings {
             command.args(["-c", setting]);
         }
         let log = fs::File::create(self.folder.path().join("log")).expect("a log file");
