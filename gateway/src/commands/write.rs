@@ -171,7 +171,7 @@ fn refit(pin: &mut Pin, newer: Pin, parts: &[Part]) -> PgResult<()> {
 /// The rejection's reason.
 pub async fn published(session: &ClientSession, offset: Offset) -> PgResult<()> {
     wait_for_ddl(session, offset).await?;
-    match session.lake.lake.outcome(offset).await.map_err(PgError::internal)? {
+    match session.lake.lake.outcome(offset).await.map_err(failure::catalog)? {
         None => Ok(()),
         Some(rejection) => Err(PgError::new(SqlState::SERIALIZATION_FAILURE, "the change was not applied")
             .detail(rejection.reason)
