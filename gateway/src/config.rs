@@ -4,6 +4,8 @@ use std::{fmt::Write as _, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory};
+use duckmesh_catalog::{Location, OpenOptions};
+use duckmesh_ingest::PostgresBusOptions;
 use serde::Deserialize;
 
 /// Options as a person gives them. Every field may come from the TOML file (same name with `_`), from the environment or from a
@@ -26,6 +28,12 @@ pub struct Options {
     /// Where catalog and log are: "sqlite" (in the data folder) or a postgres:// URL [default: sqlite]
     #[arg(long, env = "DUCKMESH_CATALOG", value_name = "sqlite|URL")]
     pub catalog: Option<String>,
+    /// Connections to Postgres that this server uses at once for catalog and log, besides one that listens [default: 24]
+    #[arg(long, env = "DUCKMESH_CATALOG_CONNECTIONS", value_name = "N")]
+    pub catalog_connections: Option<usize>,
+    /// Refuse to start where tables of catalog or log are to be brought up to date, instead of doing it; then "duckmesh migrate" does [default: false]
+    #[arg(long, env = "DUCKMESH_NO_MIGRATE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub no_migrate: Option<bool>,
     /// How long rows may wait for publication while nobody asks for them, in milliseconds [default: 1000]
     #[arg(long, env = "DUCKMESH_COMMIT_INTERVAL_MS", value_name = "MS")]
     pub commit_interval_ms: Option<u64>,
@@ -81,6 +89,10 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Postgres URL of catalog and log; none is SQLite in the data folder.
     pub catalog_url: Option<String>,
+    /// See [`Options::catalog_connections`].
+    pub catalog_connections: usize,
+    /// The opposite of [`Options::no_migrate`].
+    pub migrate: bool,
     /// See [`Options::commit_interval_ms`].
     pub commit_interval: Duration,
     /// See [`Options::sweep_grace_seconds`].
@@ -113,6 +125,39 @@ pub struct Config {
 
 const MIB: u64 = 1024 * 1024;
 
+/// A coordinator reads, publishes and renews its lease beside writers and readers.
+const CATALOG_CONNECTIONS_MIN: usize = 4;
+
+impl Config {
+    /// Where the catalog is.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        match &self.catalog_url {
+            None => Location::Sqlite { data_dir: self.data.clone() },
+            Some(url) => Location::Postgres { url: url.clone() },
+        }
+    }
+
+    /// Connections of the log: a third of all; a lake has one append in flight at a time.
+    #[must_use]
+    pub fn log_connections(&self) -> usize {
+        (self.catalog_connections / 3).max(1)
+    }
+
+    /// How the catalog is opened.
+    #[must_use]
+    pub fn catalog_options(&self) -> OpenOptions {
+        let connections = self.catalog_connections - self.log_connections();
+        OpenOptions { connections, migrate: self.migrate, ..OpenOptions::default() }
+    }
+
+    /// How a log in Postgres is opened.
+    #[must_use]
+    pub fn log_options(&self) -> PostgresBusOptions {
+        PostgresBusOptions { connections: self.log_connections(), migrate: self.migrate }
+    }
+}
+
 impl Options {
     /// Takes what this does not say from `file`.
     #[must_use]
@@ -123,6 +168,8 @@ impl Options {
             http: self.http.or(file.http),
             trusted_network: self.trusted_network.or(file.trusted_network),
             catalog: self.catalog.or(file.catalog),
+            catalog_connections: self.catalog_connections.or(file.catalog_connections),
+            no_migrate: self.no_migrate.or(file.no_migrate),
             commit_interval_ms: self.commit_interval_ms.or(file.commit_interval_ms),
             sweep_grace_seconds: self.sweep_grace_seconds.or(file.sweep_grace_seconds),
             merge_files: self.merge_files.or(file.merge_files),
@@ -186,6 +233,8 @@ impl Options {
             listen,
             http,
             catalog_url,
+            catalog_connections: self.catalog_connections.unwrap_or(24),
+            migrate: !self.no_migrate.unwrap_or(false),
             commit_interval: Duration::from_millis(self.commit_interval_ms.unwrap_or(1000)),
             sweep_grace: Duration::from_secs(self.sweep_grace_seconds.unwrap_or(3600)),
             merge_files: self.merge_files.unwrap_or(true),
@@ -203,6 +252,9 @@ impl Options {
         };
         if config.engine_threads == 0 || config.max_connections == 0 || config.engine_memory_bytes < 64 * MIB {
             bail!("engine_threads and max_connections must be at least 1, engine_memory_mb at least 64");
+        }
+        if config.catalog_connections < CATALOG_CONNECTIONS_MIN {
+            bail!("catalog_connections: at least {CATALOG_CONNECTIONS_MIN}: the log and the catalog need some each");
         }
         if config.statement_timeout.as_millis() > i32::MAX as u128 {
             bail!("statement_timeout_seconds: at most {}; 0 is no limit", i32::MAX / 1000);

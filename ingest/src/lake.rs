@@ -1,6 +1,12 @@
 //! One open lake: the door to its log, its group commit, its coordinator and its barrier.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use duckmesh_catalog::{
     Catalog, Offset,
@@ -26,6 +32,7 @@ use crate::{
     progress::Progress,
     publish::Publisher,
     readers::{Readers, Reading},
+    signals::Signals,
 };
 
 /// What a write got.
@@ -60,10 +67,25 @@ pub(crate) struct Shared {
     pub(crate) publishing: Mutex<()>,
     pub(crate) added: Added,
     pub(crate) readers: Readers,
+    /// Whether this process publishes for the lake.
+    pub(crate) leading: AtomicBool,
     gates: Gates,
 }
 
 impl Shared {
+    /// To tell whoever publishes, if that is another process.
+    pub(crate) fn signals_to_leader(&self) -> Option<&Signals> {
+        self.bus.signals().filter(|_| !self.leading.load(Ordering::Acquire))
+    }
+
+    /// How often a process that does not publish looks for what is waited for.
+    pub(crate) fn look_interval(&self) -> Duration {
+        match self.bus.signals() {
+            Some(signals) if signals.are_heard() => self.options.poll_interval.max(HEARD_LOOK),
+            _ => self.options.poll_interval,
+        }
+    }
+
     /// Publishes, when it is its turn.
     pub(crate) async fn publish(&self, publication: &Publication) -> duckmesh_catalog::catalog::Result<Published> {
         let _turn = self.publishing.lock().await;
@@ -80,6 +102,8 @@ pub(crate) enum Stop {
     Drain(Instant),
 }
 
+/// A signal may be lost: whoever waits looks this often even while they are heard.
+const HEARD_LOOK: Duration = Duration::from_secs(1);
 /// How long giving back the lease may take at the end.
 const RELEASE_WAIT: Duration = Duration::from_secs(2);
 /// Claims are renewed so often in a grace, so that two late renewals do no harm.
@@ -109,6 +133,7 @@ impl Lake {
             publishing: Mutex::default(),
             added: Added::default(),
             readers: Readers::default(),
+            leading: AtomicBool::new(false),
             gates: Gates::default(),
             catalog,
             info,
@@ -116,6 +141,9 @@ impl Lake {
             files,
             options,
         });
+        if let Some(signals) = shared.bus.signals() {
+            signals.join(&shared);
+        }
         let (stop_writes, stopped) = watch::channel(Stop::No);
         let (publisher, groups) = Publisher::start(Arc::clone(&shared), stopped);
         let (stop, stopped) = watch::channel(Stop::No);
@@ -195,6 +223,9 @@ impl Lake {
         let mut watermark = self.shared.progress.subscribe();
         let mut stop = self.stop.subscribe();
         self.shared.progress.want(offset);
+        if let Some(signals) = self.shared.signals_to_leader() {
+            signals.wanted(self.shared.info.id, offset);
+        }
         tokio::select! {
             biased;
             covered = watermark.wait_for(|now| *now >= offset) => covered.map(drop).map_err(|_| WaitError::Closed),

@@ -220,7 +220,7 @@ impl<'a> Nemesis<'a> {
                 self.progress(target, FAULT_LIMIT).await;
             }
             Fault::CrashCatalog => {
-                self.deployment.postgres.crash();
+                self.deployment.postgres.stop_immediately();
                 self.deployment.postgres.start_again();
             }
         }

@@ -24,6 +24,7 @@ mod interop;
 mod merging;
 mod pgbouncer;
 mod planning;
+mod postgres;
 mod psql;
 mod sequences;
 mod sql;

@@ -1,7 +1,7 @@
 //! Errors of the crates below as clients get them.
 
 use duckmesh_catalog::{Offset, Token};
-use duckmesh_ingest::{AppendError, AppendErrorKind, BusError, BusErrorKind, WaitError};
+use duckmesh_ingest::{AppendError, AppendErrorKind, BusError, BusErrorKind, OpenError, WaitError};
 
 use crate::wire::{PgError, SqlState};
 
@@ -83,12 +83,12 @@ pub fn append(error: AppendError) -> PgError {
     }
 }
 
-/// An error of the log where nothing is written.
+/// The log could not be asked.
 #[must_use]
-pub fn log(error: BusError) -> PgError {
+pub fn bus(error: BusError) -> PgError {
     match error.kind() {
         BusErrorKind::Full => disk_full(),
-        BusErrorKind::Unknown | BusErrorKind::Unavailable => log_away(&detail(&error)),
+        BusErrorKind::Unavailable | BusErrorKind::Unknown => log_unavailable(&error),
         BusErrorKind::Corrupt => PgError::internal(detail(&error)),
     }
 }
@@ -100,13 +100,25 @@ pub fn wait(error: WaitError) -> PgError {
         WaitError::Closed => {
             PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down, or the database was dropped")
         }
-        WaitError::Unavailable(why) => log_away(&why),
+        error @ WaitError::Unavailable(_) => log_unavailable(&error),
         error => PgError::internal(error),
     }
 }
 
-fn log_away(detail: &str) -> PgError {
-    tracing::error!(detail, "the log is not available");
+/// A lake could not be opened.
+#[must_use]
+pub fn open(error: OpenError) -> PgError {
+    match error {
+        OpenError::Catalog(error) => catalog(error),
+        OpenError::Bus(error) => bus(error),
+        error => PgError::internal(error),
+    }
+}
+
+/// The log does not answer; nothing was to be written.
+#[must_use]
+pub fn log_unavailable(error: &(dyn std::error::Error + 'static)) -> PgError {
+    tracing::error!(detail = detail(error), "the log is not available");
     PgError::new(SqlState::CONNECTION_FAILURE, "the log is not available now").hint("Retry later.")
 }
 

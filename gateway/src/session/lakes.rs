@@ -10,7 +10,7 @@ use std::{
 use duckmesh_catalog::{Catalog, FileId, LakeInfo, LakeName};
 use duckmesh_ingest::{Bus, Lake, LakeOptions, PostgresBus, SqliteBus};
 use duckmesh_storage::LakeFiles;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::{advisory::Locks, channels::Channels, sequences::Sequences};
 use crate::{
@@ -79,6 +79,8 @@ impl HasColumns {
 pub struct Lakes {
     config: Arc<Config>,
     catalog: Catalog,
+    /// The log of all lakes, where it is in Postgres.
+    log: OnceCell<PostgresBus>,
     /// A place per lake, so that one that opens slowly keeps nobody from the others.
     places: std::sync::Mutex<HashMap<LakeName, Place>>,
 }
@@ -90,7 +92,7 @@ impl Lakes {
     /// None open yet.
     #[must_use]
     pub fn new(config: Arc<Config>, catalog: Catalog) -> Self {
-        Self { config, catalog, places: std::sync::Mutex::default() }
+        Self { config, catalog, log: OnceCell::new(), places: std::sync::Mutex::default() }
     }
 
     /// The catalog.
@@ -204,7 +206,7 @@ impl Lakes {
             lake.lake.shutdown(std::time::Duration::ZERO).await;
         }
         // Another server that has the lake open must not be able to append to it any more.
-        self.bus(name).await?.drop_lane(info.id).await.map_err(failure::log)?;
+        self.bus(name).await?.drop_lane(info.id).await.map_err(failure::bus)?;
         self.catalog.drop_lake(info.id).await.map_err(failure::catalog)?;
         let folder = self.folder(name);
         match tokio::fs::remove_dir_all(&folder).await {
@@ -236,7 +238,10 @@ impl Lakes {
     async fn bus(&self, name: &LakeName) -> PgResult<Arc<dyn Bus>> {
         Ok(match &self.config.catalog_url {
             None => Arc::new(SqliteBus::open(&self.folder(name).join("log.sqlite")).map_err(PgError::internal)?),
-            Some(url) => Arc::new(PostgresBus::open(url).await.map_err(failure::log)?),
+            Some(url) => {
+                let open = async || PostgresBus::open_with(url, self.config.log_options()).await.map(|(log, _)| log);
+                Arc::new(self.log.get_or_try_init(open).await.map_err(failure::bus)?.clone())
+            }
         })
     }
 
@@ -262,9 +267,8 @@ impl Lakes {
             // Half the default barrier: a reader that waits while a crashed server's lease runs out is not turned away.
             options.lease_ttl = Duration::from_secs(5);
         }
-        let lake = Lake::open(self.catalog.clone(), info.clone(), bus, files.clone(), options)
-            .await
-            .map_err(PgError::internal)?;
+        let lake =
+            Lake::open(self.catalog.clone(), info.clone(), bus, files.clone(), options).await.map_err(failure::open)?;
         let program = std::env::current_exe().map_err(PgError::internal)?;
         let mut options =
             EngineOptions::new(program, vec![PathBuf::from(&info.data_path), scratch.clone()], folder.join("spill"));

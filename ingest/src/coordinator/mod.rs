@@ -13,7 +13,10 @@ mod sweep;
 mod tiers;
 mod work;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use duckmesh_catalog::{ErrorKind, leases::Lease};
 use tokio::{
@@ -48,7 +51,9 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<Stop>) {
             Ok(Some(lease)) => {
                 tracing::info!(lake = %shared.info.name, epoch = %lease.epoch, "publishing");
                 shared.meters.leader.set(1.0);
+                shared.leading.store(true, Ordering::Release);
                 let end = lead(&shared, &lease, &mut stop).await;
+                shared.leading.store(false, Ordering::Release);
                 shared.meters.leader.set(0.0);
                 match end {
                     End::Stopped => {
@@ -104,19 +109,22 @@ async fn renew(shared: &Shared, lease: &Lease) {
 }
 
 /// While another process publishes: waits before the next try for the lease, and learns the watermark for those who
-/// wait here. It is asked for only while somebody waits. (Notifications of the store are to take the timer's place.)
+/// wait here. It is asked for only while somebody waits: when somebody begins to, when the other process says that it
+/// published, and by timer, which is slow while what others say is heard.
 async fn standby(shared: &Shared, stop: &mut watch::Receiver<Stop>, pause: Duration) {
     let until = Instant::now() + pause;
     // Kept while others wake: a stream of writers must not put it off.
     let mut look = None;
     loop {
         let at = match shared.progress.is_wanted() {
-            true => *look.get_or_insert_with(|| Instant::now() + shared.options.poll_interval),
+            true => *look.get_or_insert_with(|| Instant::now() + shared.look_interval()),
             false => until,
         };
         tokio::select! {
             () = sleep_until(at.min(until)) => look = None,
-            () = shared.progress.woken() => continue,
+            () = shared.progress.woken() => if !shared.progress.take_hint() {
+                continue;
+            },
             _ = stop.changed() => return,
         }
         if shared.progress.is_wanted()

@@ -144,6 +144,24 @@ impl Server {
         self.port
     }
 
+    /// The status of a GET on its HTTP port, and the body: for servers started with `DUCKMESH_HTTP`.
+    ///
+    /// # Panics
+    /// When it has no such port, or gives no answer.
+    #[must_use]
+    pub fn http(&self, path: &str) -> (u16, String) {
+        use std::io::{Read, Write};
+        let log = self.log();
+        let address = log.lines().find_map(|line| line.strip_prefix("http on ")?.split(' ').next());
+        let mut stream = std::net::TcpStream::connect(address.expect("an HTTP port")).expect("HTTP answers");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let status = answer.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+        (status, answer.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned()))
+    }
+
     /// Its data folder.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -192,7 +210,8 @@ impl Server {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let mut command = Command::new(paths::server_binary());
         command.arg("serve").arg("--data").arg(&self.data).args(["--listen", "127.0.0.1:0"]);
-        if !self.options.http {
+        let http_is_chosen = self.options.env.iter().any(|(name, _)| name == "DUCKMESH_HTTP");
+        if !self.options.http && !http_is_chosen {
             command.args(["--http", "off"]);
         }
         if let Some(catalog) = &self.options.catalog {

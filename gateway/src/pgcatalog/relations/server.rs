@@ -418,7 +418,7 @@ fn number(value: u64) -> i64 {
 /// `published_at` and `published_age` of the newest snapshot, `dead_letters`.
 async fn lag(session: &ClientSession) -> PgResult<Content<'static>> {
     let (catalog, lake) = (session.server.lakes.catalog(), session.lake.info.id);
-    let head = session.lake.lake.head().await.map_err(failure::log)?;
+    let head = session.lake.lake.head().await.map_err(failure::bus)?;
     let watermark = session.lake.lake.watermark();
     let latest = catalog.latest(lake).await.map_err(failure::catalog)?;
     let letters = catalog.dead_letters(lake).await.map_err(failure::catalog)?.len();
