@@ -12,6 +12,7 @@ pub mod error;
 pub mod failpoint;
 mod file_names;
 pub mod files;
+pub mod fleet;
 pub mod ids;
 pub mod lakes;
 pub mod leases;
@@ -37,6 +38,7 @@ pub use catalog::{Catalog, Location};
 pub use dead_letters::DeadLetter;
 pub use error::{Error, ErrorKind};
 pub use files::{DataFile, DeleteFile, FileRange, InlinedRows, MergeInput, NewFile, TableFiles};
+pub use fleet::{Duty, Fleet, Node, NodeSpec, Roles};
 pub use ids::{
     ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SequenceId, SnapshotId, TableId, TypeId, ViewId,
 };

@@ -17,6 +17,7 @@ mod databases;
 mod differential;
 mod extended;
 mod faults;
+mod fleet;
 mod flights;
 mod interop;
 mod merging;

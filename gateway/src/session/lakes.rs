@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use duckmesh_catalog::{Catalog, FileId, LakeInfo, LakeName};
-use duckmesh_ingest::{Bus, Lake, LakeOptions, PostgresBus, SqliteBus};
+use duckmesh_catalog::{Catalog, FileId, LakeId, LakeInfo, LakeName, Node};
+use duckmesh_ingest::{Bus, Lake, LakeOptions, LeaseKeeping, PostgresBus, SqliteBus};
 use duckmesh_storage::LakeFiles;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::{advisory::Locks, channels::Channels, sequences::Sequences};
 use crate::{
@@ -79,6 +79,12 @@ impl HasColumns {
 pub struct Lakes {
     config: Arc<Config>,
     catalog: Catalog,
+    /// This server among others of the same catalog; none where it is alone.
+    node: Option<Node>,
+    /// Publications at once.
+    turns: Arc<Semaphore>,
+    /// The log of all lakes, where they share one.
+    shared_bus: OnceCell<Arc<dyn Bus>>,
     /// A place per lake, so that one that opens slowly keeps nobody from the others.
     places: std::sync::Mutex<HashMap<LakeName, Place>>,
 }
@@ -89,8 +95,51 @@ type Place = Arc<Mutex<Option<Arc<OpenLake>>>>;
 impl Lakes {
     /// None open yet.
     #[must_use]
-    pub fn new(config: Arc<Config>, catalog: Catalog) -> Self {
-        Self { config, catalog, places: std::sync::Mutex::default() }
+    pub fn new(config: Arc<Config>, catalog: Catalog, node: Option<Node>) -> Self {
+        let turns = Arc::new(Semaphore::new(config.publications_max));
+        Self { config, catalog, node, turns, shared_bus: OnceCell::new(), places: std::sync::Mutex::default() }
+    }
+
+    /// This server among others of the same catalog; none where it is alone.
+    #[must_use]
+    pub fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    /// Makes what the lakes of a shared catalog have in common.
+    ///
+    /// # Errors
+    /// Of the log.
+    pub async fn prepare(&self) -> PgResult<()> {
+        if let Some(url) = &self.config.catalog_url {
+            self.shared_bus(url).await?;
+        }
+        Ok(())
+    }
+
+    /// Lakes that are open now.
+    #[must_use]
+    pub fn opened(&self) -> Vec<(LakeName, LakeId, Arc<Lake>)> {
+        // One that is being opened or dropped is left out.
+        let of = |(name, place): (&LakeName, &Place)| {
+            let open = place.try_lock().ok()?;
+            let lake = open.as_ref()?;
+            Some((name.clone(), lake.info.id, lake.lake.clone()))
+        };
+        self.places().iter().filter_map(of).collect()
+    }
+
+    /// Closes a lake that is not there any more, or that nobody needs here.
+    pub async fn close(&self, name: &LakeName, id: LakeId) {
+        let place = self.place(name);
+        {
+            let mut open = place.lock().await;
+            if let Some(lake) = open.take_if(|lake| lake.info.id == id) {
+                lake.engine.shutdown().await;
+                lake.lake.shutdown(Duration::ZERO).await;
+            }
+        }
+        self.leave(name, &place);
     }
 
     /// The catalog.
@@ -225,7 +274,6 @@ impl Lakes {
             lake.lake.shutdown(drain).await;
         }))
         .await;
-        self.catalog.close().await;
     }
 
     /// `<data>/lakes/<name>`, the name percent-encoded.
@@ -234,10 +282,15 @@ impl Lakes {
     }
 
     async fn bus(&self, name: &LakeName) -> PgResult<Arc<dyn Bus>> {
-        Ok(match &self.config.catalog_url {
-            None => Arc::new(SqliteBus::open(&self.folder(name).join("log.sqlite")).map_err(PgError::internal)?),
-            Some(url) => Arc::new(PostgresBus::open(url).await.map_err(PgError::internal)?),
-        })
+        let Some(url) = &self.config.catalog_url else {
+            return Ok(Arc::new(SqliteBus::open(&self.folder(name).join("log.sqlite")).map_err(PgError::internal)?));
+        };
+        self.shared_bus(url).await
+    }
+
+    async fn shared_bus(&self, url: &str) -> PgResult<Arc<dyn Bus>> {
+        let open = async || PostgresBus::open(url).await.map(|bus| Arc::new(bus) as Arc<dyn Bus>);
+        self.shared_bus.get_or_try_init(open).await.cloned().map_err(PgError::internal)
     }
 
     async fn open_parts(&self, info: LakeInfo) -> PgResult<OpenLake> {
@@ -255,12 +308,17 @@ impl Lakes {
             merge_grace: self.config.merge_grace,
             ..LakeOptions::default()
         };
-        if self.config.catalog_url.is_none() {
+        options.turns = self.turns.clone();
+        match &self.node {
             // The data folder's lock lets one process in, so that a restart may take its own lease at once.
-            "embedded".clone_into(&mut options.owner);
-        } else {
-            // Half the default barrier: a reader that waits while a crashed server's lease runs out is not turned away.
-            options.lease_ttl = Duration::from_secs(5);
+            None => "embedded".clone_into(&mut options.owner),
+            Some(node) => {
+                options.owner.clone_from(&node.name);
+                options.lease = LeaseKeeping::WhileAlive;
+                options.lease_ttl = self.config.lease;
+                options.maintains = self.config.roles.maintenance;
+                options.told = true;
+            }
         }
         let lake = Lake::open(self.catalog.clone(), info.clone(), bus, files.clone(), options)
             .await

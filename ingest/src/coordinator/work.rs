@@ -55,7 +55,7 @@ pub(super) async fn run(shared: &Arc<Shared>, lease: &Lease, stop: &mut watch::R
     let mut wait = false;
     loop {
         if wait && leader.wait_for_work(stop).await == Next::Stop {
-            return End::Stopped;
+            return leader.end();
         }
         wait = match leader.pass(stop).await {
             Ok(Pass::Done) => true,
@@ -72,7 +72,7 @@ pub(super) async fn run(shared: &Arc<Shared>, lease: &Lease, stop: &mut watch::R
             }
         };
         if stopped(stop, &leader) {
-            return End::Stopped;
+            return leader.end();
         }
         if wait {
             leader.tidy().await;
@@ -87,6 +87,9 @@ fn out_of_time(stop: &watch::Receiver<Stop>) -> bool {
 
 /// Whether the lake stops, and there is nothing left to publish or no time left.
 fn stopped(stop: &watch::Receiver<Stop>, leader: &Leader<'_>) -> bool {
+    if !leader.leads() {
+        return true;
+    }
     match *stop.borrow() {
         Stop::No => stop.has_changed().is_err(),
         Stop::Drain(_) => out_of_time(stop) || leader.shared.progress.lane().head <= leader.watermark,
@@ -100,6 +103,15 @@ enum Next {
 }
 
 impl Leader<'_> {
+    /// Whether this process is still to publish.
+    fn leads(&self) -> bool {
+        *self.shared.lead.borrow()
+    }
+
+    fn end(&self) -> End {
+        if self.leads() { End::Stopped } else { End::HandedOver }
+    }
+
     /// Ends at once when a barrier waits, a DDL was appended or enough bytes are there; else after the
     /// interval, which runs only while there is work. Wakes come from writers and waiters; only a shared log is
     /// looked at by timer, because other processes append to it. (Notifications of the store are to take the
@@ -107,6 +119,7 @@ impl Leader<'_> {
     async fn wait_for_work(&self, stop: &mut watch::Receiver<Stop>) -> Next {
         let (progress, options) = (&self.shared.progress, &self.shared.options);
         let mut since = None;
+        let mut lead = self.shared.lead.subscribe();
         loop {
             if stopped(stop, self) {
                 return Next::Stop;
@@ -120,7 +133,7 @@ impl Leader<'_> {
             let now = Instant::now();
             let due = match (waiting, options.commit_interval) {
                 (true, interval) => Some(*since.get_or_insert(now) + interval),
-                (false, interval) => self.shared.bus.is_shared().then(|| now + interval),
+                (false, interval) => (self.shared.bus.is_shared() && !options.told).then(|| now + interval),
             };
             if waiting && due.is_some_and(|due| due <= now) {
                 return Next::Publish;
@@ -128,6 +141,7 @@ impl Leader<'_> {
             tokio::select! {
                 () = progress.woken() => {}
                 _ = stop.changed() => {}
+                _ = lead.changed() => {}
                 () = sleep_until(due.unwrap_or(now)), if due.is_some() => {
                     // What others appended may have waited for this look: it does not wait for another interval.
                     if !waiting
@@ -163,10 +177,12 @@ impl Leader<'_> {
         while !records.is_empty() {
             let some = plan::next_chunk(&mut records, shared.options.publication_bytes_max);
             for step in self.decode(some).await? {
+                // In the order in which lakes asked: none waits for another's backlog.
+                let _turn = shared.options.turns.acquire().await;
                 let started = Instant::now();
                 self.publish(step).await?;
                 shared.meters.publish_seconds.record(started.elapsed());
-                if out_of_time(stop) {
+                if out_of_time(stop) || !self.leads() {
                     return Ok(Pass::Done);
                 }
             }
