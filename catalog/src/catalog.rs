@@ -50,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Store,
     books: tokio::sync::Mutex<HashMap<LakeId, Arc<Book>>>,
+    closed: std::sync::atomic::AtomicBool,
 }
 
 /// A schema, with the schema version and snapshot it was read at.
@@ -101,7 +102,13 @@ impl Catalog {
         };
         migrate::migrate(&registry, REGISTRY_SCHEMA, "registry", migrate::REGISTRY).await?;
         let catalog = Self {
-            inner: Arc::new(Inner { location, clock, registry, books: tokio::sync::Mutex::new(HashMap::new()) }),
+            inner: Arc::new(Inner {
+                location,
+                clock,
+                registry,
+                books: tokio::sync::Mutex::default(),
+                closed: std::sync::atomic::AtomicBool::default(),
+            }),
         };
         catalog.finish_interrupted().await?;
         for lake in catalog.lakes().await? {
@@ -128,8 +135,15 @@ impl Catalog {
         &self.inner.location
     }
 
+    /// Whether it was not closed yet.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.inner.closed.load(std::sync::atomic::Ordering::Acquire)
+    }
+
     /// Closes all stores.
     pub async fn close(&self) {
+        self.inner.closed.store(true, std::sync::atomic::Ordering::Release);
         let books: Vec<_> = self.inner.books.lock().await.drain().collect();
         if self.inner.registry.dialect() == Dialect::Sqlite {
             for (_, book) in books {

@@ -3,6 +3,7 @@
 //! This crate knows ids, types, tokens, the DuckLake tables, leases and pins, with Postgres and SQLite as stores.
 //! It must never know about object storage, Parquet, the wire protocol, DuckDB or a SQL parser.
 
+pub mod advisory;
 pub mod catalog;
 pub mod clock;
 mod columns;

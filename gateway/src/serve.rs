@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     fleet, http,
     session::{Lakes, Server, SessionConnector},
-    wire::{self, WireLimits},
+    wire::{self, WireLimits, cancel::CancelRegistry},
 };
 
 /// The lake that exists from the first start on.
@@ -41,17 +41,28 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         false => None,
     };
     let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    let reached_at = address.map(|at| config.advertise.clone().unwrap_or_else(|| at.to_string()));
     let node = match catalog.is_shared() {
         true => {
-            let reached_at = address.map(|at| config.advertise.clone().unwrap_or_else(|| at.to_string()));
-            Some(fleet::enter(&catalog, &config, reached_at).await.context("cannot come among the servers")?)
+            let entered = fleet::enter(&catalog, &config, reached_at.clone()).await;
+            Some(entered.context("cannot come among the servers")?)
         }
         false => None,
     };
     let lakes = Arc::new(Lakes::new(config.clone(), catalog, node.clone()));
     open_lakes(&lakes, &config).await?;
-    let server = Arc::new(Server::new(config.clone(), lakes.clone()));
-    let fleet = node.map(|node| fleet::start(server.clone(), node, &config));
+    let (cancels, elsewhere) = match &node {
+        Some(node) => {
+            let (cancels, elsewhere) = CancelRegistry::among_others(node.slot);
+            (cancels, Some(elsewhere))
+        }
+        None => (CancelRegistry::default(), None),
+    };
+    let server = Arc::new(Server::new(config.clone(), lakes.clone(), cancels));
+    let fleet = node.zip(elsewhere).map(|(node, elsewhere)| {
+        let forward = fleet::cancel::forward(lakes.catalog().clone(), node.slot, reached_at, elsewhere);
+        fleet::start(server.clone(), node, &config, tokio::spawn(forward))
+    });
 
     let (stop_sender, shutdown) = wire::Shutdown::new();
     let http = match config.http {

@@ -4,6 +4,7 @@
 //! costs no statement of its own.
 
 pub mod assign;
+pub mod cancel;
 
 use std::{
     collections::HashSet,
@@ -22,7 +23,7 @@ use duckmesh_ingest::bus::LaneState;
 use futures::StreamExt;
 use tokio::{sync::Mutex, task::JoinHandle, time::sleep};
 
-use crate::{config::Config, session::Server};
+use crate::{config::Config, session::Server, wire::cancel::Reason};
 
 /// A server says that it lives so often in the time that it counts as alive: two that are lost do no harm.
 const BEATS_PER_LEASE: u32 = 3;
@@ -66,9 +67,9 @@ pub async fn enter(
     catalog.enter_fleet(&NodeSpec { name, address, roles: config.roles }, config.lease).await
 }
 
-/// Starts the tasks of a server that came.
+/// Starts the tasks of a server that came; `more` ends with them.
 #[must_use]
-pub fn start(server: Arc<Server>, node: Node, config: &Config) -> Running {
+pub fn start(server: Arc<Server>, node: Node, config: &Config, more: JoinHandle<()>) -> Running {
     let fleet = Arc::new(Fleet {
         server,
         node,
@@ -78,7 +79,9 @@ pub fn start(server: Arc<Server>, node: Node, config: &Config) -> Running {
         mine: Mutex::default(),
     });
     let (beats, looks) = (fleet.clone(), fleet.clone());
-    let tasks = vec![tokio::spawn(async move { beats.beat().await }), tokio::spawn(async move { looks.look().await })];
+    let beats = tokio::spawn(async move { beats.beat().await });
+    let looks = tokio::spawn(async move { looks.look().await });
+    let tasks = vec![beats, looks, more];
     Running { fleet, tasks }
 }
 
@@ -126,6 +129,13 @@ impl Fleet {
 
     /// After it was thought dead: what it held may be another's.
     async fn revive(&self, beat: Beat) {
+        // Sessions that believe in locks which another gateway's may have by now must not go on.
+        for owner in self.server.lakes.lock_owners() {
+            self.server.cancels.signal(owner, Reason::Shutdown);
+        }
+        if let Err(error) = self.catalog().release_locks_of(&self.node).await {
+            tracing::warn!(%error, "could not give back advisory locks");
+        }
         if beat == Beat::Forgotten
             && let Err(error) = self.catalog().enter_again(&self.node, self.roles, self.lease).await
         {

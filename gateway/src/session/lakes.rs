@@ -129,6 +129,13 @@ impl Lakes {
         self.places().iter().filter_map(of).collect()
     }
 
+    /// Sessions that hold advisory locks, of all lakes.
+    #[must_use]
+    pub fn lock_owners(&self) -> Vec<i32> {
+        let of = |place: &Place| Some(place.try_lock().ok()?.as_ref()?.locks.owners());
+        self.places().values().filter_map(of).flatten().collect()
+    }
+
     /// Closes a lake that is not there any more, or that nobody needs here.
     pub async fn close(&self, name: &LakeName, id: LakeId) {
         let place = self.place(name);
@@ -333,7 +340,11 @@ impl Lakes {
         let engine = Engine::new(options.clone());
         let alone = self.config.catalog_url.is_none();
         let sequences = Sequences::new(self.catalog.clone(), info.id, alone);
-        let (locks, channels) = (Arc::default(), Arc::default());
+        let locks = match &self.node {
+            None => Locks::default(),
+            Some(node) => Locks::among_others(self.catalog.clone(), info.id, node.clone()),
+        };
+        let (locks, channels) = (Arc::new(locks), Arc::default());
         let system = pgcatalog::Files::default();
         let (has_columns, unsupported) = (HasColumns::default(), pgcatalog::Unsupported::default());
         Ok(OpenLake {
