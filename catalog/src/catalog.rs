@@ -50,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Store,
     books: tokio::sync::Mutex<HashMap<LakeId, Arc<Book>>>,
+    closed: std::sync::atomic::AtomicBool,
     migrates: bool,
     /// What this process applied.
     migrated: Mutex<Vec<String>>,
@@ -131,6 +132,7 @@ impl Catalog {
             books: tokio::sync::Mutex::new(HashMap::new()),
             migrates: options.migrate,
             migrated: Mutex::default(),
+            closed: std::sync::atomic::AtomicBool::default(),
         };
         let catalog = Self { inner: Arc::new(inner) };
         catalog.migrate(&catalog.inner.registry, REGISTRY_SCHEMA, "registry", migrate::REGISTRY).await?;
@@ -162,8 +164,15 @@ impl Catalog {
         &self.inner.location
     }
 
+    /// Whether it was not closed yet.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.inner.closed.load(std::sync::atomic::Ordering::Acquire)
+    }
+
     /// Closes all stores.
     pub async fn close(&self) {
+        self.inner.closed.store(true, std::sync::atomic::Ordering::Release);
         let books: Vec<_> = self.inner.books.lock().await.drain().collect();
         if self.inner.registry.dialect() == Dialect::Sqlite {
             for (_, book) in books {

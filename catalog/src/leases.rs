@@ -104,11 +104,16 @@ impl Catalog {
             params![lease.epoch, &lease.owner, lease.lake],
         )
         .await?;
+        if self.is_shared() {
+            let sql =
+                "DELETE FROM duckmesh.lease WHERE lake_id = $1 AND duty = 'publish' AND owner = $2 AND epoch = $3";
+            tx.execute(sql, params![lease.lake, &lease.owner, lease.epoch]).await?;
+        }
         tx.commit().await
     }
 }
 
-fn millis(ttl: Duration) -> i64 {
+pub(crate) fn millis(ttl: Duration) -> i64 {
     // A century is as good as for ever, and cannot overflow the sum with the clock.
     const MAX: i64 = 100 * 366 * 86_400_000;
     i64::try_from(ttl.as_millis()).unwrap_or(MAX).min(MAX)

@@ -3,6 +3,7 @@
 //! This crate knows ids, types, tokens, the DuckLake tables, leases and pins, with Postgres and SQLite as stores.
 //! It must never know about object storage, Parquet, the wire protocol, DuckDB or a SQL parser.
 
+pub mod advisory;
 pub mod catalog;
 pub mod clock;
 mod columns;
@@ -12,6 +13,7 @@ pub mod error;
 pub mod failpoint;
 mod file_names;
 pub mod files;
+pub mod fleet;
 pub mod ids;
 pub mod lakes;
 pub mod leases;
@@ -38,6 +40,7 @@ pub use catalog::{Catalog, Location, OpenOptions};
 pub use dead_letters::DeadLetter;
 pub use error::{Error, ErrorKind};
 pub use files::{DataFile, DeleteFile, FileRange, InlinedRows, MergeInput, NewFile, TableFiles};
+pub use fleet::{Duty, Fleet, Node, NodeSpec, Roles};
 pub use ids::{
     ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SequenceId, SnapshotId, TableId, TypeId, ViewId,
 };

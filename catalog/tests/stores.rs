@@ -323,7 +323,13 @@ mod cases {
     async fn merge_of_all(f: &Fixture, name: &str) -> Merge {
         let inputs = f.catalog.merge_inputs(f.lake, TableId::new(1), 1 << 20, 100).await.unwrap();
         let rows = inputs.iter().map(|i| i.record_count).sum();
-        Merge { lake: f.lake, epoch: Epoch::new(0), table: TableId::new(1), inputs, file: file(name, rows, "1", "1") }
+        Merge {
+            lake: f.lake,
+            epoch: Some(Epoch::new(0)),
+            table: TableId::new(1),
+            inputs,
+            file: file(name, rows, "1", "1"),
+        }
     }
 
     pub async fn a_merge_shows_the_same_rows_at_every_snapshot(f: &Fixture) {
@@ -396,7 +402,7 @@ mod cases {
         let merge = merge_of_all(f, "m.parquet").await;
         let latest = f.catalog.latest(f.lake).await.unwrap();
         // Another epoch; rows that are not all there; another number of rows.
-        let other = Merge { epoch: Epoch::new(7), ..merge.clone() };
+        let other = Merge { epoch: Some(Epoch::new(7)), ..merge.clone() };
         assert_eq!(f.catalog.merge(&other).await.unwrap_err().kind(), ErrorKind::Fenced);
         let gap = Merge { inputs: vec![merge.inputs[0].clone(), merge.inputs[2].clone()], ..merge.clone() };
         assert_eq!(f.catalog.merge(&gap).await.unwrap_err().kind(), ErrorKind::Invalid);

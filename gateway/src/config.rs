@@ -4,7 +4,7 @@ use std::{fmt::Write as _, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory};
-use duckmesh_catalog::{Location, OpenOptions};
+use duckmesh_catalog::{Location, OpenOptions, Roles};
 use duckmesh_ingest::PostgresBusOptions;
 use serde::Deserialize;
 
@@ -34,6 +34,18 @@ pub struct Options {
     /// Refuse to start where tables of catalog or log are to be brought up to date, instead of doing it; then "duckmesh migrate" does [default: false]
     #[arg(long, env = "DUCKMESH_NO_MIGRATE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub no_migrate: Option<bool>,
+    /// What this server does, joined by commas: "gateway" serves clients, "coordinator" publishes, "maintenance" merges and sweeps; parts of it only with a Postgres catalog [default: gateway,coordinator,maintenance]
+    #[arg(long, env = "DUCKMESH_ROLE", value_name = "ROLES")]
+    pub role: Option<String>,
+    /// Where other servers of the same Postgres catalog reach this one's Postgres port, to pass on cancel requests [default: listen's address]
+    #[arg(long, env = "DUCKMESH_ADVERTISE", value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
+    /// How long a server of a Postgres catalog counts as alive after it last said so, in milliseconds: after that others publish its lakes, and its advisory locks and pins are void; the same on every server [default: 5000]
+    #[arg(long, env = "DUCKMESH_LEASE_MS", value_name = "MS")]
+    pub lease_ms: Option<u64>,
+    /// Publications made at once, of all lakes together; further ones wait in turn [default: 8]
+    #[arg(long, env = "DUCKMESH_PUBLICATIONS_MAX", value_name = "N")]
+    pub publications_max: Option<usize>,
     /// How long rows may wait for publication while nobody asks for them, in milliseconds [default: 1000]
     #[arg(long, env = "DUCKMESH_COMMIT_INTERVAL_MS", value_name = "MS")]
     pub commit_interval_ms: Option<u64>,
@@ -93,6 +105,14 @@ pub struct Config {
     pub catalog_connections: usize,
     /// The opposite of [`Options::no_migrate`].
     pub migrate: bool,
+    /// See [`Options::role`].
+    pub roles: Roles,
+    /// See [`Options::advertise`].
+    pub advertise: Option<String>,
+    /// See [`Options::lease_ms`].
+    pub lease: Duration,
+    /// See [`Options::publications_max`].
+    pub publications_max: usize,
     /// See [`Options::commit_interval_ms`].
     pub commit_interval: Duration,
     /// See [`Options::sweep_grace_seconds`].
@@ -124,6 +144,8 @@ pub struct Config {
 }
 
 const MIB: u64 = 1024 * 1024;
+/// Below this a slow round trip to the catalog would look like a death.
+const LEASE_MIN: Duration = Duration::from_millis(200);
 
 /// A coordinator reads, publishes and renews its lease beside writers and readers.
 const CATALOG_CONNECTIONS_MIN: usize = 4;
@@ -170,6 +192,10 @@ impl Options {
             catalog: self.catalog.or(file.catalog),
             catalog_connections: self.catalog_connections.or(file.catalog_connections),
             no_migrate: self.no_migrate.or(file.no_migrate),
+            role: self.role.or(file.role),
+            advertise: self.advertise.or(file.advertise),
+            lease_ms: self.lease_ms.or(file.lease_ms),
+            publications_max: self.publications_max.or(file.publications_max),
             commit_interval_ms: self.commit_interval_ms.or(file.commit_interval_ms),
             sweep_grace_seconds: self.sweep_grace_seconds.or(file.sweep_grace_seconds),
             merge_files: self.merge_files.or(file.merge_files),
@@ -222,6 +248,7 @@ impl Options {
             url if url.starts_with("postgres://") || url.starts_with("postgresql://") => Some(url.to_owned()),
             _ => bail!("catalog: must be \"sqlite\" or a postgres:// URL"),
         };
+        let roles = roles(self.role.as_deref().unwrap_or("gateway,coordinator,maintenance"))?;
         let log_json = match self.log_format.as_deref().unwrap_or("text") {
             "text" => false,
             "json" => true,
@@ -235,6 +262,10 @@ impl Options {
             catalog_url,
             catalog_connections: self.catalog_connections.unwrap_or(24),
             migrate: !self.no_migrate.unwrap_or(false),
+            roles,
+            advertise: self.advertise,
+            lease: Duration::from_millis(self.lease_ms.unwrap_or(5000)),
+            publications_max: self.publications_max.unwrap_or(8),
             commit_interval: Duration::from_millis(self.commit_interval_ms.unwrap_or(1000)),
             sweep_grace: Duration::from_secs(self.sweep_grace_seconds.unwrap_or(3600)),
             merge_files: self.merge_files.unwrap_or(true),
@@ -256,6 +287,16 @@ impl Options {
         if config.catalog_connections < CATALOG_CONNECTIONS_MIN {
             bail!("catalog_connections: at least {CATALOG_CONNECTIONS_MIN}: the log and the catalog need some each");
         }
+        let all = Roles { gateway: true, coordinator: true, maintenance: true };
+        if config.catalog_url.is_none() && config.roles != all {
+            bail!("role: a server on SQLite is alone and does everything; parts of it need a postgres:// catalog");
+        }
+        if config.lease < LEASE_MIN {
+            bail!("lease_ms: must be at least {}", LEASE_MIN.as_millis());
+        }
+        if config.publications_max == 0 {
+            bail!("publications_max: must be at least 1");
+        }
         if config.statement_timeout.as_millis() > i32::MAX as u128 {
             bail!("statement_timeout_seconds: at most {}; 0 is no limit", i32::MAX / 1000);
         }
@@ -267,6 +308,20 @@ impl Options {
         }
         Ok(config)
     }
+}
+
+/// `gateway,coordinator,maintenance`, or some of it.
+fn roles(text: &str) -> Result<Roles> {
+    let mut roles = Roles { gateway: false, coordinator: false, maintenance: false };
+    for word in text.split(',').map(str::trim) {
+        match word {
+            "gateway" => roles.gateway = true,
+            "coordinator" => roles.coordinator = true,
+            "maintenance" => roles.maintenance = true,
+            other => bail!("role: {other:?} is none of gateway, coordinator, maintenance"),
+        }
+    }
+    Ok(roles)
 }
 
 /// Resolves `HOST:PORT`; a name is looked up, and its first address is taken.
@@ -330,6 +385,18 @@ mod tests {
         assert!(refused(not_trusted).contains("loopback"));
         let trusted = Options { listen: any.clone(), http: any, trusted_network: Some(true), ..Options::default() };
         assert_eq!(trusted.resolve().unwrap().listen.port(), 5433);
+    }
+
+    #[test]
+    fn roles_are_named_and_parts_need_a_shared_catalog() {
+        let of = |role: &str, catalog: &str| {
+            Options { role: Some(role.into()), catalog: Some(catalog.into()), ..Options::default() }.resolve()
+        };
+        let roles = of("coordinator, maintenance", "postgres://x").unwrap().roles;
+        assert_eq!(roles, Roles { gateway: false, coordinator: true, maintenance: true });
+        for (role, catalog) in [("gateway", "sqlite"), ("", "postgres://x"), ("gateway,leader", "postgres://x")] {
+            assert!(of(role, catalog).unwrap_err().to_string().contains("role"), "{role}");
+        }
     }
 
     #[test]

@@ -24,5 +24,6 @@ pub mod value;
 pub mod pgcatalog;
 
 pub mod engine;
+mod fleet;
 
 pub mod http;

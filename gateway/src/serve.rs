@@ -8,15 +8,17 @@ use tokio::net::TcpListener;
 
 use crate::{
     config::Config,
-    http,
+    fleet, http,
     session::{Lakes, Server, SessionConnector},
-    wire::{self, WireLimits},
+    wire::{self, WireLimits, cancel::CancelRegistry},
 };
 
 /// How often the catalog is asked whether it is there, and how long it may take to say so.
 const CATALOG_WATCH: Duration = Duration::from_secs(1);
 /// The lake that exists from the first start on.
 const FIRST_LAKE: &str = "duckmesh";
+const FIRST_LAKE_ATTEMPTS: u32 = 20;
+const FIRST_LAKE_PAUSE: Duration = Duration::from_millis(250);
 
 /// Serves until `stop` resolves, then drains and returns.
 ///
@@ -32,13 +34,36 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         .context("cannot open the catalog")?;
     // Before the lakes: what they count must have somewhere to go.
     let metrics = http::install_metrics()?;
-    let lakes = Arc::new(Lakes::new(config.clone(), catalog));
-    open_lakes(&lakes).await?;
-    let server = Arc::new(Server::new(config.clone(), lakes.clone()));
+    let listener = match config.roles.gateway {
+        true => Some(
+            TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?,
+        ),
+        false => None,
+    };
+    let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    let reached_at = address.map(|at| config.advertise.clone().unwrap_or_else(|| at.to_string()));
+    let node = match catalog.is_shared() {
+        true => {
+            let entered = fleet::enter(&catalog, &config, reached_at.clone()).await;
+            Some(entered.context("cannot come among the servers")?)
+        }
+        false => None,
+    };
+    let lakes = Arc::new(Lakes::new(config.clone(), catalog, node.clone()));
+    open_lakes(&lakes, &config).await?;
+    let (cancels, elsewhere) = match &node {
+        Some(node) => {
+            let (cancels, elsewhere) = CancelRegistry::among_others(node.slot);
+            (cancels, Some(elsewhere))
+        }
+        None => (CancelRegistry::default(), None),
+    };
+    let server = Arc::new(Server::new(config.clone(), lakes.clone(), cancels));
+    let fleet = node.zip(elsewhere).map(|(node, elsewhere)| {
+        let forward = fleet::cancel::forward(lakes.catalog().clone(), node.slot, reached_at, elsewhere);
+        fleet::start(server.clone(), node, &config, tokio::spawn(forward))
+    });
 
-    let listener =
-        TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
-    let address = listener.local_addr()?;
     let watch = tokio::spawn(watch_catalog(server.clone()));
     let (stop_sender, shutdown) = wire::Shutdown::new();
     let http = match config.http {
@@ -50,22 +75,36 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
             Some(tokio::spawn(http::serve(listener, server.clone(), metrics)))
         }
     };
-    eprintln!("ready: psql \"host={} port={} dbname={FIRST_LAKE}\"", address.ip(), address.port());
+    match address {
+        Some(at) => eprintln!("ready: psql \"host={} port={} dbname={FIRST_LAKE}\"", at.ip(), at.port()),
+        None => eprintln!("ready: no Postgres port"),
+    }
     let limits = WireLimits { connections_max: config.max_connections, drain: config.drain, ..WireLimits::default() };
     let connector = Arc::new(SessionConnector(server.clone()));
     let registry = server.cancels.clone();
-    let accept = tokio::spawn(wire::listener::listen(listener, connector, registry, Arc::new(limits), shutdown));
+    let accept = listener.map(|listener| {
+        tokio::spawn(wire::listener::listen(listener, connector, registry, Arc::new(limits), shutdown))
+    });
 
     stop.await;
     tracing::info!("stopping: no new connections, running statements have {} s", config.drain.as_secs());
     server.stopping();
     stop_sender.send_replace(true);
-    accept.await.context("the listener failed")?;
+    if let Some(fleet) = &fleet {
+        fleet.retire().await;
+    }
+    if let Some(accept) = accept {
+        accept.await.context("the listener failed")?;
+    }
     watch.abort();
     if let Some(http) = http {
         http.abort();
     }
     lakes.shutdown(Duration::from_secs(10).min(config.drain)).await;
+    if let Some(fleet) = fleet {
+        fleet.leave().await;
+    }
+    lakes.catalog().close().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -99,13 +138,18 @@ pub async fn termination() {
 }
 
 /// Opens every lake, so that what a crash left in a log is published without waiting for a client; makes the first.
-async fn open_lakes(lakes: &Lakes) -> Result<()> {
-    let first = LakeName::parse(FIRST_LAKE).context("the first lake's name")?;
-    if lakes.catalog().lakes().await?.is_empty() {
-        lakes.create(&first).await?;
+/// Where others share the catalog it opens the first that it can: the rest come as they are needed.
+async fn open_lakes(lakes: &Lakes, config: &Config) -> Result<()> {
+    lakes.prepare().await?;
+    make_first(lakes).await?;
+    if !config.roles.gateway {
+        return Ok(());
     }
     let (mut engine_checked, mut opened_any, mut failed) = (false, false, None);
     for info in lakes.catalog().lakes().await? {
+        if opened_any && lakes.node().is_some() {
+            break;
+        }
         let opened = match lakes.open(&info.name).await {
             Ok(opened) => opened,
             // One lake's damage is that lake's: its clients get the error at connect.
@@ -127,6 +171,25 @@ async fn open_lakes(lakes: &Lakes) -> Result<()> {
         Some((name, error)) if !opened_any => Err(error).with_context(|| format!("cannot open the lake {name}")),
         _ => Ok(()),
     }
+}
+
+/// Makes the first lake where there is none. Another server that starts now may do it too, or take ours for one whose making
+/// had stopped.
+async fn make_first(lakes: &Lakes) -> Result<()> {
+    let first = LakeName::parse(FIRST_LAKE).context("the first lake's name")?;
+    let mut attempt = 0;
+    while lakes.catalog().lakes().await?.is_empty() {
+        attempt += 1;
+        match lakes.create(&first).await {
+            Err(error) if attempt == FIRST_LAKE_ATTEMPTS => return Err(error.into()),
+            Err(error) if lakes.node().is_some() => {
+                tracing::info!(%error, "another server makes the first lake");
+                tokio::time::sleep(FIRST_LAKE_PAUSE).await;
+            }
+            other => other?,
+        }
+    }
+    Ok(())
 }
 
 /// Holds the data folder: two servers on one folder would both believe its scratch files and its log are theirs.

@@ -1,12 +1,6 @@
 //! One open lake: the door to its log, its group commit, its coordinator and its barrier.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use duckmesh_catalog::{
     Catalog, Offset,
@@ -28,7 +22,7 @@ use crate::{
     frame::{Part, Write},
     gates::{Gates, Hold},
     meters::Meters,
-    options::LakeOptions,
+    options::{LakeOptions, LeaseKeeping},
     progress::Progress,
     publish::Publisher,
     readers::{Readers, Reading},
@@ -67,15 +61,19 @@ pub(crate) struct Shared {
     pub(crate) publishing: Mutex<()>,
     pub(crate) added: Added,
     pub(crate) readers: Readers,
-    /// Whether this process publishes for the lake.
-    pub(crate) leading: AtomicBool,
+    /// Whether this process is to publish, where it does not decide that by itself.
+    pub(crate) lead: watch::Sender<bool>,
+    /// Whether this process is to maintain what another publishes.
+    pub(crate) maintain: watch::Sender<bool>,
+    /// Whether it publishes now.
+    pub(crate) leading: watch::Sender<bool>,
     gates: Gates,
 }
 
 impl Shared {
     /// To tell whoever publishes, if that is another process.
     pub(crate) fn signals_to_leader(&self) -> Option<&Signals> {
-        self.bus.signals().filter(|_| !self.leading.load(Ordering::Acquire))
+        self.bus.signals().filter(|_| !*self.leading.borrow())
     }
 
     /// How often a process that does not publish looks for what is waited for.
@@ -133,8 +131,10 @@ impl Lake {
             publishing: Mutex::default(),
             added: Added::default(),
             readers: Readers::default(),
-            leading: AtomicBool::new(false),
             gates: Gates::default(),
+            lead: watch::Sender::new(options.lease == LeaseKeeping::Renewed),
+            maintain: watch::Sender::new(false),
+            leading: watch::Sender::new(false),
             catalog,
             info,
             bus,
@@ -148,8 +148,10 @@ impl Lake {
         let (publisher, groups) = Publisher::start(Arc::clone(&shared), stopped);
         let (stop, stopped) = watch::channel(Stop::No);
         let claims = tokio::spawn(renew_claims(Arc::clone(&shared), stopped.clone()));
+        let upkeep = tokio::spawn(coordinator::maintain(Arc::clone(&shared), stopped.clone()));
         let commits = tokio::spawn(coordinate(Arc::clone(&shared), stopped));
-        Ok(Arc::new(Self { shared, publisher, stop_writes, stop, tasks: Mutex::new(vec![groups, commits, claims]) }))
+        let tasks = Mutex::new(vec![groups, commits, claims, upkeep]);
+        Ok(Arc::new(Self { shared, publisher, stop_writes, stop, tasks }))
     }
 
     /// Which lake this is.
@@ -174,6 +176,36 @@ impl Lake {
     #[must_use]
     pub fn read(&self) -> Reading {
         self.shared.readers.begin(self.shared.catalog.now())
+    }
+
+    /// Says whether this process is to publish for the lake, where [`LeaseKeeping::WhileAlive`] leaves that to the caller. It
+    /// ends its publication before it gives the lease back.
+    pub fn lead(&self, leads: bool) {
+        self.shared.lead.send_if_modified(|now| std::mem::replace(now, leads) != leads);
+    }
+
+    /// Whether this process publishes for the lake now.
+    #[must_use]
+    pub fn is_leading(&self) -> bool {
+        *self.shared.leading.borrow()
+    }
+
+    /// Says whether this process is to merge and sweep what another publishes.
+    pub fn maintain(&self, maintains: bool) {
+        self.shared.maintain.send_if_modified(|now| std::mem::replace(now, maintains) != maintains);
+    }
+
+    /// Whether it was told to.
+    #[must_use]
+    pub fn is_maintaining(&self) -> bool {
+        *self.shared.maintain.borrow()
+    }
+
+    /// Takes over what somebody read of the log. What others appended is published without more waiting: it waited for this.
+    pub fn observe(&self, lane: LaneState) {
+        if self.shared.progress.observe(lane) < lane.head && self.is_leading() {
+            self.shared.progress.want(lane.head);
+        }
     }
 
     /// Appends a write, in a group with others. When this returns, the write is durable (G1).

@@ -25,6 +25,6 @@ pub use error::{AppendError, AppendErrorKind, BusError, BusErrorKind, OpenError,
 pub use frame::{IdempotencyKey, Part, Validated, Write};
 pub use gates::Hold;
 pub use lake::{Appended, Lake};
-pub use options::LakeOptions;
+pub use options::{LakeOptions, LeaseKeeping};
 pub use readers::Reading;
 pub use signals::Signals;

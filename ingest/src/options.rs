@@ -1,6 +1,21 @@
 //! Every limit and interval of a lake's log, in one place.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+/// Publications at once, where nobody says how many.
+const PUBLICATIONS_MAX: usize = 8;
+
+/// How a lease is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseKeeping {
+    /// The lake competes for it, and renews it while it publishes.
+    Renewed,
+    /// It is taken when [`crate::Lake::lead`] says so, and holds as long as the owner lives, which somebody else tells the
+    /// catalog for all lakes together.
+    WhileAlive,
+}
 
 /// How one lake gathers, keeps and publishes writes. The defaults are for a machine of a few gigabytes.
 #[derive(Clone, Debug)]
@@ -19,6 +34,14 @@ pub struct LakeOptions {
     pub publication_bytes_max: usize,
     /// How long the lease lives without being renewed.
     pub lease_ttl: Duration,
+    /// How the lease is kept.
+    pub lease: LeaseKeeping,
+    /// Whether whoever publishes also merges and sweeps.
+    pub maintains: bool,
+    /// Whether somebody says by [`crate::Lake::observe`] what others append: then nobody looks by a timer of the lake's own.
+    pub told: bool,
+    /// Publications that a process makes at once, of all its lakes: each lake waits for its turn.
+    pub turns: Arc<Semaphore>,
     /// Tries of a publication that cannot be encoded, before it is split and at last rejected.
     pub attempts_max: u32,
     /// How a non-leader learns of the watermark while somebody waits here, and a leader of other processes' appends.
@@ -59,6 +82,10 @@ impl Default for LakeOptions {
             read_bytes_max: 16 << 20,
             publication_bytes_max: 64 << 20,
             lease_ttl: Duration::from_secs(10),
+            lease: LeaseKeeping::Renewed,
+            maintains: true,
+            told: false,
+            turns: Arc::new(Semaphore::new(PUBLICATIONS_MAX)),
             attempts_max: 3,
             poll_interval: Duration::from_millis(50),
             write_bytes_max: 32 << 20,

@@ -19,6 +19,7 @@ mod deploy;
 mod differential;
 mod extended;
 mod faults;
+mod fleet;
 mod flights;
 mod interop;
 mod merging;

@@ -25,8 +25,9 @@ use crate::{
 pub struct Merge {
     /// The lake.
     pub lake: LakeId,
-    /// The merger's epoch; an old one is refused as [`ErrorKind::Fenced`].
-    pub epoch: Epoch,
+    /// The merger's epoch; an old one is refused as [`ErrorKind::Fenced`]. None beside another process that publishes: then
+    /// what was read of the inputs alone says whether they are still the ones.
+    pub epoch: Option<Epoch>,
     /// The table.
     pub table: TableId,
     /// The files, without gaps between their row ids.
@@ -136,11 +137,12 @@ fn inputs(merge: &Merge) -> String {
 
 /// Takes the row that publications take, so that one comes after the other; for the right epoch alone.
 async fn holds_lease(tx: &mut Transaction, merge: &Merge) -> Result<()> {
-    let sql = "UPDATE @duckmesh_state SET epoch = epoch WHERE epoch = $1 AND lake_id = $2";
-    if tx.execute(sql, params![merge.epoch, merge.lake]).await? == 1 {
+    let sql = "UPDATE @duckmesh_state SET epoch = epoch WHERE epoch = COALESCE($1, epoch) AND lake_id = $2";
+    if tx.execute(sql, params![merge.epoch.map(Epoch::get), merge.lake]).await? == 1 {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Fenced, format!("epoch {} merges no more: another publishes now", merge.epoch)))
+    let epoch = merge.epoch.map_or_else(|| "no".to_owned(), |epoch| epoch.to_string());
+    Err(Error::new(ErrorKind::Fenced, format!("epoch {epoch} merges no more: another publishes now")))
 }
 
 /// Whether all inputs are live, whole and next to each other, and the new file has all their rows. What other writers

@@ -176,10 +176,12 @@ async fn one(
         }
         (F::AdvisoryUnlockAll, _) => {
             session.advisory.release_all();
+            session.advisory.settle().await;
             void
         }
         (F::AdvisoryUnlock { shared }, keys) => {
             let freed = session.advisory.release(key(keys)?, shared);
+            session.advisory.settle().await;
             if !freed {
                 let kind = if shared { "ShareLock" } else { "ExclusiveLock" };
                 let text = format!("you don't own a lock of type {kind}");
@@ -481,7 +483,7 @@ fn key(keys: &[String]) -> PgResult<Key> {
 async fn lock(session: &mut ClientSession, call: AdvisoryCall, keys: &[String]) -> PgResult<Option<String>> {
     let want = Want { key: key(keys)?, shared: call.shared, transaction: call.transaction };
     let taken = if call.tries {
-        session.advisory.try_take(&want)
+        session.advisory.try_take(&want).await
     } else {
         match session.settings.lock_timeout() {
             None => session.advisory.take(&want).await,
@@ -500,6 +502,9 @@ async fn lock(session: &mut ClientSession, call: AdvisoryCall, keys: &[String]) 
         Err(Refused::Busy) => Ok(Some("false".to_owned())),
         Err(Refused::Deadlock) => Err(PgError::new(SqlState::DEADLOCK_DETECTED, "deadlock detected")
             .hint("Those who hold the lock wait for one that this session holds.")),
+        Err(Refused::Unavailable) => {
+            Err(PgError::new(SqlState::CANNOT_CONNECT_NOW, "the catalog that keeps advisory locks cannot be asked now"))
+        }
         Err(Refused::TooMany) => Err(PgError::new(SqlState::OUT_OF_MEMORY, "too many advisory locks in this session")
             .hint("Give some back with pg_advisory_unlock.")),
     }

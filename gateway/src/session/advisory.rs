@@ -1,13 +1,18 @@
 //! Advisory locks of one lake: who holds which key, and who waits.
 //!
-//! They are of this process: sessions of another gateway on the same lake do not see them.
+//! Where several gateways share the catalog, a key is had when the catalog says so too (`shared`); the table here comes first,
+//! so that sessions of one gateway wake each other.
+
+mod shared;
 
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::Notify;
+use duckmesh_catalog::{Catalog, LakeId, Node};
+use shared::Shared;
+use tokio::{sync::Notify, time::Instant};
 
 /// Locks that one session may hold: each costs memory until it goes.
 const LOCKS_MAX: usize = 10_000;
@@ -41,6 +46,8 @@ pub enum Refused {
     Deadlock,
     /// The session has too many.
     TooMany,
+    /// The catalog cannot be asked.
+    Unavailable,
 }
 
 /// A lock that is held or waited for, for `pg_locks`.
@@ -61,6 +68,7 @@ pub struct Shown {
 pub struct Locks {
     table: Mutex<Table>,
     freed: Notify,
+    shared: Option<Shared>,
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +109,8 @@ impl Table {
         false
     }
 
-    fn take(&mut self, owner: i32, want: &Want) -> Result<(), Refused> {
+    /// Takes a lock; whether the owner had none of that key and sort before.
+    fn take(&mut self, owner: i32, want: &Want) -> Result<bool, Refused> {
         if self.against(owner, want).next().is_some() {
             return Err(Refused::Busy);
         }
@@ -116,21 +125,51 @@ impl Table {
             Some(hold) => {
                 hold.session = hold.session.saturating_add(session);
                 hold.transaction = hold.transaction.saturating_add(transaction);
+                Ok(false)
             }
-            None => holds.push(Hold { owner, shared: want.shared, session, transaction }),
+            None => {
+                holds.push(Hold { owner, shared: want.shared, session, transaction });
+                Ok(true)
+            }
         }
-        Ok(())
     }
 
-    fn clean(&mut self) {
-        for holds in self.held.values_mut() {
-            holds.retain(|h| h.session > 0 || h.transaction > 0);
+    /// Removes what is not held any more, and says what that was.
+    fn clean(&mut self) -> Vec<(Key, i32, bool)> {
+        let mut freed = Vec::new();
+        for (key, holds) in &mut self.held {
+            let gone = holds.extract_if(.., |h| h.session == 0 && h.transaction == 0);
+            freed.extend(gone.map(|h| (*key, h.owner, h.shared)));
         }
         self.held.retain(|_, holds| !holds.is_empty());
+        freed
     }
 }
 
 impl Locks {
+    /// Locks that the sessions of all gateways of a catalog share.
+    #[must_use]
+    pub fn among_others(catalog: Catalog, lake: LakeId, node: Node) -> Self {
+        Self { shared: Some(Shared::new(catalog, lake, node)), ..Self::default() }
+    }
+
+    /// Sessions that hold any.
+    #[must_use]
+    pub fn owners(&self) -> HashSet<i32> {
+        self.table().held.values().flatten().map(|hold| hold.owner).collect()
+    }
+
+    /// Takes out what is not held any more, tells the catalog and wakes those who wait. Whether there was anything.
+    fn free(&self, mut table: MutexGuard<'_, Table>) -> bool {
+        let freed = table.clean();
+        drop(table);
+        if let Some(shared) = &self.shared {
+            freed.iter().for_each(|(key, owner, is_shared)| shared.release(*owner, *key, *is_shared));
+        }
+        self.freed.notify_waiters();
+        !freed.is_empty()
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -157,22 +196,34 @@ pub struct Held {
     owner: i32,
     /// Whether anything was taken since the last full release: most sessions never do.
     used: bool,
+    /// Whether the catalog may not know yet of all that was given back.
+    unsettled: bool,
 }
 
 impl Held {
     /// None yet.
     #[must_use]
     pub fn new(locks: Arc<Locks>, owner: i32) -> Self {
-        Self { locks, owner, used: false }
+        Self { locks, owner, used: false, unsettled: false }
     }
 
     /// Takes a lock if it is free.
     ///
     /// # Errors
     /// Why not.
-    pub fn try_take(&mut self, want: &Want) -> Result<(), Refused> {
+    pub async fn try_take(&mut self, want: &Want) -> Result<(), Refused> {
         self.used = true;
-        self.locks.table().take(self.owner, want)
+        let is_new = self.locks.table().take(self.owner, want)?;
+        let Some(shared) = self.locks.shared.as_ref().filter(|_| is_new) else { return Ok(()) };
+        let taken = Taken { locks: &self.locks, owner: self.owner, want: *want };
+        match shared.take(self.owner, want).await {
+            Ok(true) => {
+                taken.keep();
+                Ok(())
+            }
+            Ok(false) => Err(Refused::Busy),
+            Err(()) => Err(Refused::Unavailable),
+        }
     }
 
     /// Takes a lock, waiting for it. Dropping the future ends the wait.
@@ -181,7 +232,30 @@ impl Held {
     /// A deadlock, or too many locks.
     pub async fn take(&mut self, want: &Want) -> Result<(), Refused> {
         self.used = true;
-        let _waiting = Waiting { locks: &self.locks, owner: self.owner };
+        let mut waiting = Waiting { locks: &self.locks, owner: self.owner, noted: None };
+        let is_new = self.take_here(want, &mut waiting).await?;
+        let Some(shared) = self.locks.shared.as_ref().filter(|_| is_new) else { return Ok(()) };
+        let taken = Taken { locks: &self.locks, owner: self.owner, want: *want };
+        let mut look_at = Instant::now() + shared::DEADLOCK_PAUSE;
+        loop {
+            match shared.take(self.owner, want).await {
+                Ok(true) => {
+                    taken.keep();
+                    return Ok(());
+                }
+                Ok(false) => {}
+                Err(()) => return Err(Refused::Unavailable),
+            }
+            if Instant::now() >= look_at {
+                waiting.look(shared, want).await?;
+                look_at = Instant::now() + shared::DEADLOCK_PAUSE;
+            }
+            tokio::time::sleep(shared::LOOK_PAUSE).await;
+        }
+    }
+
+    /// Takes a lock among the sessions of this process; whether it is the owner's first of that key and sort.
+    async fn take_here(&self, want: &Want, waiting: &mut Waiting<'_>) -> Result<bool, Refused> {
         loop {
             // Before the look, so that a release between the look and the wait is not missed.
             let mut freed = std::pin::pin!(self.locks.freed.notified());
@@ -194,7 +268,23 @@ impl Held {
                     other => return other,
                 };
             }
-            freed.await;
+            match &self.locks.shared {
+                None => freed.await,
+                Some(shared) => tokio::select! {
+                    () = freed => {}
+                    // The circle may go over another gateway.
+                    () = tokio::time::sleep(shared::DEADLOCK_PAUSE) => waiting.look(shared, want).await?,
+                },
+            }
+        }
+    }
+
+    /// When other gateways see what was given back.
+    pub async fn settle(&mut self) {
+        if std::mem::take(&mut self.unsettled)
+            && let Some(shared) = &self.locks.shared
+        {
+            shared.settled().await;
         }
     }
 
@@ -206,9 +296,7 @@ impl Held {
             holds.and_then(|h| h.iter_mut().find(|h| h.owner == self.owner && h.shared == shared && h.session > 0));
         let Some(hold) = own else { return false };
         hold.session -= 1;
-        table.clean();
-        drop(table);
-        self.locks.freed.notify_waiters();
+        self.unsettled |= self.locks.free(table);
         true
     }
 
@@ -241,9 +329,7 @@ impl Held {
                 hold.transaction = before.get(&(*key, hold.shared)).copied().unwrap_or(0).min(hold.transaction);
             }
         }
-        table.clean();
-        drop(table);
-        self.locks.freed.notify_waiters();
+        self.unsettled |= self.locks.free(table);
     }
 
     /// `pg_advisory_unlock_all`: what was taken for the session.
@@ -257,9 +343,7 @@ impl Held {
         }
         let mut table = self.locks.table();
         table.held.values_mut().flatten().filter(|h| h.owner == self.owner).for_each(change);
-        table.clean();
-        drop(table);
-        self.locks.freed.notify_waiters();
+        self.unsettled |= self.locks.free(table);
     }
 }
 
@@ -273,11 +357,55 @@ impl Drop for Held {
 struct Waiting<'a> {
     locks: &'a Locks,
     owner: i32,
+    /// What the catalog was told that it waits for.
+    noted: Option<Want>,
+}
+
+impl Waiting<'_> {
+    /// Looks whether those who have the lock wait for this session.
+    async fn look(&mut self, shared: &Shared, want: &Want) -> Result<(), Refused> {
+        if self.noted.is_none() {
+            self.noted = Some(*want);
+            shared.wait(self.owner, want);
+            shared.settled().await;
+        }
+        if shared.is_victim(self.owner).await { Err(Refused::Deadlock) } else { Ok(()) }
+    }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.locks.table().waiting.remove(&self.owner);
+        if let (Some(shared), Some(want)) = (&self.locks.shared, &self.noted) {
+            shared.stop_waiting(self.owner, want);
+        }
+    }
+}
+
+/// A lock that this process gave, and the catalog not yet: given back if it does not.
+struct Taken<'a> {
+    locks: &'a Locks,
+    owner: i32,
+    want: Want,
+}
+
+impl Taken<'_> {
+    fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut table = self.locks.table();
+        let holds = table.held.get_mut(&self.want.key).into_iter().flatten();
+        for hold in holds.filter(|hold| hold.owner == self.owner && hold.shared == self.want.shared) {
+            match self.want.transaction {
+                true => hold.transaction = hold.transaction.saturating_sub(1),
+                false => hold.session = hold.session.saturating_sub(1),
+            }
+        }
+        self.locks.free(table);
     }
 }
 
@@ -289,43 +417,43 @@ mod tests {
         Want { key: Key::One(key), shared, transaction: false }
     }
 
-    #[test]
-    fn shared_and_exclusive() {
+    #[tokio::test]
+    async fn shared_and_exclusive() {
         let locks = Arc::new(Locks::default());
         let (mut a, mut b) = (Held::new(locks.clone(), 1), Held::new(locks.clone(), 2));
-        assert_eq!(a.try_take(&want(1, true)), Ok(()));
-        assert_eq!(b.try_take(&want(1, true)), Ok(()));
-        assert_eq!(b.try_take(&want(1, false)), Err(Refused::Busy));
+        assert_eq!(a.try_take(&want(1, true)).await, Ok(()));
+        assert_eq!(b.try_take(&want(1, true)).await, Ok(()));
+        assert_eq!(b.try_take(&want(1, false)).await, Err(Refused::Busy));
         assert!(a.release(Key::One(1), true) && !a.release(Key::One(1), true));
-        assert_eq!(b.try_take(&want(1, false)), Ok(()));
-        assert_eq!(b.try_take(&Want { key: Key::Two(0, 1), ..want(0, false) }), Ok(()));
+        assert_eq!(b.try_take(&want(1, false)).await, Ok(()));
+        assert_eq!(b.try_take(&Want { key: Key::Two(0, 1), ..want(0, false) }).await, Ok(()));
         drop(b);
-        assert_eq!(a.try_take(&want(1, false)), Ok(()));
+        assert_eq!(a.try_take(&want(1, false)).await, Ok(()));
         assert_eq!(locks.all().len(), 1);
     }
 
-    #[test]
-    fn transactions_give_back_their_own() {
+    #[tokio::test]
+    async fn transactions_give_back_their_own() {
         let locks = Arc::new(Locks::default());
         let mut a = Held::new(locks.clone(), 1);
         let both = want(1, false);
-        assert_eq!(a.try_take(&both), Ok(()));
-        assert_eq!(a.try_take(&Want { transaction: true, ..both }), Ok(()));
+        assert_eq!(a.try_take(&both).await, Ok(()));
+        assert_eq!(a.try_take(&Want { transaction: true, ..both }).await, Ok(()));
         a.end_transaction();
         assert_eq!(locks.all().len(), 1);
         a.release_all();
         assert!(locks.all().is_empty());
     }
 
-    #[test]
-    fn savepoints_give_back_what_came_after_them() {
+    #[tokio::test]
+    async fn savepoints_give_back_what_came_after_them() {
         let locks = Arc::new(Locks::default());
         let mut a = Held::new(locks.clone(), 1);
         let of_transaction = |key| Want { transaction: true, ..want(key, false) };
-        assert_eq!(a.try_take(&of_transaction(1)), Ok(()));
+        assert_eq!(a.try_take(&of_transaction(1)).await, Ok(()));
         let mark = a.of_transaction();
-        assert_eq!((a.try_take(&of_transaction(1)), a.try_take(&of_transaction(2))), (Ok(()), Ok(())));
-        assert_eq!(a.try_take(&want(3, false)), Ok(()));
+        assert_eq!((a.try_take(&of_transaction(1)).await, a.try_take(&of_transaction(2)).await), (Ok(()), Ok(())));
+        assert_eq!(a.try_take(&want(3, false)).await, Ok(()));
         a.back_to(&mark);
         let keys: Vec<Key> = locks.all().into_iter().map(|l| l.key).collect();
         assert_eq!(keys, [Key::One(1), Key::One(3)]);

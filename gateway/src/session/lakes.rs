@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use duckmesh_catalog::{Catalog, FileId, LakeInfo, LakeName};
-use duckmesh_ingest::{Bus, Lake, LakeOptions, PostgresBus, SqliteBus};
+use duckmesh_catalog::{Catalog, FileId, LakeId, LakeInfo, LakeName, Node};
+use duckmesh_ingest::{Bus, Lake, LakeOptions, LeaseKeeping, PostgresBus, SqliteBus};
 use duckmesh_storage::LakeFiles;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::{advisory::Locks, channels::Channels, sequences::Sequences};
 use crate::{
@@ -79,8 +79,12 @@ impl HasColumns {
 pub struct Lakes {
     config: Arc<Config>,
     catalog: Catalog,
-    /// The log of all lakes, where it is in Postgres.
-    log: OnceCell<PostgresBus>,
+    /// This server among others of the same catalog; none where it is alone.
+    node: Option<Node>,
+    /// Publications at once.
+    turns: Arc<Semaphore>,
+    /// The log of all lakes, where they share one.
+    shared_bus: OnceCell<Arc<dyn Bus>>,
     /// A place per lake, so that one that opens slowly keeps nobody from the others.
     places: std::sync::Mutex<HashMap<LakeName, Place>>,
 }
@@ -91,8 +95,58 @@ type Place = Arc<Mutex<Option<Arc<OpenLake>>>>;
 impl Lakes {
     /// None open yet.
     #[must_use]
-    pub fn new(config: Arc<Config>, catalog: Catalog) -> Self {
-        Self { config, catalog, log: OnceCell::new(), places: std::sync::Mutex::default() }
+    pub fn new(config: Arc<Config>, catalog: Catalog, node: Option<Node>) -> Self {
+        let turns = Arc::new(Semaphore::new(config.publications_max));
+        Self { config, catalog, node, turns, shared_bus: OnceCell::new(), places: std::sync::Mutex::default() }
+    }
+
+    /// This server among others of the same catalog; none where it is alone.
+    #[must_use]
+    pub fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    /// Makes what the lakes of a shared catalog have in common.
+    ///
+    /// # Errors
+    /// Of the log.
+    pub async fn prepare(&self) -> PgResult<()> {
+        if let Some(url) = &self.config.catalog_url {
+            self.shared_bus(url).await?;
+        }
+        Ok(())
+    }
+
+    /// Lakes that are open now.
+    #[must_use]
+    pub fn opened(&self) -> Vec<(LakeName, LakeId, Arc<Lake>)> {
+        // One that is being opened or dropped is left out.
+        let of = |(name, place): (&LakeName, &Place)| {
+            let open = place.try_lock().ok()?;
+            let lake = open.as_ref()?;
+            Some((name.clone(), lake.info.id, lake.lake.clone()))
+        };
+        self.places().iter().filter_map(of).collect()
+    }
+
+    /// Sessions that hold advisory locks, of all lakes.
+    #[must_use]
+    pub fn lock_owners(&self) -> Vec<i32> {
+        let of = |place: &Place| Some(place.try_lock().ok()?.as_ref()?.locks.owners());
+        self.places().values().filter_map(of).flatten().collect()
+    }
+
+    /// Closes a lake that is not there any more, or that nobody needs here.
+    pub async fn close(&self, name: &LakeName, id: LakeId) {
+        let place = self.place(name);
+        {
+            let mut open = place.lock().await;
+            if let Some(lake) = open.take_if(|lake| lake.info.id == id) {
+                lake.engine.shutdown().await;
+                lake.lake.shutdown(Duration::ZERO).await;
+            }
+        }
+        self.leave(name, &place);
     }
 
     /// The catalog.
@@ -227,7 +281,6 @@ impl Lakes {
             lake.lake.shutdown(drain).await;
         }))
         .await;
-        self.catalog.close().await;
     }
 
     /// `<data>/lakes/<name>`, the name percent-encoded.
@@ -236,13 +289,15 @@ impl Lakes {
     }
 
     async fn bus(&self, name: &LakeName) -> PgResult<Arc<dyn Bus>> {
-        Ok(match &self.config.catalog_url {
-            None => Arc::new(SqliteBus::open(&self.folder(name).join("log.sqlite")).map_err(PgError::internal)?),
-            Some(url) => {
-                let open = async || PostgresBus::open_with(url, self.config.log_options()).await.map(|(log, _)| log);
-                Arc::new(self.log.get_or_try_init(open).await.map_err(failure::bus)?.clone())
-            }
-        })
+        let Some(url) = &self.config.catalog_url else {
+            return Ok(Arc::new(SqliteBus::open(&self.folder(name).join("log.sqlite")).map_err(PgError::internal)?));
+        };
+        self.shared_bus(url).await
+    }
+
+    async fn shared_bus(&self, url: &str) -> PgResult<Arc<dyn Bus>> {
+        let open = async || PostgresBus::open_with(url, self.config.log_options()).await.map(|(log, _)| Arc::new(log) as Arc<dyn Bus>);
+        self.shared_bus.get_or_try_init(open).await.cloned().map_err(PgError::internal)
     }
 
     async fn open_parts(&self, info: LakeInfo) -> PgResult<OpenLake> {
@@ -260,12 +315,17 @@ impl Lakes {
             merge_grace: self.config.merge_grace,
             ..LakeOptions::default()
         };
-        if self.config.catalog_url.is_none() {
+        options.turns = self.turns.clone();
+        match &self.node {
             // The data folder's lock lets one process in, so that a restart may take its own lease at once.
-            "embedded".clone_into(&mut options.owner);
-        } else {
-            // Half the default barrier: a reader that waits while a crashed server's lease runs out is not turned away.
-            options.lease_ttl = Duration::from_secs(5);
+            None => "embedded".clone_into(&mut options.owner),
+            Some(node) => {
+                options.owner.clone_from(&node.name);
+                options.lease = LeaseKeeping::WhileAlive;
+                options.lease_ttl = self.config.lease;
+                options.maintains = self.config.roles.maintenance;
+                options.told = true;
+            }
         }
         let lake =
             Lake::open(self.catalog.clone(), info.clone(), bus, files.clone(), options).await.map_err(failure::open)?;
@@ -279,7 +339,11 @@ impl Lakes {
         let engine = Engine::new(options.clone());
         let alone = self.config.catalog_url.is_none();
         let sequences = Sequences::new(self.catalog.clone(), info.id, alone);
-        let (locks, channels) = (Arc::default(), Arc::default());
+        let locks = match &self.node {
+            None => Locks::default(),
+            Some(node) => Locks::among_others(self.catalog.clone(), info.id, node.clone()),
+        };
+        let (locks, channels) = (Arc::new(locks), Arc::default());
         let system = pgcatalog::Files::default();
         let (has_columns, unsupported) = (HasColumns::default(), pgcatalog::Unsupported::default());
         Ok(OpenLake {

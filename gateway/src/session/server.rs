@@ -39,8 +39,8 @@ pub struct Server {
 impl Server {
     /// Ready to serve.
     #[must_use]
-    pub fn new(config: Arc<Config>, lakes: Arc<Lakes>) -> Self {
-        let (activity, cancels) = (Arc::default(), Arc::default());
+    pub fn new(config: Arc<Config>, lakes: Arc<Lakes>, cancels: CancelRegistry) -> Self {
+        let (activity, cancels) = (Arc::default(), Arc::new(cancels));
         Self {
             config,
             lakes,

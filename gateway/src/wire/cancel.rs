@@ -6,7 +6,7 @@ use std::{
 };
 
 use duckmesh_catalog::LakeId;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::{PgError, SqlState};
 
@@ -101,9 +101,42 @@ pub const SHORT_KEY_BYTES: usize = 4;
 /// Length of the key from protocol 3.2 on.
 pub const LONG_KEY_BYTES: usize = 32;
 
+/// Bits of a backend id that count the connections of a server; the ones above are the server's slot.
+const COUNT_BITS: u32 = 20;
+/// Requests for other servers that wait to be passed on; more are dropped.
+const WAITING_MAX: usize = 64;
+const CANCEL_CODE: u32 = 80_877_102;
+
 /// Every connection that can be cancelled, by its backend id.
 #[derive(Debug, Default)]
-pub struct CancelRegistry(Mutex<Entries>);
+pub struct CancelRegistry {
+    entries: Mutex<Entries>,
+    /// This server's slot among others; 0 where it is alone.
+    slot: i32,
+    elsewhere: Option<mpsc::Sender<Request>>,
+}
+
+/// A request for a connection of another server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The server's slot.
+    pub slot: i64,
+    /// The backend id.
+    pub id: i32,
+    /// The key, right or wrong.
+    pub key: Vec<u8>,
+}
+
+/// A CancelRequest as a client sends it.
+#[must_use]
+pub fn cancel_packet(request: &Request) -> Vec<u8> {
+    let length = u32::try_from(12 + request.key.len()).unwrap_or(u32::MAX);
+    let mut packet = length.to_be_bytes().to_vec();
+    packet.extend_from_slice(&CANCEL_CODE.to_be_bytes());
+    packet.extend_from_slice(&request.id.to_be_bytes());
+    packet.extend_from_slice(&request.key);
+    packet
+}
 
 #[derive(Debug, Default)]
 struct Entries {
@@ -131,6 +164,24 @@ pub struct Registration {
 }
 
 impl CancelRegistry {
+    /// The registry of one server among others, and the requests that are for them.
+    #[must_use]
+    pub fn among_others(slot: i64) -> (Self, mpsc::Receiver<Request>) {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let slot = i32::try_from(slot).unwrap_or(0);
+        (Self { entries: Mutex::default(), slot, elsewhere: Some(sender) }, receiver)
+    }
+
+    /// The next number after `last`: with the slot, and never 0.
+    fn next_id(&self, last: i32) -> i32 {
+        if self.slot == 0 {
+            return last.checked_add(1).unwrap_or(1);
+        }
+        let mask = (1 << COUNT_BITS) - 1;
+        let count = ((last & mask) + 1) & mask;
+        (self.slot << COUNT_BITS) | count.max(1)
+    }
+
     /// A new connection, which nobody can cancel until it was given a key.
     pub fn register(self: &Arc<Self>) -> Registration {
         let entry = Arc::new(Entry {
@@ -139,10 +190,10 @@ impl CancelRegistry {
             lake: OnceLock::new(),
             running: Mutex::default(),
         });
-        let mut entries = lock(&self.0);
+        let mut entries = lock(&self.entries);
         let mut id = entries.last_id;
         loop {
-            id = id.checked_add(1).unwrap_or(1);
+            id = self.next_id(id);
             if !entries.by_id.contains_key(&id) {
                 break;
             }
@@ -154,7 +205,17 @@ impl CancelRegistry {
 
     /// A CancelRequest. It has no answer, and takes the same time for a wrong key as for a right one.
     pub fn request(&self, id: i32, key: &[u8]) -> bool {
-        let Some(entry) = lock(&self.0).by_id.get(&id).cloned() else {
+        let slot = id >> COUNT_BITS;
+        if let Some(elsewhere) = &self.elsewhere
+            && slot != self.slot
+        {
+            // Whether it is right is seen where the connection is. What is no key at all is not worth a way.
+            if slot > 0 && [SHORT_KEY_BYTES, LONG_KEY_BYTES].contains(&key.len()) {
+                let _ = elsewhere.try_send(Request { slot: slot.into(), id, key: key.to_vec() });
+            }
+            return false;
+        }
+        let Some(entry) = lock(&self.entries).by_id.get(&id).cloned() else {
             return false;
         };
         let right = same(&lock(&entry.key), key);
@@ -167,7 +228,7 @@ impl CancelRegistry {
 
     /// The connection is one to that lake from now on.
     pub fn connected(&self, id: i32, lake: LakeId) {
-        if let Some(entry) = lock(&self.0).by_id.get(&id) {
+        if let Some(entry) = lock(&self.entries).by_id.get(&id) {
             // A connection has one lake for its life: a second word would change nothing.
             let _ = entry.lake.set(lake);
         }
@@ -175,7 +236,7 @@ impl CancelRegistry {
 
     /// The wish of another session of that lake: it needs no key. Whether there is such a connection.
     pub fn signal(&self, lake: LakeId, id: i32, reason: Reason) -> bool {
-        let entry = lock(&self.0).by_id.get(&id).cloned();
+        let entry = lock(&self.entries).by_id.get(&id).cloned();
         let Some(entry) = entry.filter(|entry| entry.lake.get() == Some(&lake)) else {
             return false;
         };
@@ -186,9 +247,16 @@ impl CancelRegistry {
         true
     }
 
+    /// Ends a connection, whatever its lake.
+    pub fn end(&self, id: i32) {
+        if let Some(entry) = lock(&self.entries).by_id.get(&id) {
+            entry.cancel.cancel(Reason::Shutdown);
+        }
+    }
+
     /// Tells all connections to stop what they do.
     pub fn cancel_all(&self, reason: Reason) {
-        for entry in lock(&self.0).by_id.values() {
+        for entry in lock(&self.entries).by_id.values() {
             entry.cancel.cancel(reason);
         }
     }
@@ -196,7 +264,7 @@ impl CancelRegistry {
     /// Connections registered.
     #[must_use]
     pub fn len(&self) -> usize {
-        lock(&self.0).by_id.len()
+        lock(&self.entries).by_id.len()
     }
 
     /// Whether there is none.
@@ -244,7 +312,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        lock(&self.registry.0).by_id.remove(&self.id);
+        lock(&self.registry.entries).by_id.remove(&self.id);
     }
 }
 
@@ -259,4 +327,34 @@ fn same(key: &[u8], given: &[u8]) -> bool {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_the_slot_and_requests_for_other_slots_are_passed_on() {
+        let (registry, mut elsewhere) = CancelRegistry::among_others(2047);
+        let registry = Arc::new(registry);
+        let first = registry.register();
+        let second = registry.register();
+        assert_eq!((first.id() >> COUNT_BITS, second.id()), (2047, first.id() + 1));
+        assert!(first.id() > 0);
+        assert_eq!(registry.next_id(i32::MAX), (2047 << COUNT_BITS) | 1, "it begins anew, without 0");
+        let key = first.make_key(SHORT_KEY_BYTES).expect("random bytes");
+        assert!(registry.request(first.id(), &key), "its own it knows");
+        let other = (3 << COUNT_BITS) | 7;
+        assert!(!registry.request(other, &key));
+        let request = elsewhere.try_recv().expect("passed on");
+        assert_eq!(request, Request { slot: 3, id: other, key: key.clone() });
+        assert_eq!(cancel_packet(&request).len(), 16);
+        registry.request(other, b"no key");
+        registry.request(7, &key);
+        assert!(elsewhere.try_recv().is_err(), "neither what is no key nor what has no slot");
+        for _ in 0..2 * WAITING_MAX {
+            registry.request(other, &key);
+        }
+        assert_eq!(elsewhere.len(), WAITING_MAX, "bounded");
+    }
 }

@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use duckmesh_catalog::{ErrorKind, FileId, LakeSchema, MergeInput, TableDef, failpoint, leases::Lease, publish::Merge};
+use duckmesh_catalog::{
+    ErrorKind, FileId, LakeSchema, MergeInput, Offset, TableDef, failpoint, leases::Lease, publish::Merge,
+};
 use duckmesh_storage::{Merged, ROW_SNAPSHOT_NAME, names};
 use tokio::{sync::Notify, time::sleep};
 use uuid::Uuid;
@@ -20,6 +22,8 @@ use crate::lake::Shared;
 
 /// Between two merges: rows that come all the time gather meanwhile, and half of a core stays for others.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Between two looks at what another process published.
+const LOOK_PAUSE: Duration = Duration::from_secs(10);
 /// After a failure.
 const FAILURE_PAUSE: Duration = Duration::from_secs(5);
 /// Files that are known to be unreadable; when there are more, all are tried again.
@@ -63,7 +67,8 @@ impl Added {
 }
 
 /// Merges what is due, for as long as it is polled.
-pub(super) async fn run(shared: &Shared, lease: &Lease) -> Infallible {
+/// Without a lease it is beside another process' publications.
+pub(super) async fn run(shared: &Shared, lease: Option<&Lease>) -> Infallible {
     if !shared.options.merge_files {
         std::future::pending::<()>().await;
     }
@@ -72,10 +77,15 @@ pub(super) async fn run(shared: &Shared, lease: &Lease) -> Infallible {
     while let Err(error) = merger.look_at_all().await {
         merger.report(&error).await;
     }
+    let mut seen = shared.progress.watermark();
     loop {
         let Some(table) = merger.due.pop_front() else {
-            let due = shared.added.due().await;
-            merger.due.extend(due);
+            if lease.is_some() {
+                let due = shared.added.due().await;
+                merger.due.extend(due);
+            } else {
+                seen = merger.look_again(seen).await;
+            }
             continue;
         };
         match merger.merge(table).await {
@@ -94,7 +104,7 @@ pub(super) async fn run(shared: &Shared, lease: &Lease) -> Infallible {
 
 struct Merger<'a> {
     shared: &'a Shared,
-    lease: &'a Lease,
+    lease: Option<&'a Lease>,
     due: VecDeque<Uuid>,
     /// Files that are damaged: their neighbours are merged without them.
     unreadable: HashSet<FileId>,
@@ -107,6 +117,19 @@ impl Merger<'_> {
         let schema = catalog.schema(lake, &catalog.latest(lake).await?).await?;
         self.due.extend(tables.iter().filter_map(|id| schema.tables.get(id)).map(|table| table.uuid));
         Ok(())
+    }
+
+    /// Nobody says here what another process publishes: it is looked for, when the log went on.
+    async fn look_again(&mut self, seen: Offset) -> Offset {
+        sleep(LOOK_PAUSE).await;
+        let head = self.shared.progress.lane().head;
+        if head > seen
+            && let Err(error) = self.look_at_all().await
+        {
+            self.report(&error).await;
+            return seen;
+        }
+        head
     }
 
     async fn report(&self, error: &Error) {
@@ -146,7 +169,7 @@ impl Merger<'_> {
         failpoint::hit("compact-after-put")?;
         let merge = Merge {
             lake,
-            epoch: self.lease.epoch,
+            epoch: self.lease.map(|lease| lease.epoch),
             table: table.id,
             inputs: inputs.to_vec(),
             file: merged.file.clone(),

@@ -46,6 +46,7 @@ async fn sweep(shared: &Shared) -> Result<usize, Error> {
     // What is in the log by now is in the catalog, or a dead letter, before the look there. A lane that is stuck is
     // not swept at all.
     let head = shared.bus.lane(lake).await?.head;
+    shared.progress.want(head);
     shared.progress.subscribe().wait_for(|watermark| *watermark >= head).await?;
     let (watermark, _) = catalog.watermark(lake).await?;
     if watermark < head {

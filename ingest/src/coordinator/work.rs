@@ -58,7 +58,7 @@ pub(super) async fn run(shared: &Arc<Shared>, lease: &Lease, stop: &mut watch::R
     let mut wait = false;
     loop {
         if wait && leader.wait_for_work(stop).await == Next::Stop {
-            return End::Stopped;
+            return leader.end();
         }
         wait = match leader.pass(stop).await {
             Ok(Pass::Done) => true,
@@ -75,7 +75,7 @@ pub(super) async fn run(shared: &Arc<Shared>, lease: &Lease, stop: &mut watch::R
             }
         };
         if stopped(stop, &leader) {
-            return End::Stopped;
+            return leader.end();
         }
         if wait {
             leader.tidy().await;
@@ -90,6 +90,9 @@ fn out_of_time(stop: &watch::Receiver<Stop>) -> bool {
 
 /// Whether the lake stops, and there is nothing left to publish or no time left.
 fn stopped(stop: &watch::Receiver<Stop>, leader: &Leader<'_>) -> bool {
+    if !leader.leads() {
+        return true;
+    }
     match *stop.borrow() {
         Stop::No => stop.has_changed().is_err(),
         Stop::Drain(_) => out_of_time(stop) || leader.shared.progress.lane().head <= leader.watermark,
@@ -103,12 +106,22 @@ enum Next {
 }
 
 impl Leader<'_> {
+    /// Whether this process is still to publish.
+    fn leads(&self) -> bool {
+        *self.shared.lead.borrow()
+    }
+
+    fn end(&self) -> End {
+        if self.leads() { End::Stopped } else { End::HandedOver }
+    }
+
     /// Ends at once when a barrier waits, a DDL was appended or enough bytes are there; else after the
     /// interval, which runs only while there is work. Wakes come from writers and waiters, of other processes too; a
     /// shared log is also looked at by timer, rarely while what others say is heard.
     async fn wait_for_work(&self, stop: &mut watch::Receiver<Stop>) -> Next {
         let (progress, options) = (&self.shared.progress, &self.shared.options);
         let mut since = None;
+        let mut lead = self.shared.lead.subscribe();
         loop {
             if stopped(stop, self) {
                 return Next::Stop;
@@ -123,10 +136,12 @@ impl Leader<'_> {
             let now = Instant::now();
             let due = match (waiting, options.commit_interval) {
                 (true, interval) => Some(*since.get_or_insert(now) + interval),
+                // Where somebody else looks for all lakes together, no lake has a timer of its own.
                 (false, interval) => self
                     .shared
                     .bus
                     .signals()
+                    .filter(|_| !options.told)
                     .map(|signals| now + if signals.are_heard() { interval.max(IDLE_LOOK) } else { interval }),
             };
             if waiting && due.is_some_and(|due| due <= now) {
@@ -135,6 +150,7 @@ impl Leader<'_> {
             tokio::select! {
                 () = progress.woken() => {}
                 _ = stop.changed() => {}
+                _ = lead.changed() => {}
                 () = sleep_until(due.unwrap_or(now)), if due.is_some() => {
                     // What others appended may have waited for this look: it does not wait for another interval.
                     if !waiting
@@ -188,10 +204,12 @@ impl Leader<'_> {
         while !records.is_empty() {
             let some = plan::next_chunk(&mut records, shared.options.publication_bytes_max);
             for step in self.decode(some).await? {
+                // In the order in which lakes asked: none waits for another's backlog.
+                let _turn = shared.options.turns.acquire().await;
                 let started = Instant::now();
                 self.publish(step).await?;
                 shared.meters.publish_seconds.record(started.elapsed());
-                if out_of_time(stop) {
+                if out_of_time(stop) || !self.leads() {
                     return Ok(Pass::Done);
                 }
             }

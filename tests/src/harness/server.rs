@@ -110,6 +110,14 @@ impl Server {
     /// When it does not end.
     pub fn stop(&mut self) -> ExitStatus {
         assert!(process::signal(self.pid(), process::TERM), "the server is not running");
+        self.stop_begun()
+    }
+
+    /// Waits for its end, after somebody asked for it.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn stop_begun(&mut self) -> ExitStatus {
         let child = self.child.as_mut().expect("a running server");
         let status = eventually("the server ends after SIGTERM", STOP_LIMIT, || child.try_wait().expect("its status"));
         self.child = None;
@@ -257,7 +265,10 @@ impl Server {
 
     fn ready_port(&self) -> Option<u16> {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = log.iter().find_map(|line| line.strip_prefix("ready: psql "))?;
+        let line = log.iter().find_map(|line| line.strip_prefix("ready: "))?;
+        if line == "no Postgres port" {
+            return Some(0);
+        }
         line.split_whitespace().find_map(|word| word.trim_matches('"').strip_prefix("port=")?.parse().ok())
     }
 

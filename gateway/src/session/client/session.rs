@@ -55,6 +55,8 @@ impl Session for ClientSession {
         self.client_sql = Some(prepared.statement().source().clone());
         self.runs(prepared.statement().source());
         let outcome = self.execute_now(prepared, params, place).await;
+        // A client that goes on elsewhere finds free what this statement gave back.
+        self.advisory.settle().await;
         outcome.inspect_err(|error| {
             self.lake.unsupported.note(prepared.statement().source(), error, self.statement_time);
             self.note_error();
@@ -72,6 +74,7 @@ impl Session for ClientSession {
         }
         if self.transaction.is_none() {
             self.advisory.end_transaction();
+            self.advisory.settle().await;
             self.listening.end(!failed);
             if !failed {
                 self.temporary.committed();
@@ -80,15 +83,18 @@ impl Session for ClientSession {
         }
         if failed {
             self.end_transaction();
+            self.advisory.settle().await;
             self.rolled_back();
             return Ok(());
         }
         match commands::write::commit(self).await {
             Ok(()) => {
+                self.advisory.settle().await;
                 self.committed();
                 Ok(())
             }
             Err(error) => {
+                self.advisory.settle().await;
                 self.rolled_back();
                 Err(error)
             }

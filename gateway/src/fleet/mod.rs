@@ -1,0 +1,297 @@
+//! This server among others of one Postgres catalog: it says that it lives, and takes its share of the lakes.
+//!
+//! Two tasks, each with one statement or two from time to time, however many lakes there are. A lake that nobody writes to
+//! costs no statement of its own.
+
+pub mod assign;
+pub mod cancel;
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use duckmesh_catalog::{
+    Catalog, LakeId, LakeName, Node, NodeSpec, Roles,
+    fleet::{Beat, Fleet as View, LakeRow},
+};
+use duckmesh_ingest::bus::LaneState;
+use futures::StreamExt;
+use tokio::{sync::Mutex, task::JoinHandle, time::sleep};
+
+use crate::{config::Config, session::Server};
+
+/// A server says that it lives so often in the time that it counts as alive: two that are lost do no harm.
+const BEATS_PER_LEASE: u32 = 3;
+/// How often it looks at the others in that time: what a dead or leaving one did is taken over within two.
+const LOOKS_PER_LEASE: u32 = 5;
+/// But not less often than this: a look also says what others wrote.
+const LOOK_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Lakes opened at once.
+const OPENED_AT_ONCE: usize = 4;
+/// How long the last words to the catalog may take.
+const LEAVE_WAIT: Duration = Duration::from_secs(2);
+
+/// This server among the others.
+pub struct Fleet {
+    server: Arc<Server>,
+    node: Node,
+    roles: Roles,
+    lease: Duration,
+    /// Whether it leaves its duties to others.
+    is_retired: AtomicBool,
+    /// Lakes it was told to publish. Held during a look.
+    mine: Mutex<HashSet<LakeId>>,
+}
+
+/// The tasks; they end with this.
+pub struct Running {
+    fleet: Arc<Fleet>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Comes among the servers of a shared catalog.
+///
+/// # Errors
+/// Of the catalog.
+pub async fn enter(
+    catalog: &Catalog,
+    config: &Config,
+    address: Option<String>,
+) -> duckmesh_catalog::catalog::Result<Node> {
+    let name = format!("pid-{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
+    catalog.enter_fleet(&NodeSpec { name, address, roles: config.roles }, config.lease).await
+}
+
+/// Starts the tasks of a server that came; `more` ends with them.
+#[must_use]
+pub fn start(server: Arc<Server>, node: Node, config: &Config, more: JoinHandle<()>) -> Running {
+    let fleet = Arc::new(Fleet {
+        server,
+        node,
+        roles: config.roles,
+        lease: config.lease,
+        is_retired: AtomicBool::new(false),
+        mine: Mutex::default(),
+    });
+    let (beats, looks) = (fleet.clone(), fleet.clone());
+    let beats = tokio::spawn(async move { beats.beat().await });
+    let looks = tokio::spawn(async move { looks.look().await });
+    let tasks = vec![beats, looks, more];
+    Running { fleet, tasks }
+}
+
+impl Running {
+    /// Leaves this server's duties to the others, if there are any; at the beginning of a stop.
+    pub async fn retire(&self) {
+        self.fleet.retire().await;
+    }
+
+    /// Goes; at the end of a stop.
+    pub async fn leave(self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        let leave = self.fleet.catalog().leave_fleet(&self.fleet.node);
+        if !matches!(tokio::time::timeout(LEAVE_WAIT, leave).await, Ok(Ok(()))) {
+            tracing::info!("the others learn by the lease's end that this server is gone");
+        }
+    }
+}
+
+impl Fleet {
+    fn catalog(&self) -> &Catalog {
+        self.server.lakes.catalog()
+    }
+
+    async fn beat(&self) {
+        let mut pause = self.lease / BEATS_PER_LEASE;
+        loop {
+            sleep(pause).await;
+            pause = match self.catalog().beat(&self.node, self.lease).await {
+                Ok(Beat::InTime) => self.lease / BEATS_PER_LEASE,
+                Ok(beat) => {
+                    tracing::warn!(node = self.node.name, ?beat, "this server was thought dead");
+                    self.revive(beat).await;
+                    self.lease / BEATS_PER_LEASE
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "could not say that this server lives");
+                    self.lease / (BEATS_PER_LEASE * 4)
+                }
+            };
+        }
+    }
+
+    /// After it was thought dead: what it held may be another's.
+    async fn revive(&self, beat: Beat) {
+        // Sessions that believe in locks which another gateway's may have by now must not go on.
+        for owner in self.server.lakes.lock_owners() {
+            self.server.cancels.end(owner);
+        }
+        if let Err(error) = self.catalog().release_locks_of(&self.node).await {
+            tracing::warn!(%error, "could not give back advisory locks");
+        }
+        if beat == Beat::Forgotten
+            && let Err(error) = self.catalog().enter_again(&self.node, self.roles, self.lease).await
+        {
+            tracing::warn!(%error, "could not come back among the servers");
+        }
+    }
+
+    async fn look(&self) {
+        let pause = (self.lease / LOOKS_PER_LEASE).min(LOOK_PAUSE_MAX);
+        loop {
+            match self.catalog().fleet().await {
+                Ok(view) => self.apply(&view).await,
+                Err(error) => tracing::warn!(%error, "could not look at the other servers"),
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn apply(&self, view: &View) {
+        metrics::gauge!("duckmesh_servers").set(view.members.len() as f64);
+        let mut mine = self.mine.lock().await;
+        self.follow(view).await;
+        if self.roles.coordinator && !self.is_retired.load(Ordering::Relaxed) {
+            mine.retain(|id| view.lakes.iter().any(|lake| lake.id == *id));
+            let orders = assign::publishing(&self.node.name, view, &mine);
+            for id in &orders.give {
+                mine.remove(id);
+                self.with_open(*id, |lake| lake.lead(false));
+            }
+            let take: Vec<&LakeRow> = view.lakes.iter().filter(|lake| orders.take.contains(&lake.id)).collect();
+            mine.extend(self.open(&take).await);
+            metrics::gauge!("duckmesh_lakes_published").set(mine.len() as f64);
+        }
+        if self.roles.maintenance && !self.is_retired.load(Ordering::Relaxed) {
+            self.maintain(view).await;
+        }
+        if !self.roles.gateway {
+            self.close_unneeded(view, &mine).await;
+        }
+    }
+
+    /// Tells open lakes what was written, and closes those that are gone.
+    async fn follow(&self, view: &View) {
+        for (name, id, lake) in self.server.lakes.opened() {
+            match view.lakes.iter().find(|row| row.id == id).map(|row| row.lane) {
+                Some(Some((head, ddl_offset))) => lake.observe(LaneState { head, ddl_offset }),
+                Some(None) => {}
+                None => {
+                    drop(lake);
+                    tracing::info!(lake = %name, "the lake was dropped by another server");
+                    self.server.lakes.close(&name, id).await;
+                }
+            }
+        }
+    }
+
+    /// Opens lakes and publishes them; gives those that could be opened. Others are tried again at the next look.
+    async fn open(&self, rows: &[&LakeRow]) -> Vec<LakeId> {
+        let open = async |row: &&LakeRow| match self.server.lakes.open(&row.name).await {
+            Ok(Some(open)) if open.info.id == row.id => {
+                open.lake.lead(true);
+                Some(row.id)
+            }
+            Ok(_) => None,
+            // One lake's damage is that lake's.
+            Err(error) => {
+                tracing::warn!(lake = %row.name, %error, "cannot open the lake");
+                None
+            }
+        };
+        futures::stream::iter(rows)
+            .map(open)
+            .buffer_unordered(OPENED_AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await
+    }
+
+    async fn maintain(&self, view: &View) {
+        let me = self.node.name.as_str();
+        for row in &view.lakes {
+            let (is_wanted, has) = (assign::maintains(me, view, row), row.maintainer.as_deref() == Some(me));
+            let done = match (is_wanted, has) {
+                (true, false) if row.maintainer.is_none() => self.take_maintenance(row).await,
+                (false, true) => {
+                    self.with_open(row.id, |lake| lake.maintain(false));
+                    self.catalog().drop_maintenance(row.id, me).await
+                }
+                _ => Ok(()),
+            };
+            if let Err(error) = done {
+                tracing::warn!(lake = %row.name, %error, "could not change who maintains the lake");
+            }
+        }
+    }
+
+    async fn take_maintenance(&self, row: &LakeRow) -> duckmesh_catalog::catalog::Result<()> {
+        match self.server.lakes.open(&row.name).await {
+            Ok(Some(open)) if open.info.id == row.id => {
+                if self.catalog().take_maintenance(row.id, &self.node.name).await? {
+                    open.lake.maintain(true);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(lake = %row.name, %error, "cannot open the lake"),
+        }
+        Ok(())
+    }
+
+    /// Without clients only lakes with a duty are kept open.
+    async fn close_unneeded(&self, view: &View, mine: &HashSet<LakeId>) {
+        let me = Some(self.node.name.as_str());
+        let is_maintained = |id: LakeId| view.lakes.iter().any(|row| row.id == id && row.maintainer.as_deref() == me);
+        let unneeded: Vec<(LakeName, LakeId)> = self
+            .server
+            .lakes
+            .opened()
+            .into_iter()
+            .filter(|(_, id, lake)| !mine.contains(id) && !lake.is_leading() && !is_maintained(*id))
+            .map(|(name, id, _)| (name, id))
+            .collect();
+        for (name, id) in unneeded {
+            // Maintenance that was taken in this very look is not in the view yet.
+            if !self.is_maintaining(id) {
+                self.server.lakes.close(&name, id).await;
+            }
+        }
+    }
+
+    fn is_maintaining(&self, id: LakeId) -> bool {
+        self.server.lakes.opened().into_iter().any(|(_, of, lake)| of == id && lake.is_maintaining())
+    }
+
+    fn with_open(&self, id: LakeId, act: impl Fn(&duckmesh_ingest::Lake)) {
+        self.server.lakes.opened().iter().filter(|(_, of, _)| *of == id).for_each(|(_, _, lake)| act(lake));
+    }
+
+    async fn retire(&self) {
+        let others = match self.catalog().fleet().await {
+            Ok(view) => view.members.iter().any(|m| m.roles.coordinator && m.id != self.node.id),
+            Err(_) => false,
+        };
+        // Alone it publishes to its end: nobody else would.
+        if !others || self.is_retired.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let mut mine = self.mine.lock().await;
+        let roles = Roles { coordinator: false, maintenance: false, ..self.roles };
+        if let Err(error) = self.catalog().change_roles(&self.node, roles).await {
+            tracing::warn!(%error, "could not tell the others that this server stops");
+        }
+        for (_, _, lake) in self.server.lakes.opened() {
+            lake.lead(false);
+            lake.maintain(false);
+        }
+        tracing::info!(lakes = mine.len(), "left to other coordinators");
+        mine.clear();
+    }
+}

@@ -1,0 +1,1 @@
+-- Nothing: one server has the folder for itself, and keeps its duties, pins and locks in its memory.
