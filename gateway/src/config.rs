@@ -4,6 +4,7 @@ use std::{fmt::Write as _, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory};
+use duckmesh_storage::Location;
 use serde::Deserialize;
 
 /// Options as a person gives them. Every field may come from the TOML file (same name with `_`), from the environment or from a
@@ -23,6 +24,12 @@ pub struct Options {
     /// Where catalog and log are: "sqlite" (in the data folder) or a postgres:// URL [default: sqlite]
     #[arg(long, env = "DUCKMESH_CATALOG", value_name = "sqlite|URL")]
     pub catalog: Option<String>,
+    /// Where new lakes keep their files: "data" (in the data folder), file:///folder, s3://bucket/prefix, and gs:// or az:// where that is built in; how a bucket is reached say the variables of its vendor's own tools, as AWS_ENDPOINT_URL [default: data]
+    #[arg(long, env = "DUCKMESH_STORAGE", value_name = "data|URL")]
+    pub storage: Option<String>,
+    /// Disk that copies of files in buckets may take, in the data folder, in MiB; files that running statements read may take more [default: 10240]
+    #[arg(long, env = "DUCKMESH_CACHE_MB", value_name = "MIB")]
+    pub cache_mb: Option<u64>,
     /// How long rows may wait for publication while nobody asks for them, in milliseconds [default: 1000]
     #[arg(long, env = "DUCKMESH_COMMIT_INTERVAL_MS", value_name = "MS")]
     pub commit_interval_ms: Option<u64>,
@@ -78,6 +85,10 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Postgres URL of catalog and log; none is SQLite in the data folder.
     pub catalog_url: Option<String>,
+    /// Where new lakes keep their files; none is the data folder.
+    pub storage: Option<Location>,
+    /// What copies of files in buckets may take, in bytes.
+    pub cache_bytes: u64,
     /// See [`Options::commit_interval_ms`].
     pub commit_interval: Duration,
     /// See [`Options::sweep_grace_seconds`].
@@ -119,6 +130,8 @@ impl Options {
             listen: self.listen.or(file.listen),
             http: self.http.or(file.http),
             catalog: self.catalog.or(file.catalog),
+            storage: self.storage.or(file.storage),
+            cache_mb: self.cache_mb.or(file.cache_mb),
             commit_interval_ms: self.commit_interval_ms.or(file.commit_interval_ms),
             sweep_grace_seconds: self.sweep_grace_seconds.or(file.sweep_grace_seconds),
             merge_files: self.merge_files.or(file.merge_files),
@@ -181,6 +194,8 @@ impl Options {
             listen,
             http,
             catalog_url,
+            storage: storage(self.storage.as_deref())?,
+            cache_bytes: self.cache_mb.unwrap_or(10_240).saturating_mul(MIB),
             commit_interval: Duration::from_millis(self.commit_interval_ms.unwrap_or(1000)),
             sweep_grace: Duration::from_secs(self.sweep_grace_seconds.unwrap_or(3600)),
             merge_files: self.merge_files.unwrap_or(true),
@@ -209,6 +224,15 @@ impl Options {
             bail!("merge_grace_seconds: must be at least 1: statements that run now may read what was just merged");
         }
         Ok(config)
+    }
+}
+
+/// Where new lakes keep their files; none is the data folder.
+fn storage(text: Option<&str>) -> Result<Option<Location>> {
+    match text {
+        None | Some("data") => Ok(None),
+        Some(url) if url.contains("://") => Location::parse(url).map(Some).map_err(|e| anyhow::anyhow!("storage: {e}")),
+        Some(_) => bail!("storage: must be \"data\", or file:///folder, s3://bucket/prefix, gs://… or az://…"),
     }
 }
 
@@ -268,6 +292,17 @@ mod tests {
         assert!(refused(Options { listen: Some("0.0.0.0:5433".into()), ..Options::default() }).contains("loopback"));
         assert!(refused(Options { http: Some("0.0.0.0:80".into()), ..Options::default() }).contains("loopback"));
         assert!(refused(Options { catalog: Some("mysql://x".into()), ..Options::default() }).contains("catalog"));
+    }
+
+    #[test]
+    fn storage_is_the_data_folder_or_a_url() {
+        let resolved = |text: &str| Options { storage: Some(text.into()), ..Options::default() }.resolve();
+        assert_eq!(resolved("data").unwrap().storage, None);
+        assert!(resolved("s3://bucket/prefix").unwrap().storage.unwrap().is_remote());
+        assert!(!resolved("file:///srv/lakes").unwrap().storage.unwrap().is_remote());
+        for wrong in ["", "lakes", "/srv/lakes", "file://lakes", "ftp://host/a", "s3://", "s3://bucket/../a"] {
+            assert!(resolved(wrong).unwrap_err().to_string().contains("storage"), "{wrong:?}");
+        }
     }
 
     #[test]

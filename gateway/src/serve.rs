@@ -4,6 +4,7 @@ use std::{fs::File, future::Future, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use duckmesh_catalog::{Catalog, LakeName, Location, clock::SystemClock};
+use duckmesh_storage::{Location as StorageLocation, Stores};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -32,7 +33,12 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     let catalog = Catalog::open(location, Arc::new(SystemClock)).await.context("cannot open the catalog")?;
     // Before the lakes: what they count must have somewhere to go.
     let metrics = http::install_metrics()?;
-    let lakes = Arc::new(Lakes::new(config.clone(), catalog));
+    let stores = stores(&config);
+    if let Some(StorageLocation::Bucket(bucket)) = &config.storage {
+        let probed = stores.probe(bucket).await?;
+        tracing::info!(storage = probed.url, "the store does what is needed of it");
+    }
+    let lakes = Arc::new(Lakes::new(config.clone(), catalog, stores));
     open_lakes(&lakes).await?;
     let server = Arc::new(Server::new(config.clone(), lakes.clone()));
 
@@ -66,6 +72,12 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     lakes.shutdown(Duration::from_secs(10).min(config.drain)).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The stores as this process's environment says how they are reached.
+#[must_use]
+pub fn stores(config: &Config) -> Stores {
+    Stores::new(std::env::vars().collect(), config.cache_bytes)
 }
 
 /// Resolves at SIGTERM or SIGINT.

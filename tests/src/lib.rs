@@ -3,6 +3,7 @@
 pub mod captures;
 pub mod checker;
 pub mod differential;
+pub mod fake_s3;
 pub mod harness;
 pub mod ledger;
 pub mod slt;

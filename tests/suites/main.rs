@@ -23,6 +23,7 @@ mod merging;
 mod pgbouncer;
 mod planning;
 mod psql;
+mod s3;
 mod sequences;
 mod sql;
 mod tokens;

@@ -11,7 +11,7 @@ use duckmesh_catalog::{
     ColumnDef, ColumnType, EnumRef, SnapshotId, TableDef,
     files::{DataFile, InlinedRows, TableFiles},
 };
-use duckmesh_storage::{ColumnPredicate, Comparison, ROW_SNAPSHOT_FIELD, Ranges, Test, prune};
+use duckmesh_storage::{ColumnPredicate, Comparison, Held, ROW_SNAPSHOT_FIELD, Ranges, Test, prune};
 
 use super::{failure, render::parameter_value};
 use crate::{
@@ -42,6 +42,8 @@ pub struct Prelude {
     pub scratch: Vec<PathBuf>,
     /// Files of temporary tables, which stay while it runs.
     pub held: Vec<Arc<TempFile>>,
+    /// Files of the lake, which stay on this machine while it runs.
+    pub files: Held,
 }
 
 /// What is read of one table.
@@ -142,6 +144,7 @@ async fn sources(
         let kept = pruned(session, used, &known.files, params).await?;
         scan.files_read = kept.len();
         scan.bytes_read = kept.iter().map(|file| file.size_bytes).sum();
+        prelude.files.extend(hold(session, &kept).await?);
         for file in &kept {
             let is_current = has_columns_of(base, table) && is_current(session, base, &known, file).await?;
             let hidden = known.inlined_deletes.get(&file.id).cloned().unwrap_or_default();
@@ -170,6 +173,17 @@ async fn sources(
     }
     prelude.scans.push(scan);
     Ok(sources)
+}
+
+/// Has the files of a scan on this machine.
+async fn hold(session: &ClientSession, files: &[DataFile]) -> PgResult<Held> {
+    let mut all = Vec::with_capacity(files.len());
+    for file in files {
+        all.extend(file.path_is_relative.then(|| (file.path.clone(), file.size_bytes)));
+        let deletes = file.deletes.as_ref().filter(|deletes| deletes.path_is_relative);
+        all.extend(deletes.map(|deletes| (deletes.path.clone(), deletes.size_bytes)));
+    }
+    session.lake.files.hold(all).await.map_err(failure::storage)
 }
 
 fn source(session: &ClientSession, file: &DataFile) -> PgResult<Source> {

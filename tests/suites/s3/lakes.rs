@@ -1,0 +1,154 @@
+//! What works on a folder works in a bucket: writes, reads, DDL, transactions, merges, restarts, two lakes.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use duckmesh_tests::{
+    fake_s3::Verb,
+    harness::{Postgres, ServerOptions, eventually_async, wire::CopyEnd},
+};
+
+use super::{Bucket, assert_large, fill, large};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3_a_lake_in_a_bucket_writes_and_reads() {
+    let mut bucket = Bucket::start();
+    let client = bucket.client().await;
+    client.ok("CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x'), (2, NULL)").await;
+    assert_eq!(client.text("SELECT * FROM t ORDER BY a").await, ["1|x", "2|NULL"], "its own writes");
+    client.ok("ALTER TABLE t ADD COLUMN c int DEFAULT 7; INSERT INTO t VALUES (3, 'y', 8)").await;
+    assert_eq!(client.text("SELECT * FROM t ORDER BY a").await, ["1|x|7", "2|NULL|7", "3|y|8"]);
+    client.ok("ALTER TABLE t RENAME COLUMN b TO d; CREATE SCHEMA s; CREATE TABLE s.\"a b/ü\" AS SELECT a FROM t").await;
+    assert_eq!(client.value("SELECT sum(a) FROM s.\"a b/ü\"").await, "6");
+    assert!(!bucket.keys("t").is_empty(), "the files are in the bucket");
+    assert_eq!(bucket.gets(), 0, "what this process wrote is here already");
+
+    let catalog = rusqlite::Connection::open(bucket.server.data().join("lakes/duckmesh/catalog.sqlite")).unwrap();
+    let sql = "SELECT value FROM ducklake_metadata WHERE key = 'data_path'";
+    let data_path: String = catalog.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert!(data_path.starts_with("s3://lakes/test/duckmesh-") && data_path.ends_with('/'), "{data_path}");
+    let prefix = data_path.strip_prefix("s3://lakes/").unwrap().to_owned();
+    assert!(bucket.keys("t").iter().all(|key| key.starts_with(&prefix)), "where DuckLake looks for them");
+
+    // Warm, then cold.
+    bucket.server.restart();
+    let client = bucket.client().await;
+    assert_eq!(client.value("SELECT count(*), sum(a), count(d) FROM t").await, "3|6|2");
+    assert_eq!(bucket.gets(), 0, "the cache survives the process");
+    bucket.server.kill();
+    std::fs::remove_dir_all(bucket.cache()).unwrap();
+    bucket.server.restart();
+    let client = bucket.client().await;
+    assert_eq!(client.value("SELECT count(*), sum(a), count(d) FROM t").await, "3|6|2");
+    assert_eq!(client.value("SELECT sum(a) FROM s.\"a b/ü\"").await, "6");
+    assert!(bucket.gets() > 0, "fetched anew");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3_large_writes_are_staged_here_and_uploaded_in_pieces() {
+    let bucket = Bucket::start();
+    let client = bucket.client().await;
+    large(&client, "t").await;
+    assert!(bucket.s3.count(Verb::Part, "/main/t/") >= 2, "more than one piece");
+    assert_large(&client, "t", 1).await;
+    assert_eq!(bucket.gets(), 0, "its local copy became one of the cache");
+
+    // A transaction reads what it staged, and a rollback leaves nothing.
+    client.ok("BEGIN").await;
+    client.ok(&fill("t")).await;
+    assert_large(&client, "t", 2).await;
+    client.ok("ROLLBACK").await;
+    assert_large(&client, "t", 1).await;
+
+    // CHECK constraints look at staged rows, too; what fails leaves nothing.
+    client.ok("CREATE TABLE checked (a int CHECK (a > 0), b text)").await;
+    let sql = fill("checked").replace("SELECT i", "SELECT 1 - i");
+    assert!(client.fails(&sql).await.starts_with("23514"));
+    client.ok(&fill("checked")).await;
+    assert_large(&client, "checked", 1).await;
+
+    let mut pieces =
+        (0..60).map(|n| (0..5000).flat_map(|i| format!("{}\tx{}\n", n * 5000 + i, i * 7919).into_bytes()).collect());
+    let answers = bucket.server.wire().copy_in("COPY t FROM STDIN", &mut pieces, CopyEnd::Done).unwrap();
+    assert!(answers.iter().all(|answer| answer.sqlstate().is_none()), "{answers:?}");
+    client.ok("SET duckmesh.consistency = strong").await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, (super::LARGE_ROWS + 300_000).to_string());
+    eventually_async("nothing stays of what was given up", Duration::from_secs(20), || async {
+        let live: BTreeSet<String> =
+            client.text("SELECT path FROM duckmesh.files").await.into_iter().map(|path| name(&path)).collect();
+        let stored: BTreeSet<String> =
+            bucket.keys("t").iter().chain(&bucket.keys("checked")).map(|key| name(key)).collect();
+        (stored == live).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3_small_files_are_merged_in_the_bucket() {
+    let bucket = Bucket::with(&["--merge-grace-seconds", "1"]);
+    let client = bucket.client().await;
+    client.ok("CREATE TABLE t (a int)").await;
+    for n in 1..=40 {
+        client.ok(&format!("INSERT INTO t VALUES ({n})")).await;
+        assert_eq!(client.value("SELECT count(*), sum(a) FROM t").await, format!("{n}|{}", n * (n + 1) / 2));
+    }
+    eventually_async("files are merged, and the old ones deleted", Duration::from_secs(30), || async {
+        assert_eq!(client.value("SELECT count(*), sum(a) FROM t").await, "40|820");
+        (bucket.keys("t").len() < 15).then_some(())
+    })
+    .await;
+    eventually_async("their copies go, too", Duration::from_secs(20), || async {
+        client.ok("SELECT count(*) FROM t").await;
+        (bucket.cached("t").len() <= bucket.keys("t").len()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3_lakes_share_a_bucket_and_nothing_else() {
+    let postgres = Postgres::start();
+    let options = ServerOptions { catalog: Some(postgres.url()), ..ServerOptions::default() };
+    let bucket = Bucket::with_options(&[], options);
+    let client = bucket.client().await;
+    client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1)").await;
+    client.ok("CREATE DATABASE other").await;
+    let other = bucket.server.client_of("other").await;
+    other.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (2), (3)").await;
+    assert_eq!(
+        (client.value("SELECT sum(a) FROM t").await, other.value("SELECT sum(a) FROM t").await),
+        ("1".into(), "5".into())
+    );
+    let lakes: BTreeSet<String> =
+        bucket.keys("t").iter().filter_map(|key| key.split('/').nth(1).map(str::to_owned)).collect();
+    assert_eq!(lakes.len(), 2, "{lakes:?}");
+    let folder = bucket.server.data().join("lakes/other/cache");
+    assert!(!super::files(&folder).is_empty(), "a folder of its own for each lake's engine");
+
+    drop(other);
+    eventually_async("its session ended", Duration::from_secs(10), || async {
+        client.rows("DROP DATABASE other").await.is_ok().then_some(())
+    })
+    .await;
+    assert_eq!(bucket.keys("t").len(), 1, "its objects went with it");
+    client.ok("CREATE DATABASE other").await;
+    let other = bucket.server.client_of("other").await;
+    assert!(other.fails("SELECT * FROM t").await.starts_with("42P01"), "another lake of its name has nothing of it");
+    other.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (4)").await;
+    assert_eq!(other.value("SELECT sum(a) FROM t").await, "4");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3_a_folder_elsewhere_is_a_store_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = vec!["--storage".to_owned(), format!("file://{}", folder.path().display())];
+    let mut server = duckmesh_tests::harness::Server::with(ServerOptions { args, ..ServerOptions::default() });
+    let client = server.client().await;
+    client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2)").await;
+    assert_eq!(client.value("SELECT sum(a) FROM t").await, "3");
+    assert!(super::files(folder.path()).iter().any(|path| path.extension().is_some_and(|e| e == "parquet")));
+    server.restart();
+    assert_eq!(server.client().await.value("SELECT sum(a) FROM t").await, "3");
+}
+
+fn name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}
