@@ -45,7 +45,7 @@ async fn s3_a_lake_in_a_bucket_writes_and_reads() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s3_large_writes_are_staged_here_and_uploaded_in_pieces() {
-    let bucket = Bucket::start();
+    let bucket = Bucket::with(&["--sweep-grace-seconds", "1"]);
     let client = bucket.client().await;
     large(&client, "t").await;
     assert!(bucket.s3.count(Verb::Part, "/main/t/") >= 2, "more than one piece");
@@ -72,7 +72,7 @@ async fn s3_large_writes_are_staged_here_and_uploaded_in_pieces() {
     assert!(answers.iter().all(|answer| answer.sqlstate().is_none()), "{answers:?}");
     client.ok("SET duckmesh.consistency = strong").await;
     assert_eq!(client.value("SELECT count(*) FROM t").await, (super::LARGE_ROWS + 300_000).to_string());
-    eventually_async("nothing stays of what was given up", Duration::from_secs(20), || async {
+    eventually_async("what was given up is swept", Duration::from_secs(30), || async {
         let live: BTreeSet<String> =
             client.text("SELECT path FROM duckmesh.files").await.into_iter().map(|path| name(&path)).collect();
         let stored: BTreeSet<String> =
