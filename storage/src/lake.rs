@@ -22,7 +22,7 @@ use crate::{
     encode::EncodedFile,
     error::{Error, Result},
     names,
-    remote::Remote,
+    remote::{Remote, Unfinished},
     store::StoredFile,
 };
 
@@ -37,6 +37,8 @@ const CLAIMS_FOLDER: &str = "duckmesh-claims/";
 #[derive(Debug)]
 pub(crate) struct RemoteLake {
     remote: Remote,
+    /// The lake's data path.
+    url: String,
     pub(crate) cache: LakeCache,
     /// Staged files, until they are whole and uploaded.
     pub(crate) staging: Arc<LocalFileSystem>,
@@ -47,17 +49,23 @@ pub(crate) struct RemoteLake {
 
 impl RemoteLake {
     /// Blocks.
-    pub(crate) fn open(remote: Remote, cache: &Cache, folder: &Path, lake: &str) -> Result<Self> {
+    pub(crate) fn open(remote: Remote, url: String, cache: &Cache, folder: &Path, lake: &str) -> Result<Self> {
         let cache = LakeCache::open(cache, remote.clone(), folder.join("cache"), folder.join("staging"), lake)?;
         let staging = LocalFileSystem::new_with_prefix(cache.partial())
             .map_err(|e| Error::store("open the folder of staged files", e))?;
         Ok(Self {
             remote,
+            url,
             cache,
             staging: Arc::new(staging),
             claims_path: format!("{CLAIMS_FOLDER}{}", Uuid::now_v7()),
             has_claims: AtomicBool::new(false),
         })
+    }
+
+    /// A path below the data path, of one that begins with it.
+    pub(crate) fn relative<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(&self.url)
     }
 
     pub(crate) async fn put(&self, relative: &str, file: EncodedFile) -> Result<NewFile> {
@@ -125,7 +133,7 @@ impl RemoteLake {
         let grace = TimeDelta::from_std(grace).unwrap_or(TimeDelta::MAX);
         let is_old = |at: DateTime<Utc>| now.signed_duration_since(at) > grace;
         let objects = self.remote.list().await?;
-        let uploads = self.remote.unfinished().await?;
+        let uploads = self.unfinished().await;
         let (lists, mut files): (Vec<_>, Vec<_>) =
             objects.into_iter().partition(|object| object.path.starts_with(CLAIMS_FOLDER));
         files.retain(|file| is_old(file.modified) && names::is_ours(&file.path));
@@ -161,9 +169,17 @@ impl RemoteLake {
             Box::pin(async move { remote.delete(&object.path).await })
         });
         stream::iter(deletes).buffer_unordered(DELETES_AT_ONCE).try_collect::<()>().await?;
-        for upload in self.remote.unfinished().await? {
+        for upload in self.unfinished().await {
             self.remote.abort_unfinished(&upload).await?;
         }
         Ok(())
+    }
+
+    /// Unfinished uploads, as far as they may be listed: the right to is another one than that to list objects.
+    async fn unfinished(&self) -> Vec<Unfinished> {
+        self.remote.unfinished().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "unfinished uploads cannot be listed; a lifecycle rule of the bucket can abort them");
+            Vec::new()
+        })
     }
 }

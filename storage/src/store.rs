@@ -82,6 +82,16 @@ impl LakeFiles {
         }
     }
 
+    /// The path below the data path, of a file that another program entered with its whole path. None where the file is
+    /// elsewhere; in a folder of this machine it is read where it is.
+    #[must_use]
+    pub fn relative_path<'a>(&self, path: &'a str) -> Option<&'a str> {
+        match &self.place {
+            Place::Folder { .. } => None,
+            Place::Remote(lake) => lake.relative(path),
+        }
+    }
+
     /// Sees to it that files, each with its size, are on this machine, whole and verified, until what this gives is
     /// dropped. Files of a local folder are there already, and are not looked at.
     ///

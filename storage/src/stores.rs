@@ -42,7 +42,7 @@ impl Stores {
             Location::Folder(_) => return LakeFiles::open(data_path),
             Location::Bucket(bucket) => bucket,
         };
-        let remote = RemoteLake::open(self.remote(&bucket)?, &self.cache, folder, lake)?;
+        let remote = RemoteLake::open(self.remote(&bucket)?, bucket.url(), &self.cache, folder, lake)?;
         Ok(LakeFiles { place: Place::Remote(Arc::new(remote)), claims: Claims::default() })
     }
 

@@ -179,19 +179,27 @@ async fn sources(
 async fn hold(session: &ClientSession, files: &[DataFile]) -> PgResult<Held> {
     let mut all = Vec::with_capacity(files.len());
     for file in files {
-        all.extend(file.path_is_relative.then(|| (file.path.clone(), file.size_bytes)));
-        let deletes = file.deletes.as_ref().filter(|deletes| deletes.path_is_relative);
-        all.extend(deletes.map(|deletes| (deletes.path.clone(), deletes.size_bytes)));
+        all.extend(relative(session, &file.path, file.path_is_relative).map(|path| (path.to_owned(), file.size_bytes)));
+        let deletes = file.deletes.as_ref();
+        all.extend(deletes.and_then(|deletes| {
+            let path = relative(session, &deletes.path, deletes.path_is_relative)?;
+            Some((path.to_owned(), deletes.size_bytes))
+        }));
     }
     session.lake.files.hold(all).await.map_err(failure::storage)
 }
 
+/// The path of a file below the lake's data path; none if it is elsewhere.
+fn relative<'a>(session: &ClientSession, path: &'a str, is_relative: bool) -> Option<&'a str> {
+    if is_relative { Some(path) } else { session.lake.files.relative_path(path) }
+}
+
 fn source(session: &ClientSession, file: &DataFile) -> PgResult<Source> {
-    let path = |path: &str, relative: bool| -> PgResult<String> {
-        if !relative {
+    let path = |path: &str, is_relative: bool| -> PgResult<String> {
+        let Some(path) = relative(session, path, is_relative) else {
             // Written by another program that keeps its files elsewhere: the engine's walls decide whether it may be read.
             return Ok(path.to_owned());
-        }
+        };
         let local = session.lake.files.local_path(path);
         let local = local.ok_or_else(|| PgError::internal(format!("the lake's file {path} has no local path")))?;
         Ok(local.display().to_string())

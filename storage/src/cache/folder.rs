@@ -41,17 +41,18 @@ impl std::fmt::Debug for Meters {
     }
 }
 
-/// How a file on disk looked when it was verified: whoever changes it afterwards changes this.
+/// How a file on disk looked when it was verified: whoever changes it afterwards changes this. Not by when it was
+/// modified, which anybody can set, but by when its inode changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     inode: u64,
     size_bytes: u64,
-    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 impl Stamp {
     fn of(meta: &Metadata) -> Self {
-        Self { inode: meta.ino(), size_bytes: meta.len(), modified: (meta.mtime(), meta.mtime_nsec()) }
+        Self { inode: meta.ino(), size_bytes: meta.len(), changed: (meta.ctime(), meta.ctime_nsec()) }
     }
 }
 

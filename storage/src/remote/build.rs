@@ -50,8 +50,8 @@ pub(crate) fn clients(scheme: Scheme, bucket: &str, environment: &Environment) -
 fn s3(bucket: &str, environment: &Environment) -> object_store::Result<Clients> {
     let mut builder = AmazonS3Builder::new();
     let mut options = options();
-    for (name, value) in environment {
-        let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() else { continue };
+    for (name, value) in of_vendor(environment, "AWS_") {
+        let Ok(key) = name.parse::<AmazonS3ConfigKey>() else { continue };
         match key {
             AmazonS3ConfigKey::Bucket => {}
             AmazonS3ConfigKey::Client(key) => options = options.with_config(key, value),
@@ -90,8 +90,8 @@ fn s3(bucket: &str, environment: &Environment) -> object_store::Result<Clients> 
 fn gcs(bucket: &str, environment: &Environment) -> Result<Clients> {
     use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
     let mut builder = GoogleCloudStorageBuilder::new();
-    for (name, value) in environment {
-        match name.to_ascii_lowercase().parse::<GoogleConfigKey>() {
+    for (name, value) in of_vendor(environment, "GOOGLE_") {
+        match name.parse::<GoogleConfigKey>() {
             Ok(GoogleConfigKey::Client(_) | GoogleConfigKey::Bucket) | Err(_) => {}
             Ok(key) => builder = builder.with_config(key, value),
         }
@@ -110,8 +110,8 @@ fn gcs(bucket: &str, _: &Environment) -> Result<Clients> {
 fn azure(container: &str, environment: &Environment) -> Result<Clients> {
     use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
     let mut builder = MicrosoftAzureBuilder::new();
-    for (name, value) in environment {
-        match name.to_ascii_lowercase().parse::<AzureConfigKey>() {
+    for (name, value) in of_vendor(environment, "AZURE_") {
+        match name.parse::<AzureConfigKey>() {
             Ok(AzureConfigKey::Client(_) | AzureConfigKey::ContainerName) | Err(_) => {}
             Ok(key) => builder = builder.with_config(key, value),
         }
@@ -144,6 +144,13 @@ fn options() -> ClientOptions {
 /// Repetitions are ours: only here it is known what a lost answer means.
 fn no_retries() -> RetryConfig {
     RetryConfig { backoff: BackoffConfig::default(), max_retries: 0, retry_timeout: Duration::ZERO }
+}
+
+/// The variables of one vendor, names in small letters. Of others, such as `TOKEN`, object_store would take some, too.
+fn of_vendor<'a>(environment: &'a Environment, start: &str) -> impl Iterator<Item = (String, &'a str)> {
+    let is_own = move |name: &str| name.starts_with(start);
+    let own = environment.iter().filter(move |(name, value)| is_own(name) && !value.is_empty());
+    own.map(|(name, value)| (name.to_ascii_lowercase(), value.as_str()))
 }
 
 pub(super) fn variable<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {

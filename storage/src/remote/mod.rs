@@ -21,6 +21,7 @@ pub use attempts::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, RETRY_BUDGET, SLOWEST_BYTES
 use build::Clients;
 pub use build::Environment;
 pub(crate) use get::{Expected, RANGES_MAX};
+pub(crate) use unfinished::Unfinished;
 
 use crate::{
     error::{Error, Result},

@@ -152,3 +152,46 @@ async fn s3_a_folder_elsewhere_is_a_store_too() {
 fn name(path: &str) -> String {
     path.rsplit('/').next().unwrap_or(path).to_owned()
 }
+
+/// Two servers, two folders, one catalog, one bucket: what one writes the other reads; what one stages the other leaves,
+/// however long the transaction takes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3_two_servers_share_a_lake_and_leave_each_others_staged_files() {
+    let postgres = Postgres::start();
+    let options = || ServerOptions { catalog: Some(postgres.url()), ..ServerOptions::default() };
+    let grace = ["--sweep-grace-seconds", "2"];
+    let leader = Bucket::with_options(&grace, options());
+    let other = duckmesh_tests::harness::Server::with(super::options_for(&leader.s3, &grace, options()));
+    let (first, second) = (leader.client().await, other.client().await);
+    first.ok("SET duckmesh.barrier_timeout = '60s'; CREATE TABLE t (a int, b text)").await;
+    let token = first.write("INSERT INTO t VALUES (1, 'x')").await;
+    second.ok(&format!("SET duckmesh.barrier_timeout = '60s'; SET duckmesh.min_token = '{token}'")).await;
+    assert_eq!(second.text("SELECT * FROM t").await, ["1|x"], "through the store");
+    assert!(leader.gets() > 0);
+
+    second.ok("BEGIN").await;
+    second.ok(&fill("t")).await;
+    let staged = leader.s3.objects(|objects| objects.keys("duckmesh-staged-"));
+    assert_eq!(staged.len(), 1, "{staged:?}");
+    // As old as the staged file, and nobody's: once it is swept, the sweep has passed over the staged file.
+    let garbage = format!("{}/duckmesh-staged-garbage.parquet", staged[0].rsplit_once('/').unwrap().0);
+    let object = duckmesh_tests::fake_s3::Object::new("garbage".into(), Vec::new());
+    leader.s3.objects(|objects| objects.all.insert(garbage.clone(), object));
+    for round in 0..3 {
+        eventually_async("garbage of that age is swept", Duration::from_secs(30), || async {
+            leader.s3.objects(|objects| (!objects.all.contains_key(&garbage)).then_some(()))
+        })
+        .await;
+        let is_there = leader.s3.objects(|objects| objects.all.contains_key(&staged[0]));
+        assert!(is_there, "round {round}: the file of an open transaction was swept");
+        let object = duckmesh_tests::fake_s3::Object::new("garbage".into(), Vec::new());
+        leader.s3.objects(|objects| objects.all.insert(garbage.clone(), object));
+    }
+    let token = {
+        second.take_notices();
+        second.ok("COMMIT").await;
+        duckmesh_tests::harness::client::token_of(&second.take_notices()).expect("a token")
+    };
+    first.ok(&format!("SET duckmesh.min_token = '{token}'")).await;
+    assert_eq!(first.value("SELECT count(*) FROM t").await, (super::LARGE_ROWS + 1).to_string());
+}
