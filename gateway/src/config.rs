@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory};
 use duckmesh_catalog::{Location, OpenOptions, Roles};
 use duckmesh_ingest::PostgresBusOptions;
+use duckmesh_storage::Location as StorageLocation;
 use serde::Deserialize;
 
 /// Options as a person gives them. Every field may come from the TOML file (same name with `_`), from the environment or from a
@@ -46,6 +47,12 @@ pub struct Options {
     /// Publications made at once, of all lakes together; further ones wait in turn [default: 8]
     #[arg(long, env = "DUCKMESH_PUBLICATIONS_MAX", value_name = "N")]
     pub publications_max: Option<usize>,
+    /// Where new lakes keep their files: "data" (in the data folder), file:///folder, s3://bucket/prefix, and gs:// or az:// where that is built in; how a bucket is reached say the variables of its vendor's own tools, as AWS_ENDPOINT_URL [default: data]
+    #[arg(long, env = "DUCKMESH_STORAGE", value_name = "data|URL")]
+    pub storage: Option<String>,
+    /// Disk that copies of files in buckets may take, in the data folder, in MiB; files that running statements read may take more [default: 10240]
+    #[arg(long, env = "DUCKMESH_CACHE_MB", value_name = "MIB")]
+    pub cache_mb: Option<u64>,
     /// How long rows may wait for publication while nobody asks for them, in milliseconds [default: 1000]
     #[arg(long, env = "DUCKMESH_COMMIT_INTERVAL_MS", value_name = "MS")]
     pub commit_interval_ms: Option<u64>,
@@ -113,6 +120,10 @@ pub struct Config {
     pub lease: Duration,
     /// See [`Options::publications_max`].
     pub publications_max: usize,
+    /// Where new lakes keep their files; none is the data folder.
+    pub storage: Option<StorageLocation>,
+    /// What copies of files in buckets may take, in bytes.
+    pub cache_bytes: u64,
     /// See [`Options::commit_interval_ms`].
     pub commit_interval: Duration,
     /// See [`Options::sweep_grace_seconds`].
@@ -196,6 +207,8 @@ impl Options {
             advertise: self.advertise.or(file.advertise),
             lease_ms: self.lease_ms.or(file.lease_ms),
             publications_max: self.publications_max.or(file.publications_max),
+            storage: self.storage.or(file.storage),
+            cache_mb: self.cache_mb.or(file.cache_mb),
             commit_interval_ms: self.commit_interval_ms.or(file.commit_interval_ms),
             sweep_grace_seconds: self.sweep_grace_seconds.or(file.sweep_grace_seconds),
             merge_files: self.merge_files.or(file.merge_files),
@@ -266,6 +279,8 @@ impl Options {
             advertise: self.advertise,
             lease: Duration::from_millis(self.lease_ms.unwrap_or(5000)),
             publications_max: self.publications_max.unwrap_or(8),
+            storage: storage(self.storage.as_deref())?,
+            cache_bytes: self.cache_mb.unwrap_or(10_240).saturating_mul(MIB),
             commit_interval: Duration::from_millis(self.commit_interval_ms.unwrap_or(1000)),
             sweep_grace: Duration::from_secs(self.sweep_grace_seconds.unwrap_or(3600)),
             merge_files: self.merge_files.unwrap_or(true),
@@ -322,6 +337,15 @@ fn roles(text: &str) -> Result<Roles> {
         }
     }
     Ok(roles)
+}
+
+/// Where new lakes keep their files; none is the data folder.
+fn storage(text: Option<&str>) -> Result<Option<StorageLocation>> {
+    match text {
+        None | Some("data") => Ok(None),
+        Some(url) if url.contains("://") => StorageLocation::parse(url).map(Some).map_err(|e| anyhow::anyhow!("storage: {e}")),
+        Some(_) => bail!("storage: must be \"data\", or file:///folder, s3://bucket/prefix, gs://… or az://…"),
+    }
 }
 
 /// Resolves `HOST:PORT`; a name is looked up, and its first address is taken.
@@ -396,6 +420,17 @@ mod tests {
         assert_eq!(roles, Roles { gateway: false, coordinator: true, maintenance: true });
         for (role, catalog) in [("gateway", "sqlite"), ("", "postgres://x"), ("gateway,leader", "postgres://x")] {
             assert!(of(role, catalog).unwrap_err().to_string().contains("role"), "{role}");
+        }
+    }
+
+    #[test]
+    fn storage_is_the_data_folder_or_a_url() {
+        let resolved = |text: &str| Options { storage: Some(text.into()), ..Options::default() }.resolve();
+        assert_eq!(resolved("data").unwrap().storage, None);
+        assert!(resolved("s3://bucket/prefix").unwrap().storage.unwrap().is_remote());
+        assert!(!resolved("file:///srv/lakes").unwrap().storage.unwrap().is_remote());
+        for wrong in ["", "lakes", "/srv/lakes", "file://lakes", "ftp://host/a", "s3://", "s3://bucket/../a"] {
+            assert!(resolved(wrong).unwrap_err().to_string().contains("storage"), "{wrong:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use duckmesh_catalog::{Catalog, FileId, LakeId, LakeInfo, LakeName, Node};
 use duckmesh_ingest::{Bus, Lake, LakeOptions, LeaseKeeping, PostgresBus, SqliteBus};
-use duckmesh_storage::LakeFiles;
+use duckmesh_storage::{LakeFiles, Location, Stores};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::{advisory::Locks, channels::Channels, sequences::Sequences};
@@ -79,6 +79,7 @@ impl HasColumns {
 pub struct Lakes {
     config: Arc<Config>,
     catalog: Catalog,
+    stores: Stores,
     /// This server among others of the same catalog; none where it is alone.
     node: Option<Node>,
     /// Publications at once.
@@ -95,9 +96,10 @@ type Place = Arc<Mutex<Option<Arc<OpenLake>>>>;
 impl Lakes {
     /// None open yet.
     #[must_use]
-    pub fn new(config: Arc<Config>, catalog: Catalog, node: Option<Node>) -> Self {
+    pub fn new(config: Arc<Config>, catalog: Catalog, stores: Stores, node: Option<Node>) -> Self {
         let turns = Arc::new(Semaphore::new(config.publications_max));
-        Self { config, catalog, node, turns, shared_bus: OnceCell::new(), places: std::sync::Mutex::default() }
+        let places = std::sync::Mutex::default();
+        Self { config, catalog, stores, node, turns, shared_bus: OnceCell::new(), places }
     }
 
     /// This server among others of the same catalog; none where it is alone.
@@ -160,9 +162,14 @@ impl Lakes {
     /// # Errors
     /// 42P04 if it exists.
     pub async fn create(&self, name: &LakeName) -> PgResult<()> {
-        let files = self.folder(name).join("files");
-        tokio::fs::create_dir_all(&files).await.map_err(PgError::internal)?;
-        let data_path = format!("{}/", files.display());
+        let data_path = match &self.config.storage {
+            None => {
+                let files = self.folder(name).join("files");
+                tokio::fs::create_dir_all(&files).await.map_err(PgError::internal)?;
+                format!("{}/", files.display())
+            }
+            Some(storage) => data_path(storage, name),
+        };
         self.catalog.create_lake(name, &data_path).await.map(drop).map_err(|error| match error.kind() {
             duckmesh_catalog::ErrorKind::AlreadyExists => {
                 PgError::new(SqlState::DUPLICATE_DATABASE, format!("database \"{name}\" already exists"))
@@ -262,10 +269,26 @@ impl Lakes {
         // Another server that has the lake open must not be able to append to it any more.
         self.bus(name).await?.drop_lane(info.id).await.map_err(failure::bus)?;
         self.catalog.drop_lake(info.id).await.map_err(failure::catalog)?;
+        self.drop_files(&info).await;
         let folder = self.folder(name);
         match tokio::fs::remove_dir_all(&folder).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(PgError::internal(error)),
             _ => Ok(()),
+        }
+    }
+
+    /// Deletes a lake's files that are not in its folder. The lake is gone already: what cannot be deleted stays, and
+    /// is nobody's.
+    async fn drop_files(&self, info: &LakeInfo) {
+        if Path::new(&info.data_path).starts_with(self.folder(&info.name)) {
+            return;
+        }
+        let destroyed = match self.stores.open(&info.data_path, &self.folder(&info.name), info.name.as_str()) {
+            Ok(files) => files.destroy().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = destroyed {
+            tracing::warn!(lake = %info.name, path = info.data_path, %error, "files of a dropped lake stay");
         }
     }
 
@@ -306,7 +329,7 @@ impl Lakes {
         empty_scratch(&scratch).await.map_err(PgError::internal)?;
         let spool = folder.join("spool");
         emptied(&spool).await.map_err(PgError::internal)?;
-        let files = LakeFiles::open(&info.data_path).map_err(failure::storage)?;
+        let files = self.stores.open(&info.data_path, &folder, info.name.as_str()).map_err(failure::storage)?;
         let bus = self.bus(&info.name).await?;
         let mut options = LakeOptions {
             commit_interval: self.config.commit_interval,
@@ -331,7 +354,7 @@ impl Lakes {
             Lake::open(self.catalog.clone(), info.clone(), bus, files.clone(), options).await.map_err(failure::open)?;
         let program = std::env::current_exe().map_err(PgError::internal)?;
         let mut options =
-            EngineOptions::new(program, vec![PathBuf::from(&info.data_path), scratch.clone()], folder.join("spill"));
+            EngineOptions::new(program, vec![files.local_folder().to_owned(), scratch.clone()], folder.join("spill"));
         options.memory_bytes = self.config.engine_memory_bytes;
         options.threads = self.config.engine_threads as usize;
         options.spill_bytes = self.config.engine_temp_bytes;
@@ -362,6 +385,14 @@ impl Lakes {
             channels,
         })
     }
+}
+
+/// The data path of a new lake. No other lake has it, or had it: files of a lake of that name that was dropped, or of
+/// another server's, are never taken for its own, nor for garbage.
+fn data_path(storage: &Location, name: &LakeName) -> String {
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    let unique = unique.get(..12).unwrap_or(&unique);
+    storage.data_path(&format!("{}-{unique}", duckmesh_catalog::folder_name(name)))
 }
 
 /// Removes what a crash left.
