@@ -5,6 +5,7 @@ use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr};
 
 use super::{
     Ex, Rewriter,
+    number::is_exact,
     operator::{comparable, compared},
     rows::row_items,
 };
@@ -44,6 +45,12 @@ impl Rewriter<'_> {
             if long {
                 let (l, r) = self.meet(left.clone(), item, "=")?;
                 texts.push(format!("{} = {}", l.sql, r.sql));
+                continue;
+            }
+            // Among several, exact numbers are cast to the `real` beside them.
+            let exact = item.ty.as_ref().is_some_and(is_exact) && !item.is_unknown();
+            if list.len() > 1 && left.ty == Some(ColumnType::Float4) && exact {
+                texts.push(format!("CAST({} AS FLOAT)", item.sql));
                 continue;
             }
             let (_, item) = self.meet(left.clone(), item, "=")?;

@@ -23,7 +23,7 @@ pub(super) fn any_long<'a>(types: impl IntoIterator<Item = &'a Option<ColumnType
     types.into_iter().flatten().any(is_long)
 }
 
-fn is_exact(ty: &ColumnType) -> bool {
+pub(super) fn is_exact(ty: &ColumnType) -> bool {
     is_int(ty) || matches!(ty, ColumnType::Numeric(..))
 }
 

@@ -8,7 +8,7 @@ use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 use super::{
     Ex, Kind, NUMERIC, Rewriter,
-    number::{LONG, any_long, is_long},
+    number::{LONG, any_long, is_exact, is_long},
     rows::row_items,
     signature::shown,
 };
@@ -123,6 +123,16 @@ pub(super) fn compared(ty: &ColumnType) -> ColumnType {
     }
 }
 
+/// A `real` and an exact number are compared as double precision: `0.1::real` is not `0.1`.
+fn widened(beside: &Ex, ex: Ex) -> Ex {
+    let real = |e: &Ex| e.ty == Some(ColumnType::Float4);
+    let exact = |e: &Ex| e.ty.as_ref().is_some_and(is_exact);
+    if (real(beside) && exact(&ex)) || (exact(beside) && real(&ex)) {
+        return Ex { sql: format!("CAST({} AS DOUBLE)", ex.sql), ty: Some(ColumnType::Float8), ..ex };
+    }
+    ex
+}
+
 impl Rewriter<'_> {
     /// `operator does not exist: integer + text`.
     pub fn undefined_operator(
@@ -180,7 +190,7 @@ impl Rewriter<'_> {
         if any_long([&l.ty, &r.ty]) {
             return Ok(self.meet_long(l, r, op));
         }
-        Ok((l, r))
+        Ok((widened(&r, l.clone()), widened(&l, r)))
     }
 
     /// Beside something of unknown type: only a parameter must be given one.
