@@ -123,11 +123,16 @@ pub(super) fn compared(ty: &ColumnType) -> ColumnType {
     }
 }
 
+/// Whether one is `real` and the other an exact number.
+pub(super) fn is_widened(a: &Option<ColumnType>, b: &Option<ColumnType>) -> bool {
+    let real = |ty: &Option<ColumnType>| *ty == Some(ColumnType::Float4);
+    let exact = |ty: &Option<ColumnType>| ty.as_ref().is_some_and(is_exact);
+    (real(a) && exact(b)) || (exact(a) && real(b))
+}
+
 /// A `real` and an exact number are compared as double precision: `0.1::real` is not `0.1`.
 fn widened(beside: &Ex, ex: Ex) -> Ex {
-    let real = |e: &Ex| e.ty == Some(ColumnType::Float4);
-    let exact = |e: &Ex| e.ty.as_ref().is_some_and(is_exact);
-    if (real(beside) && exact(&ex)) || (exact(beside) && real(&ex)) {
+    if is_widened(&beside.ty, &ex.ty) {
         return Ex { sql: format!("CAST({} AS DOUBLE)", ex.sql), ty: Some(ColumnType::Float8), ..ex };
     }
     ex
@@ -177,6 +182,9 @@ impl Rewriter<'_> {
         }
         if super::grid::is_grid(&l) || super::grid::is_grid(&r) {
             return self.meet_grid(l, r);
+        }
+        if let Some(keys) = self.meet_keyed_lists(&l, &r).filter(|_| self.has_functions()) {
+            return Ok(keys);
         }
         if [&l.ty, &r.ty].into_iter().flatten().any(super::held::is_held) {
             return self.meet_held(l, r, op);
