@@ -166,7 +166,7 @@ fn is_old(session: &ClientSession, prepared: &PreparedStatement) -> bool {
 }
 
 /// The rows of a plan, constraints checked.
-async fn rows(
+pub(super) async fn rows(
     session: &mut ClientSession,
     plan: &InsertPlan,
     params: &Params,
