@@ -12,10 +12,10 @@ use duckmesh_tests::harness::{Server, ServerOptions, eventually_async, process, 
 use crate::stand::Stand;
 
 /// A file system of its own in memory; needs root, as CI has it.
-struct Tmpfs(tempfile::TempDir);
+pub struct Tmpfs(tempfile::TempDir);
 
 impl Tmpfs {
-    fn of(size: &str) -> Option<Self> {
+    pub fn of(size: &str) -> Option<Self> {
         if !process::is_root() {
             eprintln!("SKIPPED: a file system of limited size needs root to mount it");
             return None;
@@ -31,13 +31,19 @@ impl Tmpfs {
         Some(Self(folder))
     }
 
+    /// For programs that run as another user.
+    pub fn open_to_all(&self) {
+        let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777);
+        fs::set_permissions(self.path(), mode).unwrap();
+    }
+
     fn remount(&self, option: &str) {
         let status =
             Command::new("mount").args(["-o", &format!("remount,{option}")]).arg(self.0.path()).status().unwrap();
         assert!(status.success());
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 }

@@ -31,7 +31,8 @@ async fn g7_pg2_an_append_that_was_not_committed_is_a_definite_failure() {
     let postgres = Postgres::start();
     let (proxy, server) = through(&postgres);
     let client = server.client().await;
-    client.ok("CREATE TABLE t (a int, b text); SET duckmesh.idempotency_key = 'once'").await;
+    client.ok("CREATE TABLE t (a int, b text)").await;
+    client.ok("SET duckmesh.idempotency_key = 'once'").await;
     // With a key an append is a transaction of several statements: the lost answer is not that of its COMMIT.
     let text = "the row that was not committed";
     proxy.drop_reply(text.as_bytes());
@@ -56,19 +57,12 @@ async fn g7_pg2_an_append_that_was_given_up_is_fenced() {
     holder.ok("BEGIN; SELECT * FROM duckmesh.lane FOR UPDATE").await;
     let writer = server.client().await;
     let insert = tokio::spawn(async move { refused(&writer, "INSERT INTO t VALUES (1, 'late')").await });
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%duckmesh.lane%'";
-    eventually_async("the append waits for its lane", LIMIT, || async {
-        (admin.value(waits).await == "1").then_some(())
-    })
-    .await;
+    waits_for_its_lane(&admin, "1").await;
     // The server's end of it goes on waiting, and knows nothing of the cut.
     proxy.cut_all();
     assert_eq!(insert.await.unwrap(), "08006");
     holder.ok("COMMIT").await;
-    eventually_async("the append in the server ends", LIMIT, || async {
-        (admin.value(waits).await == "0").then_some(())
-    })
-    .await;
+    waits_for_its_lane(&admin, "0").await;
     let other = reconnected(&server).await;
     other.ok("SET duckmesh.consistency = strong").await;
     assert_eq!(other.value("SELECT count(*) FROM t WHERE a = 1").await, "0", "nothing happened, as was said");
@@ -83,18 +77,27 @@ async fn g7_cl5_a_lost_answer_of_a_database_that_stays_away_is_unknown() {
     let (proxy, server) = through(&postgres);
     let client = server.client().await;
     client.ok("CREATE TABLE t (a int, b text); INSERT INTO t VALUES (0, 'before'); SELECT * FROM t").await;
+    let (holder, admin) = (postgres.client().await, postgres.client().await);
+    holder.ok("BEGIN; SELECT * FROM duckmesh.lane FOR UPDATE").await;
+    let insert = tokio::spawn(async move { (refused(&client, "INSERT INTO t VALUES (1, 'unknown')").await, client) });
+    waits_for_its_lane(&admin, "1").await;
+    // It is committed, and neither that answer nor any other comes.
+    proxy.blackhole_all(true);
+    let before = admin.value("SELECT head FROM duckmesh.lane").await;
+    holder.ok("COMMIT").await;
+    eventually_async("it is in the log", LIMIT, || async {
+        (admin.value("SELECT head FROM duckmesh.lane").await != before).then_some(())
+    })
+    .await;
     proxy.refuse(true);
-    let text = "the row that nobody knows of";
-    proxy.drop_reply(text.as_bytes());
-    let insert = tokio::spawn(async move { (refused(&client, &format!("INSERT INTO t VALUES (1, '{text}')")).await, client) });
-    eventually_async("the answer is lost", LIMIT, || async { (proxy.dropped_replies() == 1).then_some(()) }).await;
     proxy.cut_all();
+    proxy.blackhole_all(false);
     let (state, client) = insert.await.unwrap();
     assert_eq!(state, "08007");
     proxy.refuse(false);
     client.ok("SET duckmesh.consistency = strong").await;
-    let after = eventually_async("the database is back", LIMIT, || async { client.text("SELECT a FROM t").await.into() });
-    let after: Vec<String> = after.await;
+    let after = eventually_async("the database is back", LIMIT, || async { client.rows("SELECT a FROM t").await.ok() });
+    let after = after.await;
     assert_eq!(after.len(), 2, "it was stored, this time: {after:?}");
 }
 
@@ -114,6 +117,15 @@ async fn g4_pg2_lost_answers_to_publications_are_decided_by_the_watermark() {
     assert!(proxy.dropped_replies() >= 5, "{}", proxy.dropped_replies());
     let twice = "SELECT count(*) FROM lake_duckmesh.duckmesh_dead_letter";
     assert_eq!(postgres.client().await.value(twice).await, "0");
+}
+
+/// Until so many appends wait in Postgres for a lane that somebody holds.
+async fn waits_for_its_lane(admin: &Client, count: &str) {
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%duckmesh.lane%'";
+    eventually_async("appends wait for their lane", LIMIT, || async {
+        (admin.value(waits).await == count).then_some(())
+    })
+    .await;
 }
 
 async fn reconnected(server: &duckmesh_tests::harness::Server) -> Client {
