@@ -93,6 +93,37 @@ async fn eb3_faults_a_full_disk() {
     assert_eq!(client.value("SELECT count(*) FROM t").await, count, "G1, G7: what was acknowledged, and no more");
 }
 
+/// EB2: after a failed fsync nobody knows what the disk has, and trying again proves nothing (the kernel forgets the pages):
+/// nothing is acknowledged any more until the log was opened again. Readers go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eb2_faults_a_failed_fsync_ends_the_acknowledging() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join("failing_sync.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/failing_sync.c");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
+    assert!(built.is_ok_and(|status| status.success()), "a C compiler is needed");
+    let broken = folder.path().join("broken");
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let env = vec![("LD_PRELOAD".to_owned(), text(&library)), ("FAILING_SYNC".to_owned(), text(&broken))];
+    let mut server = Server::with(ServerOptions { env, ..ServerOptions::default() });
+    let client = server.client().await;
+    client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1); SELECT * FROM t").await;
+    fs::write(&broken, b"").unwrap();
+    let error = client.rows("INSERT INTO t VALUES (2)").await.expect_err("the disk fails");
+    assert_eq!(error.code().map(|c| c.code()), Some("08007"), "{error:?}");
+    // The disk says that it is well again. It forgot the pages.
+    fs::remove_file(&broken).unwrap();
+    let error = client.rows("INSERT INTO t VALUES (3)").await.expect_err("the log stays closed");
+    assert_eq!(error.code().map(|c| c.code()), Some("08006"), "{error:?}");
+    client.ok("SET duckmesh.consistency = eventual").await;
+    assert_eq!(client.value("SELECT count(*) FROM t WHERE a = 1").await, "1", "readers go on");
+    server.restart();
+    let client = server.client().await;
+    client.ok("INSERT INTO t VALUES (4); SET duckmesh.consistency = strong").await;
+    // The outcome of 2 is unknown, as was said; 3 was refused.
+    assert_eq!(client.text("SELECT a FROM t WHERE a <> 2 ORDER BY a").await, ["1", "4"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_a_copy_that_fills_the_disk_leaves_nothing() {
     let Some(disk) = Tmpfs::of("16m") else { return };

@@ -152,11 +152,7 @@ pub async fn wait(session: &ClientSession, offset: Offset) -> PgResult<()> {
     match tokio::time::timeout(timeout, lake.wait_for(offset)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(WaitError::AboveHead { head, .. })) => Err(failure::above_head(&session.token(offset), head)),
-        Ok(Err(WaitError::Closed)) => {
-            Err(PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down, or the database was dropped"))
-        }
-        Ok(Err(error @ WaitError::Unavailable(_))) => Err(failure::log_unavailable(&error)),
-        Ok(Err(error)) => Err(PgError::internal(error)),
+        Ok(Err(error)) => Err(failure::wait(error)),
         Err(_) => Err(timed_out(session, offset, timeout).await),
     }
 }

@@ -1,7 +1,7 @@
 //! Errors of the crates below as clients get them.
 
 use duckmesh_catalog::{Offset, Token};
-use duckmesh_ingest::{AppendError, AppendErrorKind, BusError, BusErrorKind, OpenError};
+use duckmesh_ingest::{AppendError, AppendErrorKind, BusError, BusErrorKind, OpenError, WaitError};
 
 use crate::wire::{PgError, SqlState};
 
@@ -90,6 +90,18 @@ pub fn bus(error: BusError) -> PgError {
         BusErrorKind::Full => disk_full(),
         BusErrorKind::Unavailable | BusErrorKind::Unknown => log_unavailable(&error),
         BusErrorKind::Corrupt => PgError::internal(detail(&error)),
+    }
+}
+
+/// A wait for an offset that ended without it, before anything was written. A token above the head is the caller's to say.
+#[must_use]
+pub fn wait(error: WaitError) -> PgError {
+    match error {
+        WaitError::Closed => {
+            PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down, or the database was dropped")
+        }
+        error @ WaitError::Unavailable(_) => log_unavailable(&error),
+        error => PgError::internal(error),
     }
 }
 

@@ -29,6 +29,8 @@ pub struct ServerOptions {
     pub catalog: Option<String>,
     /// `DUCKMESH_FAILPOINTS`.
     pub failpoints: Option<String>,
+    /// Whether HTTP is on, at the environment's `DUCKMESH_HTTP`.
+    pub http: bool,
     /// More arguments.
     pub args: Vec<String>,
     /// More environment.
@@ -208,7 +210,8 @@ impl Server {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let mut command = Command::new(paths::server_binary());
         command.arg("serve").arg("--data").arg(&self.data).args(["--listen", "127.0.0.1:0"]);
-        if self.options.env.iter().all(|(name, _)| name != "DUCKMESH_HTTP") {
+        let http_is_chosen = self.options.env.iter().any(|(name, _)| name == "DUCKMESH_HTTP");
+        if !self.options.http && !http_is_chosen {
             command.args(["--http", "off"]);
         }
         if let Some(catalog) = &self.options.catalog {
@@ -283,6 +286,8 @@ impl Drop for Server {
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
+            let errors = lines.iter().filter(|line| line.contains("ERROR")).take(LOG_TAIL);
+            eprintln!("--- the server's errors ---\n{}", errors.copied().collect::<Vec<_>>().join("\n"));
             let tail = lines.len().saturating_sub(LOG_TAIL);
             eprintln!("--- last lines of the server's log ---\n{}", lines[tail..].join("\n"));
         }
