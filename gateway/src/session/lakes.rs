@@ -277,13 +277,23 @@ impl Lakes {
         }
     }
 
+    /// A lake's files. What is in its cache is looked at, beside the runtime's workers.
+    async fn files(&self, info: &LakeInfo) -> duckmesh_storage::Result<LakeFiles> {
+        let (stores, info, folder) = (self.stores.clone(), info.clone(), self.folder(&info.name));
+        let opened = tokio::task::spawn_blocking(move || stores.open(&info.data_path, &folder, info.name.as_str()));
+        let ended_early = |e: tokio::task::JoinError| {
+            duckmesh_storage::Error::new(duckmesh_storage::ErrorKind::Io, format!("opening files ended early: {e}"))
+        };
+        opened.await.map_err(ended_early)?
+    }
+
     /// Deletes a lake's files that are not in its folder. The lake is gone already: what cannot be deleted stays, and
     /// is nobody's.
     async fn drop_files(&self, info: &LakeInfo) {
         if Path::new(&info.data_path).starts_with(self.folder(&info.name)) {
             return;
         }
-        let destroyed = match self.stores.open(&info.data_path, &self.folder(&info.name), info.name.as_str()) {
+        let destroyed = match self.files(info).await {
             Ok(files) => files.destroy().await,
             Err(error) => Err(error),
         };
@@ -329,7 +339,7 @@ impl Lakes {
         empty_scratch(&scratch).await.map_err(PgError::internal)?;
         let spool = folder.join("spool");
         emptied(&spool).await.map_err(PgError::internal)?;
-        let files = self.stores.open(&info.data_path, &folder, info.name.as_str()).map_err(failure::storage)?;
+        let files = self.files(&info).await.map_err(failure::storage)?;
         let bus = self.bus(&info.name).await?;
         let mut options = LakeOptions {
             commit_interval: self.config.commit_interval,

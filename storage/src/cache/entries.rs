@@ -27,6 +27,7 @@ struct State {
     files: HashMap<(u64, String), Entry>,
     /// By when they were used last; only those that nobody holds and that are here.
     idle: BTreeMap<u64, (u64, String)>,
+    idle_bytes: u64,
     lakes: HashMap<u64, (Arc<Folder>, u64)>,
     used_bytes: u64,
     clock: u64,
@@ -172,8 +173,7 @@ impl Entries {
     /// Whether a file of that size can be here without any other going that somebody reads.
     pub(super) fn has_room(&self, size_bytes: u64) -> bool {
         let state = self.lock();
-        let idle: u64 = state.idle.values().filter_map(|key| state.files.get(key)).map(|e| e.size_bytes).sum();
-        state.used_bytes.saturating_sub(idle).saturating_add(size_bytes) <= self.budget_bytes
+        state.used_bytes.saturating_sub(state.idle_bytes).saturating_add(size_bytes) <= self.budget_bytes
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -187,6 +187,7 @@ impl State {
         let used_at = self.clock;
         self.count(key.0, 0, size_bytes);
         self.idle.insert(used_at, key.clone());
+        self.idle_bytes += size_bytes;
         self.files.insert(key, Entry { size_bytes, pins: 0, used_at, content, is_dead: false });
     }
 
@@ -194,6 +195,9 @@ impl State {
         let Some(entry) = self.files.get_mut(key) else { return };
         entry.content = content;
         let before = std::mem::replace(&mut entry.size_bytes, size_bytes);
+        if entry.pins == 0 {
+            self.idle_bytes = self.idle_bytes.saturating_sub(before).saturating_add(size_bytes);
+        }
         self.count(key.0, before, size_bytes);
     }
 
@@ -202,17 +206,22 @@ impl State {
         self.clock += 1;
         let clock = self.clock;
         let Some(entry) = self.files.get_mut(key) else { return };
-        self.idle.remove(&entry.used_at);
+        if self.idle.remove(&entry.used_at).is_some() {
+            self.idle_bytes = self.idle_bytes.saturating_sub(entry.size_bytes);
+        }
         entry.pins = entry.pins.saturating_add_signed(change);
         entry.used_at = clock;
         if entry.pins == 0 {
             self.idle.insert(clock, key.clone());
+            self.idle_bytes += entry.size_bytes;
         }
     }
 
     fn drop_entry(&mut self, key: &(u64, String)) {
         if let Some(entry) = self.files.remove(key) {
-            self.idle.remove(&entry.used_at);
+            if self.idle.remove(&entry.used_at).is_some() {
+                self.idle_bytes = self.idle_bytes.saturating_sub(entry.size_bytes);
+            }
             self.count(key.0, entry.size_bytes, 0);
         }
     }
@@ -244,5 +253,92 @@ impl State {
             #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
             folder.meters.bytes.set(*used as f64);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::folder, *};
+
+    fn folder() -> (tempfile::TempDir, Arc<Folder>) {
+        let top = tempfile::tempdir().unwrap();
+        let folder = Folder::open(top.path().join("files"), top.path().join("partial"), "lake").unwrap();
+        (top, Arc::new(folder))
+    }
+
+    fn write(folder: &Folder, name: &str, bytes: usize) -> Stamp {
+        let path = folder.without_place();
+        std::fs::write(&path, vec![1; bytes]).unwrap();
+        folder.show(&path, name).unwrap()
+    }
+
+    /// Wants a file, and fills it where that is its part.
+    fn want(entries: &Entries, folder: &Folder, name: &str, bytes: usize) {
+        if let (Step::Fill(..), _) = entries.want(0, name, bytes as u64) {
+            entries.filled(0, name, bytes as u64, write(folder, name, bytes));
+        }
+    }
+
+    fn here(folder: &Folder) -> Vec<String> {
+        crate::store::walk(folder.files()).unwrap().into_iter().map(|file| file.path).collect()
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_first_and_what_is_held_stays() {
+        let (_top, folder) = folder();
+        let entries = Entries::new(30);
+        entries.open(0, &folder, &[]);
+        for name in ["a", "b", "c"] {
+            want(&entries, &folder, name, 10);
+            folder::remove(entries.release(0, name));
+        }
+        assert!(matches!(entries.want(0, "a", 10).0, Step::Check(_)), "held from now on");
+        want(&entries, &folder, "d", 10);
+        assert_eq!(here(&folder), ["a", "c", "d"], "b was used before c");
+        want(&entries, &folder, "e", 10);
+        assert_eq!(here(&folder), ["a", "d", "e"]);
+        want(&entries, &folder, "f", 10);
+        assert_eq!(here(&folder), ["a", "d", "e", "f"], "more than the budget while all are held");
+        assert!(!entries.has_room(1), "nothing is taken in that nobody waits for");
+        folder::remove(entries.release(0, "a"));
+        assert_eq!(here(&folder), ["d", "e", "f"], "and back to it when they are not");
+        assert!(entries.has_room(0));
+        folder::remove(entries.release(0, "d"));
+        assert!(entries.has_room(10), "what nobody holds can give way");
+    }
+
+    #[test]
+    fn a_fill_that_failed_leaves_nothing_and_its_waiters_take_nothing_from_the_next() {
+        let (_top, folder) = folder();
+        let entries = Entries::new(30);
+        entries.open(0, &folder, &[]);
+        assert!(matches!(entries.want(0, "a", 10).0, Step::Fill(..)));
+        assert!(matches!(entries.want(0, "a", 10).0, Step::Wait(_)), "one fill for two");
+        folder::remove(entries.lost(0, "a"));
+        // Before the second of them learns of it, a third one begins anew.
+        want(&entries, &folder, "a", 10);
+        folder::remove(entries.release(0, "a"));
+        folder::remove(entries.release(0, "a"));
+        folder::remove(entries.clear());
+        assert_eq!(here(&folder), ["a"], "the third one still holds it");
+        folder::remove(entries.release(0, "a"));
+        folder::remove(entries.clear());
+        assert!(here(&folder).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_no_part_of_the_lake_goes_with_its_last_reader() {
+        let (_top, folder) = folder();
+        let entries = Entries::new(30);
+        let found = [StoredFile { path: "old".into(), size_bytes: 5, modified: chrono::DateTime::UNIX_EPOCH }];
+        write(&folder, "old", 5);
+        assert!(entries.open(0, &folder, &found).is_empty());
+        assert!(matches!(entries.want(0, "old", 5).0, Step::Fill(..)), "to be verified first");
+        entries.filled(0, "old", 5, folder.stamp("old").unwrap());
+        assert!(entries.forget(0, "old").is_empty(), "it is read");
+        let dead = entries.release(0, "old");
+        assert_eq!(dead.len(), 1);
+        assert!(here(&folder).is_empty());
+        assert!(matches!(entries.want(0, "old", 5).0, Step::Fill(..)));
     }
 }

@@ -12,9 +12,11 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 /// What an attempt gets beside that, for its bytes: what is slower is broken off and tried again.
 pub const SLOWEST_BYTES_PER_SECOND: u64 = 512 << 10;
-/// No attempt begins later than this after the first: less than a shared lake's lease, so that a coordinator that
+/// No attempt but the second begins later than this after the first: less than a shared lake's lease, so that a coordinator that
 /// cannot reach the store says so before others wonder about it.
 pub const RETRY_BUDGET: Duration = Duration::from_secs(4);
+/// So many attempts are made whatever they took: one that crawled says nothing of the next.
+const ATTEMPTS_MIN: u32 = 2;
 /// The pause before the second attempt; then twice that, and so on.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_millis(800);
@@ -35,8 +37,9 @@ impl Remote {
     {
         let limit = ATTEMPT_TIMEOUT + Duration::from_millis(bytes.saturating_mul(1000) / SLOWEST_BYTES_PER_SECOND);
         let began = Instant::now();
-        let (mut pause, mut refusals) = (PAUSE_FIRST, 0);
+        let (mut pause, mut refusals, mut attempts) = (PAUSE_FIRST, 0, 0);
         loop {
+            attempts += 1;
             let (clients, generation) = self.bucket.clients();
             let error = match timeout(limit, attempt(clients)).await {
                 Ok(Ok(done)) => return Ok(done),
@@ -47,7 +50,8 @@ impl Remote {
                 refusals += 1;
                 self.bucket.renew(generation);
             }
-            if is_final(&error) || refusals >= REFUSALS_MAX || began.elapsed() + pause > RETRY_BUDGET {
+            let is_late = began.elapsed() + pause > RETRY_BUDGET && attempts >= ATTEMPTS_MIN;
+            if is_final(&error) || refusals >= REFUSALS_MAX || is_late {
                 return Err(error);
             }
             self.bucket.meters.retries.increment(1);

@@ -13,9 +13,12 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream};
 use object_store::{Attribute, GetOptions, GetRange, ObjectStore, path::Path};
 use sha2::{Digest, Sha256};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 
-use super::Remote;
+use super::{Remote, SLOWEST_BYTES_PER_SECOND};
 use crate::{
     error::{Error, ErrorKind, Result},
     file::hex,
@@ -199,6 +202,7 @@ async fn collected(
 ) -> object_store::Result<Bytes> {
     let broken = |why: String| object_store::Error::Generic { store: "bucket", source: why.into() };
     let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));
+    let began = Instant::now();
     loop {
         match timeout(STALL_TIMEOUT, answer.next()).await {
             Err(_) => return Err(broken(format!("no bytes for {} s", STALL_TIMEOUT.as_secs()))),
@@ -208,6 +212,10 @@ async fn collected(
         }
         if bytes.len() as u64 > length {
             return Err(broken("more bytes came than were asked for".to_owned()));
+        }
+        let expected = began.elapsed().saturating_sub(STALL_TIMEOUT).as_secs().saturating_mul(SLOWEST_BYTES_PER_SECOND);
+        if (bytes.len() as u64) < expected {
+            return Err(broken(format!("only {} bytes in {} s", bytes.len(), began.elapsed().as_secs())));
         }
     }
 }

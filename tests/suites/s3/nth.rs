@@ -36,6 +36,26 @@ async fn s1_s5_s6_s7_faults_every_request_fails_in_every_way() {
     every(ALL).await;
 }
 
+/// S1 of a start: the probe, the catalog's first look, the first sweep.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute: make test-faults"]
+async fn s1_faults_every_request_of_a_start_fails_once() {
+    let mut bucket = Bucket::start();
+    bucket.client().await.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1); SELECT * FROM t").await;
+    for fault in CI.iter().chain(ALL) {
+        for n in 1..REQUESTS_MAX {
+            bucket.s3.on(Where::any().nth(n), fault.clone());
+            bucket.server.restart();
+            assert_eq!(bucket.client().await.value("SELECT * FROM t").await, "1", "{fault:?}, {n}");
+            let is_untouched = bucket.s3.has_faults_left();
+            bucket.s3.heal();
+            if is_untouched {
+                break;
+            }
+        }
+    }
+}
+
 async fn every(faults: &[Fault]) {
     let bucket = Bucket::start();
     let client = bucket.client().await;
