@@ -139,9 +139,15 @@ impl Catalog {
         if options.look_only {
             return Ok(catalog);
         }
-        catalog.finish_interrupted().await?;
+        if !catalog.is_shared() {
+            catalog.finish_interrupted().await?;
+        }
         for lake in catalog.lakes().await? {
-            catalog.book(lake.id).await?;
+            match catalog.book(lake.id).await {
+                // Another server dropped it meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                opened => drop(opened?),
+            }
         }
         Ok(catalog)
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     Catalog, ErrorKind, LakeId, LakeName, Location,
-    catalog::Result,
+    catalog::{REGISTRY_SCHEMA, Result},
     error::Error,
     migrate, params,
     store::{Isolation, Row, Statement, Store, Transaction, quote},
@@ -50,12 +50,13 @@ impl Catalog {
                 format!("folder {} already holds a lake: move it away first", folder.display()),
             ));
         }
-        let lake = self.register(name, &data_path).await?;
-        let made = match &self.inner.location {
-            Location::Sqlite { .. } => self.make_in_folder(&lake).await,
-            Location::Postgres { .. } => self.make_in_schema(&lake).await,
-        };
-        if let Err(error) = made {
+        if let Location::Postgres { .. } = &self.inner.location {
+            return self.make_in_schema(name, &data_path).await;
+        }
+        let mut tx = self.inner.registry.begin().await?;
+        let (lake, _) = self.register(&mut tx, name, &data_path, "making").await?;
+        tx.commit().await?;
+        if let Err(error) = self.make_in_folder(&lake).await {
             // What is half made keeps the name taken; if it cannot go now, it goes at the next start.
             if let Err(error) = self.remove(lake.id).await {
                 tracing::warn!(%error, lake = %lake.name, "a lake half made stays until the next start");
@@ -68,13 +69,16 @@ impl Catalog {
     /// Removes a lake from the catalog: an embedded lake's folder with all that is in it, or a Postgres lake's schema. Files
     /// of a data path elsewhere are the caller's. Whoever holds the lake's log open must have closed it.
     pub async fn drop_lake(&self, lake: LakeId) -> Result<()> {
+        if let Location::Postgres { .. } = &self.inner.location {
+            return self.drop_schema(lake).await;
+        }
         let rows = self
             .inner
             .registry
             .execute("UPDATE @lake SET state = 'dropping' WHERE lake_id = $1 AND state = 'ready'", params![lake])
             .await?;
         if rows == 0 {
-            return Err(Error::new(ErrorKind::NotFound, format!("lake {lake} does not exist")));
+            return Err(missing(lake));
         }
         self.forget(lake).await;
         self.remove(lake).await
@@ -112,7 +116,8 @@ impl Catalog {
         }
     }
 
-    /// Ends what a crash interrupted: lakes half made or half dropped go.
+    /// Ends what a crash interrupted: lakes half made or half dropped go. The data folder is locked, so that nobody else is at
+    /// it; in Postgres a lake comes and goes in one transaction, and nothing is ever half done.
     pub(crate) async fn finish_interrupted(&self) -> Result<()> {
         let rows =
             self.inner.registry.query("SELECT lake_id, name, state FROM @lake WHERE state <> 'ready'", vec![]).await?;
@@ -137,14 +142,20 @@ impl Catalog {
         folder.ok_or_else(|| Error::new(ErrorKind::Invalid, "the data folder's path is not UTF-8"))
     }
 
-    async fn register(&self, name: &LakeName, data_path: &str) -> Result<LakeInfo> {
+    /// Enters a lake into the registry; gives its place, too.
+    async fn register(
+        &self,
+        tx: &mut Transaction,
+        name: &LakeName,
+        data_path: &str,
+        state: &str,
+    ) -> Result<(LakeInfo, String)> {
         let created = self.inner.clock.now();
-        let mut tx = self.inner.registry.begin().await?;
         let row = tx
             .query_one(
-                "INSERT INTO @lake(name, place, data_path, created_at, state) VALUES ($1, $2, $3, $4, 'making')
+                "INSERT INTO @lake(name, place, data_path, created_at, state) VALUES ($1, $2, $3, $4, $5)
                  RETURNING lake_id",
-                params![name.as_str(), "", data_path, created],
+                params![name.as_str(), "", data_path, created, state],
             )
             .await
             .map_err(|e| if e.kind() == ErrorKind::AlreadyExists { exists(name) } else { e })?;
@@ -153,9 +164,8 @@ impl Catalog {
             Location::Sqlite { .. } => folder_name(name),
             Location::Postgres { .. } => schema_name(name, id),
         };
-        tx.execute("UPDATE @lake SET place = $1 WHERE lake_id = $2", params![place, id]).await?;
-        tx.commit().await?;
-        Ok(LakeInfo { id, name: name.clone(), data_path: data_path.to_owned(), created })
+        tx.execute("UPDATE @lake SET place = $1 WHERE lake_id = $2", params![&place, id]).await?;
+        Ok((LakeInfo { id, name: name.clone(), data_path: data_path.to_owned(), created }, place))
     }
 
     async fn make_in_folder(&self, lake: &LakeInfo) -> Result<()> {
@@ -170,13 +180,25 @@ impl Catalog {
         self.ready(lake.id).await
     }
 
-    async fn make_in_schema(&self, lake: &LakeInfo) -> Result<()> {
-        let place = schema_name(&lake.name, lake.id);
-        let store = self.inner.registry.in_schema(&place);
-        let mut tx = migrate::begin(&store, &place).await?;
-        self.fill(&mut tx, &store, lake).await?;
+    /// Registers and makes a lake in one transaction: other servers see it whole or not at all.
+    async fn make_in_schema(&self, name: &LakeName, data_path: &str) -> Result<LakeInfo> {
+        let mut tx = migrate::begin(&self.inner.registry, REGISTRY_SCHEMA).await?;
+        let (lake, place) = self.register(&mut tx, name, data_path, "ready").await?;
+        tx.go_to_schema(&place);
+        tx.script(&format!("CREATE SCHEMA IF NOT EXISTS {}", quote(&place))).await?;
+        self.fill(&mut tx, &self.inner.registry, &lake).await?;
         tx.commit().await?;
-        self.ready(lake.id).await
+        Ok(lake)
+    }
+
+    async fn drop_schema(&self, lake: LakeId) -> Result<()> {
+        let mut tx = self.inner.registry.begin_with(Isolation::ReadCommitted).await?;
+        let sql = "DELETE FROM @lake WHERE lake_id = $1 AND state = 'ready' RETURNING place";
+        let place = tx.query_opt(sql, params![lake]).await?.ok_or_else(|| missing(lake))?.text(0)?;
+        tx.script(&format!("DROP SCHEMA IF EXISTS {} CASCADE", quote(&place))).await?;
+        tx.commit().await?;
+        self.forget(lake).await;
+        Ok(())
     }
 
     async fn fill(&self, tx: &mut Transaction, store: &Store, lake: &LakeInfo) -> Result<()> {
@@ -187,10 +209,7 @@ impl Catalog {
 
     async fn ready(&self, lake: LakeId) -> Result<()> {
         let sql = "UPDATE @lake SET state = 'ready' WHERE lake_id = $1 AND state = 'making'";
-        match self.inner.registry.execute(sql, params![lake]).await? {
-            1 => Ok(()),
-            _ => Err(Error::new(ErrorKind::Retry, "another server took the database for one whose making had stopped")),
-        }
+        self.inner.registry.execute(sql, params![lake]).await.map(drop)
     }
 
     async fn unregister(&self, lake: LakeId) -> Result<()> {
@@ -202,16 +221,10 @@ impl Catalog {
     async fn remove(&self, lake: LakeId) -> Result<()> {
         let row = self.inner.registry.query_one("SELECT place FROM @lake WHERE lake_id = $1", params![lake]).await?;
         let place = row.text(0)?;
-        match &self.inner.location {
-            Location::Sqlite { data_dir } if !place.is_empty() => {
-                remove_folder(data_dir.join("lakes").join(place)).await?;
-            }
-            Location::Postgres { .. } if !place.is_empty() => {
-                let mut tx = self.inner.registry.begin_with(Isolation::ReadCommitted).await?;
-                tx.script(&format!("DROP SCHEMA IF EXISTS {} CASCADE", quote(&place))).await?;
-                tx.commit().await?;
-            }
-            _ => {}
+        if let Location::Sqlite { data_dir } = &self.inner.location
+            && !place.is_empty()
+        {
+            remove_folder(data_dir.join("lakes").join(place)).await?;
         }
         self.unregister(lake).await
     }
@@ -257,6 +270,10 @@ fn info(row: &Row) -> Result<LakeInfo> {
         data_path: row.text(2)?,
         created: row.time(3)?,
     })
+}
+
+fn missing(lake: LakeId) -> Error {
+    Error::new(ErrorKind::NotFound, format!("lake {lake} does not exist"))
 }
 
 fn exists(name: &LakeName) -> Error {

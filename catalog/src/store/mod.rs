@@ -233,6 +233,13 @@ impl Transaction {
         }
     }
 
+    /// From here on `@table` is one of that schema (Postgres).
+    pub fn go_to_schema(&mut self, schema: &str) {
+        if let TransactionInner::Postgres(tx) = &mut self.inner {
+            tx.go_to_schema(schema);
+        }
+    }
+
     /// Runs statements without parameters, separated by semicolons (migrations).
     pub async fn script(&mut self, sql: &str) -> Result<()> {
         match &mut self.inner {

@@ -113,6 +113,10 @@ impl PostgresTransaction {
         self.client.as_ref().ok_or_else(|| Error::new(ErrorKind::Store, "the transaction has ended"))
     }
 
+    pub(super) fn go_to_schema(&mut self, schema: &str) {
+        schema.clone_into(&mut self.schema);
+    }
+
     /// After a failure of the connection there is nothing left to roll back here: the server does.
     fn ended<T>(&mut self, what: &str, done: std::result::Result<T, Failure>) -> Result<T> {
         done.map_err(|failure| {
