@@ -343,7 +343,9 @@ fn roles(text: &str) -> Result<Roles> {
 fn storage(text: Option<&str>) -> Result<Option<StorageLocation>> {
     match text {
         None | Some("data") => Ok(None),
-        Some(url) if url.contains("://") => StorageLocation::parse(url).map(Some).map_err(|e| anyhow::anyhow!("storage: {e}")),
+        Some(url) if url.contains("://") => {
+            StorageLocation::parse(url).map(Some).map_err(|e| anyhow::anyhow!("storage: {e}"))
+        }
         Some(_) => bail!("storage: must be \"data\", or file:///folder, s3://bucket/prefix, gs://… or az://…"),
     }
 }

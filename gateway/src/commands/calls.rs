@@ -422,6 +422,7 @@ fn set_config(session: &mut ClientSession, args: &[Option<String>]) -> PgResult<
     let Some(name) = name else {
         return Err(PgError::new(SqlState::NULL_VALUE_NOT_ALLOWED, "SET requires parameter name"));
     };
+    super::setting::may_choose(session, name)?;
     let local = local.as_deref().map(read_bool).transpose()?.unwrap_or(false);
     let in_block = session.in_block();
     // Outside of a block the transaction is this statement: nothing later sees it.

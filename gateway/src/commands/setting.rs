@@ -13,6 +13,8 @@ use crate::{
 };
 
 const LAST_TOKEN: &str = "duckmesh.last_token";
+/// Settings that say which snapshot a transaction reads.
+const CHOOSE_SNAPSHOT: [&str; 2] = ["duckmesh.snapshot", "duckmesh.as_of"];
 
 /// `SET duckmesh.last_token`: from now on this connection goes on where another left off, as a pooler asks it to that
 /// follows this parameter. What it wrote itself stays what it depends on.
@@ -33,6 +35,22 @@ fn continued(session: &mut ClientSession, token: &str) -> PgResult<()> {
     Ok(())
 }
 
+/// A transaction reads one snapshot: what chooses it comes before the first statement that reads or writes, as in Postgres
+/// `SET TRANSACTION` does.
+///
+/// # Errors
+/// 25001 when `name` chooses a snapshot and the transaction has one.
+pub fn may_choose(session: &ClientSession, name: &str) -> PgResult<()> {
+    let has_snapshot = session.transaction.as_ref().is_some_and(|transaction| transaction.pin.is_some());
+    match CHOOSE_SNAPSHOT.iter().find(|own| own.eq_ignore_ascii_case(name)).filter(|_| has_snapshot) {
+        Some(own) => {
+            let message = format!("{own} must be set before any query of the transaction");
+            Err(PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, message))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -44,6 +62,7 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
             "SET"
         }
         SettingPlan::Set { name, value, local } => {
+            may_choose(session, name)?;
             let in_block = session.in_block();
             if *local && !in_block {
                 session.notice(Settings::local_outside_transaction());
@@ -53,15 +72,22 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
         }
         SettingPlan::SetMany(all) => {
             for (name, value) in all {
+                may_choose(session, name)?;
                 session.settings.set(name, Some(value), false, session.in_block())?;
             }
             "SET"
         }
         SettingPlan::Reset(name) => {
+            may_choose(session, name)?;
             session.settings.reset(name)?;
             "RESET"
         }
         SettingPlan::ResetAll => {
+            for name in
+                CHOOSE_SNAPSHOT.into_iter().filter(|name| session.settings.get(name).is_some_and(|v| !v.is_empty()))
+            {
+                may_choose(session, name)?;
+            }
             session.settings.reset_all();
             "RESET"
         }

@@ -329,7 +329,9 @@ impl Lakes {
     }
 
     async fn shared_bus(&self, url: &str) -> PgResult<Arc<dyn Bus>> {
-        let open = async || PostgresBus::open_with(url, self.config.log_options()).await.map(|(log, _)| Arc::new(log) as Arc<dyn Bus>);
+        let open = async || {
+            PostgresBus::open_with(url, self.config.log_options()).await.map(|(log, _)| Arc::new(log) as Arc<dyn Bus>)
+        };
         self.shared_bus.get_or_try_init(open).await.cloned().map_err(PgError::internal)
     }
 

@@ -27,6 +27,10 @@ const STATEMENT_BYTES_MAX: usize = 1 << 20;
 const INSERT_BYTES_MAX: usize = 16 << 20;
 /// Nesting of parentheses; each level takes some ten kilobytes of stack.
 const NESTING_MAX: usize = 128;
+/// Casts of one operand (`x::a::b`), each a level of the tree that no parenthesis shows.
+const CASTS_MAX: usize = 2000;
+/// Empty brackets after a type: the parser nests an array type for each, and drops it so. Postgres has 6 dimensions.
+const BRACKETS_MAX: usize = 64;
 
 /// Commands that are read from their text: the parser takes what follows `COPY … FROM STDIN` for data, and knows too few
 /// forms of the others.
@@ -164,8 +168,52 @@ fn parser_of(text: &str) -> PgResult<Parser<'static>> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, text)
         .tokenize_with_location()
         .map_err(|e| syntax_error(text, &ParserError::from(e), None, text.len()))?;
+    bounded(&tokens)?;
     let tokens = typed_string::as_casts(tokens, false);
     Ok(Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
+}
+
+/// Refuses what the parser nests in a loop, so that its own limit does not see it: dropping such a tree takes more stack than
+/// any thread has.
+fn bounded(tokens: &[TokenWithSpan]) -> PgResult<()> {
+    let (mut casts, mut brackets, mut last) = (0, 0, &Token::EOF);
+    for token in tokens.iter().map(|t| &t.token).filter(|token| !matches!(token, Token::Whitespace(_))) {
+        match token {
+            Token::DoubleColon => casts += 1,
+            Token::Comma | Token::LParen => casts = 0,
+            _ => {}
+        }
+        match (last, token) {
+            (Token::LBracket, Token::RBracket) => brackets += 1,
+            (Token::RBracket, Token::LBracket) => {}
+            _ => brackets = 0,
+        }
+        last = token;
+        if brackets > BRACKETS_MAX {
+            let message = format!("number of array dimensions ({brackets}) exceeds the maximum allowed (6)");
+            return Err(PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+        }
+        if casts > CASTS_MAX {
+            return Err(errors::too_deep());
+        }
+    }
+    Ok(())
+}
+
+/// How deep parentheses, brackets, CASE and NOT nest.
+fn nesting(tokens: &[TokenWithSpan]) -> usize {
+    let (mut open, mut deepest, mut nots) = (0_usize, 0, 0);
+    for token in tokens.iter().map(|t| &t.token).filter(|token| !matches!(token, Token::Whitespace(_))) {
+        let word = keyword(token);
+        match (token, word) {
+            (Token::LParen | Token::LBracket, _) | (_, Some(Keyword::CASE)) => open += 1,
+            (Token::RParen | Token::RBracket, _) | (_, Some(Keyword::END)) => open = open.saturating_sub(1),
+            _ => {}
+        }
+        nots = if word == Some(Keyword::NOT) { nots + 1 } else { 0 };
+        deepest = deepest.max(open + nots);
+    }
+    deepest
 }
 
 /// The tokens of each statement, without semicolons and empty statements.
@@ -217,6 +265,7 @@ fn one(
     if first.is_some_and(|k| TEXT_COMMANDS.contains(&k)) || others.iter().any(|w| starts_with_word(text, start, w)) {
         return Ok(new(start, end, Tree::Text));
     }
+    bounded(&tokens)?;
     let overriding = if first == Some(Keyword::INSERT) { without_overriding(&mut tokens) } else { None };
     if matches!(first, Some(Keyword::SELECT | Keyword::WITH)) {
         row_locks(&mut tokens);
@@ -234,13 +283,17 @@ fn one(
         tokens.splice(0..1, words.map(|token| TokenWithSpan { token, span: table.span }));
     }
     let end_of_input = semicolon.as_ref().map(|t| t.span.start);
+    // The parser tries other readings where one nests too deeply, and complains of the last.
+    let is_deep = nesting(&tokens) >= NESTING_MAX / 2;
+    let syntax_error = |error: &ParserError| match is_deep {
+        true => errors::too_deep(),
+        false => syntax_error(text, error, end_of_input, end),
+    };
     let mut parser =
         Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
-    let tree = parser.parse_statement().map_err(|e| syntax_error(text, &e, end_of_input, end)).and_then(|tree| {
-        match parser.peek_token_ref() {
-            rest if rest.token == Token::EOF => Ok(tree),
-            rest => Err(near(text, Some(rest), end)),
-        }
+    let tree = parser.parse_statement().map_err(|e| syntax_error(&e)).and_then(|tree| match parser.peek_token_ref() {
+        rest if rest.token == Token::EOF => Ok(tree),
+        rest => Err(near(text, Some(rest), end)),
     });
     let tree = tree.map(|tree| marked(tree, overriding));
     let tree = match tree {

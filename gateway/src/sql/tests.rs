@@ -207,6 +207,12 @@ fn chains_and_nests_end_in_an_error_or_an_answer_never_in_a_crash() {
     refused(&format!("select {}1{}", "(".repeat(5000), ")".repeat(5000)), "54001");
     assert!(plan(&format!("select * from t where id = 1{}", " or id = 2".repeat(9_000))).is_ok());
     refused(&format!("select * from t where id = 1{}", " and id = 2".repeat(50_000)), "54001");
+    refused(&format!("select 1::int{}", "[]".repeat(520_000)), "54000");
+    refused(&format!("select 1{}", "::int".repeat(200_000)), "54001");
+    refused(&format!("select {}true{}", "case when ".repeat(5000), " then true end".repeat(5000)), "54001");
+    refused(&format!("select {}true", "not ".repeat(200)), "54001");
+    assert!(plan(&format!("select 1{}", "::int".repeat(100))).is_ok());
+    refused(&format!("select {}", ["1::int"; 10_000].join(", ")), "54011");
     assert!(plan(&format!("select * from t where id in (1{})", ", 2".repeat(100_000))).is_ok());
 }
 

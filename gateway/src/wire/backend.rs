@@ -86,6 +86,10 @@ pub trait Session: Send + 'static {
     /// it does nothing.
     async fn end_implicit(&mut self, failed: bool) -> PgResult<()>;
 
+    /// Whether the implicit transaction has writes that its end may still lose: their answers, and those after them, are
+    /// kept until then.
+    fn has_unsettled_writes(&self) -> bool;
+
     /// An error that arose in the wire during a statement (bad parameter format, lost portal …): marks an open block
     /// as failed.
     fn note_error(&mut self);

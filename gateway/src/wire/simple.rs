@@ -106,7 +106,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         if ended || self.session.status() != Status::Idle {
             // Committed just now, or part of a block whose COMMIT will have its own answer.
             self.pipe.release();
-        } else if writes {
+        } else if writes && self.session.has_unsettled_writes() {
             self.pipe.hold_from(before.mark);
         }
     }

@@ -234,6 +234,10 @@ impl Session for FakeSession {
         outcome
     }
 
+    fn has_unsettled_writes(&self) -> bool {
+        true
+    }
+
     async fn end_implicit(&mut self, failed: bool) -> PgResult<()> {
         if self.status == Status::Idle {
             self.end(!failed)?;

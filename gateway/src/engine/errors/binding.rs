@@ -17,7 +17,7 @@ pub(super) fn too_deep() -> PgError {
 }
 
 pub(super) fn parser(fault: &Fault<'_>) -> PgError {
-    if fault.has("xpression depth limit") || fault.has("nested too deep") {
+    if fault.has("depth limit") || fault.has("nested too deep") {
         return too_deep();
     }
     if fault.has("Invalid escape string") {
@@ -55,6 +55,9 @@ pub(super) fn catalog(fault: &Fault<'_>) -> PgError {
 pub(super) fn binder(fault: &Fault<'_>) -> PgError {
     if let Some(raised) = super::raised(fault.message) {
         return raised;
+    }
+    if fault.has("depth limit of") || fault.has("tree depth of") {
+        return too_deep();
     }
     columns(fault)
         .or_else(|| tables(fault))

@@ -68,6 +68,10 @@ impl Session for ClientSession {
         tag.inspect_err(|_| self.note_error())
     }
 
+    fn has_unsettled_writes(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| !transaction.parts.is_empty())
+    }
+
     async fn end_implicit(&mut self, failed: bool) -> PgResult<()> {
         if self.in_block() {
             return Ok(());

@@ -72,13 +72,15 @@ fn wrong_escape(text: &str, at: usize) -> Option<PgError> {
     None
 }
 
+/// The error for a statement that nests too deeply.
+pub(super) fn too_deep() -> PgError {
+    PgError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded").hint("The statement nests too deeply.")
+}
+
 /// Postgres' words for the parser's error. `end_of_input`: where the semicolon stands that ended the statement.
 pub(super) fn syntax_error(text: &str, error: &ParserError, end_of_input: Option<Location>, end: usize) -> PgError {
     let message = match error {
-        ParserError::RecursionLimitExceeded => {
-            return PgError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
-                .hint("The statement nests too deeply.");
-        }
+        ParserError::RecursionLimitExceeded => return too_deep(),
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
     };
     match location_in(message).or(end_of_input) {
