@@ -19,6 +19,7 @@ pub mod lakes;
 pub mod leases;
 pub mod merging;
 pub mod migrate;
+pub mod pins;
 pub mod publish;
 pub mod rejected_rows;
 pub mod schema;

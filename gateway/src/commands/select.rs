@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
-use duckmesh_ingest::Reading;
+use duckmesh_ingest::{Reading, SnapshotPin};
 
 use super::{
     barrier,
@@ -75,6 +75,7 @@ pub struct Running {
     _scratch: ScratchFiles,
     _held: Vec<Arc<TempFile>>,
     _reading: Reading,
+    _kept: Option<Arc<SnapshotPin>>,
     /// The lake stays open while it runs.
     _lake: Arc<OpenLake>,
 }
@@ -103,6 +104,7 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
         _scratch: scratch,
         _held: prelude.held,
         _reading: reading,
+        _kept: pin.kept.clone(),
         _lake: session.lake.clone(),
     })
 }

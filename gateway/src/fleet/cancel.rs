@@ -19,7 +19,12 @@ const AT_ONCE: usize = 8;
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Passes requests on until nobody can make any more.
-pub async fn forward(catalog: Catalog, own_slot: i64, own_address: Option<String>, mut requests: mpsc::Receiver<Request>) {
+pub async fn forward(
+    catalog: Catalog,
+    own_slot: i64,
+    own_address: Option<String>,
+    mut requests: mpsc::Receiver<Request>,
+) {
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(request) = requests.recv().await {
         if request.slot == own_slot {

@@ -190,7 +190,12 @@ mod tests {
         let victims: Vec<_> = [(1, 1), (1, 2), (2, 1), (3, 4)].into_iter().filter(|me| is_victim(&rows, *me)).collect();
         assert_eq!(victims, [(2, 1)]);
         // Who shares waits for nobody who shares.
-        let shared = [row(1, 1, 1, true, true), row(1, 2, 1, true, false), row(2, 2, 1, false, true), row(2, 1, 1, false, false)];
+        let shared = [
+            row(1, 1, 1, true, true),
+            row(1, 2, 1, true, false),
+            row(2, 2, 1, false, true),
+            row(2, 1, 1, false, false),
+        ];
         assert!(!is_victim(&shared, (1, 1)) && !is_victim(&shared, (2, 1)));
     }
 }
