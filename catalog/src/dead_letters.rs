@@ -41,6 +41,12 @@ impl Catalog {
         rows.iter().map(|row| Ok(DeadLetter { rejection: read(row)?, time: row.time(4)? })).collect()
     }
 
+    /// How many records of a lake were rejected.
+    pub async fn dead_letter_count(&self, lake: LakeId) -> Result<i64> {
+        let book = self.book(lake).await?;
+        book.store.query_one("SELECT count(*) FROM @duckmesh_dead_letter", vec![]).await?.int(0)
+    }
+
     /// Why an offset was rejected; none: it was not.
     pub async fn rejection(&self, lake: LakeId, offset: Offset) -> Result<Option<Rejection>> {
         let book = self.book(lake).await?;

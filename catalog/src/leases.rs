@@ -17,7 +17,30 @@ pub struct Lease {
     pub owner: String,
 }
 
+/// Who publishes for a lake now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeaseState {
+    /// The last epoch.
+    pub epoch: Epoch,
+    /// Who has, or had, the lease.
+    pub owner: Option<String>,
+    /// How long it still holds by the database's clock; negative where it ran out.
+    pub seconds_left: f64,
+}
+
 impl Catalog {
+    /// Who publishes for a lake now.
+    pub async fn lease_state(&self, lake: LakeId) -> Result<LeaseState> {
+        let book = self.book(lake).await?;
+        let sql = "SELECT epoch, lease_owner, lease_until_ms - @@now_ms FROM @duckmesh_state WHERE lake_id = $1";
+        let row = book.store.query_one(sql, params![lake]).await?;
+        Ok(LeaseState {
+            epoch: Epoch::new(row.int(0)?),
+            owner: row.opt_text(1)?,
+            seconds_left: row.int(2)? as f64 / 1000.0,
+        })
+    }
+
     /// The watermark and the epoch that may move it.
     pub async fn watermark(&self, lake: LakeId) -> Result<(Offset, Epoch)> {
         let book = self.book(lake).await?;

@@ -20,6 +20,7 @@ pub mod leases;
 pub mod merging;
 pub mod migrate;
 pub mod pins;
+pub mod postgres;
 pub mod publish;
 pub mod rejected_rows;
 pub mod schema;
@@ -36,7 +37,7 @@ pub mod totals;
 pub mod types;
 pub mod user_types;
 
-pub use catalog::{Catalog, Location};
+pub use catalog::{Catalog, Location, OpenOptions};
 pub use dead_letters::DeadLetter;
 pub use error::{Error, ErrorKind};
 pub use files::{DataFile, DeleteFile, FileRange, InlinedRows, MergeInput, NewFile, TableFiles};
@@ -45,7 +46,7 @@ pub use ids::{
     ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SequenceId, SnapshotId, TableId, TypeId, ViewId,
 };
 pub use lakes::{LakeInfo, folder_name};
-pub use leases::Lease;
+pub use leases::{Lease, LeaseState};
 pub use merging::ScheduledFile;
 pub use publish::{Merge, Publication, Published, Rejection};
 pub use rejected_rows::{KeptRow, RejectedRow};

@@ -44,11 +44,43 @@ pub(crate) const LAKE: &[Migration] = &[
 const LOCK: i64 = 0x6475_636b_6d65_7368;
 
 /// Applies what is missing of a set of tables. Sets of different names live in one store without knowing each other.
-pub async fn migrate(store: &Store, schema: &str, set: &str, migrations: &[Migration]) -> Result<()> {
+/// Gives the names of those that it applied.
+pub async fn migrate(store: &Store, schema: &str, set: &str, migrations: &[Migration]) -> Result<Vec<&'static str>> {
     let mut tx = begin(store, schema).await?;
-    apply(&mut tx, store.dialect(), set, migrations).await?;
+    let applied = apply(&mut tx, store.dialect(), set, migrations).await?;
     failpoint::hit("migrate-mid")?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(applied)
+}
+
+/// Refuses tables that [`migrate`] would change, or that a newer program made.
+pub async fn check(store: &Store, set: &str, migrations: &[Migration]) -> Result<()> {
+    let mut have = 0;
+    if !store.columns_of("duckmesh_migration").await?.is_empty() {
+        let sql = "SELECT max(version) FROM @duckmesh_migration WHERE migration_set = $1";
+        have = store.query_one(sql, vec![set.into()]).await?.opt_int(0)?.unwrap_or(0);
+    }
+    let known = known(set, have, migrations)?;
+    if have < known {
+        let text = format!("the {set} tables have version {have}, this program needs {known}: run duckmesh migrate");
+        return Err(Error::new(ErrorKind::Corrupt, text));
+    }
+    Ok(())
+}
+
+/// The version of this program, which must not be below that of the tables.
+fn known(set: &str, have: i64, migrations: &[Migration]) -> Result<i64> {
+    let known = migrations.last().map_or(0, |m| m.version);
+    if have > known {
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "the {set} tables have version {have}, made by a newer DuckMesh; this one knows version {known}: \
+                 start the newer program, or restore a backup that is older than its upgrade"
+            ),
+        ));
+    }
+    Ok(known)
 }
 
 /// Begins the transaction in which a store is made or changed: the lock is held, the schema is there.
@@ -63,7 +95,12 @@ pub(crate) async fn begin(store: &Store, schema: &str) -> Result<Transaction> {
 }
 
 /// Applies what is missing, inside a transaction of [`begin`].
-pub(crate) async fn apply(tx: &mut Transaction, dialect: Dialect, set: &str, migrations: &[Migration]) -> Result<()> {
+pub(crate) async fn apply(
+    tx: &mut Transaction,
+    dialect: Dialect,
+    set: &str,
+    migrations: &[Migration],
+) -> Result<Vec<&'static str>> {
     tx.script(
         "CREATE TABLE IF NOT EXISTS @duckmesh_migration(
             migration_set TEXT NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL,
@@ -73,16 +110,8 @@ pub(crate) async fn apply(tx: &mut Transaction, dialect: Dialect, set: &str, mig
     let row =
         tx.query_one("SELECT max(version) FROM @duckmesh_migration WHERE migration_set = $1", vec![set.into()]).await?;
     let have = row.opt_int(0)?.unwrap_or(0);
-    let known = migrations.last().map_or(0, |m| m.version);
-    if have > known {
-        return Err(Error::new(
-            ErrorKind::Corrupt,
-            format!(
-                "the {set} tables have version {have}, made by a newer DuckMesh; this one knows version {known}: \
-                 start the newer program, or restore a backup that is older than its upgrade"
-            ),
-        ));
-    }
+    known(set, have, migrations)?;
+    let mut applied = Vec::new();
     for migration in migrations.iter().filter(|m| m.version > have) {
         tx.script(match dialect {
             Dialect::Sqlite => migration.sqlite,
@@ -94,6 +123,7 @@ pub(crate) async fn apply(tx: &mut Transaction, dialect: Dialect, set: &str, mig
             vec![set.into(), migration.version.into(), migration.name.into()],
         )
         .await?;
+        applied.push(migration.name);
     }
-    Ok(())
+    Ok(applied)
 }

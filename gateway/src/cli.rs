@@ -1,11 +1,15 @@
 //! The command line: one binary, a few verbs.
 
-use std::{path::PathBuf, process::ExitCode};
+mod doctor;
+mod lag;
+mod migrate;
+
+use std::{future::Future, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
 use crate::{
-    config::{self, Options},
+    config::{self, Config, Options},
     engine, serve,
 };
 
@@ -27,6 +31,36 @@ enum Command {
         #[command(flatten)]
         options: Box<Options>,
     },
+    /// Bring the tables of catalog and log up to date, and print what was done
+    Migrate {
+        /// TOML file with the same options
+        #[arg(long, env = "DUCKMESH_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        options: Box<Options>,
+    },
+    /// Check all that a server needs here, and say what to do; exit code 1 where it would not work
+    Doctor {
+        /// TOML file with the same options
+        #[arg(long, env = "DUCKMESH_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        options: Box<Options>,
+    },
+    /// Show for each lake what is in the log and not yet visible, and who publishes
+    Lag {
+        /// TOML file with the same options
+        #[arg(long, env = "DUCKMESH_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        options: Box<Options>,
+    },
     /// Print the reference of all options
     #[command(hide = true)]
     ConfigReference,
@@ -44,19 +78,41 @@ pub fn main() -> ExitCode {
             print!("{}", config::reference());
             ExitCode::SUCCESS
         }
-        Command::Serve { config, options } => match serve_command(config, *options) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("duckmesh: {error:#}");
-                ExitCode::FAILURE
-            }
-        },
+        Command::Serve { config, options } => ended(serve_command(config, *options).map(|()| true)),
+        Command::Migrate { config, options } => {
+            ended(load(config, *options).and_then(|config| on_runtime(migrate::run(&config))).map(|()| true))
+        }
+        Command::Doctor { config, json, options } => {
+            ended(load(config, *options).and_then(|config| on_runtime(doctor::run(&config, json))))
+        }
+        Command::Lag { config, json, options } => {
+            ended(load(config, *options).and_then(|config| on_runtime(lag::run(&config, json))).map(|()| true))
+        }
     }
 }
 
-fn serve_command(file: Option<PathBuf>, options: Options) -> anyhow::Result<()> {
+fn ended(done: anyhow::Result<bool>) -> ExitCode {
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("duckmesh: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn load(file: Option<PathBuf>, options: Options) -> anyhow::Result<Config> {
     let from_file = file.as_deref().map(Options::from_file).transpose()?.unwrap_or_default();
-    let config = options.or(from_file).resolve()?;
+    options.or(from_file).resolve()
+}
+
+fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+fn serve_command(file: Option<PathBuf>, options: Options) -> anyhow::Result<()> {
+    let config = load(file, options)?;
     // Postgres' notices ("relation already exists, skipping") are of no use to an operator who did not ask for them.
     let filter = tracing_subscriber::EnvFilter::try_new(format!("tokio_postgres=warn,{}", config.log))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);

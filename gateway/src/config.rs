@@ -4,7 +4,8 @@ use std::{fmt::Write as _, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory};
-use duckmesh_catalog::Roles;
+use duckmesh_catalog::{Location, OpenOptions, Roles};
+use duckmesh_ingest::PostgresBusOptions;
 use serde::Deserialize;
 
 /// Options as a person gives them. Every field may come from the TOML file (same name with `_`), from the environment or from a
@@ -15,15 +16,24 @@ pub struct Options {
     /// Folder of the embedded server: lakes, their log and their files [default: ./duckmesh-data]
     #[arg(long, env = "DUCKMESH_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Address of the Postgres port; until authentication exists it must be loopback [default: 127.0.0.1:5433]
+    /// Address of the Postgres port; until authentication exists it must be loopback, see trusted_network [default: 127.0.0.1:5433]
     #[arg(long, env = "DUCKMESH_LISTEN", value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Address of /health, /ready and /metrics, or "off" [default: 127.0.0.1:5480]
     #[arg(long, env = "DUCKMESH_HTTP", value_name = "HOST:PORT")]
     pub http: Option<String>,
+    /// Allows addresses beyond loopback, although nobody is asked for a password yet: whoever reaches them may do everything. Only where nobody else can, as in a container's own network [default: false]
+    #[arg(long, env = "DUCKMESH_TRUSTED_NETWORK", value_name = "BOOL")]
+    pub trusted_network: Option<bool>,
     /// Where catalog and log are: "sqlite" (in the data folder) or a postgres:// URL [default: sqlite]
     #[arg(long, env = "DUCKMESH_CATALOG", value_name = "sqlite|URL")]
     pub catalog: Option<String>,
+    /// Connections to Postgres that this server uses at once for catalog and log, besides one that listens [default: 24]
+    #[arg(long, env = "DUCKMESH_CATALOG_CONNECTIONS", value_name = "N")]
+    pub catalog_connections: Option<usize>,
+    /// Refuse to start where tables of catalog or log are to be brought up to date, instead of doing it; then "duckmesh migrate" does [default: false]
+    #[arg(long, env = "DUCKMESH_NO_MIGRATE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub no_migrate: Option<bool>,
     /// What this server does, joined by commas: "gateway" serves clients, "coordinator" publishes, "maintenance" merges and sweeps; parts of it only with a Postgres catalog [default: gateway,coordinator,maintenance]
     #[arg(long, env = "DUCKMESH_ROLE", value_name = "ROLES")]
     pub role: Option<String>,
@@ -100,6 +110,10 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Postgres URL of catalog and log; none is SQLite in the data folder.
     pub catalog_url: Option<String>,
+    /// See [`Options::catalog_connections`].
+    pub catalog_connections: usize,
+    /// The opposite of [`Options::no_migrate`].
+    pub migrate: bool,
     /// See [`Options::role`].
     pub roles: Roles,
     /// See [`Options::advertise`].
@@ -150,6 +164,39 @@ const QUEUE_BYTES_MIN: u64 = 128 * MIB;
 /// Below this a slow round trip to the catalog would look like a death.
 const LEASE_MIN: Duration = Duration::from_millis(200);
 
+/// A coordinator reads, publishes and renews its lease beside writers and readers.
+const CATALOG_CONNECTIONS_MIN: usize = 4;
+
+impl Config {
+    /// Where the catalog is.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        match &self.catalog_url {
+            None => Location::Sqlite { data_dir: self.data.clone() },
+            Some(url) => Location::Postgres { url: url.clone() },
+        }
+    }
+
+    /// Connections of the log: a third of all; a lake has one append in flight at a time.
+    #[must_use]
+    pub fn log_connections(&self) -> usize {
+        (self.catalog_connections / 3).max(1)
+    }
+
+    /// How the catalog is opened.
+    #[must_use]
+    pub fn catalog_options(&self) -> OpenOptions {
+        let connections = self.catalog_connections - self.log_connections();
+        OpenOptions { connections, migrate: self.migrate, ..OpenOptions::default() }
+    }
+
+    /// How a log in Postgres is opened.
+    #[must_use]
+    pub fn log_options(&self) -> PostgresBusOptions {
+        PostgresBusOptions { connections: self.log_connections(), migrate: self.migrate }
+    }
+}
+
 impl Options {
     /// Takes what this does not say from `file`.
     #[must_use]
@@ -158,7 +205,10 @@ impl Options {
             data: self.data.or(file.data),
             listen: self.listen.or(file.listen),
             http: self.http.or(file.http),
+            trusted_network: self.trusted_network.or(file.trusted_network),
             catalog: self.catalog.or(file.catalog),
+            catalog_connections: self.catalog_connections.or(file.catalog_connections),
+            no_migrate: self.no_migrate.or(file.no_migrate),
             role: self.role.or(file.role),
             advertise: self.advertise.or(file.advertise),
             lease_ms: self.lease_ms.or(file.lease_ms),
@@ -200,16 +250,17 @@ impl Options {
         let data = self.data.unwrap_or_else(|| PathBuf::from("./duckmesh-data"));
         let data = std::path::absolute(&data).with_context(|| format!("data: {}", data.display()))?;
         let listen = address("listen", self.listen.as_deref().unwrap_or("127.0.0.1:5433"))?;
-        if !listen.ip().is_loopback() {
+        let loopback_only = !self.trusted_network.unwrap_or(false);
+        if loopback_only && !listen.ip().is_loopback() {
             bail!(
-                "listen: {listen} is not a loopback address; DuckMesh has no authentication yet and refuses to serve a network"
+                "listen: {listen} is not a loopback address; DuckMesh has no authentication yet and refuses to serve a network that is not declared to be trusted (trusted_network)"
             );
         }
         let http = match self.http.as_deref().unwrap_or("127.0.0.1:5480") {
             "off" => None,
             text => Some(address("http", text)?),
         };
-        if let Some(http) = http.filter(|a| !a.ip().is_loopback()) {
+        if let Some(http) = http.filter(|a| loopback_only && !a.ip().is_loopback()) {
             bail!("http: {http} is not a loopback address; metrics are not for the network without authentication");
         }
         let catalog_url = match self.catalog.as_deref().unwrap_or("sqlite") {
@@ -229,6 +280,8 @@ impl Options {
             listen,
             http,
             catalog_url,
+            catalog_connections: self.catalog_connections.unwrap_or(24),
+            migrate: !self.no_migrate.unwrap_or(false),
             roles,
             advertise: self.advertise,
             lease: Duration::from_millis(self.lease_ms.unwrap_or(5000)),
@@ -256,6 +309,9 @@ impl Options {
         };
         if config.engine_threads == 0 || config.max_connections == 0 || config.engine_memory_bytes < 64 * MIB {
             bail!("engine_threads and max_connections must be at least 1, engine_memory_mb at least 64");
+        }
+        if config.catalog_connections < CATALOG_CONNECTIONS_MIN {
+            bail!("catalog_connections: at least {CATALOG_CONNECTIONS_MIN}: the log and the catalog need some each");
         }
         let all = Roles { gateway: true, coordinator: true, maintenance: true };
         if config.catalog_url.is_none() && config.roles != all {
@@ -350,6 +406,11 @@ mod tests {
         assert!(refused(Options { listen: Some("0.0.0.0:5433".into()), ..Options::default() }).contains("loopback"));
         assert!(refused(Options { http: Some("0.0.0.0:80".into()), ..Options::default() }).contains("loopback"));
         assert!(refused(Options { catalog: Some("mysql://x".into()), ..Options::default() }).contains("catalog"));
+        let any = Some("0.0.0.0:5433".to_owned());
+        let not_trusted = Options { listen: any.clone(), trusted_network: Some(false), ..Options::default() };
+        assert!(refused(not_trusted).contains("loopback"));
+        let trusted = Options { listen: any.clone(), http: any, trusted_network: Some(true), ..Options::default() };
+        assert_eq!(trusted.resolve().unwrap().listen.port(), 5433);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{fs::File, future::Future, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use duckmesh_catalog::{Catalog, LakeName, Location, clock::SystemClock};
+use duckmesh_catalog::{Catalog, LakeName, clock::SystemClock};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -13,6 +13,8 @@ use crate::{
     wire::{self, WireLimits, cancel::CancelRegistry},
 };
 
+/// How often the catalog is asked whether it is there, and how long it may take to say so.
+const CATALOG_WATCH: Duration = Duration::from_secs(1);
 /// The lake that exists from the first start on.
 const FIRST_LAKE: &str = "duckmesh";
 const FIRST_LAKE_ATTEMPTS: u32 = 20;
@@ -27,11 +29,9 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         .with_context(|| format!("cannot make the data folder {}", config.data.display()))?;
     let _lock = lock(&config)?;
     let config = Arc::new(config);
-    let location = match &config.catalog_url {
-        None => Location::Sqlite { data_dir: config.data.clone() },
-        Some(url) => Location::Postgres { url: url.clone() },
-    };
-    let catalog = Catalog::open(location, Arc::new(SystemClock)).await.context("cannot open the catalog")?;
+    let catalog = Catalog::open_with(config.location(), Arc::new(SystemClock), config.catalog_options())
+        .await
+        .context("cannot open the catalog")?;
     // Before the lakes: what they count must have somewhere to go.
     let metrics = http::install_metrics()?;
     let listener = match config.roles.gateway {
@@ -64,6 +64,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         fleet::start(server.clone(), node, &config, tokio::spawn(forward))
     });
 
+    let watch = tokio::spawn(watch_catalog(server.clone()));
     let (stop_sender, shutdown) = wire::Shutdown::new();
     let http = match config.http {
         None => None,
@@ -95,6 +96,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     if let Some(accept) = accept {
         accept.await.context("the listener failed")?;
     }
+    watch.abort();
     if let Some(http) = http {
         http.abort();
     }
@@ -105,6 +107,22 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     lakes.catalog().close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Keeps `/ready` true: no new client is served while the catalog does not answer.
+async fn watch_catalog(server: Arc<Server>) {
+    let store = server.lakes.catalog().registry().clone();
+    loop {
+        let answer = tokio::time::timeout(CATALOG_WATCH, store.query("SELECT 1", Vec::new())).await;
+        let answers = matches!(answer, Ok(Ok(_)));
+        if server.catalog_answers(answers) != answers {
+            match answers {
+                true => tracing::info!("the catalog answers again"),
+                false => tracing::error!("the catalog does not answer: no new clients until it does"),
+            }
+        }
+        tokio::time::sleep(CATALOG_WATCH).await;
+    }
 }
 
 /// Resolves at SIGTERM or SIGINT.
@@ -175,7 +193,7 @@ async fn make_first(lakes: &Lakes) -> Result<()> {
 }
 
 /// Holds the data folder: two servers on one folder would both believe its scratch files and its log are theirs.
-fn lock(config: &Config) -> Result<File> {
+pub(crate) fn lock(config: &Config) -> Result<File> {
     let path = config.data.join("duckmesh.lock");
     let file = File::options()
         .create(true)

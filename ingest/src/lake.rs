@@ -27,6 +27,7 @@ use crate::{
     progress::Progress,
     publish::Publisher,
     readers::{Kept, Readers, Reading, SnapshotPin},
+    signals::Signals,
 };
 
 /// What a write got.
@@ -81,6 +82,19 @@ impl Shared {
         self.catalog.expire_snapshots(self.info.id, before, &own, said_within).await
     }
 
+    /// To tell whoever publishes, if that is another process.
+    pub(crate) fn signals_to_leader(&self) -> Option<&Signals> {
+        self.bus.signals().filter(|_| !*self.leading.borrow())
+    }
+
+    /// How often a process that does not publish looks for what is waited for.
+    pub(crate) fn look_interval(&self) -> Duration {
+        match self.bus.signals() {
+            Some(signals) if signals.are_heard() => self.options.poll_interval.max(HEARD_LOOK),
+            _ => self.options.poll_interval,
+        }
+    }
+
     /// Publishes, when it is its turn.
     pub(crate) async fn publish(&self, publication: &Publication) -> duckmesh_catalog::catalog::Result<Published> {
         let _turn = self.publishing.lock().await;
@@ -97,6 +111,8 @@ pub(crate) enum Stop {
     Drain(Instant),
 }
 
+/// A signal may be lost: whoever waits looks this often even while they are heard.
+const HEARD_LOOK: Duration = Duration::from_secs(1);
 /// How long giving back the lease may take at the end.
 const RELEASE_WAIT: Duration = Duration::from_secs(2);
 /// Claims are renewed so often in a grace, so that two late renewals do no harm.
@@ -136,6 +152,9 @@ impl Lake {
             files,
             options,
         });
+        if let Some(signals) = shared.bus.signals() {
+            signals.join(&shared);
+        }
         let (stop_writes, stopped) = watch::channel(Stop::No);
         let (publisher, groups) = Publisher::start(Arc::clone(&shared), stopped);
         let (stop, stopped) = watch::channel(Stop::No);
@@ -265,6 +284,9 @@ impl Lake {
         let mut watermark = self.shared.progress.subscribe();
         let mut stop = self.stop.subscribe();
         self.shared.progress.want(offset);
+        if let Some(signals) = self.shared.signals_to_leader() {
+            signals.wanted(self.shared.info.id, offset);
+        }
         tokio::select! {
             biased;
             covered = watermark.wait_for(|now| *now >= offset) => covered.map(drop).map_err(|_| WaitError::Closed),

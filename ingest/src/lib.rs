@@ -14,11 +14,17 @@ pub mod options;
 mod progress;
 mod publish;
 mod readers;
+mod signals;
 
-pub use bus::{Bus, postgres::PostgresBus, sqlite::SqliteBus};
+pub use bus::{
+    Bus,
+    postgres::{PostgresBus, PostgresBusOptions},
+    sqlite::SqliteBus,
+};
 pub use error::{AppendError, AppendErrorKind, BusError, BusErrorKind, OpenError, WaitError};
 pub use frame::{IdempotencyKey, Part, Validated, Write};
 pub use gates::Hold;
 pub use lake::{Appended, Lake};
 pub use options::{LakeOptions, LeaseKeeping, queue_room};
 pub use readers::{Kept, Reading, SnapshotPin};
+pub use signals::Signals;

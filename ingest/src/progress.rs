@@ -1,6 +1,6 @@
 //! How far a lake's log is: what was appended, what is wanted, what is published, and who is to be woken.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use duckmesh_catalog::Offset;
 use tokio::sync::{Notify, watch};
@@ -13,10 +13,26 @@ pub(crate) struct Progress {
     ddl_offset: AtomicI64,
     wanted: AtomicI64,
     pending_bytes: AtomicU64,
+    /// The head that another process spoke of, and what somebody waits for there: to be looked for, never believed.
+    told_head: AtomicI64,
+    told_wanted: AtomicI64,
+    /// Somebody said that there is news, or began to wait.
+    hinted: AtomicBool,
     /// Wakes the coordinator.
     wake: Notify,
     /// Wakes the waiters.
     watermark: watch::Sender<Offset>,
+}
+
+/// What an append means to the coordinator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// It knows already that there is something.
+    None,
+    /// There was nothing before.
+    Tell,
+    /// It is to be published at once.
+    Publish,
 }
 
 impl Progress {
@@ -26,6 +42,9 @@ impl Progress {
             ddl_offset: AtomicI64::new(lane.ddl_offset.get()),
             wanted: AtomicI64::new(0),
             pending_bytes: AtomicU64::new(0),
+            told_head: AtomicI64::new(0),
+            told_wanted: AtomicI64::new(0),
+            hinted: AtomicBool::new(false),
             wake: Notify::new(),
             watermark: watch::Sender::new(watermark),
         }
@@ -46,8 +65,9 @@ impl Progress {
         self.watermark.subscribe()
     }
 
-    /// Records in the log, before their writers are told: an acknowledged offset is never above the head.
-    pub(crate) fn appended(&self, head: Offset, ddl: Option<Offset>, bytes: u64, commit_bytes: u64) {
+    /// Records in the log, before their writers are told: an acknowledged offset is never above the head. Says whether the
+    /// coordinator, wherever it is, is to know of it now, and whether it is to publish at once.
+    pub(crate) fn appended(&self, head: Offset, ddl: Option<Offset>, bytes: u64, commit_bytes: u64) -> Urgency {
         let before = self.observe(LaneState { head, ddl_offset: ddl.unwrap_or(Offset::ZERO) });
         let pending = self.pending_bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
         if let Some(ddl) = ddl {
@@ -55,8 +75,15 @@ impl Progress {
             self.wanted.fetch_max(ddl.get(), Ordering::AcqRel);
         }
         // Between the first record and the interval's end there is nothing to say to the coordinator.
-        if before <= self.watermark() || ddl.is_some() || pending >= commit_bytes {
+        let first = before <= self.watermark();
+        let urgent = ddl.is_some() || pending >= commit_bytes;
+        if first || urgent {
             self.wake.notify_one();
+        }
+        match (urgent, first) {
+            (true, _) => Urgency::Publish,
+            (false, true) => Urgency::Tell,
+            (false, false) => Urgency::None,
         }
     }
 
@@ -70,7 +97,33 @@ impl Progress {
     /// Somebody waits for this offset: it is published at once.
     pub(crate) fn want(&self, offset: Offset) {
         self.wanted.fetch_max(offset.get(), Ordering::AcqRel);
+        self.hint();
+    }
+
+    /// Another process says that the log goes up to here, and perhaps that somebody waits for it.
+    pub(crate) fn told(&self, offset: Offset, wanted: bool) {
+        self.told_head.fetch_max(offset.get(), Ordering::AcqRel);
+        if wanted {
+            self.told_wanted.fetch_max(offset.get(), Ordering::AcqRel);
+        }
         self.wake.notify_one();
+    }
+
+    /// The head that others spoke of, and the offset that somebody waits for there, since the last call.
+    pub(crate) fn take_told(&self) -> (Offset, Offset) {
+        let wanted = self.told_wanted.swap(0, Ordering::AcqRel);
+        (Offset::new(self.told_head.swap(0, Ordering::AcqRel)), Offset::new(wanted))
+    }
+
+    /// There is news of the lake: who follows it looks.
+    pub(crate) fn hint(&self) {
+        self.hinted.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Whether there was a hint since the last call.
+    pub(crate) fn take_hint(&self) -> bool {
+        self.hinted.swap(false, Ordering::AcqRel)
     }
 
     /// Whether somebody waits for more than the watermark.

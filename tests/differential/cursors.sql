@@ -126,3 +126,19 @@ SELECT objid FROM pg_locks WHERE locktype = 'advisory' ORDER BY 1;
 ROLLBACK TO a;
 SELECT objid FROM pg_locks WHERE locktype = 'advisory' ORDER BY 1;
 COMMIT;
+
+-- ROLLBACK TO gives settings back.
+SET timezone = 'UTC';
+BEGIN; SAVEPOINT a;
+SET timezone = 'Asia/Tokyo'; SET LOCAL datestyle = 'German';
+ROLLBACK TO a;
+SHOW timezone;
+SHOW datestyle;
+SET timezone = 'Asia/Tokyo'; SAVEPOINT b; SET timezone = 'Europe/Berlin'; RELEASE b; SAVEPOINT c; ROLLBACK TO c;
+SHOW timezone;
+ROLLBACK TO a;
+SHOW timezone;
+COMMIT;
+-- Signals over rows are booleans.
+SELECT pg_cancel_backend(g) AS told FROM generate_series(-2, -1) g;
+SELECT pg_terminate_backend(-1);

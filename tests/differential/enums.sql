@@ -148,3 +148,13 @@ DROP TYPE mood CASCADE;
 SELECT id FROM p WHERE id < 3 ORDER BY id;
 SELECT 'ok'::mood;
 DROP TYPE int4;
+
+-- Generated columns and defaults that name a type.
+CREATE TYPE light AS ENUM ('red', 'green');
+CREATE SEQUENCE lights;
+CREATE TABLE lamps (n int DEFAULT nextval('lights') + length('red'::light::text), v text, w boolean GENERATED ALWAYS AS ((CASE WHEN v = 'x' THEN 'red'::light ELSE 'green'::light END) = 'red'::light) STORED);
+INSERT INTO lamps (v) VALUES ('x'), ('y');
+SELECT * FROM lamps ORDER BY n;
+DROP TABLE lamps;
+DROP SEQUENCE lights;
+DROP TYPE light;

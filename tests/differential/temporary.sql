@@ -187,3 +187,14 @@ CREATE TEMP TABLE stays (again int);
 SELECT * FROM stays;
 DISCARD ALL;
 SELECT * FROM stays;
+
+-- Values that an enum gets later.
+CREATE TYPE later AS ENUM ('a', 'b');
+CREATE TEMP TABLE of_later (v later);
+ALTER TYPE later ADD VALUE 'c';
+INSERT INTO of_later VALUES ('c'), ('a');
+SELECT v FROM of_later ORDER BY v;
+ALTER TYPE later RENAME VALUE 'a' TO 'z';
+SELECT v FROM of_later ORDER BY v;
+DROP TABLE of_later;
+DROP TYPE later;

@@ -1,16 +1,33 @@
 //! What clients did and what they were told: the ground that the checker stands on.
 //!
-//! An operation inserts `parts` rows `(writer, seq, part)` in one statement or one transaction, so that half of it can be seen.
+//! An operation inserts `parts` rows `(writer, seq, part)` into each of its tables, in one statement or one transaction, so
+//! that half of it can be seen. It never decides whether a promise held: that is the checker's.
+
+mod operation;
+mod reading;
 
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
 };
 
-use crate::harness::client::{Client, offset_of, sqlstate, token_of};
+pub use operation::{Try, attempt};
+pub use reading::{ReadEnd, count, seen_of};
+
+use crate::harness::client::Client;
 
 /// Names an operation: who, and its how-manieth.
 pub type OpId = (u32, u32);
+
+/// The tables, by their place in a reading.
+pub const NAMES: [&str; 4] = ["ledger_a", "ledger_b", "bank_debits", "bank_credits"];
+
+/// Accounts of the bank.
+pub const ACCOUNTS: u32 = 10;
+/// What each account is given when the bank opens.
+pub const OPENING: i64 = 1000;
+/// The writer that opens the bank.
+const BANKER: u32 = 1_000_000;
 
 /// How an operation is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +38,23 @@ pub enum Kind {
     Transaction,
     /// One COPY into `ledger_a`.
     Copy,
+    /// One transaction that takes from accounts in `bank_debits` and gives to others in `bank_credits`.
+    Transfer,
+    /// One INSERT that gives every account its first money.
+    Opening,
+}
+
+impl Kind {
+    /// Which tables it writes to, by their place in [`NAMES`].
+    #[must_use]
+    pub fn tables(self) -> &'static [usize] {
+        match self {
+            Self::Insert | Self::Copy => &[0],
+            Self::Transaction => &[0, 1],
+            Self::Transfer => &[2, 3],
+            Self::Opening => &[3],
+        }
+    }
 }
 
 /// What the client was told.
@@ -45,24 +79,39 @@ pub struct Op {
     pub parts: u32,
     /// What became of it.
     pub outcome: Outcome,
+    /// Tokens that repetitions with its key got after the first one.
+    pub repeats: Vec<u64>,
 }
 
 /// Rows of each operation that a reader saw.
 pub type Seen = BTreeMap<OpId, u32>;
 
-/// One reading.
-#[derive(Clone, Debug)]
+/// One reading: all tables in one snapshot.
+#[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// Who read: the readings of one reader are in order.
+    /// Who read: the readings of one reader are in order, but for those of chosen snapshots.
     pub reader: u32,
     /// Offsets that the barrier was asked to cover: all acknowledged when it started.
     pub must_cover: u64,
-    /// `ledger_a`.
-    pub a: Seen,
-    /// `ledger_b`, read in the same transaction.
-    pub b: Seen,
-    /// The snapshot it read, when it asked.
-    pub snapshot: Option<String>,
+    /// What each of [`NAMES`] held.
+    pub tables: [Seen; 4],
+    /// The bank's money, when the bank is open.
+    pub total: Option<i64>,
+    /// The snapshot it chose, and the watermark that is said to be its.
+    pub snapshot: Option<(u64, u64)>,
+}
+
+/// What was done in all, for the report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Tries of operations.
+    pub tries: u64,
+    /// Tries that ended with a lost connection, or with 08007.
+    pub unknown_tries: u64,
+    /// Tries that were refused with a definite error.
+    pub refused_tries: u64,
+    /// Reads that ended with an honest error or a lost connection.
+    pub refused_reads: u64,
 }
 
 /// All operations and readings of a test.
@@ -76,11 +125,19 @@ struct Inner {
     ops: BTreeMap<OpId, Op>,
     readings: Vec<Reading>,
     next: BTreeMap<u32, u32>,
+    tally: Tally,
+    highest: u64,
+    bank: bool,
+    dishonest: Vec<String>,
 }
 
 /// The tables that operations write to.
 pub const TABLES: &str = "CREATE TABLE ledger_a (writer int, seq int, part int); \
                           CREATE TABLE ledger_b (writer int, seq int, part int)";
+
+/// The tables of the bank.
+pub const BANK: &str = "CREATE TABLE bank_debits (writer int, seq int, part int, account int, amount bigint); \
+                        CREATE TABLE bank_credits (writer int, seq int, part int, account int, amount bigint)";
 
 impl Ledger {
     /// All operations so far.
@@ -95,6 +152,12 @@ impl Ledger {
         self.lock().readings.clone()
     }
 
+    /// How often what was tried.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.lock().tally
+    }
+
     /// How many operations were acknowledged.
     #[must_use]
     pub fn acknowledged(&self) -> usize {
@@ -104,114 +167,92 @@ impl Ledger {
     /// The highest offset acknowledged.
     #[must_use]
     pub fn highest(&self) -> u64 {
-        let inner = self.lock();
-        inner
-            .ops
-            .values()
-            .filter_map(|op| if let Outcome::Ok(offset) = op.outcome { Some(offset) } else { None })
-            .max()
-            .unwrap_or(0)
+        self.lock().highest
     }
 
-    /// Does one operation and notes what became of it; false when the connection is lost.
+    /// Does one operation, once, without a key, and notes what became of it; false when the connection is lost.
     pub async fn write(&self, client: &Client, writer: u32, kind: Kind, parts: u32) -> bool {
-        let seq = self.invoke(writer, kind, parts);
-        client.take_notices();
-        let result = match kind {
-            Kind::Insert => client.rows(&insert("ledger_a", writer, seq, parts)).await.map(drop),
-            Kind::Transaction => {
-                let (a, b) = (insert("ledger_a", writer, seq, parts), insert("ledger_b", writer, seq, parts));
-                client.rows(&format!("BEGIN; {a}; {b}; COMMIT")).await.map(drop)
-            }
-            Kind::Copy => copy(client, writer, seq, parts).await,
-        };
-        let (outcome, alive) = match result {
-            Ok(()) => {
-                let token = token_of(&client.take_notices()).unwrap_or_else(|| panic!("no token for {kind:?}"));
-                (Outcome::Ok(offset_of(&token)), true)
-            }
-            Err(error) => match sqlstate(&error).as_str() {
-                "" => (Outcome::Unknown, false),
-                // Shutdown and lost workers end statements before the log; 08007 says that nobody knows.
-                "08007" | "57P01" | "08006" => (Outcome::Unknown, true),
-                _ => (Outcome::Error(error.to_string()), true),
-            },
-        };
-        if let Some(op) = self.lock().ops.get_mut(&(writer, seq)) {
-            op.outcome = outcome;
-        }
-        alive
+        let id = self.invoke(writer, kind, parts);
+        let tried = attempt(client, kind, id, parts, false).await;
+        self.tried(&tried.outcome);
+        self.settle(id, tried.outcome);
+        tried.alive
     }
 
-    /// Reads everything after a barrier over all that is acknowledged now, and notes it; false when the connection is lost.
-    pub async fn read(&self, client: &Client, reader: u32) -> bool {
-        let must_cover = self.highest();
-        let seen = async {
-            client
-                .rows(&format!("SET duckmesh.barrier_timeout = '60s'; SET duckmesh.min_token = '{must_cover}'"))
-                .await?;
-            client.rows("BEGIN").await?;
-            let a = client.rows(&count("ledger_a")).await?;
-            let b = client.rows(&count("ledger_b")).await?;
-            client.rows("COMMIT").await?;
-            Ok::<_, tokio_postgres::Error>((a, b))
-        };
-        match seen.await {
-            Ok((a, b)) => {
-                let reading = Reading { reader, must_cover, a: seen_of(&a), b: seen_of(&b), snapshot: None };
-                self.lock().readings.push(reading);
-                true
-            }
-            Err(error) if error.is_closed() || error.as_db_error().is_none() => false,
-            Err(error) => panic!("a read failed: {}", crate::harness::client::explain(&error)),
-        }
+    /// Makes the bank's tables and gives its accounts their money.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn open_bank(&self, client: &Client) {
+        client.ok(BANK).await;
+        assert!(self.write(client, BANKER, Kind::Opening, ACCOUNTS).await, "the bank opens");
+        self.lock().bank = true;
     }
 
-    fn invoke(&self, writer: u32, kind: Kind, parts: u32) -> u32 {
+    /// Notes that an operation begins.
+    pub fn invoke(&self, writer: u32, kind: Kind, parts: u32) -> OpId {
         let mut inner = self.lock();
         let next = inner.next.entry(writer).or_default();
         let seq = *next;
         *next += 1;
-        inner.ops.insert((writer, seq), Op { kind, parts, outcome: Outcome::Invoked });
-        seq
+        let op = Op { kind, parts, outcome: Outcome::Invoked, repeats: Vec::new() };
+        inner.ops.insert((writer, seq), op);
+        (writer, seq)
+    }
+
+    /// Counts a try.
+    pub fn tried(&self, outcome: &Outcome) {
+        let tally = &mut self.lock().tally;
+        tally.tries += 1;
+        match outcome {
+            Outcome::Unknown => tally.unknown_tries += 1,
+            Outcome::Error(_) => tally.refused_tries += 1,
+            Outcome::Invoked | Outcome::Ok(_) => {}
+        }
+    }
+
+    /// Notes what became of an operation in the end.
+    pub fn settle(&self, id: OpId, outcome: Outcome) {
+        let mut inner = self.lock();
+        if let Outcome::Ok(offset) = outcome {
+            inner.highest = inner.highest.max(offset);
+        }
+        if let Some(op) = inner.ops.get_mut(&id) {
+            op.outcome = outcome;
+        }
+    }
+
+    /// Notes the token that a repetition of an acknowledged operation got.
+    pub fn repeated(&self, id: OpId, offset: u64) {
+        if let Some(op) = self.lock().ops.get_mut(&id) {
+            op.repeats.push(offset);
+        }
+    }
+
+    /// Notes an answer that no server may give, whatever fails.
+    pub fn dishonest(&self, what: String) {
+        self.lock().dishonest.push(what);
+    }
+
+    /// Answers that no server may give.
+    #[must_use]
+    pub fn lies(&self) -> Vec<String> {
+        self.lock().dishonest.clone()
+    }
+
+    fn has_bank(&self) -> bool {
+        self.lock().bank
+    }
+
+    fn note(&self, reading: Reading) {
+        self.lock().readings.push(reading);
+    }
+
+    fn refused_read(&self) {
+        self.lock().tally.refused_reads += 1;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What is in a table: rows of each operation.
-#[must_use]
-pub fn count(table: &str) -> String {
-    format!("SELECT writer, seq, count(*) FROM {table} GROUP BY writer, seq")
-}
-
-/// The answer of [`count`].
-///
-/// # Panics
-/// When it is something else.
-#[must_use]
-pub fn seen_of(rows: &[Vec<Option<String>>]) -> Seen {
-    let number = |row: &[Option<String>], i: usize| -> u32 {
-        row.get(i).cloned().flatten().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("no number: {row:?}"))
-    };
-    rows.iter().map(|row| ((number(row, 0), number(row, 1)), number(row, 2))).collect()
-}
-
-fn insert(table: &str, writer: u32, seq: u32, parts: u32) -> String {
-    let rows: Vec<String> = (0..parts).map(|part| format!("({writer}, {seq}, {part})")).collect();
-    format!("INSERT INTO {table} VALUES {}", rows.join(", "))
-}
-
-async fn copy(client: &Client, writer: u32, seq: u32, parts: u32) -> Result<(), tokio_postgres::Error> {
-    use futures::SinkExt;
-    let sink = client.pg.copy_in("COPY ledger_a FROM STDIN").await?;
-    futures::pin_mut!(sink);
-    for first in (0..parts).step_by(1000) {
-        let last = parts.min(first + 1000);
-        let lines: String = (first..last).map(|part| format!("{writer}\t{seq}\t{part}\n")).collect();
-        sink.send(std::io::Cursor::new(lines.into_bytes())).await?;
-    }
-    sink.close().await
 }

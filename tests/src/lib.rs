@@ -2,7 +2,12 @@
 
 pub mod captures;
 pub mod checker;
+pub mod deployment;
 pub mod differential;
 pub mod harness;
 pub mod ledger;
+pub mod nemesis;
+pub mod random;
 pub mod slt;
+pub mod tcp_proxy;
+pub mod workload;

@@ -1,5 +1,9 @@
 //! BEGIN, COMMIT, ROLLBACK: one snapshot to read, one frame to write (G2).
 
+use std::time::Duration;
+
+use duckmesh_tests::harness::eventually_async;
+
 use crate::stand::{Stand, on_both_catalogs};
 
 on_both_catalogs!(
@@ -11,6 +15,10 @@ on_both_catalogs!(
     g5_a_key_counts_every_write_of_its_transaction,
     own_rows_stay_readable_when_their_column_goes,
     a_dropped_column_comes_back_with_rollback,
+    a_lock_of_a_transaction_is_held_until_its_write_is_durable,
+    rollback_to_undoes_settings_and_listen,
+    a_transaction_that_writes_and_reads_in_turn_reads_few_files,
+    sessions_of_another_lake_are_neither_seen_nor_stopped,
 );
 
 async fn g2_a_transaction_is_visible_whole(stand: &mut Stand) {
@@ -71,6 +79,73 @@ async fn reads_of_a_transaction_are_of_one_snapshot(stand: &mut Stand) {
     client.ok("COMMIT").await;
     client.ok("SET duckmesh.consistency = strong").await;
     assert_eq!(client.value("SELECT count(*) FROM t").await, "2");
+}
+
+async fn a_lock_of_a_transaction_is_held_until_its_write_is_durable(stand: &mut Stand) {
+    let go_on = stand.server.data().join("go-on");
+    stand.client().await.ok("CREATE TABLE t (a int)").await;
+    let wait = format!("insert-before-append=1*wait:{}", go_on.display());
+    stand.server.restart_with_failpoints(Some(&wait));
+    let (client, other) = (stand.client().await, stand.client().await);
+    client.ok("BEGIN; SELECT pg_advisory_xact_lock(7); INSERT INTO t VALUES (1)").await;
+    let during = async {
+        eventually_async("the commit is on its way", Duration::from_secs(30), || async {
+            stand.server.reached("insert-before-append").then_some(())
+        })
+        .await;
+        let free = other.value("SELECT pg_try_advisory_lock(7)").await;
+        std::fs::write(&go_on, b"").unwrap();
+        free
+    };
+    let ((), free) = tokio::join!(client.ok("COMMIT"), during);
+    assert_eq!(free, "f", "what it guards is not stored yet");
+    assert_eq!(other.value("SELECT pg_try_advisory_lock(7)").await, "t");
+    other.ok("SET duckmesh.consistency = strong").await;
+    assert_eq!(other.value("SELECT count(*) FROM t").await, "1");
+}
+
+async fn rollback_to_undoes_settings_and_listen(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("SET timezone = 'UTC'; BEGIN; SAVEPOINT a; SET timezone = 'Asia/Tokyo'; ROLLBACK TO a").await;
+    assert_eq!(client.value("SHOW timezone").await, "UTC");
+    client.ok("LISTEN kept; SAVEPOINT b; LISTEN undone; ROLLBACK TO b").await;
+    client.ok("UNLISTEN *; ROLLBACK TO b; COMMIT").await;
+    assert_eq!(client.text("SELECT pg_listening_channels()").await, ["kept"]);
+}
+
+async fn a_transaction_that_writes_and_reads_in_turn_reads_few_files(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE t (a int); BEGIN").await;
+    for n in 1..=100 {
+        client.ok(&format!("INSERT INTO t VALUES ({n})")).await;
+        if n == 50 {
+            client.ok("SAVEPOINT half").await;
+        }
+        assert_eq!(client.value("SELECT sum(a) FROM t").await, (n * (n + 1) / 2).to_string());
+    }
+    let plan = client.text("EXPLAIN SELECT * FROM t").await.join("\n");
+    let files = plan.split("own files ").nth(1).and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+    let files: u32 = files.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("no own files in {plan}"));
+    assert!((1..=7).contains(&files), "{files} files: {plan}");
+    client.ok("ROLLBACK TO half; INSERT INTO t VALUES (1000)").await;
+    assert_eq!(client.value("SELECT sum(a) FROM t").await, "2275");
+    client.ok("COMMIT; SET duckmesh.consistency = strong").await;
+    assert_eq!(client.value("SELECT sum(a) FROM t").await, "2275");
+}
+
+async fn sessions_of_another_lake_are_neither_seen_nor_stopped(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE DATABASE neighbour").await;
+    let (other, same) = (stand.server.client_of("neighbour").await, stand.client().await);
+    let theirs = other.value("SELECT pg_backend_pid()").await;
+    let own = same.value("SELECT pg_backend_pid()").await;
+    let seen = client.text("SELECT DISTINCT datname FROM pg_stat_activity").await;
+    assert_eq!(seen, [client.value("SELECT current_database()").await]);
+    assert_eq!(client.value(&format!("SELECT pg_terminate_backend({theirs})")).await, "f");
+    let over_rows = format!("SELECT pg_terminate_backend(pid) FROM (VALUES ({theirs})) v (pid)");
+    assert_eq!(client.value(&over_rows).await, "f");
+    assert_eq!(other.value("SELECT 1").await, "1");
+    assert_eq!(client.value(&format!("SELECT pg_terminate_backend({own})")).await, "t");
 }
 
 #[test]

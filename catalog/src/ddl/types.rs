@@ -49,7 +49,7 @@ impl LakeSchema {
     }
 
     /// Gives all columns the enums as they are now: what was read or came with an operation knows only their identity.
-    pub(crate) fn link_types(&mut self) {
+    pub fn link_types(&mut self) {
         let enums: HashMap<Uuid, EnumRef> = self
             .types
             .values()

@@ -5,9 +5,12 @@
 
 use std::{path::Path, sync::Arc};
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    postgres::Connections,
+};
 
-mod postgres;
+pub(crate) mod postgres;
 mod sqlite;
 mod value;
 
@@ -76,8 +79,8 @@ impl Store {
     }
 
     /// Connects to a Postgres database (`postgres://…`, or key=value with a socket folder as host); tables are in `schema`.
-    pub async fn open_postgres(url: &str, schema: &str) -> Result<Self> {
-        let postgres = postgres::Postgres::open(url, schema).await?;
+    pub async fn open_postgres(url: &str, schema: &str, connections: usize) -> Result<Self> {
+        let postgres = postgres::Postgres::open(url, schema, connections).await?;
         Ok(Self { inner: Inner::Postgres(Arc::new(postgres)) })
     }
 
@@ -87,6 +90,15 @@ impl Store {
         match &self.inner {
             Inner::Sqlite(_) => self.clone(),
             Inner::Postgres(pg) => Self { inner: Inner::Postgres(Arc::new(pg.in_schema(schema))) },
+        }
+    }
+
+    /// The connections to its Postgres; none of SQLite.
+    #[must_use]
+    pub fn connections(&self) -> Option<&Connections> {
+        match &self.inner {
+            Inner::Sqlite(_) => None,
+            Inner::Postgres(store) => Some(store.connections()),
         }
     }
 

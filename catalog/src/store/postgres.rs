@@ -2,57 +2,40 @@
 
 use std::{task::Poll, time::Duration};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::Object;
 use futures::StreamExt;
 use tokio_postgres::{
-    Config, NoTls,
     error::SqlState,
     types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked},
 };
 
 use super::{Isolation, Result, Row, Statement, Value, check_rows, render, value};
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    postgres::{Connections, Failure, Limits},
+};
 
-/// Connections of one process to the catalog.
-const CONNECTIONS: usize = 16;
-/// How long a caller waits for a free connection, and for a new one.
-const POOL_WAIT: Duration = Duration::from_secs(10);
+/// Connections of one process to the catalog, where nobody says otherwise.
+pub(crate) const CONNECTIONS: usize = 16;
 /// Bounds that the server itself keeps, so that a lost client cannot hold locks for ever.
 const SERVER_LIMITS: &str =
     "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC";
-/// Statements that a connection keeps prepared: lists of ids make ever new ones, and both sides would keep all of them.
-const PREPARED_MAX: usize = 256;
+/// A statement as seen from here; the server's own limit comes first, if it is there.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(33);
 /// Seconds between 1970 and 2000, where Postgres counts from.
 const EPOCH_2000_US: i64 = 946_684_800_000_000;
 
 /// A schema of a Postgres database.
 #[derive(Clone, Debug)]
 pub(super) struct Postgres {
-    pool: Pool,
+    connections: Connections,
     schema: String,
 }
 
 impl Postgres {
-    pub(super) async fn open(url: &str, schema: &str) -> Result<Self> {
-        let mut config: Config = url
-            .parse()
-            .map_err(|e| Error::caused(ErrorKind::Invalid, "the catalog's Postgres URL cannot be read", e))?;
-        let options = match config.get_options() {
-            Some(own) => format!("{SERVER_LIMITS} {own}"),
-            None => SERVER_LIMITS.to_owned(),
-        };
-        config.options(options).connect_timeout(POOL_WAIT);
-        if config.get_application_name().is_none() {
-            config.application_name("duckmesh");
-        }
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-        let pool = Pool::builder(manager)
-            .max_size(CONNECTIONS)
-            .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts { wait: Some(POOL_WAIT), create: Some(POOL_WAIT), recycle: Some(POOL_WAIT) })
-            .build()
-            .map_err(|e| Error::caused(ErrorKind::Store, "the connection pool cannot be made", e))?;
-        let postgres = Self { pool, schema: schema.to_owned() };
+    pub(super) async fn open(url: &str, schema: &str, connections: usize) -> Result<Self> {
+        let limits = Limits { connections, settings: SERVER_LIMITS, name: "duckmesh", statement: STATEMENT_LIMIT };
+        let postgres = Self { connections: Connections::new(url, &limits)?, schema: schema.to_owned() };
         drop(postgres.connection().await?);
         Ok(postgres)
     }
@@ -61,47 +44,61 @@ impl Postgres {
         &self.schema
     }
 
+    pub(super) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
     pub(super) fn in_schema(&self, schema: &str) -> Self {
-        Self { pool: self.pool.clone(), schema: schema.to_owned() }
+        Self { connections: self.connections.clone(), schema: schema.to_owned() }
     }
 
     pub(super) async fn query(&self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>> {
         let client = self.connection().await?;
-        select(&client, &render(sql, Some(&self.schema)), &params).await
+        let sql = render(sql, Some(&self.schema));
+        let rows = self.connections.bounded(select(&client, &sql, &params)).await;
+        give_back(client, &sql, rows)
     }
 
     pub(super) async fn begin(&self, isolation: Isolation) -> Result<PostgresTransaction> {
         let client = self.connection().await?;
-        let tx = PostgresTransaction { client: Some(client), schema: self.schema.clone() };
         let begin = match isolation {
             Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED",
             Isolation::RepeatableRead => "BEGIN ISOLATION LEVEL REPEATABLE READ",
         };
-        tx.client()?.batch_execute(begin).await.map_err(|e| error("begin", e))?;
+        let mut tx = PostgresTransaction {
+            client: Some(client),
+            connections: self.connections.clone(),
+            schema: self.schema.clone(),
+        };
+        let begun = tx.connections.bounded(tx.client()?.batch_execute(begin)).await;
+        tx.ended("begin", begun)?;
         Ok(tx)
     }
 
     pub(super) fn close(&self) {
-        self.pool.close();
+        self.connections.close();
     }
 
     async fn connection(&self) -> Result<Object> {
-        let client = self.pool.get().await.map_err(|e| match e {
-            PoolError::Backend(e) => error("connect", e),
-            PoolError::Timeout(_) => Error::caused(ErrorKind::Retry, "Postgres: no connection in time", e),
-            other => Error::caused(ErrorKind::Store, format!("Postgres: {other}"), other),
-        })?;
-        if client.statement_cache.size() > PREPARED_MAX {
-            client.statement_cache.clear();
-        }
-        Ok(client)
+        self.connections.get().await.map_err(|e| error("connect", e))
     }
+}
+
+/// A connection goes back to the pool only where it is known to be of use.
+fn give_back<T>(client: Object, what: &str, done: std::result::Result<T, Failure>) -> Result<T> {
+    done.map_err(|failure| {
+        if failure.is_of_connection() {
+            Connections::discard(client);
+        }
+        error(what, failure)
+    })
 }
 
 /// A transaction on a connection of its own.
 pub(super) struct PostgresTransaction {
     /// Taken at the end.
     client: Option<Object>,
+    connections: Connections,
     schema: String,
 }
 
@@ -116,61 +113,67 @@ impl PostgresTransaction {
         self.client.as_ref().ok_or_else(|| Error::new(ErrorKind::Store, "the transaction has ended"))
     }
 
+    /// After a failure of the connection there is nothing left to roll back here: the server does.
+    fn ended<T>(&mut self, what: &str, done: std::result::Result<T, Failure>) -> Result<T> {
+        done.map_err(|failure| {
+            if failure.is_of_connection()
+                && let Some(client) = self.client.take()
+            {
+                Connections::discard(client);
+            }
+            error(what, failure)
+        })
+    }
+
     pub(super) async fn query(&mut self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>> {
-        select(self.client()?, &render(sql, Some(&self.schema)), &params).await
+        let sql = render(sql, Some(&self.schema));
+        let rows = self.connections.bounded(select(self.client()?, &sql, &params)).await;
+        self.ended(&sql, rows)
     }
 
     /// All statements are sent before the first answer is awaited; after an error the server skips the rest of the transaction.
     pub(super) async fn batch(&mut self, statements: Vec<Statement>) -> Result<Vec<u64>> {
-        let client = self.client()?;
-        let mut prepared = Vec::with_capacity(statements.len());
-        for statement in &statements {
-            let sql = render(&statement.sql, Some(&self.schema));
-            prepared.push(client.prepare_cached(&sql).await.map_err(|e| error(&sql, e))?);
+        let answers = self.connections.bounded(send_all(self.client()?, &statements, &self.schema)).await;
+        let what = match &statements[..] {
+            [one] => one.sql.to_string(),
+            _ => "a batch".to_owned(),
+        };
+        let (counts, failed) = self.ended(&what, answers)?;
+        for (statement, rows) in statements.iter().zip(&counts) {
+            check_rows(statement, *rows)?;
         }
-        // The first poll of each puts its message on the connection: in this order, and without a wait between.
-        let mut answers: Vec<_> = prepared
-            .iter()
-            .zip(&statements)
-            .map(|(prepared, statement)| Box::pin(client.execute_raw(prepared, binds(&statement.params))))
-            .collect();
-        let mut early = Vec::with_capacity(answers.len());
-        for answer in &mut answers {
-            early.push(futures::poll!(answer.as_mut()));
+        match failed {
+            Some((sql, failure)) => self.ended(&sql, Err(Failure::Server(failure))),
+            None => Ok(counts),
         }
-        let mut counts = Vec::with_capacity(statements.len());
-        for ((early, answer), statement) in early.into_iter().zip(answers).zip(&statements) {
-            let rows = match early {
-                Poll::Ready(answer) => answer,
-                Poll::Pending => answer.await,
-            };
-            let rows = rows.map_err(|e| error(&statement.sql, e))?;
-            check_rows(statement, rows)?;
-            counts.push(rows);
-        }
-        Ok(counts)
     }
 
     pub(super) async fn script(&mut self, sql: &str) -> Result<()> {
         let sql = render(sql, Some(&self.schema));
-        self.client()?.batch_execute(&sql).await.map_err(|e| error("script", e))
+        let done = self.connections.bounded(self.client()?.batch_execute(&sql)).await;
+        self.ended("script", done)
     }
 
     pub(super) async fn commit(mut self) -> Result<()> {
         let client = self.client.take().ok_or_else(|| Error::new(ErrorKind::Store, "the transaction has ended"))?;
-        client.batch_execute("COMMIT").await.map_err(|e| {
-            // Without a word of the server the commit may have happened.
-            if e.as_db_error().is_none() {
-                Error::caused(ErrorKind::Unknown, "Postgres: the answer to COMMIT was lost", e)
+        let done = self.connections.bounded(client.batch_execute("COMMIT")).await;
+        done.map_err(|failure| {
+            // Without a word of the server, or with its word that it ends, the commit may have happened.
+            let unknown = failure.code().is_none_or(|code| code.code().starts_with("57P"));
+            if failure.is_of_connection() {
+                Connections::discard(client);
+            }
+            if unknown {
+                Error::caused(ErrorKind::Unknown, "Postgres: the answer to COMMIT was lost", failure)
             } else {
-                error("commit", e)
+                error("commit", failure)
             }
         })
     }
 
     pub(super) async fn rollback(mut self) {
         if let Some(client) = self.client.take() {
-            end(client).await;
+            end(client, self.connections.clone()).await;
         }
     }
 }
@@ -181,34 +184,71 @@ impl Drop for PostgresTransaction {
             return;
         };
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(end(client))),
+            Ok(runtime) => drop(runtime.spawn(end(client, self.connections.clone()))),
             // Nobody is left to roll it back: without its connection the server does.
             Err(_) => drop(Object::take(client)),
         }
     }
 }
 
-async fn end(client: Object) {
-    if client.batch_execute("ROLLBACK").await.is_err() {
+async fn end(client: Object, connections: Connections) {
+    if connections.bounded(client.batch_execute("ROLLBACK")).await.is_err() {
         // Never back into the pool in the middle of a transaction.
-        drop(Object::take(client));
+        Connections::discard(client);
     }
 }
 
-async fn select(client: &Object, sql: &str, params: &[Value]) -> Result<Vec<Row>> {
-    let run = async {
-        let statement = client.prepare_cached(sql).await?;
-        let rows = client.query_raw(&statement, binds(params)).await?;
-        futures::pin_mut!(rows);
-        let mut out = Vec::new();
-        while let Some(row) = rows.next().await {
-            let row = row?;
-            let fields = (0..row.len()).map(|i| row.try_get::<_, Got>(i).map(|got| got.0));
-            out.push(Row(fields.collect::<std::result::Result<_, _>>()?));
+/// The counts until the first statement that failed, and how it failed.
+type Counts = (Vec<u64>, Option<(String, tokio_postgres::Error)>);
+
+async fn send_all(
+    client: &Object,
+    statements: &[Statement],
+    schema: &str,
+) -> std::result::Result<Counts, tokio_postgres::Error> {
+    let mut prepared = Vec::with_capacity(statements.len());
+    for statement in statements {
+        let sql = render(&statement.sql, Some(schema));
+        match client.prepare_cached(&sql).await {
+            Ok(one) => prepared.push(one),
+            Err(e) => return Ok((Vec::new(), Some((sql, e)))),
         }
-        Ok(out)
-    };
-    run.await.map_err(|e| error(sql, e))
+    }
+    // The first poll of each puts its message on the connection: in this order, and without a wait between.
+    let mut answers: Vec<_> = prepared
+        .iter()
+        .zip(statements)
+        .map(|(prepared, statement)| Box::pin(client.execute_raw(prepared, binds(&statement.params))))
+        .collect();
+    let mut early = Vec::with_capacity(answers.len());
+    for answer in &mut answers {
+        early.push(futures::poll!(answer.as_mut()));
+    }
+    let mut counts = Vec::with_capacity(statements.len());
+    for ((early, answer), statement) in early.into_iter().zip(answers).zip(statements) {
+        let rows = match early {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => answer.await,
+        };
+        match rows {
+            Ok(rows) => counts.push(rows),
+            Err(e) => return Ok((counts, Some((statement.sql.to_string(), e)))),
+        }
+    }
+    Ok((counts, None))
+}
+
+async fn select(client: &Object, sql: &str, params: &[Value]) -> std::result::Result<Vec<Row>, tokio_postgres::Error> {
+    let statement = client.prepare_cached(sql).await?;
+    let rows = client.query_raw(&statement, binds(params)).await?;
+    futures::pin_mut!(rows);
+    let mut out = Vec::new();
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        let fields = (0..row.len()).map(|i| row.try_get::<_, Got>(i).map(|got| got.0));
+        out.push(Row(fields.collect::<std::result::Result<_, _>>()?));
+    }
+    Ok(out)
 }
 
 fn binds(params: &[Value]) -> impl ExactSizeIterator<Item = Bind<'_>> {
@@ -295,12 +335,13 @@ impl<'a> FromSql<'a> for Got {
     }
 }
 
-fn error(what: &str, error: tokio_postgres::Error) -> Error {
-    let kind = match error.code() {
+fn error(what: &str, failure: Failure) -> Error {
+    let kind = match failure.code() {
         Some(code) if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED => {
             ErrorKind::Retry
         }
         Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::QUERY_CANCELED => ErrorKind::Retry,
+        Some(code) if *code == SqlState::READ_ONLY_SQL_TRANSACTION => ErrorKind::Retry,
         Some(code) if *code == SqlState::UNIQUE_VIOLATION => ErrorKind::AlreadyExists,
         Some(code) if *code == SqlState::DISK_FULL => ErrorKind::Full,
         Some(code) if *code == SqlState::DATA_CORRUPTED || *code == SqlState::INDEX_CORRUPTED => ErrorKind::Corrupt,
@@ -309,14 +350,8 @@ fn error(what: &str, error: tokio_postgres::Error) -> Error {
         Some(code) if code.code().starts_with("08") => ErrorKind::Retry,
         Some(_) => ErrorKind::Store,
         // No word of the server: the connection is gone, and with it the transaction, whose COMMIT was not sent.
-        None if error.is_closed() || std::error::Error::source(&error).is_some_and(|s| s.is::<std::io::Error>()) => {
-            ErrorKind::Retry
-        }
+        None if failure.is_of_connection() || failure.is_passing() => ErrorKind::Retry,
         None => ErrorKind::Store,
     };
-    let message = match error.as_db_error() {
-        Some(db) => format!("Postgres: {} ({what})", db.message()),
-        None => format!("Postgres: {error} ({what})"),
-    };
-    Error::caused(kind, message, error)
+    Error::caused(kind, format!("Postgres: {failure} ({what})"), failure)
 }

@@ -34,7 +34,7 @@ pub async fn planning_pin(session: &ClientSession, reads: bool) -> PgResult<Pin>
 /// When log or catalog cannot be read.
 pub async fn repeat_pin(session: &ClientSession) -> PgResult<Option<Pin>> {
     let Some(key) = session.settings.idempotency_key() else { return Ok(None) };
-    let Some(first) = session.lake.lake.recorded(&key).await.map_err(PgError::internal)? else { return Ok(None) };
+    let Some(first) = session.lake.lake.recorded(&key).await.map_err(failure::bus)? else { return Ok(None) };
     let newest = newest(session).await?;
     if newest.watermark < first {
         return load(session, newest).await.map(Some);
@@ -93,7 +93,7 @@ pub async fn writing_pin_strong(session: &ClientSession) -> PgResult<Pin> {
 /// # Errors
 /// MD001.
 pub async fn newest_pin_strong(session: &ClientSession) -> PgResult<Pin> {
-    let head = session.lake.lake.head().await.map_err(PgError::internal)?;
+    let head = session.lake.lake.head().await.map_err(failure::bus)?;
     wait(session, head).await?;
     let snapshot = newest(session).await?;
     load(session, snapshot).await
@@ -131,7 +131,7 @@ async fn pass(session: &ClientSession, tokens: &[Token]) -> PgResult<()> {
         Consistency::Eventual => asked,
         Consistency::Session => asked.max(session.last_write),
         Consistency::Strong => {
-            let head = session.lake.lake.head().await.map_err(PgError::internal)?;
+            let head = session.lake.lake.head().await.map_err(failure::bus)?;
             asked.max(session.last_write).max(head)
         }
     };
@@ -152,10 +152,7 @@ pub async fn wait(session: &ClientSession, offset: Offset) -> PgResult<()> {
     match tokio::time::timeout(timeout, lake.wait_for(offset)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(WaitError::AboveHead { head, .. })) => Err(failure::above_head(&session.token(offset), head)),
-        Ok(Err(WaitError::Closed)) => {
-            Err(PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down, or the database was dropped"))
-        }
-        Ok(Err(error)) => Err(PgError::internal(error)),
+        Ok(Err(error)) => Err(failure::wait(error)),
         Err(_) => Err(timed_out(session, offset, timeout).await),
     }
 }
@@ -199,7 +196,7 @@ async fn covers(session: &ClientSession, snapshot: &SnapshotInfo, tokens: &[Toke
     if token.offset <= snapshot.watermark {
         return Ok(());
     }
-    let head = session.lake.lake.head().await.map_err(PgError::internal)?;
+    let head = session.lake.lake.head().await.map_err(failure::bus)?;
     if token.offset > head {
         return Err(failure::above_head(token, head));
     }

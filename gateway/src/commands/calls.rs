@@ -11,7 +11,7 @@ use arrow::{
     compute::{CastOptions, cast, cast_with_options},
     datatypes::{DataType, Int64Type, Schema},
 };
-use duckmesh_catalog::{ColumnType, LakeSchema, SequenceDef, sequences::State};
+use duckmesh_catalog::{ColumnType, LakeId, LakeSchema, SequenceDef, sequences::State};
 
 use super::render;
 use crate::{
@@ -168,7 +168,7 @@ async fn one(
         }
         (F::Signal { ends }, [number, ..]) => {
             let number = read::<i32>(number, "integer")?;
-            let there = session.server.cancels.signal(number, reason(ends));
+            let there = session.server.cancels.signal(session.lake.info.id, number, reason(ends));
             if !there {
                 session.notice(PgError::warning(SqlState::WARNING, no_process(number)));
             }
@@ -338,6 +338,7 @@ pub struct RowCalls {
     columns: Vec<(usize, RowCallOf)>,
     numbers: Numbers,
     cancels: Arc<CancelRegistry>,
+    lake: LakeId,
 }
 
 enum RowCallOf {
@@ -368,8 +369,8 @@ impl RowCalls {
             };
             columns.push((call.column, made));
         }
-        let cancels = session.server.cancels.clone();
-        Ok((!columns.is_empty()).then(|| Self { columns, numbers: Numbers::of(session), cancels }))
+        let (cancels, lake) = (session.server.cancels.clone(), session.lake.info.id);
+        Ok((!columns.is_empty()).then(|| Self { columns, numbers: Numbers::of(session), cancels, lake }))
     }
 
     /// Puts the values into a batch.
@@ -385,7 +386,7 @@ impl RowCalls {
                 RowCallOf::Sequence(sequence, sets) => *slot = self.numbered(slot, sequence, *sets).await?,
                 RowCallOf::Signal(reason) => {
                     let given = cast(slot, &DataType::Int64).map_err(PgError::internal)?;
-                    let told = |id: i64| i32::try_from(id).is_ok_and(|id| self.cancels.signal(id, *reason));
+                    let told = |id: i64| i32::try_from(id).is_ok_and(|id| self.cancels.signal(self.lake, id, *reason));
                     let given = given.as_primitive::<Int64Type>();
                     *slot = Arc::new(given.iter().map(|id| id.map(told)).collect::<BooleanArray>());
                     if let Some(field) = fields.get_mut(*column) {

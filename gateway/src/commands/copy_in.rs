@@ -109,7 +109,7 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
         given,
         condition,
         numbers: Numbers::of(session),
-        generated: Generated::of(session, &table).await?,
+        generated: Generated::of(session, &pin.schema, &table).await?,
         values: session.value_context(),
         buffer: RowBuffer::new(session, &pin.schema, table, ids)?,
     };

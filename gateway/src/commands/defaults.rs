@@ -204,7 +204,7 @@ impl PerRow {
             && text.contains("nextval(")
         {
             let (text, ty) = (text.clone(), column.ty.clone());
-            let context = session.plan_context(&Pin::nothing(), &[]);
+            let context = session.plan_context(&Pin::types_of(schema), &[]);
             let (parts, names) = sql::thread::run(move || {
                 let (text, names) = sql::sequence::without_numbers(&text)?;
                 Ok((sql::check::compile_with_numbers(&text, names.len(), &ty, &context)?, names))

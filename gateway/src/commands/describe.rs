@@ -10,7 +10,7 @@ use crate::{
     engine::{EngineColumn, QueryRequest, ResultStream},
     pgcatalog,
     session::{ClientSession, PreparedStatement},
-    sql::plan::{InsertPlan, Origin, OutputColumn, Plan, QueryPlan, Returning, SettingPlan},
+    sql::plan::{InsertPlan, Origin, OutputColumn, Plan, QueryPlan, Returning, RowCall, RowCallKind, SettingPlan},
     value::Encoder,
     wire::{
         PgResult,
@@ -79,7 +79,10 @@ async fn described(session: &ClientSession, request: QueryRequest, plan: &QueryP
     columns
         .iter()
         .enumerate()
-        .map(|(index, column)| result_column(session, column, &arrow_of(&column.duckdb_type), plan.columns.get(index)))
+        .map(|(index, column)| {
+            let arrow = arrow_of(&column.duckdb_type);
+            planned_column(session, plan, index, column, &arrow)
+        })
         .collect()
 }
 
@@ -93,9 +96,24 @@ pub fn result_columns(
     plan: &QueryPlan,
 ) -> PgResult<Arc<[ResultColumn]>> {
     let columns = stream.columns.iter().zip(stream.schema.fields()).enumerate();
-    columns
-        .map(|(index, (column, field))| result_column(session, column, field.data_type(), plan.columns.get(index)))
-        .collect()
+    columns.map(|(index, (column, field))| planned_column(session, plan, index, column, field.data_type())).collect()
+}
+
+fn planned_column(
+    session: &ClientSession,
+    plan: &QueryPlan,
+    index: usize,
+    column: &EngineColumn,
+    arrow: &DataType,
+) -> PgResult<ResultColumn> {
+    let known = plan.columns.get(index);
+    let signals = |call: &RowCall| call.column == index && matches!(call.kind, RowCallKind::Signal { .. });
+    if plan.row_calls.iter().any(signals) {
+        // The engine gives the session's number, the gateway makes of it whether it is there.
+        let column = EngineColumn { duckdb_type: "BOOLEAN".to_owned(), ..column.clone() };
+        return result_column(session, &column, &DataType::Boolean, known);
+    }
+    result_column(session, column, arrow, known)
 }
 
 /// The Arrow type in which the engine sends a DuckDB type, for columns that are only described.

@@ -1,7 +1,7 @@
 //! Errors of the crates below as clients get them.
 
 use duckmesh_catalog::{Offset, Token};
-use duckmesh_ingest::{AppendError, AppendErrorKind};
+use duckmesh_ingest::{AppendError, AppendErrorKind, BusError, BusErrorKind, OpenError, WaitError};
 
 use crate::wire::{PgError, SqlState};
 
@@ -81,6 +81,45 @@ pub fn append(error: AppendError) -> PgError {
                 .hint("The server's log has the details.")
         }
     }
+}
+
+/// The log could not be asked.
+#[must_use]
+pub fn bus(error: BusError) -> PgError {
+    match error.kind() {
+        BusErrorKind::Full => disk_full(),
+        BusErrorKind::Unavailable | BusErrorKind::Unknown => log_unavailable(&error),
+        BusErrorKind::Corrupt => PgError::internal(detail(&error)),
+    }
+}
+
+/// A wait for an offset that ended without it, before anything was written. A token above the head is the caller's to say.
+#[must_use]
+pub fn wait(error: WaitError) -> PgError {
+    match error {
+        WaitError::Closed => {
+            PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down, or the database was dropped")
+        }
+        error @ WaitError::Unavailable(_) => log_unavailable(&error),
+        error => PgError::internal(error),
+    }
+}
+
+/// A lake could not be opened.
+#[must_use]
+pub fn open(error: OpenError) -> PgError {
+    match error {
+        OpenError::Catalog(error) => catalog(error),
+        OpenError::Bus(error) => bus(error),
+        error => PgError::internal(error),
+    }
+}
+
+/// The log does not answer; nothing was to be written.
+#[must_use]
+pub fn log_unavailable(error: &(dyn std::error::Error + 'static)) -> PgError {
+    tracing::error!(detail = detail(error), "the log is not available");
+    PgError::new(SqlState::CONNECTION_FAILURE, "the log is not available now").hint("Retry later.")
 }
 
 /// A token nobody was given.

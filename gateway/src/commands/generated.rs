@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use duckmesh_catalog::{ColumnDef, ColumnId, TableDef};
+use duckmesh_catalog::{ColumnDef, ColumnId, LakeSchema, TableDef};
 
 use super::{conform, render, select, tables};
 use crate::{
@@ -30,11 +30,11 @@ impl Generated {
     ///
     /// # Errors
     /// Of expressions that mean nothing any more.
-    pub async fn of(session: &ClientSession, table: &Arc<TableDef>) -> PgResult<Option<Self>> {
+    pub async fn of(session: &ClientSession, schema: &LakeSchema, table: &Arc<TableDef>) -> PgResult<Option<Self>> {
         if table.columns.iter().all(|c| c.generated().is_none()) {
             return Ok(None);
         }
-        let (of, context) = (table.clone(), session.plan_context(&Pin::nothing(), &[]));
+        let (of, context) = (table.clone(), session.plan_context(&Pin::types_of(schema), &[]));
         let compiled = sql::thread::run(move || {
             let columns = of.columns.iter().filter(|c| c.ty.is_writable());
             columns.map(|column| sql::check::compile_generated(column, &of, &context)).collect::<PgResult<Vec<_>>>()

@@ -176,7 +176,7 @@ async fn rows(
     let table = &plan.table;
     let columns: Vec<&ColumnDef> = table.columns.iter().filter(|c| c.ty.is_writable()).collect();
     let ids: Vec<ColumnId> = columns.iter().map(|c| c.id).collect();
-    let generated = Generated::of(session, table).await?;
+    let generated = Generated::of(session, schema, table).await?;
     let mut buffer = RowBuffer::new(session, schema, table.clone(), ids.clone())?;
     match &plan.source {
         InsertSource::DefaultValues => {

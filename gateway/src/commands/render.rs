@@ -1,7 +1,5 @@
 //! Fills the holes of a planned query: parameters and values of the session become literals.
 
-use std::fmt::Write as _;
-
 use duckmesh_catalog::{ColumnType, user_types::FIRST_OBJECT_OID};
 
 use crate::{
@@ -97,6 +95,10 @@ pub fn parameter_value(params: &Params, index: usize) -> Option<Param<'_>> {
 /// When a setting that does not exist is asked for.
 pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<String> {
     let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let texts = |names: &mut dyn Iterator<Item = String>| {
+        let names: Vec<String> = names.map(|name| text(&name)).collect();
+        format!("CAST([{}] AS VARCHAR[])", names.join(", "))
+    };
     let at = |time: chrono::DateTime<chrono::Utc>| {
         format!("CAST('{}+00' AS TIMESTAMPTZ)", time.format("%Y-%m-%d %H:%M:%S%.6f"))
     };
@@ -122,18 +124,12 @@ pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<
             format!("CAST({own} AS BIGINT)")
         }
         SessionValue::Schemas(with_system) => {
-            let mut list = String::from("CAST([");
             let own = session.temporary.schema_name().filter(|_| *with_system).map(str::to_owned);
             let own = own.filter(|own| session.lookup_path().first() == Some(own));
             let system = with_system.then(|| "pg_catalog".to_owned());
-            let implied = own.into_iter().chain(system);
-            for (index, name) in implied.chain(session.search_path()).enumerate() {
-                let comma = if index == 0 { "" } else { ", " };
-                let _ = write!(list, "{comma}{}", text(&name));
-            }
-            list.push_str("] AS VARCHAR[])");
-            list
+            texts(&mut own.into_iter().chain(system).chain(session.search_path()))
         }
+        SessionValue::Channels => texts(&mut session.listening.names().into_iter()),
         SessionValue::Version => text(VERSION),
         SessionValue::BackendPid => format!("CAST({} AS INTEGER)", session.process_id),
         SessionValue::TransactionId => {

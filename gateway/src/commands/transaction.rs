@@ -21,9 +21,12 @@ pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResul
         TransactionPlan::Commit { and_chain } => commit(session, *and_chain).await?,
         TransactionPlan::Rollback { and_chain } => rollback(session, *and_chain),
         TransactionPlan::Savepoint(name) => {
+            block(session, "SAVEPOINT")?;
             let mark = Mark {
                 temporary: session.temporary.state(),
                 locks: session.advisory.of_transaction(),
+                settings: session.settings.on_savepoint(),
+                listening: session.listening.mark(),
                 moment: session.moment,
             };
             block(session, "SAVEPOINT")?.savepoint(name.clone(), mark);
@@ -33,13 +36,16 @@ pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResul
         }
         TransactionPlan::Release(name) => {
             let found = block(session, "RELEASE SAVEPOINT")?.release(name);
-            if found { "RELEASE" } else { return Err(no_savepoint(name)) }
+            session.settings.on_release(found.ok_or_else(|| no_savepoint(name))?.settings);
+            "RELEASE"
         }
         TransactionPlan::RollbackTo(name) => {
             let found = block(session, "ROLLBACK TO SAVEPOINT")?.rollback_to(name);
             let mark = found.ok_or_else(|| no_savepoint(name))?;
             session.temporary.restore(mark.temporary);
             session.advisory.back_to(&mark.locks);
+            session.settings.on_rollback_to(mark.settings);
+            session.listening.back_to(mark.listening);
             session.rolled_back_to = Some(mark.moment);
             "ROLLBACK"
         }
@@ -99,6 +105,8 @@ async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'stat
         result?;
         if open {
             session.committed();
+        } else {
+            session.advisory.end_transaction();
         }
         return ended_without_block(session, and_chain, "COMMIT");
     }

@@ -101,7 +101,7 @@ fn acknowledged(session: &mut ClientSession, appended: &Appended) {
 pub async fn wait_for_ddl(session: &ClientSession, offset: Offset) -> PgResult<()> {
     let wait = session.lake.lake.wait_for(offset);
     match tokio::time::timeout(DDL_PUBLICATION_WAIT, wait).await {
-        Ok(result) => result.map_err(PgError::internal),
+        Ok(result) => result.map_err(failure::wait),
         Err(_) => Err(PgError::new(
             SqlState::TRANSACTION_RESOLUTION_UNKNOWN,
             format!("the schema change at token {} is stored but not published yet", session.token(offset)),
@@ -170,8 +170,23 @@ fn refit(pin: &mut Pin, newer: Pin, parts: &[Part]) -> PgResult<()> {
 /// # Errors
 /// The rejection's reason.
 pub async fn published(session: &ClientSession, offset: Offset) -> PgResult<()> {
-    wait_for_ddl(session, offset).await?;
-    match session.lake.lake.outcome(offset).await.map_err(PgError::internal)? {
+    // The change is in the log: whatever keeps its publication from being seen, nobody may say that it failed.
+    let not_seen = |error: PgError| {
+        if error.code() == SqlState::TRANSACTION_RESOLUTION_UNKNOWN {
+            return error;
+        }
+        tracing::warn!(%error, "the outcome of a schema change is not known");
+        PgError::new(
+            SqlState::TRANSACTION_RESOLUTION_UNKNOWN,
+            format!(
+                "the schema change at token {} is stored; whether it was applied is not known",
+                session.token(offset)
+            ),
+        )
+        .hint("See whether it is there, or repeat it with the same duckmesh.idempotency_key.")
+    };
+    wait_for_ddl(session, offset).await.map_err(not_seen)?;
+    match session.lake.lake.outcome(offset).await.map_err(failure::catalog).map_err(not_seen)? {
         None => Ok(()),
         Some(rejection) => Err(PgError::new(SqlState::SERIALIZATION_FAILURE, "the change was not applied")
             .detail(rejection.reason)

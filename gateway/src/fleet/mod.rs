@@ -23,7 +23,7 @@ use duckmesh_ingest::bus::LaneState;
 use futures::StreamExt;
 use tokio::{sync::Mutex, task::JoinHandle, time::sleep};
 
-use crate::{config::Config, session::Server, wire::cancel::Reason};
+use crate::{config::Config, session::Server};
 
 /// A server says that it lives so often in the time that it counts as alive: two that are lost do no harm.
 const BEATS_PER_LEASE: u32 = 3;
@@ -135,7 +135,7 @@ impl Fleet {
     async fn revive(&self, beat: Beat) {
         // Sessions that believe in locks which another gateway's may have by now must not go on.
         for owner in self.server.lakes.lock_owners() {
-            self.server.cancels.signal(owner, Reason::Shutdown);
+            self.server.cancels.end(owner);
         }
         if let Err(error) = self.catalog().release_locks_of(&self.node).await {
             tracing::warn!(%error, "could not give back advisory locks");

@@ -55,8 +55,10 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, metrics: Promethe
 fn answer(request: &Request<Incoming>, server: &Server, metrics: &PrometheusHandle) -> Response<Full<Bytes>> {
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&hyper::Method::GET, "/health") => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
-        (&hyper::Method::GET, "/ready") if server.is_ready() => (StatusCode::OK, "text/plain", "ready\n".to_owned()),
-        (&hyper::Method::GET, "/ready") => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "stopping\n".to_owned()),
+        (&hyper::Method::GET, "/ready") => match server.not_ready() {
+            None => (StatusCode::OK, "text/plain", "ready\n".to_owned()),
+            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{why}\n")),
+        },
         (&hyper::Method::GET, "/metrics") => {
             metrics.run_upkeep();
             (StatusCode::OK, "text/plain; version=0.0.4", metrics.render())

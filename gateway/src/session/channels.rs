@@ -87,6 +87,18 @@ impl Listening {
         Ok(())
     }
 
+    /// How many changes and notifications the open transaction has, for [`Self::back_to`].
+    #[must_use]
+    pub fn mark(&self) -> (usize, usize) {
+        (self.changes.len(), self.pending.len())
+    }
+
+    /// ROLLBACK TO: forgets what came since.
+    pub fn back_to(&mut self, (changes, pending): (usize, usize)) {
+        self.changes.truncate(changes);
+        self.pending.truncate(pending);
+    }
+
     /// The transaction's end.
     pub fn end(&mut self, committed: bool) {
         let changes = std::mem::take(&mut self.changes);
@@ -164,5 +176,25 @@ impl Mailbox {
 impl Drop for Listening {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_after_a_savepoint_is_unsaid() {
+        let mut told = Listening::new(Arc::default(), 1);
+        told.listen(true, Some("heard".to_owned()));
+        let mark = told.mark();
+        told.listen(true, Some("undone".to_owned()));
+        assert!(told.notify("heard", "undone").is_ok());
+        told.back_to(mark);
+        assert!(told.notify("heard", "kept").is_ok());
+        told.end(true);
+        assert_eq!(told.names(), ["heard"]);
+        let payloads: Vec<String> = told.take().into_iter().map(|n| n.payload).collect();
+        assert_eq!(payloads, ["kept"]);
     }
 }

@@ -109,6 +109,7 @@ impl ClientSession {
         let listening = Listening::new(lake.channels.clone(), startup.process_id);
         let temporary = Temporary::new(lake.scratch.clone(), startup.process_id, server.config.temporary_bytes);
         let application = settings.get("application_name").unwrap_or_default();
+        server.cancels.connected(startup.process_id, lake.info.id);
         let seat = server.activity.enter(Doing::begins(&startup, &lake.info, application, Utc::now()));
         Ok(Self {
             seat,
@@ -191,6 +192,7 @@ impl ClientSession {
     /// What ended last did so with all its effects.
     pub fn committed(&mut self) {
         self.rolled_back.pop_back();
+        self.advisory.end_transaction();
         self.listening.end(true);
         self.ending = None;
         self.temporary.committed();
@@ -198,6 +200,7 @@ impl ClientSession {
 
     /// What ended last had no effect.
     pub fn rolled_back(&mut self) {
+        self.advisory.end_transaction();
         self.listening.end(false);
         self.settle();
     }
@@ -205,11 +208,14 @@ impl ClientSession {
     /// A transaction whose end was cut off had no effect.
     fn settle(&mut self) {
         if let Some(before) = self.ending.take() {
+            self.advisory.end_transaction();
             self.temporary.restore(before);
         }
     }
 
     /// Ends the transaction, until [`Self::committed`] says otherwise without effect: portals of it are gone.
+    ///
+    /// Its advisory locks stay until its fate is known: who waits for one must see what was written under it.
     pub fn end_transaction(&mut self) -> Option<Transaction> {
         // One query string ends few transactions; the wire asks after each.
         const REMEMBERED_MAX: usize = 1000;
@@ -218,7 +224,6 @@ impl ClientSession {
         }
         self.rolled_back.push_back(self.transaction_id);
         self.transaction_id += 1;
-        self.advisory.end_transaction();
         self.settle();
         self.ending = self.transaction.as_ref().map(|t| t.temporary.clone());
         self.transaction.take()

@@ -301,7 +301,7 @@ impl Lakes {
             lake.lake.shutdown(std::time::Duration::ZERO).await;
         }
         // Another server that has the lake open must not be able to append to it any more.
-        self.bus(name).await?.drop_lane(info.id).await.map_err(PgError::internal)?;
+        self.bus(name).await?.drop_lane(info.id).await.map_err(failure::bus)?;
         self.catalog.drop_lake(info.id).await.map_err(failure::catalog)?;
         let folder = self.folder(name);
         match tokio::fs::remove_dir_all(&folder).await {
@@ -337,7 +337,7 @@ impl Lakes {
     }
 
     async fn shared_bus(&self, url: &str) -> PgResult<Arc<dyn Bus>> {
-        let open = async || PostgresBus::open(url).await.map(|bus| Arc::new(bus) as Arc<dyn Bus>);
+        let open = async || PostgresBus::open_with(url, self.config.log_options()).await.map(|(log, _)| Arc::new(log) as Arc<dyn Bus>);
         self.shared_bus.get_or_try_init(open).await.cloned().map_err(PgError::internal)
     }
 
@@ -371,9 +371,8 @@ impl Lakes {
                 options.told = true;
             }
         }
-        let lake = Lake::open(self.catalog.clone(), info.clone(), bus, files.clone(), options)
-            .await
-            .map_err(PgError::internal)?;
+        let lake =
+            Lake::open(self.catalog.clone(), info.clone(), bus, files.clone(), options).await.map_err(failure::open)?;
         let program = std::env::current_exe().map_err(PgError::internal)?;
         let mut options =
             EngineOptions::new(program, vec![PathBuf::from(&info.data_path), scratch.clone()], folder.join("spill"));

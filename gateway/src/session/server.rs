@@ -33,6 +33,7 @@ pub struct Server {
     /// How they are told to stop.
     pub cancels: Arc<CancelRegistry>,
     ready: AtomicBool,
+    catalog_answers: AtomicBool,
 }
 
 impl Server {
@@ -40,7 +41,15 @@ impl Server {
     #[must_use]
     pub fn new(config: Arc<Config>, lakes: Arc<Lakes>, cancels: CancelRegistry) -> Self {
         let (activity, cancels) = (Arc::default(), Arc::new(cancels));
-        Self { config, lakes, started: Utc::now(), activity, cancels, ready: AtomicBool::new(true) }
+        Self {
+            config,
+            lakes,
+            started: Utc::now(),
+            activity,
+            cancels,
+            ready: AtomicBool::new(true),
+            catalog_answers: AtomicBool::new(true),
+        }
     }
 
     /// From now on `/ready` says no.
@@ -48,10 +57,18 @@ impl Server {
         self.ready.store(false, Ordering::Relaxed);
     }
 
-    /// Whether new clients are welcome.
+    /// Whether the catalog answers, from now on; gives whether it did before.
+    pub fn catalog_answers(&self, answers: bool) -> bool {
+        self.catalog_answers.swap(answers, Ordering::Relaxed)
+    }
+
+    /// Why new clients are not welcome; none if they are.
     #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+    pub fn not_ready(&self) -> Option<&'static str> {
+        if !self.ready.load(Ordering::Relaxed) {
+            return Some("stopping");
+        }
+        (!self.catalog_answers.load(Ordering::Relaxed)).then_some("the catalog does not answer")
     }
 }
 

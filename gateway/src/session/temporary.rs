@@ -251,6 +251,8 @@ impl Temporary {
         with.tables.extend(own.tables.iter().map(|(id, t)| (*id, t.clone())));
         with.views.extend(own.views.iter().map(|(id, v)| (*id, v.clone())));
         with.sequences.extend(own.sequences.iter().map(|(id, s)| (*id, s.clone())));
+        // They have the enums of the moment they were made in.
+        with.link_types();
         let with = Arc::new(with);
         *known = Some(Shown { of: schema.clone(), version: self.version, with: with.clone() });
         with

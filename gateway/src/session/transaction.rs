@@ -111,10 +111,50 @@ impl Pin {
 
 #[derive(Default)]
 struct OwnRows {
-    /// Local paths of Parquet files that hold parts of this transaction.
-    files: Vec<PathBuf>,
+    /// Local paths of the staged files among its parts.
+    staged: Vec<PathBuf>,
+    /// Files made of its row parts, for its own reads.
+    scratch: Vec<Scratch>,
     /// Indexes into `parts` of row parts that are in no file yet.
     unwritten: Vec<usize>,
+}
+
+/// A file of some row parts.
+struct Scratch {
+    path: PathBuf,
+    /// Indexes into `parts`.
+    parts: Vec<usize>,
+    rows: usize,
+}
+
+impl OwnRows {
+    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.staged.iter().chain(self.scratch.iter().map(|file| &file.path))
+    }
+
+    /// The row parts that the next file is made of: the new ones, and those of the files before that are no larger. So a
+    /// transaction that writes and reads in turn has few files (the logarithm of its rows), and writes each row as seldom.
+    /// Files that are replaced go to `replaced`: an open cursor may read them until the transaction's end.
+    fn take_unwritten(&mut self, parts: &[Part], replaced: &mut Vec<PathBuf>) -> Vec<usize> {
+        let mut taken = std::mem::take(&mut self.unwritten);
+        let mut rows: usize = taken.iter().map(|index| rows_of(parts, *index)).sum();
+        while !taken.is_empty()
+            && let Some(mut last) = self.scratch.pop_if(|last| last.rows <= rows)
+        {
+            rows += last.rows;
+            last.parts.append(&mut taken);
+            taken = last.parts;
+            replaced.push(last.path);
+        }
+        taken
+    }
+}
+
+fn rows_of(parts: &[Part], index: usize) -> usize {
+    match parts.get(index) {
+        Some(Part::Rows { batch, .. }) => batch.num_rows(),
+        _ => 0,
+    }
 }
 
 struct Savepoint {
@@ -133,6 +173,10 @@ pub struct Mark {
     pub temporary: Arc<temporary::State>,
     /// The advisory locks of the transaction.
     pub locks: HashMap<(Key, bool), u32>,
+    /// Its mark in the settings.
+    pub settings: usize,
+    /// How far LISTEN and NOTIFY were.
+    pub listening: (usize, usize),
     /// When it was.
     pub moment: u64,
 }
@@ -180,7 +224,7 @@ impl Transaction {
                 let folder = self.pin.as_ref().and_then(|pin| table_folder(&pin.schema, table));
                 for file in files {
                     let path = folder.as_ref().map(|folder| format!("{folder}{}", file.path));
-                    own.files.extend(path.and_then(|path| self.lake.files.local_path(&path)));
+                    own.staged.extend(path.and_then(|path| self.lake.files.local_path(&path)));
                 }
             }
             Part::Ddl(_) => {}
@@ -218,7 +262,7 @@ impl Transaction {
                 && let Some(own) = self.own.remove(table)
             {
                 // Staged files may come back by ROLLBACK TO: they stay until the transaction's end.
-                self.hidden.extend(own.files);
+                self.hidden.extend(own.paths().cloned());
             }
         }
     }
@@ -235,8 +279,8 @@ impl Transaction {
     /// When the scratch folder cannot be written.
     pub async fn own_files(&mut self, table: &Arc<TableDef>) -> Result<Vec<PathBuf>, duckmesh_storage::Error> {
         let Some(own) = self.own.get_mut(&table.uuid) else { return Ok(Vec::new()) };
-        let mut groups: Vec<(Vec<duckmesh_catalog::ColumnId>, Vec<_>)> = Vec::new();
-        for index in own.unwritten.drain(..) {
+        let mut groups: Vec<(Vec<duckmesh_catalog::ColumnId>, Vec<_>, Vec<usize>)> = Vec::new();
+        for index in own.take_unwritten(&self.parts, &mut self.hidden) {
             let Some(Part::Rows { columns, batch, .. }) = self.parts.get(index) else { continue };
             // Columns that this transaction dropped after it wrote them.
             let kept: Vec<usize> = (0..columns.len())
@@ -244,20 +288,24 @@ impl Transaction {
                 .collect();
             let columns = &kept.iter().filter_map(|i| columns.get(*i).copied()).collect::<Vec<_>>();
             let Ok(batch) = batch.project(&kept) else { continue };
-            match groups.last_mut().filter(|(last, _)| last == columns) {
-                Some((_, batches)) => batches.push(batch.clone()),
-                None => groups.push((columns.clone(), vec![batch.clone()])),
+            match groups.last_mut().filter(|(last, ..)| last == columns) {
+                Some((_, batches, parts)) => {
+                    batches.push(batch);
+                    parts.push(index);
+                }
+                None => groups.push((columns.clone(), vec![batch], vec![index])),
             }
         }
-        for (columns, batches) in groups {
+        for (columns, batches, parts) in groups {
             let path = scratch_path(&self.lake.scratch);
             let (table, to) = (table.clone(), path.clone());
+            let rows = batches.iter().map(|batch| batch.num_rows()).sum();
             tokio::task::spawn_blocking(move || duckmesh_storage::write_scratch(&table, &columns, &batches, &to))
                 .await
                 .map_err(|e| duckmesh_storage::Error::new(duckmesh_storage::ErrorKind::Io, e.to_string()))??;
-            own.files.push(path);
+            own.scratch.push(Scratch { path, parts, rows });
         }
-        Ok(own.files.clone())
+        Ok(own.paths().cloned().collect())
     }
 
     /// SAVEPOINT.
@@ -272,13 +320,10 @@ impl Transaction {
         });
     }
 
-    /// RELEASE. False if there is none of that name.
-    pub fn release(&mut self, name: &str) -> bool {
-        let found = self.savepoints.iter().rposition(|s| s.name == name);
-        if let Some(at) = found {
-            self.savepoints.truncate(at);
-        }
-        found.is_some()
+    /// RELEASE: what the session had at the savepoint. None if there is none of that name.
+    pub fn release(&mut self, name: &str) -> Option<Mark> {
+        let at = self.savepoints.iter().rposition(|s| s.name == name)?;
+        self.savepoints.drain(at..).next().map(|savepoint| savepoint.mark)
     }
 
     /// ROLLBACK TO: what the session had at the savepoint. None if there is none of that name.
@@ -302,16 +347,14 @@ impl Transaction {
 
     /// Takes the writes, for the log: from here on staged files may be the lake's.
     pub fn take_parts(&mut self) -> Vec<Part> {
-        for own in self.own.values_mut() {
-            own.files.retain(|path| path.starts_with(&self.lake.scratch));
-        }
+        self.own.values_mut().for_each(|own| own.staged.clear());
         self.hidden.retain(|path| path.starts_with(&self.lake.scratch));
         std::mem::take(&mut self.parts)
     }
 
     /// After parts were cut off: scratch files may hold rows that are gone, so all own rows are written again on demand.
     fn rebuild_own(&mut self) {
-        let mut before: Vec<PathBuf> = self.own.values().flat_map(|own| own.files.iter().cloned()).collect();
+        let mut before: Vec<PathBuf> = self.own.values().flat_map(OwnRows::paths).cloned().collect();
         before.append(&mut self.hidden);
         self.own.clear();
         let parts = std::mem::take(&mut self.parts);
@@ -327,7 +370,7 @@ impl Transaction {
             }
         }
         self.bytes = bytes;
-        let kept: Vec<&PathBuf> = self.own.values().flat_map(|own| &own.files).chain(&self.hidden).collect();
+        let kept: Vec<&PathBuf> = self.own.values().flat_map(OwnRows::paths).chain(&self.hidden).collect();
         before.iter().filter(|path| !kept.contains(path)).for_each(remove);
     }
 }
@@ -335,7 +378,7 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         // Scratch files, and staged files of writes that never went to the log.
-        self.own.values().flat_map(|own| &own.files).chain(&self.hidden).for_each(remove);
+        self.own.values().flat_map(OwnRows::paths).chain(&self.hidden).for_each(remove);
     }
 }
 

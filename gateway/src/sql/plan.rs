@@ -163,6 +163,8 @@ pub enum SessionValue {
     TemporarySchema,
     /// `current_schemas(bool)` as a text list; the flag: with pg_catalog.
     Schemas(bool),
+    /// `pg_listening_channels()` as a text list.
+    Channels,
     /// `version()`.
     Version,
     /// `pg_backend_pid()`.

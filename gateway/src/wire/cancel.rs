@@ -2,9 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
+use duckmesh_catalog::LakeId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{PgError, SqlState};
@@ -149,6 +150,8 @@ struct Entries {
 struct Entry {
     key: Mutex<Vec<u8>>,
     cancel: Cancel,
+    /// The lake it is connected to, once it is: only sessions of the same lake may stop it without its key.
+    lake: OnceLock<LakeId>,
     /// Whether a statement runs. A request that finds none is lost, so it can never hit the next one; the lock is
     /// held while the request is passed on, so a statement cannot end in between.
     running: Mutex<bool>,
@@ -183,7 +186,12 @@ impl CancelRegistry {
 
     /// A new connection, which nobody can cancel until it was given a key.
     pub fn register(self: &Arc<Self>) -> Registration {
-        let entry = Arc::new(Entry { key: Mutex::default(), cancel: Cancel::default(), running: Mutex::default() });
+        let entry = Arc::new(Entry {
+            key: Mutex::default(),
+            cancel: Cancel::default(),
+            lake: OnceLock::new(),
+            running: Mutex::default(),
+        });
         let mut entries = lock(&self.entries);
         let mut id = entries.last_id;
         loop {
@@ -221,9 +229,18 @@ impl CancelRegistry {
         Some(passed_on)
     }
 
-    /// Another session's wish: it needs no key. Whether there is such a connection.
-    pub fn signal(&self, id: i32, reason: Reason) -> bool {
-        let Some(entry) = lock(&self.entries).by_id.get(&id).cloned() else {
+    /// The connection is one to that lake from now on.
+    pub fn connected(&self, id: i32, lake: LakeId) {
+        if let Some(entry) = lock(&self.entries).by_id.get(&id) {
+            // A connection has one lake for its life: a second word would change nothing.
+            let _ = entry.lake.set(lake);
+        }
+    }
+
+    /// The wish of another session of that lake: it needs no key. Whether there is such a connection.
+    pub fn signal(&self, lake: LakeId, id: i32, reason: Reason) -> bool {
+        let entry = lock(&self.entries).by_id.get(&id).cloned();
+        let Some(entry) = entry.filter(|entry| entry.lake.get() == Some(&lake)) else {
             return false;
         };
         let running = lock(&entry.running);
@@ -231,6 +248,13 @@ impl CancelRegistry {
             entry.cancel.cancel(reason);
         }
         true
+    }
+
+    /// Ends a connection, whatever its lake.
+    pub fn end(&self, id: i32) {
+        if let Some(entry) = lock(&self.entries).by_id.get(&id) {
+            entry.cancel.cancel(Reason::Shutdown);
+        }
     }
 
     /// Tells all connections to stop what they do.

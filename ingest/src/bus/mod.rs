@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use duckmesh_catalog::{LakeId, Offset};
 
-use crate::{error::BusError, frame::IdempotencyKey};
+use crate::{error::BusError, frame::IdempotencyKey, signals::Signals};
 
 /// A durable log with one lane per lake. What it promises, each sentence tested by [`conformance`]:
 ///
@@ -52,6 +52,12 @@ pub trait Bus: Send + Sync + 'static {
     /// The offset of the write that an idempotency key was recorded with; none if it is not recorded.
     async fn recorded(&self, lake: LakeId, key: &str) -> Result<Option<Offset>, BusError>;
 
+    /// How long the oldest record above `after` has been in the log, in seconds by the store's clock; none where there is
+    /// none, or the store does not know.
+    async fn oldest_age(&self, _lake: LakeId, _after: Offset) -> Result<Option<f64>, BusError> {
+        Ok(None)
+    }
+
     /// Forgets idempotency keys that are older than `window` by the store's clock. Gives how many.
     async fn forget_keys(&self, lake: LakeId, window: Duration) -> Result<u64, BusError>;
 
@@ -60,6 +66,11 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Whether other processes may append to the same lanes.
     fn is_shared(&self) -> bool;
+
+    /// How processes that share the log wake each other; none where it is not shared.
+    fn signals(&self) -> Option<&Signals> {
+        None
+    }
 }
 
 /// Where a lane stands.

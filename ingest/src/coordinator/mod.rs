@@ -178,7 +178,8 @@ async fn renew(shared: &Shared, lease: &Lease) {
 }
 
 /// While another process publishes: waits before the next try for the lease, and learns the watermark for those who
-/// wait here. It is asked for only while somebody waits. (Notifications of the store are to take the timer's place.)
+/// wait here. It is asked for only while somebody waits: when somebody begins to, when the other process says that it
+/// published, and by timer, which is slow while what others say is heard.
 async fn standby(shared: &Shared, stop: &mut watch::Receiver<Stop>, pause: Option<Duration>) {
     let until = pause.map(|pause| Instant::now() + pause);
     let mut lead = shared.lead.subscribe();
@@ -189,12 +190,14 @@ async fn standby(shared: &Shared, stop: &mut watch::Receiver<Stop>, pause: Optio
     let mut look = None;
     loop {
         let at = match shared.progress.is_wanted() {
-            true => *look.get_or_insert_with(|| Instant::now() + shared.options.poll_interval),
+            true => *look.get_or_insert_with(|| Instant::now() + shared.look_interval()),
             false => until.unwrap_or_else(|| Instant::now() + FAR),
         };
         tokio::select! {
             () = sleep_until(until.map_or(at, |until| at.min(until))) => look = None,
-            () = shared.progress.woken() => continue,
+            () = shared.progress.woken() => if !shared.progress.take_hint() {
+                continue;
+            },
             _ = stop.changed() => return,
             _ = lead.changed() => return,
         }

@@ -21,6 +21,9 @@ use crate::{
 /// Keys are looked through this often.
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 
+/// An idle log is looked at this often while others say when they append: what they say may be lost.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
+
 /// A leader at work.
 pub(super) struct Leader<'a> {
     pub(super) shared: &'a Arc<Shared>,
@@ -113,9 +116,8 @@ impl Leader<'_> {
     }
 
     /// Ends at once when a barrier waits, a DDL was appended or enough bytes are there; else after the
-    /// interval, which runs only while there is work. Wakes come from writers and waiters; only a shared log is
-    /// looked at by timer, because other processes append to it. (Notifications of the store are to take the
-    /// timer's place.)
+    /// interval, which runs only while there is work. Wakes come from writers and waiters, of other processes too; a
+    /// shared log is also looked at by timer, rarely while what others say is heard.
     async fn wait_for_work(&self, stop: &mut watch::Receiver<Stop>) -> Next {
         let (progress, options) = (&self.shared.progress, &self.shared.options);
         let mut since = None;
@@ -124,6 +126,7 @@ impl Leader<'_> {
             if stopped(stop, self) {
                 return Next::Stop;
             }
+            self.heed_others().await;
             let draining = *stop.borrow() != Stop::No;
             let waiting = progress.lane().head > self.watermark;
             let urgent = progress.is_wanted() || progress.pending_bytes() >= options.commit_bytes;
@@ -133,7 +136,13 @@ impl Leader<'_> {
             let now = Instant::now();
             let due = match (waiting, options.commit_interval) {
                 (true, interval) => Some(*since.get_or_insert(now) + interval),
-                (false, interval) => (self.shared.bus.is_shared() && !options.told).then(|| now + interval),
+                // Where somebody else looks for all lakes together, no lake has a timer of its own.
+                (false, interval) => self
+                    .shared
+                    .bus
+                    .signals()
+                    .filter(|_| !options.told)
+                    .map(|signals| now + if signals.are_heard() { interval.max(IDLE_LOOK) } else { interval }),
             };
             if waiting && due.is_some_and(|due| due <= now) {
                 return Next::Publish;
@@ -152,6 +161,24 @@ impl Leader<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// Looks for what other processes spoke of; what somebody waits for there is wanted here, as far as it exists.
+    async fn heed_others(&self) {
+        let (progress, lake) = (&self.shared.progress, self.shared.info.id);
+        let (head, wanted) = progress.take_told();
+        if head > progress.lane().head
+            && let Ok(lane) = self.shared.bus.lane(lake).await
+        {
+            progress.observe(lane);
+        }
+        let wanted = wanted.min(progress.lane().head);
+        if wanted > self.watermark {
+            progress.want(wanted);
+        } else if let Some(signals) = self.shared.bus.signals().filter(|_| wanted > Offset::ZERO) {
+            // It was published before it was asked for, or the word of it was lost.
+            signals.published(lake, self.watermark);
         }
     }
 
@@ -224,7 +251,11 @@ impl Leader<'_> {
         self.watermark = now;
         self.backoff.reset();
         let progress = &self.shared.progress;
+        let moved = now > progress.watermark();
         progress.published(now);
+        if let Some(signals) = self.shared.bus.signals().filter(|_| moved) {
+            signals.published(self.shared.info.id, now);
+        }
         let lag = progress.lane().head.get() - now.get();
         self.shared.meters.lag.set(lag.max(0) as f64);
     }

@@ -18,6 +18,7 @@ use crate::{
     frame::{KEY_BYTES_MAX, Part, Write},
     lake::{Appended, Shared, Stop},
     options::QUEUE_UNIT_BYTES,
+    progress::Urgency,
 };
 
 /// Between two looks whether publication came nearer.
@@ -289,7 +290,14 @@ fn announce(shared: &Shared, sizes: &[(u32, usize, bool)], outcomes: &[AppendOut
     if frames > 0 {
         shared.meters.frames.increment(frames);
         shared.meters.bytes.increment(bytes);
-        shared.progress.appended(head, ddl, bytes, shared.options.commit_bytes);
+        let urgency = shared.progress.appended(head, ddl, bytes, shared.options.commit_bytes);
+        if let Some(signals) = shared.signals_to_leader() {
+            match urgency {
+                Urgency::None => {}
+                Urgency::Tell => signals.appended(shared.info.id, head),
+                Urgency::Publish => signals.wanted(shared.info.id, head),
+            }
+        }
     }
 }
 

@@ -17,6 +17,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// A cluster; stopped when dropped. Anybody on 127.0.0.1 may connect as anybody.
 pub struct Postgres {
     folder: TempDir,
+    data: PathBuf,
+    settings: Vec<String>,
     port: u16,
     child: Option<Child>,
 }
@@ -34,11 +36,26 @@ impl Postgres {
     /// When it does not start.
     #[must_use]
     pub fn with(settings: &[&str]) -> Self {
-        let folder = TempDir::with_prefix("duckmesh-pg-").expect("a temporary folder");
-        let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777);
-        fs::set_permissions(folder.path(), mode).expect("permissions");
-        let data = folder.path().join("data");
-        let made = as_postgres(&paths::postgres_bin().join("initdb"))
+        Self::made(None, settings)
+    }
+
+    /// The same with its data in a folder of another file system; its log of writes (`pg_wal`) stays where there is room.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn with_data_on(disk: &Path, settings: &[&str]) -> Self {
+        Self::made(Some(disk), settings)
+    }
+
+    fn made(disk: Option<&Path>, settings: &[&str]) -> Self {
+        let folder = open_folder();
+        let data = disk.unwrap_or(folder.path()).join("data");
+        let mut initdb = as_postgres(&paths::postgres_bin().join("initdb"));
+        if disk.is_some() {
+            initdb.args(["-X", &text(&folder.path().join("wal"))]);
+        }
+        let made = initdb
             .args([
                 "-D",
                 &text(&data),
@@ -55,9 +72,80 @@ impl Postgres {
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut cluster = Self { folder, port: free_port(), child: None };
-        cluster.launch(settings);
+        let settings = settings.iter().map(|s| (*s).to_owned()).collect();
+        let mut cluster = Self { folder, data, settings, port: free_port(), child: None };
+        cluster.launch();
         cluster
+    }
+
+    /// Makes and starts a standby that follows this cluster, under a name for `synchronous_standby_names`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn standby(&self, name: &str) -> Self {
+        let folder = open_folder();
+        let data = folder.path().join("data");
+        let source = format!("{} application_name={name}", self.keywords());
+        let made = as_postgres(&paths::postgres_bin().join("pg_basebackup"))
+            .args(["-d", &source, "-D", &text(&data), "-R", "-X", "stream", "-c", "fast", "--no-sync"])
+            .output()
+            .expect("pg_basebackup runs");
+        assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
+        let mut standby = Self { folder, data, settings: self.settings.clone(), port: free_port(), child: None };
+        standby.launch();
+        standby
+    }
+
+    /// Makes a standby the primary.
+    ///
+    /// # Panics
+    /// When it does not become one.
+    pub fn promote(&self) {
+        let mut command = as_postgres(&paths::postgres_bin().join("pg_ctl"));
+        let done = command.args(["-D", &text(&self.data), "-w", "-t", "60", "promote"]).output().expect("pg_ctl runs");
+        assert!(done.status.success(), "pg_ctl: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// Ends it as a crash would: no checkpoint, no word to its clients.
+    pub fn stop_immediately(&mut self) {
+        self.stop_with(libc::SIGQUIT);
+    }
+
+    /// Ends it in order.
+    pub fn stop(&mut self) {
+        self.stop_with(libc::SIGINT);
+    }
+
+    /// Starts it again where it was.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self) {
+        assert!(self.child.is_none(), "it was stopped");
+        self.launch();
+    }
+
+    /// Freezes it with all its processes, or thaws them.
+    pub fn freeze(&self, on: bool) {
+        let Some(child) = &self.child else { return };
+        let signal = if on { process::STOP } else { process::CONT };
+        for pid in process::children(child.id()).into_iter().chain([child.id()]) {
+            let _ = process::signal(pid, signal);
+        }
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    fn stop_with(&mut self, signal: i32) {
+        if let Some(mut child) = self.child.take() {
+            let _ = process::signal(child.id(), signal);
+            let _ = child.wait();
+        }
     }
 
     /// Its port on 127.0.0.1.
@@ -86,12 +174,12 @@ impl Postgres {
         Client::connect(self.port, "postgres").await.expect("PostgreSQL answers")
     }
 
-    fn launch(&mut self, settings: &[&str]) {
+    fn launch(&mut self) {
         let mut command = as_postgres(&paths::postgres_bin().join("postgres"));
         let socket = text(self.folder.path());
-        command.args(["-D", &text(&self.folder.path().join("data")), "-p", &self.port.to_string(), "-k", &socket]);
+        command.args(["-D", &text(&self.data), "-p", &self.port.to_string(), "-k", &socket]);
         command.args(["-c", "listen_addresses=127.0.0.1", "-c", "timezone=UTC"]);
-        for setting in settings {
+        for setting in &self.settings {
             command.args(["-c", setting]);
         }
         let log = fs::File::create(self.folder.path().join("log")).expect("a log file");
@@ -111,12 +199,18 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // SIGINT is its fast shutdown; SIGKILL would leave its children and its shared memory.
-            let _ = process::signal(child.id(), libc::SIGINT);
-            let _ = child.wait();
-        }
+        self.freeze(false);
+        // SIGQUIT is its immediate shutdown; SIGKILL would leave its children and its shared memory.
+        self.stop_immediately();
     }
+}
+
+/// A temporary folder that PostgreSQL's own user may write in.
+fn open_folder() -> TempDir {
+    let folder = TempDir::with_prefix("duckmesh-pg-").expect("a temporary folder");
+    let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777);
+    fs::set_permissions(folder.path(), mode).expect("permissions");
+    folder
 }
 
 /// PostgreSQL refuses root: then its programs run as its own user.

@@ -29,6 +29,8 @@ pub struct ServerOptions {
     pub catalog: Option<String>,
     /// `DUCKMESH_FAILPOINTS`.
     pub failpoints: Option<String>,
+    /// Whether HTTP is on, at the environment's `DUCKMESH_HTTP`.
+    pub http: bool,
     /// More arguments.
     pub args: Vec<String>,
     /// More environment.
@@ -150,6 +152,24 @@ impl Server {
         self.port
     }
 
+    /// The status of a GET on its HTTP port, and the body: for servers started with `DUCKMESH_HTTP`.
+    ///
+    /// # Panics
+    /// When it has no such port, or gives no answer.
+    #[must_use]
+    pub fn http(&self, path: &str) -> (u16, String) {
+        use std::io::{Read, Write};
+        let log = self.log();
+        let address = log.lines().find_map(|line| line.strip_prefix("http on ")?.split(' ').next());
+        let mut stream = std::net::TcpStream::connect(address.expect("an HTTP port")).expect("HTTP answers");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let status = answer.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+        (status, answer.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned()))
+    }
+
     /// Its data folder.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -197,7 +217,11 @@ impl Server {
     fn launch(&mut self) -> Result<(), String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let mut command = Command::new(paths::server_binary());
-        command.arg("serve").arg("--data").arg(&self.data).args(["--listen", "127.0.0.1:0", "--http", "off"]);
+        command.arg("serve").arg("--data").arg(&self.data).args(["--listen", "127.0.0.1:0"]);
+        let http_is_chosen = self.options.env.iter().any(|(name, _)| name == "DUCKMESH_HTTP");
+        if !self.options.http && !http_is_chosen {
+            command.args(["--http", "off"]);
+        }
         if let Some(catalog) = &self.options.catalog {
             command.args(["--catalog", catalog]);
         }
@@ -273,6 +297,8 @@ impl Drop for Server {
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
+            let errors = lines.iter().filter(|line| line.contains("ERROR")).take(LOG_TAIL);
+            eprintln!("--- the server's errors ---\n{}", errors.copied().collect::<Vec<_>>().join("\n"));
             let tail = lines.len().saturating_sub(LOG_TAIL);
             eprintln!("--- last lines of the server's log ---\n{}", lines[tail..].join("\n"));
         }

@@ -302,9 +302,10 @@ fn setting_values(session: &ClientSession) -> Content<'static> {
     Content { columns: &["#k", "#v"], rows: shown.map(|(name, value)| row![name, value]).collect() }
 }
 
-/// Every session of this server.
+/// Every session of this lake: those of others are none of its users' business.
 fn activity(session: &ClientSession) -> Content<'static> {
-    let rows = session.server.activity.all().into_iter().map(|doing| {
+    let all = session.server.activity.all().into_iter();
+    let rows = all.filter(|doing| doing.lake.0 == session.lake.info.id).map(|doing| {
         let waits = if doing.state == "active" { None } else { Some(("Client", "ClientRead")) };
         row![
             oids::database(doing.lake.0),
@@ -417,7 +418,7 @@ fn number(value: u64) -> i64 {
 /// `published_at` and `published_age` of the newest snapshot, `dead_letters`.
 async fn lag(session: &ClientSession) -> PgResult<Content<'static>> {
     let (catalog, lake) = (session.server.lakes.catalog(), session.lake.info.id);
-    let head = session.lake.lake.head().await.map_err(crate::wire::PgError::internal)?;
+    let head = session.lake.lake.head().await.map_err(failure::bus)?;
     let watermark = session.lake.lake.watermark();
     let latest = catalog.latest(lake).await.map_err(failure::catalog)?;
     let letters = catalog.dead_letters(lake).await.map_err(failure::catalog)?.len();

@@ -27,8 +27,14 @@ pub(super) struct Arguments<'a> {
 
 /// Functions that give any number of rows.
 fn returns_sets(name: &str) -> bool {
-    const NAMES: [&str; 5] =
-        ["generate_series", "generate_subscripts", "regexp_matches", "regexp_split_to_table", "string_to_table"];
+    const NAMES: [&str; 6] = [
+        "generate_series",
+        "generate_subscripts",
+        "pg_listening_channels",
+        "regexp_matches",
+        "regexp_split_to_table",
+        "string_to_table",
+    ];
     let json = name.strip_prefix("jsonb_").or_else(|| name.strip_prefix("json_"));
     let of_json = |rest: &str| rest.starts_with("array_elements") || rest.starts_with("each") || rest == "object_keys";
     name == "unnest" || NAMES.contains(&name) || json.is_some_and(of_json)
@@ -113,6 +119,10 @@ impl Rewriter<'_> {
             let mut values = Vec::new();
             for value in &args.values {
                 values.push(self.expr(value)?);
+            }
+            if name == "pg_listening_channels" && values.is_empty() {
+                let list = self.session_value(SessionValue::Channels);
+                return Ok(Ex::of(format!("unnest({list})"), ColumnType::Text).at(at));
             }
             if name == "_pg_expandarray" {
                 return self.expand_array(values, at);

@@ -9,7 +9,7 @@ use sqlparser::ast::{AccessExpr, Expr};
 use super::{Ex, Kind, Rewriter};
 use crate::{
     pgcatalog::functions,
-    sql::quote,
+    sql::{plan::SessionValue, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -152,7 +152,10 @@ impl Rewriter<'_> {
                 let sql = format!("(SELECT f.x, f.n FROM (SELECT {} AS f))", rows.sql);
                 (sql, vec![("x", element), ("n", Some(T::Int4))])
             }
-            ("pg_listening_channels", []) => ("(SELECT '' WHERE FALSE)".to_owned(), vec![("", Some(T::Text))]),
+            ("pg_listening_channels", []) => {
+                let sql = format!("(SELECT unnest({}))", self.session_value(SessionValue::Channels));
+                (sql, vec![("", Some(T::Text))])
+            }
             ("unnest", [_, _, ..]) => {
                 let mut lists = Vec::new();
                 let mut columns = Vec::new();

@@ -1,0 +1,308 @@
+//! Connections to one Postgres: a bounded pool that survives restarts and failovers, and an end for every wait.
+//!
+//! It never repeats a statement: whoever sent it knows whether it may be.
+
+mod connect;
+mod target;
+mod tls;
+
+use std::{
+    future::Future,
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout, timeout_at},
+};
+use tokio_postgres::{Client, Config, Notification, error::SqlState};
+
+use self::{
+    connect::{Connector, ForPool},
+    target::Target,
+};
+use crate::{ErrorKind, error::Error, store::Result};
+
+/// How long a caller waits for a connection: a server that restarts is back before that, and nobody was told.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Pauses between tries to connect; each is between half of it and all of it.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// A connection that was used within this is taken as it is.
+const TRUSTED: Duration = Duration::from_secs(2);
+/// How long an idle one may take to say that it lives.
+const CHECK_LIMIT: Duration = Duration::from_secs(2);
+/// Statements that a connection keeps prepared: lists of ids make ever new ones, and both sides would keep all of them.
+const PREPARED_MAX: usize = 256;
+/// Notifications that wait to be looked at.
+const NOTIFICATIONS_MAX: usize = 1024;
+
+/// How one use of a Postgres is bounded.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Settings of its sessions, as the startup option `options`: what the server itself bounds.
+    pub settings: &'static str,
+    /// Its `application_name`, where the URL gives none.
+    pub name: &'static str,
+    /// How long one statement may take as seen from here: longer than the server's own `statement_timeout`, so that it ends
+    /// only what the server cannot end because it is not there.
+    pub statement: Duration,
+}
+
+/// A pool of connections to the hosts of one URL. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    pool: Pool,
+    connector: Arc<Connector>,
+    doubt: Arc<Doubt>,
+    statement: Duration,
+}
+
+impl Connections {
+    /// Reads the URL and the files it names; connects to nothing.
+    pub fn new(url: &str, limits: &Limits) -> Result<Self> {
+        let connector = Arc::new(Connector::new(Target::parse(url, limits.settings, limits.name)?));
+        let doubt = Arc::new(Doubt::new());
+        let manager = Manager::from_connect(
+            Config::new(),
+            ForPool(connector.clone()),
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(limits.connections.max(1))
+            .pre_recycle(check_idle(doubt.clone()))
+            .build()
+            .map_err(|e| Error::caused(ErrorKind::Store, "the connection pool cannot be made", e))?;
+        Ok(Self { pool, connector, doubt, statement: limits.statement })
+    }
+
+    /// A connection that lives, as far as can be seen. What passes (a restart, a failover, no more connections) is waited
+    /// for, for some seconds.
+    pub async fn get(&self) -> std::result::Result<Object, Failure> {
+        let end = Instant::now() + PATIENCE;
+        let (mut pause, mut failed) = (PAUSE_FIRST, None);
+        loop {
+            match timeout_at(end, self.pool.get()).await {
+                Ok(Ok(client)) => {
+                    if client.statement_cache.size() > PREPARED_MAX {
+                        client.statement_cache.clear();
+                    }
+                    return Ok(client);
+                }
+                Ok(Err(PoolError::Backend(error))) => {
+                    let failure = Failure::Server(error);
+                    let until = Instant::now() + jittered(pause);
+                    if !failure.is_passing() || until >= end {
+                        return Err(failure);
+                    }
+                    failed = Some(failure);
+                    sleep_until(until).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                Ok(Err(_)) => return Err(Failure::Closed),
+                Err(_) => return Err(failed.unwrap_or(Failure::Late)),
+            }
+        }
+    }
+
+    /// Runs something on a connection, not longer than a statement may take.
+    pub async fn bounded<T>(
+        &self,
+        work: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> std::result::Result<T, Failure> {
+        match timeout(self.statement, work).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => {
+                let failure = Failure::Server(error);
+                if failure.is_of_connection() {
+                    self.doubt.raise();
+                }
+                Err(failure)
+            }
+            Err(_) => {
+                self.doubt.raise();
+                Err(Failure::Late)
+            }
+        }
+    }
+
+    /// A peer did not answer: connections that lie idle are not trusted.
+    pub fn raise_doubt(&self) {
+        self.doubt.raise();
+    }
+
+    /// Ends a connection whose state is not known: it never goes back to the pool.
+    pub fn discard(client: Object) {
+        drop(Object::take(client));
+    }
+
+    /// A connection outside of the pool, and what it is notified of. It ends when the task is ended.
+    pub async fn alone(&self) -> std::result::Result<Alone, Failure> {
+        let (sender, notifications) = mpsc::channel(NOTIFICATIONS_MAX);
+        let (client, task) = self.connector.connect(Some(sender)).await.map_err(Failure::Server)?;
+        Ok(Alone { client, notifications, task })
+    }
+
+    /// Gives out no more connections.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}
+
+/// A connection of one's own.
+#[derive(Debug)]
+pub struct Alone {
+    /// To talk to it.
+    pub client: Client,
+    /// What it is notified of; ends with the connection.
+    pub notifications: mpsc::Receiver<Notification>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Why a statement gave nothing.
+#[derive(Debug)]
+pub enum Failure {
+    /// The server said so, or the connection to it failed.
+    Server(tokio_postgres::Error),
+    /// No answer in time.
+    Late,
+    /// The pool is closed.
+    Closed,
+}
+
+impl Failure {
+    /// What the server said.
+    #[must_use]
+    pub fn code(&self) -> Option<&SqlState> {
+        match self {
+            Self::Server(error) => error.code(),
+            Self::Late | Self::Closed => None,
+        }
+    }
+
+    /// Whether the connection is of no more use: it is gone, or leads to a server that cannot write.
+    #[must_use]
+    pub fn is_of_connection(&self) -> bool {
+        match self {
+            Self::Late | Self::Closed => true,
+            Self::Server(error) => match error.code() {
+                Some(code) => code.code().starts_with("57P") || *code == SqlState::READ_ONLY_SQL_TRANSACTION,
+                None => error.is_closed() || io_source(error).is_some(),
+            },
+        }
+    }
+
+    /// Whether it is likely to pass by itself: the server restarts, fails over, or has no more connections now.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        let Self::Server(error) = self else { return matches!(self, Self::Late) };
+        match error.code() {
+            Some(code) => ["57P", "53", "08"].iter().any(|class| code.code().starts_with(class)),
+            None => {
+                io_source(error).is_none_or(|io| {
+                    // A handshake that TLS refuses is refused the next time as well.
+                    !matches!(io.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput)
+                }) && !error.to_string().contains("TLS handshake")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Server(error) => match error.as_db_error() {
+                Some(db) => write!(f, "{}", db.message()),
+                None => match std::error::Error::source(error) {
+                    Some(cause) => write!(f, "{error}: {cause}"),
+                    None => write!(f, "{error}"),
+                },
+            },
+            Self::Late => f.write_str("no answer in time"),
+            Self::Closed => f.write_str("the connections are closed"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Server(error) => Some(error),
+            Self::Late | Self::Closed => None,
+        }
+    }
+}
+
+fn io_source(error: &tokio_postgres::Error) -> Option<&std::io::Error> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
+/// Since when connections that lie idle are not to be trusted: one of them met a dead peer.
+#[derive(Debug)]
+struct Doubt {
+    start: std::time::Instant,
+    since_ms: AtomicU64,
+}
+
+impl Doubt {
+    fn new() -> Self {
+        Self { start: std::time::Instant::now(), since_ms: AtomicU64::new(0) }
+    }
+
+    fn raise(&self) {
+        self.since_ms.fetch_max(self.at(std::time::Instant::now()), Ordering::AcqRel);
+    }
+
+    fn covers(&self, used: std::time::Instant) -> bool {
+        self.at(used) < self.since_ms.load(Ordering::Acquire)
+    }
+
+    fn at(&self, time: std::time::Instant) -> u64 {
+        u64::try_from(time.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Looks at a connection before it is used again. After one was found dead, those beside it are not asked one by one.
+fn check_idle(doubt: Arc<Doubt>) -> Hook {
+    Hook::async_fn(move |client, metrics| {
+        let doubt = doubt.clone();
+        Box::pin(async move {
+            let dead = || Err(HookError::message("the connection is dead"));
+            let used = metrics.recycled.unwrap_or(metrics.created);
+            if client.is_closed() || doubt.covers(used) {
+                return dead();
+            }
+            if used.elapsed() < TRUSTED {
+                return Ok(());
+            }
+            match timeout(CHECK_LIMIT, client.simple_query("")).await {
+                Ok(Ok(_)) => Ok(()),
+                _ => {
+                    doubt.raise();
+                    dead()
+                }
+            }
+        })
+    })
+}
+
+/// Between half of it and all of it: those that failed together do not come back together.
+fn jittered(pause: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish();
+    pause.mul_f64(0.5 + (random % 1024) as f64 / 2048.0)
+}
