@@ -19,6 +19,7 @@ pub mod lakes;
 pub mod leases;
 pub mod merging;
 pub mod migrate;
+pub mod pins;
 pub mod postgres;
 pub mod publish;
 pub mod rejected_rows;

@@ -6,12 +6,14 @@
 
 mod commit;
 mod diff;
+mod expire;
 mod files;
 mod inlined;
 mod merge;
 mod stats;
 mod truncate;
 
+pub use expire::Expired;
 pub use merge::Merge;
 use uuid::Uuid;
 

@@ -119,7 +119,18 @@ impl Catalog {
             }
             (entry.read_at, entry.merges) = (now, merges);
         }
-        entry.answer(&book.store, table, snapshot).await
+        let answer = entry.answer(&book.store, table, snapshot).await?;
+        if entry.upto != Some(snapshot.get()) {
+            // Of a snapshot that expired meanwhile some files may have been missing in what was read.
+            let sql = "SELECT 1 FROM @ducklake_snapshot WHERE snapshot_id = $1";
+            if book.store.query_opt(sql, params![snapshot]).await?.is_none() {
+                return Err(Error::new(
+                    ErrorKind::SnapshotExpired,
+                    format!("snapshot {snapshot} is not there any more"),
+                ));
+            }
+        }
+        Ok(answer)
     }
 
     /// The range of a column in each file of a table that has statistics.
@@ -225,7 +236,9 @@ impl Entry {
                 params![since],
             )
             .await?;
-        for row in &rows {
+        for (row, expected) in rows.iter().zip(since.saturating_add(1)..) {
+            // What an expired snapshot did is not known.
+            effect.rewritten |= row.int(0)? != expected;
             effect.add(row.opt_text(1)?.as_deref(), table);
         }
         Ok((rows.last().map_or(Ok(since), |row| row.int(0))?, effect))

@@ -47,6 +47,12 @@ pub struct Options {
     /// Publications made at once, of all lakes together; further ones wait in turn [default: 8]
     #[arg(long, env = "DUCKMESH_PUBLICATIONS_MAX", value_name = "N")]
     pub publications_max: Option<usize>,
+    /// Memory of writes that wait for the log, of all lakes together, in MiB; further ones wait, and get 53400 after 15 seconds [default: 256]
+    #[arg(long, env = "DUCKMESH_QUEUE_MB", value_name = "MIB")]
+    pub queue_mb: Option<u64>,
+    /// Writes of a lake that are in the log and not published; when there are more, writers wait, and get 53400 after 15 seconds [default: 1000000]
+    #[arg(long, env = "DUCKMESH_LAG_MAX", value_name = "N")]
+    pub lag_max: Option<u32>,
     /// Where new lakes keep their files: "data" (in the data folder), file:///folder, s3://bucket/prefix, and gs:// or az:// where that is built in; how a bucket is reached say the variables of its vendor's own tools, as AWS_ENDPOINT_URL [default: data]
     #[arg(long, env = "DUCKMESH_STORAGE", value_name = "data|URL")]
     pub storage: Option<String>,
@@ -65,6 +71,9 @@ pub struct Options {
     /// How long files stay that were merged into another, for statements of other servers that still read them, in seconds; longer than the longest statement there [default: 3600]
     #[arg(long, env = "DUCKMESH_MERGE_GRACE_SECONDS", value_name = "S")]
     pub merge_grace_seconds: Option<u64>,
+    /// How long snapshots are kept that are not the newest, in hours, and with them the rows that were since replaced; 0 keeps them until CALL duckmesh.expire_snapshots [default: 0]
+    #[arg(long, env = "DUCKMESH_SNAPSHOT_RETENTION_HOURS", value_name = "H")]
+    pub snapshot_retention_hours: Option<u64>,
     /// Memory DuckDB may use for a lake's queries, in MiB; its process may have twice this and 1 GiB [default: a quarter of the machine's, at most 4096]
     #[arg(long, env = "DUCKMESH_ENGINE_MEMORY_MB", value_name = "MIB")]
     pub engine_memory_mb: Option<u64>,
@@ -120,6 +129,10 @@ pub struct Config {
     pub lease: Duration,
     /// See [`Options::publications_max`].
     pub publications_max: usize,
+    /// See [`Options::queue_mb`].
+    pub queue_bytes: u64,
+    /// See [`Options::lag_max`].
+    pub lag_max: i64,
     /// Where new lakes keep their files; none is the data folder.
     pub storage: Option<StorageLocation>,
     /// What copies of files in buckets may take, in bytes.
@@ -132,6 +145,8 @@ pub struct Config {
     pub merge_files: bool,
     /// See [`Options::merge_grace_seconds`].
     pub merge_grace: Duration,
+    /// See [`Options::snapshot_retention_hours`]; none is for ever.
+    pub retention: Option<Duration>,
     /// DuckDB's `memory_limit` in bytes.
     pub engine_memory_bytes: u64,
     /// DuckDB's `threads`.
@@ -155,6 +170,8 @@ pub struct Config {
 }
 
 const MIB: u64 = 1024 * 1024;
+/// A lake's own queue may have so much.
+const QUEUE_BYTES_MIN: u64 = 128 * MIB;
 /// Below this a slow round trip to the catalog would look like a death.
 const LEASE_MIN: Duration = Duration::from_millis(200);
 
@@ -207,12 +224,15 @@ impl Options {
             advertise: self.advertise.or(file.advertise),
             lease_ms: self.lease_ms.or(file.lease_ms),
             publications_max: self.publications_max.or(file.publications_max),
+            queue_mb: self.queue_mb.or(file.queue_mb),
+            lag_max: self.lag_max.or(file.lag_max),
             storage: self.storage.or(file.storage),
             cache_mb: self.cache_mb.or(file.cache_mb),
             commit_interval_ms: self.commit_interval_ms.or(file.commit_interval_ms),
             sweep_grace_seconds: self.sweep_grace_seconds.or(file.sweep_grace_seconds),
             merge_files: self.merge_files.or(file.merge_files),
             merge_grace_seconds: self.merge_grace_seconds.or(file.merge_grace_seconds),
+            snapshot_retention_hours: self.snapshot_retention_hours.or(file.snapshot_retention_hours),
             engine_memory_mb: self.engine_memory_mb.or(file.engine_memory_mb),
             engine_threads: self.engine_threads.or(file.engine_threads),
             engine_temp_mb: self.engine_temp_mb.or(file.engine_temp_mb),
@@ -279,12 +299,18 @@ impl Options {
             advertise: self.advertise,
             lease: Duration::from_millis(self.lease_ms.unwrap_or(5000)),
             publications_max: self.publications_max.unwrap_or(8),
+            queue_bytes: self.queue_mb.unwrap_or(256).saturating_mul(MIB),
+            lag_max: self.lag_max.unwrap_or(1_000_000).into(),
             storage: storage(self.storage.as_deref())?,
             cache_bytes: self.cache_mb.unwrap_or(10_240).saturating_mul(MIB),
             commit_interval: Duration::from_millis(self.commit_interval_ms.unwrap_or(1000)),
             sweep_grace: Duration::from_secs(self.sweep_grace_seconds.unwrap_or(3600)),
             merge_files: self.merge_files.unwrap_or(true),
             merge_grace: Duration::from_secs(self.merge_grace_seconds.unwrap_or(3600)),
+            retention: self
+                .snapshot_retention_hours
+                .filter(|h| *h > 0)
+                .map(|h| Duration::from_secs(h.saturating_mul(3600))),
             engine_memory_bytes: self.engine_memory_mb.unwrap_or_else(default_engine_memory_mb) * MIB,
             engine_threads: self.engine_threads.unwrap_or_else(|| u32::try_from(cores).unwrap_or(u32::MAX)),
             engine_temp_bytes: self.engine_temp_mb.unwrap_or(16_384) * MIB,
@@ -309,8 +335,8 @@ impl Options {
         if config.lease < LEASE_MIN {
             bail!("lease_ms: must be at least {}", LEASE_MIN.as_millis());
         }
-        if config.publications_max == 0 {
-            bail!("publications_max: must be at least 1");
+        if config.publications_max == 0 || config.lag_max == 0 || config.queue_bytes < QUEUE_BYTES_MIN {
+            bail!("publications_max and lag_max must be at least 1, queue_mb at least 128");
         }
         if config.statement_timeout.as_millis() > i32::MAX as u128 {
             bail!("statement_timeout_seconds: at most {}; 0 is no limit", i32::MAX / 1000);

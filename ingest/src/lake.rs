@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use duckmesh_catalog::{
-    Catalog, Offset,
+    Catalog, Offset, SnapshotId,
     lakes::LakeInfo,
-    publish::{Publication, Published, Rejection},
+    publish::{Expired, Publication, Published, Rejection},
 };
 use duckmesh_storage::LakeFiles;
 use tokio::{
@@ -25,7 +26,7 @@ use crate::{
     options::{LakeOptions, LeaseKeeping},
     progress::Progress,
     publish::Publisher,
-    readers::{Readers, Reading},
+    readers::{Kept, Readers, Reading, SnapshotPin},
     signals::Signals,
 };
 
@@ -71,6 +72,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) async fn expire_snapshots(&self, before: DateTime<Utc>) -> duckmesh_catalog::catalog::Result<Expired> {
+        let said_within = match self.options.lease {
+            LeaseKeeping::Renewed => Duration::ZERO,
+            LeaseKeeping::WhileAlive => self.options.lease_ttl,
+        };
+        let own = self.readers.pinned().into_iter().collect();
+        let _turn = self.publishing.lock().await;
+        self.catalog.expire_snapshots(self.info.id, before, &own, said_within).await
+    }
+
     /// To tell whoever publishes, if that is another process.
     pub(crate) fn signals_to_leader(&self) -> Option<&Signals> {
         self.bus.signals().filter(|_| !*self.leading.borrow())
@@ -176,6 +187,24 @@ impl Lake {
     #[must_use]
     pub fn read(&self) -> Reading {
         self.shared.readers.begin(self.shared.catalog.now())
+    }
+
+    /// Keeps a snapshot from expiring, as far as this process decides that; and the files that it names now. Others learn of it
+    /// by [`Lake::kept`].
+    #[must_use]
+    pub fn pin(&self, snapshot: SnapshotId) -> SnapshotPin {
+        self.shared.readers.pin(self.shared.catalog.now(), snapshot)
+    }
+
+    /// What readers of this process keep; none: nobody reads.
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept> {
+        self.shared.readers.kept()
+    }
+
+    /// Ends snapshots that were made before a time, and that no reader of any process keeps.
+    pub async fn expire_snapshots(&self, before: DateTime<Utc>) -> duckmesh_catalog::catalog::Result<Expired> {
+        self.shared.expire_snapshots(before).await
     }
 
     /// Says whether this process is to publish for the lake, where [`LeaseKeeping::WhileAlive`] leaves that to the caller. It

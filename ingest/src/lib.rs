@@ -25,6 +25,6 @@ pub use error::{AppendError, AppendErrorKind, BusError, BusErrorKind, OpenError,
 pub use frame::{IdempotencyKey, Part, Validated, Write};
 pub use gates::Hold;
 pub use lake::{Appended, Lake};
-pub use options::{LakeOptions, LeaseKeeping};
-pub use readers::Reading;
+pub use options::{LakeOptions, LeaseKeeping, queue_room};
+pub use readers::{Kept, Reading, SnapshotPin};
 pub use signals::Signals;

@@ -7,6 +7,18 @@ use tokio::sync::Semaphore;
 /// Publications at once, where nobody says how many.
 const PUBLICATIONS_MAX: usize = 8;
 
+/// Bytes in the queues of all lakes, where nobody says how many.
+const QUEUE_BYTES_ALL: u64 = 256 << 20;
+/// What the queues are measured in.
+pub const QUEUE_UNIT_BYTES: usize = 1024;
+
+/// Room for so many bytes in the queues of all lakes.
+#[must_use]
+pub fn queue_room(bytes: u64) -> Arc<Semaphore> {
+    let units = usize::try_from(bytes).unwrap_or(usize::MAX).div_ceil(QUEUE_UNIT_BYTES);
+    Arc::new(Semaphore::new(units.clamp(1, u32::MAX as usize).min(Semaphore::MAX_PERMITS)))
+}
+
 /// How a lease is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseKeeping {
@@ -56,6 +68,10 @@ pub struct LakeOptions {
     pub queue_writes_max: usize,
     /// Bytes in memory of the writes that wait for a group or are in one.
     pub queue_bytes_max: usize,
+    /// Units of [`QUEUE_UNIT_BYTES`] that all lakes of a process may have in their queues together.
+    pub queue_room: Arc<Semaphore>,
+    /// Offsets of the log that may wait for publication; then writers wait too, and are refused.
+    pub lag_max: i64,
     /// How long a write waits for a place in the queue.
     pub queue_wait_max: Duration,
     /// Published offsets that stay in the log.
@@ -69,6 +85,8 @@ pub struct LakeOptions {
     pub sweep_grace: Duration,
     /// Whether small files of a table are merged.
     pub merge_files: bool,
+    /// How long snapshots are kept that are not the newest; none is for ever.
+    pub retention: Option<Duration>,
     /// How long files stay that were merged into another: statements of other processes may still read them.
     pub merge_grace: Duration,
 }
@@ -93,12 +111,15 @@ impl Default for LakeOptions {
             group_bytes_max: 8 << 20,
             queue_writes_max: 16_384,
             queue_bytes_max: 128 << 20,
+            queue_room: queue_room(QUEUE_BYTES_ALL),
+            lag_max: 1_000_000,
             queue_wait_max: Duration::from_secs(15),
             keep_offsets: 0,
             trim_interval: Duration::from_secs(10),
             key_window: Duration::from_secs(25 * 3600),
             sweep_grace: Duration::from_secs(3600),
             merge_files: true,
+            retention: None,
             merge_grace: Duration::from_secs(3600),
         }
     }

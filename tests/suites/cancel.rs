@@ -16,7 +16,8 @@ const STATEMENTS: [&str; 3] = [
     "SELECT a.n FROM t a, t b, t c WHERE a.n + b.n + c.n < 0",
 ];
 
-fn cancel(port: u16, id: i32, key: &[u8]) {
+/// As libpq cancels.
+pub fn cancel(port: u16, id: i32, key: &[u8]) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server");
     let body = [&80_877_102_i32.to_be_bytes()[..], &id.to_be_bytes(), key].concat();
     let length = i32::try_from(body.len() + 4).expect("short").to_be_bytes();

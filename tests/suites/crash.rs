@@ -41,13 +41,13 @@ const REACHED: &[&str] = &[
 /// Failpoints of parts that a write does not pass, each with the reason.
 const NOT_HERE: &[(&str, &str)] = &[
     ("startup-after-auth", "no authentication yet"),
-    ("pin-after-insert", "pins come with retention"),
+    ("pin-after-insert", "only among several servers: see fleet"),
     ("cache-after-download", "passed over a remote store: see s3"),
     ("cache-before-rename", "passed over a remote store: see s3"),
     ("engine-before-lock", "passed in the worker: see worker_kill"),
     ("engine-mid-stream", "passed in the worker: see worker_kill"),
-    ("retention-after-list", "retention has its own issue"),
-    ("retention-before-delete", "retention has its own issue"),
+    ("retention-after-list", "passed when snapshots expire: see fleet"),
+    ("retention-before-delete", "passed when snapshots expire: see fleet"),
     ("migrate-mid", "passed at the first start: see crash_in_a_migration"),
     ("encode-poison", "makes a dead letter, not a crash: see faults"),
     ("ddl-after-validate", "a place to wait at: see validation"),

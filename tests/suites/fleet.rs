@@ -2,6 +2,8 @@
 
 mod duties;
 mod gateways;
+mod locks;
+mod readers;
 
 use std::time::Duration;
 

@@ -5,6 +5,8 @@
 
 use std::sync::atomic::Ordering;
 
+use chrono::{DateTime, Utc};
+
 use super::{
     commit::{ATTEMPTS, ATTEMPTS_BUSY, cover, is_store_conflict},
     files::{Place, insert_file},
@@ -114,11 +116,7 @@ impl Catalog {
             params![merge.table, merge.file.size_bytes],
         ));
         for input in &merge.inputs {
-            statements.push(Statement::new(
-                "INSERT INTO @ducklake_files_scheduled_for_deletion(data_file_id, path, path_is_relative, schedule_start)
-                 VALUES ($1, $2, $3, $4)",
-                params![input.id, &input.path, true, now],
-            ));
+            statements.push(self.scheduled(input, now));
         }
         let list = inputs(merge);
         let of_files = format!("DELETE FROM @ducklake_file_column_stats WHERE data_file_id IN ({list})");
@@ -128,6 +126,21 @@ impl Catalog {
         statements.push(cover(snapshot, latest.watermark, latest.ddl_offset));
         tx.batch(statements).await?;
         Ok(Some(snapshot))
+    }
+}
+
+impl Catalog {
+    /// A file that is to be deleted. Several servers compare that time with when their readers began: it is the database's.
+    fn scheduled(&self, input: &MergeInput, now: DateTime<Utc>) -> Statement {
+        let (id, path) = (input.id, &input.path);
+        if self.is_shared() {
+            let sql = "INSERT INTO @ducklake_files_scheduled_for_deletion
+                    (data_file_id, path, path_is_relative, schedule_start) VALUES ($1, $2, $3, clock_timestamp())";
+            return Statement::new(sql, params![id, path, true]);
+        }
+        let sql = "INSERT INTO @ducklake_files_scheduled_for_deletion
+                (data_file_id, path, path_is_relative, schedule_start) VALUES ($1, $2, $3, $4)";
+        Statement::new(sql, params![id, path, true, now])
     }
 }
 

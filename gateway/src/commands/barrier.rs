@@ -1,6 +1,6 @@
 //! What a statement may see: the barrier, then the pin.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use arrow::{array::AsArray, datatypes::TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
@@ -216,7 +216,13 @@ async fn time_travel(session: &ClientSession) -> PgResult<Option<SnapshotInfo>> 
     } else {
         return Ok(None);
     };
-    found.map(Some).map_err(failure::catalog)
+    let found = found.map_err(failure::catalog)?;
+    // Others learn of the pin before it is relied on: what is still there then does not expire.
+    let _kept = session.lake.lake.pin(found.id);
+    if session.server.lakes.tell_pin(lake, found.id).await.map_err(failure::catalog)? {
+        catalog.snapshot(lake, found.id).await.map_err(failure::catalog)?;
+    }
+    Ok(Some(found))
 }
 
 fn as_of(session: &ClientSession) -> PgResult<Option<DateTime<Utc>>> {
@@ -241,6 +247,7 @@ async fn newest(session: &ClientSession) -> PgResult<SnapshotInfo> {
 
 async fn load(session: &ClientSession, snapshot: SnapshotInfo) -> PgResult<Pin> {
     let catalog = session.server.lakes.catalog();
+    let kept = Some(Arc::new(session.lake.lake.pin(snapshot.id)));
     let schema = catalog.schema(session.lake.info.id, &snapshot).await.map_err(failure::catalog)?;
-    Ok(session.temporary.in_pin(Pin { snapshot, base: schema.clone(), schema }))
+    Ok(session.temporary.in_pin(Pin { snapshot, base: schema.clone(), schema, kept }))
 }

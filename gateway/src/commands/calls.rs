@@ -453,7 +453,10 @@ async fn sleep(seconds: f64) {
 }
 
 /// An interval's length as `pg_sleep_for` takes it: months have 30 days.
-fn interval_seconds(session: &ClientSession, text: &str) -> PgResult<f64> {
+///
+/// # Errors
+/// What is no interval.
+pub fn interval_seconds(session: &ClientSession, text: &str) -> PgResult<f64> {
     let array = parsed(session, text, &ColumnType::Interval)?;
     let array = array.as_any().downcast_ref::<arrow::array::IntervalMonthDayNanoArray>();
     let value = array.filter(|a| !a.is_empty()).map(|a| a.value(0)).unwrap_or_default();
@@ -461,7 +464,11 @@ fn interval_seconds(session: &ClientSession, text: &str) -> PgResult<f64> {
     Ok(days as f64 * 86_400.0 + value.nanoseconds as f64 / 1e9)
 }
 
-fn micros_of(session: &ClientSession, text: &str) -> PgResult<i64> {
+/// A time in microseconds since 1970.
+///
+/// # Errors
+/// What is no time.
+pub fn micros_of(session: &ClientSession, text: &str) -> PgResult<i64> {
     let array = parsed(session, text, &ColumnType::Timestamptz)?;
     let array = array.as_any().downcast_ref::<arrow::array::TimestampMicrosecondArray>();
     Ok(array.filter(|a| !a.is_empty()).map_or(i64::MAX, |a| a.value(0)))

@@ -31,6 +31,7 @@ mod database;
 mod ddl;
 mod rewrite_table;
 
+pub mod expire;
 mod explain;
 mod generated;
 mod setting;
@@ -84,6 +85,11 @@ pub async fn run(
         Plan::Notify(channel, payload) => {
             session.notify(channel, payload)?;
             Ok(Outcome::Complete("NOTIFY".to_owned()))
+        }
+        Plan::ExpireSnapshots(older_than) => {
+            writable(session, "CALL")?;
+            not_in_block(session, "CALL duckmesh.expire_snapshots", place)?;
+            expire::run(session, older_than).await
         }
         Plan::Query(_) => select::run(session, prepared, params).await,
         Plan::CopyOut(_) => copy_out::run(session, prepared, params).await,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
-use duckmesh_ingest::Reading;
+use duckmesh_ingest::{Reading, SnapshotPin};
 use duckmesh_storage::Held;
 
 use super::{
@@ -77,6 +77,7 @@ pub struct Running {
     _held: Vec<Arc<TempFile>>,
     _files: Held,
     _reading: Reading,
+    _kept: Option<Arc<SnapshotPin>>,
     /// The lake stays open while it runs.
     _lake: Arc<OpenLake>,
 }
@@ -106,6 +107,7 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
         _held: prelude.held,
         _files: prelude.files,
         _reading: reading,
+        _kept: pin.kept.clone(),
         _lake: session.lake.clone(),
     })
 }

@@ -112,7 +112,11 @@ impl Fleet {
         let mut pause = self.lease / BEATS_PER_LEASE;
         loop {
             sleep(pause).await;
-            pause = match self.catalog().beat(&self.node, self.lease).await {
+            let beat = self.catalog().beat(&self.node, self.lease).await;
+            if let Err(error) = self.server.lakes.tell_pins().await {
+                tracing::warn!(%error, "could not say what is read here");
+            }
+            pause = match beat {
                 Ok(Beat::InTime) => self.lease / BEATS_PER_LEASE,
                 Ok(beat) => {
                     tracing::warn!(node = self.node.name, ?beat, "this server was thought dead");

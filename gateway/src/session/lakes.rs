@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use duckmesh_catalog::{Catalog, FileId, LakeId, LakeInfo, LakeName, Node};
-use duckmesh_ingest::{Bus, Lake, LakeOptions, LeaseKeeping, PostgresBus, SqliteBus};
+use duckmesh_catalog::{Catalog, FileId, LakeId, LakeInfo, LakeName, Node, SnapshotId, pins::PinReport};
+use duckmesh_ingest::{Bus, Kept, Lake, LakeOptions, LeaseKeeping, PostgresBus, SqliteBus, queue_room};
 use duckmesh_storage::{LakeFiles, Location, Stores};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
@@ -82,8 +82,12 @@ pub struct Lakes {
     stores: Stores,
     /// This server among others of the same catalog; none where it is alone.
     node: Option<Node>,
+    /// What the other servers know of this one's readers.
+    told: Mutex<HashMap<LakeId, Vec<SnapshotId>>>,
     /// Publications at once.
     turns: Arc<Semaphore>,
+    /// Bytes that wait for the log.
+    queue_room: Arc<Semaphore>,
     /// The log of all lakes, where they share one.
     shared_bus: OnceCell<Arc<dyn Bus>>,
     /// A place per lake, so that one that opens slowly keeps nobody from the others.
@@ -98,8 +102,9 @@ impl Lakes {
     #[must_use]
     pub fn new(config: Arc<Config>, catalog: Catalog, stores: Stores, node: Option<Node>) -> Self {
         let turns = Arc::new(Semaphore::new(config.publications_max));
-        let places = std::sync::Mutex::default();
-        Self { config, catalog, stores, node, turns, shared_bus: OnceCell::new(), places }
+        let (shared_bus, places, told) = (OnceCell::new(), std::sync::Mutex::default(), Mutex::default());
+        let queue_room = queue_room(config.queue_bytes);
+        Self { config, catalog, stores, node, told, turns, queue_room, shared_bus, places }
     }
 
     /// This server among others of the same catalog; none where it is alone.
@@ -129,6 +134,41 @@ impl Lakes {
             Some((name.clone(), lake.info.id, lake.lake.clone()))
         };
         self.places().iter().filter_map(of).collect()
+    }
+
+    /// Tells the other servers what readers of this one keep.
+    ///
+    /// # Errors
+    /// Of the catalog.
+    pub async fn tell_pins(&self) -> duckmesh_catalog::catalog::Result<()> {
+        let Some(node) = &self.node else { return Ok(()) };
+        // Held until it is written: what is older must not come later.
+        let mut told = self.told.lock().await;
+        let reports: Vec<PinReport> = self
+            .opened()
+            .into_iter()
+            .filter_map(|(_, lake, open)| open.kept().map(|kept| (lake, kept)))
+            .map(|(lake, Kept { oldest, snapshots })| PinReport { lake, oldest, snapshots })
+            .collect();
+        if reports.is_empty() && told.is_empty() {
+            return Ok(());
+        }
+        self.catalog.report_pins(node, &reports).await?;
+        *told = reports.into_iter().map(|report| (report.lake, report.snapshots)).collect();
+        Ok(())
+    }
+
+    /// Tells them of one pin, if they do not know of it yet; whether they did not.
+    ///
+    /// # Errors
+    /// Of the catalog.
+    pub async fn tell_pin(&self, lake: LakeId, snapshot: SnapshotId) -> duckmesh_catalog::catalog::Result<bool> {
+        let is_known = self.told.lock().await.get(&lake).is_some_and(|told| told.contains(&snapshot));
+        if self.node.is_none() || is_known {
+            return Ok(false);
+        }
+        self.tell_pins().await?;
+        Ok(true)
     }
 
     /// Sessions that hold advisory locks, of all lakes.
@@ -348,9 +388,12 @@ impl Lakes {
             sweep_grace: self.config.sweep_grace,
             merge_files: self.config.merge_files,
             merge_grace: self.config.merge_grace,
+            retention: self.config.retention,
             ..LakeOptions::default()
         };
         options.turns = self.turns.clone();
+        options.queue_room = self.queue_room.clone();
+        options.lag_max = self.config.lag_max;
         match &self.node {
             // The data folder's lock lets one process in, so that a restart may take its own lease at once.
             None => "embedded".clone_into(&mut options.owner),

@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use duckmesh_catalog::{LakeSchema, Offset, SnapshotId, SnapshotInfo, TableDef, ddl::DdlOp};
-use duckmesh_ingest::Part;
+use duckmesh_ingest::{Part, SnapshotPin};
 use duckmesh_storage::Claim;
 use uuid::Uuid;
 
@@ -72,6 +72,8 @@ pub struct Pin {
     pub base: Arc<LakeSchema>,
     /// With the transaction's own changes.
     pub schema: Arc<LakeSchema>,
+    /// Keeps the snapshot from expiring.
+    pub kept: Option<Arc<SnapshotPin>>,
 }
 
 impl Pin {
@@ -105,7 +107,7 @@ impl Pin {
             watermark: Offset::ZERO,
             ddl_offset: Offset::ZERO,
         };
-        Self { snapshot, base: schema.clone(), schema }
+        Self { snapshot, base: schema.clone(), schema, kept: None }
     }
 }
 

@@ -65,6 +65,8 @@ pub enum Plan {
     Listen(bool, Option<String>),
     /// NOTIFY.
     Notify(String, String),
+    /// `CALL duckmesh.expire_snapshots`, of those older than this.
+    ExpireSnapshots(String),
     /// Accepted, does nothing.
     NoOp {
         /// The command's tag.

@@ -64,8 +64,7 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
                 .hint("Send the statements themselves, from the client."));
         }
         "call" => {
-            return Err(PgError::unsupported("CALL is not supported: there are no procedures")
-                .hint("Send the statements themselves, from the client."));
+            return call(&mut scan).map(Some);
         }
         _ => {
             return Err(
@@ -73,6 +72,26 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
             );
         }
     }))
+}
+
+/// `duckmesh.expire_snapshots([older_than =>] '7 days')`, the only procedure.
+fn call(scan: &mut Scan<'_>) -> PgResult<Plan> {
+    let name = scan.name()?;
+    if !matches!(name.as_slice(), [space, name] if space == "duckmesh" && name == "expire_snapshots") {
+        let message = format!("procedure {}() does not exist", name.join("."));
+        return Err(PgError::new(SqlState::UNDEFINED_FUNCTION, message)
+            .hint("The only procedure is duckmesh.expire_snapshots(older_than => '7 days')."));
+    }
+    scan.expect(&Token::LParen)?;
+    if scan.word(&["older_than"]) && !scan.take(&Token::RArrow) {
+        scan.expect(&Token::Assignment)?;
+    }
+    for ty in ["interval", "timestamptz", "timestamp"] {
+        scan.word(&[ty]);
+    }
+    let older_than = scan.string()?;
+    scan.expect(&Token::RParen)?;
+    scan.done(Plan::ExpireSnapshots(older_than))
 }
 
 fn no_op(tag: &str, notice: Option<&str>) -> Plan {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use duckmesh_catalog::LakeId;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{PgError, SqlState};
 
@@ -117,7 +117,7 @@ pub struct CancelRegistry {
 }
 
 /// A request for a connection of another server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Request {
     /// The server's slot.
     pub slot: i64,
@@ -125,6 +125,8 @@ pub struct Request {
     pub id: i32,
     /// The key, right or wrong.
     pub key: Vec<u8>,
+    /// Dropped when it is passed on, or cannot be: so long the client's connection stays.
+    pub done: oneshot::Sender<()>,
 }
 
 /// A CancelRequest as a client sends it.
@@ -205,16 +207,6 @@ impl CancelRegistry {
 
     /// A CancelRequest. It has no answer, and takes the same time for a wrong key as for a right one.
     pub fn request(&self, id: i32, key: &[u8]) -> bool {
-        let slot = id >> COUNT_BITS;
-        if let Some(elsewhere) = &self.elsewhere
-            && slot != self.slot
-        {
-            // Whether it is right is seen where the connection is. What is no key at all is not worth a way.
-            if slot > 0 && [SHORT_KEY_BYTES, LONG_KEY_BYTES].contains(&key.len()) {
-                let _ = elsewhere.try_send(Request { slot: slot.into(), id, key: key.to_vec() });
-            }
-            return false;
-        }
         let Some(entry) = lock(&self.entries).by_id.get(&id).cloned() else {
             return false;
         };
@@ -224,6 +216,17 @@ impl CancelRegistry {
             entry.cancel.cancel(Reason::User);
         }
         right
+    }
+
+    /// A CancelRequest for a connection of another server: whether it is right is seen there. What it gives ends when the
+    /// request is passed on; none where it is not for another server, is no key at all, or too many wait.
+    pub fn pass_on(&self, id: i32, key: &[u8]) -> Option<oneshot::Receiver<()>> {
+        let slot = id >> COUNT_BITS;
+        let is_elsewhere = slot > 0 && slot != self.slot && [SHORT_KEY_BYTES, LONG_KEY_BYTES].contains(&key.len());
+        let elsewhere = self.elsewhere.as_ref().filter(|_| is_elsewhere)?;
+        let (done, passed_on) = oneshot::channel();
+        elsewhere.try_send(Request { slot: slot.into(), id, key: key.to_vec(), done }).ok()?;
+        Some(passed_on)
     }
 
     /// The connection is one to that lake from now on.
@@ -346,15 +349,17 @@ mod tests {
         assert!(registry.request(first.id(), &key), "its own it knows");
         let other = (3 << COUNT_BITS) | 7;
         assert!(!registry.request(other, &key));
+        assert!(registry.pass_on(first.id(), &key).is_none());
+        let mut passed_on = registry.pass_on(other, &key).expect("passed on");
         let request = elsewhere.try_recv().expect("passed on");
-        assert_eq!(request, Request { slot: 3, id: other, key: key.clone() });
+        assert_eq!((request.slot, request.id, &request.key), (3, other, &key));
         assert_eq!(cancel_packet(&request).len(), 16);
-        registry.request(other, b"no key");
-        registry.request(7, &key);
-        assert!(elsewhere.try_recv().is_err(), "neither what is no key nor what has no slot");
-        for _ in 0..2 * WAITING_MAX {
-            registry.request(other, &key);
-        }
-        assert_eq!(elsewhere.len(), WAITING_MAX, "bounded");
+        assert_eq!(passed_on.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        drop(request);
+        assert_eq!(passed_on.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        assert!(registry.pass_on(other, b"no key").is_none());
+        assert!(registry.pass_on(7, &key).is_none(), "no slot");
+        let waiting: Vec<_> = (0..2 * WAITING_MAX).filter_map(|_| registry.pass_on(other, &key)).collect();
+        assert_eq!((waiting.len(), elsewhere.len()), (WAITING_MAX, WAITING_MAX), "bounded");
     }
 }

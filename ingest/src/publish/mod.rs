@@ -3,13 +3,13 @@
 mod gather;
 mod validated;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use duckmesh_catalog::Offset;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch},
     task::JoinHandle,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -17,11 +17,12 @@ use crate::{
     error::{AppendError, AppendErrorKind, BusError, BusErrorKind},
     frame::{KEY_BYTES_MAX, Part, Write},
     lake::{Appended, Shared, Stop},
+    options::QUEUE_UNIT_BYTES,
     progress::Urgency,
 };
 
-/// Unit of the semaphore that bounds the bytes in the queue.
-const ROOM_BYTES: usize = 1024;
+/// Between two looks whether publication came nearer.
+const LAG_PAUSE: Duration = Duration::from_millis(200);
 /// Groups below this are encoded where they are gathered; handing them to another thread costs more.
 const INLINE_BYTES_MAX: usize = 128 << 10;
 
@@ -38,8 +39,8 @@ struct Queued {
     write: Write,
     bytes: usize,
     reply: oneshot::Sender<Result<Appended, AppendError>>,
-    /// Given back when the write is answered: the bytes are bounded until then.
-    _room: OwnedSemaphorePermit,
+    /// Given back when the write is answered: the bytes are bounded until then, in this lake and in all.
+    _room: [OwnedSemaphorePermit; 2],
 }
 
 /// A record with the writes that are in it, in the order of its offsets.
@@ -52,7 +53,7 @@ impl Publisher {
     /// Starts the group commit of a lake. It ends when the lake stops, after what was queued.
     pub(crate) fn start(shared: Arc<Shared>, stop: watch::Receiver<Stop>) -> (Self, JoinHandle<()>) {
         let (queue, queued) = mpsc::channel(shared.options.queue_writes_max.max(1));
-        let room_max = shared.options.queue_bytes_max.div_ceil(ROOM_BYTES).max(1);
+        let room_max = shared.options.queue_bytes_max.div_ceil(QUEUE_UNIT_BYTES).max(1);
         let room_max = u32::try_from(room_max).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32);
         let task = tokio::spawn(commit_groups(Arc::clone(&shared), queued, stop));
         let publisher = Self { shared, queue, room: Arc::new(Semaphore::new(room_max as usize)), room_max };
@@ -73,7 +74,11 @@ impl Publisher {
             }
         }
         let bytes = check(&write, self.shared.options.write_bytes_max)?;
-        let room = self.room(bytes).await?;
+        self.lag_allows().await?;
+        // The lake's own first: a lake that is full takes nothing of what the others share.
+        let own = self.room(&self.room, bytes, self.room_max).await?;
+        let of_all = &self.shared.options.queue_room;
+        let room = [own, self.room(of_all, bytes, self.room_max).await?];
         let (reply, answer) = oneshot::channel();
         let queued = Queued { write, bytes, reply, _room: room };
         self.enqueue(queued).await?;
@@ -84,20 +89,43 @@ impl Publisher {
     }
 
     /// Bytes in the queue: waits for room, not for ever.
-    async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, AppendError> {
-        let units = u32::try_from(bytes.div_ceil(ROOM_BYTES)).unwrap_or(u32::MAX);
-        let units = units.clamp(1, self.room_max);
-        match Arc::clone(&self.room).try_acquire_many_owned(units) {
+    async fn room(&self, room: &Arc<Semaphore>, bytes: usize, max: u32) -> Result<OwnedSemaphorePermit, AppendError> {
+        let units = u32::try_from(bytes.div_ceil(QUEUE_UNIT_BYTES)).unwrap_or(u32::MAX);
+        let units = units.clamp(1, max);
+        match Arc::clone(room).try_acquire_many_owned(units) {
             Ok(permit) => return Ok(permit),
             Err(TryAcquireError::Closed) => return Err(AppendError::closed()),
             Err(TryAcquireError::NoPermits) => {}
         }
-        let wait = Arc::clone(&self.room).acquire_many_owned(units);
+        let wait = Arc::clone(room).acquire_many_owned(units);
         match timeout(self.shared.options.queue_wait_max, wait).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(AppendError::closed()),
             Err(_) => Err(queue_full()),
         }
+    }
+
+    /// While too much waits for publication, writers wait: the store may be away for longer than the log has room.
+    async fn lag_allows(&self) -> Result<(), AppendError> {
+        let (progress, options) = (&self.shared.progress, &self.shared.options);
+        let is_short = || progress.lane().head.get() - progress.watermark().get() < options.lag_max;
+        if is_short() {
+            return Ok(());
+        }
+        let until = Instant::now() + options.queue_wait_max;
+        while Instant::now() < until {
+            // Who does not publish knows the watermark of the last time somebody waited.
+            if let Ok((watermark, _)) = self.shared.catalog.watermark(self.shared.info.id).await {
+                progress.published(watermark);
+            }
+            if is_short() {
+                return Ok(());
+            }
+            progress.want(progress.lane().head);
+            sleep(LAG_PAUSE).await;
+        }
+        let message = format!("{} writes are waiting to be published", options.lag_max);
+        Err(AppendError::new(AppendErrorKind::QueueFull, message))
     }
 
     async fn enqueue(&self, queued: Queued) -> Result<(), AppendError> {

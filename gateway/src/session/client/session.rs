@@ -87,19 +87,19 @@ impl Session for ClientSession {
         }
         if failed {
             self.end_transaction();
-            self.advisory.settle().await;
             self.rolled_back();
+            self.advisory.settle().await;
             return Ok(());
         }
         match commands::write::commit(self).await {
             Ok(()) => {
-                self.advisory.settle().await;
                 self.committed();
+                self.advisory.settle().await;
                 Ok(())
             }
             Err(error) => {
-                self.advisory.settle().await;
                 self.rolled_back();
+                self.advisory.settle().await;
                 Err(error)
             }
         }
