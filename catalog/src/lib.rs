@@ -13,6 +13,7 @@ pub mod failpoint;
 mod file_names;
 pub mod files;
 pub mod ids;
+pub mod incarnations;
 pub mod lakes;
 pub mod leases;
 pub mod merging;
@@ -41,6 +42,7 @@ pub use files::{DataFile, DeleteFile, FileRange, InlinedRows, MergeInput, NewFil
 pub use ids::{
     ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SequenceId, SnapshotId, TableId, TypeId, ViewId,
 };
+pub use incarnations::Incarnations;
 pub use lakes::{LakeInfo, folder_name};
 pub use leases::{Lease, LeaseState};
 pub use merging::ScheduledFile;

@@ -31,7 +31,7 @@ macro_rules! migration {
 }
 
 /// The registry of lakes.
-pub(crate) const REGISTRY: &[Migration] = &[migration!(1, "0001_registry")];
+pub(crate) const REGISTRY: &[Migration] = &[migration!(1, "0001_registry"), migration!(7, "0007_incarnation")];
 /// The tables of one lake.
 pub(crate) const LAKE: &[Migration] = &[
     migration!(1, "0001_lake"),

@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use duckmesh_catalog::{Catalog, FileId, LakeInfo, LakeName};
-use duckmesh_ingest::{Bus, Lake, LakeOptions, PostgresBus, SqliteBus};
+use duckmesh_catalog::{Catalog, FileId, Incarnations, LakeInfo, LakeName, postgres::Connections};
+use duckmesh_ingest::{Bus, Lake, LakeOptions, PostgresBus, PostgresBusOptions, SqliteBus};
 use duckmesh_storage::LakeFiles;
 use tokio::sync::{Mutex, OnceCell};
 
@@ -26,6 +26,8 @@ use crate::{
 pub struct OpenLake {
     /// What the registry says of it.
     pub info: LakeInfo,
+    /// The histories that its tokens belong to.
+    pub incarnations: Incarnations,
     /// Its log, group commit, coordinator and waiters.
     pub lake: Arc<Lake>,
     /// Its Parquet files.
@@ -239,7 +241,9 @@ impl Lakes {
         Ok(match &self.config.catalog_url {
             None => Arc::new(SqliteBus::open(&self.folder(name).join("log.sqlite")).map_err(PgError::internal)?),
             Some(url) => {
-                let open = async || PostgresBus::open_with(url, self.config.log_options()).await.map(|(log, _)| log);
+                let witness = self.catalog.registry().connections().and_then(Connections::witness).cloned();
+                let options = PostgresBusOptions { witness, ..self.config.log_options() };
+                let open = async || PostgresBus::open_with(url, options).await.map(|(log, _)| log);
                 Arc::new(self.log.get_or_try_init(open).await.map_err(failure::bus)?.clone())
             }
         })
@@ -253,6 +257,7 @@ impl Lakes {
         emptied(&spool).await.map_err(PgError::internal)?;
         let files = LakeFiles::open(&info.data_path).map_err(failure::storage)?;
         let bus = self.bus(&info.name).await?;
+        let incarnations = self.catalog.incarnations(info.id).await.map_err(failure::catalog)?;
         let mut options = LakeOptions {
             commit_interval: self.config.commit_interval,
             sweep_grace: self.config.sweep_grace,
@@ -284,6 +289,7 @@ impl Lakes {
         let (has_columns, unsupported) = (HasColumns::default(), pgcatalog::Unsupported::default());
         Ok(OpenLake {
             info,
+            incarnations,
             lake,
             files,
             engine,
