@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use duckmesh_tests::harness::{Client, Postgres, Server, ServerOptions, eventually, eventually_async, paths};
+use duckmesh_tests::harness::{Client, Postgres, Server, ServerOptions, eventually_async, paths};
 
 use super::{LIMIT, options, refused};
 
@@ -108,6 +108,8 @@ async fn g3_pg4_tk4_a_failover_that_lost_rows_is_a_new_incarnation() {
         (follower.value(published).await == "2").then_some(())
     })
     .await;
+    let (done, said) = new_incarnation(&both(&primary, &standby), server.data());
+    assert!(!done && said.contains("stop all of them"), "not while servers run: {said}");
     // From here on it gets nothing.
     follower.ok("ALTER SYSTEM SET primary_conninfo = ''").await;
     follower.ok("SELECT pg_reload_conf()").await;
@@ -128,13 +130,13 @@ async fn g3_pg4_tk4_a_failover_that_lost_rows_is_a_new_incarnation() {
     let fresh = Server::try_with(options(catalog.clone())).err().expect("one that remembers nothing refuses too");
     assert!(fresh.contains("duckmesh admin new-incarnation"), "{fresh}");
     let (done, said) = new_incarnation(&catalog, &data);
-    assert!(!done && said.contains("stop all of them"), "{said}");
+    assert!(done && said.contains("incarnation 2"), "{said}");
+    assert_eq!(
+        refused(&client, "SELECT * FROM t").await,
+        "55000",
+        "who remembers another history is of no use any more"
+    );
     server.kill();
-    eventually("its connections are gone", LIMIT, || {
-        let (done, said) = new_incarnation(&catalog, &data);
-        assert!(done || said.contains("stop all of them"), "{said}");
-        done.then_some(())
-    });
     let server = Server::with(ServerOptions { data: Some(data.clone()), ..options(catalog.clone()) });
     let client = server.client().await;
     client.ok(&format!("SET duckmesh.min_token = '{kept}'")).await;
