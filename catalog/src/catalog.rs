@@ -12,6 +12,7 @@ use crate::{
     error::Error,
     lakes::{self, LakeInfo},
     migrate::{self, Migration},
+    postgres::Witness,
     store::{Dialect, Store},
     table_files::FileCache,
 };
@@ -57,7 +58,7 @@ pub(crate) struct Inner {
 }
 
 /// How a catalog is opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct OpenOptions {
     /// Connections to Postgres at once.
     pub connections: usize,
@@ -65,11 +66,18 @@ pub struct OpenOptions {
     pub migrate: bool,
     /// Only to look at what a server may be using: what was interrupted stays as it is.
     pub look_only: bool,
+    /// Refuses a Postgres that may lack what was acknowledged; none accepts any.
+    pub witness: Option<Witness>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { connections: crate::store::postgres::CONNECTIONS, migrate: true, look_only: false }
+        Self {
+            connections: crate::store::postgres::CONNECTIONS,
+            migrate: true,
+            look_only: false,
+            witness: Some(Witness::default()),
+        }
     }
 }
 
@@ -123,7 +131,9 @@ impl Catalog {
                 lakes::make_folder(data_dir.join("lakes")).await?;
                 Store::open_sqlite(&data_dir.join("duckmesh.sqlite")).await?
             }
-            Location::Postgres { url } => Store::open_postgres(url, REGISTRY_SCHEMA, options.connections).await?,
+            Location::Postgres { url } => {
+                Store::open_postgres(url, REGISTRY_SCHEMA, options.connections, options.witness).await?
+            }
         };
         let inner = Inner {
             location,
@@ -139,6 +149,7 @@ impl Catalog {
         if options.look_only {
             return Ok(catalog);
         }
+        catalog.begin_first_incarnation().await?;
         if !catalog.is_shared() {
             catalog.finish_interrupted().await?;
         }

@@ -32,6 +32,8 @@ pub enum ErrorKind {
     Retry,
     /// The commit was sent and its answer lost: read the state before anything else.
     Unknown,
+    /// The store may lack what was acknowledged: nothing works until an operator begins a new incarnation. The message says so.
+    Lost,
     /// The store has no room.
     Full,
     /// The store was made by a newer program, or holds what must not be there: an operator must look.

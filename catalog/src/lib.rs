@@ -15,6 +15,7 @@ mod file_names;
 pub mod files;
 pub mod fleet;
 pub mod ids;
+pub mod incarnations;
 pub mod lakes;
 pub mod leases;
 pub mod merging;
@@ -45,6 +46,7 @@ pub use fleet::{Duty, Fleet, Node, NodeSpec, Roles};
 pub use ids::{
     ColumnId, Epoch, FileId, LakeId, LakeName, Offset, SchemaId, SequenceId, SnapshotId, TableId, TypeId, ViewId,
 };
+pub use incarnations::Incarnations;
 pub use lakes::{LakeInfo, folder_name};
 pub use leases::{Lease, LeaseState};
 pub use merging::ScheduledFile;

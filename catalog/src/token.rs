@@ -1,4 +1,4 @@
-//! Visibility tokens: `<lake>/<offset>`, opaque to clients.
+//! Visibility tokens: `<lake>/<offset>`, opaque to clients; after a loss `<lake>/<incarnation>.<offset>`.
 
 use std::fmt;
 
@@ -9,6 +9,8 @@ use crate::ids::{LakeName, Offset};
 pub struct Token {
     /// The lake the write went to.
     pub lake: LakeName,
+    /// Which history of the lake's log that is an offset of; 1 is the first, and is not written.
+    pub incarnation: i64,
     /// The offset of its frame.
     pub offset: Offset,
 }
@@ -23,16 +25,21 @@ impl Token {
             Some((lake, digits)) => (LakeName::parse(lake)?, digits),
             None => (current.clone(), text),
         };
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
-        }
-        Some(Self { lake, offset: Offset::new(digits.parse().ok()?) })
+        let number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?;
+        let (incarnation, offset) = match digits.split_once('.') {
+            Some((incarnation, offset)) => (number(incarnation).filter(|n| *n > 1)?, offset),
+            None => (1, digits),
+        };
+        Some(Self { lake, incarnation, offset: Offset::new(number(offset)?) })
     }
 }
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.lake, self.offset)
+        match self.incarnation {
+            ..=1 => write!(f, "{}/{}", self.lake, self.offset),
+            n => write!(f, "{}/{n}.{}", self.lake, self.offset),
+        }
     }
 }
 
@@ -57,5 +64,13 @@ mod tests {
         check("sales/+1", None);
         check("sales/99999999999999999999", None);
         check("", None);
+        check("sales/1.42", None);
+        check("sales/.42", None);
+        check("sales/2.", None);
+        check("sales/2.4.2", None);
+        check("sales/2.42", Some(("sales", 42)));
+        let token = Token::parse("sales/2.42", &here).unwrap();
+        assert_eq!((token.incarnation, token.to_string().as_str()), (2, "sales/2.42"));
+        assert_eq!(Token::parse("42", &here).unwrap().to_string(), "sales/42");
     }
 }

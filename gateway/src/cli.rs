@@ -1,6 +1,7 @@
 //! The command line: one binary, a few verbs.
 
 mod doctor;
+mod incarnation;
 mod lag;
 mod migrate;
 
@@ -19,6 +20,18 @@ use crate::{
 struct Cli {
     #[command(subcommand)]
     command: Command,
+}
+
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Go on with what the database has, after a failover or a restore that may have lost acknowledged writes
+    NewIncarnation {
+        /// TOML file with the same options
+        #[arg(long, env = "DUCKMESH_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        options: Box<Options>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -61,6 +74,11 @@ enum Command {
         #[command(flatten)]
         options: Box<Options>,
     },
+    /// What only an operator may decide
+    Admin {
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
     /// Print the reference of all options
     #[command(hide = true)]
     ConfigReference,
@@ -79,6 +97,9 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Serve { config, options } => ended(serve_command(config, *options).map(|()| true)),
+        Command::Admin { command: AdminCommand::NewIncarnation { config, options } } => {
+            ended(load(config, *options).and_then(|config| on_runtime(incarnation::run(&config))).map(|()| true))
+        }
         Command::Migrate { config, options } => {
             ended(load(config, *options).and_then(|config| on_runtime(migrate::run(&config))).map(|()| true))
         }

@@ -204,7 +204,7 @@ impl Config {
     /// How a log in Postgres is opened.
     #[must_use]
     pub fn log_options(&self) -> PostgresBusOptions {
-        PostgresBusOptions { connections: self.log_connections(), migrate: self.migrate }
+        PostgresBusOptions { connections: self.log_connections(), migrate: self.migrate, witness: None }
     }
 }
 

@@ -40,6 +40,8 @@ pub enum AppendErrorKind {
     Unknown,
     /// The log cannot be reached or cannot take writes now. Nothing happened.
     Unavailable,
+    /// The log may lack what was acknowledged: an operator must begin a new incarnation. Nothing happened.
+    Lost,
     /// The lake is being closed. Nothing happened.
     Closed,
 }
@@ -67,6 +69,7 @@ impl From<BusError> for AppendError {
             BusErrorKind::Full => AppendErrorKind::Full,
             BusErrorKind::Unknown => AppendErrorKind::Unknown,
             BusErrorKind::Unavailable | BusErrorKind::Corrupt => AppendErrorKind::Unavailable,
+            BusErrorKind::Lost => AppendErrorKind::Lost,
         };
         Self::new(kind, error.to_string())
     }
@@ -131,6 +134,8 @@ pub enum BusErrorKind {
     Unknown,
     /// The log cannot be reached, or refuses. Nothing happened; trying again may help.
     Unavailable,
+    /// The log may lack what was acknowledged: nothing works until an operator begins a new incarnation.
+    Lost,
     /// The log holds what must not be there, or was made by a newer program: an operator must look.
     Corrupt,
 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_postgres::{AsyncMessage, Client, Config, Error, Notification};
 
-use super::target::Target;
+use super::{target::Target, witness::Witness};
 
 /// Connections that one pool makes at a time: a server that comes back is not met by all of them at once.
 const MADE_AT_ONCE: usize = 2;
@@ -25,14 +25,20 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Debug)]
 pub(super) struct Connector {
     target: Target,
+    /// None where it does not matter which history the database has.
+    witness: Option<Witness>,
     /// The host to begin with.
     first: AtomicUsize,
     gate: Semaphore,
 }
 
 impl Connector {
-    pub(super) fn new(target: Target) -> Self {
-        Self { target, first: AtomicUsize::new(0), gate: Semaphore::new(MADE_AT_ONCE) }
+    pub(super) fn new(target: Target, witness: Option<Witness>) -> Self {
+        Self { target, witness, first: AtomicUsize::new(0), gate: Semaphore::new(MADE_AT_ONCE) }
+    }
+
+    pub(super) fn witness(&self) -> Option<&Witness> {
+        self.witness.as_ref()
     }
 
     /// Connects to the first host that lets us write. What it notifies of goes to `notified`.
@@ -84,6 +90,13 @@ impl Connector {
                 }
             }
         });
+        if let Some(witness) = &self.witness
+            && !witness.accepts(&client).await?
+        {
+            task.abort();
+            // Whoever asked for the connection asks the witness why.
+            return Err(Error::__private_api_timeout());
+        }
         Ok((client, task))
     }
 }

@@ -5,6 +5,7 @@
 mod connect;
 mod target;
 mod tls;
+mod witness;
 
 use std::{
     future::Future,
@@ -24,6 +25,7 @@ use tokio::{
 };
 use tokio_postgres::{Client, Config, Notification, error::SqlState};
 
+pub use self::witness::Witness;
 use self::{
     connect::{Connector, ForPool},
     target::Target,
@@ -68,9 +70,10 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Reads the URL and the files it names; connects to nothing.
-    pub fn new(url: &str, limits: &Limits) -> Result<Self> {
-        let connector = Arc::new(Connector::new(Target::parse(url, limits.settings, limits.name)?));
+    /// Reads the URL and the files it names; connects to nothing. With a witness, a database that may lack what was
+    /// acknowledged is refused.
+    pub fn new(url: &str, limits: &Limits, witness: Option<Witness>) -> Result<Self> {
+        let connector = Arc::new(Connector::new(Target::parse(url, limits.settings, limits.name)?, witness));
         let doubt = Arc::new(Doubt::new());
         let manager = Manager::from_connect(
             Config::new(),
@@ -91,6 +94,7 @@ impl Connections {
         let end = Instant::now() + PATIENCE;
         let (mut pause, mut failed) = (PAUSE_FIRST, None);
         loop {
+            self.not_lost()?;
             match timeout_at(end, self.pool.get()).await {
                 Ok(Ok(client)) => {
                     if client.statement_cache.size() > PREPARED_MAX {
@@ -99,6 +103,7 @@ impl Connections {
                     return Ok(client);
                 }
                 Ok(Err(PoolError::Backend(error))) => {
+                    self.not_lost()?;
                     let failure = Failure::Server(error);
                     let until = Instant::now() + jittered(pause);
                     if !failure.is_passing() || until >= end {
@@ -147,9 +152,20 @@ impl Connections {
 
     /// A connection outside of the pool, and what it is notified of. It ends when the task is ended.
     pub async fn alone(&self) -> std::result::Result<Alone, Failure> {
+        self.not_lost()?;
         let (sender, notifications) = mpsc::channel(NOTIFICATIONS_MAX);
         let (client, task) = self.connector.connect(Some(sender)).await.map_err(Failure::Server)?;
         Ok(Alone { client, notifications, task })
+    }
+
+    /// What this process knows of the database's history.
+    #[must_use]
+    pub fn witness(&self) -> Option<&Witness> {
+        self.connector.witness()
+    }
+
+    fn not_lost(&self) -> std::result::Result<(), Failure> {
+        self.witness().and_then(Witness::lost).map_or(Ok(()), |why| Err(Failure::Lost(why)))
     }
 
     /// Gives out no more connections.
@@ -183,6 +199,8 @@ pub enum Failure {
     Late,
     /// The pool is closed.
     Closed,
+    /// The database may lack what was acknowledged; what to do.
+    Lost(String),
 }
 
 impl Failure {
@@ -191,7 +209,7 @@ impl Failure {
     pub fn code(&self) -> Option<&SqlState> {
         match self {
             Self::Server(error) => error.code(),
-            Self::Late | Self::Closed => None,
+            Self::Late | Self::Closed | Self::Lost(_) => None,
         }
     }
 
@@ -199,7 +217,7 @@ impl Failure {
     #[must_use]
     pub fn is_of_connection(&self) -> bool {
         match self {
-            Self::Late | Self::Closed => true,
+            Self::Late | Self::Closed | Self::Lost(_) => true,
             Self::Server(error) => match error.code() {
                 Some(code) => code.code().starts_with("57P") || *code == SqlState::READ_ONLY_SQL_TRANSACTION,
                 None => error.is_closed() || io_source(error).is_some(),
@@ -235,6 +253,7 @@ impl std::fmt::Display for Failure {
             },
             Self::Late => f.write_str("no answer in time"),
             Self::Closed => f.write_str("the connections are closed"),
+            Self::Lost(why) => f.write_str(why),
         }
     }
 }
@@ -243,7 +262,7 @@ impl std::error::Error for Failure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Server(error) => Some(error),
-            Self::Late | Self::Closed => None,
+            Self::Late | Self::Closed | Self::Lost(_) => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc};
 
 use crate::{
     error::{Error, ErrorKind},
-    postgres::Connections,
+    postgres::{Connections, Witness},
 };
 
 pub(crate) mod postgres;
@@ -79,8 +79,9 @@ impl Store {
     }
 
     /// Connects to a Postgres database (`postgres://…`, or key=value with a socket folder as host); tables are in `schema`.
-    pub async fn open_postgres(url: &str, schema: &str, connections: usize) -> Result<Self> {
-        let postgres = postgres::Postgres::open(url, schema, connections).await?;
+    /// With a witness, a database that may lack what was acknowledged is refused.
+    pub async fn open_postgres(url: &str, schema: &str, connections: usize, witness: Option<Witness>) -> Result<Self> {
+        let postgres = postgres::Postgres::open(url, schema, connections, witness).await?;
         Ok(Self { inner: Inner::Postgres(Arc::new(postgres)) })
     }
 

@@ -12,7 +12,7 @@ use tokio_postgres::{
 use super::{Isolation, Result, Row, Statement, Value, check_rows, render, value};
 use crate::{
     error::{Error, ErrorKind},
-    postgres::{Connections, Failure, Limits},
+    postgres::{Connections, Failure, Limits, Witness},
 };
 
 /// Connections of one process to the catalog, where nobody says otherwise.
@@ -33,9 +33,9 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    pub(super) async fn open(url: &str, schema: &str, connections: usize) -> Result<Self> {
+    pub(super) async fn open(url: &str, schema: &str, connections: usize, witness: Option<Witness>) -> Result<Self> {
         let limits = Limits { connections, settings: SERVER_LIMITS, name: "duckmesh", statement: STATEMENT_LIMIT };
-        let postgres = Self { connections: Connections::new(url, &limits)?, schema: schema.to_owned() };
+        let postgres = Self { connections: Connections::new(url, &limits, witness)?, schema: schema.to_owned() };
         drop(postgres.connection().await?);
         Ok(postgres)
     }
@@ -353,6 +353,7 @@ fn error(what: &str, failure: Failure) -> Error {
         Some(code) if code.code().starts_with("57P") || code.code().starts_with("53") => ErrorKind::Retry,
         Some(code) if code.code().starts_with("08") => ErrorKind::Retry,
         Some(_) => ErrorKind::Store,
+        None if matches!(failure, Failure::Lost(_)) => ErrorKind::Lost,
         // No word of the server: the connection is gone, and with it the transaction, whose COMMIT was not sent.
         None if failure.is_of_connection() || failure.is_passing() => ErrorKind::Retry,
         None => ErrorKind::Store,

@@ -182,7 +182,10 @@ fn min_tokens(session: &ClientSession) -> PgResult<Vec<Token>> {
                 .hint("Tokens look like sales/42; several are joined by commas.")
             })?;
             if token.lake == *here {
-                return Ok(token);
+                return match session.lake.incarnations.holds(token.incarnation, token.offset) {
+                    true => Ok(token),
+                    false => Err(failure::token_of_lost_incarnation(&token)),
+                };
             }
             Err(PgError::new(SqlState::TOKEN_OF_OTHER_LAKE, format!("token {token} belongs to another database"))
                 .hint(format!("This connection is to database \"{here}\".")))

@@ -16,6 +16,7 @@ pub fn catalog(error: duckmesh_catalog::Error) -> PgError {
         Kind::SnapshotExpired => PgError::new(SqlState::SNAPSHOT_EXPIRED, "the snapshot asked for is no longer there")
             .hint("duckmesh.snapshots lists those that are."),
         Kind::Full => disk_full(),
+        Kind::Lost => lost(&error),
         Kind::Retry | Kind::Unknown => unavailable(&error),
         _ => PgError::internal(detail(&error)),
     }
@@ -66,6 +67,7 @@ pub fn append(error: AppendError) -> PgError {
             PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "the write is too large for the log").hint("Use COPY.")
         }
         AppendErrorKind::Full => disk_full(),
+        AppendErrorKind::Lost => lost(&error),
         AppendErrorKind::Unknown => {
             tracing::error!(detail = detail(&error), "the outcome of an append is unknown");
             PgError::new(
@@ -88,6 +90,7 @@ pub fn append(error: AppendError) -> PgError {
 pub fn bus(error: BusError) -> PgError {
     match error.kind() {
         BusErrorKind::Full => disk_full(),
+        BusErrorKind::Lost => lost(&error),
         BusErrorKind::Unavailable | BusErrorKind::Unknown => log_unavailable(&error),
         BusErrorKind::Corrupt => PgError::internal(detail(&error)),
     }
@@ -122,11 +125,28 @@ pub fn log_unavailable(error: &(dyn std::error::Error + 'static)) -> PgError {
     PgError::new(SqlState::CONNECTION_FAILURE, "the log is not available now").hint("Retry later.")
 }
 
+/// The database is not the one that acknowledged writes.
+fn lost(error: &dyn std::error::Error) -> PgError {
+    tracing::error!(detail = detail(error), "the incarnation is lost");
+    let message = "lost incarnation: the database may lack writes that were acknowledged";
+    PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+        .hint("An operator decides: stop all servers, run duckmesh admin new-incarnation, and start them again.")
+}
+
+/// A token of a history that was lost, above what is left of it.
+#[must_use]
+pub fn token_of_lost_incarnation(token: &Token) -> PgError {
+    let message = format!("token {token} was issued by a lost incarnation");
+    PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+        .detail("The write it was given for was lost in a failover or a restore.")
+        .hint("Look what is there, and write again what is missing.")
+}
+
 /// A token nobody was given.
 #[must_use]
 pub fn above_head(token: &Token, head: Offset) -> PgError {
     PgError::new(SqlState::TOKEN_ABOVE_HEAD, format!("token {token} is above the head of the log"))
-        .detail(format!("The highest token given so far is {}/{head}.", token.lake))
+        .detail(format!("The highest token given so far is {}.", Token { offset: head, ..token.clone() }))
 }
 
 fn disk_full() -> PgError {

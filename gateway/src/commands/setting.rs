@@ -2,7 +2,7 @@
 
 use duckmesh_catalog::{Offset, Token};
 
-use super::{copy_in::CopyIn, select};
+use super::{copy_in::CopyIn, failure, select};
 use crate::{
     session::{ClientSession, settings::Settings},
     sql::plan::SettingPlan,
@@ -28,6 +28,9 @@ fn continued(session: &mut ClientSession, token: &str) -> PgResult<()> {
         if parsed.lake != *here {
             let message = format!("token {parsed} belongs to another database");
             return Err(PgError::new(SqlState::TOKEN_OF_OTHER_LAKE, message));
+        }
+        if !session.lake.incarnations.holds(parsed.incarnation, parsed.offset) {
+            return Err(failure::token_of_lost_incarnation(&parsed));
         }
         session.last_write = session.last_write.max(parsed.offset);
     }

@@ -332,7 +332,7 @@ impl ClientSession {
     /// A token of this lake.
     #[must_use]
     pub fn token(&self, offset: Offset) -> Token {
-        Token { lake: self.lake.info.name.clone(), offset }
+        Token { lake: self.lake.info.name.clone(), incarnation: self.lake.incarnations.current(), offset }
     }
 
     /// The error for a statement that was told to stop.

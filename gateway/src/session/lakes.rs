@@ -7,8 +7,12 @@ use std::{
     time::Duration,
 };
 
-use duckmesh_catalog::{Catalog, FileId, LakeId, LakeInfo, LakeName, Node, SnapshotId, pins::PinReport};
-use duckmesh_ingest::{Bus, Kept, Lake, LakeOptions, LeaseKeeping, PostgresBus, SqliteBus, queue_room};
+use duckmesh_catalog::{
+    Catalog, FileId, Incarnations, LakeId, LakeInfo, LakeName, Node, SnapshotId, pins::PinReport, postgres::Connections,
+};
+use duckmesh_ingest::{
+    Bus, Kept, Lake, LakeOptions, LeaseKeeping, PostgresBus, PostgresBusOptions, SqliteBus, queue_room,
+};
 use duckmesh_storage::{LakeFiles, Location, Stores};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
@@ -26,6 +30,8 @@ use crate::{
 pub struct OpenLake {
     /// What the registry says of it.
     pub info: LakeInfo,
+    /// The histories that its tokens belong to.
+    pub incarnations: Incarnations,
     /// Its log, group commit, coordinator and waiters.
     pub lake: Arc<Lake>,
     /// Its Parquet files.
@@ -369,10 +375,12 @@ impl Lakes {
     }
 
     async fn shared_bus(&self, url: &str) -> PgResult<Arc<dyn Bus>> {
+        let witness = self.catalog.registry().connections().and_then(Connections::witness).cloned();
+        let options = PostgresBusOptions { witness, ..self.config.log_options() };
         let open = async || {
-            PostgresBus::open_with(url, self.config.log_options()).await.map(|(log, _)| Arc::new(log) as Arc<dyn Bus>)
+            PostgresBus::open_with(url, options).await.map(|(log, _)| Arc::new(log) as Arc<dyn Bus>)
         };
-        self.shared_bus.get_or_try_init(open).await.cloned().map_err(PgError::internal)
+        self.shared_bus.get_or_try_init(open).await.cloned().map_err(failure::bus)
     }
 
     async fn open_parts(&self, info: LakeInfo) -> PgResult<OpenLake> {
@@ -383,6 +391,7 @@ impl Lakes {
         emptied(&spool).await.map_err(PgError::internal)?;
         let files = self.files(&info).await.map_err(failure::storage)?;
         let bus = self.bus(&info.name).await?;
+        let incarnations = self.catalog.incarnations(info.id).await.map_err(failure::catalog)?;
         let mut options = LakeOptions {
             commit_interval: self.config.commit_interval,
             sweep_grace: self.config.sweep_grace,
@@ -426,6 +435,7 @@ impl Lakes {
         let (has_columns, unsupported) = (HasColumns::default(), pgcatalog::Unsupported::default());
         Ok(OpenLake {
             info,
+            incarnations,
             lake,
             files,
             engine,

@@ -67,6 +67,7 @@ async fn a_role_that_owns_its_database_is_enough() {
     let client = server.client().await;
     client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1)").await;
     assert_eq!(client.value("SELECT count(*) FROM t").await, "1");
+    assert!(!server.log().contains("does not say which it is"), "its history is watched: {}", server.log());
     client.ok("CREATE DATABASE other").await;
     client.ok("DROP DATABASE other").await;
     // The doctor, as this role, while the server runs.

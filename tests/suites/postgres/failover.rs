@@ -1,13 +1,17 @@
 //! The primary is lost and a standby takes its place.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+use std::{
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
-use duckmesh_tests::harness::{Client, Postgres, Server, eventually_async};
+use duckmesh_tests::harness::{Client, Postgres, Server, ServerOptions, eventually_async, paths};
 
-use super::{LIMIT, options};
+use super::{LIMIT, options, refused};
 
 fn both(one: &Postgres, two: &Postgres) -> String {
     format!("postgres://tester@127.0.0.1:{},127.0.0.1:{}/postgres", one.port(), two.port())
@@ -78,4 +82,77 @@ async fn g1_pg3_failover_to_a_synchronous_standby_loses_nothing() {
     once.sort_unstable();
     once.dedup();
     assert_eq!(once.len(), found.len(), "each once");
+}
+
+fn new_incarnation(catalog: &str, data: &Path) -> (bool, String) {
+    let mut command = Command::new(paths::server_binary());
+    let output = command.args(["admin", "new-incarnation", "--catalog", catalog, "--data"]).arg(data).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    (output.status.success(), text.concat())
+}
+
+/// PG4, TK4: an asynchronous standby is promoted that had not got everything. No server goes on as if nothing had happened,
+/// until an operator says so; tokens of what was lost are refused for ever, those of what is left hold.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g3_pg4_tk4_a_failover_that_lost_rows_is_a_new_incarnation() {
+    let mut primary = Postgres::with(&[]);
+    let standby = primary.standby("spare");
+    let mut server = Server::with(options(both(&primary, &standby)));
+    let client = server.client().await;
+    client.ok("CREATE TABLE t (a int)").await;
+    let kept = client.write("INSERT INTO t VALUES (1)").await;
+    client.ok("SELECT * FROM t").await;
+    let follower = standby.client().await;
+    let published = "SELECT watermark FROM lake_duckmesh.duckmesh_state";
+    eventually_async("the standby has the first row", LIMIT, || async {
+        (follower.value(published).await == "2").then_some(())
+    })
+    .await;
+    let (done, said) = new_incarnation(&both(&primary, &standby), server.data());
+    assert!(!done && said.contains("stop all of them"), "not while servers run: {said}");
+    // From here on it gets nothing.
+    follower.ok("ALTER SYSTEM SET primary_conninfo = ''").await;
+    follower.ok("SELECT pg_reload_conf()").await;
+    eventually_async("it is cut off", LIMIT, || async {
+        (follower.value("SELECT count(*) FROM pg_stat_wal_receiver").await == "0").then_some(())
+    })
+    .await;
+    let lost = client.write("INSERT INTO t VALUES (2)").await;
+    primary.stop_immediately();
+    standby.promote();
+    assert_eq!(
+        refused(&client, "INSERT INTO t VALUES (3)").await,
+        "55000",
+        "the server remembers what it acknowledged"
+    );
+    assert_eq!(refused(&client, "SELECT * FROM t").await, "55000");
+    let (data, catalog) = (server.data().to_owned(), both(&primary, &standby));
+    let fresh = Server::try_with(options(catalog.clone())).err().expect("one that remembers nothing refuses too");
+    assert!(fresh.contains("duckmesh admin new-incarnation"), "{fresh}");
+    let (done, said) = new_incarnation(&catalog, &data);
+    assert!(done && said.contains("incarnation 2"), "{said}");
+    assert_eq!(
+        refused(&client, "SELECT * FROM t").await,
+        "55000",
+        "who remembers another history is of no use any more"
+    );
+    server.kill();
+    let server = Server::with(ServerOptions { data: Some(data.clone()), ..options(catalog.clone()) });
+    let client = server.client().await;
+    client.ok(&format!("SET duckmesh.min_token = '{kept}'")).await;
+    assert_eq!(client.text("SELECT a FROM t").await, ["1"], "what is left is read, by its old token");
+    client.ok(&format!("SET duckmesh.min_token = '{lost}'")).await;
+    assert_eq!(refused(&client, "SELECT a FROM t").await, "55000");
+    client.ok("RESET duckmesh.min_token").await;
+    let mut token = String::new();
+    for n in 10..15 {
+        token = client.write(&format!("INSERT INTO t VALUES ({n})")).await;
+    }
+    assert!(token.starts_with("duckmesh/2."), "{token}");
+    client.ok(&format!("SET duckmesh.min_token = '{lost}'")).await;
+    assert_eq!(refused(&client, "SELECT a FROM t").await, "55000", "also when there is something at its offset again");
+    client.ok(&format!("SET duckmesh.min_token = '{token}'")).await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "6");
+    client.ok("SET duckmesh.min_token = 'duckmesh/3.1'").await;
+    assert_eq!(refused(&client, "SELECT a FROM t").await, "55000", "nobody gave that one");
 }

@@ -39,7 +39,7 @@ const ABOUT: &str = "SELECT current_setting('server_version_num')::int4, current
 
 pub(super) async fn look(url: &str, config: &Config) -> Vec<Check> {
     let limits = Limits { connections: 2, settings: "", name: "duckmesh doctor", statement: STATEMENT_LIMIT };
-    let connections = match Connections::new(url, &limits) {
+    let connections = match Connections::new(url, &limits, None) {
         Ok(connections) => connections,
         Err(e) => return vec![Check::failed("database", e.to_string(), "Correct --catalog.")],
     };
@@ -175,11 +175,11 @@ async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> 
 }
 
 async fn migrations(config: &Config) -> Check {
-    let options = OpenOptions { connections: 2, migrate: false, look_only: true };
+    let options = OpenOptions { connections: 2, migrate: false, look_only: true, ..OpenOptions::default() };
     let opened = Catalog::open_with(config.location(), Arc::new(SystemClock), options).await.map_err(|e| e.to_string());
     let opened = match (opened, &config.catalog_url) {
         (Ok(_), Some(url)) => {
-            let options = PostgresBusOptions { connections: 1, migrate: false };
+            let options = PostgresBusOptions { connections: 1, migrate: false, witness: None };
             PostgresBus::open_with(url, options).await.map(drop).map_err(|e| e.to_string())
         }
         (opened, _) => opened.map(drop),

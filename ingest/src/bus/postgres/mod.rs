@@ -19,7 +19,7 @@ use bytes::Bytes;
 use deadpool_postgres::{GenericClient, Object};
 use duckmesh_catalog::{
     LakeId, Offset,
-    postgres::{Connections, Limits},
+    postgres::{Connections, Failure, Limits, Witness},
 };
 use futures::{TryStreamExt, pin_mut};
 use tokio::time::timeout;
@@ -56,17 +56,19 @@ pub struct PostgresBus {
 }
 
 /// How a log is opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PostgresBusOptions {
     /// Connections at once; one more listens.
     pub connections: usize,
     /// Whether its tables are made or brought up to date; else it is refused where that is due.
     pub migrate: bool,
+    /// Refuses a Postgres that may lack what was acknowledged: the catalog's, if it has one; none accepts any.
+    pub witness: Option<Witness>,
 }
 
 impl Default for PostgresBusOptions {
     fn default() -> Self {
-        Self { connections: CONNECTIONS, migrate: true }
+        Self { connections: CONNECTIONS, migrate: true, witness: None }
     }
 }
 
@@ -84,7 +86,7 @@ impl PostgresBus {
             name: "duckmesh log",
             statement: WORK_LIMIT,
         };
-        let connections = Connections::new(url, &limits)
+        let connections = Connections::new(url, &limits, options.witness)
             .map_err(|e| BusError::caused(BusErrorKind::Unavailable, "read the log's URL", e))?;
         let writer: Arc<str> = uuid::Uuid::new_v4().simple().to_string().into();
         let applied = migrate::run(&connections, options.migrate).await?;
@@ -109,6 +111,19 @@ impl PostgresBus {
         done
     }
 
+    /// The log was seen to go up to here: a database without it is not the same any more.
+    fn saw(&self, lake: LakeId, head: i64) {
+        if let Some(witness) = self.connections.witness() {
+            witness.saw(lake.get(), head);
+        }
+    }
+
+    async fn seen_lane(&self, lake: LakeId, client: &mut Object) -> Result<LaneState> {
+        let state = lane(client, lake).await?;
+        self.saw(lake, state.head.get());
+        Ok(state)
+    }
+
     /// This process' place among the writers of a lane: one append at a time.
     fn seat(&self, lake: LakeId) -> Arc<tokio::sync::Mutex<Seat>> {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,7 +134,11 @@ impl PostgresBus {
 async fn client(connections: &Connections) -> Result<Object> {
     connections.get().await.map_err(|e| {
         let full = e.code().is_some_and(|code| *code == SqlState::DISK_FULL);
-        let kind = if full { BusErrorKind::Full } else { BusErrorKind::Unavailable };
+        let kind = match &e {
+            Failure::Lost(_) => BusErrorKind::Lost,
+            _ if full => BusErrorKind::Full,
+            _ => BusErrorKind::Unavailable,
+        };
         BusError::caused(kind, "connect to the log", e)
     })
 }
@@ -130,7 +149,7 @@ impl Bus for PostgresBus {
         self.on(async |client| {
             let sql = "INSERT INTO duckmesh.lane VALUES ($1, 0, 0) ON CONFLICT DO NOTHING";
             client.execute(sql, &[&lake.get()]).await.map_err(|e| postgres("open the lane", &e))?;
-            lane(client, lake).await
+            self.seen_lane(lake, client).await
         })
         .await
     }
@@ -144,7 +163,7 @@ impl Bus for PostgresBus {
     }
 
     async fn lane(&self, lake: LakeId) -> Result<LaneState> {
-        self.on(async |client| lane(client, lake).await).await
+        self.on(async |client| self.seen_lane(lake, client).await).await
     }
 
     async fn trim(&self, lake: LakeId, watermark: Offset) -> Result<u64> {
@@ -212,7 +231,11 @@ impl Bus for PostgresBus {
             }
             t.commit().await.map_err(failed)
         })
-        .await
+        .await?;
+        if let Some(witness) = self.connections.witness() {
+            witness.forget(lake.get());
+        }
+        Ok(())
     }
 
     fn is_shared(&self) -> bool {

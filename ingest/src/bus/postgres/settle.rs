@@ -31,6 +31,16 @@ pub(super) struct Seat {
 impl PostgresBus {
     /// Appends; what it gives is known, or [`BusErrorKind::Unknown`] after the database stayed away.
     pub(super) async fn append_settled(&self, lake: LakeId, records: &[NewRecord]) -> Result<Vec<AppendOutcome>> {
+        let outcomes = self.append_or_settle(lake, records).await?;
+        for (record, outcome) in records.iter().zip(&outcomes) {
+            if let AppendOutcome::Appended { first } = outcome {
+                self.saw(lake, first.get() + i64::from(record.offsets) - 1);
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn append_or_settle(&self, lake: LakeId, records: &[NewRecord]) -> Result<Vec<AppendOutcome>> {
         let seat = self.seat(lake);
         let mut seat = seat.lock().await;
         if seat.checked.is_none_or(|at| at.elapsed() >= SEAT_CHECKED) {

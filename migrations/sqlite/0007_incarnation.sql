@@ -1,0 +1,1 @@
+-- Incarnations are of deployments on Postgres: a folder has one history.
