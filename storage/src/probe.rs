@@ -27,11 +27,12 @@ pub struct Probed {
 
 /// Tries a store out.
 pub(crate) async fn probe(remote: &Remote, url: &str) -> Result<Probed> {
-    let (name, remote) = (Uuid::now_v7().to_string(), &remote.below_folder(FOLDER));
-    let tried = steps(remote, &name).await;
-    if tried.is_err() {
-        // As well as it can; a probe's object harms nobody.
-        let _ = remote.delete(&name).await;
+    let remote = &remote.below_folder(FOLDER);
+    let mut tried = once(remote).await;
+    if let Err(failed) = &tried {
+        // What went wrong on the way once is no property of the store.
+        tracing::info!(step = failed.step, error = %failed.error, "a step of the probe failed; trying once more");
+        tried = once(remote).await;
     }
     match tried {
         Ok(steps) => Ok(Probed { url: url.to_owned(), steps }),
@@ -41,6 +42,16 @@ pub(crate) async fn probe(remote: &Remote, url: &str) -> Result<Probed> {
             error,
         )),
     }
+}
+
+async fn once(remote: &Remote) -> Result<Vec<&'static str>, Failed> {
+    let name = Uuid::now_v7().to_string();
+    let tried = steps(remote, &name).await;
+    if tried.is_err() {
+        // As well as it can; a probe's object harms nobody.
+        let _ = remote.delete(&name).await;
+    }
+    tried
 }
 
 /// A step that failed.

@@ -22,8 +22,11 @@ use crate::{
 pub struct Stores {
     environment: Arc<Environment>,
     cache: Cache,
-    buckets: Arc<Mutex<HashMap<(Scheme, String), Arc<Bucket>>>>,
+    buckets: Arc<Mutex<Buckets>>,
 }
+
+/// Those that were used, by their names.
+type Buckets = HashMap<(Scheme, String), Arc<Bucket>>;
 
 impl Stores {
     /// With the variables that say how buckets are reached, and a cache of so many bytes for the files in them.
