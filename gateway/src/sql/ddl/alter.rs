@@ -8,7 +8,8 @@ use duckmesh_catalog::{
     schema::{Constraint, ConstraintKind},
 };
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation as Operation, DropBehavior, Ident, RenameTableNameKind, TableConstraint,
+    AlterColumnOperation, AlterTable, AlterTableOperation as Operation, DropBehavior, Ident, RenameTableNameKind,
+    TableConstraint,
 };
 
 use super::{
@@ -77,7 +78,9 @@ pub(super) fn plan(mut planner: Planner<'_>, alter: &AlterTable) -> PgResult<Pla
 fn pass(operation: &Operation) -> u8 {
     match operation {
         Operation::DropColumn { .. } | Operation::DropConstraint { .. } => 0,
-        Operation::AlterColumn { op: AlterColumnOperation::DropDefault | AlterColumnOperation::DropNotNull, .. } => 0,
+        Operation::AlterColumn {
+            op: AlterColumnOperation::DropDefault | AlterColumnOperation::DropNotNull, ..
+        } => 0,
         Operation::AlterColumn { op: AlterColumnOperation::SetDataType { .. }, .. } => 1,
         Operation::AddColumn { .. } => 2,
         Operation::AlterColumn { .. } => 3,
