@@ -86,6 +86,11 @@ pub enum DdlOp {
     /// `ALTER COLUMN … TYPE` where files with the old type cannot be read as the new one: in one write with TRUNCATE and
     /// all rows anew. The column and its default as they are then; an array that was none takes the table's next id.
     Retype { table: Uuid, column: ColumnDef },
+    /// `ALTER SCHEMA … RENAME TO`. Its folder keeps its name; its number is another then.
+    RenameSchema { uuid: Uuid, name: String },
+    /// `SET SCHEMA` of a table, view or sequence. A table is truncated in the same write, and its rows come anew: its files
+    /// are in its schema's folder.
+    Move { uuid: Uuid, schema: Uuid },
 }
 
 /// What a comment is on.

@@ -57,8 +57,7 @@ struct Entry {
     /// When that was, and how many merges this process had made.
     read_at: DateTime<Utc>,
     merges: u64,
-    /// Folder below the lake's data path, or absolute.
-    folder: Folder,
+    folders: Folders,
     files: BTreeMap<i64, FileRow>,
     deletes: BTreeMap<i64, DeleteRow>,
     inlined: Inlined,
@@ -71,7 +70,8 @@ struct Entry {
     answers: Vec<(i64, Arc<TableFiles>)>,
 }
 
-#[derive(Clone, Default)]
+/// A folder below the lake's data path, or absolute.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Folder {
     path: String,
     is_relative: bool,
@@ -246,6 +246,9 @@ impl Entry {
 
     async fn apply(&mut self, store: &Store, table: TableId, effect: &changes::Effect) -> Result<()> {
         let since = self.upto.unwrap_or(-1);
+        if effect.altered {
+            self.folders = Folders::default();
+        }
         let is_whole = if effect.rewritten {
             false
         } else if effect.merged {
@@ -258,7 +261,7 @@ impl Entry {
         };
         if !is_whole {
             // History itself may be other now (rewritten files, flushed rows): begin anew.
-            *self = Self { folder: folder(store, table).await?, ..Self::default() };
+            *self = Self::default();
             self.read_files(store, table, -1).await?;
         }
         if effect.altered || !is_whole {
@@ -312,8 +315,12 @@ impl Entry {
                 params![table, since, self.newest_file()],
             )
             .await?;
+        if self.folders.0.is_empty() {
+            self.folders = Folders::read(store, table).await?;
+        }
+        let gone = || Error::new(ErrorKind::NotFound, format!("table {table} does not exist"));
         for row in rows {
-            let file = file_row(&row, &self.folder)?;
+            let file = file_row(&row, self.folders.at(row.int(6)?).ok_or_else(gone)?)?;
             self.steps.insert(file.file.begin_snapshot.get());
             self.steps.extend(file.end);
             self.partial_max = self.partial_max.max(file.file.partial_max.map(SnapshotId::get));
@@ -328,7 +335,7 @@ impl Entry {
             )
             .await?;
         for row in rows {
-            let delete = delete_row(&row, &self.folder)?;
+            let delete = delete_row(&row, self.folders.at(row.int(6)?).ok_or_else(gone)?)?;
             self.steps.insert(delete.begin);
             self.steps.extend(delete.end);
             self.deletes.insert(delete.file.id.get(), delete);
@@ -391,18 +398,43 @@ impl Entry {
 }
 
 pub(crate) async fn folder(store: &Store, table: TableId) -> Result<Folder> {
-    let row = store
-        .query_opt(
-            "SELECT s.path, s.path_is_relative, t.path, t.path_is_relative
-             FROM @ducklake_table t JOIN @ducklake_schema s ON s.schema_id = t.schema_id
-             WHERE t.table_id = $1 ORDER BY t.begin_snapshot DESC LIMIT 1",
-            params![table],
-        )
-        .await?
-        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("table {table} does not exist")))?;
-    let schema = Folder { path: row.opt_text(0)?.unwrap_or_default(), is_relative: row.opt_bool(1)?.unwrap_or(true) };
-    let (path, is_relative) = below(&schema, row.opt_text(2)?.unwrap_or_default(), row.opt_bool(3)?);
-    Ok(Folder { path, is_relative })
+    let folders = Folders::read(store, table).await?;
+    folders
+        .at(i64::MAX)
+        .cloned()
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("table {table} does not exist")))
+}
+
+/// The folders that a table had: a table that moved to another schema has its files there from then on.
+#[derive(Debug, Default)]
+struct Folders(Vec<(i64, Folder)>);
+
+impl Folders {
+    async fn read(store: &Store, table: TableId) -> Result<Self> {
+        let rows = store
+            .query(
+                "SELECT s.path, s.path_is_relative, t.path, t.path_is_relative, t.begin_snapshot
+                 FROM @ducklake_table t JOIN (
+                    SELECT DISTINCT schema_id, path, path_is_relative FROM @ducklake_schema) s ON s.schema_id = t.schema_id
+                 WHERE t.table_id = $1 ORDER BY t.begin_snapshot",
+                params![table],
+            )
+            .await?;
+        let mut folders = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let schema =
+                Folder { path: row.opt_text(0)?.unwrap_or_default(), is_relative: row.opt_bool(1)?.unwrap_or(true) };
+            let (path, is_relative) = below(&schema, row.opt_text(2)?.unwrap_or_default(), row.opt_bool(3)?);
+            folders.push((row.int(4)?, Folder { path, is_relative }));
+        }
+        Ok(Self(folders))
+    }
+
+    /// Where files are that begin at a snapshot.
+    fn at(&self, snapshot: i64) -> Option<&Folder> {
+        let known = self.0.iter().rev().find(|(begin, _)| *begin <= snapshot);
+        known.or_else(|| self.0.first()).map(|(_, folder)| folder)
+    }
 }
 
 /// A path that may be relative to a folder that may be relative to the lake's data path.

@@ -12,6 +12,7 @@ on_both_catalogs!(
     interop_ducklake_functions_work,
     interop_rows_of_duckdb_are_seen,
     interop_truncated_and_widened,
+    interop_tables_written_anew_and_moved,
     interop_enums_are_text_there,
     interop_both_write_at_once,
     interop_merged_files_have_the_same_history,
@@ -222,6 +223,33 @@ async fn interop_truncated_and_widened(stand: &mut Stand) {
     assert_eq!(lake.text("SELECT count(*) FROM t"), ["0"]);
     lake.run(&["INSERT INTO t VALUES (200, 6000000000)"]);
     assert_eq!(client.text("SELECT id, n FROM t").await, ["200|6000000000"]);
+}
+
+async fn interop_tables_written_anew_and_moved(stand: &mut Stand) {
+    let client = stand.client().await;
+    client
+        .ok("CREATE SCHEMA one; CREATE TABLE one.t (a text, b int); INSERT INTO one.t VALUES ('1', 10), ('x', 20)")
+        .await;
+    client.ok("SELECT * FROM one.t").await;
+    let before = client.value("SHOW duckmesh.last_token").await;
+    client.ok("INSERT INTO one.t VALUES ('3', 30); SELECT * FROM one.t").await;
+    let lake = stand.lake();
+    let snapshot = lake.text("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')")[0].clone();
+    client
+        .ok("ALTER TABLE one.t ALTER a TYPE int[] USING ARRAY[length(a)], ALTER b TYPE text, ADD COLUMN id serial")
+        .await;
+    let sql = "SELECT a[1] AS a, b, id FROM one.t ORDER BY id";
+    compare(&client, &lake, sql).await;
+    assert_eq!(lake.text(sql), ["1|10|1", "1|20|2", "1|30|3"]);
+    client.ok("CREATE SCHEMA two; ALTER TABLE one.t SET SCHEMA two; ALTER SCHEMA two RENAME TO three").await;
+    client.ok("INSERT INTO three.t VALUES ('{7}', 'last')").await;
+    let sql = "SELECT a[1] AS a, b, id FROM three.t ORDER BY id";
+    compare(&client, &lake, sql).await;
+    assert_eq!(lake.text("SELECT count(*) FROM three.t WHERE a = [1]"), ["3"]);
+    let then = format!("SELECT a, b FROM one.t AT (VERSION => {snapshot}) ORDER BY b");
+    assert_eq!(lake.text(&then), ["1|10", "x|20", "3|30"], "as it was, with its files where they were");
+    client.ok(&format!("SET duckmesh.snapshot = '{snapshot}'")).await;
+    assert_eq!(client.text("SELECT a, b FROM one.t ORDER BY b").await, ["1|10", "x|20", "3|30"], "{before}");
 }
 
 async fn interop_both_write_at_once(stand: &mut Stand) {

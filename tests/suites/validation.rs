@@ -9,6 +9,7 @@ use crate::stand::{Stand, on_both_catalogs};
 on_both_catalogs!(
     a_row_that_arrives_while_rows_are_validated_counts,
     a_row_that_arrives_before_commit_counts,
+    g1_a_row_that_arrives_while_a_table_is_written_anew_stays,
     rows_of_other_tables_do_not_disturb,
 );
 
@@ -81,6 +82,22 @@ async fn a_row_that_arrives_before_commit_counts(stand: &mut Stand) {
     let commit = "SAVEPOINT s; ALTER TABLE u ADD CONSTRAINT few CHECK (c < 10); ROLLBACK TO s; \
                   ALTER TABLE u ADD COLUMN d int; COMMIT";
     assert_eq!(between(stand, "BEGIN", commit, "INSERT INTO u VALUES (11, 1)").await, Ok(()));
+}
+
+async fn g1_a_row_that_arrives_while_a_table_is_written_anew_stays(stand: &mut Stand) {
+    stand.client().await.ok("CREATE SCHEMA s; CREATE TABLE t (a text); INSERT INTO t VALUES ('1')").await;
+    let retype = "ALTER TABLE t ALTER a TYPE int USING a::int, ADD COLUMN id serial";
+    assert_eq!(between(stand, "", retype, "INSERT INTO t VALUES ('2')").await, Ok(()));
+    assert_eq!(between(stand, "", "ALTER TABLE t SET SCHEMA s", "INSERT INTO t VALUES (3)").await, Ok(()));
+    let client = stand.client().await;
+    client.ok("SET duckmesh.consistency = strong").await;
+    assert_eq!(client.text("SELECT a, count(id) FROM s.t GROUP BY a ORDER BY a").await, ["1|1", "2|1", "3|1"]);
+    // A transaction's rows were read from its own snapshot: it cannot look again.
+    let commit = "ALTER TABLE s.t ALTER a TYPE text; COMMIT";
+    assert_eq!(between(stand, "BEGIN", commit, "INSERT INTO s.t VALUES (4)").await, Err("40001".into()));
+    let client = stand.client().await;
+    client.ok("SET duckmesh.consistency = strong").await;
+    assert_eq!(client.value("SELECT sum(a) FROM s.t").await, "10", "nothing of it, and no row is lost");
 }
 
 /// Writers of other tables, and of this one, that never stop: the statement has an end all the same.

@@ -102,6 +102,8 @@ impl LakeSchema {
             DdlOp::DropType { uuid } => self.drop_type(*uuid),
             DdlOp::Comment { on, comment } => self.comment(on, comment.as_ref()),
             DdlOp::Retype { table, column } => self.table_mut(*table)?.retype(column),
+            DdlOp::RenameSchema { uuid, name } => self.rename_schema(*uuid, name),
+            DdlOp::Move { uuid, schema } => self.move_relation(*uuid, *schema),
         }
     }
 
@@ -136,6 +138,49 @@ impl LakeSchema {
             return Err(Error::new(ErrorKind::Invalid, "cannot drop schema public: every lake has it"));
         }
         self.schemas.remove(&schema.name);
+        Ok(())
+    }
+
+    fn rename_schema(&mut self, uuid: Uuid, name: &str) -> Result<()> {
+        if self.schemas.contains_key(name) {
+            return Err(Error::new(ErrorKind::AlreadyExists, format!("schema \"{name}\" already exists")));
+        }
+        let schema = Arc::clone(self.schema_by_uuid(uuid)?);
+        if schema.name == DEFAULT_SCHEMA {
+            return Err(Error::new(ErrorKind::Invalid, "cannot rename schema public: every lake has it"));
+        }
+        // DuckLake has one row for a schema, without history: the renamed one is another, with all that was in it.
+        let id = SchemaId::new(self.next_id());
+        self.schemas.remove(&schema.name);
+        self.schemas.insert(name.to_owned(), Arc::new(SchemaDef { id, name: name.to_owned(), ..(*schema).clone() }));
+        let own = |of: SchemaId| of == schema.id;
+        self.tables.values_mut().filter(|t| own(t.schema_id)).for_each(|t| Arc::make_mut(t).schema_id = id);
+        self.views.values_mut().filter(|v| own(v.schema_id)).for_each(|v| Arc::make_mut(v).schema_id = id);
+        self.sequences.values_mut().filter(|s| own(s.schema_id)).for_each(|s| Arc::make_mut(s).schema_id = id);
+        self.types.values_mut().filter(|t| own(t.schema_id)).for_each(|t| Arc::make_mut(t).schema_id = id);
+        Ok(())
+    }
+
+    fn move_relation(&mut self, uuid: Uuid, schema: Uuid) -> Result<()> {
+        let schema = self.schema_by_uuid(schema)?.id;
+        if let Some(table) = self.table_by_uuid(uuid).cloned() {
+            let indexes = table.indexes.iter().map(|index| &index.name);
+            std::iter::once(&table.name).chain(indexes).try_for_each(|name| self.check_free(schema, name))?;
+            let table = self.table_mut(uuid)?;
+            table.schema_id = schema;
+            // Another table may have had that name there.
+            table.path = format!("{uuid}-{schema}/");
+            return Ok(());
+        }
+        if let Ok(view) = self.view_mut(uuid).map(|view| view.clone()) {
+            self.check_free(schema, &view.name)?;
+            self.view_mut(uuid)?.schema_id = schema;
+            return Ok(());
+        }
+        let id = self.sequence_id(uuid)?;
+        let Some(sequence) = self.sequences.get(&id).cloned() else { return Ok(()) };
+        self.check_free(schema, &sequence.name)?;
+        self.sequences.insert(id, Arc::new(SequenceDef { schema_id: schema, ..(*sequence).clone() }));
         Ok(())
     }
 

@@ -200,7 +200,7 @@ fn insert_column(out: &mut Diff, table: &TableDef, column: &ColumnDef, at: Snaps
 }
 
 fn alter_table(out: &mut Diff, old: &TableDef, new: &TableDef, schema: &str, at: SnapshotId) -> Result<()> {
-    let renamed = old.name != new.name;
+    let renamed = old.name != new.name || old.schema_id != new.schema_id;
     if renamed {
         out.push_one(
             "UPDATE @ducklake_table SET end_snapshot = $1 WHERE table_id = $2 AND end_snapshot IS NULL",
@@ -213,6 +213,13 @@ fn alter_table(out: &mut Diff, old: &TableDef, new: &TableDef, schema: &str, at:
              FROM @ducklake_table WHERE table_id = $2 AND end_snapshot = $1",
             params![at, new.id, &new.name],
         );
+        if old.schema_id != new.schema_id {
+            out.push_one(
+                "UPDATE @ducklake_table SET schema_id = $3, path = $4, path_is_relative = $5
+                 WHERE table_id = $2 AND begin_snapshot = $1",
+                params![at, new.id, new.schema_id, &new.path, true],
+            );
+        }
     }
     let columns_changed = alter_columns(out, old, new, at);
     if old.constraints != new.constraints || old.indexes != new.indexes {
@@ -379,7 +386,8 @@ fn create_view(out: &mut Diff, view: &ViewDef, schema: &str, at: SnapshotId) -> 
 }
 
 fn alter_view(out: &mut Diff, old: &ViewDef, new: &ViewDef, schema: &str, at: SnapshotId) -> Result<()> {
-    if old.name != new.name || old.duckdb_sql != new.duckdb_sql {
+    let moved = old.schema_id != new.schema_id;
+    if old.name != new.name || old.duckdb_sql != new.duckdb_sql || moved {
         out.push_one(
             "UPDATE @ducklake_view SET end_snapshot = $1 WHERE view_id = $2 AND end_snapshot IS NULL",
             params![at, new.id],
@@ -388,9 +396,9 @@ fn alter_view(out: &mut Diff, old: &ViewDef, new: &ViewDef, schema: &str, at: Sn
             // Copied: a view of another writer may have column aliases.
             out.push_one(
                 "INSERT INTO @ducklake_view(view_id, view_uuid, begin_snapshot, schema_id, view_name, dialect, sql, column_aliases)
-                 SELECT view_id, view_uuid, $1, schema_id, $3, dialect, sql, column_aliases
+                 SELECT view_id, view_uuid, $1, $4, $3, dialect, sql, column_aliases
                  FROM @ducklake_view WHERE view_id = $2 AND end_snapshot = $1",
-                params![at, new.id, &new.name],
+                params![at, new.id, &new.name, new.schema_id],
             );
         } else {
             insert_view(out, new, at);
@@ -401,7 +409,7 @@ fn alter_view(out: &mut Diff, old: &ViewDef, new: &ViewDef, schema: &str, at: Sn
         let find = |tags: &[(&str, String)]| tags.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
         set_tag(out, new.id.get(), key, find(&was).as_ref(), find(&is).as_ref(), at);
     }
-    out.changes.push(if old.name == new.name {
+    out.changes.push(if old.name == new.name && !moved {
         format!("altered_view:{}", new.id)
     } else {
         format!("created_view:{}.{}", quote(schema), quote(&new.name))

@@ -460,6 +460,8 @@ fn target(op: &DdlOp) -> (Uuid, Option<Uuid>) {
         | DdlOp::CreateType { uuid, schema, .. } => (*uuid, Some(*schema)),
         DdlOp::CreateSchema { uuid, .. }
         | DdlOp::DropSchema { uuid }
+        | DdlOp::RenameSchema { uuid, .. }
+        | DdlOp::Move { uuid, .. }
         | DdlOp::DropTable { uuid }
         | DdlOp::RenameTable { uuid, .. }
         | DdlOp::DropView { uuid }

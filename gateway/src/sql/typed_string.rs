@@ -7,6 +7,11 @@ use sqlparser::{
     tokenizer::{Token, TokenWithSpan},
 };
 
+/// All that is written otherwise for the parser.
+pub(super) fn as_parsed(tokens: Vec<TokenWithSpan>, own: bool) -> Vec<TokenWithSpan> {
+    similar_as_from(stars_as_fields(as_casts(tokens, own)))
+}
+
 /// Writes `type 'text'` as `'text'::type`. `own`: also where the name is none of Postgres' types, but may be a user's.
 pub(super) fn as_casts(tokens: Vec<TokenWithSpan>, own: bool) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
@@ -22,6 +27,69 @@ pub(super) fn as_casts(tokens: Vec<TokenWithSpan>, own: bool) -> Vec<TokenWithSp
         out.extend(name);
     }
     out
+}
+
+/// `substring(x SIMILAR p ESCAPE e)` as `substring(x FROM p FOR e)`, which means the same and is what the parser knows.
+pub(super) fn similar_as_from(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let solid: Vec<usize> = (0..tokens.len()).filter(|at| tokens.get(*at).is_some_and(|t| !is_blank(t))).collect();
+    let word = |tokens: &[TokenWithSpan], at: Option<&usize>, wanted: &str| {
+        let token = at.and_then(|at| tokens.get(*at)).map(|t| &t.token);
+        matches!(token, Some(Token::Word(w)) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(wanted))
+    };
+    let mut calls: Vec<(usize, bool)> = Vec::new();
+    let mut depth = 0_usize;
+    for (n, at) in solid.iter().enumerate() {
+        match tokens.get(*at).map(|t| &t.token) {
+            Some(Token::LParen) => {
+                depth += 1;
+                if word(&tokens, n.checked_sub(1).and_then(|n| solid.get(n)), "substring") {
+                    calls.push((depth, false));
+                }
+            }
+            Some(Token::RParen) => {
+                if calls.last().is_some_and(|call| call.0 == depth) {
+                    calls.pop();
+                }
+                depth = depth.saturating_sub(1);
+            }
+            _ => {
+                let Some(call) = calls.last_mut().filter(|call| call.0 == depth) else { continue };
+                let new = if word(&tokens, Some(at), "similar") && !word(&tokens, solid.get(n + 1), "to") && !call.1 {
+                    call.1 = true;
+                    "FROM"
+                } else if word(&tokens, Some(at), "escape") && call.1 {
+                    "FOR"
+                } else {
+                    continue;
+                };
+                if let Some(token) = tokens.get_mut(*at) {
+                    token.token = Token::make_keyword(new);
+                }
+            }
+        }
+    }
+    tokens
+}
+
+/// What `(row).*` is read as: a field of this name, which no row has.
+pub(super) const ALL_FIELDS: &str = "\u{1}*";
+
+/// The star of `(row).*` as the name of a field: the parser reads it behind names only.
+pub(super) fn stars_as_fields(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let solid: Vec<usize> = (0..tokens.len()).filter(|at| tokens.get(*at).is_some_and(|t| !is_blank(t))).collect();
+    let stars = solid.windows(3).filter_map(|three| {
+        let [a, b, c] = three else { return None };
+        let token = |at: &usize| tokens.get(*at).map(|t| &t.token);
+        let is_star =
+            token(a) == Some(&Token::RParen) && token(b) == Some(&Token::Period) && token(c) == Some(&Token::Mul);
+        is_star.then_some(*c)
+    });
+    for at in stars.collect::<Vec<_>>() {
+        if let Some(star) = tokens.get_mut(at) {
+            star.token = Token::make_word(ALL_FIELDS, Some('"'));
+        }
+    }
+    tokens
 }
 
 fn is_string(token: &Token) -> bool {

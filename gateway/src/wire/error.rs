@@ -248,6 +248,13 @@ impl PgError {
         self
     }
 
+    /// Without a position: that of a text which the client did not send.
+    #[must_use]
+    pub fn unplaced(mut self) -> Self {
+        self.0.position = None;
+        self
+    }
+
     /// Makes it end the connection.
     #[must_use]
     pub fn into_fatal(mut self) -> Self {

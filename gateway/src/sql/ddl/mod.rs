@@ -27,6 +27,7 @@ mod domain;
 mod generated;
 mod index;
 mod like;
+mod move_to;
 mod sequence;
 mod serial;
 mod set_type;

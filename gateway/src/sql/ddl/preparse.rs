@@ -149,6 +149,10 @@ fn alter_view(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
         planner.check_owner(&Ident::with_quote('"', owner))?;
         return scan.done(planner.finish("ALTER VIEW"));
     }
+    if scan.word(&["set", "schema"]) {
+        planner.set_schema(&mut scan, &view)?;
+        return Ok(planner.finish("ALTER VIEW"));
+    }
     if scan.word(&["rename"]) {
         return Err(rename::view_column());
     }
@@ -166,9 +170,20 @@ fn alter_table(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> 
     if let Some(plan) = serial::alter_scanned(&mut scan, &parts, ctx)? {
         return Ok(Some(plan));
     }
-    let (what, hint) = if scan.word(&["set", "schema"]) {
-        ("SET SCHEMA", "Use CREATE TABLE AS in the other schema.")
-    } else if scan.word(&["set", "tablespace"]) {
+    if scan.sees(&["set", "schema"]) {
+        let Some(relation) = planner.find(&object(&parts))? else {
+            let shown = parts.last().cloned().unwrap_or_default();
+            if !if_exists {
+                return Err(no_relation(&parts.join(".")));
+            }
+            planner.notices.push(PgError::notice(format!("relation \"{shown}\" does not exist, skipping")));
+            return Ok(Some(planner.finish("ALTER TABLE")));
+        };
+        scan.word(&["set", "schema"]);
+        planner.set_schema(&mut scan, &relation)?;
+        return Ok(Some(planner.finish("ALTER TABLE")));
+    }
+    let (what, hint) = if scan.word(&["set", "tablespace"]) {
         ("SET TABLESPACE", "A lake has one place for its files.")
     } else if scan.word(&["inherit"]) || scan.word(&["no", "inherit"]) {
         ("INHERIT", "Use a view over both tables.")

@@ -121,8 +121,7 @@ pub(super) fn table(planner: &mut Planner<'_>, table: &mut Altered, name: &Objec
     let relation = Relation::Table(Arc::clone(&table.old));
     table.new.name.clone_from(&name);
     planner.ops.push(DdlOp::RenameTable { uuid: table.new.uuid, name: name.clone() });
-    let after = with_table(&planner.ctx.schema, &table.new);
-    readers_follow(planner, &relation, &name, &after)
+    readers_follow(planner, &relation, &name)
 }
 
 /// ALTER VIEW … RENAME TO.
@@ -132,11 +131,7 @@ pub(super) fn view(planner: &mut Planner<'_>, view: &Relation, name: &ObjectName
     };
     let name = new_name(planner, old.schema_id, &old.name, name)?;
     planner.ops.push(DdlOp::RenameView { uuid: old.uuid, name: name.clone() });
-    let mut after = planner.ctx.schema.as_ref().clone();
-    let mut renamed = old.as_ref().clone();
-    renamed.name.clone_from(&name);
-    after.views.insert(old.id, Arc::new(renamed));
-    readers_follow(planner, view, &name, &Arc::new(after))
+    readers_follow(planner, view, &name)
 }
 
 /// ALTER VIEW … RENAME COLUMN.
@@ -175,24 +170,30 @@ fn with_table(schema: &LakeSchema, table: &TableDef) -> Arc<LakeSchema> {
 }
 
 /// Views that read a renamed relation are made again with its new name.
-fn readers_follow(planner: &mut Planner<'_>, relation: &Relation, name: &str, after: &Arc<LakeSchema>) -> PgResult<()> {
+fn readers_follow(planner: &mut Planner<'_>, relation: &Relation, name: &str) -> PgResult<()> {
     let lake = Arc::clone(&planner.ctx.schema);
     for view in lake.views.values() {
         if view.uuid == relation.uuid() || !depends::reads(&lake, view, relation) {
             continue;
         }
         let old = (relation.schema(&lake), relation.name());
-        let sql = relation_in_view(view, old, name).ok_or_else(|| {
+        let sql = relation_in_view(view, old, (None, name)).ok_or_else(|| {
             PgError::unsupported(format!("cannot rename {}: view {} reads it", planner.describe(relation), view.name))
                 .hint("Drop the view, rename, and make the view again.")
         })?;
-        restate(planner, view, &sql, Arc::clone(after))?;
+        let after = after(planner)?;
+        restate(planner, view, &sql, after)?;
     }
     Ok(())
 }
 
+/// What the operations so far leave: views that read views see their new texts.
+pub(super) fn after(planner: &Planner<'_>) -> PgResult<Arc<LakeSchema>> {
+    planner.ctx.schema.apply(&planner.ops).map(Arc::new).map_err(|e| PgError::unsupported(e.to_string()))
+}
+
 /// Makes a view again with another query that gives the same columns.
-fn restate(planner: &mut Planner<'_>, view: &ViewDef, sql: &str, after: Arc<LakeSchema>) -> PgResult<()> {
+pub(super) fn restate(planner: &mut Planner<'_>, view: &ViewDef, sql: &str, after: Arc<LakeSchema>) -> PgResult<()> {
     let ctx = PlanContext { schema: after, ..planner.ctx.clone() };
     let query = parse::query(sql)?;
     let new = stored::qualify(&query, sql, &ctx)?;
@@ -315,10 +316,16 @@ fn has_plain_output(select: &Select, old: &str) -> bool {
 /// A view's query with a relation's new name; where it had no alias, the old name becomes one.
 ///
 /// `old` has the lake's name of the schema before it.
-fn relation_in_view(view: &ViewDef, old: (&str, &str), new: &str) -> Option<String> {
+pub(super) fn relation_in_view(
+    view: &ViewDef,
+    old: (&str, &str),
+    (new_schema, new): (Option<&str>, &str),
+) -> Option<String> {
     struct Renamer<'a> {
         schema: &'a str,
         old: &'a str,
+        /// The SQL name of the new schema, where it is another.
+        new_schema: Option<&'a str>,
         new: &'a str,
     }
     impl VisitorMut for Renamer<'_> {
@@ -331,6 +338,9 @@ fn relation_in_view(view: &ViewDef, old: (&str, &str), new: &str) -> Option<Stri
                 && is_named(last, self.old)
             {
                 *last = Ident::with_quote('"', self.new);
+                if let Some(new) = self.new_schema {
+                    *schema = Ident::with_quote('"', new);
+                }
                 alias.get_or_insert_with(|| TableAlias {
                     explicit: true,
                     name: Ident::with_quote('"', self.old),
@@ -343,7 +353,7 @@ fn relation_in_view(view: &ViewDef, old: (&str, &str), new: &str) -> Option<Stri
     }
     let mut query: Query = parse::query(view.postgres_sql.as_deref()?).ok()?;
     let (schema, old) = old;
-    let _ = query.visit(&mut Renamer { schema, old, new });
+    let _ = query.visit(&mut Renamer { schema, old, new_schema, new });
     Some(query.to_string())
 }
 
@@ -393,7 +403,7 @@ mod tests {
                 "SELECT 1 FROM public.u WHERE EXISTS (SELECT 1 FROM public.\"n\" AS \"t\")",
             ),
         ] {
-            let renamed = relation_in_view(&view(sql), ("main", "t"), "n");
+            let renamed = relation_in_view(&view(sql), ("main", "t"), (None, "n"));
             assert_eq!(renamed.as_deref(), Some(expected), "{sql}");
         }
     }

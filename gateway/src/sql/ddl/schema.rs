@@ -51,9 +51,23 @@ pub(super) fn alter(mut planner: Planner<'_>, alter: &AlterSchema) -> PgResult<P
     for operation in &alter.operations {
         match operation {
             AlterSchemaOperation::OwnerTo { owner } => planner.check_new_owner(owner)?,
-            AlterSchemaOperation::Rename { .. } => {
-                return Err(PgError::unsupported("ALTER SCHEMA … RENAME is not supported")
-                    .hint("Create a schema with the new name, and its tables with CREATE TABLE AS."));
+            AlterSchemaOperation::Rename { name: new } => {
+                let Some(schema) = planner.schema(&name) else {
+                    let message = format!("permission denied to rename schema \"{name}\"");
+                    return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
+                };
+                let new = planner.schema_name(new)?;
+                if planner.schema(&new).is_some() || is_system_schema(&new) {
+                    let message = format!("schema \"{new}\" already exists");
+                    return Err(PgError::new(SqlState::DUPLICATE_SCHEMA, message));
+                }
+                check_name(&new)?;
+                let mut others = planner.ctx.schema.schemas.keys();
+                if let Some(other) = others.find(|o| same_but_case(schema_in_sql(o), &new) && !same_but_case(o, &name))
+                {
+                    return Err(differs_in_case("schema", &new, schema_in_sql(other)));
+                }
+                planner.rename_schema(&schema, &new)?;
             }
             _ => {
                 return Err(PgError::unsupported("this form of ALTER SCHEMA is not supported"));

@@ -89,8 +89,8 @@ pub(super) fn alter(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
         return scan.done(planner.finish("ALTER SEQUENCE"));
     }
     if scan.word(&["set", "schema"]) {
-        return Err(PgError::unsupported("ALTER SEQUENCE … SET SCHEMA is not supported")
-            .hint("Create a sequence in the other schema, and set it with setval."));
+        planner.set_schema(&mut scan, &Relation::Sequence(sequence.clone()))?;
+        return Ok(planner.finish("ALTER SEQUENCE"));
     }
     let options = Options::read(&mut scan)?;
     scan.done(())?;

@@ -80,7 +80,7 @@ impl Planner<'_> {
             if let ConstraintKind::Check { expression } = &constraint.kind
                 && rename::expression_names(expression, name)
             {
-                check::compile_one(expression, &table.new, self.ctx)?;
+                check::compile_one(expression, &table.new, self.ctx).map_err(PgError::unplaced)?;
             }
         }
         self.ops.push(DdlOp::Retype { table: table.new.uuid, column: retyped });
@@ -136,7 +136,8 @@ impl Planner<'_> {
         let mut rewriter = Rewriter::new(self.ctx, &sql);
         rewriter.bounds = None;
         rewriter.top = true;
-        let rows = rewriter.query(&tree, (!columns.is_empty()).then_some(&hints[..]))?;
+        let hints = (!columns.is_empty()).then_some(&hints[..]);
+        let rows = rewriter.query(&tree, hints).map_err(PgError::unplaced)?;
         rewriter.top = false;
         let mut list = Vec::with_capacity(columns.len());
         for (column, found) in columns.iter().zip(&rows.columns) {

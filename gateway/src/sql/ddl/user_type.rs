@@ -364,7 +364,7 @@ impl Planner<'_> {
     }
 
     /// Views, checks and defaults are kept as text: one that names the type would not find it any more.
-    fn not_in_texts(&self, def: &TypeDef) -> PgResult<()> {
+    pub(super) fn not_in_texts(&self, def: &TypeDef) -> PgResult<()> {
         let lake = &self.ctx.schema;
         let says = |text: &str| named_in(text, def, lake);
         let view = lake.views.values().find(|v| v.postgres_sql.as_deref().is_some_and(says));

@@ -150,7 +150,9 @@ impl Rewriter<'_> {
             [] if args.star => "*".to_owned(),
             [value] => {
                 let ex = self.expr(value)?;
-                self.settle_unknown(ex, &ColumnType::Text)?.sql
+                let ex = self.settle_unknown(ex, &ColumnType::Text)?;
+                // Values that are equal count once, whatever their texts.
+                if distinct.is_empty() { ex.sql } else { self.sorted(ex) }
             }
             [] => {
                 return Err(PgError::new(

@@ -155,6 +155,9 @@ impl Rewriter<'_> {
             if let Some(ex) = self.special_call(&name, &mut values, at)? {
                 return Ok(ex);
             }
+            if let Some(ex) = self.privilege_call(&name, &values, at)? {
+                return Ok(ex);
+            }
             for table in [SCALARS, pgcatalog::functions::FUNCTIONS] {
                 if table.iter().any(|r| r.0 == name) {
                     return self.by_table(table, &name, values, at);
@@ -173,6 +176,10 @@ impl Rewriter<'_> {
             return Ok(arguments);
         };
         arguments.distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
+        if let Some(values) = super::named_arguments::in_order(function, &list.args) {
+            arguments.values = values;
+            return Ok(arguments);
+        }
         for arg in &list.args {
             match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => arguments.values.push(expr),

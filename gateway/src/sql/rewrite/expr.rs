@@ -2,7 +2,7 @@
 
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
-    AccessExpr, Array, BinaryOperator, Expr, Query, Spanned, Subscript, TypedString, UnaryOperator, Value,
+    AccessExpr, Array, BinaryOperator, Expr, Query, SetExpr, Spanned, Subscript, TypedString, UnaryOperator, Value,
 };
 
 use super::{NUMERIC, Rewriter, operator};
@@ -145,7 +145,10 @@ impl Rewriter<'_> {
             }
             Expr::Exists { subquery, negated } => {
                 self.bounded("subquery")?;
-                let rows = self.query(subquery, None)?;
+                self.listless = matches!(subquery.body.as_ref(), SetExpr::Select(s) if s.projection.is_empty());
+                let rows = self.query(subquery, None);
+                self.listless = false;
+                let rows = rows?;
                 let not = if *negated { "NOT " } else { "" };
                 Ok(Ex::of(format!("({not}EXISTS ({}))", rows.sql), ColumnType::Bool))
             }

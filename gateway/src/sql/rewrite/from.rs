@@ -263,6 +263,10 @@ impl Rewriter<'_> {
                 let name = ObjectName::from(vec![Ident::new("unnest")]);
                 self.function(&name, &args, alias.as_ref(), *with_ordinality, false)
             }
+            // Views keep what was taken when they were made.
+            TableFactor::Derived { subquery, alias: None, sample: None, .. } if !self.in_view() => {
+                Err(self.unnamed(subquery))
+            }
             TableFactor::Derived { lateral, subquery, alias, sample: None } => {
                 self.derived(*lateral, subquery, alias.as_ref())
             }

@@ -290,6 +290,16 @@ impl Rewriter<'_> {
         let text = match (name, values) {
             ("json_agg" | "jsonb_agg", [value]) => {
                 let nested = matches!(value.ty, Some(ColumnType::Array(_))) || matches!(value.kind, Kind::Row(_));
+                let plain = !nested && !value.is_unknown() && !self.is_keyed(value.ty.as_ref());
+                if let Some(way) = list_order(&value.sql, order).filter(|_| plain && !distinct.is_empty()) {
+                    let item = self.json_of(Ex::plain("v", value.ty.clone()))?;
+                    let list = format!("list_sort(list(DISTINCT {}){tail}, {way})", value.sql);
+                    let items = format!("list_transform({list}, lambda v: COALESCE({item}, 'null'))");
+                    return Ok(Some(Self::json_result(
+                        binary,
+                        &format!("('[' || array_to_string({items}, ', ') || ']')"),
+                    )));
+                }
                 let item = self.json_of(value.clone())?;
                 if nested && !binary {
                     // Postgres begins a line before each that is not NULL, except the first.
@@ -384,4 +394,20 @@ impl Rewriter<'_> {
 /// The engine's JSON alias does not fit a call of any number of texts.
 fn varchar(texts: &[String]) -> String {
     texts.iter().map(|t| format!("CAST({t} AS VARCHAR)")).collect::<Vec<_>>().join(", ")
+}
+
+/// How a list of an aggregate's different values is sorted: as ORDER BY says, which can only be by them, or as Postgres does
+/// by itself.
+fn list_order(value: &str, order: &str) -> Option<&'static str> {
+    let said = match order.strip_prefix(" ORDER BY ") {
+        None => return order.is_empty().then_some("'ASC', 'NULLS LAST'"),
+        Some(said) => said.strip_prefix(value)?.trim(),
+    };
+    Some(match said {
+        "NULLS LAST" | "ASC NULLS LAST" => "'ASC', 'NULLS LAST'",
+        "NULLS FIRST" | "ASC NULLS FIRST" => "'ASC', 'NULLS FIRST'",
+        "DESC NULLS LAST" => "'DESC', 'NULLS LAST'",
+        "DESC NULLS FIRST" => "'DESC', 'NULLS FIRST'",
+        _ => return None,
+    })
 }

@@ -6,12 +6,14 @@
 mod expr;
 mod scope;
 
+mod distinct;
 mod from;
 mod grid;
 mod group_by;
 mod order_by;
 mod select;
 mod set;
+mod set_by_value;
 
 mod aggregate;
 mod arithmetic;
@@ -24,9 +26,11 @@ mod hypothetical;
 mod json;
 mod literal;
 mod membership;
+mod named_arguments;
 mod number;
 mod operator;
 mod params;
+mod privilege;
 mod rows;
 mod session_call;
 mod special;
@@ -118,6 +122,8 @@ pub(super) struct Rewriter<'a> {
     calls: usize,
     /// Whether the next SELECT is a side of a set operation: its bare NULLs take the other side's types.
     in_set: bool,
+    /// Whether the next SELECT may be without a list: only whether there are rows is asked.
+    listless: bool,
     /// Whether the SELECT at hand has an aggregate.
     aggregated: bool,
     /// Whether the statement has one row at most.
@@ -153,6 +159,7 @@ impl<'a> Rewriter<'a> {
             locks: false,
             calls: 0,
             in_set: false,
+            listless: false,
             aggregated: false,
             one_row: false,
             depth: 0,

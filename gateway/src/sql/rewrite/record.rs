@@ -1,13 +1,18 @@
 //! Rows as values: composite types, fields, and functions that make rows of JSON.
 
 use duckmesh_catalog::{ColumnType, TypeSpec};
-use sqlparser::ast::{DataType, Expr, FunctionArg, FunctionArgExpr, TableAlias};
+use sqlparser::ast::{AccessExpr, DataType, Expr, FunctionArg, FunctionArgExpr, TableAlias};
 
-use super::{Ex, Kind, Rewriter, relations::Target};
+use super::{Column, Ex, Kind, Rewriter, relations::Target, select::Item};
 use crate::{
-    sql::{quote, types, user_type},
+    sql::{quote, typed_string::ALL_FIELDS, types, user_type},
     wire::error::{PgError, PgResult, SqlState},
 };
+
+/// Whether it is `(row).*`.
+pub(super) fn is_all_fields(chain: &[AccessExpr]) -> bool {
+    matches!(chain.last(), Some(AccessExpr::Dot(Expr::Identifier(field))) if field.value == ALL_FIELDS)
+}
 
 /// Names and types of a row's fields.
 type Fields = Vec<(String, ColumnType)>;
@@ -71,6 +76,33 @@ impl Rewriter<'_> {
         };
         let named = fields.iter().zip(values).map(|((name, _), value)| (name.clone(), value));
         Ok(self.record(named.collect())?.at(at))
+    }
+
+    /// `(row).*`: its fields as columns.
+    pub(super) fn all_fields(&mut self, root: &Expr, chain: &[AccessExpr]) -> PgResult<Vec<Item>> {
+        let at = self.at_expr(root);
+        let before = chain.get(..chain.len().saturating_sub(1)).unwrap_or_default();
+        let ex = match before {
+            [] => self.expr(root)?,
+            before => {
+                let of = Expr::CompoundFieldAccess { root: Box::new(root.clone()), access_chain: before.to_vec() };
+                self.expr(&of)?
+            }
+        };
+        let fields = match (ex.kind, ex.ty) {
+            (Kind::Row(fields), _) => fields,
+            (_, Some(ty)) if ty != ColumnType::Text => {
+                let message = format!("type {} is not composite", super::shown(&ty));
+                return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message).or_position(at));
+            }
+            _ => return self.refuse("the columns of a row that is computed", at),
+        };
+        let item = |(name, sql, ty): (String, String, Option<ColumnType>)| Item {
+            sql,
+            column: Column { engine: name.clone(), name, ty, origin: None },
+            star: false,
+        };
+        Ok(fields.into_iter().map(item).collect())
     }
 
     /// A field of a row.

@@ -9,7 +9,7 @@ use sqlparser::ast::{
 };
 
 use super::{
-    Column, Kind, Rewriter, Scope, column_name,
+    Column, Kind, Rewriter, Scope, column_name, record,
     scope::{HIDDEN_COLUMN, column_ex},
 };
 use crate::{
@@ -87,6 +87,7 @@ impl Rewriter<'_> {
         self.plain_select(select)?;
         let top = std::mem::take(&mut self.top);
         let in_set = std::mem::take(&mut self.in_set);
+        let listless = std::mem::take(&mut self.listless);
         let from = self.from(&select.from)?;
         let selection = match &select.selection {
             Some(expr) => {
@@ -98,6 +99,10 @@ impl Rewriter<'_> {
         };
         let outer = std::mem::take(&mut self.aggregated);
         let mut items = self.list(&select.projection, hints, top)?;
+        if items.is_empty() && listless {
+            let column = Column { name: String::new(), engine: "row".into(), ty: Some(ColumnType::Bool), origin: None };
+            items.push(Item { sql: "TRUE".into(), column, star: false });
+        }
         let aggregated = std::mem::replace(&mut self.aggregated, outer);
         self.one_row |= top && aggregated && has_one_group(select) && !items.iter().any(|i| i.sql.contains("unnest("));
         if !in_set {
@@ -120,6 +125,13 @@ impl Rewriter<'_> {
             None => "",
         };
         let distinct = match &select.distinct {
+            Some(distinct) if known && order_by.is_some() && self.view_depth == 0 => {
+                self.sorts_what_is_distinct(distinct, order_by, &items)?;
+                Some(distinct)
+            }
+            other => other.as_ref(),
+        };
+        let distinct = match distinct {
             None | Some(Distinct::All) => String::new(),
             Some(Distinct::Distinct) if known && items.iter().any(|i| self.is_keyed_item(i)) => {
                 let key = |i: &Item| if self.is_keyed_item(i) { self.item_key(i) } else { i.sql.clone() };
@@ -242,6 +254,11 @@ impl Rewriter<'_> {
         for item in projection {
             few_columns(items.len())?;
             match item {
+                SelectItem::UnnamedExpr(Expr::CompoundFieldAccess { root, access_chain })
+                    if record::is_all_fields(access_chain) =>
+                {
+                    items.extend(self.all_fields(root, access_chain)?);
+                }
                 SelectItem::UnnamedExpr(expr) => {
                     let name = column_name::of(expr);
                     let hint = hints.and_then(|h| h.get(items.len()).cloned());
@@ -270,13 +287,7 @@ impl Rewriter<'_> {
                     items.extend(self.qualified_star(name)?);
                 }
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
-                    let at = self.at_expr(expr);
-                    let ex = self.expr(expr)?;
-                    let Kind::Row(fields) = ex.kind else { return self.refuse("a row's columns", at) };
-                    for (name, sql, ty) in fields {
-                        let column = Column { engine: name.clone(), name, ty, origin: None };
-                        items.push(Item { sql, column, star: false });
-                    }
+                    items.extend(self.all_fields(expr, &[])?);
                 }
                 SelectItem::ExprWithAliases { expr, .. } => {
                     return self.refuse("several aliases", self.at_expr(expr));

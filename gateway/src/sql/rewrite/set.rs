@@ -81,7 +81,12 @@ impl Rewriter<'_> {
 
     fn with(&mut self, with: &With) -> PgResult<String> {
         let mut parts = Vec::new();
-        for cte in &with.cte_tables {
+        for (n, cte) in with.cte_tables.iter().enumerate() {
+            let name = quote::fold(&cte.alias.name);
+            if !self.in_view() && with.cte_tables.iter().take(n).any(|other| quote::fold(&other.alias.name) == name) {
+                let message = format!("WITH query name \"{name}\" specified more than once");
+                return Err(PgError::new(SqlState::DUPLICATE_ALIAS, message).or_position(self.at(cte.alias.name.span)));
+            }
             parts.push(self.cte(cte, with.recursive)?);
         }
         let word = if with.recursive { "WITH RECURSIVE" } else { "WITH" };
@@ -257,20 +262,8 @@ impl Rewriter<'_> {
         };
         let known = l.known && r.known;
         let mut sql = format!("{} {word}{all} {right_sql}", wrap(&l, left));
-        if word == "UNION" && all.is_empty() && known && l.columns.iter().any(|c| self.is_keyed(c.ty.as_ref())) {
-            // Values that are equal though their texts differ are one.
-            let names: Vec<String> = (0..l.columns.len()).map(|n| format!("\"u{n}\"")).collect();
-            let column = |n: usize, c: &Column| super::Ex::plain(format!("\"u{n}\""), c.ty.clone());
-            let keys: Vec<String> = l.columns.iter().enumerate().map(|(n, c)| self.sorted(column(n, c))).collect();
-            let shown: Vec<String> =
-                l.columns.iter().zip(&names).map(|(c, u)| format!("{u} AS {}", quote::name(&c.engine))).collect();
-            sql = format!(
-                "SELECT DISTINCT ON ({}) {} FROM ({} UNION ALL {right_sql}) AS \"u\"({})",
-                keys.join(", "),
-                shown.join(", "),
-                wrap(&l, left),
-                names.join(", ")
-            );
+        if all.is_empty() && known && l.columns.iter().any(|c| self.is_keyed(c.ty.as_ref())) {
+            sql = self.set_by_value(word, &wrap(&l, left), &right_sql, &l.columns);
         }
         Ok(Rows { sql, columns: l.columns, known })
     }

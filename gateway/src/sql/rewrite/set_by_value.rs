@@ -1,0 +1,29 @@
+//! UNION, INTERSECT and EXCEPT of values that may be equal though their texts differ.
+
+use super::{Column, Ex, Rewriter};
+use crate::sql::quote;
+
+impl Rewriter<'_> {
+    /// The text of the operation over two queries with these columns: one row of each group of equal ones.
+    pub(super) fn set_by_value(&self, word: &str, left: &str, right: &str, columns: &[Column]) -> String {
+        let keys = |alias: &str| -> Vec<String> {
+            let key = |(n, c): (usize, &Column)| self.sorted(Ex::plain(format!("\"{alias}\".\"u{n}\""), c.ty.clone()));
+            columns.iter().enumerate().map(key).collect()
+        };
+        let names: Vec<String> = (0..columns.len()).map(|n| format!("\"u{n}\"")).collect();
+        let names = names.join(", ");
+        let shown: Vec<String> =
+            columns.iter().enumerate().map(|(n, c)| format!("\"u\".\"u{n}\" AS {}", quote::name(&c.engine))).collect();
+        let head = format!("SELECT DISTINCT ON ({}) {}", keys("u").join(", "), shown.join(", "));
+        if word == "UNION" {
+            return format!("{head} FROM ({left} UNION ALL {right}) AS \"u\"({names})");
+        }
+        let pairs: Vec<String> =
+            keys("u").iter().zip(keys("w")).map(|(a, b)| format!("{a} IS NOT DISTINCT FROM {b}")).collect();
+        let not = if word == "EXCEPT" { "NOT " } else { "" };
+        format!(
+            "{head} FROM ({left}) AS \"u\"({names}) WHERE {not}EXISTS (SELECT 1 FROM ({right}) AS \"w\"({names}) WHERE {})",
+            pairs.join(" AND ")
+        )
+    }
+}
