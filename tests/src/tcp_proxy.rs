@@ -479,10 +479,10 @@ mod tests {
         ask(&mut stream, "before").unwrap();
         proxy.blackhole(Way::ToClient, true);
         stream.write_all(b"held").unwrap();
-        let arrived = eventually("the server's side", LIMIT, || (proxy.passed(Way::ToServer) == 10).then_some(()));
+        eventually("the server's side", LIMIT, || (proxy.passed(Way::ToServer) == 10).then_some(()));
         stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let mut four = [0; 4];
-        assert!(stream.read_exact(&mut four).is_err(), "{arrived:?}");
+        assert!(stream.read_exact(&mut four).is_err());
         proxy.blackhole(Way::ToClient, false);
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.read_exact(&mut four).unwrap();

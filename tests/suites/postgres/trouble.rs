@@ -145,7 +145,8 @@ async fn g10_pg7_faults_a_frozen_postgres_ends_every_statement() {
     postgres.freeze(true);
     let (write, read) = tokio::join!(refused(&client, "INSERT INTO t VALUES (2)"), refused(&reader, "SELECT * FROM t"));
     postgres.freeze(false);
-    assert_eq!((write.as_str(), read.as_str()), ("08007", "08006"));
+    // The write had not got as far as the log: it first looks at the schema.
+    assert_eq!((write.as_str(), read.as_str()), ("08006", "08006"));
     let count = eventually_async("it works again", LIMIT, || async {
         client.rows("INSERT INTO t VALUES (3)").await.ok()?;
         client.rows("SELECT a FROM t WHERE a IN (1, 3)").await.ok()

@@ -34,7 +34,7 @@ async fn start(config: &Config, program: PathBuf, folder: &std::path::Path) -> V
         Err(error) => {
             let advice =
                 "libduckdb.so must be beside the program, in the version it was built for, with ICU, JSON and Parquet.";
-            return vec![Check::failed("engine", format!("{error}"), advice)];
+            return vec![Check::failed("engine", error.to_string(), advice)];
         }
     };
     let mut checks = vec![Check::ok("engine", format!("DuckDB {}", status.duckdb))];
