@@ -83,6 +83,9 @@ pub enum DdlOp {
     DropType { uuid: Uuid },
     /// `COMMENT ON`; none removes it.
     Comment { on: CommentTarget, comment: Option<String> },
+    /// `ALTER COLUMN … TYPE` where files with the old type cannot be read as the new one: in one write with TRUNCATE and
+    /// all rows anew. The column and its default as they are then; an array that was none takes the table's next id.
+    Retype { table: Uuid, column: ColumnDef },
 }
 
 /// What a comment is on.

@@ -43,6 +43,8 @@ pub const ALL: &[&str] = &[
     "migrate-mid",
     "encode-poison",
     "ddl-after-validate",
+    "cache-after-download",
+    "cache-before-rename",
     "engine-before-lock",
     "engine-mid-stream",
 ];

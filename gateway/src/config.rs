@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory};
 use duckmesh_catalog::{Location, OpenOptions, Roles};
 use duckmesh_ingest::PostgresBusOptions;
+use duckmesh_storage::Location as StorageLocation;
 use serde::Deserialize;
 
 /// Options as a person gives them. Every field may come from the TOML file (same name with `_`), from the environment or from a
@@ -52,6 +53,12 @@ pub struct Options {
     /// Writes of a lake that are in the log and not published; when there are more, writers wait, and get 53400 after 15 seconds [default: 1000000]
     #[arg(long, env = "DUCKMESH_LAG_MAX", value_name = "N")]
     pub lag_max: Option<u32>,
+    /// Where new lakes keep their files: "data" (in the data folder), file:///folder, s3://bucket/prefix, and gs:// or az:// where that is built in; how a bucket is reached say the variables of its vendor's own tools, as AWS_ENDPOINT_URL [default: data]
+    #[arg(long, env = "DUCKMESH_STORAGE", value_name = "data|URL")]
+    pub storage: Option<String>,
+    /// Disk that copies of files in buckets may take, in the data folder, in MiB; files that running statements read may take more [default: 10240]
+    #[arg(long, env = "DUCKMESH_CACHE_MB", value_name = "MIB")]
+    pub cache_mb: Option<u64>,
     /// How long rows may wait for publication while nobody asks for them, in milliseconds [default: 1000]
     #[arg(long, env = "DUCKMESH_COMMIT_INTERVAL_MS", value_name = "MS")]
     pub commit_interval_ms: Option<u64>,
@@ -126,6 +133,10 @@ pub struct Config {
     pub queue_bytes: u64,
     /// See [`Options::lag_max`].
     pub lag_max: i64,
+    /// Where new lakes keep their files; none is the data folder.
+    pub storage: Option<StorageLocation>,
+    /// What copies of files in buckets may take, in bytes.
+    pub cache_bytes: u64,
     /// See [`Options::commit_interval_ms`].
     pub commit_interval: Duration,
     /// See [`Options::sweep_grace_seconds`].
@@ -215,6 +226,8 @@ impl Options {
             publications_max: self.publications_max.or(file.publications_max),
             queue_mb: self.queue_mb.or(file.queue_mb),
             lag_max: self.lag_max.or(file.lag_max),
+            storage: self.storage.or(file.storage),
+            cache_mb: self.cache_mb.or(file.cache_mb),
             commit_interval_ms: self.commit_interval_ms.or(file.commit_interval_ms),
             sweep_grace_seconds: self.sweep_grace_seconds.or(file.sweep_grace_seconds),
             merge_files: self.merge_files.or(file.merge_files),
@@ -288,6 +301,8 @@ impl Options {
             publications_max: self.publications_max.unwrap_or(8),
             queue_bytes: self.queue_mb.unwrap_or(256).saturating_mul(MIB),
             lag_max: self.lag_max.unwrap_or(1_000_000).into(),
+            storage: storage(self.storage.as_deref())?,
+            cache_bytes: self.cache_mb.unwrap_or(10_240).saturating_mul(MIB),
             commit_interval: Duration::from_millis(self.commit_interval_ms.unwrap_or(1000)),
             sweep_grace: Duration::from_secs(self.sweep_grace_seconds.unwrap_or(3600)),
             merge_files: self.merge_files.unwrap_or(true),
@@ -348,6 +363,17 @@ fn roles(text: &str) -> Result<Roles> {
         }
     }
     Ok(roles)
+}
+
+/// Where new lakes keep their files; none is the data folder.
+fn storage(text: Option<&str>) -> Result<Option<StorageLocation>> {
+    match text {
+        None | Some("data") => Ok(None),
+        Some(url) if url.contains("://") => {
+            StorageLocation::parse(url).map(Some).map_err(|e| anyhow::anyhow!("storage: {e}"))
+        }
+        Some(_) => bail!("storage: must be \"data\", or file:///folder, s3://bucket/prefix, gs://… or az://…"),
+    }
 }
 
 /// Resolves `HOST:PORT`; a name is looked up, and its first address is taken.
@@ -422,6 +448,17 @@ mod tests {
         assert_eq!(roles, Roles { gateway: false, coordinator: true, maintenance: true });
         for (role, catalog) in [("gateway", "sqlite"), ("", "postgres://x"), ("gateway,leader", "postgres://x")] {
             assert!(of(role, catalog).unwrap_err().to_string().contains("role"), "{role}");
+        }
+    }
+
+    #[test]
+    fn storage_is_the_data_folder_or_a_url() {
+        let resolved = |text: &str| Options { storage: Some(text.into()), ..Options::default() }.resolve();
+        assert_eq!(resolved("data").unwrap().storage, None);
+        assert!(resolved("s3://bucket/prefix").unwrap().storage.unwrap().is_remote());
+        assert!(!resolved("file:///srv/lakes").unwrap().storage.unwrap().is_remote());
+        for wrong in ["", "lakes", "/srv/lakes", "file://lakes", "ftp://host/a", "s3://", "s3://bucket/../a"] {
+            assert!(resolved(wrong).unwrap_err().to_string().contains("storage"), "{wrong:?}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::{fs::File, future::Future, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use duckmesh_catalog::{Catalog, LakeName, clock::SystemClock};
+use duckmesh_storage::{Location as StorageLocation, Stores};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -34,6 +35,11 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         .context("cannot open the catalog")?;
     // Before the lakes: what they count must have somewhere to go.
     let metrics = http::install_metrics()?;
+    let stores = stores(&config);
+    if let Some(StorageLocation::Bucket(bucket)) = &config.storage {
+        let probed = stores.probe(bucket).await?;
+        tracing::info!(storage = probed.url, "the store does what is needed of it");
+    }
     let listener = match config.roles.gateway {
         true => Some(
             TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?,
@@ -49,7 +55,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         }
         false => None,
     };
-    let lakes = Arc::new(Lakes::new(config.clone(), catalog, node.clone()));
+    let lakes = Arc::new(Lakes::new(config.clone(), catalog, stores, node.clone()));
     open_lakes(&lakes, &config).await?;
     let (cancels, elsewhere) = match &node {
         Some(node) => {
@@ -123,6 +129,12 @@ async fn watch_catalog(server: Arc<Server>) {
         }
         tokio::time::sleep(CATALOG_WATCH).await;
     }
+}
+
+/// The stores as this process's environment says how they are reached.
+#[must_use]
+pub fn stores(config: &Config) -> Stores {
+    Stores::new(std::env::vars().collect(), config.cache_bytes)
 }
 
 /// Resolves at SIGTERM or SIGINT.

@@ -1,7 +1,8 @@
 //! Staged files that somebody still needs: the sweep must not take them, however old they are.
 //!
 //! Within this process a claim is seen at once. Other processes on the same files see it by the files' age: whoever
-//! has claims renews them, more often than the sweep's grace.
+//! has claims renews them, more often than the sweep's grace. An object in a bucket cannot be made younger: there each
+//! process with claims keeps an object that lists them (`lake.rs`).
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +13,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use crate::store::{LakeFiles, blocking};
+use crate::{
+    cache::Pin,
+    store::{LakeFiles, Place, blocking},
+};
 
 /// The claims of one process on one lake's files, by path.
 #[derive(Clone, Debug, Default)]
@@ -23,18 +27,31 @@ pub(crate) struct Claims(Arc<Mutex<BTreeSet<String>>>);
 pub struct Claim {
     claims: Claims,
     path: String,
+    /// Keeps the local copy of a remote file: the transaction reads what it wrote.
+    held: Option<Pin>,
+}
+
+impl Claim {
+    pub(crate) fn hold(&mut self, pin: Pin) {
+        self.held = Some(pin);
+    }
 }
 
 impl Claims {
     /// Claims a file, by its path below the data path. Names of staged files are unique, so that one claim is all.
     pub(crate) fn claim(&self, path: String) -> Claim {
         self.lock().insert(path.clone());
-        Claim { claims: self.clone(), path }
+        Claim { claims: self.clone(), path, held: None }
     }
 
     /// Whether a file is claimed; one that is still being uploaded goes by the name it will have.
     pub(crate) fn has(&self, path: &str) -> bool {
         self.lock().contains(finished(path))
+    }
+
+    /// All claimed paths.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.lock().iter().cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -51,7 +68,13 @@ impl Drop for Claim {
 impl LakeFiles {
     /// Makes every claimed file as young as `now`, so that no other process takes it for garbage.
     pub async fn renew_claims(&self, now: DateTime<Utc>) {
-        let claimed: Vec<String> = self.claims.lock().iter().cloned().collect();
+        let claimed = self.claims.all();
+        if let Place::Remote(remote) = &self.place {
+            if let Err(error) = remote.publish_claims(&claimed).await {
+                tracing::warn!(%error, "could not renew the claims on staged files");
+            }
+            return;
+        }
         let paths: Vec<_> = claimed.iter().filter_map(|path| self.local_path(path)).collect();
         if paths.is_empty() {
             return;

@@ -1,10 +1,9 @@
 //! Footers: what is in a file that is there already.
 
-use std::ops::Range;
+use std::{fs::File, ops::Range, os::unix::fs::FileExt, path::Path};
 
 use bytes::Bytes;
 use duckmesh_catalog::TableDef;
-use object_store::ObjectStoreExt;
 use parquet::{
     errors::ParquetError,
     file::metadata::{ParquetMetaData, ParquetMetaDataReader},
@@ -13,8 +12,7 @@ use parquet::{
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    names,
-    store::LakeFiles,
+    store::{LakeFiles, blocking},
 };
 
 /// Bytes of a file's end that are read at first: most footers fit.
@@ -24,7 +22,8 @@ impl LakeFiles {
     /// Whether a file of `size_bytes` has all columns of the table, each under the name and the field id that it has now.
     /// More columns than those may be in it.
     pub async fn has_columns(&self, relative: &str, size_bytes: u64, table: &TableDef) -> Result<bool> {
-        let metadata = self.metadata(relative, size_bytes).await?;
+        let (_held, path) = self.local(relative, size_bytes).await?;
+        let metadata = blocking(move || metadata(&path, size_bytes)).await?;
         let fields = metadata.file_metadata().schema().get_fields();
         Ok(table.columns.iter().all(|column| {
             fields.iter().any(|field| {
@@ -32,32 +31,34 @@ impl LakeFiles {
             })
         }))
     }
+}
 
-    async fn metadata(&self, relative: &str, size_bytes: u64) -> Result<ParquetMetaData> {
-        let mut wanted = FIRST_READ_BYTES.min(size_bytes);
-        let mut reader = ParquetMetaDataReader::new();
-        loop {
-            let end = self.range(relative, size_bytes - wanted..size_bytes).await?;
-            match reader.try_parse_sized(&end, size_bytes) {
-                Ok(()) => return reader.finish().map_err(|e| Error::parquet("read a footer", e)),
-                // A footer names its own length: the second read has all of it.
-                Err(ParquetError::NeedMoreData(bytes)) if bytes as u64 > wanted && bytes as u64 <= size_bytes => {
-                    wanted = bytes as u64;
-                }
-                Err(e) => return Err(Error::parquet("read a footer", e)),
+/// The metadata of a local file that must have so many bytes. Blocks.
+pub(crate) fn metadata(path: &Path, size_bytes: u64) -> Result<ParquetMetaData> {
+    let file = File::open(path).map_err(|e| Error::io("open a file", e))?;
+    let mut wanted = FIRST_READ_BYTES.min(size_bytes);
+    let mut reader = ParquetMetaDataReader::new();
+    loop {
+        let end = range(&file, size_bytes - wanted..size_bytes)?;
+        match reader.try_parse_sized(&end, size_bytes) {
+            Ok(()) => return reader.finish().map_err(|e| Error::parquet("read a footer", e)),
+            // A footer names its own length: the second read has all of it.
+            Err(ParquetError::NeedMoreData(bytes)) if bytes as u64 > wanted && bytes as u64 <= size_bytes => {
+                wanted = bytes as u64;
             }
+            Err(e) => return Err(Error::parquet("read a footer", e)),
         }
     }
+}
 
-    async fn range(&self, relative: &str, range: Range<u64>) -> Result<Bytes> {
-        let length = range.end - range.start;
-        let path = names::object_path(relative)?;
-        let bytes = self.store.get_range(&path, range).await.map_err(|e| Error::store("read a file", e))?;
-        if bytes.len() as u64 == length {
-            Ok(bytes)
-        } else {
-            Err(Error::new(ErrorKind::Corrupt, format!("{relative}: shorter than what was written")))
+fn range(file: &File, range: Range<u64>) -> Result<Bytes> {
+    let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)];
+    match file.read_exact_at(&mut bytes, range.start) {
+        Ok(()) => Ok(bytes.into()),
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Err(Error::new(ErrorKind::Corrupt, "a file is shorter than what was written"))
         }
+        Err(e) => Err(Error::io("read a file", e)),
     }
 }
 

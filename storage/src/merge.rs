@@ -13,7 +13,6 @@ use duckmesh_catalog::{
     ColumnId, TableDef,
     files::{MergeInput, NewFile},
 };
-use object_store::ObjectStoreExt;
 use parquet::{
     arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
     basic::ConvertedType,
@@ -29,7 +28,7 @@ use crate::{
     footer::field_id,
     layout::{Layout, Others, ROW_SNAPSHOT_FIELD},
     names,
-    store::LakeFiles,
+    store::{LakeFiles, blocking},
 };
 
 /// Rows decoded at once.
@@ -94,9 +93,9 @@ impl LakeFiles {
     }
 
     async fn content(&self, part: &MergeInput) -> Result<Bytes> {
-        let path = names::object_path(&part.path)?;
-        let found = self.store.get(&path).await.map_err(|e| Error::store("read a file", e))?;
-        let bytes = found.bytes().await.map_err(|e| Error::store("read a file", e))?;
+        let (_held, path) = self.local(&part.path, part.size_bytes).await?;
+        let read = move || std::fs::read(path).map(Bytes::from).map_err(|e| Error::io("read a file", e));
+        let bytes = blocking(read).await?;
         if bytes.len() as u64 == part.size_bytes {
             Ok(bytes)
         } else {
@@ -120,7 +119,7 @@ fn join(table: &TableDef, parts: &[(MergeInput, Bytes)]) -> Result<EncodedFile, 
     }
     let (bytes, mut file) = encoder.finish()?;
     file.stats.retain(|stats| stats.column != ROW_SNAPSHOT_FIELD);
-    file.path = names::merged();
+    file.path = names::merged(&file.sha256);
     Ok(EncodedFile { file, bytes: bytes.into() })
 }
 

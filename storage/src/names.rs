@@ -27,8 +27,7 @@ impl NameSeed {
 
     /// The name of a file with this content.
     pub(crate) fn name(self, sha256: &str) -> String {
-        let hash = sha256.get(..HASH_DIGITS).unwrap_or(sha256);
-        format!("{PREFIX}{:012}-{}-{hash}.parquet", self.first.get(), self.part)
+        format!("{PREFIX}{:012}-{}-{}.parquet", self.first.get(), self.part, start_of(sha256))
     }
 }
 
@@ -37,9 +36,27 @@ pub(crate) fn staged() -> String {
     format!("{PREFIX}staged-{}.parquet", Uuid::now_v7())
 }
 
-/// A new name for a file that others are merged into.
-pub(crate) fn merged() -> String {
-    format!("{PREFIX}merged-{}.parquet", Uuid::now_v7())
+/// A new name for a file with this content that was staged elsewhere before it got its place.
+pub(crate) fn staged_as(sha256: &str) -> String {
+    format!("{PREFIX}staged-{}-{}.parquet", Uuid::now_v7(), start_of(sha256))
+}
+
+/// A new name for a file with this content that others are merged into.
+pub(crate) fn merged(sha256: &str) -> String {
+    format!("{PREFIX}merged-{}-{}.parquet", Uuid::now_v7(), start_of(sha256))
+}
+
+/// The beginning of the SHA-256 of a file's content, where its name has it: of all files that were written here to a
+/// remote store.
+#[must_use]
+pub fn hash(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let (_, hash) = name.strip_prefix(PREFIX)?.strip_suffix(".parquet")?.rsplit_once('-')?;
+    (hash.len() == HASH_DIGITS && hash.bytes().all(|b| b.is_ascii_hexdigit())).then_some(hash)
+}
+
+fn start_of(sha256: &str) -> &str {
+    sha256.get(..HASH_DIGITS).unwrap_or(sha256)
 }
 
 /// For a part that a coordinator made: the first offset whose rows are in it. None for a staged or merged file.
@@ -71,4 +88,22 @@ pub(crate) fn object_path(relative: &str) -> Result<Path> {
         }
     }
     Ok(parts.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_the_hash_of_their_content() {
+        let sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        let start = Some("0123456789abcdef01234567");
+        assert_eq!(hash(&NameSeed::new(Offset::new(7), 1).name(sha256)), start);
+        assert_eq!(hash(&format!("main/t/{}", staged_as(sha256))), start);
+        assert_eq!(hash(&merged(sha256)), start);
+        assert!(is_ours(&merged(sha256)) && is_ours(&staged_as(sha256)));
+        assert_eq!(first_offset(&staged_as(sha256)), None);
+        assert_eq!(hash(&staged()), None, "not known when it is named");
+        assert_eq!(hash("main/t/ducklake-018f0000-0000-7000-8000-0123456789ab.parquet"), None);
+    }
 }

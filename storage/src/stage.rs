@@ -1,9 +1,11 @@
-//! Staged files: Parquet that is written to its final place while the rows arrive, before any frame names it.
+//! Staged files: Parquet that is written while the rows arrive, before any frame names it.
 //!
-//! A batch is encoded beside the runtime while the caller parses the next one; full pieces are uploaded meanwhile.
-//! In memory are one open row group, one batch, and one piece on its way.
+//! A batch is encoded beside the runtime while the caller parses the next one; full pieces are written meanwhile.
+//! In memory are one open row group, one batch, and one piece on its way. In a folder of this machine a file is written
+//! to its final place. For a bucket it is written on this machine first: its name tells the hash of its content, which
+//! is known at its end. Then it is uploaded, while the next file takes rows, and becomes a file of the cache.
 
-use std::{mem, sync::Arc};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use arrow::array::RecordBatch;
 use duckmesh_catalog::{ColumnId, TableDef, files::NewFile};
@@ -16,13 +18,15 @@ use crate::{
     file::FileEncoder,
     layout::{Layout, Others},
     names,
-    store::{LakeFiles, blocking},
+    store::{LakeFiles, Place, blocking},
 };
 
 /// A file ends when it has about this size.
 const FILE_BYTES_MAX: u64 = 512 << 20;
-/// Bytes that are uploaded at once; S3 wants at least 5 MiB.
+/// Bytes that are written at once.
 const PIECE_BYTES: usize = 8 << 20;
+/// Uploads of finished files that go on while the next file takes rows.
+const UPLOADS_MAX: usize = 2;
 
 /// Writes one table's rows to staged files, with bounded memory. Dropped without [`StagedWriter::finish`], it deletes
 /// what it wrote as well as it can; the sweep gets the rest.
@@ -37,10 +41,18 @@ pub struct StagedWriter {
     done: Vec<NewFile>,
     /// Keep all of its files from the sweep.
     claims: Vec<Claim>,
+    /// Finished files on their way to a bucket, oldest first.
+    uploads: VecDeque<Upload>,
     open: Option<OpenFile>,
     rows: u64,
     /// Something went wrong, or a future was dropped in the middle: what is open cannot be continued.
     broken: bool,
+}
+
+/// A file on its way to a bucket, with its claim.
+struct Upload {
+    file: NewFile,
+    running: JoinHandle<Result<Claim>>,
 }
 
 /// The file that takes rows now.
@@ -65,6 +77,7 @@ impl StagedWriter {
             file_bytes_max: FILE_BYTES_MAX,
             done: Vec::new(),
             claims: Vec::new(),
+            uploads: VecDeque::new(),
             open: None,
             rows: 0,
             broken: false,
@@ -122,12 +135,25 @@ impl StagedWriter {
             return Err(broken());
         }
         self.end().await?;
+        self.uploaded(0).await?;
         Ok((mem::take(&mut self.done), mem::take(&mut self.claims)))
     }
 
     /// Deletes everything that was written.
     pub async fn abort(mut self) {
-        discard(self.files.clone(), self.folder.clone(), self.open.take(), mem::take(&mut self.done)).await;
+        let left = self.left();
+        left.discard().await;
+    }
+
+    fn left(&mut self) -> Left {
+        Left {
+            files: self.files.clone(),
+            folder: self.folder.clone(),
+            open: self.open.take(),
+            uploads: mem::take(&mut self.uploads),
+            done: mem::take(&mut self.done),
+            _claims: mem::take(&mut self.claims),
+        }
     }
 
     /// Rows taken so far.
@@ -145,10 +171,16 @@ impl StagedWriter {
             }
         };
         let name = names::staged();
-        let path = names::object_path(&format!("{}{name}", self.folder))?;
-        // Before there is a file: the sweep must never see one without its claim.
-        self.claims.push(self.files.claims.claim(path.to_string()));
-        let upload = self.files.store.put_multipart(&path);
+        let (store, path) = match &self.files.place {
+            Place::Folder { store, .. } => {
+                let path = names::object_path(&format!("{}{name}", self.folder))?;
+                // Before there is a file: the sweep must never see one without its claim.
+                self.claims.push(self.files.claims.claim(path.to_string()));
+                (store, path)
+            }
+            Place::Remote(lake) => (&lake.staging, names::object_path(&name)?),
+        };
+        let upload = ObjectStoreExt::put_multipart(store.as_ref(), &path);
         Ok(OpenFile {
             name,
             upload: upload.await.map_err(|e| Error::store("begin a staged file", e))?,
@@ -168,22 +200,53 @@ impl StagedWriter {
         open.send(bytes).await?;
         open.sent().await?;
         open.upload.complete().await.map_err(|e| Error::store("end a staged file", e))?;
-        file.path = mem::take(&mut open.name);
-        let relative = format!("{}{}", self.folder, file.path);
+        let name = mem::take(&mut open.name);
         self.open = None;
+        if let Place::Remote(lake) = self.files.place.clone() {
+            self.uploaded(UPLOADS_MAX - 1).await?;
+            file.path = names::staged_as(&file.sha256);
+            let relative = format!("{}{}", self.folder, file.path);
+            let from = lake.cache.partial().join(name);
+            let mut claim = self.files.claims.claim(relative.clone());
+            let of = file.clone();
+            let running = tokio::spawn(async move {
+                let stored = lake.put_staged(&relative, from.clone(), &of).await;
+                if stored.is_err() {
+                    let _ = tokio::fs::remove_file(&from).await;
+                }
+                claim.hold(stored?);
+                Ok(claim)
+            });
+            self.uploads.push_back(Upload { file, running });
+            return Ok(());
+        }
+        file.path = name;
+        let relative = format!("{}{}", self.folder, file.path);
         self.done.push(file);
         self.files.seal(&relative).await
+    }
+
+    /// Waits until no more than so many uploads are on their way.
+    async fn uploaded(&mut self, left: usize) -> Result<()> {
+        while self.uploads.len() > left {
+            let Some(upload) = self.uploads.front_mut() else { break };
+            let ended = (&mut upload.running).await;
+            let Some(Upload { file, .. }) = self.uploads.pop_front() else { break };
+            // Whatever its end was, there may be an object of that name.
+            self.done.push(file);
+            self.claims.push(ended.map_err(|e| Error::caused(ErrorKind::Io, "an upload task ended early", e))??);
+        }
+        Ok(())
     }
 }
 
 impl Drop for StagedWriter {
     fn drop(&mut self) {
-        if self.open.is_none() && self.done.is_empty() {
+        if self.open.is_none() && self.done.is_empty() && self.uploads.is_empty() {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (open, done) = (self.open.take(), mem::take(&mut self.done));
-            runtime.spawn(discard(self.files.clone(), mem::take(&mut self.folder), open, done));
+            runtime.spawn(self.left().discard());
         }
     }
 }
@@ -222,21 +285,42 @@ fn broken() -> Error {
     Error::new(ErrorKind::Io, "a staged file was broken off before")
 }
 
-/// Deletes what a writer wrote. What cannot be deleted now, the sweep gets.
-async fn discard(files: LakeFiles, folder: String, open: Option<OpenFile>, done: Vec<NewFile>) {
-    if let Some(mut open) = open {
-        if let Some(encoding) = open.encoding.take() {
-            let _ = encoding.await;
+/// What a writer wrote and nobody needs.
+struct Left {
+    files: LakeFiles,
+    folder: String,
+    open: Option<OpenFile>,
+    uploads: VecDeque<Upload>,
+    done: Vec<NewFile>,
+    /// To the end: the sweep of another process must not meet half of a deletion.
+    _claims: Vec<Claim>,
+}
+
+impl Left {
+    /// Deletes it. What cannot be deleted now, the sweep gets.
+    async fn discard(self) {
+        let Self { files, folder, open, uploads, mut done, _claims } = self;
+        if let Some(mut open) = open {
+            if let Some(encoding) = open.encoding.take() {
+                let _ = encoding.await;
+            }
+            let _ = open.sent().await;
+            // An upload that is complete cannot be aborted: then its file has a name.
+            if open.upload.abort().await.is_err() && !open.name.is_empty() {
+                let _ = match &files.place {
+                    Place::Folder { .. } => files.delete(&format!("{folder}{}", open.name)).await.is_ok(),
+                    Place::Remote(lake) => std::fs::remove_file(lake.cache.partial().join(&open.name)).is_ok(),
+                };
+            }
         }
-        let _ = open.sent().await;
-        // An upload that is complete cannot be aborted: then its file has a name.
-        if open.upload.abort().await.is_err() && !open.name.is_empty() {
-            let _ = files.delete(&format!("{folder}{}", open.name)).await;
+        for upload in uploads {
+            let _ = upload.running.await;
+            done.push(upload.file);
         }
-    }
-    for file in done {
-        if let Err(error) = files.delete(&format!("{folder}{}", file.path)).await {
-            tracing::warn!(%error, "a staged file stays until the sweep");
+        for file in done {
+            if let Err(error) = files.delete(&format!("{folder}{}", file.path)).await {
+                tracing::warn!(%error, "a staged file stays until the sweep");
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One lake's objects.
+//! One lake's objects, in a folder of this machine or in a bucket.
 
 use std::{
     fs::File,
@@ -9,15 +9,18 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use duckmesh_catalog::{ColumnId, TableDef, files::NewFile};
-use futures::{StreamExt, TryStreamExt};
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, local::LocalFileSystem};
+use futures::StreamExt;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, local::LocalFileSystem};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    cache::Held,
     claims::Claims,
     encode::EncodedFile,
     error::{Error, ErrorKind, Result},
     file::hex,
+    lake::RemoteLake,
+    location::Location,
     names,
     stage::StagedWriter,
 };
@@ -25,9 +28,17 @@ use crate::{
 /// One lake's objects. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LakeFiles {
-    pub(crate) store: Arc<dyn ObjectStore>,
-    folder: Option<PathBuf>,
+    pub(crate) place: Place,
     pub(crate) claims: Claims,
+}
+
+/// Where they are.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// In a folder of this machine, which DuckDB reads.
+    Folder { store: Arc<LocalFileSystem>, folder: PathBuf },
+    /// In a bucket; DuckDB reads copies in the cache.
+    Remote(Arc<RemoteLake>),
 }
 
 /// An object that is in the store.
@@ -44,32 +55,74 @@ pub struct StoredFile {
 impl LakeFiles {
     /// Opens a lake's data path: an absolute local folder, made if it is not there. Blocks shortly.
     pub fn open(data_path: &str) -> Result<Self> {
-        let folder = PathBuf::from(data_path);
-        if !folder.is_absolute() {
-            return Err(Error::new(ErrorKind::Invalid, format!("not an absolute folder: {data_path}")));
-        }
+        let Location::Folder(folder) = Location::parse(data_path)? else {
+            return Err(Error::new(ErrorKind::Invalid, format!("not a folder of this machine: {data_path}")));
+        };
         create_durably(&folder).map_err(|e| Error::io("create the data folder", e))?;
         let store = LocalFileSystem::new_with_prefix(&folder)
             .map_err(|e| Error::store("open the data folder", e))?
             .with_fsync(true);
-        Ok(Self { store: Arc::new(store), folder: Some(folder), claims: Claims::default() })
+        Ok(Self { place: Place::Folder { store: Arc::new(store), folder }, claims: Claims::default() })
     }
 
-    /// Where a file below the data path is on this machine; none if it is not, or if the path is unsafe.
+    /// Where a file below the data path is on this machine; none if the path is unsafe. The copy of a remote file is
+    /// there only while it is held ([`LakeFiles::hold`], [`crate::Claim`]).
     #[must_use]
     pub fn local_path(&self, relative: &str) -> Option<PathBuf> {
         let path = names::object_path(relative).ok()?;
-        Some(self.folder.as_ref()?.join(path.as_ref()))
+        Some(self.local_folder().join(path.as_ref()))
+    }
+
+    /// The folder of this machine that has all files that are read.
+    #[must_use]
+    pub fn local_folder(&self) -> &Path {
+        match &self.place {
+            Place::Folder { folder, .. } => folder,
+            Place::Remote(lake) => lake.cache.files(),
+        }
+    }
+
+    /// The path below the data path, of a file that another program entered with its whole path. None where the file is
+    /// elsewhere; in a folder of this machine it is read where it is.
+    #[must_use]
+    pub fn relative_path<'a>(&self, path: &'a str) -> Option<&'a str> {
+        match &self.place {
+            Place::Folder { .. } => None,
+            Place::Remote(lake) => lake.relative(path),
+        }
+    }
+
+    /// Sees to it that files, each with its size, are on this machine, whole and verified, until what this gives is
+    /// dropped. Files of a local folder are there already, and are not looked at.
+    ///
+    /// # Errors
+    /// `NotFound` and `Corrupt` where the store has not what was written, `Full` where the disk has no room.
+    pub async fn hold(&self, files: Vec<(String, u64)>) -> Result<Held> {
+        match &self.place {
+            Place::Folder { .. } => Ok(Held::default()),
+            Place::Remote(lake) => lake.hold(files).await,
+        }
+    }
+
+    /// A file on this machine, and what keeps it there.
+    pub(crate) async fn local(&self, relative: &str, size_bytes: u64) -> Result<(Held, PathBuf)> {
+        let unsafe_path = || Error::new(ErrorKind::Corrupt, format!("unsafe path in the catalog: {relative:?}"));
+        let path = self.local_path(relative).ok_or_else(unsafe_path)?;
+        Ok((self.hold(vec![(relative.to_owned(), size_bytes)]).await?, path))
     }
 
     /// Stores a part below `schema_path` and `table_path` (with slashes at their ends). Durable on return.
     /// The same content again is success.
     pub async fn put(&self, schema_path: &str, table_path: &str, file: EncodedFile) -> Result<NewFile> {
+        let relative = format!("{schema_path}{table_path}{}", file.file.path);
+        let store = match &self.place {
+            Place::Folder { store, .. } => store,
+            Place::Remote(lake) => return lake.put(&relative, file).await,
+        };
         let EncodedFile { file, bytes } = file;
-        let relative = format!("{schema_path}{table_path}{}", file.path);
         let path = names::object_path(&relative)?;
         let create = PutOptions::from(PutMode::Create);
-        match self.store.put_opts(&path, bytes.into(), create).await {
+        match store.put_opts(&path, bytes.into(), create).await {
             Ok(_) => self.seal(&relative).await?,
             // An earlier try of the same work succeeded: its answer was lost, or its process died behind it.
             Err(object_store::Error::AlreadyExists { .. }) => {
@@ -97,7 +150,11 @@ impl LakeFiles {
 
     /// Whether a file is there.
     pub async fn exists(&self, relative: &str) -> Result<bool> {
-        match self.store.head(&names::object_path(relative)?).await {
+        let store = match &self.place {
+            Place::Folder { store, .. } => store,
+            Place::Remote(lake) => return lake.exists(relative).await,
+        };
+        match store.head(&names::object_path(relative)?).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(e) => Err(Error::store("look for a file", e)),
@@ -106,7 +163,11 @@ impl LakeFiles {
 
     /// Deletes a file; one that is gone already is success.
     pub async fn delete(&self, relative: &str) -> Result<()> {
-        match self.store.delete(&names::object_path(relative)?).await {
+        let store = match &self.place {
+            Place::Folder { store, .. } => store,
+            Place::Remote(lake) => return lake.delete(relative).await,
+        };
+        match store.delete(&names::object_path(relative)?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(Error::store("delete a file", e)),
         }
@@ -118,7 +179,12 @@ impl LakeFiles {
         let path = names::object_path(&relative)?;
         let corrupt =
             |what: &str| Error::new(ErrorKind::Corrupt, format!("{relative}: {what} is not what was written"));
-        let found = self.store.get(&path).await.map_err(|e| Error::store("read a file", e))?;
+        let store = match &self.place {
+            Place::Folder { store, .. } => store,
+            Place::Remote(lake) if lake.is(&relative, file).await? => return Ok(()),
+            Place::Remote(_) => return Err(corrupt("the content")),
+        };
+        let found = store.get(&path).await.map_err(|e| Error::store("read a file", e))?;
         if found.meta.size != file.size_bytes {
             return Err(corrupt("the size"));
         }
@@ -135,19 +201,36 @@ impl LakeFiles {
 
     /// All files below the data path, those of unfinished uploads too.
     pub async fn list(&self) -> Result<Vec<StoredFile>> {
-        let Some(folder) = self.folder.clone() else {
-            let listed: Vec<_> =
-                self.store.list(None).try_collect().await.map_err(|e| Error::store("list files", e))?;
-            return Ok(listed.into_iter().map(StoredFile::from).collect());
+        match &self.place {
+            // Not by object_store: it leaves out what a killed process had not finished.
+            Place::Folder { folder, .. } => {
+                let folder = folder.clone();
+                blocking(move || walk(&folder)).await
+            }
+            Place::Remote(lake) => lake.list().await,
+        }
+    }
+
+    /// Deletes all of the lake's files: the lake was dropped.
+    pub async fn destroy(&self) -> Result<()> {
+        let folder = match &self.place {
+            Place::Folder { folder, .. } => folder.clone(),
+            Place::Remote(lake) => return lake.destroy().await,
         };
-        // Not by object_store: it leaves out what a killed process had not finished.
-        blocking(move || walk(&folder)).await
+        blocking(move || match std::fs::remove_dir_all(folder) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove a folder", e)),
+            _ => Ok(()),
+        })
+        .await
     }
 
     /// Files that were written here, are older than `grace` at `now`, and that nobody in this process claims. Which of
     /// them are garbage the caller must find out, after this: what was not claimed then is named by a frame in the
-    /// log already, or by the catalog, or by nobody ever.
+    /// log already, or by the catalog, or by nobody ever. Uploads to a bucket that were begun so long ago are aborted.
     pub async fn unclaimed(&self, now: DateTime<Utc>, grace: Duration) -> Result<Vec<StoredFile>> {
+        if let Place::Remote(lake) = &self.place {
+            return lake.unclaimed(&self.claims, now, grace).await;
+        }
         let grace = TimeDelta::from_std(grace).unwrap_or(TimeDelta::MAX);
         let mut files = self.list().await?;
         files.retain(|file| {
@@ -159,9 +242,10 @@ impl LakeFiles {
 
     /// Deletes garbage: by the file system where there is one: object_store refuses the names of unfinished uploads.
     pub async fn remove(&self, relative: &str) -> Result<()> {
-        let Some(path) = self.local_path(relative) else {
-            return self.delete(relative).await;
-        };
+        if let Place::Remote(lake) = &self.place {
+            return lake.delete(relative).await;
+        }
+        let Some(path) = self.local_path(relative) else { return Ok(()) };
         blocking(move || match std::fs::remove_file(path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("delete a file", e)),
             _ => Ok(()),
@@ -171,7 +255,7 @@ impl LakeFiles {
 
     /// Takes the right to write from a finished local file: nothing may change it any more.
     pub(crate) async fn seal(&self, relative: &str) -> Result<()> {
-        let Some(path) = self.local_path(relative) else {
+        let (Place::Folder { .. }, Some(path)) = (&self.place, self.local_path(relative)) else {
             return Ok(());
         };
         blocking(move || {
@@ -184,9 +268,10 @@ impl LakeFiles {
 
     /// Makes a local file durable that another process wrote: it may have died before its folder's fsync.
     async fn sync(&self, relative: &str) -> Result<()> {
-        let (Some(path), Some(top)) = (self.local_path(relative), self.folder.clone()) else {
+        let (Some(path), Place::Folder { folder, .. }) = (self.local_path(relative), &self.place) else {
             return Ok(());
         };
+        let top = folder.clone();
         blocking(move || {
             for path in path.ancestors().take_while(|p| p.starts_with(&top)) {
                 let file = File::open(path).map_err(|e| Error::io("open a file", e))?;
@@ -195,12 +280,6 @@ impl LakeFiles {
             Ok(())
         })
         .await
-    }
-}
-
-impl From<ObjectMeta> for StoredFile {
-    fn from(object: ObjectMeta) -> Self {
-        Self { path: object.location.to_string(), size_bytes: object.size, modified: object.last_modified }
     }
 }
 
@@ -227,7 +306,7 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
 }
 
 /// All files below a folder, paths with slashes. Links are not followed; what vanishes meanwhile is left out.
-fn walk(top: &Path) -> Result<Vec<StoredFile>> {
+pub(crate) fn walk(top: &Path) -> Result<Vec<StoredFile>> {
     let mut files = Vec::new();
     let mut folders = vec![(top.to_path_buf(), String::new())];
     while let Some((folder, prefix)) = folders.pop() {

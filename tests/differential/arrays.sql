@@ -45,3 +45,4 @@ SELECT (SELECT ARRAY[[id, id + 1]]) AS rows FROM grids WHERE id = 3;
 SELECT array_agg(l ORDER BY id) AS all_of FROM (VALUES (1, ARRAY[1,2]), (2, ARRAY[3,4])) t(id, l);
 SELECT array_agg(l) FROM (VALUES (1, ARRAY[1,2]), (2, ARRAY[3])) t(id, l);
 SELECT to_json(ARRAY[[1,2],[3,NULL]]) AS a, to_jsonb(ARRAY[['a"b'],['c']]) AS b, to_json(ARRAY[[true,false]]) AS c;
+SELECT nullif(ARRAY[1,2], ARRAY[1,2]) AS a, nullif(ARRAY[1,2], '{1,3}') AS b, nullif(ARRAY['a'], '{a}') AS c, nullif(ARRAY[1,NULL], ARRAY[1,NULL]) AS d;

@@ -4,6 +4,7 @@ pub mod captures;
 pub mod checker;
 pub mod deployment;
 pub mod differential;
+pub mod fake_s3;
 pub mod harness;
 pub mod ledger;
 pub mod nemesis;

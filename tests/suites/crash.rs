@@ -42,8 +42,8 @@ const REACHED: &[&str] = &[
 const NOT_HERE: &[(&str, &str)] = &[
     ("startup-after-auth", "no authentication yet"),
     ("pin-after-insert", "only among several servers: see fleet"),
-    ("cache-after-download", "the cache comes with remote storage"),
-    ("cache-before-rename", "the cache comes with remote storage"),
+    ("cache-after-download", "passed over a remote store: see s3"),
+    ("cache-before-rename", "passed over a remote store: see s3"),
     ("engine-before-lock", "passed in the worker: see worker_kill"),
     ("engine-mid-stream", "passed in the worker: see worker_kill"),
     ("retention-after-list", "passed when snapshots expire: see fleet"),

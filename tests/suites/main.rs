@@ -27,6 +27,7 @@ mod pgbouncer;
 mod planning;
 mod postgres;
 mod psql;
+mod s3;
 mod sequences;
 mod sql;
 mod tokens;

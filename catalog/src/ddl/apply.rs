@@ -101,6 +101,7 @@ impl LakeSchema {
             DdlOp::AlterType { uuid, schema, name, spec } => self.alter_type(*uuid, *schema, name, spec),
             DdlOp::DropType { uuid } => self.drop_type(*uuid),
             DdlOp::Comment { on, comment } => self.comment(on, comment.as_ref()),
+            DdlOp::Retype { table, column } => self.table_mut(*table)?.retype(column),
         }
     }
 
@@ -378,6 +379,24 @@ impl TableDef {
             return Err(Error::new(ErrorKind::Invalid, message));
         }
         column.ty = ty.clone();
+        Ok(())
+    }
+
+    fn retype(&mut self, column: &ColumnDef) -> Result<()> {
+        let (table, next) = (self.name.clone(), self.next_column_id);
+        let own = self.column_mut(column.id)?;
+        let is_array = matches!(column.ty, ColumnType::Array(_));
+        if column.element_id.is_some() != is_array
+            || (own.element_id != column.element_id && column.element_id.is_some_and(|id| id != next))
+        {
+            let message = format!("column \"{}\" of relation \"{table}\" was numbered for another table", column.name);
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        let added = column.element_id.filter(|_| own.element_id != column.element_id);
+        own.clone_from(column);
+        if let Some(id) = added {
+            self.next_column_id = id.next();
+        }
         Ok(())
     }
 

@@ -130,7 +130,8 @@ impl Catalog {
             changes.extend(entries);
         }
         for (table, new_files) in by_table(&old, &new, publication)? {
-            files::insert(tx, &mut statements, snapshot, &table, &new_files, &mut next_file_id).await?;
+            let before = old.table_by_uuid(table.uuid).map(AsRef::as_ref);
+            files::insert(tx, &mut statements, snapshot, (&table, before), &new_files, &mut next_file_id).await?;
             changes.push(format!("inserted_into_table:{}", table.id));
         }
         // What only DuckMesh knows of (sequences) makes a snapshot too, without an entry for other programs.

@@ -250,7 +250,10 @@ fn alter_columns(out: &mut Diff, old: &TableDef, new: &TableDef, at: SnapshotId)
         if before == column {
             continue;
         }
-        changed |= alter_column(out, new, before, column, at);
+        changed |= match is_retyped(before, column) {
+            true => retype_column(out, new, column, at),
+            false => alter_column(out, new, before, column, at),
+        };
         let (was, is) = (columns::tags(before), columns::tags(column));
         for key in [columns::TYPE, columns::DEFAULT, columns::GENERATED, columns::DOMAIN, COMMENT] {
             let find = |tags: &[(&str, String)]| tags.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
@@ -301,7 +304,37 @@ fn alter_column(out: &mut Diff, table: &TableDef, old: &ColumnDef, new: &ColumnD
     true
 }
 
+/// Whether no row that was there before can be read as the column is now.
+pub(super) fn is_retyped(old: &ColumnDef, new: &ColumnDef) -> bool {
+    old.ty.ducklake() != new.ty.ducklake() && !old.ty.reads_as(&new.ty)
+}
+
+/// Another column under the same id: its rows come anew with it.
+fn retype_column(out: &mut Diff, table: &TableDef, column: &ColumnDef, at: SnapshotId) -> bool {
+    close_column(out, table, column, at);
+    insert_column(out, table, column, at);
+    // What was known of other values is nothing of these.
+    out.push(
+        "UPDATE @ducklake_table_column_stats SET contains_null = $3, contains_nan = NULL, min_value = NULL, max_value = NULL
+         WHERE table_id = $1 AND column_id = $2",
+        params![table.id, column.id, true],
+    );
+    true
+}
+
 fn drop_column(out: &mut Diff, table: &TableDef, column: &ColumnDef, at: SnapshotId) {
+    close_column(out, table, column, at);
+    for sql in [
+        "UPDATE @ducklake_column_tag SET end_snapshot = $1
+         WHERE table_id = $2 AND column_id = $3 AND end_snapshot IS NULL",
+        "UPDATE @duckmesh_column_tag SET end_snapshot = $1
+         WHERE table_id = $2 AND column_id = $3 AND end_snapshot IS NULL",
+    ] {
+        out.push(sql, params![at, table.id, column.id]);
+    }
+}
+
+fn close_column(out: &mut Diff, table: &TableDef, column: &ColumnDef, at: SnapshotId) {
     // With all that is nested below it.
     out.push(
         "WITH RECURSIVE below(id) AS (
@@ -313,14 +346,6 @@ fn drop_column(out: &mut Diff, table: &TableDef, column: &ColumnDef, at: Snapsho
          WHERE table_id = $2 AND end_snapshot IS NULL AND column_id IN (SELECT id FROM below)",
         params![at, table.id, column.id],
     );
-    for sql in [
-        "UPDATE @ducklake_column_tag SET end_snapshot = $1
-         WHERE table_id = $2 AND column_id = $3 AND end_snapshot IS NULL",
-        "UPDATE @duckmesh_column_tag SET end_snapshot = $1
-         WHERE table_id = $2 AND column_id = $3 AND end_snapshot IS NULL",
-    ] {
-        out.push(sql, params![at, table.id, column.id]);
-    }
 }
 
 fn drop_table(out: &mut Diff, table: i64, at: SnapshotId) {

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::stats::{Range, TableStats};
+use super::{
+    diff::is_retyped,
+    stats::{Range, TableStats},
+};
 use crate::{
     ColumnId, ColumnType, SnapshotId, TableDef, TableId,
     catalog::Result,
@@ -16,7 +19,7 @@ pub(super) async fn insert(
     tx: &mut Transaction,
     statements: &mut Vec<Statement>,
     snapshot: SnapshotId,
-    table: &TableDef,
+    (table, old): (&TableDef, Option<&TableDef>),
     files: &[NewFile],
     next_file_id: &mut i64,
 ) -> Result<()> {
@@ -49,7 +52,7 @@ pub(super) async fn insert(
             params![table.id, row_id - first_row, row_id, size],
         )
     });
-    merge_stats(tx, statements, table, files, had_rows).await
+    merge_stats(tx, statements, table, old, files, had_rows).await
 }
 
 /// Where a file comes in a table.
@@ -105,6 +108,7 @@ async fn merge_stats(
     tx: &mut Transaction,
     statements: &mut Vec<Statement>,
     table: &TableDef,
+    old: Option<&TableDef>,
     files: &[NewFile],
     had_rows: bool,
 ) -> Result<()> {
@@ -127,7 +131,11 @@ async fn merge_stats(
     for (column, ty, initial_default) in leaves(table) {
         let before = known.remove(&column);
         let start = before.clone().unwrap_or_else(|| TableStats::before_first_file(had_rows, initial_default));
-        let mut after = start;
+        let retyped = old.and_then(|old| Some((old.column_by_id(column)?, table.column_by_id(column)?)));
+        let mut after = match retyped.is_some_and(|(old, new)| is_retyped(old, new)) {
+            true => TableStats { contains_null: Some(true), contains_nan: None, range: Range::Unknown },
+            false => start,
+        };
         for file in files {
             after = match file.stats.iter().find(|s| s.column == column) {
                 Some(stats) => after.merge(ty, stats),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     barrier,
     copy_in::CopyIn,
-    current, select,
+    current, insert, rewrite_table, select,
     write::{self, Fate, Payload},
     wrong_plan,
 };
@@ -38,11 +38,16 @@ pub async fn run(
         let (prepared, pin) = current(session, prepared, pin).await?;
         let Plan::Ddl(plan) = prepared.plan() else { return Err(wrong_plan()) };
         validate(session, &pin, &plan.validations).await?;
+        let rewritten = rewrite_table::rows(session, &pin, &plan.ops, &plan.rewrites).await?;
         notices(session, plan);
         if let Some(transaction) = &mut session.transaction {
             transaction.push_validation(&plan.validations);
+            transaction.rewritten.extend(plan.rewrites.iter().map(|rewrite| rewrite.table));
         }
         buffer(session, &pin, plan.ops.clone()).await?;
+        for (table, rows) in rewritten {
+            insert::buffer(session, &table, rows).await?;
+        }
         on_commit(session, plan);
         return Ok(Outcome::Complete(plan.tag.clone()));
     }
@@ -65,16 +70,25 @@ pub async fn run(
             session.settings.set_internal("duckmesh.idempotency_key", "");
             return Ok(Outcome::Complete(tag));
         }
+        let rewritten = rewrite_table::rows(session, &pin, &plan.ops, &plan.rewrites).await?;
         let (of_lake, temporary) = session.temporary.split(plan.ops.clone());
         session.temporary.settle(&temporary).await?;
         if of_lake.is_empty() {
             session.temporary.apply(&temporary)?;
+            for (table, rows) in rewritten {
+                insert::keep(session, &table, rows).await?;
+            }
             on_commit(session, plan);
             notices(session, plan);
             return Ok(Outcome::Complete(tag));
         }
-        let parts = vec![Part::Ddl(of_lake)];
-        let validated = validated(&pin, &plan.validations);
+        let mut parts = vec![Part::Ddl(of_lake)];
+        let mut claims = Vec::new();
+        for (_, rows) in rewritten {
+            parts.extend(rows.parts);
+            claims.extend(rows.claims);
+        }
+        let validated = validated(&pin, &plan.validations, plan.rewrites.iter().map(|rewrite| rewrite.table));
         let tables = validated.as_ref().map(|validated| validated.tables.clone());
         match write::append_validated(session, parts, pin.base.ddl_offset, validated, &payload).await? {
             Fate::Durable(appended) => {
@@ -138,10 +152,15 @@ pub async fn validate(session: &mut ClientSession, pin: &Pin, queries: &[(QueryP
         .map_err(super::failure::catalog)
 }
 
-/// What the log is told that was looked at: the tables of the queries, up to the snapshot's watermark.
-pub fn validated<'a>(pin: &Pin, queries: impl IntoIterator<Item = &'a (QueryPlan, PgError)>) -> Option<Validated> {
-    let tables: BTreeSet<Uuid> =
-        queries.into_iter().flat_map(|(query, _)| query.tables.iter().map(|used| used.table.uuid)).collect();
+/// What the log is told that was looked at: the tables of the queries and those whose rows are written anew, up to the
+/// snapshot's watermark.
+pub fn validated<'a>(
+    pin: &Pin,
+    queries: impl IntoIterator<Item = &'a (QueryPlan, PgError)>,
+    rewritten: impl IntoIterator<Item = Uuid>,
+) -> Option<Validated> {
+    let looked_at = queries.into_iter().flat_map(|(query, _)| query.tables.iter().map(|used| used.table.uuid));
+    let tables: BTreeSet<Uuid> = looked_at.chain(rewritten).collect();
     let tables: Vec<Uuid> = tables.into_iter().collect();
     (!tables.is_empty()).then_some(Validated { through: pin.snapshot.watermark, tables })
 }

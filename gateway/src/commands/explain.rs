@@ -80,7 +80,7 @@ async fn explained(
     let params = bound.then_some(params);
     let _reading = session.lake.lake.read();
     let prelude = tables::prelude(session, pin, query, params).await?;
-    let _scratch = select::ScratchFiles(prelude.scratch);
+    let (_scratch, _files) = (select::ScratchFiles(prelude.scratch), prelude.files);
     prelude.scans.iter().for_each(|scan| report.scan(scan));
     let sql = render::sql(session, &query.sql, &query.params, params)?;
     let request = QueryRequest {

@@ -166,7 +166,7 @@ fn is_old(session: &ClientSession, prepared: &PreparedStatement) -> bool {
 }
 
 /// The rows of a plan, constraints checked.
-async fn rows(
+pub(super) async fn rows(
     session: &mut ClientSession,
     plan: &InsertPlan,
     params: &Params,
@@ -422,7 +422,7 @@ async fn query_rows(
     needs: Prelude,
 ) -> PgResult<(crate::engine::ResultStream, Vec<RecordBatch>)> {
     let (files, _scratch) = rows.files(&session.lake, &plan.table).await?;
-    let _of_needs = select::ScratchFiles(needs.scratch);
+    let (_of_needs, _held) = (select::ScratchFiles(needs.scratch), (needs.held, needs.files));
     let mut relations = needs.relations;
     relations.push(tables::relation_over(describe::RETURNING_VIEW, &plan.table, &files));
     let request = QueryRequest { prelude: needs.sql, relations, ..select::request(session, sql) };

@@ -29,6 +29,7 @@ mod create_as;
 mod create_view;
 mod database;
 mod ddl;
+mod rewrite_table;
 
 pub mod expire;
 mod explain;

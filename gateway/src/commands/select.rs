@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use duckmesh_ingest::{Reading, SnapshotPin};
+use duckmesh_storage::Held;
 
 use super::{
     barrier,
@@ -74,6 +75,7 @@ pub struct Running {
     calls: Option<RowCalls>,
     _scratch: ScratchFiles,
     _held: Vec<Arc<TempFile>>,
+    _files: Held,
     _reading: Reading,
     _kept: Option<Arc<SnapshotPin>>,
     /// The lake stays open while it runs.
@@ -103,6 +105,7 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
         calls,
         _scratch: scratch,
         _held: prelude.held,
+        _files: prelude.files,
         _reading: reading,
         _kept: pin.kept.clone(),
         _lake: session.lake.clone(),

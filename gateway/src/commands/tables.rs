@@ -11,7 +11,7 @@ use duckmesh_catalog::{
     ColumnDef, ColumnType, EnumRef, SnapshotId, TableDef,
     files::{DataFile, InlinedRows, TableFiles},
 };
-use duckmesh_storage::{ColumnPredicate, Comparison, ROW_SNAPSHOT_FIELD, Ranges, Test, prune};
+use duckmesh_storage::{ColumnPredicate, Comparison, Held, ROW_SNAPSHOT_FIELD, Ranges, Test, prune};
 
 use super::{failure, render::parameter_value};
 use crate::{
@@ -42,6 +42,8 @@ pub struct Prelude {
     pub scratch: Vec<PathBuf>,
     /// Files of temporary tables, which stay while it runs.
     pub held: Vec<Arc<TempFile>>,
+    /// Files of the lake, which stay on this machine while it runs.
+    pub files: Held,
 }
 
 /// What is read of one table.
@@ -142,6 +144,7 @@ async fn sources(
         let kept = pruned(session, used, &known.files, params).await?;
         scan.files_read = kept.len();
         scan.bytes_read = kept.iter().map(|file| file.size_bytes).sum();
+        prelude.files.extend(hold(session, &kept).await?);
         for file in &kept {
             let is_current = has_columns_of(base, table) && is_current(session, base, &known, file).await?;
             let hidden = known.inlined_deletes.get(&file.id).cloned().unwrap_or_default();
@@ -172,12 +175,31 @@ async fn sources(
     Ok(sources)
 }
 
+/// Has the files of a scan on this machine.
+async fn hold(session: &ClientSession, files: &[DataFile]) -> PgResult<Held> {
+    let mut all = Vec::with_capacity(files.len());
+    for file in files {
+        all.extend(relative(session, &file.path, file.path_is_relative).map(|path| (path.to_owned(), file.size_bytes)));
+        let deletes = file.deletes.as_ref();
+        all.extend(deletes.and_then(|deletes| {
+            let path = relative(session, &deletes.path, deletes.path_is_relative)?;
+            Some((path.to_owned(), deletes.size_bytes))
+        }));
+    }
+    session.lake.files.hold(all).await.map_err(failure::storage)
+}
+
+/// The path of a file below the lake's data path; none if it is elsewhere.
+fn relative<'a>(session: &ClientSession, path: &'a str, is_relative: bool) -> Option<&'a str> {
+    if is_relative { Some(path) } else { session.lake.files.relative_path(path) }
+}
+
 fn source(session: &ClientSession, file: &DataFile) -> PgResult<Source> {
-    let path = |path: &str, relative: bool| -> PgResult<String> {
-        if !relative {
+    let path = |path: &str, is_relative: bool| -> PgResult<String> {
+        let Some(path) = relative(session, path, is_relative) else {
             // Written by another program that keeps its files elsewhere: the engine's walls decide whether it may be read.
             return Ok(path.to_owned());
-        }
+        };
         let local = session.lake.files.local_path(path);
         let local = local.ok_or_else(|| PgError::internal(format!("the lake's file {path} has no local path")))?;
         Ok(local.display().to_string())

@@ -119,7 +119,11 @@ pub async fn commit(session: &mut ClientSession) -> PgResult<()> {
     let parts = transaction.take_parts();
     let Some(mut pin) = transaction.pin.clone().filter(|_| !parts.is_empty()) else { return Ok(()) };
     let payload = transaction.payload.clone();
-    let mut validated = ddl::validated(&pin, transaction.validations.iter().flat_map(|v| &v.queries));
+    let mut validated = ddl::validated(
+        &pin,
+        transaction.validations.iter().flat_map(|v| &v.queries),
+        transaction.rewritten.iter().copied(),
+    );
     let mut hold = None;
     for _ in 0..STALE_SCHEMA_RETRIES_MAX {
         let made_for = pin.base.ddl_offset;
@@ -134,6 +138,8 @@ pub async fn commit(session: &mut ClientSession) -> PgResult<()> {
                 let newer = barrier::planning_pin(session, false).await?;
                 refit(&mut pin, newer, &parts)?;
             }
+            // What it wrote anew lacks them.
+            Fate::RowsArrived if !transaction.rewritten.is_empty() => return Err(rows_came()),
             Fate::RowsArrived => {
                 // Its own rows were checked before: only those of others are looked at again.
                 hold = hold.or_else(|| validated.as_ref().map(|v| session.lake.lake.hold(&v.tables)));
@@ -221,6 +227,11 @@ pub fn same_table(one: &LakeSchema, other: &LakeSchema, table: Uuid) -> bool {
         (Some(a), Some(b)) => Arc::ptr_eq(a, b) || (a.columns == b.columns && a.constraints == b.constraints),
         _ => false,
     }
+}
+
+fn rows_came() -> PgError {
+    let message = "could not serialize access due to concurrent writes to an altered table";
+    PgError::new(SqlState::SERIALIZATION_FAILURE, message).hint("Nothing was stored. Retry the transaction.")
 }
 
 /// The error for a write whose table changed under it.

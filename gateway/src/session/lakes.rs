@@ -3,13 +3,13 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use duckmesh_catalog::{Catalog, FileId, LakeId, LakeInfo, LakeName, Node, SnapshotId, pins::PinReport};
 use duckmesh_ingest::{Bus, Kept, Lake, LakeOptions, LeaseKeeping, PostgresBus, SqliteBus, queue_room};
-use duckmesh_storage::LakeFiles;
+use duckmesh_storage::{LakeFiles, Location, Stores};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::{advisory::Locks, channels::Channels, sequences::Sequences};
@@ -79,8 +79,11 @@ impl HasColumns {
 pub struct Lakes {
     config: Arc<Config>,
     catalog: Catalog,
+    stores: Stores,
     /// This server among others of the same catalog; none where it is alone.
     node: Option<Node>,
+    /// Lakes that were opened, for as long as somebody has them.
+    known: std::sync::Mutex<HashMap<LakeId, Known>>,
     /// What the other servers know of this one's readers.
     told: Mutex<HashMap<LakeId, Vec<SnapshotId>>>,
     /// Publications at once.
@@ -93,17 +96,25 @@ pub struct Lakes {
     places: std::sync::Mutex<HashMap<LakeName, Place>>,
 }
 
+/// A lake that was opened, seen without its place: that may be held for long.
+struct Known {
+    name: LakeName,
+    lake: Weak<Lake>,
+    locks: Weak<Locks>,
+}
+
 /// Held while the lake is opened or dropped.
 type Place = Arc<Mutex<Option<Arc<OpenLake>>>>;
 
 impl Lakes {
     /// None open yet.
     #[must_use]
-    pub fn new(config: Arc<Config>, catalog: Catalog, node: Option<Node>) -> Self {
+    pub fn new(config: Arc<Config>, catalog: Catalog, stores: Stores, node: Option<Node>) -> Self {
         let turns = Arc::new(Semaphore::new(config.publications_max));
         let (shared_bus, places, told) = (OnceCell::new(), std::sync::Mutex::default(), Mutex::default());
         let queue_room = queue_room(config.queue_bytes);
-        Self { config, catalog, node, told, turns, queue_room, shared_bus, places }
+        let known = std::sync::Mutex::default();
+        Self { config, catalog, stores, node, known, told, turns, queue_room, shared_bus, places }
     }
 
     /// This server among others of the same catalog; none where it is alone.
@@ -123,16 +134,12 @@ impl Lakes {
         Ok(())
     }
 
-    /// Lakes that are open now.
+    /// Lakes that are open now, and those that were closed and that sessions still have.
     #[must_use]
     pub fn opened(&self) -> Vec<(LakeName, LakeId, Arc<Lake>)> {
-        // One that is being opened or dropped is left out.
-        let of = |(name, place): (&LakeName, &Place)| {
-            let open = place.try_lock().ok()?;
-            let lake = open.as_ref()?;
-            Some((name.clone(), lake.info.id, lake.lake.clone()))
-        };
-        self.places().iter().filter_map(of).collect()
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, open| open.lake.strong_count() > 0);
+        known.iter().filter_map(|(id, open)| Some((open.name.clone(), *id, open.lake.upgrade()?))).collect()
     }
 
     /// Tells the other servers what readers of this one keep.
@@ -173,21 +180,24 @@ impl Lakes {
     /// Sessions that hold advisory locks, of all lakes.
     #[must_use]
     pub fn lock_owners(&self) -> Vec<i32> {
-        let of = |place: &Place| Some(place.try_lock().ok()?.as_ref()?.locks.owners());
-        self.places().values().filter_map(of).flatten().collect()
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().filter_map(|open| open.locks.upgrade()).flat_map(|locks| locks.owners()).collect()
     }
 
-    /// Closes a lake that is not there any more, or that nobody needs here.
-    pub async fn close(&self, name: &LakeName, id: LakeId) {
+    /// Closes a lake that is not there any more, or that nobody needs here; false where it is closed already.
+    pub async fn close(&self, name: &LakeName, id: LakeId) -> bool {
         let place = self.place(name);
-        {
+        let closed = {
             let mut open = place.lock().await;
-            if let Some(lake) = open.take_if(|lake| lake.info.id == id) {
+            let closed = open.take_if(|lake| lake.info.id == id);
+            if let Some(lake) = &closed {
                 lake.engine.shutdown().await;
                 lake.lake.shutdown(Duration::ZERO).await;
             }
-        }
+            closed.is_some()
+        };
         self.leave(name, &place);
+        closed
     }
 
     /// The catalog.
@@ -201,9 +211,14 @@ impl Lakes {
     /// # Errors
     /// 42P04 if it exists.
     pub async fn create(&self, name: &LakeName) -> PgResult<()> {
-        let files = self.folder(name).join("files");
-        tokio::fs::create_dir_all(&files).await.map_err(PgError::internal)?;
-        let data_path = format!("{}/", files.display());
+        let data_path = match &self.config.storage {
+            None => {
+                let files = self.folder(name).join("files");
+                tokio::fs::create_dir_all(&files).await.map_err(PgError::internal)?;
+                format!("{}/", files.display())
+            }
+            Some(storage) => data_path(storage, name),
+        };
         self.catalog.create_lake(name, &data_path).await.map(drop).map_err(|error| match error.kind() {
             duckmesh_catalog::ErrorKind::AlreadyExists => {
                 PgError::new(SqlState::DUPLICATE_DATABASE, format!("database \"{name}\" already exists"))
@@ -250,6 +265,8 @@ impl Lakes {
     async fn open_in(&self, open: &mut Option<Arc<OpenLake>>, name: &LakeName) -> PgResult<Option<Arc<OpenLake>>> {
         let Some(info) = self.catalog.lake(name).await.map_err(failure::catalog)? else { return Ok(None) };
         let lake = Arc::new(self.open_parts(info).await?);
+        let known = Known { name: name.clone(), lake: Arc::downgrade(&lake.lake), locks: Arc::downgrade(&lake.locks) };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(lake.info.id, known);
         *open = Some(lake.clone());
         Ok(Some(lake))
     }
@@ -303,10 +320,36 @@ impl Lakes {
         // Another server that has the lake open must not be able to append to it any more.
         self.bus(name).await?.drop_lane(info.id).await.map_err(failure::bus)?;
         self.catalog.drop_lake(info.id).await.map_err(failure::catalog)?;
+        self.drop_files(&info).await;
         let folder = self.folder(name);
         match tokio::fs::remove_dir_all(&folder).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(PgError::internal(error)),
             _ => Ok(()),
+        }
+    }
+
+    /// A lake's files. What is in its cache is looked at, beside the runtime's workers.
+    async fn files(&self, info: &LakeInfo) -> duckmesh_storage::Result<LakeFiles> {
+        let (stores, info, folder) = (self.stores.clone(), info.clone(), self.folder(&info.name));
+        let opened = tokio::task::spawn_blocking(move || stores.open(&info.data_path, &folder, info.name.as_str()));
+        let ended_early = |e: tokio::task::JoinError| {
+            duckmesh_storage::Error::new(duckmesh_storage::ErrorKind::Io, format!("opening files ended early: {e}"))
+        };
+        opened.await.map_err(ended_early)?
+    }
+
+    /// Deletes a lake's files that are not in its folder. The lake is gone already: what cannot be deleted stays, and
+    /// is nobody's.
+    async fn drop_files(&self, info: &LakeInfo) {
+        if Path::new(&info.data_path).starts_with(self.folder(&info.name)) {
+            return;
+        }
+        let destroyed = match self.files(info).await {
+            Ok(files) => files.destroy().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = destroyed {
+            tracing::warn!(lake = %info.name, path = info.data_path, %error, "files of a dropped lake stay");
         }
     }
 
@@ -337,7 +380,9 @@ impl Lakes {
     }
 
     async fn shared_bus(&self, url: &str) -> PgResult<Arc<dyn Bus>> {
-        let open = async || PostgresBus::open_with(url, self.config.log_options()).await.map(|(log, _)| Arc::new(log) as Arc<dyn Bus>);
+        let open = async || {
+            PostgresBus::open_with(url, self.config.log_options()).await.map(|(log, _)| Arc::new(log) as Arc<dyn Bus>)
+        };
         self.shared_bus.get_or_try_init(open).await.cloned().map_err(PgError::internal)
     }
 
@@ -347,7 +392,7 @@ impl Lakes {
         empty_scratch(&scratch).await.map_err(PgError::internal)?;
         let spool = folder.join("spool");
         emptied(&spool).await.map_err(PgError::internal)?;
-        let files = LakeFiles::open(&info.data_path).map_err(failure::storage)?;
+        let files = self.files(&info).await.map_err(failure::storage)?;
         let bus = self.bus(&info.name).await?;
         let mut options = LakeOptions {
             commit_interval: self.config.commit_interval,
@@ -375,7 +420,7 @@ impl Lakes {
             Lake::open(self.catalog.clone(), info.clone(), bus, files.clone(), options).await.map_err(failure::open)?;
         let program = std::env::current_exe().map_err(PgError::internal)?;
         let mut options =
-            EngineOptions::new(program, vec![PathBuf::from(&info.data_path), scratch.clone()], folder.join("spill"));
+            EngineOptions::new(program, vec![files.local_folder().to_owned(), scratch.clone()], folder.join("spill"));
         options.memory_bytes = self.config.engine_memory_bytes;
         options.threads = self.config.engine_threads as usize;
         options.spill_bytes = self.config.engine_temp_bytes;
@@ -406,6 +451,14 @@ impl Lakes {
             channels,
         })
     }
+}
+
+/// The data path of a new lake. No other lake has it, or had it: files of a lake of that name that was dropped, or of
+/// another server's, are never taken for its own, nor for garbage.
+fn data_path(storage: &Location, name: &LakeName) -> String {
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    let unique = unique.get(..12).unwrap_or(&unique);
+    storage.data_path(&format!("{}-{unique}", duckmesh_catalog::folder_name(name)))
 }
 
 /// Removes what a crash left.

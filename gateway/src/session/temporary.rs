@@ -476,6 +476,7 @@ fn target(op: &DdlOp) -> (Uuid, Option<Uuid>) {
         | DdlOp::AddConstraint { table, .. }
         | DdlOp::DropConstraint { table, .. }
         | DdlOp::SetType { table, .. }
+        | DdlOp::Retype { table, .. }
         | DdlOp::CreateIndex { table, .. }
         | DdlOp::AlterIndex { table, .. }
         | DdlOp::DropIndex { table, .. }

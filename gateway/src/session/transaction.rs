@@ -36,6 +36,8 @@ pub struct Transaction {
     pub is_repeat: bool,
     /// What its DDL found out about rows that others write too: looked at again when others did.
     pub validations: Vec<Validation>,
+    /// Tables whose rows its DDL wrote anew: rows that others add meanwhile would be lost.
+    pub rewritten: Vec<Uuid>,
     /// What was temporary when it began.
     pub temporary: Arc<temporary::State>,
     /// Keep its staged files, until the log names them.
@@ -202,6 +204,7 @@ impl Transaction {
             payload: Payload::collecting(),
             is_repeat: false,
             validations: Vec::new(),
+            rewritten: Vec::new(),
             temporary,
             claims: Vec::new(),
             own: HashMap::new(),

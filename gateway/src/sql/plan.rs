@@ -444,10 +444,23 @@ pub struct DdlPlan {
     pub notices: Vec<PgError>,
     /// Queries that must give no row before the change is made (SET NOT NULL, ADD CHECK), with the error if they do.
     pub validations: Vec<(QueryPlan, PgError)>,
+    /// Tables whose rows are all written anew, in the same write; the operations truncate them.
+    pub rewrites: Vec<TableRewrite>,
     /// ON COMMIT of the temporary table that is made.
     pub on_commit: Option<(Uuid, OnCommit)>,
     /// CONCURRENTLY: refused in a transaction block.
     pub alone: bool,
+}
+
+/// The rows of a table after ALTER TABLE, from those before.
+#[derive(Clone, Debug)]
+pub struct TableRewrite {
+    /// The table.
+    pub table: Uuid,
+    /// Columns that the query gives; others get their default, for each row its own.
+    pub columns: Vec<ColumnId>,
+    /// The query over the table as it was.
+    pub query: QueryPlan,
 }
 
 /// CREATE TABLE AS.

@@ -62,10 +62,8 @@ async fn g3_pg12_barriers_pass_while_nothing_is_heard() {
         let took = there_and_back(&one, &other, round * 10, 2).await;
         assert!(took < Duration::from_secs(4), "{took:?}");
     }
-    eventually_async("both listen again", LIMIT, || async {
-        (admin.text(listeners).await.len() == 2).then_some(())
-    })
-    .await;
+    eventually_async("both listen again", LIMIT, || async { (admin.text(listeners).await.len() == 2).then_some(()) })
+        .await;
     let took = there_and_back(&other, &one, 100, 5).await;
     assert!(took < Duration::from_secs(4), "{took:?}");
 }

@@ -1,6 +1,6 @@
 //! Which columns of a Parquet file a COPY takes, and as what.
 
-use duckmesh_catalog::{ColumnDef, TableDef};
+use duckmesh_catalog::{ColumnDef, ColumnType, TableDef};
 
 use super::quoted;
 use crate::{
@@ -118,7 +118,7 @@ fn list(found: &[EngineColumn]) -> String {
 }
 
 fn take<'a>(column: &'a ColumnDef, from: &'a EngineColumn) -> Taken<'a> {
-    let (source, target) = (Class::of(&from.duckdb_type), Class::of(&column.ty.duckdb()));
+    let (source, target) = (Class::of(&from.duckdb_type), Class::of_column(&column.ty));
     let how = match (fits(&source, &target), rounds(&source, &target)) {
         (false, _) => How::Null,
         (true, true) => How::Cast,
@@ -156,6 +156,15 @@ enum Class {
 }
 
 impl Class {
+    /// Of what a table holds: a label is read from text, as in every format.
+    fn of_column(ty: &ColumnType) -> Self {
+        match ty {
+            ColumnType::Enum(_) => Self::Text,
+            ColumnType::Array(element) => Self::List(Box::new(Self::of_column(element))),
+            other => Self::of(&other.duckdb()),
+        }
+    }
+
     fn of(duckdb: &str) -> Self {
         if let Some(element) = duckdb.strip_suffix(']').and_then(|n| n.rsplit_once('[')).map(|(element, _)| element) {
             return Self::List(Box::new(Self::of(element)));

@@ -1,6 +1,6 @@
 //! ALTER TABLE: its actions one after the other, each on what the ones before left.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use duckmesh_catalog::{
     ColumnId, TableDef,
@@ -8,7 +8,8 @@ use duckmesh_catalog::{
     schema::{Constraint, ConstraintKind},
 };
 use sqlparser::ast::{
-    AlterTable, AlterTableOperation as Operation, DropBehavior, Ident, RenameTableNameKind, TableConstraint,
+    AlterColumnOperation, AlterTable, AlterTableOperation as Operation, DropBehavior, Ident, RenameTableNameKind,
+    TableConstraint,
 };
 
 use super::{
@@ -31,6 +32,10 @@ pub(super) struct Altered {
     pub(super) new: TableDef,
     /// The lake's name of its schema.
     pub(super) schema: String,
+    /// Whether rows that are there must be written anew.
+    pub(super) rewritten: bool,
+    /// What columns of another type are made of, in words of the table as it was: the expression, and whether USING said it.
+    pub(super) conversions: HashMap<ColumnId, (String, bool)>,
 }
 
 impl Altered {
@@ -58,11 +63,30 @@ pub(super) fn plan(mut planner: Planner<'_>, alter: &AlterTable) -> PgResult<Pla
         }
     };
     let schema = Relation::Table(Arc::clone(&table)).schema(&planner.ctx.schema).to_owned();
-    let mut altered = Altered { new: table.as_ref().clone(), old: table, schema };
-    for operation in &alter.operations {
+    let mut altered =
+        Altered { new: table.as_ref().clone(), old: table, schema, rewritten: false, conversions: HashMap::new() };
+    let mut operations: Vec<&Operation> = alter.operations.iter().collect();
+    operations.sort_by_key(|operation| pass(operation));
+    for operation in operations {
         planner.action(&mut altered, operation)?;
     }
+    planner.rewrite(&altered)?;
     Ok(planner.finish("ALTER TABLE"))
+}
+
+/// Postgres' order of the actions of one statement, whatever order they are written in.
+fn pass(operation: &Operation) -> u8 {
+    match operation {
+        Operation::DropColumn { .. } | Operation::DropConstraint { .. } => 0,
+        Operation::AlterColumn {
+            op: AlterColumnOperation::DropDefault | AlterColumnOperation::DropNotNull, ..
+        } => 0,
+        Operation::AlterColumn { op: AlterColumnOperation::SetDataType { .. }, .. } => 1,
+        Operation::AddColumn { .. } => 2,
+        Operation::AlterColumn { .. } => 3,
+        Operation::AddConstraint { .. } => 4,
+        _ => 5,
+    }
 }
 
 impl Planner<'_> {

@@ -46,8 +46,7 @@ pub(super) fn create(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
     let rest = rest.trim_end().trim_end_matches(';');
     let said = said(rest, || scan.unexpected())?;
     let declared = user_type::resolve(&said.data_type, ctx)?;
-    let (schema, name) = planner.place_for_new(&object(&parts))?;
-    planner.type_is_free(&schema, &name)?;
+    let (schema, name) = planner.place_for_type(&object(&parts))?;
     let default = match &said.default {
         Some(expr) => planner.default(expr, &name, &declared.ty)?,
         None => None,

@@ -5,7 +5,7 @@
 use duckmesh_catalog::ddl::DdlOp;
 use sqlparser::ast::{self, ObjectType, Statement};
 
-use super::plan::{DdlPlan, Plan, PlanContext, QueryPlan};
+use super::plan::{DdlPlan, Plan, PlanContext, QueryPlan, TableRewrite};
 use crate::{
     session::temporary::OnCommit,
     wire::error::{PgError, PgResult},
@@ -29,6 +29,7 @@ mod index;
 mod like;
 mod sequence;
 mod serial;
+mod set_type;
 mod temporary;
 mod truncate;
 mod user_type;
@@ -115,6 +116,7 @@ struct Planner<'a> {
     ops: Vec<DdlOp>,
     notices: Vec<PgError>,
     validations: Vec<(QueryPlan, PgError)>,
+    rewrites: Vec<TableRewrite>,
     on_commit: Option<(uuid::Uuid, OnCommit)>,
     /// Whether it is refused in a transaction block.
     alone: bool,
@@ -129,6 +131,7 @@ impl<'a> Planner<'a> {
             ops: Vec::new(),
             notices: Vec::new(),
             validations: Vec::new(),
+            rewrites: Vec::new(),
             on_commit: None,
             alone: false,
         }
@@ -142,6 +145,7 @@ impl<'a> Planner<'a> {
             tag: tag.to_owned(),
             notices,
             validations: self.validations,
+            rewrites: self.rewrites,
             on_commit: self.on_commit,
             alone: self.alone,
         })

@@ -204,6 +204,7 @@ fn op_text(op: &DdlOp) -> String {
             format!("alter sequence {name} {} by {}", spec.first, spec.increment)
         }
         DdlOp::SetType { table, column, ty } => format!("type {}.{column} {ty}", name_of(*table)),
+        DdlOp::Retype { table, column } => format!("retype {}.{} {}", name_of(*table), column.id, column.ty),
         DdlOp::Truncate { table } => format!("truncate {}", name_of(*table)),
         DdlOp::DropSequence { .. } => "drop sequence".to_owned(),
         DdlOp::RenameView { uuid, name } => format!("rename view {} {name}", name_of(*uuid)),

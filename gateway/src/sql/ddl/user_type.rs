@@ -10,7 +10,7 @@ use duckmesh_catalog::{
     },
 };
 use sqlparser::{
-    ast::{DataType, Ident},
+    ast::{DataType, Ident, ObjectName},
     tokenizer::Token,
 };
 use uuid::Uuid;
@@ -22,8 +22,10 @@ use super::{
     preparse::object,
 };
 use crate::{
+    session::temporary::{SCHEMA_ALIAS, SCHEMA_PREFIX},
     sql::{
         plan::{Plan, PlanContext},
+        quote::parts as quote_parts,
         scan::Scan,
         user_type,
     },
@@ -54,8 +56,7 @@ pub(super) fn create(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
     } else {
         TypeSpec::Composite(fields(&mut scan, &mut planner)?)
     };
-    let (schema, name) = planner.place_for_new(&object(&parts))?;
-    planner.type_is_free(&schema, &name)?;
+    let (schema, name) = planner.place_for_type(&object(&parts))?;
     planner.ops.push(DdlOp::CreateType { uuid: Uuid::new_v4(), schema: schema.uuid, name, spec });
     Ok(planner.finish("CREATE TYPE"))
 }
@@ -308,6 +309,17 @@ impl Planner<'_> {
             return Err(PgError::new(SqlState::DUPLICATE_OBJECT, message));
         }
         Ok(())
+    }
+
+    /// Where a new type goes: not among a session's own objects, which have no types.
+    pub(super) fn place_for_type(&mut self, name: &ObjectName) -> PgResult<(Arc<SchemaDef>, String)> {
+        let schema = quote_parts(name).and_then(|parts| (parts.len() == 2).then(|| parts.into_iter().next()).flatten());
+        if schema.is_some_and(|schema| schema == SCHEMA_ALIAS || schema.starts_with(SCHEMA_PREFIX)) {
+            return Err(refused("a temporary type").hint("Create the type in a schema of the database."));
+        }
+        let (schema, name) = self.place_for_new(name)?;
+        self.type_is_free(&schema, &name)?;
+        Ok((schema, name))
     }
 
     pub(super) fn put_type(&mut self, def: &TypeDef, spec: TypeSpec) {

@@ -37,16 +37,6 @@ impl Planner<'_> {
         self.validate(table, &format!("length({}) > {length}", quoted(column)), error)
     }
 
-    /// There may be no row: each would need a number of its own, in files that are never changed.
-    pub(super) fn validate_empty(&mut self, table: &Altered, column: &str) -> PgResult<()> {
-        let error = PgError::unsupported(format!(
-            "column \"{column}\" cannot be added: each row of \"{}\" would need a value of its own",
-            table.old.name
-        ))
-        .hint("Add a plain column, then a default: ALTER COLUMN … SET DEFAULT nextval(…).");
-        self.validate(table, "true", error)
-    }
-
     fn validate(&mut self, table: &Altered, condition: &str, error: PgError) -> PgResult<()> {
         let sql = format!("SELECT 1 FROM ({}) AS {} WHERE {condition} LIMIT 1", rows(table), quoted(&table.new.name));
         let tree = parse::query(&sql)?;
@@ -64,6 +54,9 @@ fn rows(table: &Altered) -> String {
         .columns
         .iter()
         .map(|column| {
+            if let Some((expression, _)) = table.conversions.get(&column.id) {
+                return format!("CAST({expression} AS {}) AS {}", column.ty, quoted(&column.name));
+            }
             let value = match (table.old.column_by_id(column.id), &column.initial_default) {
                 (Some(old), _) => quoted(&old.name),
                 (None, Some(text)) => {
@@ -77,6 +70,6 @@ fn rows(table: &Altered) -> String {
     format!("SELECT {} FROM {}.{}", columns.join(", "), quoted(schema_field(table)), quoted(&table.old.name))
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

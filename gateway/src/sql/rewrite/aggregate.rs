@@ -189,14 +189,21 @@ impl Rewriter<'_> {
             Some(expr) => self.expr(expr)?,
             None => return self.refuse("this ordered-set aggregate", at),
         };
+        let keyed = self.is_keyed(key.ty.as_ref());
         if name == "mode" {
-            return Ok(Ex::plain(format!("mode({}){tail}", key.sql), key.ty));
+            if keyed {
+                return self.refuse("mode() of this type", at);
+            }
+            return Ok(Ex::plain(format!("mode({k} ORDER BY {k}){tail}", k = key.sql), key.ty));
         }
         let [fraction] = args.values.as_slice() else {
             return self.refuse("this ordered-set aggregate", at);
         };
         let fraction = self.expr(fraction)?;
         let fraction = self.settle(fraction, &ColumnType::Float8)?;
+        // Several fractions give an array.
+        let many = matches!(fraction.ty, Some(ColumnType::Array(_)));
+        let array = |ty: Option<ColumnType>| ty.map(|ty| ColumnType::Array(Box::new(ty)));
         let descending = function
             .within_group
             .first()
@@ -205,8 +212,19 @@ impl Rewriter<'_> {
         let (value, ty) = match (name, key.ty.clone()) {
             ("percentile_cont", Some(ColumnType::Interval)) => (key.sql, Some(ColumnType::Interval)),
             ("percentile_cont", _) => (format!("CAST({} AS DOUBLE)", key.sql), Some(ColumnType::Float8)),
+            // Ordered by what the values are worth, and the value taken.
+            (_, ty) if keyed => {
+                let by = self.order_key(&key);
+                let pair = format!("CASE WHEN {x} IS NOT NULL THEN {{'k': {by}, 'v': {x}}} END", x = key.sql);
+                let call = format!("{name}({}) WITHIN GROUP (ORDER BY {pair}{direction}){tail}", fraction.sql);
+                return Ok(match many {
+                    true => Ex::plain(format!("list_transform({call}, lambda v: struct_extract(v, 'v'))"), array(ty)),
+                    false => Ex::plain(format!("struct_extract({call}, 'v')"), ty),
+                });
+            }
             (_, ty) => (key.sql, ty),
         };
+        let ty = if many { array(ty) } else { ty };
         Ok(Ex::plain(format!("{name}({}) WITHIN GROUP (ORDER BY {value}{direction}){tail}", fraction.sql), ty))
     }
 

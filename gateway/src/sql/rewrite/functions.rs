@@ -36,7 +36,7 @@ pub(super) const SCALARS: &[Row] = &[
     ("replace", "ttt>t", ""),
     ("translate", "ttt>t", ""),
     ("reverse", "t>t", ""),
-    ("repeat", "ti>t", "repeat($1, greatest($2, 0))"),
+    ("repeat", "ti>t", "pg_repeat($1, $2)"),
     ("strpos", "tt>i", "CAST(strpos($1, $2) AS INTEGER)"),
     ("position", "tt>i", "CAST(strpos($2, $1) AS INTEGER)"),
     ("starts_with", "tt>b", ""),

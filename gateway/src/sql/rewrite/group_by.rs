@@ -1,11 +1,148 @@
-//! What GROUP BY decides beyond what it names.
+//! GROUP BY: its keys and sets, and what it decides beyond what it names.
 
 use duckmesh_catalog::ConstraintKind;
+use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier};
 
-use super::{Column, Rewriter, scope::column_ex};
-use crate::sql::plan::Origin;
+use super::{Column, Ex, Rewriter, scope::column_ex, select::Item, set::integer};
+use crate::{
+    sql::{plan::Origin, quote},
+    wire::error::PgResult,
+};
+
+/// What GROUP BY lists.
+pub(super) enum Group {
+    Key(Ex),
+    /// `(a, b)`.
+    Several(Vec<Group>),
+    /// GROUPING SETS, ROLLUP, CUBE.
+    Sets(&'static str, Vec<Group>),
+}
+
+impl Group {
+    fn keys<'g>(&'g self, found: &mut Vec<&'g Ex>) {
+        match self {
+            Self::Key(key) => found.push(key),
+            Self::Several(groups) | Self::Sets(_, groups) => groups.iter().for_each(|g| g.keys(found)),
+        }
+    }
+
+    fn has_sets(&self) -> bool {
+        matches!(self, Self::Sets(..))
+    }
+
+    /// Its text; keys as they are given.
+    fn text(&self, write: &impl Fn(&Ex) -> String) -> String {
+        let list = |groups: &[Self]| groups.iter().map(|g| g.text(write)).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Key(key) => write(key),
+            Self::Several(groups) => format!("({})", list(groups)),
+            Self::Sets(word, groups) => format!("{word} ({})", list(groups)),
+        }
+    }
+}
 
 impl Rewriter<'_> {
+    pub(super) fn group_by(&mut self, group_by: &GroupByExpr, items: &[Item], known: bool) -> PgResult<Vec<Group>> {
+        let (exprs, modifiers) = match group_by {
+            GroupByExpr::Expressions(exprs, modifiers) => (exprs, modifiers),
+            GroupByExpr::All(_) => return self.refuse("GROUP BY ALL", None),
+        };
+        if let Some(modifier) = modifiers.first() {
+            return match modifier {
+                GroupByWithModifier::GroupingSets(Expr::GroupingSets(_))
+                | GroupByWithModifier::Rollup
+                | GroupByWithModifier::Cube
+                | GroupByWithModifier::Totals
+                | GroupByWithModifier::GroupingSets(_) => self.refuse("this form of GROUP BY", None),
+            };
+        }
+        exprs.iter().map(|expr| self.group(expr, items, known)).collect()
+    }
+
+    fn group(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<Group> {
+        let several = |r: &mut Self, exprs: &[Expr]| {
+            let groups = exprs.iter().map(|expr| r.group(expr, items, known));
+            PgResult::Ok(Group::Several(groups.collect::<PgResult<Vec<_>>>()?))
+        };
+        let sets = |r: &mut Self, word: &'static str, sets: &[Vec<Expr>]| {
+            let sets = sets.iter().map(|set| match set.as_slice() {
+                // ROLLUP, CUBE and other sets inside of sets stand bare there.
+                [one @ (Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_))] => r.group(one, items, known),
+                [Expr::Function(_)] => match nested_sets(set.as_slice()) {
+                    Some(nested) => r.group(&nested, items, known),
+                    None => several(r, set),
+                },
+                set => several(r, set),
+            });
+            PgResult::Ok(Group::Sets(word, sets.collect::<PgResult<Vec<_>>>()?))
+        };
+        match expr {
+            Expr::GroupingSets(s) => sets(self, "GROUPING SETS", s),
+            Expr::Cube(s) => sets(self, "CUBE", s),
+            Expr::Rollup(s) => sets(self, "ROLLUP", s),
+            Expr::Tuple(exprs) => several(self, exprs),
+            other => Ok(Group::Key(self.group_key(other, items, known)?)),
+        }
+    }
+
+    fn group_key(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<Ex> {
+        if let Expr::Identifier(ident) = expr {
+            return match self.column(ident) {
+                Ok(ex) if ex.ty.is_some() || ex.origin.is_some() => Ok(ex),
+                // Postgres prefers the FROM's column; else the list's.
+                other => match listed(items, &quote::fold(ident)) {
+                    Some(item) => Ok(Ex::plain(item.sql.clone(), item.column.ty.clone())),
+                    None => other,
+                },
+            };
+        }
+        match integer(expr) {
+            Some(n) => {
+                let sql = self.ordinal(n, "GROUP BY", expr, items, known, true)?;
+                let item = items.iter().find(|i| i.sql == sql);
+                Ok(Ex::plain(sql, item.and_then(|i| i.column.ty.clone())))
+            }
+            None => self.expr(expr),
+        }
+    }
+
+    /// A group of values that are equal though their texts differ is one: its key groups, and the list shows one of them.
+    pub(super) fn group_by_value(&self, groups: &[Group], items: &mut [Item], others: &[&str]) -> String {
+        let mut keys = Vec::new();
+        groups.iter().for_each(|g| g.keys(&mut keys));
+        let sets = groups.iter().any(Group::has_sets);
+        let mut by_key: Vec<(String, String)> = Vec::new();
+        for key in keys {
+            if !self.is_keyed(key.ty.as_ref()) || by_key.iter().any(|(sql, _)| *sql == key.sql) {
+                continue;
+            }
+            let by = self.order_key(key);
+            // An expression over it needs it as it is.
+            let asked = format!("grouping({})", key.sql);
+            let needs = |text: &str| text.replace(&by, "").replace(&asked, "").contains(&key.sql);
+            if items.iter().any(|i| i.sql != key.sql && needs(&i.sql)) || others.iter().any(|text| needs(text)) {
+                continue;
+            }
+            for item in items.iter_mut() {
+                if item.sql == key.sql {
+                    // A set that leaves the key out shows NULL.
+                    item.sql = match sets {
+                        true => format!("CASE WHEN grouping({by}) = 0 THEN first({}) END", item.sql),
+                        false => format!("first({})", item.sql),
+                    };
+                } else {
+                    item.sql = item.sql.replace(&asked, &format!("grouping({by})"));
+                }
+            }
+            by_key.push((key.sql.clone(), by));
+        }
+        let write = |key: &Ex| {
+            let by = by_key.iter().find(|(sql, _)| *sql == key.sql);
+            by.map_or_else(|| key.sql.clone(), |(_, by)| by.clone())
+        };
+        groups.iter().map(|g| g.text(&write)).collect::<Vec<_>>().join(", ")
+    }
+
     /// Grouped by a table's primary key, its other columns have one value in each group: those used are grouped by, too.
     pub fn depends_on_keys(&self, group_by: &str, texts: &[&str]) -> String {
         let mut more = String::new();
@@ -32,5 +169,28 @@ impl Rewriter<'_> {
             }
         }
         more
+    }
+}
+
+/// The item of that name, where it is the only one.
+fn listed<'i>(items: &'i [Item], name: &str) -> Option<&'i Item> {
+    items.iter().find(|i| !i.star && i.column.name == name)
+}
+
+/// `ROLLUP (a, b)` as an element of GROUPING SETS: the parser reads a call there.
+fn nested_sets(set: &[Expr]) -> Option<Expr> {
+    use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
+    let [Expr::Function(function)] = set else { return None };
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let one = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Tuple(exprs))) => Some(exprs.clone()),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(vec![expr.clone()]),
+        _ => None,
+    };
+    let sets: Vec<Vec<Expr>> = list.args.iter().map(one).collect::<Option<_>>()?;
+    match function.name.to_string().to_ascii_lowercase().as_str() {
+        "rollup" => Some(Expr::Rollup(sets)),
+        "cube" => Some(Expr::Cube(sets)),
+        _ => None,
     }
 }

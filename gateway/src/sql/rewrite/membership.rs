@@ -4,8 +4,9 @@ use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr};
 
 use super::{
-    Ex, Rewriter,
-    operator::{comparable, compared},
+    Ex, Rewriter, Rows,
+    number::is_exact,
+    operator::{comparable, compared, is_widened},
     rows::row_items,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
@@ -44,6 +45,12 @@ impl Rewriter<'_> {
             if long {
                 let (l, r) = self.meet(left.clone(), item, "=")?;
                 texts.push(format!("{} = {}", l.sql, r.sql));
+                continue;
+            }
+            // Among several, exact numbers are cast to the `real` beside them.
+            let exact = item.ty.as_ref().is_some_and(is_exact) && !item.is_unknown();
+            if list.len() > 1 && left.ty == Some(ColumnType::Float4) && exact {
+                texts.push(format!("CAST({} AS FLOAT)", item.sql));
                 continue;
             }
             let (_, item) = self.meet(left.clone(), item, "=")?;
@@ -86,12 +93,13 @@ impl Rewriter<'_> {
                 return Err(self.undefined_operator("=", Some(a), Some(b), slot.position));
             }
         }
-        if let ([l], [c], true) = (left.as_slice(), rows.columns.as_slice(), rows.known)
-            && self.any_keyed([&l.ty, &c.ty])
-        {
-            let (l, r) = self.meet(l.clone(), Ex::plain("\"x\"", c.ty.clone()), "=")?;
-            let sql = format!("({} {not}IN (SELECT {} FROM ({}) AS \"s\"(\"x\")))", l.sql, r.sql, rows.sql);
-            return Ok(Ex::of(sql, ColumnType::Bool));
+        let keyed = self.any_keyed(left.iter().map(|l| &l.ty).chain(rows.columns.iter().map(|c| &c.ty)));
+        if rows.known && keyed && !(negated && left.len() > 1) {
+            return self.in_keyed_rows(left, &rows, not);
+        }
+        // The engine takes a row with a NULL in it for unknown, also where another field differs.
+        if negated && left.len() > 1 && rows.known {
+            return self.not_in_rows(left, &rows);
         }
         let texts: Vec<&str> = left.iter().map(|e| e.sql.as_str()).collect();
         let left = match texts.as_slice() {
@@ -99,6 +107,39 @@ impl Rewriter<'_> {
             many => format!("({})", many.join(", ")),
         };
         Ok(Ex::of(format!("({left} {not}IN ({}))", rows.sql), ColumnType::Bool))
+    }
+
+    /// `(a, b) IN (SELECT …)`, where values are compared by their keys.
+    fn in_keyed_rows(&mut self, left: Vec<Ex>, rows: &Rows, not: &str) -> PgResult<Ex> {
+        let (mut ls, mut rs, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        for (n, (l, column)) in left.into_iter().zip(&rows.columns).enumerate() {
+            let name = format!("\"x{n}\"");
+            let (l, r) = self.meet(l, Ex::plain(name.clone(), column.ty.clone()), "=")?;
+            ls.push(l.sql);
+            rs.push(r.sql);
+            names.push(name);
+        }
+        let left = if let [one] = ls.as_slice() { one.clone() } else { format!("({})", ls.join(", ")) };
+        let sql =
+            format!("({left} {not}IN (SELECT {} FROM ({}) AS \"s\"({})))", rs.join(", "), rows.sql, names.join(", "));
+        Ok(Ex::of(sql, ColumnType::Bool))
+    }
+
+    fn not_in_rows(&mut self, left: Vec<Ex>, rows: &Rows) -> PgResult<Ex> {
+        let alias = format!("r_{}", self.number());
+        let (mut equal, mut names) = (Vec::new(), Vec::new());
+        for (n, (l, column)) in left.into_iter().zip(&rows.columns).enumerate() {
+            let (l, r) = self.meet(l, Ex::plain(format!("{alias}.x{n}"), column.ty.clone()), "=")?;
+            equal.push(format!("{} = {}", l.sql, r.sql));
+            names.push(format!("x{n}"));
+        }
+        let (equal, names) = (equal.join(" AND "), names.join(", "));
+        let sql = format!(
+            "(SELECT CASE WHEN count(*) FILTER (WHERE {equal}) > 0 THEN FALSE \
+             WHEN count(*) FILTER (WHERE ({equal}) IS NULL) > 0 THEN NULL ELSE TRUE END FROM ({}) AS {alias}({names}))",
+            rows.sql
+        );
+        Ok(Ex::of(sql, ColumnType::Bool))
     }
 
     pub fn between(&mut self, expr: &Expr, negated: bool, low: &Expr, high: &Expr) -> PgResult<Ex> {
@@ -170,7 +211,7 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_operator(symbol, Some(a), Some(b), at));
         }
-        if self.any_keyed([&l.ty, &element]) {
+        if self.any_keyed([&l.ty, &element]) || is_widened(&l.ty, &element) {
             let (a, b) = self.meet(l, Ex::plain("\"x\"", element), symbol)?;
             let sql = format!(
                 "(CASE WHEN {list} IS NOT NULL THEN {} {symbol} {word} (SELECT {} FROM (SELECT unnest({list})) AS \"s\"(\"x\")) END)",

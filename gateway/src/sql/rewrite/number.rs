@@ -23,7 +23,7 @@ pub(super) fn any_long<'a>(types: impl IntoIterator<Item = &'a Option<ColumnType
     types.into_iter().flatten().any(is_long)
 }
 
-fn is_exact(ty: &ColumnType) -> bool {
+pub(super) fn is_exact(ty: &ColumnType) -> bool {
     is_int(ty) || matches!(ty, ColumnType::Numeric(..))
 }
 
@@ -83,12 +83,32 @@ impl Rewriter<'_> {
             }
             Some(ty) if is_exact(ty) => format!("pg_num_key(CAST({} AS VARCHAR))", ex.sql),
             Some(ColumnType::Jsonb) => format!("pg_jsonb_order({})", ex.sql),
+            Some(ColumnType::Array(element)) if self.is_keyed(ex.ty.as_ref()) => self.list_key(ex, element),
             _ => ex.sql.clone(),
         }
     }
 
+    /// A list of what its elements order and compare by.
+    fn list_key(&self, ex: &Ex, element: &ColumnType) -> String {
+        let key = self.order_key(&Ex::of("v", element.clone()));
+        format!("list_transform({}, lambda v: {key})", ex.sql)
+    }
+
+    /// Two arrays, where an element of either is compared by its key. None: others.
+    pub fn meet_keyed_lists(&self, l: &Ex, r: &Ex) -> Option<(Ex, Ex)> {
+        let (Some(ColumnType::Array(a)), Some(ColumnType::Array(b))) = (&l.ty, &r.ty) else { return None };
+        if !self.is_keyed(Some(a)) && !self.is_keyed(Some(b)) {
+            return None;
+        }
+        let key = |ex: &Ex, element| Ex { sql: self.list_key(ex, element), ..ex.clone() };
+        Some((key(l, a), key(r, b)))
+    }
+
     /// Whether values of a type sort by a key that is made of them.
     pub fn is_keyed(&self, ty: Option<&ColumnType>) -> bool {
+        if let Some(ColumnType::Array(element)) = ty {
+            return self.has_functions() && self.is_keyed(Some(element));
+        }
         ty.is_some_and(|ty| super::held::keyed(ty) || (*ty == ColumnType::Jsonb && self.has_functions()))
     }
 
@@ -284,6 +304,7 @@ impl Rewriter<'_> {
                     Ex::of(format!("pg_num_{name}({})", texts.join(", ")), LONG)
                 }))
             }
+            "array_position" | "array_positions" | "array_remove" | "array_replace" => self.among_keyed(name, values),
             "nullif" if values.len() == 2 && values.iter().any(|v| self.is_keyed(v.ty.as_ref()) || is_list(v)) => {
                 let (Some(b), Some(a)) = (values.pop(), values.pop()) else { return Ok(None) };
                 let a = match &b.ty {
@@ -296,6 +317,41 @@ impl Rewriter<'_> {
             }
             _ => Ok(None),
         }
+    }
+}
+
+impl Rewriter<'_> {
+    /// Functions that look for an element, where elements are compared by their keys. None: others.
+    fn among_keyed(&mut self, name: &str, values: &mut [Ex]) -> PgResult<Option<Ex>> {
+        let ([list, sought] | [list, sought, _]) = &*values else { return Ok(None) };
+        let Some(ColumnType::Array(element)) = list.ty.clone().filter(|ty| self.is_keyed(Some(ty))) else {
+            return Ok(None);
+        };
+        let sought = self.settle(sought.clone(), &element)?;
+        let (each, sought) = self.meet(Ex::of("v", (*element).clone()), sought, "=")?;
+        let (each, sought) = (each.sql, sought.sql);
+        let (sql, ty) = match (name, values) {
+            ("array_position", [list, _]) => {
+                let keys = format!("list_transform({}, lambda v: {each})", list.sql);
+                (format!("CAST(list_position({keys}, {sought}) AS INTEGER)"), ColumnType::Int4)
+            }
+            ("array_positions", [list, _]) => {
+                let one = format!("list_transform({}, lambda v: {each})[i] IS NOT DISTINCT FROM {sought}", list.sql);
+                let places = format!("list_filter(range(1, len({}) + 1), lambda i: {one})", list.sql);
+                (format!("CAST({places} AS INTEGER[])"), ColumnType::Array(Box::new(ColumnType::Int4)))
+            }
+            ("array_remove", [list, _]) => (
+                format!("list_filter({}, lambda v: {each} IS DISTINCT FROM {sought})", list.sql),
+                ColumnType::Array(element),
+            ),
+            ("array_replace", [list, _, by]) => {
+                let by = self.settle(by.clone(), &element)?.sql;
+                let one = format!("CASE WHEN {each} IS NOT DISTINCT FROM {sought} THEN {by} ELSE v END");
+                (format!("list_transform({}, lambda v: {one})", list.sql), ColumnType::Array(element))
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Ex::of(sql, ty)))
     }
 }
 

@@ -8,7 +8,7 @@ use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 use super::{
     Ex, Kind, NUMERIC, Rewriter,
-    number::{LONG, any_long, is_long},
+    number::{LONG, any_long, is_exact, is_long},
     rows::row_items,
     signature::shown,
 };
@@ -123,6 +123,21 @@ pub(super) fn compared(ty: &ColumnType) -> ColumnType {
     }
 }
 
+/// Whether one is `real` and the other an exact number.
+pub(super) fn is_widened(a: &Option<ColumnType>, b: &Option<ColumnType>) -> bool {
+    let real = |ty: &Option<ColumnType>| *ty == Some(ColumnType::Float4);
+    let exact = |ty: &Option<ColumnType>| ty.as_ref().is_some_and(is_exact);
+    (real(a) && exact(b)) || (exact(a) && real(b))
+}
+
+/// A `real` and an exact number are compared as double precision: `0.1::real` is not `0.1`.
+fn widened(beside: &Ex, ex: Ex) -> Ex {
+    if is_widened(&beside.ty, &ex.ty) {
+        return Ex { sql: format!("CAST({} AS DOUBLE)", ex.sql), ty: Some(ColumnType::Float8), ..ex };
+    }
+    ex
+}
+
 impl Rewriter<'_> {
     /// `operator does not exist: integer + text`.
     pub fn undefined_operator(
@@ -168,6 +183,9 @@ impl Rewriter<'_> {
         if super::grid::is_grid(&l) || super::grid::is_grid(&r) {
             return self.meet_grid(l, r);
         }
+        if let Some(keys) = self.meet_keyed_lists(&l, &r).filter(|_| self.has_functions()) {
+            return Ok(keys);
+        }
         if [&l.ty, &r.ty].into_iter().flatten().any(super::held::is_held) {
             return self.meet_held(l, r, op);
         }
@@ -180,7 +198,7 @@ impl Rewriter<'_> {
         if any_long([&l.ty, &r.ty]) {
             return Ok(self.meet_long(l, r, op));
         }
-        Ok((l, r))
+        Ok((widened(&r, l.clone()), widened(&l, r)))
     }
 
     /// Beside something of unknown type: only a parameter must be given one.

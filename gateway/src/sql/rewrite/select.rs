@@ -4,14 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, GroupByWithModifier, NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy,
-    Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
+    Distinct, Expr, GroupByExpr, NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy, Select, SelectFlavor,
+    SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
 };
 
 use super::{
-    Column, Ex, Kind, Rewriter, Scope, column_name,
+    Column, Kind, Rewriter, Scope, column_name,
     scope::{HIDDEN_COLUMN, column_ex},
-    set::integer,
 };
 use crate::{
     sql::quote,
@@ -144,7 +143,7 @@ impl Rewriter<'_> {
         }
         let mut group_by = String::new();
         if !keys.is_empty() {
-            group_by = format!(" GROUP BY {}", self.group_by_value(keys, &mut items, &[&having, &order]).join(", "));
+            group_by = format!(" GROUP BY {}", self.group_by_value(&keys, &mut items, &[&having, &order]));
             let texts = items.iter().map(|i| i.sql.as_str()).chain([having.as_str(), order.as_str()]);
             let used = self.depends_on_keys(&group_by, &texts.collect::<Vec<_>>());
             group_by.push_str(&used);
@@ -377,79 +376,6 @@ impl Rewriter<'_> {
         }
     }
 
-    fn group_by(&mut self, group_by: &GroupByExpr, items: &[Item], known: bool) -> PgResult<Vec<Ex>> {
-        let (exprs, modifiers) = match group_by {
-            GroupByExpr::Expressions(exprs, modifiers) => (exprs, modifiers),
-            GroupByExpr::All(_) => return self.refuse("GROUP BY ALL", None),
-        };
-        if let Some(modifier) = modifiers.first() {
-            return match modifier {
-                GroupByWithModifier::GroupingSets(Expr::GroupingSets(_))
-                | GroupByWithModifier::Rollup
-                | GroupByWithModifier::Cube
-                | GroupByWithModifier::Totals
-                | GroupByWithModifier::GroupingSets(_) => self.refuse("this form of GROUP BY", None),
-            };
-        }
-        exprs.iter().map(|expr| self.group_key(expr, items, known)).collect()
-    }
-
-    /// A group of values that are equal though their texts differ is one: its key groups, and the list shows one of them.
-    fn group_by_value(&self, keys: Vec<Ex>, items: &mut [Item], others: &[&str]) -> Vec<String> {
-        let mut texts = Vec::new();
-        for key in keys {
-            if !self.is_keyed(key.ty.as_ref()) {
-                texts.push(key.sql);
-                continue;
-            }
-            let by = self.order_key(&key);
-            // An expression over it needs it as it is.
-            let needs = |text: &str| text.replace(&by, "").contains(&key.sql);
-            if items.iter().any(|i| i.sql != key.sql && needs(&i.sql)) || others.iter().any(|text| needs(text)) {
-                texts.push(key.sql);
-                continue;
-            }
-            for item in items.iter_mut().filter(|i| i.sql == key.sql) {
-                item.sql = format!("first({})", item.sql);
-            }
-            texts.push(by);
-        }
-        texts
-    }
-
-    fn group_key(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<Ex> {
-        let list = |r: &mut Self, exprs: &[Expr]| {
-            let keys = exprs.iter().map(|expr| Ok(r.group_key(expr, items, known)?.sql));
-            PgResult::Ok(keys.collect::<PgResult<Vec<_>>>()?.join(", "))
-        };
-        let sets = |r: &mut Self, word: &str, sets: &[Vec<Expr>]| {
-            let sets = sets.iter().map(|set| Ok(format!("({})", list(r, set)?)));
-            PgResult::Ok(Ex::plain(format!("{word} ({})", sets.collect::<PgResult<Vec<_>>>()?.join(", ")), None))
-        };
-        match expr {
-            Expr::GroupingSets(s) => sets(self, "GROUPING SETS", s),
-            Expr::Cube(s) => sets(self, "CUBE", s),
-            Expr::Rollup(s) => sets(self, "ROLLUP", s),
-            Expr::Tuple(exprs) => Ok(Ex::plain(list(self, exprs)?, None)),
-            Expr::Identifier(ident) => match self.column(ident) {
-                Ok(ex) if ex.ty.is_some() || ex.origin.is_some() => Ok(ex),
-                // Postgres prefers the FROM's column; else the list's.
-                other => match listed(items, &quote::fold(ident)) {
-                    Some(item) => Ok(Ex::plain(item.sql.clone(), item.column.ty.clone())),
-                    None => other,
-                },
-            },
-            other => match integer(other) {
-                Some(n) => {
-                    let sql = self.ordinal(n, "GROUP BY", other, items, known, true)?;
-                    let item = items.iter().find(|i| i.sql == sql);
-                    Ok(Ex::plain(sql, item.and_then(|i| i.column.ty.clone())))
-                }
-                None => self.expr(other),
-            },
-        }
-    }
-
     fn windows(&mut self, named: &[NamedWindowDefinition]) -> PgResult<String> {
         if named.is_empty() {
             return Ok(String::new());
@@ -466,11 +392,6 @@ impl Rewriter<'_> {
         }
         Ok(format!(" WINDOW {}", parts.join(", ")))
     }
-}
-
-/// The item of that name, where it is the only one.
-fn listed<'i>(items: &'i [Item], name: &str) -> Option<&'i Item> {
-    items.iter().find(|i| !i.star && i.column.name == name)
 }
 
 /// The list's text. `sure`: text is text there whatever the engine makes of it.

@@ -100,11 +100,10 @@ impl PostgresBus {
     async fn on<T, F: AsyncFnOnce(&mut Object) -> Result<T>>(&self, work: F) -> Result<T> {
         let mut client = self.client().await?;
         let done = timeout(WORK_LIMIT, work(&mut client)).await;
-        let done = done.unwrap_or_else(|_| {
-            self.connections.raise_doubt();
-            Err(BusError::new(BusErrorKind::Unknown, "the log did not answer in time"))
-        });
+        let late = || BusError::new(BusErrorKind::Unknown, "the log did not answer in time");
+        let done = done.unwrap_or_else(|_| Err(late()));
         if done.as_ref().is_err_and(|e| e.kind() == BusErrorKind::Unknown) {
+            self.connections.raise_doubt();
             Connections::discard(client);
         }
         done
