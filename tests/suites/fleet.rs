@@ -2,6 +2,7 @@
 
 mod duties;
 mod gateways;
+mod load;
 mod locks;
 mod readers;
 

@@ -147,7 +147,7 @@ impl Fleet {
         }
     }
 
-    async fn look(&self) {
+    async fn look(self: &Arc<Self>) {
         let pause = (self.lease / LOOKS_PER_LEASE).min(LOOK_PAUSE_MAX);
         loop {
             match self.catalog().fleet().await {
@@ -158,7 +158,7 @@ impl Fleet {
         }
     }
 
-    async fn apply(&self, view: &View) {
+    async fn apply(self: &Arc<Self>, view: &View) {
         metrics::gauge!("duckmesh_servers").set(view.members.len() as f64);
         let mut mine = self.mine.lock().await;
         self.follow(view).await;
@@ -169,8 +169,12 @@ impl Fleet {
                 mine.remove(id);
                 self.with_open(*id, |lake| lake.lead(false));
             }
-            let take: Vec<&LakeRow> = view.lakes.iter().filter(|lake| orders.take.contains(&lake.id)).collect();
-            mine.extend(self.open(&take).await);
+            let is_taken = |lake: &&LakeRow| orders.take.contains(&lake.id);
+            let take: Vec<LakeRow> = view.lakes.iter().filter(is_taken).cloned().collect();
+            mine.extend(&orders.take);
+            if !take.is_empty() {
+                self.open(take);
+            }
             metrics::gauge!("duckmesh_lakes_published").set(mine.len() as f64);
         }
         if self.roles.maintenance && !self.is_retired.load(Ordering::Relaxed) {
@@ -189,33 +193,37 @@ impl Fleet {
                 Some(None) => {}
                 None => {
                     drop(lake);
-                    tracing::info!(lake = %name, "the lake was dropped by another server");
-                    self.server.lakes.close(&name, id).await;
+                    if self.server.lakes.close(&name, id).await {
+                        tracing::info!(lake = %name, "the lake was dropped by another server");
+                    }
                 }
             }
         }
     }
 
-    /// Opens lakes and publishes them; gives those that could be opened. Others are tried again at the next look.
-    async fn open(&self, rows: &[&LakeRow]) -> Vec<LakeId> {
-        let open = async |row: &&LakeRow| match self.server.lakes.open(&row.name).await {
-            Ok(Some(open)) if open.info.id == row.id => {
-                open.lake.lead(true);
-                Some(row.id)
-            }
-            Ok(_) => None,
+    /// Opens lakes and publishes them, beside the looks: one that opens slowly keeps nobody waiting. Those that cannot be
+    /// opened are tried again at a later look.
+    fn open(self: &Arc<Self>, rows: Vec<LakeRow>) {
+        let fleet = self.clone();
+        tokio::spawn(async move {
+            let open = |row: LakeRow| fleet.open_one(row);
+            futures::stream::iter(rows).for_each_concurrent(OPENED_AT_ONCE, open).await;
+        });
+    }
+
+    async fn open_one(&self, row: LakeRow) {
+        let opened = self.server.lakes.open(&row.name).await;
+        let mut mine = self.mine.lock().await;
+        match opened {
+            // It may have been left to another one meanwhile.
+            Ok(Some(open)) if open.info.id == row.id => open.lake.lead(mine.contains(&row.id)),
+            Ok(_) => drop(mine.remove(&row.id)),
             // One lake's damage is that lake's.
             Err(error) => {
+                mine.remove(&row.id);
                 tracing::warn!(lake = %row.name, %error, "cannot open the lake");
-                None
             }
-        };
-        futures::stream::iter(rows)
-            .map(open)
-            .buffer_unordered(OPENED_AT_ONCE)
-            .filter_map(std::future::ready)
-            .collect()
-            .await
+        }
     }
 
     async fn maintain(&self, view: &View) {

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -88,6 +88,8 @@ pub struct Lakes {
     stores: Stores,
     /// This server among others of the same catalog; none where it is alone.
     node: Option<Node>,
+    /// Lakes that were opened, for as long as somebody has them.
+    known: std::sync::Mutex<HashMap<LakeId, Known>>,
     /// What the other servers know of this one's readers.
     told: Mutex<HashMap<LakeId, Vec<SnapshotId>>>,
     /// Publications at once.
@@ -100,6 +102,13 @@ pub struct Lakes {
     places: std::sync::Mutex<HashMap<LakeName, Place>>,
 }
 
+/// A lake that was opened, seen without its place: that may be held for long.
+struct Known {
+    name: LakeName,
+    lake: Weak<Lake>,
+    locks: Weak<Locks>,
+}
+
 /// Held while the lake is opened or dropped.
 type Place = Arc<Mutex<Option<Arc<OpenLake>>>>;
 
@@ -110,7 +119,8 @@ impl Lakes {
         let turns = Arc::new(Semaphore::new(config.publications_max));
         let (shared_bus, places, told) = (OnceCell::new(), std::sync::Mutex::default(), Mutex::default());
         let queue_room = queue_room(config.queue_bytes);
-        Self { config, catalog, stores, node, told, turns, queue_room, shared_bus, places }
+        let known = std::sync::Mutex::default();
+        Self { config, catalog, stores, node, known, told, turns, queue_room, shared_bus, places }
     }
 
     /// This server among others of the same catalog; none where it is alone.
@@ -130,16 +140,12 @@ impl Lakes {
         Ok(())
     }
 
-    /// Lakes that are open now.
+    /// Lakes that are open now, and those that were closed and that sessions still have.
     #[must_use]
     pub fn opened(&self) -> Vec<(LakeName, LakeId, Arc<Lake>)> {
-        // One that is being opened or dropped is left out.
-        let of = |(name, place): (&LakeName, &Place)| {
-            let open = place.try_lock().ok()?;
-            let lake = open.as_ref()?;
-            Some((name.clone(), lake.info.id, lake.lake.clone()))
-        };
-        self.places().iter().filter_map(of).collect()
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, open| open.lake.strong_count() > 0);
+        known.iter().filter_map(|(id, open)| Some((open.name.clone(), *id, open.lake.upgrade()?))).collect()
     }
 
     /// Tells the other servers what readers of this one keep.
@@ -180,21 +186,24 @@ impl Lakes {
     /// Sessions that hold advisory locks, of all lakes.
     #[must_use]
     pub fn lock_owners(&self) -> Vec<i32> {
-        let of = |place: &Place| Some(place.try_lock().ok()?.as_ref()?.locks.owners());
-        self.places().values().filter_map(of).flatten().collect()
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().filter_map(|open| open.locks.upgrade()).flat_map(|locks| locks.owners()).collect()
     }
 
-    /// Closes a lake that is not there any more, or that nobody needs here.
-    pub async fn close(&self, name: &LakeName, id: LakeId) {
+    /// Closes a lake that is not there any more, or that nobody needs here; false where it is closed already.
+    pub async fn close(&self, name: &LakeName, id: LakeId) -> bool {
         let place = self.place(name);
-        {
+        let closed = {
             let mut open = place.lock().await;
-            if let Some(lake) = open.take_if(|lake| lake.info.id == id) {
+            let closed = open.take_if(|lake| lake.info.id == id);
+            if let Some(lake) = &closed {
                 lake.engine.shutdown().await;
                 lake.lake.shutdown(Duration::ZERO).await;
             }
-        }
+            closed.is_some()
+        };
         self.leave(name, &place);
+        closed
     }
 
     /// The catalog.
@@ -262,6 +271,8 @@ impl Lakes {
     async fn open_in(&self, open: &mut Option<Arc<OpenLake>>, name: &LakeName) -> PgResult<Option<Arc<OpenLake>>> {
         let Some(info) = self.catalog.lake(name).await.map_err(failure::catalog)? else { return Ok(None) };
         let lake = Arc::new(self.open_parts(info).await?);
+        let known = Known { name: name.clone(), lake: Arc::downgrade(&lake.lake), locks: Arc::downgrade(&lake.locks) };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(lake.info.id, known);
         *open = Some(lake.clone());
         Ok(Some(lake))
     }
