@@ -65,7 +65,7 @@ alter table tt add column id serial;
 select * from tt order by a;
 insert into tt(a) values (9) returning *;
 create table big (a int, b text);
-insert into big select g, repeat(g::text, 20) from generate_series(1,200000) g;
+insert into big select g, repeat(g::text, 30) from generate_series(1,40000) g;
 alter table big alter a type text, add column id bigserial;
 select count(*), count(distinct id), min(id), max(id), min(a), max(length(b)) from big;
 alter table big alter a type bigint using a::bigint;
