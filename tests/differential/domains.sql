@@ -100,7 +100,6 @@ ALTER TABLE late ADD COLUMN i has DEFAULT 3;
 ALTER TABLE late ADD COLUMN j has DEFAULT 9;
 INSERT INTO late (id) VALUES (2);
 SELECT * FROM late ORDER BY id;
--- differs: a column cannot become a domain's
 ALTER TABLE late ALTER COLUMN id TYPE has;
 CREATE TABLE must (x int);
 CREATE DOMAIN late AS int;

@@ -66,7 +66,6 @@ SELECT ID, Tag FROM U ORDER BY 1, 2;
 SELECT public.u.id FROM public.u ORDER BY 1;
 SELECT name FROM t GROUP BY id;
 SELECT id, count(*) FROM t;
--- differs: not yet: position
 SELECT count(*) FROM t WHERE count(*) > 1;
 SELECT id FROM t JOIN u ON t.id = u.id;
 SELECT missing FROM t;
@@ -74,13 +73,11 @@ SELECT t.missing FROM t;
 SELECT x.id FROM t;
 SELECT id FROM t ORDER BY missing;
 SELECT id FROM t ORDER BY 5;
--- differs: not yet: position
 SELECT id FROM t UNION SELECT id, tag FROM u;
 SELECT id FROM t WHERE id;
 SELECT id FROM t WHERE name = 1;
 SELECT id FROM t LIMIT -1;
 SELECT (SELECT id FROM t);
--- differs: not yet: position
 SELECT (SELECT id, tag FROM u LIMIT 1);
 SELECT * FROM nowhere.t;
 -- differs: position: more exact than PostgreSQL, which gives none

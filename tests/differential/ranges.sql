@@ -31,7 +31,6 @@ SELECT numrange(1, 5) @> 3;
 SELECT int4range(1, 5)::text AS a, '[1,5)'::text::int4range AS b;
 CREATE TABLE spans (id int, i int4range, n numrange, d daterange, t tsrange, z tstzrange, l int4range[], b int8range DEFAULT '[1,5]');
 INSERT INTO spans VALUES (1, '[1,5]', '[1.10,2)', '[2024-01-01,2024-01-31]', '[2024-01-01,2024-01-02)', '[2024-01-01,2024-01-02)', '{"[1,5)",NULL,empty}'), (2, 'empty', '(,1]', 'empty', '(,)', '("2024-01-01 12:00+02",)', '{}'), (3, '[10,)', '[9,10)', '[2023-01-01,)', NULL, NULL, NULL), (4, NULL, NULL, NULL, NULL, NULL, NULL), (5, '[2,)', '[10,11)', '(,2023-01-01)', NULL, NULL, NULL);
--- differs: errors of INSERT's values carry no position
 INSERT INTO spans (id, i) VALUES (6, '[5,1]');
 SELECT * FROM spans ORDER BY id;
 SELECT id, i FROM spans ORDER BY i;

@@ -20,7 +20,6 @@ INSERT INTO t (id) VALUES ('99999999999999');
 INSERT INTO t VALUES (1, 2, 3, 4, true, 6);
 INSERT INTO t (id, id) VALUES (1, 1);
 INSERT INTO t (missing) VALUES (1);
--- differs: not yet: position
 INSERT INTO t (id, name) VALUES (1);
 INSERT INTO missing VALUES (1);
 INSERT INTO t (id) SELECT n FROM generate_series(100, 104) AS n;

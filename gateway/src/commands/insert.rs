@@ -307,6 +307,9 @@ async fn placed(session: &ClientSession, error: PgError, cell: &Cell, (row, colu
     // What does not parse is told where it stands; what is too long or too large for its column is not, as in Postgres.
     let fields = error.fields();
     let unread = fields.message.starts_with("invalid input syntax")
+        || fields.message.starts_with("invalid input value for enum")
+        || fields.message.starts_with("range lower bound")
+        || fields.message.starts_with("malformed ")
         || fields.message.starts_with("date/time field value")
         || (fields.message.starts_with("value \"") && !fields.message.starts_with("value too long"));
     let at = match (&session.client_sql, cell) {

@@ -167,7 +167,8 @@ fn source<'t>(
         return Ok((Vec::new(), Source::Plan(InsertSource::DefaultValues)));
     };
     let all: Vec<&ColumnDef> = table.columns.iter().collect();
-    let into = Into { table, overriding: super::parse::overriding(insert) };
+    let places = insert.columns.iter().map(|name| rewriter.at(name.span())).collect();
+    let into = Into { table, overriding: super::parse::overriding(insert), places };
     if let SetExpr::Values(values) = query.body.as_ref()
         && query.with.is_none()
         && query.order_by.is_none()
@@ -188,7 +189,8 @@ fn source<'t>(
             .hint("Name the columns instead of *.")
             .or_position(at));
     }
-    check_width(rows.columns.len(), columns.len(), named, at, None)?;
+    let at_target = into.places.get(rows.columns.len()).copied().flatten();
+    check_width(rows.columns.len(), columns.len(), named, at, at_target)?;
     columns.truncate(rows.columns.len());
     let mut list = Vec::new();
     let mut written = Vec::new();
@@ -215,6 +217,8 @@ fn source<'t>(
 struct Into<'t> {
     table: &'t TableDef,
     overriding: Option<Overriding>,
+    /// Where the columns stand that were named.
+    places: Vec<Option<u32>>,
 }
 
 /// What becomes of a value that a statement gives for a column.
@@ -299,7 +303,7 @@ fn rows_of_values<'t>(
             check_width(cells.len(), columns.len(), named, at, None)?;
         }
     }
-    check_width(width, columns.len(), named, None, None)?;
+    check_width(width, columns.len(), named, None, into.places.get(width).copied().flatten())?;
     columns.truncate(width);
     for column in &columns {
         writable(column)?;

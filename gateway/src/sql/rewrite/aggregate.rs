@@ -35,6 +35,16 @@ impl Rewriter<'_> {
             let message = format!("{what} functions are not allowed in {place}s");
             return Err(PgError::new(state, message).or_position(at));
         }
+        if let Some((place, depth)) = self.clause.filter(|_| window || is_aggregate(name))
+            && depth == self.scopes.len()
+        {
+            let (state, what) = match window || function.over.is_some() {
+                true => (SqlState::WINDOWING_ERROR, "window"),
+                false => (SqlState::GROUPING_ERROR, "aggregate"),
+            };
+            let message = format!("{what} functions are not allowed in {place}");
+            return Err(PgError::new(state, message).or_position(at));
+        }
         if window && function.over.is_none() && function.within_group.is_empty() {
             return Err(PgError::new(
                 SqlState::WRONG_OBJECT_TYPE,

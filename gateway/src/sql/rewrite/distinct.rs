@@ -1,6 +1,6 @@
 //! What Postgres asks of DISTINCT and ORDER BY together, and of subqueries in FROM: each is refused where it is not clear.
 
-use sqlparser::ast::{Distinct, Expr, OrderBy, OrderByKind, Query, SetExpr};
+use sqlparser::ast::{Distinct, Expr, OrderBy, OrderByKind, Query, SelectItem, SetExpr};
 
 use super::{Ex, Rewriter, select::Item, set::integer};
 use crate::wire::error::{PgError, PgResult, SqlState};
@@ -70,8 +70,22 @@ impl Rewriter<'_> {
             .or_position(self.at_query(query).map(|at| self.parenthesis_before(at)))
     }
 
+    /// Where the list of a query begins.
+    pub(super) fn at_first_item(&self, body: &SetExpr) -> Option<u32> {
+        let first = match body {
+            SetExpr::Select(select) => match select.projection.first() {
+                Some(SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) => self.at_expr(expr),
+                _ => None,
+            },
+            SetExpr::SetOperation { left, .. } => return self.at_first_item(left),
+            SetExpr::Query(query) => return self.at_first_item(&query.body),
+            _ => None,
+        };
+        first.or_else(|| self.at_body(body))
+    }
+
     /// The place of the parenthesis before a place, if there is nothing else between.
-    fn parenthesis_before(&self, at: u32) -> u32 {
+    pub(super) fn parenthesis_before(&self, at: u32) -> u32 {
         let end = usize::try_from(at).unwrap_or_default().saturating_sub(1);
         let before: Vec<char> = self.text.chars().take(end).collect();
         match before.iter().rposition(|c| !c.is_whitespace()) {

@@ -324,7 +324,7 @@ impl Rewriter<'_> {
         let rows = self.query(query, None)?;
         if rows.known && rows.columns.len() != 1 {
             return Err(PgError::new(SqlState::SYNTAX_ERROR, "subquery must return only one column")
-                .or_position(self.at_query(query)));
+                .or_position(self.at_query(query).map(|at| self.parenthesis_before(at))));
         }
         let ty = rows.columns.first().and_then(|c| c.ty.clone());
         Ok(Ex::plain(format!("({})", rows.sql), ty.filter(|_| rows.known)))

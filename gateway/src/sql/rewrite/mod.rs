@@ -122,6 +122,8 @@ pub(super) struct Rewriter<'a> {
     calls: usize,
     /// Whether the next SELECT is a side of a set operation: its bare NULLs take the other side's types.
     in_set: bool,
+    /// A clause that takes no aggregates, and how deep in queries it is.
+    clause: Option<(&'static str, usize)>,
     /// Whether the next SELECT may be without a list: only whether there are rows is asked.
     listless: bool,
     /// Whether the SELECT at hand has an aggregate.
@@ -160,6 +162,7 @@ impl<'a> Rewriter<'a> {
             calls: 0,
             in_set: false,
             listless: false,
+            clause: None,
             aggregated: false,
             one_row: false,
             depth: 0,

@@ -93,7 +93,7 @@ impl Rewriter<'_> {
             (Kind::Row(fields), _) => fields,
             (_, Some(ty)) if ty != ColumnType::Text => {
                 let message = format!("type {} is not composite", super::shown(&ty));
-                return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message).or_position(at));
+                return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
             }
             _ => return self.refuse("the columns of a row that is computed", at),
         };

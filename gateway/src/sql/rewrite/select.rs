@@ -100,7 +100,8 @@ impl Rewriter<'_> {
         let outer = std::mem::take(&mut self.aggregated);
         let mut items = self.list(&select.projection, hints, top)?;
         if items.is_empty() && listless {
-            let column = Column { name: String::new(), engine: "row".into(), ty: Some(ColumnType::Bool), origin: None };
+            let column =
+                Column { name: "?column?".into(), engine: "row".into(), ty: Some(ColumnType::Bool), origin: None };
             items.push(Item { sql: "TRUE".into(), column, star: false });
         }
         let aggregated = std::mem::replace(&mut self.aggregated, outer);
@@ -375,7 +376,18 @@ impl Rewriter<'_> {
 
     /// WHERE, HAVING, ON: must be boolean.
     pub fn condition(&mut self, expr: &Expr, place: &str) -> PgResult<String> {
-        let ex = self.expr(expr)?;
+        let outer = self.clause;
+        match place {
+            "WHERE" => self.clause = Some(("WHERE", self.scopes.len())),
+            "JOIN/ON" => self.clause = Some(("JOIN conditions", self.scopes.len())),
+            "FILTER" => self.clause = Some(("FILTER", self.scopes.len())),
+            // It is about groups.
+            "HAVING" => self.clause = None,
+            _ => {}
+        }
+        let ex = self.expr(expr);
+        self.clause = outer;
+        let ex = ex?;
         let ex = self.settle_unknown(ex, &ColumnType::Bool)?;
         match &ex.ty {
             Some(ColumnType::Bool) | None => Ok(ex.sql),

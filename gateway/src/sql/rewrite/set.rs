@@ -225,7 +225,7 @@ impl Rewriter<'_> {
                 SqlState::SYNTAX_ERROR,
                 format!("each {word} query must have the same number of columns"),
             )
-            .or_position(self.at_body(right)));
+            .or_position(self.at_first_item(right)));
         }
         let left_types: Vec<Option<ColumnType>> = l.columns.iter().map(|c| c.ty.clone()).collect();
         for (a, b) in l.columns.iter_mut().zip(&r.columns) {
