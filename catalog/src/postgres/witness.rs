@@ -1,8 +1,9 @@
 //! Whether a Postgres is still the one that acknowledged what this process told its clients (PG4, TK4).
 //!
-//! A server that was promoted, or restored, has another timeline than the one the deployment's row names. That is taken for
-//! the same database only where nothing can be missing: commits were synchronous, this process was connected before, and all
-//! that it saw acknowledged is there. Else every connection is refused until an operator begins a new incarnation.
+//! A server that was promoted, or restored, has another timeline than the one the deployment's row names. That is
+//! taken for the same database only where nothing can be missing: commits were synchronous, this process was connected
+//! before, and all that it saw acknowledged is there. Else every connection is refused until an operator begins a new
+//! incarnation.
 
 use std::{
     collections::HashMap,
@@ -19,7 +20,9 @@ const WHO: &str = "SELECT (pg_control_system()).system_identifier::text,
     to_regclass('duckmesh.incarnation') IS NOT NULL";
 const ROW: &str = "SELECT number, system_identifier, timeline, synchronous, lost
     FROM duckmesh.incarnation ORDER BY number DESC LIMIT 1";
-const HEADS: &str = "SELECT lake_id, head FROM duckmesh.lane";
+/// A lake without a lane has lost it; one that is in neither list was dropped, perhaps by another server.
+const HEADS: &str = "SELECT lake_id, head FROM duckmesh.lane UNION ALL
+    SELECT lake_id, -1 FROM duckmesh.lake WHERE state = 'ready' AND lake_id NOT IN (SELECT lake_id FROM duckmesh.lane)";
 const ADOPT: &str = "UPDATE duckmesh.incarnation SET system_identifier = $1, timeline = $2
     WHERE number = $3 AND system_identifier = $4 AND timeline = $5";
 
@@ -171,7 +174,7 @@ impl Witness {
             .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
             .collect::<Result<_, Error>>()?;
         let known = self.known();
-        Ok(known.heads.iter().all(|(lake, head)| heads.get(lake).is_some_and(|there| there >= head)))
+        Ok(known.heads.iter().all(|(lake, head)| heads.get(lake).is_none_or(|there| there >= head)))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
