@@ -45,15 +45,15 @@ async fn g10_faults_a_thousand_idle_lakes_cost_little() {
     const LAKES: usize = 1000;
     const WATCHED: Duration = Duration::from_secs(20);
     let fleet = Fleet::new();
-    let maker = fleet.server_with("m", &["--role", "gateway", "--lease-ms", "5000"]);
+    let maker = fleet.server_with("m", &["--role", "gateway"]);
     let client = maker.client().await;
     let empty = [maker.pid()].map(process::resident_kib);
     for lake in 1..LAKES {
         client.ok(&format!("CREATE DATABASE lake{lake}")).await;
     }
     let servers = [
-        fleet.server_with("a", &["--role", "coordinator,maintenance", "--lease-ms", "5000"]),
-        fleet.server_with("b", &["--role", "coordinator,maintenance", "--lease-ms", "5000"]),
+        fleet.server_with("a", &["--role", "coordinator,maintenance"]),
+        fleet.server_with("b", &["--role", "coordinator,maintenance"]),
     ];
     let started = Instant::now();
     for server in &servers {

@@ -28,7 +28,8 @@ async fn until_expired(client: &Client, snapshot: &str) {
 
 async fn expired(client: &Client, snapshot: &str) {
     client.ok(&format!("SET duckmesh.snapshot = {snapshot}")).await;
-    assert_eq!(client.fails("SELECT count(*) FROM t").await, "MD004");
+    let failed = client.fails("SELECT count(*) FROM t").await;
+    assert!(failed.starts_with("MD004: "), "{failed}");
     client.ok("RESET duckmesh.snapshot").await;
 }
 
@@ -112,7 +113,8 @@ async fn rd2_fleet_pins_of_a_dead_reader_go() {
     until_expired(&client, &pinned).await;
     assert!(signal(two.pid(), CONT));
     // A table it has not looked at yet.
-    assert_eq!(reader.fails("SELECT sum(n) FROM u").await, "MD004");
+    let failed = reader.fails("SELECT sum(n) FROM u").await;
+    assert!(failed.starts_with("MD004: "), "{failed}");
 }
 
 fn files(folder: &Path) -> usize {
