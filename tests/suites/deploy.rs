@@ -19,7 +19,8 @@ use serde_json::Value;
 
 /// What `tests/python/deploy.py` found.
 fn asked() -> Value {
-    let output = Command::new(paths::python()).arg(paths::tests("python/deploy.py")).arg(paths::root()).output().unwrap();
+    let output =
+        Command::new(paths::python()).arg(paths::tests("python/deploy.py")).arg(paths::root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -114,7 +115,8 @@ fn deploy_units_are_accepted_by_systemd() {
         if entry.path().extension().is_none_or(|end| end != "service") {
             continue;
         }
-        roles.extend(text.lines().filter_map(|line| line.strip_prefix("Environment=DUCKMESH_ROLE=")).map(str::to_owned));
+        roles
+            .extend(text.lines().filter_map(|line| line.strip_prefix("Environment=DUCKMESH_ROLE=")).map(str::to_owned));
         assert!(text.contains("NoNewPrivileges=yes") && text.contains("ProtectSystem=strict"), "{entry:?}");
         // The server is not installed there, and systemd wants programs that are.
         let copy = folder.path().join(entry.file_name());
@@ -151,12 +153,10 @@ async fn deploy_the_local_stack_serves_and_goes() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let dir = folder.path().join("stack");
-    // Ports beside each other: where the first one is free, the others mostly are.
-    let base = (0..50)
-        .map(|_| free_port())
-        .find(|base| {
-            (0..22).all(|n| *base < 60_000 && std::net::TcpListener::bind(("127.0.0.1", base + n)).is_ok())
-        })
+    // Ports beside each other, below those that the system gives to others meanwhile.
+    let base = (0..50_u16)
+        .map(|n| 10_000 + (std::process::id() as u16 % 300) * 64 + n * 22)
+        .find(|base| (0..22).all(|n| std::net::TcpListener::bind(("127.0.0.1", base + n)).is_ok()))
         .expect("free ports");
     let storage = if knows_flag("--storage") { "s3" } else { "file" };
     let stack = |word: &str| {
