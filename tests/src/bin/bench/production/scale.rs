@@ -45,11 +45,15 @@ pub fn connections() {
         let what = format!("{idle} idle connections");
         print(&Line { what: &what, reached: format!("{} MiB, {each:.0} KiB each", with_idle / 1024), aim: "-" });
         let mut resident = Vec::new();
+        // One after the other: more at once would be refused before they have said who they are.
+        let mut clients = Vec::with_capacity(BUSY);
+        for _ in 0..BUSY {
+            clients.push(Client::connect(port, "duckmesh").await.expect("a connection"));
+        }
         let end = Instant::now() + WATCH;
         let mut busy = JoinSet::new();
-        for n in 0..BUSY {
+        for (n, client) in clients.into_iter().enumerate() {
             busy.spawn(async move {
-                let client = Client::connect(port, "duckmesh").await.expect("a connection");
                 client.ok("SET client_min_messages = warning; SET duckmesh.barrier_timeout = '60s'").await;
                 let mut done = 0_u32;
                 while Instant::now() < end {
