@@ -6,13 +6,13 @@ NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 ifeq ($(NEXTEST),)
 RUN_TESTS = $(CARGO) test --workspace --no-fail-fast
 RUN_CLIENTS = $(CARGO) test --workspace --test suites --no-fail-fast -- --include-ignored clients
-RUN_FAULTS = $(CARGO) test --workspace --test suites --no-fail-fast -- --include-ignored --test-threads 1 crash worker_kill faults
+RUN_FAULTS = $(CARGO) test --workspace --test suites --no-fail-fast -- --include-ignored --nocapture --test-threads 1 crash worker_kill faults
 RUN_COPY = $(CARGO) test --workspace --test suites --no-fail-fast -- --nocapture copy_of
 else
 RUN_COPY = $(CARGO) nextest run --workspace --no-fail-fast --no-capture -E 'package(duckmesh-tests) and test(copy_of)'
 RUN_TESTS = $(CARGO) nextest run --workspace --no-fail-fast --failure-output immediate-final
 RUN_CLIENTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all -E 'package(duckmesh-tests) and test(clients)'
-RUN_FAULTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all --profile faults -E 'package(duckmesh-tests) and (test(crash) or test(worker_kill) or test(faults))'
+RUN_FAULTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all --no-capture --profile faults -E 'package(duckmesh-tests) and (test(crash) or test(worker_kill) or test(faults))'
 endif
 
 .PHONY: help duckdb setup build run demo test test-clients test-copy test-faults fuzz bench bench-catalog bench-production lint stack-up stack-status stack-down
@@ -72,6 +72,10 @@ fuzz: duckdb ## changed bytes for every decoder, for long (DUCKMESH_FUZZ_SECONDS
 bench-catalog: duckdb ## what clients ask of the catalog, with a thousand tables; prints times
 	$(CARGO) build --release --workspace --bins
 	BENCH_ONLY=catalog $${CARGO_TARGET_DIR:-target}/release/bench
+
+bench-production: duckdb ## several servers over Postgres, many connections, files and lakes; prints figures
+	$(CARGO) build --release --workspace --bins
+	BENCH_ONLY=production $${CARGO_TARGET_DIR:-target}/release/bench
 
 bench: duckdb ## side by side with PostgreSQL and DuckDB; prints ratios
 	@deploy/setup.sh bench

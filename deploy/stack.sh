@@ -37,12 +37,13 @@ get() { # get PORT PATH: the status of an HTTP answer
 pid_of() {
     local pid
     pid=$(cat "$dir/$1.pid" 2>/dev/null) || return 1
-    tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2" && echo "$pid"
+    { tr '\0' ' ' < "/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "$2" && echo "$pid"
 }
-wait_for() { # wait_for WHAT SECONDS COMMAND...
-    local what=$1 end=$((SECONDS + $2))
+wait_for() { # wait_for WHAT PID COMMAND...
+    local what=$1 pid=$2 end=$((SECONDS + 60))
     shift 2
     until "$@" >/dev/null 2>&1; do
+        kill -0 "$pid" 2>/dev/null || fail "$what ended; see $dir"
         [ "$SECONDS" -lt "$end" ] || fail "$what does not answer; see $dir"
         sleep 0.1
     done
@@ -68,7 +69,7 @@ start_s3() {
     fi
     "$venv/bin/python" "$venv/bin/moto_server" -H 127.0.0.1 -p "$s3_port" > "$dir/s3.log" 2>&1 < /dev/null &
     echo $! > "$dir/s3.pid"
-    wait_for "the S3 server" 60 answers "$s3_port"
+    wait_for "the S3 server" $! answers "$s3_port"
     "$venv/bin/python" - "$s3_port" <<'PY'
 import sys, boto3
 from botocore.exceptions import ClientError
@@ -103,7 +104,7 @@ start_members() {
             "$bin" "${args[@]}" > "$dir/$name.log" 2>&1 < /dev/null &
         echo $! > "$dir/$name.pid"
         # One after the other: the first one makes the tables.
-        wait_for "$name" 60 ready $((base + 10 + n))
+        wait_for "$name" $! ready $((base + 10 + n))
         n=$((n + 1))
     done
 }

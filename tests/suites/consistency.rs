@@ -88,8 +88,10 @@ async fn g1_to_g7_hold_under_faults() {
         Fault::LoseCommit(1),
         Fault::CutCatalog(last),
         Fault::Kill(1),
+        Fault::Kill(last),
         Fault::CrashCatalog,
         Fault::Freeze(0),
+        Fault::Stop(0),
     ];
     run(&mut deployment, &faults, seed(SEED)).await;
     println!("{:.1} s", start.elapsed().as_secs_f64());

@@ -18,7 +18,7 @@ const READERS: u32 = 2;
 
 /// Failpoints on the way of a write, with what must happen for the server to pass them. `error` is what the place is for;
 /// the others are reached by any work.
-const REACHED: &[&str] = &[
+pub const REACHED: &[&str] = &[
     "insert-before-append",
     "insert-after-append",
     "insert-before-complete",

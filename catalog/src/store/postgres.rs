@@ -19,7 +19,7 @@ use crate::{
 pub(crate) const CONNECTIONS: usize = 16;
 /// Bounds that the server itself keeps, so that a lost client cannot hold locks for ever.
 const SERVER_LIMITS: &str =
-    "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC";
+    "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=10s -c timezone=UTC";
 /// A statement as seen from here; the server's own limit comes first, if it is there.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(33);
 /// Seconds between 1970 and 2000, where Postgres counts from.

@@ -53,6 +53,15 @@ pub fn resident_kib(pid: u32) -> u64 {
     memory_kib(pid, "VmRSS:")
 }
 
+/// Processor time of a process so far, in hundredths of a second.
+#[must_use]
+pub fn ticks(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let (_, rest) = text.rsplit_once(')').unwrap_or_default();
+    // Of the user and of the system; the kernel counts in hundredths wherever Linux runs us.
+    rest.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<u64>().ok()).sum()
+}
+
 fn memory_kib(pid: u32, what: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(what));

@@ -37,7 +37,8 @@ type Result<T> = std::result::Result<T, BusError>;
 /// Connections, where nobody says otherwise: each lake has one append in flight at a time.
 const CONNECTIONS: usize = 8;
 /// A lane that another session holds, or a server that hangs, must end as an error.
-const SETTINGS: &str = "-c lock_timeout=5s -c statement_timeout=10s -c idle_in_transaction_session_timeout=30s";
+/// A server that froze in the middle of an append gives up the lane it holds, before those who wait for it give up.
+const SETTINGS: &str = "-c lock_timeout=5s -c statement_timeout=10s -c idle_in_transaction_session_timeout=3s";
 /// What one use of a connection may take as seen from here; the server's own limits come first, if it is there.
 const WORK_LIMIT: Duration = Duration::from_secs(12);
 /// Records removed in one statement: a long trim must end within the statement's timeout.

@@ -1,6 +1,6 @@
 //! `make bench`: DuckMesh beside PostgreSQL with its defaults and beside DuckDB, on this machine, in one run. Prints ratios.
 //!
-//! Never a test: nothing fails because a machine is slow. `BENCH_ONLY=catalog` measures the catalog alone. `BENCH_SCALE` is TPC-H's scale factor (1), `BENCH_SECONDS` the time
+//! Never a test: nothing fails because a machine is slow. `BENCH_ONLY=catalog` measures the catalog alone, `BENCH_ONLY=production` several servers and large lakes alone. `BENCH_SCALE` is TPC-H's scale factor (1), `BENCH_SECONDS` the time
 //! of each load (15).
 
 use std::{
@@ -12,6 +12,7 @@ use duckmesh_tests::harness::{Postgres, Server, ServerOptions, paths, process, p
 
 mod catalog;
 mod latency;
+mod production;
 mod tpch;
 
 /// What is aimed at, as the ratio or time that is printed beside what was reached.
@@ -31,6 +32,10 @@ fn main() {
         return;
     }
     let seconds: u64 = std::env::var("BENCH_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(15);
+    if std::env::var("BENCH_ONLY").is_ok_and(|only| only == "production") {
+        production::run(seconds);
+        return;
+    }
     let tpch = tpch::Tpch::make();
     // PostgreSQL as it comes: it syncs, and so does DuckMesh.
     let postgres = Postgres::with(&[]);
@@ -50,6 +55,7 @@ fn main() {
     let peak = format!("{} MiB", process::peak_memory_kib(server.pid()) / 1024);
     print(&Line { what: "server, highest resident memory", reached: peak, aim: "under 1024 MiB" });
     catalog::statements();
+    production::run(seconds);
     print(&Line {
         what: "engine worker, highest resident memory",
         reached: format!("{} MiB", worker_peak / 1024),
