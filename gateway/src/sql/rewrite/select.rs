@@ -71,9 +71,10 @@ impl Rewriter<'_> {
         hints: Option<&[ColumnType]>,
     ) -> PgResult<Rows> {
         self.scopes.push(Scope::default());
-        let in_set = self.in_set;
+        // What a clause outside does not take, a query inside of it may.
+        let (in_set, clause) = (self.in_set, self.clause.take());
         let rows = self.select_here(select, order_by, hints);
-        self.in_set = in_set;
+        (self.in_set, self.clause) = (in_set, clause);
         self.scopes.pop();
         rows
     }
