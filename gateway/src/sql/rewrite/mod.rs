@@ -15,6 +15,7 @@ mod set;
 
 mod aggregate;
 mod arithmetic;
+mod array_text;
 mod call;
 mod cast;
 mod datetime;
