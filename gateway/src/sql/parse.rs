@@ -17,7 +17,7 @@ use errors::{near, syntax_error, too_long, unterminated};
 use super::{
     position,
     statement::{Statement, Text, Tree},
-    thread, typed_string,
+    symmetric, thread, typed_string,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -164,7 +164,7 @@ fn parser_of(text: &str) -> PgResult<Parser<'static>> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, text)
         .tokenize_with_location()
         .map_err(|e| syntax_error(text, &ParserError::from(e), None, text.len()))?;
-    let tokens = typed_string::as_casts(tokens, false);
+    let tokens = symmetric::marked(typed_string::as_casts(tokens, false));
     Ok(Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }
 
@@ -225,7 +225,7 @@ fn one(
     if is_ddl {
         identity_options(&mut tokens);
     }
-    tokens = typed_string::as_casts(tokens, !is_ddl);
+    tokens = symmetric::marked(typed_string::as_casts(tokens, !is_ddl));
     // `TABLE t` is `SELECT * FROM t`; positions stay.
     if first == Some(Keyword::TABLE)
         && let Some(table) = tokens.first().cloned()
