@@ -47,6 +47,11 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         false => None,
     };
     let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    // The port that there is, where any was asked for.
+    let config = match address {
+        Some(listen) => Arc::new(Config { listen, ..(*config).clone() }),
+        None => config,
+    };
     let reached_at = address.map(|at| config.advertise.clone().unwrap_or_else(|| at.to_string()));
     let node = match catalog.is_shared() {
         true => {

@@ -2,7 +2,8 @@
 //!
 //! Statements are in `tests/differential/*.sql`, each ended by `;` at a line's end. A comment line `-- differs: REASON` before
 //! a statement accepts its difference; a reason that is no longer needed fails, so that none outlives its cause. The data of a
-//! COPY FROM STDIN follows it, up to a line `\.`, as psql has it.
+//! COPY FROM STDIN follows it, up to a line `\.`, as psql has it. A line `-- errors: whole` in a file compares messages and the
+//! fields of what an error is about too.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -53,10 +54,11 @@ impl Statement {
 pub fn run(path: &Path, postgres: &mut WireClient, duckmesh: &mut WireClient, summary: &mut Summary) {
     let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let fields = if text.lines().any(|line| line == "-- errors: whole") { WHOLE } else { CODE };
     for statement in parse(&text) {
         let theirs = statement.run(postgres);
         let ours = statement.run(duckmesh);
-        let mut difference = compare(&theirs, &ours);
+        let mut difference = compare(&theirs, &ours, fields);
         if difference.is_none() && postgres.state != duckmesh.state {
             difference = Some(format!("state: PostgreSQL {}, DuckMesh {}", postgres.state, duckmesh.state));
         }
@@ -110,7 +112,7 @@ fn parse(text: &str) -> Vec<Statement> {
     statements
 }
 
-fn compare(theirs: &[Answer], ours: &[Answer]) -> Option<String> {
+fn compare(theirs: &[Answer], ours: &[Answer], fields: &[char]) -> Option<String> {
     if theirs.len() != ours.len() {
         return Some(format!("    answers: PostgreSQL {theirs:?}\n    DuckMesh {ours:?}"));
     }
@@ -125,7 +127,7 @@ fn compare(theirs: &[Answer], ours: &[Answer]) -> Option<String> {
                 );
             }
         };
-        differ("error", error(a), error(b));
+        differ("error", error(a, fields), error(b, fields));
         if a.error.is_some() && b.error.is_some() {
             // An error may come before or after the columns: PostgreSQL computes constants while it plans.
             return (!text.is_empty()).then_some(text);
@@ -144,11 +146,15 @@ fn compare(theirs: &[Answer], ours: &[Answer]) -> Option<String> {
     })
 }
 
-/// SQLSTATE and position; the message only where both are the same, because texts may say more than Postgres' do.
-fn error(answer: &Answer) -> String {
+/// SQLSTATE and position: texts may say more than Postgres' do.
+const CODE: &[char] = &['C', 'P'];
+/// With message, detail, and schema, table, column, type and constraint.
+const WHOLE: &[char] = &['C', 'P', 'M', 'D', 's', 't', 'c', 'd', 'n'];
+
+fn error(answer: &Answer, fields: &[char]) -> String {
     let Some(error) = &answer.error else { return "none".into() };
-    let field = |letter: char| error.get(&letter).cloned().unwrap_or_default();
-    format!("{} position {:?}", field('C'), field('P'))
+    let field = |letter: &char| error.get(letter).map(|value| format!("{letter} {value:?}"));
+    fields.iter().filter_map(field).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -165,8 +171,8 @@ mod tests {
     #[test]
     fn a_difference_is_found() {
         let answer = |tag: &str| vec![Answer { tag: Some(tag.into()), ..Answer::default() }];
-        assert!(compare(&answer("SELECT 1"), &answer("SELECT 2")).is_some());
-        assert!(compare(&answer("SELECT 1"), &answer("SELECT 1")).is_none());
-        assert!(compare(&answer("SELECT 1"), &[]).is_some());
+        assert!(compare(&answer("SELECT 1"), &answer("SELECT 2"), CODE).is_some());
+        assert!(compare(&answer("SELECT 1"), &answer("SELECT 1"), CODE).is_none());
+        assert!(compare(&answer("SELECT 1"), &[], CODE).is_some());
     }
 }

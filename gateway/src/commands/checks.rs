@@ -8,9 +8,10 @@ use duckmesh_catalog::{ColumnDef, ColumnId, ConstraintKind, LakeSchema, TableDef
 use super::{render, row_buffer::Rows, select, tables};
 use crate::{
     engine::QueryRequest,
+    pgcatalog::sql_schema,
     session::{ClientSession, Pin},
     sql,
-    value::{Encoder, ValueContext},
+    value::{ValueContext, failing_value},
     wire::{PgError, PgResult, SqlState, backend::Session as _},
 };
 
@@ -21,8 +22,14 @@ const CHECKED_VIEW: &str = "checked_rows";
 ///
 /// # Errors
 /// 23502.
-pub fn not_null(ctx: &Arc<ValueContext>, table: &TableDef, columns: &[ColumnId], batch: &RecordBatch) -> PgResult<()> {
-    first_null(ctx, table, columns, batch).map_or(Ok(()), |(_, error)| Err(error))
+pub fn not_null(
+    ctx: &Arc<ValueContext>,
+    schema: &LakeSchema,
+    table: &TableDef,
+    columns: &[ColumnId],
+    batch: &RecordBatch,
+) -> PgResult<()> {
+    first_null(ctx, table, columns, batch).map_or(Ok(()), |(_, error)| Err(in_schema(error, schema, table)))
 }
 
 /// The same with the row that it is of.
@@ -81,7 +88,7 @@ pub async fn check(session: &ClientSession, schema: &LakeSchema, table: &Arc<Tab
         let condition = render::sql(session, &check.sql, &[], None)?;
         if let Some(failing) = failing(session, table, &files, &condition).await? {
             let columns: Vec<ColumnId> = table.columns.iter().map(|c| c.id).collect();
-            return Err(PgError::new(
+            let error = PgError::new(
                 SqlState::CHECK_VIOLATION,
                 format!(
                     "new row for relation \"{}\" violates check constraint \"{}\"",
@@ -90,7 +97,8 @@ pub async fn check(session: &ClientSession, schema: &LakeSchema, table: &Arc<Tab
             )
             .detail(failing_row(&session.value_context(), table, &columns, &failing, 0))
             .table(table.name.clone())
-            .constraint(check.constraint.name));
+            .constraint(check.constraint.name);
+            return Err(in_schema(error, schema, table));
         }
     }
     Ok(())
@@ -114,6 +122,16 @@ async fn failing(
     Ok(None)
 }
 
+/// The error with the name of the table's schema, as Postgres gives it beside the table's.
+#[must_use]
+pub fn in_schema(error: PgError, schema: &LakeSchema, table: &TableDef) -> PgError {
+    let names_table = error.fields().table.is_some();
+    match schema.schema_name(table.schema_id).filter(|_| names_table) {
+        Some(name) => error.schema(sql_schema(name)),
+        None => error,
+    }
+}
+
 /// `Failing row contains (1, null, …).`
 fn failing_row(
     ctx: &Arc<ValueContext>,
@@ -122,24 +140,10 @@ fn failing_row(
     batch: &RecordBatch,
     row: usize,
 ) -> String {
-    /// Postgres cuts each value after 64 bytes.
-    const VALUE_BYTES_MAX: usize = 64;
     let values = table.columns.iter().map(|column| {
         let index = columns.iter().position(|id| *id == column.id);
-        let Some(array) = index.and_then(|index| batch.columns().get(index)) else { return "null".to_owned() };
-        if array.is_null(row) {
-            return "null".to_owned();
-        }
-        let mut text = bytes::BytesMut::new();
-        let written = Encoder::new(array.data_type(), &column.ty.duckdb(), Some(&column.ty), ctx)
-            .and_then(|encoder| encoder.bind(array)?.encode_text(row, &mut text));
-        let mut text = written.map_or_else(|_| "?".to_owned(), |()| String::from_utf8_lossy(&text).into_owned());
-        if text.len() > VALUE_BYTES_MAX {
-            let end = (0..=VALUE_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-            text.truncate(end);
-            text.push_str("...");
-        }
-        text
+        let array = index.and_then(|index| batch.columns().get(index));
+        array.map_or_else(|| "null".to_owned(), |array| failing_value(ctx, &column.ty, array, row))
     });
     format!("Failing row contains ({}).", values.collect::<Vec<_>>().join(", "))
 }

@@ -63,6 +63,7 @@ struct Store {
     numbers: Numbers,
     generated: Option<Generated>,
     values: Arc<ValueContext>,
+    schema: Arc<LakeSchema>,
     buffer: RowBuffer,
 }
 
@@ -111,6 +112,7 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
         numbers: Numbers::of(session),
         generated: Generated::of(session, &pin.schema, &table).await?,
         values: session.value_context(),
+        schema: Arc::clone(&pin.schema),
         buffer: RowBuffer::new(session, &pin.schema, table, ids)?,
     };
     Ok(Outcome::CopyIn(CopyIn { plan, schema: pin.schema, input, store, payload, place }))
@@ -154,7 +156,8 @@ pub async fn finish(session: &mut ClientSession, copy: CopyIn) -> PgResult<Strin
     let mut rejected = Vec::new();
     match input {
         Input::Parsed { mut parser, mut sink } => {
-            tokio::task::block_in_place(|| parser.finish(&mut sink))?;
+            tokio::task::block_in_place(|| parser.finish(&mut sink))
+                .map_err(|error| checks::in_schema(error, &schema, &plan.table))?;
             while let Some(batch) = sink.take_batch() {
                 store.lines(&plan, batch).await?;
             }
@@ -293,7 +296,7 @@ impl CopySink for CopyIn {
         };
         // Parsing is CPU work of up to a message's size: not on the task's own turn.
         let full = tokio::task::block_in_place(|| {
-            parser.feed(&piece, sink)?;
+            parser.feed(&piece, sink).map_err(|error| checks::in_schema(error, &self.schema, &self.plan.table))?;
             let mut full = Vec::new();
             while let Some(batch) = sink.take_batch() {
                 full.push(batch);
@@ -346,6 +349,7 @@ impl Store {
         let ids: Vec<ColumnId> = columns.iter().map(|c| c.id).collect();
         if let Some((row, error)) = checks::first_null(&self.values, table, &ids, &batch) {
             let place = places.values().get(row).copied().unwrap_or_default();
+            let error = checks::in_schema(error, &self.schema, table);
             return Err(error.context(format!("COPY {}, {what} {place}", table.name)));
         }
         match batch.num_rows() {

@@ -182,13 +182,13 @@ pub(super) async fn rows(
         InsertSource::DefaultValues => {
             let batch = complete(session, schema, plan, &columns, Vec::new(), 1).await?;
             let batch = filled(generated.as_ref(), batch).await?;
-            checks::not_null(&session.value_context(), table, &ids, &batch)?;
+            checks::not_null(&session.value_context(), schema, table, &ids, &batch)?;
             buffer.push(batch).await?;
         }
         InsertSource::Values(cells) => {
             let batch = values(session, schema, plan, &columns, cells, params).await?;
             let batch = filled(generated.as_ref(), batch).await?;
-            checks::not_null(&session.value_context(), table, &ids, &batch)?;
+            checks::not_null(&session.value_context(), schema, table, &ids, &batch)?;
             buffer.push(batch).await?;
         }
         InsertSource::Query(query) => {
@@ -203,7 +203,7 @@ pub(super) async fn rows(
                 let (rows, given) = (given.num_rows(), given.columns().to_vec());
                 let batch = complete(session, schema, plan, &columns, given, rows).await?;
                 let batch = filled(generated.as_ref(), batch).await?;
-                checks::not_null(&session.value_context(), table, &ids, &batch)?;
+                checks::not_null(&session.value_context(), schema, table, &ids, &batch)?;
                 buffer.push(batch).await?;
             }
         }

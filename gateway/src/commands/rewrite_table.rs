@@ -46,15 +46,19 @@ pub async fn rows(
 /// A row that was there is not new.
 fn reworded(error: PgError) -> PgError {
     let fields = error.fields();
+    let with_schema = |error: PgError| match &fields.schema {
+        Some(schema) => error.schema(schema.clone()),
+        None => error,
+    };
     let (table, column) = (fields.table.clone().unwrap_or_default(), fields.column.clone().unwrap_or_default());
     match (error.code(), &fields.constraint) {
         (SqlState::CHECK_VIOLATION, Some(name)) if fields.message.starts_with("new row for relation") => {
             let message = format!("check constraint \"{name}\" of relation \"{table}\" is violated by some row");
-            PgError::new(SqlState::CHECK_VIOLATION, message).table(table).constraint(name.clone())
+            with_schema(PgError::new(SqlState::CHECK_VIOLATION, message).table(table).constraint(name.clone()))
         }
         (SqlState::NOT_NULL_VIOLATION, None) if !table.is_empty() => {
             let message = format!("column \"{column}\" of relation \"{table}\" contains null values");
-            PgError::new(SqlState::NOT_NULL_VIOLATION, message).table(table).column(column)
+            with_schema(PgError::new(SqlState::NOT_NULL_VIOLATION, message).table(table).column(column))
         }
         _ => error,
     }

@@ -9,7 +9,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use duckmesh_catalog::types::ColumnType;
 
 use super::rejected::Rejected;
-use crate::value::{ColumnBuilder, ValueContext};
+use crate::value::{ColumnBuilder, ValueContext, failing_text};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// The name of the column of line numbers, which is behind the others.
@@ -187,7 +187,11 @@ impl RowSink {
             return Ok(());
         };
         let shown: Vec<String> = (0..self.columns.len())
-            .map(|i| field(i).map_or_else(|| "null".to_owned(), |text| String::from_utf8_lossy(text).into_owned()))
+            .zip(&self.columns)
+            .map(|(i, column)| match field(i) {
+                Some(text) => failing_text(&self.ctx, &column.ty, text),
+                None => "null".to_owned(),
+            })
             .collect();
         let (column, relation) = (self.name(i), &self.relation);
         let message =

@@ -320,7 +320,7 @@ fn null_in_a_column_without_null() {
         "23502: null value in column \"b\" of relation \"orders\" violates not-null constraint"
     );
     assert_eq!(error.fields().context.as_deref(), Some("COPY orders, line 2: \"2,,3\""));
-    assert_eq!(error.fields().detail.as_deref(), Some("Failing row contains (2, null, 3)."));
+    assert_eq!(error.fields().detail.as_deref(), Some("Failing row contains (2, null, 3.00)."));
 }
 
 #[test]

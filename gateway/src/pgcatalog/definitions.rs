@@ -7,7 +7,7 @@ use duckmesh_catalog::{
 };
 
 use super::{
-    book::{Book, Con, Ix, key_columns, sql_schema},
+    book::{Book, Column, Con, Ix, Relation, Source, key_columns, sql_schema},
     names, oids,
 };
 use crate::sql::deparse::{self, Definitions};
@@ -228,6 +228,39 @@ pub fn default(default: &DefaultValue, ty: &ColumnType) -> String {
         }
         _ => typed(text, &base_name(ty)),
     }
+}
+
+/// Between a default for the computer and the one for people, where they differ: in `pg_attrdef`, whose `adbin` is for
+/// `pg_get_expr` alone.
+const PRETTY: char = '\u{1f}';
+
+/// A column's default as `pg_attrdef` has it.
+#[must_use]
+pub fn stored_default(definitions: &Definitions, relation: &Relation<'_>, column: &Column<'_>) -> Option<String> {
+    Some(match computed_default(definitions, relation, column) {
+        Some(shown) if shown.full == shown.pretty => shown.full.clone(),
+        Some(shown) => format!("{}{PRETTY}{}", shown.full, shown.pretty),
+        None => default(column.default?, column.ty?),
+    })
+}
+
+/// A column's default as `information_schema` has it.
+#[must_use]
+pub fn column_default(definitions: &Definitions, relation: &Relation<'_>, column: &Column<'_>) -> Option<String> {
+    match computed_default(definitions, relation, column) {
+        Some(shown) => Some(shown.full.clone()),
+        None => Some(default(column.default?, column.ty?)),
+    }
+}
+
+fn computed_default<'d>(
+    definitions: &'d Definitions,
+    relation: &Relation<'_>,
+    column: &Column<'_>,
+) -> Option<&'d deparse::Shown> {
+    let Source::Table(table) = relation.source else { return None };
+    let def = table.columns.iter().find(|c| c.name == column.name)?;
+    definitions.column_default(table.id, def.id)
 }
 
 /// A type's name without its modifier.

@@ -8,8 +8,14 @@ use duckmesh_catalog::types::oid;
 /// the system relation `internal.x` under that view's name.
 pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("format_type", "li>t", FORMAT_TYPE),
-    ("pg_get_expr", "aa>t", "CAST($1 AS VARCHAR)"),
-    ("pg_get_expr", "aab>t", "CAST($1 AS VARCHAR)"),
+    // Of a default there are two texts where they differ: for the computer and for people.
+    ("pg_get_expr", "aa>t", "string_split(CAST($1 AS VARCHAR), chr(31))[1]"),
+    (
+        "pg_get_expr",
+        "aab>t",
+        "(CASE WHEN $3 THEN string_split(CAST($1 AS VARCHAR), chr(31))[-1] \
+         ELSE string_split(CAST($1 AS VARCHAR), chr(31))[1] END)",
+    ),
     ("pg_table_is_visible", "l>b", "(SELECT \"#s\" FROM \"s_internal_relations\" WHERE \"#k\" = $1)"),
     ("pg_type_is_visible", "l>b", "(SELECT \"#s\" FROM \"s_internal_types\" WHERE \"#k\" = $1)"),
     ("pg_function_is_visible", "l>b", "($1 IS NOT NULL)"),

@@ -45,7 +45,7 @@ use crate::{
 const TEXT_ROWS_MAX: usize = 64;
 
 /// Relations with texts that have to be deparsed.
-const SHOW_DEFINITIONS: [&str; 8] = [
+const SHOW_DEFINITIONS: [&str; 10] = [
     "constraintdefs",
     "viewdefs",
     "pg_constraint",
@@ -54,6 +54,8 @@ const SHOW_DEFINITIONS: [&str; 8] = [
     "views",
     "view_table_usage",
     "check_constraints",
+    "pg_attrdef",
+    "columns",
 ];
 
 /// The schema of what only our functions read; no statement can name it.

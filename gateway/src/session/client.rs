@@ -104,7 +104,8 @@ impl ClientSession {
         let timeout = server.config.statement_timeout.as_millis().to_string();
         let mut said = vec![("statement_timeout".to_owned(), timeout)];
         said.extend(startup.settings.iter().cloned());
-        let settings = Settings::new(&startup.user, &said)?;
+        let mut settings = Settings::new(&startup.user, &said)?;
+        settings.set_of_server("port", server.config.listen.port().to_string());
         let advisory = Held::new(lake.locks.clone(), startup.process_id);
         let listening = Listening::new(lake.channels.clone(), startup.process_id);
         let temporary = Temporary::new(lake.scratch.clone(), startup.process_id, server.config.temporary_bytes);

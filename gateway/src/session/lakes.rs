@@ -388,9 +388,7 @@ impl Lakes {
     async fn shared_bus(&self, url: &str) -> PgResult<Arc<dyn Bus>> {
         let witness = self.catalog.registry().connections().and_then(Connections::witness).cloned();
         let options = PostgresBusOptions { witness, ..self.config.log_options() };
-        let open = async || {
-            PostgresBus::open_with(url, options).await.map(|(log, _)| Arc::new(log) as Arc<dyn Bus>)
-        };
+        let open = async || PostgresBus::open_with(url, options).await.map(|(log, _)| Arc::new(log) as Arc<dyn Bus>);
         self.shared_bus.get_or_try_init(open).await.cloned().map_err(failure::bus)
     }
 

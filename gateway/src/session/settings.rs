@@ -5,13 +5,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
+use duckmesh_catalog::ColumnType;
 
 use self::{
     registry::{Context, Definition},
     text::unrecognized,
 };
 use crate::{
-    value::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, TimeZone, ValueContext},
+    value::{ByteaOutput, ColumnBuilder, DateOrder, DateStyle, IntervalStyle, TimeZone, ValueContext},
     wire::error::{PgError, PgResult, Severity, SqlState},
 };
 
@@ -103,6 +104,11 @@ impl Settings {
             }
         }
         Ok(settings)
+    }
+
+    /// What the server itself was started with.
+    pub fn set_of_server(&mut self, name: &'static str, value: String) {
+        self.defaults.insert(name.to_owned(), value);
     }
 
     /// `SET name TO value`; none is `TO DEFAULT`. SET LOCAL outside a transaction is checked and does nothing: the caller
@@ -214,6 +220,7 @@ impl Settings {
         let said = self.values.get(definition.name).and_then(Value::effective);
         let source = match definition.context {
             Context::Internal => "default",
+            Context::Postmaster if self.defaults.contains_key(definition.name) => "configuration file",
             _ if said.is_some() => "session",
             _ if self.defaults.contains_key(definition.name) => "client",
             _ => "default",
@@ -321,6 +328,7 @@ impl Settings {
         };
         let value = match definition.name {
             "DateStyle" => text::show_date_style(text::date_style(value, self.date_style())?),
+            "duckmesh.as_of" => self.moment(value)?,
             "session_authorization" | "role" => self.identity(definition.name, value)?,
             _ => value::check(definition, value)?,
         };
@@ -337,6 +345,18 @@ impl Settings {
             Context::Backend => "cannot be set after connection start",
         };
         Err(PgError::new(SqlState::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{}\" {what}", definition.name)))
+    }
+
+    /// A point in time, in the session's zone and date style.
+    fn moment(&self, value: &str) -> PgResult<String> {
+        if !value.trim().is_empty() {
+            let mut builder = ColumnBuilder::new(&ColumnType::Timestamptz, 1)?;
+            builder.append_text(value.as_bytes(), &self.value_context(DateTime::UNIX_EPOCH)).map_err(|_| {
+                value::invalid("duckmesh.as_of", value)
+                    .hint("It takes a timestamp with time zone, such as 2026-01-31 12:00:00+00.")
+            })?;
+        }
+        Ok(value.to_owned())
     }
 
     /// There are no roles yet but the session's own.

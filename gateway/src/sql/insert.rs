@@ -386,6 +386,15 @@ fn is_default(ident: &ast::Ident) -> bool {
     ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default")
 }
 
+/// Whether a column of integers has room for a whole number; others are asked when they take it.
+fn holds(ty: &ColumnType, n: &str) -> bool {
+    match ty {
+        ColumnType::Int2 => n.parse::<i64>().is_ok_and(|n| i16::try_from(n).is_ok()),
+        ColumnType::Int4 => n.parse::<i64>().is_ok_and(|n| i32::try_from(n).is_ok()),
+        _ => true,
+    }
+}
+
 /// A number where the column takes it as written.
 fn number(
     rewriter: &mut Rewriter<'_>,
@@ -399,6 +408,10 @@ fn number(
         return Err(mismatch(column, &shown(&ty), rewriter.at(span)));
     }
     let whole = matches!(ty, ColumnType::Int4 | ColumnType::Int8);
+    if whole && !holds(&column.ty, n) {
+        // A constant is cast, not read: the cast has words of its own.
+        return Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, format!("{} out of range", shown(&column.ty))));
+    }
     Ok(match &column.ty {
         ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 if whole => Some(Cell::Text(n.to_owned())),
         // A fraction is rounded by the assignment.

@@ -8,15 +8,18 @@ pub const MACROS: &[&str] = &[
      WHEN abs(x) >= 1e15 AND abs(x) < 1e16 THEN CASE WHEN x < 0 THEN '-' ELSE '' END || left(CAST(CAST(abs(x) AS BIGINT) AS VARCHAR), 1) \
      || rtrim(rtrim('.' || substr(CAST(CAST(abs(x) AS BIGINT) AS VARCHAR), 2), '0'), '.') || 'e+15' \
      ELSE regexp_replace(CAST(x AS VARCHAR), '\\.0$', '') END",
+    "CREATE OR REPLACE MACRO pg_real(x) AS CASE WHEN CAST(x AS FLOAT) = 0 AND x <> 0 THEN error('SQLSTATE 22003: value out of range: underflow') \
+     ELSE CAST(x AS FLOAT) END",
     "CREATE OR REPLACE MACRO pg_interval_time(t) AS \
      (CASE WHEN t < 0 THEN '-' ELSE '' END) || lpad(CAST(abs(t) // 3600000000 AS VARCHAR), CAST(greatest(2, length(CAST(abs(t) // 3600000000 AS VARCHAR))) AS INTEGER), '0') \
      || ':' || lpad(CAST((abs(t) // 60000000) % 60 AS VARCHAR), 2, '0') || ':' || lpad(CAST((abs(t) // 1000000) % 60 AS VARCHAR), 2, '0') \
      || (CASE WHEN abs(t) % 1000000 = 0 THEN '' ELSE '.' || rtrim(lpad(CAST(abs(t) % 1000000 AS VARCHAR), 6, '0'), '0') END)",
     "CREATE OR REPLACE MACRO pg_interval_text(y, m, d, t) AS CASE WHEN y = 0 AND m = 0 AND d = 0 AND t = 0 THEN '00:00:00' ELSE concat_ws(' ', \
      CASE WHEN y <> 0 THEN y || CASE WHEN y = 1 THEN ' year' ELSE ' years' END END, \
-     CASE WHEN m <> 0 THEN m || CASE WHEN m = 1 THEN ' mon' ELSE ' mons' END END, \
-     CASE WHEN d <> 0 THEN d || CASE WHEN d = 1 THEN ' day' ELSE ' days' END END, \
-     CASE WHEN t <> 0 THEN pg_interval_time(t) END) END",
+     CASE WHEN m <> 0 THEN CASE WHEN y < 0 AND m > 0 THEN '+' ELSE '' END || m || CASE WHEN m = 1 THEN ' mon' ELSE ' mons' END END, \
+     CASE WHEN d <> 0 THEN CASE WHEN d > 0 AND (m < 0 OR (m = 0 AND y < 0)) THEN '+' ELSE '' END || d || CASE WHEN d = 1 THEN ' day' ELSE ' days' END END, \
+     CASE WHEN t <> 0 THEN CASE WHEN t > 0 AND (d < 0 OR (d = 0 AND (m < 0 OR (m = 0 AND y < 0)))) THEN '+' ELSE '' END \
+     || pg_interval_time(t) END) END",
     "CREATE OR REPLACE MACRO pg_text_interval(x) AS CASE WHEN x IS NOT NULL THEN pg_interval_text(extract('year' FROM x), extract('month' FROM x), extract('day' FROM x), \
      extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x)) END",
     "CREATE OR REPLACE MACRO pg_interval_parts(x) AS CASE WHEN x IS NOT NULL THEN concat_ws(' ', extract('year' FROM x) * 12 + extract('month' FROM x), \
@@ -25,7 +28,7 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_text_time(t) AS CASE WHEN contains(t, '(BC)') THEN replace(t, ' (BC)', '') || ' BC' ELSE t END",
     "CREATE OR REPLACE MACRO pg_text_timestamptz(x) AS pg_text_time(CAST(x AS VARCHAR))",
     "CREATE OR REPLACE MACRO pg_text_element(v) AS CASE WHEN v IS NULL THEN 'NULL' \
-     WHEN v = '' OR upper(v) = 'NULL' OR regexp_matches(v, '[{},\"\\\\\\s]') THEN '\"' || replace(replace(v, '\\', '\\\\'), '\"', '\\\"') || '\"' ELSE v END",
+     WHEN v = '' OR upper(v) = 'NULL' OR regexp_matches(v, '[{},\"\\\\\\s\\v]') THEN '\"' || replace(replace(v, '\\', '\\\\'), '\"', '\\\"') || '\"' ELSE v END",
     "CREATE OR REPLACE MACRO pg_text_array(x) AS CASE WHEN x IS NOT NULL THEN \
      '{' || COALESCE(array_to_string(list_transform(CAST(x AS VARCHAR[]), lambda v: pg_text_element(v)), ','), '') || '}' END",
     "CREATE OR REPLACE MACRO pg_initcap(s) AS array_to_string(list_transform(regexp_extract_all(s, '[\\p{L}\\p{N}]+|[^\\p{L}\\p{N}]+'), lambda w: upper(left(w, 1)) || lower(substr(w, 2))), '')",

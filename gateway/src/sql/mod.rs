@@ -6,6 +6,7 @@ pub mod plan;
 
 pub mod parse;
 pub mod statement;
+mod symmetric;
 pub mod thread;
 
 mod dispatch;

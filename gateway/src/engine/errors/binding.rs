@@ -2,7 +2,7 @@
 
 use super::{
     Fault, INVALID_ESCAPE_SEQUENCE, redact,
-    text::{arguments, postgres_type},
+    text::{arguments, postgres_type, relation_of},
 };
 use crate::wire::error::{PgError, SqlState};
 
@@ -184,9 +184,13 @@ fn no_function(fault: &Fault<'_>, call: &str, ambiguous: bool) -> PgError {
 fn grouping(fault: &Fault<'_>) -> Option<PgError> {
     if fault.has("must appear in the GROUP BY clause") {
         let name = fault.between("column \"", "\"").or_else(|| fault.between("column ", " must appear"))?;
+        let (shown, position) = match relation_of(fault.sql, name) {
+            Some((relation, position)) => (format!("{relation}.{name}"), position),
+            None => (name.to_owned(), fault.position_of(name)),
+        };
         let message =
-            format!("column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function");
-        return Some(PgError::new(SqlState::GROUPING_ERROR, message).or_position(fault.position_of(name)));
+            format!("column \"{shown}\" must appear in the GROUP BY clause or be used in an aggregate function");
+        return Some(PgError::new(SqlState::GROUPING_ERROR, message).or_position(position));
     }
     if let Some((clause, _)) = fault.message.split_once(" clause cannot contain aggregates") {
         let message = format!("aggregate functions are not allowed in {clause}");

@@ -44,6 +44,16 @@ fn string(fault: &Fault<'_>) -> Option<PgError> {
     Some(PgError::new(state, format!("invalid input syntax for type {name}: \"{value}\"")))
 }
 
+/// `2020-2-30` as Postgres writes it: months and days have two digits.
+fn padded_date(date: &str) -> String {
+    let sign = if date.starts_with('-') { "-" } else { "" };
+    let parts: Vec<&str> = date.trim_start_matches('-').split('-').collect();
+    match parts.as_slice() {
+        [year, month, day] => format!("{sign}{year}-{month:0>2}-{day:0>2}"),
+        _ => date.to_owned(),
+    }
+}
+
 fn date_or_time(fault: &Fault<'_>) -> Option<PgError> {
     let form = |name: &str, value: &str| {
         PgError::new(SqlState::INVALID_DATETIME_FORMAT, format!("invalid input syntax for type {name}: \"{value}\""))
@@ -68,7 +78,7 @@ fn date_or_time(fault: &Fault<'_>) -> Option<PgError> {
     if let Some(value) = fault.between("Date out of range: ", "\u{0}") {
         return Some(PgError::new(
             SqlState::DATETIME_FIELD_OVERFLOW,
-            format!("date field value out of range: {value}"),
+            format!("date field value out of range: {}", padded_date(value)),
         ));
     }
     if let Some(unit) = fault.between("extract specifier \"", "\" not recognized") {

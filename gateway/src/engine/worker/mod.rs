@@ -16,6 +16,7 @@ mod types;
 mod udf;
 #[cfg(test)]
 pub(crate) mod udf;
+mod udf_float;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},

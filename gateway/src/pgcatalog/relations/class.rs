@@ -9,6 +9,7 @@ use crate::pgcatalog::{
     content::{Cell, Content, row},
     definitions, oids, types,
 };
+use crate::sql::deparse::Definitions;
 
 /// Rows per table that nobody counted.
 const NOT_ANALYZED: f64 = -1.0;
@@ -167,12 +168,12 @@ fn collation(relation: &Relation<'_>, own: u32) -> u32 {
     if system && own == DEFAULT && relation.namespace == oids::PG_CATALOG { C } else { own }
 }
 
-pub fn defaults<'a>(relations: &[Relation<'a>]) -> Content<'a> {
+pub fn defaults<'a>(relations: &[Relation<'a>], shown: &Definitions) -> Content<'a> {
     let rows = relations.iter().flat_map(|relation| {
         relation.columns.iter().filter_map(move |column| {
             let Source::Table(table) = relation.source else { return None };
             let def = table.columns.iter().find(|c| c.name == column.name)?;
-            let text = definitions::default(column.default?, column.ty?);
+            let text = definitions::stored_default(shown, relation, column)?;
             Some(row![default_oid(table.id, def.id), relation.oid, column.num, text])
         })
     });

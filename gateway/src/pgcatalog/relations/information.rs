@@ -7,6 +7,7 @@ use crate::pgcatalog::{
     content::{Cell, Content, row},
     definitions, types,
 };
+use crate::sql::deparse::Definitions;
 
 /// What an unlimited text may have, as Postgres says it.
 const OCTETS_MAX: i32 = 1 << 30;
@@ -79,7 +80,7 @@ pub fn schemata<'a>(book: &Book<'a>, lake: &'a str, user: &'a str) -> Content<'a
     Content { columns: &["catalog_name", "schema_name", "schema_owner"], rows: rows.collect() }
 }
 
-pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> Content<'a> {
+pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str, definitions: &Definitions) -> Content<'a> {
     let relations = system.iter().chain(&book.relations).filter(|r| !matches!(r.kind, 'i' | 'S' | 'c'));
     Content {
         columns: &[
@@ -116,7 +117,7 @@ pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str) -> C
             "generation_expression",
             "is_updatable",
         ],
-        rows: relations.flat_map(|r| r.columns.iter().map(move |c| column(book, r, c, lake))).collect(),
+        rows: relations.flat_map(|r| r.columns.iter().map(move |c| column(book, r, c, lake, definitions))).collect(),
     }
 }
 
@@ -125,8 +126,14 @@ fn schema_of<'a>(book: &Book<'a>, def: &TypeDef) -> &'a str {
     book::sql_schema(book.schema.schema_name(def.schema_id).unwrap_or_default())
 }
 
-fn column<'a>(book: &Book<'a>, relation: &Relation<'a>, column: &Column<'a>, lake: &'a str) -> Vec<Cell<'a>> {
-    let shown = column.default.zip(column.ty).map(|(default, ty)| definitions::default(default, ty));
+fn column<'a>(
+    book: &Book<'a>,
+    relation: &Relation<'a>,
+    column: &Column<'a>,
+    lake: &'a str,
+    shown: &Definitions,
+) -> Vec<Cell<'a>> {
+    let shown = definitions::column_default(shown, relation, column);
     let computed = matches!(column.default, Some(DefaultValue::Generated(_)));
     let (default, expression) = if computed { (None, shown) } else { (shown, None) };
     let ty = types::by_oid(column.type_oid);

@@ -90,8 +90,8 @@ impl Planner<'_> {
             }
             Said::Check(check) => {
                 let kind = ConstraintKind::Check { expression: check.expr.to_string() };
-                let only = own.map(str::to_owned).or_else(|| only_column(&check.expr));
-                (kind, only, "check")
+                // Also behind a column the name is of what the condition reads.
+                (kind, only_column(&check.expr), "check")
             }
             Said::PrimaryKey(columns) => {
                 let columns = self.key(table, columns, own, "primary key")?;

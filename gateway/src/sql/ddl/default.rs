@@ -37,7 +37,10 @@ impl Planner<'_> {
             Some(constant) => {
                 let text = assign(&constant, column, ty, &self.ctx.values)
                     .map_err(|e| e.or_position(at_unless_mismatch(&constant, at)))?;
-                Ok(Some(DefaultValue::Literal(text)))
+                Ok(Some(match unrounded(&constant, ty) {
+                    Some(expression) => DefaultValue::Expression(expression),
+                    None => DefaultValue::Literal(text),
+                }))
             }
             None => {
                 let sql = expr.to_string();
@@ -166,6 +169,18 @@ fn assign(constant: &Constant, column: &str, ty: &ColumnType, ctx: &ValueContext
             PgError::new(error.code(), format!("{ty} out of range"))
         }
         _ => error,
+    })
+}
+
+/// A number with more digits than its column keeps: it is rounded in each row, and shown as it was written.
+fn unrounded(constant: &Constant, ty: &ColumnType) -> Option<String> {
+    let (Constant::Number(number), ColumnType::Numeric(1.., scale)) = (constant, ty) else { return None };
+    let (_, fraction) = number.split_once('.')?;
+    let plain = fraction.bytes().all(|b| b.is_ascii_digit());
+    let kept = fraction.trim_end_matches('0').len() <= usize::try_from(*scale).unwrap_or(0);
+    (plain && !kept).then(|| match number.starts_with('-') {
+        true => format!("'{number}'::numeric"),
+        false => number.clone(),
     })
 }
 

@@ -326,7 +326,7 @@ async fn tables() {
          &format!("create table s.n(1:a integer not null, 2:b integer, 3:d integer, n_pkey key(1), n_b_key unique(2), n_d_fkey refers(3) main.t[\"c\"], \
           n_a_b_key unique(1,2), n_a_b_fkey refers(1,2) main.t[]); {KEYS}")),
         ("create table n(a int default 1.6, b int default '7', c numeric(5,2) default 1.239, i bool default 't', k text default 5, l int default null, n int default -5, m date default date '2024-02-03')",
-         "create table public.n(1:a integer default '2', 2:b integer default '7', 3:c numeric(5,2) default '1.24', 4:i boolean default 'true', \
+         "create table public.n(1:a integer default '2', 2:b integer default '7', 3:c numeric(5,2) default (1.239), 4:i boolean default 'true', \
           5:k text default '5', 6:l integer, 7:n integer default '-5', 8:m date default '2024-02-03')"),
         ("create table t(a int)", "42P07: relation \"t\" already exists"),
         ("create table v(a int)", "42P07: relation \"v\" already exists"),

@@ -12,7 +12,9 @@ mod view;
 use std::{collections::HashMap, sync::Arc};
 
 use chrono::DateTime;
-use duckmesh_catalog::{ColumnType, ConstraintKind, LakeSchema, TableDef, TableId, ViewId};
+use duckmesh_catalog::{
+    ColumnDef, ColumnId, ColumnType, ConstraintKind, DefaultValue, LakeSchema, TableDef, TableId, ViewId,
+};
 
 use self::{node::Class, print::Printer, resolve::Names};
 use super::{parse, thread};
@@ -67,6 +69,7 @@ pub struct Definitions {
     checks: HashMap<(TableId, String), Shown>,
     views: HashMap<ViewId, Shown>,
     reads: HashMap<ViewId, Vec<(String, String)>>,
+    defaults: HashMap<(TableId, ColumnId), Shown>,
 }
 
 impl Definitions {
@@ -75,8 +78,10 @@ impl Definitions {
     /// # Errors
     /// When the thread is gone.
     pub async fn of(schema: Arc<LakeSchema>) -> PgResult<Self> {
-        let nothing =
-            |table: &Arc<TableDef>| !table.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::Check { .. }));
+        let nothing = |table: &Arc<TableDef>| {
+            !table.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::Check { .. }))
+                && !table.columns.iter().any(|c| computed_default(c).is_some())
+        };
         if schema.views.is_empty() && schema.tables.values().all(nothing) {
             return Ok(Self::default());
         }
@@ -91,6 +96,11 @@ impl Definitions {
                     && let Some(shown) = check(expression, table)
                 {
                     all.checks.insert((table.id, constraint.name.clone()), shown);
+                }
+            }
+            for column in &table.columns {
+                if let Some(shown) = computed_default(column).and_then(|text| check(text, table)) {
+                    all.defaults.insert((table.id, column.id), shown);
                 }
             }
         }
@@ -109,6 +119,12 @@ impl Definitions {
         self.checks.get(&(table, name.to_owned()))
     }
 
+    /// A column's default that is computed.
+    #[must_use]
+    pub fn column_default(&self, table: TableId, column: ColumnId) -> Option<&Shown> {
+        self.defaults.get(&(table, column))
+    }
+
     /// The relations that a view reads, each by SQL's name of its schema and its own.
     #[must_use]
     pub fn reads(&self, view: ViewId) -> &[(String, String)] {
@@ -119,6 +135,14 @@ impl Definitions {
     #[must_use]
     pub fn view(&self, view: ViewId) -> Option<&Shown> {
         self.views.get(&view)
+    }
+}
+
+/// A default's expression. Numbers of sequences are kept as Postgres shows them.
+fn computed_default(column: &ColumnDef) -> Option<&str> {
+    match &column.default {
+        Some(DefaultValue::Expression(text)) if !text.to_ascii_lowercase().contains("nextval(") => Some(text),
+        _ => None,
     }
 }
 

@@ -88,8 +88,39 @@ impl Rewriter<'_> {
             };
             return self.long_call(function, vec![l.clone(), r.clone()]);
         }
-        let sql = format!("({} {op} {})", self.widened(l, ty.as_ref()), self.widened(r, ty.as_ref()));
+        let (a, b) = (self.widened(l, ty.as_ref()), self.widened(r, ty.as_ref()));
+        let sql = match self.checked_operation(op, ty.as_ref()) {
+            Some(function) => format!("{function}({a}, {b})"),
+            None => format!("({a} {op} {b})"),
+        };
         Ok(Ex::plain(sql, ty))
+    }
+
+    /// The function that computes with floats and has Postgres' errors of range, where the engine gives infinity or zero.
+    fn checked_operation(&self, op: &str, ty: Option<&ColumnType>) -> Option<String> {
+        let kind = match ty {
+            Some(ColumnType::Float8) => "float",
+            Some(ColumnType::Float4) => "real",
+            _ => return None,
+        };
+        let name = match op {
+            "+" => "plus",
+            "-" => "minus",
+            "*" => "times",
+            "/" => "over",
+            _ => return None,
+        };
+        self.has_functions().then(|| format!("pg_{kind}_{name}"))
+    }
+
+    /// The same for a function of the list.
+    pub fn checked_function(&self, text: &'static str, name: &str) -> &'static str {
+        match (text, name) {
+            _ if !self.has_functions() => text,
+            ("pow($1, $2)", _) => "pg_float_power($1, $2)",
+            ("", "exp") => "pg_float_exp($1)",
+            (text, _) => text,
+        }
     }
 
     pub fn add(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
@@ -186,7 +217,8 @@ impl Rewriter<'_> {
         }
         let r =
             if ty == Some(T::Float8) && r.ty.as_ref().is_some_and(is_long) { self.cast(r, &T::Float8, at)? } else { r };
-        let guarded = self.not_zero(&r);
+        let checked = self.checked_operation(op, ty.as_ref()).is_some();
+        let guarded = if checked { r.sql.clone() } else { self.not_zero(&r) };
         // Quotients of numerics are doubles in the engine.
         let known = ty.clone().filter(|t| op == "%" || !matches!(t, T::Numeric(..)));
         let divisor = Ex { sql: guarded, ..r.clone() };

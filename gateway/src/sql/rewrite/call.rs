@@ -275,7 +275,7 @@ impl Rewriter<'_> {
         let (row, args) = self.choose(table, name, args, at)?;
         let ty = signature::result(row.1, &args);
         let texts: Vec<&str> = args.iter().map(|a| a.sql.as_str()).collect();
-        Ok(Ex::plain(self.looked_up(row.2, name, &texts), ty).at(at))
+        Ok(Ex::plain(self.looked_up(self.checked_function(row.2, name), name, &texts), ty).at(at))
     }
 
     /// A call's text; what it looks up is then part of the query.

@@ -159,6 +159,9 @@ impl Rewriter<'_> {
         {
             return Ok(cast);
         }
+        if let Some(cast) = self.cast_to_texts(&ex, ty)? {
+            return Ok(cast);
+        }
         let Some(from) = ex.ty.clone() else {
             return Ok(match ty {
                 T::Text | T::Varchar(None) => Ex::of(format!("CAST({} AS VARCHAR)", ex.sql), ty.clone()),
@@ -234,6 +237,8 @@ impl Rewriter<'_> {
             (T::Jsonb | T::Json, b) if is_number(b) || *b == T::Bool => {
                 origin_free(format!("CAST(json_extract_string({}, '$') AS {})", ex.sql, duckdb(ty)))
             }
+            // The engine's cast knows of what is too large, not of what is too small.
+            (T::Float8, T::Float4) if self.has_functions() => origin_free(format!("pg_real({})", ex.sql)),
             (T::Timestamptz, T::Time) => origin_free(format!("CAST(CAST({} AS TIMESTAMP) AS TIME)", ex.sql)),
             (T::Time, T::Interval) => origin_free(format!("to_microseconds(epoch_us({}))", ex.sql)),
             (T::Interval, T::Time) => {
@@ -262,7 +267,7 @@ impl Rewriter<'_> {
             Some(T::Bytea) => format!("pg_text_bytea({})", ex.sql),
             Some(T::Timestamptz) => format!("pg_text_timestamptz({})", ex.sql),
             Some(T::Array(_)) if super::system_call::is_vector(&ex) => format!("array_to_string({}, ' ')", ex.sql),
-            Some(T::Array(_)) => format!("pg_text_array({})", ex.sql),
+            Some(T::Array(_)) => self.grid_text(ex.clone())?,
             Some(T::Date | T::Timestamp) if self.has_functions() => {
                 format!("pg_text_time(CAST({} AS VARCHAR))", ex.sql)
             }

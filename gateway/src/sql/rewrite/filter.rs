@@ -6,7 +6,7 @@ use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 use super::Rewriter;
 use crate::sql::{
     plan::{ColumnFilter, FilterOp, FilterValue, Origin},
-    quote,
+    quote, symmetric,
 };
 
 impl Rewriter<'_> {
@@ -42,7 +42,7 @@ impl Rewriter<'_> {
                     self.push_filter(right, mirrored, &[left]);
                 }
             }
-            Expr::Between { expr, negated: false, low, high } => {
+            Expr::Between { expr, negated: false, low, high } if symmetric::low(low).is_none() => {
                 self.push_filter(expr, FilterOp::GtEq, &[low]);
                 self.push_filter(expr, FilterOp::LtEq, &[high]);
             }

@@ -24,12 +24,8 @@ impl Rewriter<'_> {
     /// An array as its text.
     pub fn grid_text(&mut self, ex: Ex) -> PgResult<String> {
         let Some(ColumnType::Array(inner)) = ex.ty.clone() else { return Ok(ex.sql) };
-        let name = format!("g_{}", self.number());
-        let text = match *inner {
-            ColumnType::Bool => format!("CASE WHEN {name} THEN 't' WHEN NOT {name} THEN 'f' END"),
-            inner => self.text_of(Ex::of(name.clone(), inner))?.sql,
-        };
-        Ok(format!("pg_text_array(list_transform({}, lambda {name}: {text}))", ex.sql))
+        let texts = self.element_texts(&ex, &inner)?;
+        Ok(format!("pg_text_array({texts})"))
     }
 
     /// `ARRAY[a, b]` where these are arrays. None: they are not.

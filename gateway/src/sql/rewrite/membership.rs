@@ -9,7 +9,10 @@ use super::{
     operator::{comparable, compared, is_widened},
     rows::row_items,
 };
-use crate::wire::error::{PgError, PgResult, SqlState};
+use crate::{
+    sql::symmetric,
+    wire::error::{PgError, PgResult, SqlState},
+};
 
 impl Rewriter<'_> {
     pub fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> PgResult<Ex> {
@@ -143,6 +146,9 @@ impl Rewriter<'_> {
     }
 
     pub fn between(&mut self, expr: &Expr, negated: bool, low: &Expr, high: &Expr) -> PgResult<Ex> {
+        if let Some(low) = symmetric::low(low) {
+            return self.between_symmetric(expr, negated, &low, high);
+        }
         let mut ex = self.expr(expr)?;
         let (mut low, mut high) = (self.expr(low)?, self.expr(high)?);
         if ex.is_unknown() {
@@ -159,6 +165,14 @@ impl Rewriter<'_> {
         (_, low) = self.meet(ex.clone(), low, ">=")?;
         (_, high) = self.meet(ex.clone(), high, "<=")?;
         Ok(Ex::of(format!("({} {not}BETWEEN {} AND {})", ex.sql, low.sql, high.sql), ColumnType::Bool))
+    }
+
+    /// Between the smaller and the greater bound.
+    fn between_symmetric(&mut self, expr: &Expr, negated: bool, low: &Expr, high: &Expr) -> PgResult<Ex> {
+        let up = self.between(expr, false, low, high)?;
+        let down = self.between(expr, false, high, low)?;
+        let not = if negated { "NOT " } else { "" };
+        Ok(Ex::of(format!("({not}({} OR {}))", up.sql, down.sql), ColumnType::Bool))
     }
 
     /// `x = ANY (array)`, `x < ALL (SELECT …)`.

@@ -17,6 +17,7 @@ mod set_by_value;
 
 mod aggregate;
 mod arithmetic;
+mod array_text;
 mod call;
 mod cast;
 mod datetime;

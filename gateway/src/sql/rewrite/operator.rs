@@ -312,7 +312,8 @@ impl Rewriter<'_> {
                     (Some(_), Some(_)) => Some(ColumnType::Float8),
                     _ => None,
                 };
-                Ok(Ex::plain(format!("pow({}, {})", l.sql, r.sql), ty))
+                let function = if self.has_functions() { "pg_float_power" } else { "pow" };
+                Ok(Ex::plain(format!("{function}({}, {})", l.sql, r.sql), ty))
             }
             B::StringConcat => self.concat(l, r, at),
             B::BitwiseAnd => self.bits(l, r, "&", at),

@@ -263,15 +263,15 @@ impl Rewriter<'_> {
                 let mut texts = Vec::new();
                 for value in values.drain(..) {
                     let value = self.settle(value, &T::Text)?;
-                    texts.push(match value.ty {
-                        // Postgres' output form of a boolean.
-                        Some(T::Bool) => format!("(CASE WHEN {v} THEN 't' WHEN NOT {v} THEN 'f' END)", v = value.sql),
-                        _ => self.text_of(value)?.sql,
-                    });
+                    texts.push(self.output(value)?);
                 }
                 Ok(Some(Ex::of(format!("{name}({})", texts.join(", ")), T::Text)))
             }
             "format" => self.format(values, at).map(Some),
+            "array_to_string" => {
+                self.texts_of_first(values)?;
+                Ok(None)
+            }
             "mod" | "div" if values.len() == 2 => {
                 let (Some(r), Some(l)) = (values.pop(), values.pop()) else {
                     return Ok(None);

@@ -158,10 +158,7 @@ impl Rewriter<'_> {
     /// A value as Postgres' output shows it: a boolean is `t`.
     fn output_text(&mut self, value: Ex) -> PgResult<String> {
         let value = self.settle(value, &ColumnType::Text)?;
-        Ok(match value.ty {
-            Some(ColumnType::Bool) => format!("left(CAST({} AS VARCHAR), 1)", value.sql),
-            _ => self.text_of(value)?.sql,
-        })
+        self.output(value)
     }
 
     /// `to_char(value, template)`.

@@ -3,6 +3,7 @@
 //! They take texts and give a text, a list of texts, a number or a flag. They touch nothing outside their arguments.
 
 mod bytes;
+pub(crate) mod floats;
 mod grids;
 mod held;
 mod json;
