@@ -85,22 +85,27 @@ pub fn hit(name: &'static str) -> Result<(), Error> {
     match &armed.action {
         Action::Error => Err(Error::new(ErrorKind::Store, format!("failpoint {name}"))),
         Action::Abort => std::process::abort(),
-        Action::Park => loop {
-            std::thread::park();
-        },
+        Action::Park => aside(|| {
+            loop {
+                std::thread::park();
+            }
+        }),
         Action::Wait(file) => {
-            let wait = || {
+            aside(|| {
                 while !file.exists() {
                     std::thread::sleep(LOOK);
                 }
-            };
-            // The runtime's other tasks go on: one of them may be what makes the file.
-            match tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-                Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
-                _ => wait(),
-            }
+            });
             Ok(())
         }
+    }
+}
+
+/// Blocks this thread, and not the runtime: its other tasks go on elsewhere.
+fn aside<T>(block: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(block),
+        _ => block(),
     }
 }
 

@@ -17,15 +17,12 @@ pub struct Options {
     /// Folder of the embedded server: lakes, their log and their files [default: ./duckmesh-data]
     #[arg(long, env = "DUCKMESH_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Address of the Postgres port; until authentication exists it must be loopback, see trusted_network [default: 127.0.0.1:5433]
+    /// Address of the Postgres port; until authentication exists it must be loopback [default: 127.0.0.1:5433]
     #[arg(long, env = "DUCKMESH_LISTEN", value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Address of /health, /ready and /metrics, or "off" [default: 127.0.0.1:5480]
     #[arg(long, env = "DUCKMESH_HTTP", value_name = "HOST:PORT")]
     pub http: Option<String>,
-    /// Allows addresses beyond loopback, although nobody is asked for a password yet: whoever reaches them may do everything. Only where nobody else can, as in a container's own network [default: false]
-    #[arg(long, env = "DUCKMESH_TRUSTED_NETWORK", value_name = "BOOL")]
-    pub trusted_network: Option<bool>,
     /// Where catalog and log are: "sqlite" (in the data folder) or a postgres:// URL [default: sqlite]
     #[arg(long, env = "DUCKMESH_CATALOG", value_name = "sqlite|URL")]
     pub catalog: Option<String>,
@@ -216,7 +213,6 @@ impl Options {
             data: self.data.or(file.data),
             listen: self.listen.or(file.listen),
             http: self.http.or(file.http),
-            trusted_network: self.trusted_network.or(file.trusted_network),
             catalog: self.catalog.or(file.catalog),
             catalog_connections: self.catalog_connections.or(file.catalog_connections),
             no_migrate: self.no_migrate.or(file.no_migrate),
@@ -263,17 +259,16 @@ impl Options {
         let data = self.data.unwrap_or_else(|| PathBuf::from("./duckmesh-data"));
         let data = std::path::absolute(&data).with_context(|| format!("data: {}", data.display()))?;
         let listen = address("listen", self.listen.as_deref().unwrap_or("127.0.0.1:5433"))?;
-        let loopback_only = !self.trusted_network.unwrap_or(false);
-        if loopback_only && !listen.ip().is_loopback() {
+        if !listen.ip().is_loopback() {
             bail!(
-                "listen: {listen} is not a loopback address; DuckMesh has no authentication yet and refuses to serve a network that is not declared to be trusted (trusted_network)"
+                "listen: {listen} is not a loopback address; DuckMesh has no authentication yet and refuses to serve a network"
             );
         }
         let http = match self.http.as_deref().unwrap_or("127.0.0.1:5480") {
             "off" => None,
             text => Some(address("http", text)?),
         };
-        if let Some(http) = http.filter(|a| loopback_only && !a.ip().is_loopback()) {
+        if let Some(http) = http.filter(|a| !a.ip().is_loopback()) {
             bail!("http: {http} is not a loopback address; metrics are not for the network without authentication");
         }
         let catalog_url = match self.catalog.as_deref().unwrap_or("sqlite") {
@@ -432,11 +427,6 @@ mod tests {
         assert!(refused(Options { listen: Some("0.0.0.0:5433".into()), ..Options::default() }).contains("loopback"));
         assert!(refused(Options { http: Some("0.0.0.0:80".into()), ..Options::default() }).contains("loopback"));
         assert!(refused(Options { catalog: Some("mysql://x".into()), ..Options::default() }).contains("catalog"));
-        let any = Some("0.0.0.0:5433".to_owned());
-        let not_trusted = Options { listen: any.clone(), trusted_network: Some(false), ..Options::default() };
-        assert!(refused(not_trusted).contains("loopback"));
-        let trusted = Options { listen: any.clone(), http: any, trusted_network: Some(true), ..Options::default() };
-        assert_eq!(trusted.resolve().unwrap().listen.port(), 5433);
     }
 
     #[test]

@@ -21,3 +21,7 @@ SELECT concat('a'::char(3), 'b') AS a, concat_ws('-', 'a'::char(3), true) AS b, 
 SELECT (interval '1 year -3 days 04:05')::text AS a, (interval '-1 year 3 days')::text AS b, (interval '-1 year 04:05')::text AS c, (interval '-1 mon 2 days -3 hours')::text AS d, (interval '1 mon -2 days')::text AS e, (interval '-2 days 03:00')::text AS f, (interval '-1 year +2 mons')::text AS g;
 SELECT 'i ' || interval '1 year -3 days 04:05' AS a, concat(interval '-1 mon 2 days', '') AS b, format('%s', interval '-2 days 03:00:00.5') AS c, string_agg(v::text, ',') AS d FROM (VALUES (interval '-1 day 1 hour')) t(v);
 SELECT v::text AS t, v FROM (VALUES (interval '0'), ('-1 day'), ('1 day -1 sec'), ('-1 year -1 mon +1 day'), ('1 year 2 mons 3 days 04:05:06.789'), ('-00:00:00.000001'), ('-2 mons -1 days 00:00:01')) t(v);
+
+-- objects of the catalog by their names
+SELECT array['pg_class'::regclass, NULL, 'pg_type'::regclass]::text, array[]::regtype[]::text;
+SELECT array_to_string(array['int4'::regtype, 'text'::regtype], ', ');

@@ -7,6 +7,7 @@ mod engine;
 mod machine;
 
 use anyhow::Result;
+use duckmesh_storage::Location as StorageLocation;
 use serde::Serialize;
 
 use crate::config::Config;
@@ -74,8 +75,20 @@ pub(super) async fn run(config: &Config, json: bool) -> Result<bool> {
     Ok(checks.iter().all(|check| check.verdict != Verdict::Failed))
 }
 
-/// The store of files. One function, so that a store that is not a folder has one place to be looked at.
+/// The store of files: the data folder, and the bucket where there is one.
 async fn storage(config: &Config) -> Vec<Check> {
+    let mut checks = folders(config).await;
+    if let Some(StorageLocation::Bucket(bucket)) = &config.storage {
+        let advice = "Nothing is stored there until this works: see \"Files in a bucket\" in docs/operations.md.";
+        checks.push(match crate::serve::stores(config).probe(bucket).await {
+            Ok(probed) => Check::ok("bucket", format!("{}: {}", probed.url, probed.steps.join(", "))),
+            Err(error) => Check::failed("bucket", error.to_string(), advice),
+        });
+    }
+    checks
+}
+
+async fn folders(config: &Config) -> Vec<Check> {
     let config = config.clone();
     let looked = tokio::task::spawn_blocking(move || machine::folder("files", &config.data)).await;
     vec![looked.unwrap_or_else(|e| Check::failed("files", e.to_string(), "Report this."))]

@@ -293,6 +293,7 @@ fn one(
         Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
     let tree = parser.parse_statement().map_err(|e| syntax_error(&e)).and_then(|tree| match parser.peek_token_ref() {
         rest if rest.token == Token::EOF => Ok(tree),
+        _ if is_deep => Err(errors::too_deep()),
         rest => Err(near(text, Some(rest), end)),
     });
     let tree = tree.map(|tree| marked(tree, overriding));

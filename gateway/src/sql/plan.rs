@@ -2,8 +2,11 @@
 //!
 //! Plans are made on threads with large stacks and hold only owned values, so that they can be kept, sent and dropped anywhere.
 
+mod command;
+
 use std::sync::Arc;
 
+pub use command::{SettingPlan, TransactionPlan};
 use duckmesh_catalog::{ColumnId, ColumnType, Constraint, LakeName, LakeSchema, TableDef, ddl::DdlOp};
 use uuid::Uuid;
 
@@ -522,53 +525,6 @@ impl DatabasePlan {
             Self::Drop { .. } => "DROP DATABASE",
         }
     }
-}
-
-/// Transaction commands.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
-pub enum TransactionPlan {
-    /// `tag` is `BEGIN` or `START TRANSACTION`.
-    Begin {
-        tag: &'static str,
-        read_only: Option<bool>,
-        isolation: Option<String>,
-    },
-    Commit {
-        and_chain: bool,
-    },
-    Rollback {
-        and_chain: bool,
-    },
-    Savepoint(String),
-    Release(String),
-    RollbackTo(String),
-    /// SET TRANSACTION.
-    Set {
-        read_only: Option<bool>,
-        isolation: Option<String>,
-    },
-}
-
-/// SET, RESET, SHOW, DISCARD.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
-pub enum SettingPlan {
-    /// Value none: TO DEFAULT.
-    Set {
-        name: String,
-        value: Option<String>,
-        local: bool,
-    },
-    /// SET SESSION CHARACTERISTICS: several at once, none of them local.
-    SetMany(Vec<(String, String)>),
-    Reset(String),
-    ResetAll,
-    Show(String),
-    ShowAll,
-    DiscardAll,
-    /// DISCARD PLANS | SEQUENCES | TEMP: the tag.
-    Discard(&'static str),
 }
 
 /// EXPLAIN.

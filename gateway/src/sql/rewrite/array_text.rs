@@ -11,8 +11,14 @@ impl Rewriter<'_> {
         if let ColumnType::System(system) = element
             && system.is_named()
         {
-            // Its names are found in the catalog, and a list's elements cannot look there.
-            return self.refuse("an array of such objects as text", list.position);
+            // Its names are found in the catalog, where no lambda looks: the elements are rows for that.
+            let rows = format!("e_{}", self.number());
+            let text = self.output(Ex::of(format!("\"{rows}\".\"x\""), element.clone()))?;
+            return Ok(format!(
+                "(CASE WHEN {list} IS NOT NULL THEN coalesce((SELECT list(\"t\") FROM (SELECT {text} AS \"t\" \
+                 FROM (SELECT unnest({list}) AS \"x\") AS \"{rows}\")), []) END)",
+                list = list.sql
+            ));
         }
         let name = format!("g_{}", self.number());
         let text = self.output(Ex::of(name.clone(), element.clone()))?;
