@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use duckmesh_tests::{
     checker,
-    harness::{Client, Postgres, Server, ServerOptions, eventually_async},
+    harness::{Client, Postgres, Server, ServerOptions, eventually_async, process},
     ledger::{Kind, Ledger, TABLES},
 };
 use tokio::task::JoinSet;
@@ -168,6 +168,7 @@ async fn g8_co3_a_coordinator_frozen_in_its_publication_is_replaced() {
     let client = two.first.client().await;
     assert!(ledger.write(&client, 0, Kind::Insert, 2).await);
     two.first_reaches("publish-before-commit").await;
+    assert!(process::signal(two.first.pid(), process::STOP));
     let second = two.second();
     serves(&second, &ledger, 1, TAKEOVER).await;
     two.first.kill();
@@ -185,6 +186,7 @@ async fn g10_gw3_a_gateway_frozen_in_its_append_stops_nobody() {
     client.ok("SET duckmesh.idempotency_key = 'frozen'").await;
     let frozen = tokio::spawn(async move { client.rows("INSERT INTO ledger_a VALUES (99, 0, 0)").await.map(drop) });
     two.first_reaches("bus-append-before-commit").await;
+    assert!(process::signal(two.first.pid(), process::STOP));
     serves(&second, &ledger, 1, TAKEOVER).await;
     two.first.kill();
     assert!(frozen.await.unwrap().is_err(), "G7: no success without an answer");

@@ -57,7 +57,9 @@ fn take(text: &[u8], order: DateOrder, zone: &str, style: DateStyle) {
             let text = lake_text(&ty, &array, 0).unwrap().unwrap();
             let mut again = ColumnBuilder::new(&ty, 1).unwrap();
             again.append_lake_text(&text).unwrap();
-            assert_eq!(&again.finish(), &array, "{ty} {text:?}");
+            // A NaN has many forms in binary and one as text.
+            let is_nan = matches!(ty, ColumnType::Float4 | ColumnType::Float8) && text == "NaN";
+            assert!(is_nan || *again.finish() == *array, "{ty} {text:?}: {array:?}");
         }
     }
     for id in [oid::NUMERIC, oid::INTERVAL, oid::OID, oid::UNKNOWN] {
