@@ -7,7 +7,7 @@ mod migrate;
 
 use std::{future::Future, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::{
     config::{self, Config, Options},
@@ -26,11 +26,8 @@ struct Cli {
 enum AdminCommand {
     /// Go on with what the database has, after a failover or a restore that may have lost acknowledged writes
     NewIncarnation {
-        /// TOML file with the same options
-        #[arg(long, env = "DUCKMESH_CONFIG", value_name = "FILE")]
-        config: Option<PathBuf>,
         #[command(flatten)]
-        options: Box<Options>,
+        settings: Settings,
     },
 }
 
@@ -38,41 +35,29 @@ enum AdminCommand {
 enum Command {
     /// Serve Postgres clients
     Serve {
-        /// TOML file with the same options
-        #[arg(long, env = "DUCKMESH_CONFIG", value_name = "FILE")]
-        config: Option<PathBuf>,
         #[command(flatten)]
-        options: Box<Options>,
+        settings: Settings,
     },
     /// Bring the tables of catalog and log up to date, and print what was done
     Migrate {
-        /// TOML file with the same options
-        #[arg(long, env = "DUCKMESH_CONFIG", value_name = "FILE")]
-        config: Option<PathBuf>,
         #[command(flatten)]
-        options: Box<Options>,
+        settings: Settings,
     },
     /// Check all that a server needs here, and say what to do; exit code 1 where it would not work
     Doctor {
-        /// TOML file with the same options
-        #[arg(long, env = "DUCKMESH_CONFIG", value_name = "FILE")]
-        config: Option<PathBuf>,
+        #[command(flatten)]
+        settings: Settings,
         /// Print JSON
         #[arg(long)]
         json: bool,
-        #[command(flatten)]
-        options: Box<Options>,
     },
     /// Show for each lake what is in the log and not yet visible, and who publishes
     Lag {
-        /// TOML file with the same options
-        #[arg(long, env = "DUCKMESH_CONFIG", value_name = "FILE")]
-        config: Option<PathBuf>,
+        #[command(flatten)]
+        settings: Settings,
         /// Print JSON
         #[arg(long)]
         json: bool,
-        #[command(flatten)]
-        options: Box<Options>,
     },
     /// What only an operator may decide
     Admin {
@@ -87,6 +72,16 @@ enum Command {
     Engine,
 }
 
+/// What every command takes: flags win over the environment, and that over the file.
+#[derive(Args)]
+struct Settings {
+    /// TOML file with the same options
+    #[arg(long, env = "DUCKMESH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    options: Box<Options>,
+}
+
 /// Entry of the binary.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -96,18 +91,18 @@ pub fn main() -> ExitCode {
             print!("{}", config::reference());
             ExitCode::SUCCESS
         }
-        Command::Serve { config, options } => ended(serve_command(config, *options).map(|()| true)),
-        Command::Admin { command: AdminCommand::NewIncarnation { config, options } } => {
-            ended(load(config, *options).and_then(|config| on_runtime(incarnation::run(&config))).map(|()| true))
+        Command::Serve { settings } => ended(serve_command(settings).map(|()| true)),
+        Command::Admin { command: AdminCommand::NewIncarnation { settings } } => {
+            ended(settings.load().and_then(|config| on_runtime(incarnation::run(&config))).map(|()| true))
         }
-        Command::Migrate { config, options } => {
-            ended(load(config, *options).and_then(|config| on_runtime(migrate::run(&config))).map(|()| true))
+        Command::Migrate { settings } => {
+            ended(settings.load().and_then(|config| on_runtime(migrate::run(&config))).map(|()| true))
         }
-        Command::Doctor { config, json, options } => {
-            ended(load(config, *options).and_then(|config| on_runtime(doctor::run(&config, json))))
+        Command::Doctor { settings, json } => {
+            ended(settings.load().and_then(|config| on_runtime(doctor::run(&config, json))))
         }
-        Command::Lag { config, json, options } => {
-            ended(load(config, *options).and_then(|config| on_runtime(lag::run(&config, json))).map(|()| true))
+        Command::Lag { settings, json } => {
+            ended(settings.load().and_then(|config| on_runtime(lag::run(&config, json))).map(|()| true))
         }
     }
 }
@@ -123,17 +118,19 @@ fn ended(done: anyhow::Result<bool>) -> ExitCode {
     }
 }
 
-fn load(file: Option<PathBuf>, options: Options) -> anyhow::Result<Config> {
-    let from_file = file.as_deref().map(Options::from_file).transpose()?.unwrap_or_default();
-    options.or(from_file).resolve()
+impl Settings {
+    fn load(self) -> anyhow::Result<Config> {
+        let from_file = self.config.as_deref().map(Options::from_file).transpose()?.unwrap_or_default();
+        self.options.or(from_file).resolve()
+    }
 }
 
 fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
-fn serve_command(file: Option<PathBuf>, options: Options) -> anyhow::Result<()> {
-    let config = load(file, options)?;
+fn serve_command(settings: Settings) -> anyhow::Result<()> {
+    let config = settings.load()?;
     // Postgres' notices ("relation already exists, skipping") are of no use to an operator who did not ask for them.
     let filter = tracing_subscriber::EnvFilter::try_new(format!("tokio_postgres=warn,{}", config.log))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);

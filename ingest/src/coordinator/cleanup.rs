@@ -2,6 +2,7 @@
 //!
 //! A snapshot that is read anew names the merged file instead, however old it is; so only statements that listed their
 //! files before the merge need the old ones. Those of all servers of the catalog are known; the grace is for other programs.
+//! An open transaction counts as one as long as it lasts: its server may have kept the list.
 //! It also ends old snapshots where there is a retention, and their files wait here like the merged ones.
 
 use std::{convert::Infallible, time::Duration};
