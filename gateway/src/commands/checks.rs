@@ -64,40 +64,91 @@ pub fn has_checks(table: &TableDef) -> bool {
         || table.columns.iter().any(|c| c.domain.is_some())
 }
 
+/// A condition that no row may be false for.
+pub struct Test {
+    /// DuckDB SQL over the table's columns.
+    pub condition: String,
+    of: Of,
+}
+
+/// Where a condition is from.
+enum Of {
+    /// The domain of a column.
+    Domain(ColumnId, PgError),
+    /// The constraint of that name.
+    Constraint(String),
+}
+
+impl Test {
+    /// The column whose domain asks for it.
+    #[must_use]
+    pub fn column(&self) -> Option<ColumnId> {
+        match &self.of {
+            Of::Domain(column, _) => Some(*column),
+            Of::Constraint(_) => None,
+        }
+    }
+
+    /// What is said of row `row` of `batch`, which fails.
+    #[must_use]
+    pub fn error(
+        &self,
+        ctx: &Arc<ValueContext>,
+        table: &TableDef,
+        columns: &[ColumnId],
+        (batch, row): (&RecordBatch, usize),
+    ) -> PgError {
+        match &self.of {
+            Of::Domain(_, error) => error.clone(),
+            Of::Constraint(name) => {
+                let relation = &table.name;
+                let message = format!("new row for relation \"{relation}\" violates check constraint \"{name}\"");
+                PgError::new(SqlState::CHECK_VIOLATION, message)
+                    .detail(failing_row(ctx, table, columns, batch, row))
+                    .table(relation.clone())
+                    .constraint(name.clone())
+            }
+        }
+    }
+}
+
+/// What rows of a table are tested for, in Postgres' order: domains, then constraints.
+///
+/// # Errors
+/// Of expressions that mean nothing any more.
+pub async fn tests(session: &ClientSession, schema: &LakeSchema, table: &Arc<TableDef>) -> PgResult<Vec<Test>> {
+    if !has_checks(table) {
+        return Ok(Vec::new());
+    }
+    let (of, context) = (table.clone(), session.plan_context(&Pin::types_of(schema), &[]));
+    let compile = move || Ok((sql::domain::compile(&of, &context)?, sql::check::compile(&of, &context)?));
+    let (domains, constraints) = sql::thread::run(compile).await?;
+    let mut tests = Vec::with_capacity(domains.len() + constraints.len());
+    for test in domains {
+        let of = Of::Domain(test.column, test.error);
+        tests.push(Test { condition: render::sql(session, &test.sql, &[], None)?, of });
+    }
+    for check in constraints {
+        let of = Of::Constraint(check.constraint.name);
+        tests.push(Test { condition: render::sql(session, &check.sql, &[], None)?, of });
+    }
+    Ok(tests)
+}
+
 /// Fails if a row is false for a CHECK constraint. All rows are looked at in one query for each constraint.
 ///
 /// # Errors
 /// 23514, or what evaluating an expression gives.
 pub async fn check(session: &ClientSession, schema: &LakeSchema, table: &Arc<TableDef>, rows: &Rows) -> PgResult<()> {
-    if !has_checks(table) || rows.count == 0 {
+    let tests = if rows.count > 0 { tests(session, schema, table).await? } else { Vec::new() };
+    if tests.is_empty() {
         return Ok(());
     }
-    let (tests, compiled) = {
-        let (table, context) = (table.clone(), session.plan_context(&Pin::types_of(schema), &[]));
-        let compile = move || Ok((sql::domain::compile(&table, &context)?, sql::check::compile(&table, &context)?));
-        sql::thread::run(compile).await?
-    };
     let (files, _scratch) = rows.files(&session.lake, table).await?;
+    let columns: Vec<ColumnId> = table.columns.iter().map(|c| c.id).collect();
     for test in tests {
-        let condition = render::sql(session, &test.sql, &[], None)?;
-        if failing(session, table, &files, &condition).await?.is_some() {
-            return Err(test.error);
-        }
-    }
-    for check in compiled {
-        let condition = render::sql(session, &check.sql, &[], None)?;
-        if let Some(failing) = failing(session, table, &files, &condition).await? {
-            let columns: Vec<ColumnId> = table.columns.iter().map(|c| c.id).collect();
-            let error = PgError::new(
-                SqlState::CHECK_VIOLATION,
-                format!(
-                    "new row for relation \"{}\" violates check constraint \"{}\"",
-                    table.name, check.constraint.name
-                ),
-            )
-            .detail(failing_row(&session.value_context(), table, &columns, &failing, 0))
-            .table(table.name.clone())
-            .constraint(check.constraint.name);
+        if let Some(failing) = failing(session, table, &files, &test.condition).await? {
+            let error = test.error(&session.value_context(), table, &columns, (&failing, 0));
             return Err(in_schema(error, schema, table));
         }
     }

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::{
-    array::{ArrayRef, AsArray, Int64Array, RecordBatch},
-    compute::{filter, filter_record_batch},
-    datatypes::Int64Type,
-};
+use arrow::array::{ArrayRef, RecordBatch};
 use async_trait::async_trait;
 use bytes::Bytes;
 use duckmesh_catalog::{ColumnDef, ColumnId, LakeSchema, RejectedRow};
@@ -16,8 +12,9 @@ use super::{
     barrier,
     calls::Numbers,
     checks, conform,
+    copy_judge::Judge,
     copy_parquet::Reader,
-    copy_where::Condition,
+    copy_places::Places,
     defaults,
     generated::Generated,
     insert,
@@ -59,7 +56,7 @@ enum Input {
 struct Store {
     /// Where each stored column's values come from.
     given: Vec<Given>,
-    condition: Option<Condition>,
+    judge: Judge,
     numbers: Numbers,
     generated: Option<Generated>,
     values: Arc<ValueContext>,
@@ -99,16 +96,16 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
     let parquet = plan.options.format == CopyFormat::Parquet;
     // A Parquet file says itself which columns it has.
     let given = if parquet { Vec::new() } else { given(session, &pin.schema, &plan, &plan.columns).await? };
-    let condition = plan.condition.as_deref().map(|c| Condition::new(session, &table, &ids, c)).transpose()?;
+    let judge = Judge::new(session, &pin.schema, &plan, &ids).await?;
     let input = match parquet {
         true => Input::Spooled(Spool::create(&session.lake.spool, session.server.config.copy_parquet_bytes_max)?),
-        false => parsed(session, &plan)?,
+        false => parsed(session, &plan, judge.has_conditions())?,
     };
     let mut payload = if in_transaction { Payload::collecting() } else { Payload::new(session) };
     payload.add(table.name.as_bytes());
     let store = Store {
         given,
-        condition,
+        judge,
         numbers: Numbers::of(session),
         generated: Generated::of(session, &pin.schema, &table).await?,
         values: session.value_context(),
@@ -119,14 +116,15 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
 }
 
 /// The parser of a format with rows that are whole before the data ends.
-fn parsed(session: &ClientSession, plan: &CopyInPlan) -> PgResult<Input> {
+fn parsed(session: &ClientSession, plan: &CopyInPlan, shows_lines: bool) -> PgResult<Input> {
     let named = plan.columns.iter().filter_map(|id| plan.table.column_by_id(*id));
-    // With WHERE, constraints are for the rows that it lets through.
-    let early = plan.condition.is_none();
+    // With WHERE, constraints are for the rows that it lets through; domains come before NOT NULL.
+    let early = !shows_lines;
     let column = |c: &ColumnDef| SinkColumn { name: c.name.clone(), ty: c.ty.clone(), not_null: early && !c.nullable };
     let columns: Vec<SinkColumn> = named.map(column).collect();
     let limits = BatchLimits { rows: COPY_BATCH_ROWS, bytes: COPY_BATCH_BYTES };
     let sink = RowSink::new(&plan.table.name, &columns, limits, session.value_context())?.with_lines();
+    let sink = if shows_lines && plan.options.format != CopyFormat::Binary { sink.with_texts() } else { sink };
     Ok(Input::Parsed { parser: CopyParser::new(plan.options.clone()), sink: Box::new(sink) })
 }
 
@@ -156,8 +154,9 @@ pub async fn finish(session: &mut ClientSession, copy: CopyIn) -> PgResult<Strin
     let mut rejected = Vec::new();
     match input {
         Input::Parsed { mut parser, mut sink } => {
-            tokio::task::block_in_place(|| parser.finish(&mut sink))
-                .map_err(|error| checks::in_schema(error, &schema, &plan.table))?;
+            if let Err(error) = tokio::task::block_in_place(|| parser.finish(&mut sink)) {
+                return Err(store.first_error(&plan, &mut sink, error).await);
+            }
             while let Some(batch) = sink.take_batch() {
                 store.lines(&plan, batch).await?;
             }
@@ -172,7 +171,6 @@ pub async fn finish(session: &mut ClientSession, copy: CopyIn) -> PgResult<Strin
     if !rows.staged.is_empty() {
         crate::memory::give_back_soon();
     }
-    checks::check(session, &schema, &plan.table, &rows).await?;
     if !rejected.is_empty() {
         rows.parts.push(Part::Rejected(rejected));
     }
@@ -233,8 +231,8 @@ async fn file(
     loop {
         let first = i64::try_from(reader.next_row()).unwrap_or(i64::MAX);
         let Some(batch) = reader.next().await? else { return Ok(()) };
-        let rows: Int64Array = (first..).take(batch.num_rows()).collect();
-        store.store(plan, batch, rows, "row").await?;
+        let rows = Places::rows_from(first, batch.num_rows());
+        store.store(plan, batch, rows).await?;
     }
 }
 
@@ -295,15 +293,11 @@ impl CopySink for CopyIn {
             Input::Spooled(spool) => return tokio::task::block_in_place(|| spool.write(&piece)),
         };
         // Parsing is CPU work of up to a message's size: not on the task's own turn.
-        let full = tokio::task::block_in_place(|| {
-            parser.feed(&piece, sink).map_err(|error| checks::in_schema(error, &self.schema, &self.plan.table))?;
-            let mut full = Vec::new();
-            while let Some(batch) = sink.take_batch() {
-                full.push(batch);
-            }
-            Ok::<_, PgError>(full)
-        })?;
-        for batch in full {
+        let fed = tokio::task::block_in_place(|| parser.feed(&piece, sink));
+        if let Err(error) = fed {
+            return Err(self.store.first_error(&self.plan, sink, error).await);
+        }
+        while let Some(batch) = sink.take_batch() {
             self.store.lines(&self.plan, batch).await?;
         }
         Ok(())
@@ -311,15 +305,31 @@ impl CopySink for CopyIn {
 }
 
 impl Store {
-    /// Stores rows of the parser, whose last column has their lines.
+    /// Stores rows of the parser.
     async fn lines(&mut self, plan: &CopyInPlan, batch: RecordBatch) -> PgResult<()> {
-        let lines = batch.columns().last().and_then(|lines| lines.as_primitive_opt::<Int64Type>()).cloned();
-        let lines = lines.ok_or_else(|| PgError::internal("COPY lost its line numbers"))?;
-        self.store(plan, batch, lines, "line").await
+        let (batch, places) = Places::split(batch, plan.columns.len())?;
+        self.store(plan, batch, places).await
     }
 
-    /// Adds defaults, leaves out what WHERE does, checks, and passes rows on. `places` says where in the data each is.
-    async fn store(&mut self, plan: &CopyInPlan, batch: RecordBatch, places: Int64Array, what: &str) -> PgResult<()> {
+    /// The error of a COPY whose parser stopped: rows before the broken one are judged before it, as Postgres, which
+    /// takes one row after the other.
+    #[cold]
+    async fn first_error(&mut self, plan: &CopyInPlan, sink: &mut RowSink, error: PgError) -> PgError {
+        let earlier = async {
+            sink.drop_broken_row()?;
+            while let Some(batch) = sink.take_batch() {
+                self.lines(plan, batch).await?;
+            }
+            match sink.take_rest()? {
+                Some(batch) => self.lines(plan, batch).await,
+                None => Ok(()),
+            }
+        };
+        earlier.await.err().unwrap_or_else(|| checks::in_schema(error, &self.schema, &plan.table))
+    }
+
+    /// Adds defaults, leaves out what WHERE does, checks, and passes rows on.
+    async fn store(&mut self, plan: &CopyInPlan, batch: RecordBatch, places: Places) -> PgResult<()> {
         let table = &plan.table;
         let columns = stored(&table.columns);
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.len());
@@ -334,24 +344,11 @@ impl Store {
                 }
             });
         }
-        let (mut batch, mut places) = (conform::record_batch(&columns, arrays)?, places);
-        if let Some(condition) = &self.condition {
-            let kept = condition.kept(&batch).await.map_err(|error| {
-                let first = places.values().first().copied().unwrap_or_default();
-                error.context(format!("COPY {}, {what} {first} or later", table.name))
-            })?;
-            batch = filter_record_batch(&batch, &kept).map_err(PgError::internal)?;
-            places = filter(&places, &kept).map_err(PgError::internal)?.as_primitive::<Int64Type>().clone();
-        }
+        let mut rows = self.judge.read(plan, conform::record_batch(&columns, arrays)?, places).await?;
         if let Some(generated) = &self.generated {
-            batch = generated.fill(batch).await?;
+            rows.batch = generated.fill(rows.batch).await?;
         }
-        let ids: Vec<ColumnId> = columns.iter().map(|c| c.id).collect();
-        if let Some((row, error)) = checks::first_null(&self.values, table, &ids, &batch) {
-            let place = places.values().get(row).copied().unwrap_or_default();
-            let error = checks::in_schema(error, &self.schema, table);
-            return Err(error.context(format!("COPY {}, {what} {place}", table.name)));
-        }
+        let batch = self.judge.whole(plan, rows).await?;
         match batch.num_rows() {
             0 => Ok(()),
             _ => self.buffer.push(batch).await,

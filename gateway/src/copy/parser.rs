@@ -12,7 +12,7 @@ pub const LINE_BYTES_MAX: usize = 64 << 20;
 /// A frame is taken in pieces of this size, so that the buffer stays small.
 const PIECE_BYTES: usize = 256 << 10;
 /// How much of a value or line an error shows.
-const SHOWN_BYTES_MAX: usize = 100;
+pub(super) const SHOWN_BYTES_MAX: usize = 100;
 
 /// The parser of one COPY.
 pub struct LineParser {
@@ -125,7 +125,7 @@ impl LineParser {
         let columns = sink.width();
         if columns == 0 {
             return if line.is_empty() {
-                sink.end_row(0, self.line_number)
+                sink.end_row(line, self.line_number)
             } else {
                 Err(self.in_line(too_many(), line, sink))
             };
@@ -158,7 +158,7 @@ impl LineParser {
             }
         }
         sink.check_row(|i| self.fields.get(i, line)).map_err(|error| self.in_line(error, line, sink))?;
-        sink.end_row(line.len(), self.line_number)
+        sink.end_row(line, self.line_number)
     }
 
     /// Leaves out a row with a value that its column's type does not take.
@@ -170,7 +170,7 @@ impl LineParser {
         line: &[u8],
         sink: &mut RowSink,
     ) -> PgResult<()> {
-        sink.reject_row(column, line.len(), number)?;
+        sink.reject_row(column, line, number)?;
         let row = RejectedRow {
             line: number,
             column: sink.name(column).to_owned(),
@@ -264,7 +264,7 @@ fn is_of_value(error: &PgError) -> bool {
 }
 
 /// What is shown of a value or line: whole characters of its first bytes.
-fn shorten(bytes: &[u8], most: usize) -> String {
+pub(super) fn shorten(bytes: &[u8], most: usize) -> String {
     if bytes.len() <= most {
         return String::from_utf8_lossy(bytes).into_owned();
     }

@@ -3,17 +3,20 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use duckmesh_catalog::types::ColumnType;
 
-use super::rejected::Rejected;
+use super::{
+    parser::{SHOWN_BYTES_MAX, shorten},
+    rejected::Rejected,
+};
 use crate::value::{ColumnBuilder, ValueContext, failing_text};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
-/// The name of the column of line numbers, which is behind the others.
-pub const LINE_COLUMN: &str = "";
+/// The name of the columns of line numbers and texts, which are behind the others.
+const LINE_COLUMN: &str = "";
 
 /// Rows that room is made for at once.
 const CAPACITY_MAX: usize = 8_192;
@@ -57,6 +60,8 @@ pub struct RowSink {
     kept: Vec<bool>,
     /// The line of each row of the growing batch, if they are wanted.
     lines: Option<Vec<i64>>,
+    /// The beginning of each of those lines, if they are wanted.
+    texts: Option<StringBuilder>,
     rejected: Rejected,
 }
 
@@ -82,6 +87,7 @@ impl RowSink {
             rows: 0,
             kept: Vec::new(),
             lines: None,
+            texts: None,
             rejected: Rejected::default(),
         })
     }
@@ -94,6 +100,26 @@ impl RowSink {
         self.schema = Arc::new(Schema::new(fields));
         self.lines = Some(Vec::new());
         self
+    }
+
+    /// Gives batches a further column of how the lines begin, as errors show them.
+    #[must_use]
+    pub fn with_texts(mut self) -> Self {
+        let mut fields: Vec<_> = self.schema.fields().iter().cloned().collect();
+        fields.push(Arc::new(Field::new(LINE_COLUMN, DataType::Utf8, false)));
+        self.schema = Arc::new(Schema::new(fields));
+        self.texts = Some(StringBuilder::new());
+        self
+    }
+
+    /// Leaves out the row that broke off in its middle, so that those before it can be taken.
+    pub fn drop_broken_row(&mut self) -> PgResult<()> {
+        self.null_column = None;
+        let rows = self.batch_rows;
+        if self.builders.iter().all(|builder| builder.len() == rows) {
+            return Ok(());
+        }
+        self.reject_row(0, &[], 0)
     }
 
     /// Rows that were left out because a value was not of its type.
@@ -169,7 +195,7 @@ impl RowSink {
     }
 
     /// Ends the row in whose column `i` a value was refused: it is left out.
-    pub(super) fn reject_row(&mut self, i: usize, bytes: usize, line: u64) -> PgResult<()> {
+    pub(super) fn reject_row(&mut self, i: usize, line: &[u8], number: u64) -> PgResult<()> {
         let rows = self.batch_rows;
         for builder in self.builders.iter_mut().skip(i).filter(|builder| builder.len() == rows) {
             builder.append_null();
@@ -177,7 +203,7 @@ impl RowSink {
         self.null_column = None;
         self.kept.resize(rows, true);
         self.kept.push(false);
-        self.end_batch_row(bytes, line)
+        self.end_batch_row(line, number)
     }
 
     /// Refuses a row with NULL where none may be; `field` gives the row's values for the error.
@@ -203,18 +229,21 @@ impl RowSink {
     }
 
     #[inline]
-    pub(super) fn end_row(&mut self, bytes: usize, line: u64) -> PgResult<()> {
+    pub(super) fn end_row(&mut self, line: &[u8], number: u64) -> PgResult<()> {
         self.rows += 1;
-        self.end_batch_row(bytes, line)
+        self.end_batch_row(line, number)
     }
 
     #[inline]
-    fn end_batch_row(&mut self, bytes: usize, line: u64) -> PgResult<()> {
+    fn end_batch_row(&mut self, line: &[u8], number: u64) -> PgResult<()> {
         if let Some(lines) = &mut self.lines {
-            lines.push(i64::try_from(line).unwrap_or(i64::MAX));
+            lines.push(i64::try_from(number).unwrap_or(i64::MAX));
+        }
+        if let Some(texts) = &mut self.texts {
+            texts.append_value(shorten(line, SHOWN_BYTES_MAX));
         }
         self.batch_rows += 1;
-        self.batch_bytes += bytes;
+        self.batch_bytes += line.len();
         if self.batch_rows >= self.limits.rows || self.batch_bytes >= self.limits.bytes {
             self.close_batch()?;
         }
@@ -228,6 +257,9 @@ impl RowSink {
         let mut columns: Vec<ArrayRef> = self.builders.iter_mut().map(ColumnBuilder::finish).collect();
         if let Some(lines) = &mut self.lines {
             columns.push(Arc::new(Int64Array::from(std::mem::take(lines))));
+        }
+        if let Some(texts) = &mut self.texts {
+            columns.push(Arc::new(texts.finish()));
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.batch_rows));
         let mut batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
