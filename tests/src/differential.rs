@@ -148,8 +148,8 @@ fn compare(theirs: &[Answer], ours: &[Answer], fields: &[char]) -> Option<String
 
 /// SQLSTATE and position: texts may say more than Postgres' do.
 const CODE: &[char] = &['C', 'P'];
-/// With message, detail, and schema, table, column, type and constraint.
-const WHOLE: &[char] = &['C', 'P', 'M', 'D', 's', 't', 'c', 'd', 'n'];
+/// With message, detail, context, and schema, table, column, type and constraint.
+const WHOLE: &[char] = &['C', 'P', 'M', 'D', 'W', 's', 't', 'c', 'd', 'n'];
 
 fn error(answer: &Answer, fields: &[char]) -> String {
     let Some(error) = &answer.error else { return "none".into() };

@@ -11,7 +11,10 @@ use super::{
     quote,
     rewrite::{Column, Rewriter, Scope, Star},
 };
-use crate::wire::error::{PgError, PgResult, SqlState};
+use crate::{
+    pgcatalog::sql_schema,
+    wire::error::{PgError, PgResult, SqlState},
+};
 
 /// Domains over domains; a circle cannot be made, a broken catalog may hold one.
 const DEPTH_MAX: usize = 100;
@@ -66,7 +69,7 @@ pub fn compile(table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<CompiledTest
         let value = quote::name(&column.name);
         let Some(of) = ctx.schema.type_by_uuid(domain) else { continue };
         for (_, spec) in chain(&ctx.schema, domain) {
-            for (expression, error) in asked(of, &spec) {
+            for (expression, error) in asked(&ctx.schema, of, &spec) {
                 let mut rewriter = Rewriter::new(ctx, &expression);
                 let sql = condition(&mut rewriter, &expression, &value, &column.ty)?;
                 tests.push(CompiledTest { column: column.id, sql: rewriter.parts(&sql)?, error });
@@ -80,7 +83,7 @@ pub fn compile(table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<CompiledTest
 pub(in crate::sql) fn tests(of: &TypeDef, value: &str, ctx: &PlanContext) -> PgResult<Vec<DomainTest>> {
     let mut tests = Vec::new();
     for (_, spec) in chain(&ctx.schema, of.uuid) {
-        for (expression, error) in asked(of, &spec) {
+        for (expression, error) in asked(&ctx.schema, of, &spec) {
             let mut rewriter = Rewriter::new(ctx, &expression);
             let sql = condition(&mut rewriter, &expression, value, &spec.base)?;
             tests.push(DomainTest { sql, error });
@@ -92,20 +95,24 @@ pub(in crate::sql) fn tests(of: &TypeDef, value: &str, ctx: &PlanContext) -> PgR
 /// All expressions over `VALUE` of a domain and those below it, and what is said where they are false.
 #[must_use]
 pub fn expressions(schema: &LakeSchema, of: &TypeDef) -> Vec<(String, PgError)> {
-    chain(schema, of.uuid).iter().flat_map(|(_, spec)| asked(of, spec)).collect()
+    chain(schema, of.uuid).iter().flat_map(|(_, spec)| asked(schema, of, spec)).collect()
 }
 
 /// Expressions over `VALUE` of a domain or one below it, and what is said where they are false.
-fn asked(of: &TypeDef, spec: &DomainSpec) -> Vec<(String, PgError)> {
+fn asked(schema: &LakeSchema, of: &TypeDef, spec: &DomainSpec) -> Vec<(String, PgError)> {
+    let named = |error: PgError| {
+        let schema = schema.schema_name(of.schema_id).map_or("", sql_schema);
+        error.schema(schema).data_type(of.name.clone())
+    };
     let mut all = Vec::new();
     if !spec.nullable {
         let message = format!("domain {} does not allow null values", of.name);
-        all.push(("VALUE IS NOT NULL".to_owned(), PgError::new(SqlState::NOT_NULL_VIOLATION, message)));
+        all.push(("VALUE IS NOT NULL".to_owned(), named(PgError::new(SqlState::NOT_NULL_VIOLATION, message))));
     }
     for check in &spec.checks {
         let message = format!("value for domain {} violates check constraint \"{}\"", of.name, check.name);
         let error = PgError::new(SqlState::CHECK_VIOLATION, message).constraint(check.name.clone());
-        all.push((check.expression.clone(), error));
+        all.push((check.expression.clone(), named(error)));
     }
     all
 }
