@@ -21,7 +21,7 @@ fn config_refuses_what_it_cannot_do() {
 }
 
 #[test]
-fn config_environment_wins_over_the_file_and_unknown_keys_are_named() {
+fn config_flags_win_over_the_environment_and_that_over_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("duckmesh.toml");
     std::fs::write(&file, "lissen = '127.0.0.1:1'").unwrap();
@@ -33,6 +33,13 @@ fn config_environment_wins_over_the_file_and_unknown_keys_are_named() {
         ..ServerOptions::default()
     };
     let mut server = Server::with(options);
+    assert!(server.stop().success());
+
+    let env = || vec![("DUCKMESH_LOG_FORMAT".into(), "xml".into())];
+    let refused = Server::try_with(ServerOptions { env: env(), ..ServerOptions::default() });
+    assert!(refused.err().expect("a format that is none").contains("log_format"));
+    let args = vec!["--log-format".into(), "json".into()];
+    let mut server = Server::with(ServerOptions { args, env: env(), ..ServerOptions::default() });
     assert!(server.stop().success());
 }
 

@@ -118,14 +118,19 @@ fn path(of: &std::path::Path) -> DuckResult<String> {
 /// Before external access is switched off: afterwards the question itself would touch the disk.
 fn check_built_in(trusted: &Connection) -> DuckResult<()> {
     let rows = trusted.rows("SELECT extension_name FROM duckdb_extensions() WHERE loaded")?;
-    for name in BUILT_IN {
-        if !rows.iter().flatten().any(|loaded| loaded == name) {
-            return Err(EngineError::settings(format!(
-                "this DuckDB library has no {name} built in; DuckMesh needs the official library with ICU, JSON and Parquet"
-            )));
-        }
-    }
+    let loaded: Vec<&str> = rows.iter().flatten().map(String::as_str).collect();
+    has_all(&loaded)?;
     trusted.execute("SELECT now() - interval '1 day'")
+}
+
+/// Fails for a library that lacks a part which statements need.
+fn has_all(loaded: &[&str]) -> DuckResult<()> {
+    match BUILT_IN.iter().find(|name| !loaded.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(EngineError::settings(format!(
+            "this DuckDB library has no {name} built in; DuckMesh needs the official library with ICU, JSON and Parquet"
+        ))),
+    }
 }
 
 /// Compares every setting with what was asked for.
@@ -188,5 +193,20 @@ fn shown_as(value: &str) -> String {
         "0" => "false".to_owned(),
         "1" => "true".to_owned(),
         other => other.to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_without_a_part_is_refused_by_its_name() {
+        assert!(has_all(&["core_functions", "parquet", "json", "icu"]).is_ok());
+        for missing in BUILT_IN {
+            let loaded: Vec<&str> = BUILT_IN.into_iter().filter(|name| *name != missing).collect();
+            let error = has_all(&loaded).unwrap_err();
+            assert!(error.message.contains(&format!("has no {missing} built in")), "{error:?}");
+        }
     }
 }
