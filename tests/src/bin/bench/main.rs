@@ -1,7 +1,8 @@
 //! `make bench`: DuckMesh beside PostgreSQL with its defaults and beside DuckDB, on this machine, in one run. Prints ratios.
 //!
-//! Never a test: nothing fails because a machine is slow. `BENCH_ONLY=catalog` measures the catalog alone, `BENCH_ONLY=production` several servers and large lakes alone. `BENCH_SCALE` is TPC-H's scale factor (1), `BENCH_SECONDS` the time
-//! of each load (15).
+//! Never a test: nothing fails because a machine is slow. `BENCH_ONLY=catalog` measures the catalog alone,
+//! `BENCH_ONLY=production` several servers and large lakes alone, `BENCH_ONLY=latency` the read after a write alone.
+//! `BENCH_SCALE` is TPC-H's scale factor (1), `BENCH_SECONDS` the time of each load (15).
 
 use std::{
     process::{Command, Stdio},
@@ -34,6 +35,10 @@ fn main() {
     let seconds: u64 = std::env::var("BENCH_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(15);
     if std::env::var("BENCH_ONLY").is_ok_and(|only| only == "production") {
         production::run(seconds);
+        return;
+    }
+    if std::env::var("BENCH_ONLY").is_ok_and(|only| only == "latency") {
+        latency::read_your_write(seconds, &Server::start());
         return;
     }
     let tpch = tpch::Tpch::make();
