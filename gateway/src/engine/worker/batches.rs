@@ -46,7 +46,6 @@ impl From<ArrowError> for SendError {
 /// Collects chunks and writes batches.
 pub struct BatchWriter<'out, W> {
     out: &'out mut W,
-    from: SchemaRef,
     to: SchemaRef,
     options: IpcWriteOptions,
     dictionaries: DictionaryTracker,
@@ -68,7 +67,6 @@ impl<'out, W: Write> BatchWriter<'out, W> {
         write_frame(out, FrameKind::Schema, &head, &message.ipc_message)?;
         Ok(Self {
             out,
-            from: Arc::clone(from),
             to,
             options,
             dictionaries,
@@ -86,6 +84,8 @@ impl<'out, W: Write> BatchWriter<'out, W> {
 
     /// Takes a chunk; writes when enough has come together.
     pub fn push(&mut self, chunk: RecordBatch) -> Result<(), SendError> {
+        // Plain before they are joined: joined dictionaries run out of numbers.
+        let chunk = plain::batch(&chunk, &self.to)?;
         self.held_bytes += chunk.get_array_memory_size();
         self.held_rows += chunk.num_rows();
         self.held.push(chunk);
@@ -99,9 +99,8 @@ impl<'out, W: Write> BatchWriter<'out, W> {
         let batch = match <[RecordBatch; 1]>::try_from(held) {
             Ok([only]) => only,
             Err(held) if held.is_empty() => return Ok(()),
-            Err(held) => concat_batches(&self.from, &held)?,
+            Err(held) => concat_batches(&self.to, &held)?,
         };
-        let batch = plain::batch(&batch, &self.to)?;
         self.write(&batch)
     }
 
