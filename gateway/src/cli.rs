@@ -139,9 +139,12 @@ fn serve_command(settings: Settings) -> anyhow::Result<()> {
     } else {
         subscriber.init()
     }
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("duckmesh")
-        .build()?
-        .block_on(serve::run(config, serve::termination()))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("duckmesh").build()?;
+    let served = runtime.block_on(serve::run(config, serve::termination()));
+    // A thread that hangs must not keep the process.
+    runtime.shutdown_timeout(ABANDON_AFTER);
+    served
 }
+
+/// How long the end waits for threads that are at something.
+const ABANDON_AFTER: std::time::Duration = std::time::Duration::from_secs(2);

@@ -44,6 +44,12 @@ pub struct Options {
     /// Publications made at once, of all lakes together; further ones wait in turn [default: 8]
     #[arg(long, env = "DUCKMESH_PUBLICATIONS_MAX", value_name = "N")]
     pub publications_max: Option<usize>,
+    /// How long a publication may make no step forward before it counts as hanging and its lake is left to another server (or tried anew), in seconds; longer than the slowest upload of 64 MiB [default: 300]
+    #[arg(long, env = "DUCKMESH_PUBLICATION_DEADLINE_SECONDS", value_name = "S")]
+    pub publication_deadline_seconds: Option<u64>,
+    /// How long a start waits for a Postgres catalog or a bucket that cannot be reached yet, in seconds; what answers and cannot do what is needed is refused at once [default: 60]
+    #[arg(long, env = "DUCKMESH_STARTUP_WAIT_SECONDS", value_name = "S")]
+    pub startup_wait_seconds: Option<u64>,
     /// Memory of writes that wait for the log, of all lakes together, in MiB; further ones wait, and get 53400 after 15 seconds [default: 256]
     #[arg(long, env = "DUCKMESH_QUEUE_MB", value_name = "MIB")]
     pub queue_mb: Option<u64>,
@@ -126,6 +132,10 @@ pub struct Config {
     pub lease: Duration,
     /// See [`Options::publications_max`].
     pub publications_max: usize,
+    /// See [`Options::publication_deadline_seconds`].
+    pub publication_deadline: Duration,
+    /// See [`Options::startup_wait_seconds`].
+    pub startup_wait: Duration,
     /// See [`Options::queue_mb`].
     pub queue_bytes: u64,
     /// See [`Options::lag_max`].
@@ -220,6 +230,8 @@ impl Options {
             advertise: self.advertise.or(file.advertise),
             lease_ms: self.lease_ms.or(file.lease_ms),
             publications_max: self.publications_max.or(file.publications_max),
+            publication_deadline_seconds: self.publication_deadline_seconds.or(file.publication_deadline_seconds),
+            startup_wait_seconds: self.startup_wait_seconds.or(file.startup_wait_seconds),
             queue_mb: self.queue_mb.or(file.queue_mb),
             lag_max: self.lag_max.or(file.lag_max),
             storage: self.storage.or(file.storage),
@@ -294,6 +306,8 @@ impl Options {
             advertise: self.advertise,
             lease: Duration::from_millis(self.lease_ms.unwrap_or(5000)),
             publications_max: self.publications_max.unwrap_or(8),
+            publication_deadline: Duration::from_secs(self.publication_deadline_seconds.unwrap_or(300)),
+            startup_wait: Duration::from_secs(self.startup_wait_seconds.unwrap_or(60)),
             queue_bytes: self.queue_mb.unwrap_or(256).saturating_mul(MIB),
             lag_max: self.lag_max.unwrap_or(1_000_000).into(),
             storage: storage(self.storage.as_deref())?,
@@ -332,6 +346,9 @@ impl Options {
         }
         if config.publications_max == 0 || config.lag_max == 0 || config.queue_bytes < QUEUE_BYTES_MIN {
             bail!("publications_max and lag_max must be at least 1, queue_mb at least 128");
+        }
+        if config.publication_deadline.is_zero() {
+            bail!("publication_deadline_seconds: must be at least 1");
         }
         if config.statement_timeout.as_millis() > i32::MAX as u128 {
             bail!("statement_timeout_seconds: at most {}; 0 is no limit", i32::MAX / 1000);

@@ -1,6 +1,8 @@
 //! `duckmesh serve`: opens everything, serves until told to stop, and closes in order.
 
-use std::{fs::File, future::Future, sync::Arc, time::Duration};
+mod waiting;
+
+use std::{fs::File, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use duckmesh_catalog::{Catalog, LakeName, clock::SystemClock};
@@ -10,16 +12,25 @@ use tokio::net::TcpListener;
 use crate::{
     config::Config,
     fleet, http,
-    session::{Lakes, Server, SessionConnector},
+    session::{Lakes, Readiness, Server, SessionConnector},
     wire::{self, WireLimits, cancel::CancelRegistry},
 };
+use waiting::Waiting;
 
 /// How often the catalog is asked whether it is there, and how long it may take to say so.
 const CATALOG_WATCH: Duration = Duration::from_secs(1);
 /// The lake that exists from the first start on.
 const FIRST_LAKE: &str = "duckmesh";
 const FIRST_LAKE_ATTEMPTS: u32 = 20;
+/// What the end publishes of the log, it publishes within this.
+const LAKES_DRAIN_MAX: Duration = Duration::from_secs(10);
 const FIRST_LAKE_PAUSE: Duration = Duration::from_millis(250);
+
+/// What was opened for clients.
+struct Started {
+    server: Arc<Server>,
+    fleet: Option<fleet::Running>,
+}
 
 /// Serves until `stop` resolves, then drains and returns.
 ///
@@ -29,17 +40,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("cannot make the data folder {}", config.data.display()))?;
     let _lock = lock(&config)?;
-    let config = Arc::new(config);
-    let catalog = Catalog::open_with(config.location(), Arc::new(SystemClock), config.catalog_options())
-        .await
-        .context("cannot open the catalog")?;
     // Before the lakes: what they count must have somewhere to go.
     let metrics = http::install_metrics()?;
-    let stores = stores(&config);
-    if let Some(StorageLocation::Bucket(bucket)) = &config.storage {
-        let probed = stores.probe(bucket).await?;
-        tracing::info!(storage = probed.url, "the store does what is needed of it");
-    }
     let listener = match config.roles.gateway {
         true => Some(
             TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?,
@@ -48,60 +50,51 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     };
     let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
     // The port that there is, where any was asked for.
-    let config = match address {
-        Some(listen) => Arc::new(Config { listen, ..(*config).clone() }),
-        None => config,
-    };
-    let reached_at = address.map(|at| config.advertise.clone().unwrap_or_else(|| at.to_string()));
-    let node = match catalog.is_shared() {
-        true => {
-            let entered = fleet::enter(&catalog, &config, reached_at.clone()).await;
-            Some(entered.context("cannot come among the servers")?)
-        }
-        false => None,
-    };
-    let lakes = Arc::new(Lakes::new(config.clone(), catalog, stores, node.clone()));
-    open_lakes(&lakes, &config).await?;
-    let (cancels, elsewhere) = match &node {
-        Some(node) => {
-            let (cancels, elsewhere) = CancelRegistry::among_others(node.slot);
-            (cancels, Some(elsewhere))
-        }
-        None => (CancelRegistry::default(), None),
-    };
-    let server = Arc::new(Server::new(config.clone(), lakes.clone(), cancels));
-    let fleet = node.zip(elsewhere).map(|(node, elsewhere)| {
-        let forward = fleet::cancel::forward(lakes.catalog().clone(), node.slot, reached_at, elsewhere);
-        fleet::start(server.clone(), node, &config, tokio::spawn(forward))
-    });
-
-    let watch = tokio::spawn(watch_catalog(server.clone()));
-    let (stop_sender, shutdown) = wire::Shutdown::new();
+    let config = Arc::new(Config { listen: address.unwrap_or(config.listen), ..config });
+    let readiness = Arc::new(Readiness::default());
     let http = match config.http {
         None => None,
         Some(at) => {
             let listener = TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at} (http)"))?;
             let http_address = listener.local_addr()?;
             eprintln!("http on {http_address} (/health, /ready, /metrics)");
-            Some(tokio::spawn(http::serve(listener, server.clone(), metrics)))
+            Some(tokio::spawn(http::serve(listener, readiness.clone(), metrics)))
         }
     };
+    // Clients that come before everything is there are told so.
+    let (connector, cancels) = (Arc::new(SessionConnector::default()), Arc::new(CancelRegistry::default()));
+    let limits = WireLimits { connections_max: config.max_connections, drain: config.drain, ..WireLimits::default() };
+    let (stop_sender, shutdown) = wire::Shutdown::new();
+    let accept = listener.map(|listener| {
+        let (connector, cancels) = (connector.clone(), cancels.clone());
+        tokio::spawn(wire::listener::listen(listener, connector, cancels, Arc::new(limits), shutdown))
+    });
+    if let Some(at) = address {
+        tracing::info!("listening on {at}");
+    }
+    tokio::pin!(stop);
+    let started = tokio::select! {
+        started = start(config.clone(), readiness.clone(), cancels, address) => started?,
+        () = &mut stop => {
+            tracing::info!("stopped before it was ready");
+            return Ok(());
+        }
+    };
+    let server = started.server.clone();
+    let watch = tokio::spawn(watch_health(server.clone()));
+    readiness.started();
+    // Nobody else sets it.
+    let _ = connector.0.set(server);
     match address {
         Some(at) => eprintln!("ready: psql \"host={} port={} dbname={FIRST_LAKE}\"", at.ip(), at.port()),
         None => eprintln!("ready: no Postgres port"),
     }
-    let limits = WireLimits { connections_max: config.max_connections, drain: config.drain, ..WireLimits::default() };
-    let connector = Arc::new(SessionConnector(server.clone()));
-    let registry = server.cancels.clone();
-    let accept = listener.map(|listener| {
-        tokio::spawn(wire::listener::listen(listener, connector, registry, Arc::new(limits), shutdown))
-    });
 
     stop.await;
     tracing::info!("stopping: no new connections, running statements have {} s", config.drain.as_secs());
-    server.stopping();
+    readiness.stopping();
     stop_sender.send_replace(true);
-    if let Some(fleet) = &fleet {
+    if let Some(fleet) = &started.fleet {
         fleet.retire().await;
     }
     if let Some(accept) = accept {
@@ -111,27 +104,69 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     if let Some(http) = http {
         http.abort();
     }
-    lakes.shutdown(Duration::from_secs(10).min(config.drain)).await;
-    if let Some(fleet) = fleet {
-        fleet.leave().await;
-    }
-    lakes.catalog().close().await;
+    close(started, config.drain).await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Keeps `/ready` true: no new client is served while the catalog does not answer.
-async fn watch_catalog(server: Arc<Server>) {
+/// Opens everything that clients need, and waits for what is not there yet.
+async fn start(
+    config: Arc<Config>,
+    readiness: Arc<Readiness>,
+    cancels: Arc<CancelRegistry>,
+    address: Option<SocketAddr>,
+) -> Result<Started> {
+    let waiting = Waiting::new(readiness.clone(), config.startup_wait);
+    let open = async || Catalog::open_with(config.location(), Arc::new(SystemClock), config.catalog_options()).await;
+    let catalog = waiting.until("the catalog", open).await.context("cannot open the catalog")?;
+    let stores = stores(&config);
+    if let Some(StorageLocation::Bucket(bucket)) = &config.storage {
+        let probed = waiting.until("the store", async || stores.probe(bucket).await).await?;
+        tracing::info!(storage = probed.url, "the store does what is needed of it");
+    }
+    let reached_at = address.map(|at| config.advertise.clone().unwrap_or_else(|| at.to_string()));
+    let node = match catalog.is_shared() {
+        true => {
+            let enter = async || fleet::enter(&catalog, &config, reached_at.clone()).await;
+            Some(waiting.until("the catalog", enter).await.context("cannot come among the servers")?)
+        }
+        false => None,
+    };
+    let lakes = Arc::new(Lakes::new(config.clone(), catalog, stores, node.clone()));
+    waiting.until("the lakes", async || open_lakes(&lakes, &config).await).await?;
+    let server = Arc::new(Server::new(config.clone(), lakes.clone(), cancels.clone(), readiness));
+    let fleet = node.map(|node| {
+        let elsewhere = cancels.join_others(node.slot);
+        let forward = fleet::cancel::forward(lakes.catalog().clone(), node.slot, reached_at, elsewhere);
+        fleet::start(server.clone(), node, &config, tokio::spawn(forward))
+    });
+    Ok(Started { server, fleet })
+}
+
+/// When the last client is gone.
+async fn close(started: Started, drain: Duration) {
+    let lakes = &started.server.lakes;
+    lakes.shutdown(LAKES_DRAIN_MAX.min(drain)).await;
+    if let Some(fleet) = started.fleet {
+        fleet.leave().await;
+    }
+    lakes.catalog().close().await;
+}
+
+/// Keeps `/ready` true: no new client is served while the catalog does not answer, or publications hang for good.
+async fn watch_health(server: Arc<Server>) {
     let store = server.lakes.catalog().registry().clone();
     loop {
         let answer = tokio::time::timeout(CATALOG_WATCH, store.query("SELECT 1", Vec::new())).await;
         let answers = matches!(answer, Ok(Ok(_)));
-        if server.catalog_answers(answers) != answers {
+        if server.readiness.catalog_answers(answers) != answers {
             match answers {
                 true => tracing::info!("the catalog answers again"),
                 false => tracing::error!("the catalog does not answer: no new clients until it does"),
             }
         }
+        let stuck = server.lakes.opened().into_iter().filter(|(_, _, lake)| lake.is_stuck());
+        server.readiness.stuck(stuck.map(|(name, _, _)| name.to_string()).collect());
         tokio::time::sleep(CATALOG_WATCH).await;
     }
 }

@@ -1,6 +1,9 @@
 //! One open lake: the door to its log, its group commit, its coordinator and its barrier.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use duckmesh_catalog::{
@@ -10,7 +13,7 @@ use duckmesh_catalog::{
 };
 use duckmesh_storage::LakeFiles;
 use tokio::{
-    sync::{Mutex, watch},
+    sync::{Mutex, OwnedMutexGuard, watch},
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
@@ -18,7 +21,11 @@ use uuid::Uuid;
 
 use crate::{
     bus::{Bus, LaneState},
-    coordinator::{self, merge::Added},
+    coordinator::{
+        self,
+        merge::Added,
+        watchdog::{self, Watch},
+    },
     error::{AppendError, BusError, OpenError, WaitError},
     frame::{Part, Write},
     gates::{Gates, Hold},
@@ -59,7 +66,9 @@ pub(crate) struct Shared {
     pub(crate) progress: Progress,
     pub(crate) meters: Meters,
     /// Publications and merges take turns: none fails because of the other.
-    pub(crate) publishing: Mutex<()>,
+    turn: std::sync::Mutex<Arc<Mutex<()>>>,
+    /// What whoever publishes here does.
+    pub(crate) watch: Watch,
     pub(crate) added: Added,
     pub(crate) readers: Readers,
     /// Whether this process is to publish, where it does not decide that by itself.
@@ -78,7 +87,7 @@ impl Shared {
             LeaseKeeping::WhileAlive => self.options.lease_ttl,
         };
         let own = self.readers.pinned().into_iter().collect();
-        let _turn = self.publishing.lock().await;
+        let _turn = self.turn().await;
         self.catalog.expire_snapshots(self.info.id, before, &own, said_within).await
     }
 
@@ -97,8 +106,19 @@ impl Shared {
 
     /// Publishes, when it is its turn.
     pub(crate) async fn publish(&self, publication: &Publication) -> duckmesh_catalog::catalog::Result<Published> {
-        let _turn = self.publishing.lock().await;
+        let _turn = self.turn().await;
         self.catalog.publish(publication).await
+    }
+
+    /// Waits for the turn to change what readers see; it is kept until the guard is dropped.
+    pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
+        let turn = Arc::clone(&self.turn.lock().unwrap_or_else(PoisonError::into_inner));
+        turn.lock_owned().await
+    }
+
+    /// Whoever has the turn hangs: nobody waits for it any more. That they take turns is for peace, not for safety.
+    pub(crate) fn renew_turn(&self) {
+        *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
     }
 }
 
@@ -118,8 +138,10 @@ const RELEASE_WAIT: Duration = Duration::from_secs(2);
 /// Claims are renewed so often in a grace, so that two late renewals do no harm.
 const RENEWALS_PER_GRACE: u32 = 4;
 const RENEWAL_MIN: Duration = Duration::from_millis(100);
-/// Pause before a coordinator that panicked starts again.
+/// Pause before a coordinator that panicked, or hung, starts again.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// Coordinators that were given up and have not ended: each keeps a thread, and what it holds. Beyond that only a restart helps.
+const UNENDED_MAX: usize = 3;
 
 impl Lake {
     /// Opens the lake's lane and starts its tasks.
@@ -139,7 +161,8 @@ impl Lake {
         let shared = Arc::new(Shared {
             progress: Progress::new(lane, watermark),
             meters: Meters::new(info.name.as_str()),
-            publishing: Mutex::default(),
+            turn: std::sync::Mutex::default(),
+            watch: Watch::default(),
             added: Added::default(),
             readers: Readers::default(),
             gates: Gates::default(),
@@ -217,6 +240,18 @@ impl Lake {
     #[must_use]
     pub fn is_leading(&self) -> bool {
         *self.shared.leading.borrow()
+    }
+
+    /// Whether a publication of this process hung since the last call: its lease was given up, and where
+    /// [`LeaseKeeping::WhileAlive`] leaves that to the caller, this process publishes again when it is told to.
+    pub fn take_gave_up(&self) -> bool {
+        self.shared.watch.take_gave_up()
+    }
+
+    /// Whether publications of this process hang and cannot be ended: it publishes no more.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.shared.watch.is_stuck()
     }
 
     /// Says whether this process is to merge and sweep what another publishes.
@@ -379,18 +414,37 @@ async fn stopping(stop: &mut watch::Receiver<Stop>) {
     let _ = stop.wait_for(|stop| *stop != Stop::No).await;
 }
 
-/// Runs the coordinator. It never ends by a panic: a fault in one publication must not stop the lake for good.
-async fn coordinate(shared: Arc<Shared>, stop: watch::Receiver<Stop>) {
+/// Runs the coordinator. It never ends by a panic, nor because it hangs: a fault in one publication must not stop the lake for
+/// good.
+async fn coordinate(shared: Arc<Shared>, mut stop: watch::Receiver<Stop>) {
+    let mut unended: Vec<AbortOnDrop> = Vec::new();
     loop {
         let term = tokio::spawn(coordinator::run(Arc::clone(&shared), stop.clone()));
         // Its own task, so that a panic ends there; aborted with this one.
         let mut term = AbortOnDrop(term);
-        match (&mut term.0).await {
-            Err(e) if e.is_panic() => {
+        let ended = tokio::select! {
+            ended = &mut term.0 => Some(ended),
+            () = watchdog::hung(&shared) => None,
+        };
+        match ended {
+            Some(Err(e)) if e.is_panic() => {
                 tracing::error!(lake = %shared.info.name, error = %e, "the coordinator failed and starts again");
                 tokio::time::sleep(RESTART_PAUSE).await;
             }
-            _ => return,
+            Some(_) => return,
+            None => {
+                watchdog::give_up(&shared);
+                term.0.abort();
+                unended.push(term);
+                tokio::time::sleep(RESTART_PAUSE).await;
+            }
+        }
+        unended.retain(|term| !term.0.is_finished());
+        if unended.len() >= UNENDED_MAX {
+            shared.watch.set_stuck(true);
+            tracing::error!(lake = %shared.info.name, "publications hang and do not end: restart this server");
+            watchdog::one_ends(|| unended.iter().any(|term| term.0.is_finished()), &mut stop).await;
+            shared.watch.set_stuck(false);
         }
     }
 }

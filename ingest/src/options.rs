@@ -54,6 +54,9 @@ pub struct LakeOptions {
     pub told: bool,
     /// Publications that a process makes at once, of all its lakes: each lake waits for its turn.
     pub turns: Arc<Semaphore>,
+    /// What reads, encodes and publishes may take without a step forward; longer than the slowest upload of
+    /// `publication_bytes_max`. Then it hangs, and the lease is given up.
+    pub publication_deadline: Duration,
     /// Tries of a publication that cannot be encoded, before it is split and at last rejected.
     pub attempts_max: u32,
     /// How a non-leader learns of the watermark while somebody waits here, and a leader of other processes' appends.
@@ -104,6 +107,7 @@ impl Default for LakeOptions {
             maintains: true,
             told: false,
             turns: Arc::new(Semaphore::new(PUBLICATIONS_MAX)),
+            publication_deadline: Duration::from_secs(300),
             attempts_max: 3,
             poll_interval: Duration::from_millis(50),
             write_bytes_max: 32 << 20,

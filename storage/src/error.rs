@@ -56,6 +56,20 @@ impl Error {
         self.kind
     }
 
+    /// Whether the store may do it later by itself: it could not be reached, was too slow, or has trouble of its own. What it
+    /// answered to our request, as wrong as it may be, it will answer again.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            if is_refusal(&error.to_string()) {
+                return false;
+            }
+            next = error.source();
+        }
+        self.kind == ErrorKind::Io
+    }
+
     /// An error of the operating system while `doing` something.
     pub(crate) fn io(doing: &str, source: std::io::Error) -> Self {
         let kind = io_kind(&source);
@@ -79,6 +93,12 @@ impl Error {
         };
         Self::caused(kind, format!("could not {doing}: {source}"), source)
     }
+}
+
+/// Whether an error of the object store tells of an answer that blames the request. It has no other form than its text.
+fn is_refusal(text: &str) -> bool {
+    let Some((_, status)) = text.split_once("status code: ") else { return false };
+    status.starts_with('4') && !["408", "429"].iter().any(|busy| status.starts_with(busy))
 }
 
 /// The error of the operating system at the bottom of another error.
@@ -106,6 +126,17 @@ fn io_kind(error: &std::io::Error) -> ErrorKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_store_answered_does_not_pass_and_what_it_did_not_may() {
+        let failed = |why: &str| object_store::Error::Generic { store: "S3", source: why.into() };
+        let may_pass = |why: &str| Error::store("read", failed(why)).may_pass();
+        assert!(may_pass("error sending request: Connection refused"));
+        assert!(may_pass("Server returned non-2xx status code: 503 Service Unavailable: SlowDown"));
+        assert!(may_pass("Server returned non-2xx status code: 429 Too Many Requests: "));
+        assert!(!may_pass("Server returned non-2xx status code: 400 Bad Request: InvalidRequest"));
+        assert!(!Error::new(ErrorKind::Invalid, "it replaced an object").may_pass());
+    }
 
     #[test]
     fn a_full_disk_is_seen_through_the_object_store() {

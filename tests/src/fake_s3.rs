@@ -70,8 +70,14 @@ impl FakeS3 {
     /// The environment in which a program uses this server.
     #[must_use]
     pub fn env(&self) -> Vec<(String, String)> {
+        self.env_at(self.address.port())
+    }
+
+    /// The same through another port of this machine, such as a proxy's.
+    #[must_use]
+    pub fn env_at(&self, port: u16) -> Vec<(String, String)> {
         let pairs = [
-            ("AWS_ENDPOINT_URL", format!("http://{}", self.address)),
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
             ("AWS_ALLOW_HTTP", "true".to_owned()),
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", "test-key".to_owned()),

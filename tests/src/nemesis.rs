@@ -9,7 +9,8 @@ use std::{
 };
 
 use crate::{
-    deployment::Deployment,
+    deployment::{Deployment, Files},
+    fake_s3::{Fault as BucketFault, Verb, Where},
     harness::process::{CONT, STOP, signal},
     ledger::Ledger,
     random::Random,
@@ -22,6 +23,8 @@ const MEANWHILE: usize = 15;
 const FAULT_LIMIT: Duration = Duration::from_secs(4);
 /// A frozen server that holds a lease is frozen past it, when the seed says so.
 const LONG_LIMIT: Duration = Duration::from_secs(12);
+/// Longer than a lease, and than an operation on a bucket is tried again.
+const OUTAGE: Duration = Duration::from_secs(15);
 /// Within this somebody must be served again: takeovers and repetitions included.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(120);
 
@@ -54,17 +57,39 @@ pub enum Fault {
     SilentCatalog(usize),
     /// PostgreSQL takes no new connections of it, and the old ones are reset.
     RefuseCatalog(usize),
+    /// Everything between it and PostgreSQL is late.
+    SlowCatalog(usize),
     /// PostgreSQL is stopped as if its machine had failed, and started.
     CrashCatalog,
+    /// PostgreSQL is stopped in order, stays away for a while, and is started.
+    RestartCatalog,
+    /// PostgreSQL is frozen with all its processes.
+    FreezeCatalog,
+    /// Its connections to the bucket are reset.
+    CutStore(usize),
+    /// Nothing passes between it and the bucket.
+    SilentStore(usize),
+    /// The bucket takes no new connections of it, and the old ones are reset.
+    RefuseStore(usize),
+    /// Everything between it and the bucket is late.
+    SlowStore(usize),
+    /// The reply to one of its PUTs is swallowed.
+    LosePut(usize),
+    /// The bucket answers 503 to everybody.
+    StoreFails,
+    /// The bucket gives other bytes, and fewer bytes, than were stored.
+    StoreLies,
+    /// The bucket is away for everybody, for longer than a lease and all that is tried again.
+    StoreOutage,
 }
 
 impl Fault {
-    /// One of all, for one of the members.
+    /// One of all, for one of the members; those of the bucket where there is one.
     #[must_use]
-    pub fn choose(random: &mut Random, members: usize, gateways: usize) -> Self {
+    pub fn choose(random: &mut Random, members: usize, gateways: usize, files: Files) -> Self {
         let any = random.below(members);
         let gateway = random.below(gateways);
-        match random.below(18) {
+        match random.below(if files == Files::Bucket { 31 } else { 21 }) {
             0..3 => Self::Kill(any),
             3 => Self::Stop(any),
             4 | 5 => Self::Freeze(any),
@@ -78,7 +103,18 @@ impl Fault {
             14 => Self::LoseCommit(any),
             15 => Self::SilentCatalog(any),
             16 => Self::RefuseCatalog(any),
-            _ => Self::CrashCatalog,
+            17 => Self::CrashCatalog,
+            18 => Self::RestartCatalog,
+            19 => Self::FreezeCatalog,
+            20 => Self::SlowCatalog(any),
+            21 => Self::CutStore(any),
+            22 => Self::SilentStore(any),
+            23 => Self::RefuseStore(any),
+            24 => Self::SlowStore(any),
+            25 | 26 => Self::LosePut(any),
+            27 | 28 => Self::StoreFails,
+            29 => Self::StoreLies,
+            _ => Self::StoreOutage,
         }
     }
 
@@ -99,7 +135,18 @@ impl Fault {
             Self::LoseCommit(_) => "lost reply to COMMIT",
             Self::SilentCatalog(_) => "silence to Postgres",
             Self::RefuseCatalog(_) => "refused by Postgres",
+            Self::SlowCatalog(_) => "slow Postgres",
             Self::CrashCatalog => "crash of Postgres",
+            Self::RestartCatalog => "restart of Postgres",
+            Self::FreezeCatalog => "frozen Postgres",
+            Self::CutStore(_) => "cut from the store",
+            Self::SilentStore(_) => "silence to the store",
+            Self::RefuseStore(_) => "refused by the store",
+            Self::SlowStore(_) => "slow store",
+            Self::LosePut(_) => "lost reply to PUT",
+            Self::StoreFails => "503 of the store",
+            Self::StoreLies => "other bytes of the store",
+            Self::StoreOutage => "outage of the store",
         }
     }
 }
@@ -157,6 +204,9 @@ impl<'a> Nemesis<'a> {
         let begun = Instant::now();
         self.begin(fault).await;
         *self.injected.0.entry(fault.kind()).or_default() += 1;
+        if let Some(bucket) = &self.deployment.bucket {
+            bucket.heal();
+        }
         for member in &mut self.deployment.members {
             member.heal();
             let ended = member.server.has_ended();
@@ -219,11 +269,70 @@ impl<'a> Nemesis<'a> {
                 self.deployment.members[n].back.cut_all();
                 self.progress(target, FAULT_LIMIT).await;
             }
+            Fault::SlowCatalog(n) => {
+                for way in [Way::ToServer, Way::ToClient] {
+                    self.deployment.members[n].back.delay(way, Duration::from_millis(100));
+                }
+                self.progress(target, FAULT_LIMIT).await;
+            }
             Fault::CrashCatalog => {
                 self.deployment.postgres.stop_immediately();
                 self.deployment.postgres.start_again();
             }
+            Fault::RestartCatalog => {
+                self.deployment.postgres.stop();
+                self.progress(usize::MAX, FAULT_LIMIT / 2).await;
+                self.deployment.postgres.start_again();
+            }
+            Fault::FreezeCatalog => {
+                self.deployment.postgres.freeze(true);
+                self.progress(usize::MAX, FAULT_LIMIT).await;
+                self.deployment.postgres.freeze(false);
+            }
+            of_store => self.begin_at_store(of_store, target).await,
         }
+    }
+
+    async fn begin_at_store(&self, fault: Fault, target: usize) {
+        let members = &self.deployment.members;
+        let store = |n: usize| members[n].store.as_ref().expect("a bucket");
+        let bucket = self.deployment.bucket.as_ref().expect("a bucket");
+        match fault {
+            Fault::CutStore(n) => store(n).cut_all(),
+            Fault::SilentStore(n) => store(n).blackhole_all(true),
+            Fault::RefuseStore(n) => {
+                store(n).refuse(true);
+                store(n).cut_all();
+            }
+            Fault::SlowStore(n) => {
+                for way in [Way::ToServer, Way::ToClient] {
+                    store(n).delay(way, Duration::from_millis(150));
+                }
+            }
+            Fault::LosePut(n) => {
+                let lost = store(n).dropped_replies();
+                store(n).drop_reply(b"PUT /");
+                until(FAULT_LIMIT, || store(n).dropped_replies() > lost).await;
+                return;
+            }
+            Fault::StoreFails => bucket.on(Where::any().times(60), BucketFault::Status(503)),
+            Fault::StoreLies => {
+                let all =
+                    [BucketFault::Corrupt, BucketFault::Truncate(100), BucketFault::Cut(50), BucketFault::ErrorIn200];
+                for (n, fault) in (1..).zip(all) {
+                    bucket.on(Where::verb(Verb::Get).nth(2 * n), fault);
+                }
+            }
+            _ => {
+                members.iter().enumerate().for_each(|(n, _)| {
+                    store(n).refuse(true);
+                    store(n).cut_all();
+                });
+                self.progress(usize::MAX, OUTAGE).await;
+                return;
+            }
+        }
+        self.progress(target, FAULT_LIMIT).await;
     }
 
     async fn freeze(&self, member: usize, target: usize, limit: Duration) {

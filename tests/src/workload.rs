@@ -25,6 +25,12 @@ const REPEAT_FOR: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Errors that a deployment with a fault may give: shutdown, lost workers, no connection, no room, timeouts.
 const HONEST: [&str; 8] = ["08", "53", "57014", "57P01", "57P02", "57P03", "40001", "MD001"];
+/// The bucket could not be read or written: a definite error.
+const OF_STORE: &str = "58030";
+/// The snapshot was ended.
+const EXPIRED: &str = "MD004";
+/// Rows of a COPY that is staged.
+const LARGE: u32 = 400_000;
 
 /// Who does what.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +41,10 @@ pub struct Shape {
     pub readers: u32,
     /// Clients that read snapshots of the past.
     pub travellers: u32,
+    /// Whether some COPYs are so large that their files are stored while they arrive.
+    pub large: bool,
+    /// Whether a client ends old snapshots, and how old they are.
+    pub expires: Option<&'static str>,
 }
 
 /// The running clients.
@@ -49,6 +59,7 @@ struct Scene {
     ledger: Arc<Ledger>,
     gateways: Arc<[u16]>,
     database: Arc<str>,
+    shape: Shape,
     stop: watch::Receiver<bool>,
 }
 
@@ -57,8 +68,8 @@ impl Workload {
     #[must_use]
     pub fn start(ledger: &Arc<Ledger>, gateways: &[u16], database: &str, shape: Shape, seed: u64) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let scene =
-            Scene { ledger: ledger.clone(), gateways: gateways.into(), database: database.into(), stop: stopped };
+        let (ledger, gateways, database) = (ledger.clone(), gateways.into(), database.into());
+        let scene = Scene { ledger, gateways, database, shape, stop: stopped };
         let mut tasks = JoinSet::new();
         for n in 0..shape.writers {
             tasks.spawn(write(scene.clone(), n, Random::new(seed, u64::from(n))));
@@ -68,6 +79,9 @@ impl Workload {
         }
         for n in 0..shape.travellers {
             tasks.spawn(read(scene.clone(), n, true, Random::new(seed, 2000 + u64::from(n))));
+        }
+        if let Some(age) = shape.expires {
+            tasks.spawn(expire(scene, age));
         }
         Self { stop, tasks }
     }
@@ -111,7 +125,9 @@ impl Scene {
     fn judge(&self, what: &str, error: &str) {
         let (state, _) = error.split_once(": ").unwrap_or(("", error));
         let is_state = state.len() == 5 && state.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
-        if is_state && !HONEST.iter().any(|honest| state.starts_with(honest)) {
+        let of_expiry = self.shape.expires.is_some() && state == EXPIRED;
+        let is_honest = HONEST.iter().any(|honest| state.starts_with(honest)) || state == OF_STORE || of_expiry;
+        if is_state && !is_honest {
             self.ledger.dishonest(format!("G7: {what} ended with {error}"));
         }
     }
@@ -131,7 +147,10 @@ async fn write(scene: Scene, writer: u32, mut random: Random) {
     let mut at = writer as usize;
     let mut client = None;
     while !scene.is_over() {
-        let (kind, parts) = choose(&mut random);
+        let (kind, parts) = match scene.shape.large && random.once_in(60) {
+            true => (Kind::Copy, LARGE),
+            false => choose(&mut random),
+        };
         // A client that names its writes can always learn what became of them.
         let keyed = !random.once_in(4);
         let id = scene.ledger.invoke(writer, kind, parts);
@@ -223,6 +242,20 @@ async fn repeat_elsewhere(scene: &Scene, kind: Kind, id: OpId, parts: u32, mut a
     let Some(client) = scene.connect(&mut at).await else { return };
     if let Outcome::Ok(offset) = tried(scene, &client, kind, id, parts, true).await.outcome {
         scene.ledger.repeated(id, offset);
+    }
+}
+
+/// Ends old snapshots again and again, at one gateway and another.
+async fn expire(mut scene: Scene, age: &'static str) {
+    let sql = format!("CALL duckmesh.expire_snapshots(older_than => '{age}')");
+    let mut at = 0;
+    while !scene.is_over() {
+        let Some(client) = scene.connect(&mut at).await else { continue };
+        if let Ok(Err(error)) = timeout(PATIENCE, client.rows(&sql)).await {
+            scene.judge("an expiry", &crate::harness::client::explain(&error));
+        }
+        at += 1;
+        let _ = timeout(PAUSE * 10, scene.stop.wait_for(|stop| *stop)).await;
     }
 }
 

@@ -19,6 +19,7 @@ const READERS: u32 = 2;
 /// Failpoints on the way of a write, with what must happen for the server to pass them. `error` is what the place is for;
 /// the others are reached by any work.
 pub const REACHED: &[&str] = &[
+    "startup-after-auth",
     "insert-before-append",
     "insert-after-append",
     "insert-before-complete",
@@ -36,28 +37,29 @@ pub const REACHED: &[&str] = &[
     "compact-before-publish",
     "trim-before",
     "trim-after",
+    "encode-poison",
+    "ddl-after-validate",
+    "retention-after-list",
+    "retention-before-delete",
 ];
+
+/// Those that only a server passes that may be one of several.
+pub const REACHED_SHARED: &[&str] = &["pin-after-insert"];
 
 /// Failpoints of parts that a write does not pass, each with the reason.
 const NOT_HERE: &[(&str, &str)] = &[
-    ("startup-after-auth", "no authentication yet"),
-    ("pin-after-insert", "only among several servers: see fleet"),
     ("cache-after-download", "passed over a remote store: see s3"),
     ("cache-before-rename", "passed over a remote store: see s3"),
     ("engine-before-lock", "passed in the worker: see worker_kill"),
     ("engine-mid-stream", "passed in the worker: see worker_kill"),
-    ("retention-after-list", "passed when snapshots expire: see fleet"),
-    ("retention-before-delete", "passed when snapshots expire: see fleet"),
     ("migrate-mid", "passed at the first start: see crash_in_a_migration"),
-    ("encode-poison", "makes a dead letter, not a crash: see faults"),
-    ("ddl-after-validate", "a place to wait at: see validation"),
     ("session-panic", "ends a session, not the server"),
 ];
 
 #[test]
 fn crash_every_failpoint_has_a_row_here() {
     for name in failpoint::ALL {
-        let reached = REACHED.contains(name);
+        let reached = REACHED.contains(name) || REACHED_SHARED.contains(name);
         let elsewhere = NOT_HERE.iter().any(|(n, _)| n == name);
         assert!(reached != elsewhere, "{name} must be in exactly one of the two lists");
     }
@@ -78,6 +80,26 @@ fn kind_of(n: u32) -> (Kind, u32) {
         7 => (Kind::Insert, 300),
         _ => (Kind::Insert, 1 + n % 4),
     }
+}
+
+/// What a client asks for again and again, so that the server passes a failpoint that writes and reads do not pass.
+fn asked_for(failpoint: &str) -> Option<&'static str> {
+    match failpoint {
+        "retention-after-list" | "retention-before-delete" => Some(EXPIRE),
+        "ddl-after-validate" => Some("ALTER TABLE ledger_b ADD CONSTRAINT whole CHECK (part >= 0)"),
+        _ => None,
+    }
+}
+
+/// All that are old, but for those that readers keep.
+const EXPIRE: &str = "CALL duckmesh.expire_snapshots(older_than => '0 seconds')";
+
+/// A client that asks for something until its server is gone.
+pub async fn ask(port: u16, failpoint: &str) {
+    let Some(sql) = asked_for(failpoint) else { return };
+    let Ok(client) = Client::connect(port, "duckmesh").await else { return };
+    // What it is refused is its own affair: only the end of the connection ends it.
+    while client.rows(sql).await.is_ok() || !client.pg.is_closed() {}
 }
 
 /// Writers and readers that go on until the server is gone.
@@ -124,7 +146,7 @@ async fn pinned(client: &Client, snapshot: &str) -> Vec<String> {
 }
 
 /// One failpoint: reached with writers and readers running, killed exactly there, checked after the restart.
-async fn at(stand: &mut Stand, name: &str) {
+async fn at(stand: &mut Stand, name: &'static str) {
     let ledger = Arc::new(Ledger::default());
     let client = stand.client().await;
     client.ok(TABLES).await;
@@ -135,7 +157,8 @@ async fn at(stand: &mut Stand, name: &str) {
     drop(client);
     assert!(stand.server.stop().success());
     stand.server.restart_with_failpoints(Some(&format!("{name}=park")));
-    let all = work(&stand.server, &ledger, name == "copy-after-stage");
+    let mut all = work(&stand.server, &ledger, name == "copy-after-stage");
+    all.spawn(ask(stand.server.port(), name));
     let server = &stand.server;
     eventually_async(&format!("failpoint {name}"), Duration::from_secs(60), || async {
         server.reached(name).then_some(())
@@ -150,6 +173,25 @@ async fn at(stand: &mut Stand, name: &str) {
     // And it goes on.
     assert!(ledger.write(&client, 101, Kind::Transaction, 3).await);
     checker::check(&ledger, &client).await;
+    if asked_for(name) == Some(EXPIRE) {
+        expires(&client, &snapshot).await;
+        checker::check(&ledger, &client).await;
+    }
+}
+
+/// RD1: what a crash kept from expiring expires, and is an error then.
+async fn expires(client: &Client, snapshot: &str) {
+    client.ok("RESET duckmesh.snapshot; RESET duckmesh.min_token").await;
+    let left = format!("SELECT count(*) FROM duckmesh.snapshots WHERE snapshot_id = {snapshot}");
+    eventually_async("the snapshot expires", Duration::from_secs(60), || async {
+        client.ok(EXPIRE).await;
+        (client.value(&left).await == "0").then_some(())
+    })
+    .await;
+    client.ok(&format!("SET duckmesh.snapshot = '{snapshot}'")).await;
+    let failed = client.fails("SELECT count(*) FROM ledger_a").await;
+    assert!(failed.starts_with("MD004: "), "{failed}");
+    client.ok("RESET duckmesh.snapshot").await;
 }
 
 /// Kills at any moment, again and again on one folder.
@@ -182,7 +224,7 @@ async fn any_moment(stand: &mut Stand, rounds: u32) {
 }
 
 macro_rules! crash_at {
-    ($($name:ident = $failpoint:literal),* $(,)?) => {
+    ($($name:ident = $failpoint:literal),* ; shared: $($shared:ident = $shared_failpoint:literal),* $(,)?) => {
         mod sqlite { $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() { super::at(&mut crate::stand::Stand::sqlite(), $failpoint).await; }
@@ -190,15 +232,20 @@ macro_rules! crash_at {
         mod postgres { $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() { super::at(&mut crate::stand::Stand::postgres(), $failpoint).await; }
+        )* $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $shared() { super::at(&mut crate::stand::Stand::postgres(), $shared_failpoint).await; }
         )* }
         #[test]
         fn crash_every_reached_failpoint_is_run() {
             assert_eq!([$($failpoint),*], *REACHED);
+            assert_eq!([$($shared_failpoint),*], *REACHED_SHARED);
         }
     };
 }
 
 crash_at!(
+    at_startup_after_auth = "startup-after-auth",
     at_insert_before_append = "insert-before-append",
     gw2_at_insert_after_append = "insert-after-append",
     at_insert_before_complete = "insert-before-complete",
@@ -216,6 +263,11 @@ crash_at!(
     rd3_at_compact_before_publish = "compact-before-publish",
     at_trim_before = "trim-before",
     at_trim_after = "trim-after",
+    at_encode_poison = "encode-poison",
+    at_ddl_after_validate = "ddl-after-validate",
+    rd1_at_retention_after_list = "retention-after-list",
+    rd1_at_retention_before_delete = "retention-before-delete";
+    shared: rd2_at_pin_after_insert = "pin-after-insert",
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -261,8 +313,19 @@ async fn gw2_crash_a_repeat_with_the_key_is_one_write() {
 /// A crash while the tables are made: the next start makes them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn crash_in_a_migration() {
+    migrates_after_a_crash(None).await;
+}
+
+/// PG11: the same with the tables in PostgreSQL.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pg11_crash_in_a_migration_of_postgres() {
+    let postgres = duckmesh_tests::harness::Postgres::start();
+    migrates_after_a_crash(Some(postgres.url())).await;
+}
+
+async fn migrates_after_a_crash(catalog: Option<String>) {
     let folder = tempfile::tempdir().unwrap();
-    let options = ServerOptions { data: Some(folder.path().join("data")), ..ServerOptions::default() };
+    let options = ServerOptions { data: Some(folder.path().join("data")), catalog, ..ServerOptions::default() };
     let armed = ServerOptions { failpoints: Some("migrate-mid=abort".into()), ..options.clone() };
     match Server::try_with(armed) {
         Ok(_) => panic!("the first start passes migrate-mid"),

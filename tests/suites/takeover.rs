@@ -1,6 +1,6 @@
 //! Two servers over one Postgres: one is killed, or freezes, at a failpoint; the other goes on, and nothing is lost.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use duckmesh_tests::{
     checker,
@@ -23,6 +23,11 @@ struct Two {
 
 impl Two {
     async fn with_first_at(failpoint: &str, ledger: &Ledger) -> Self {
+        Self::with_first_armed(ledger, |_| format!("{failpoint}=park")).await
+    }
+
+    /// What is armed may name files in the folder.
+    async fn with_first_armed(ledger: &Ledger, armed: impl FnOnce(&Path) -> String) -> Self {
         let (postgres, folder) = (Postgres::start(), tempfile::tempdir().unwrap());
         let mut first = Server::with(options(&postgres, &folder, "first"));
         let client = first.client().await;
@@ -31,7 +36,7 @@ impl Two {
         client.ok("SELECT count(*) FROM ledger_a").await;
         drop(client);
         assert!(first.stop().success());
-        first.restart_with_failpoints(Some(&format!("{failpoint}=park")));
+        first.restart_with_failpoints(Some(&armed(folder.path())));
         Self { first, postgres, folder }
     }
 
@@ -84,10 +89,11 @@ async fn serves(server: &Server, ledger: &Ledger, writer: u32, limit: Duration) 
     tokio::time::timeout(limit, served).await.expect("the other server goes on");
 }
 
-async fn killed_at(name: &str) {
+async fn killed_at(name: &'static str) {
     let ledger = Arc::new(Ledger::default());
     let mut two = Two::with_first_at(name, &ledger).await;
     let mut at_first = work(two.first.port(), &ledger, 0);
+    at_first.spawn(crate::crash::ask(two.first.port(), name));
     two.first_reaches(name).await;
     let second = two.second();
     // What it begins now meets what the first one has begun and not ended.
@@ -105,6 +111,41 @@ async fn killed_at(name: &str) {
     two.first.restart_with_failpoints(None);
     serves(&two.first, &ledger, 21, TAKEOVER).await;
     checker::check(&ledger, &two.first.client().await).await;
+}
+
+/// G8, CO3: the first server freezes exactly there for longer than its lease, another goes on in its place; thawed, it goes on
+/// from there, with all it believed.
+async fn frozen_at(name: &'static str) {
+    let ledger = Arc::new(Ledger::default());
+    let two =
+        Two::with_first_armed(&ledger, |folder| format!("{name}=1*wait:{}", folder.join("go-on").display())).await;
+    let mut at_first = work(two.first.port(), &ledger, 0);
+    at_first.spawn(crate::crash::ask(two.first.port(), name));
+    two.first_reaches(name).await;
+    assert!(process::signal(two.first.pid(), process::STOP));
+    let second = two.second();
+    serves(&second, &ledger, 20, TAKEOVER).await;
+    std::fs::write(two.folder.path().join("go-on"), b"").unwrap();
+    assert!(process::signal(two.first.pid(), process::CONT));
+    // Both are at work, the one that was away too, and what it had begun ends.
+    serves(&two.first, &ledger, 21, TAKEOVER).await;
+    serves(&second, &ledger, 22, TAKEOVER).await;
+    at_first.abort_all();
+    while at_first.join_next().await.is_some() {}
+    for server in [&two.first, &second] {
+        checker::check(&ledger, &server.client().await).await;
+    }
+}
+
+/// Every failpoint that one of several servers passes: the frozen server is a zombie when it wakes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: make test-faults"]
+async fn g8_co3_faults_a_server_frozen_at_any_failpoint_is_replaced() {
+    for name in crate::crash::REACHED.iter().chain(crate::crash::REACHED_SHARED) {
+        let begun = std::time::Instant::now();
+        frozen_at(name).await;
+        println!("frozen at {name}: {:.1} s", begun.elapsed().as_secs_f64());
+    }
 }
 
 macro_rules! killed_at {
@@ -152,11 +193,24 @@ killed_at!(
     crash_the_other_goes_on_at_trim_before = "trim-before",
     #[ignore = "long: make test-faults"]
     crash_the_other_goes_on_at_trim_after = "trim-after",
+    #[ignore = "long: make test-faults"]
+    crash_the_other_goes_on_at_startup_after_auth = "startup-after-auth",
+    #[ignore = "long: make test-faults"]
+    crash_the_other_goes_on_at_encode_poison = "encode-poison",
+    #[ignore = "long: make test-faults"]
+    crash_the_other_goes_on_at_ddl_after_validate = "ddl-after-validate",
+    #[ignore = "long: make test-faults"]
+    rd1_crash_the_other_goes_on_at_retention_after_list = "retention-after-list",
+    #[ignore = "long: make test-faults"]
+    rd1_crash_the_other_goes_on_at_retention_before_delete = "retention-before-delete",
+    #[ignore = "long: make test-faults"]
+    rd2_crash_the_other_goes_on_at_pin_after_insert = "pin-after-insert",
 );
 
 #[test]
 fn crash_every_reached_failpoint_is_run_with_two_servers() {
-    let missing: Vec<_> = crate::crash::REACHED.iter().filter(|name| !RUN.contains(name)).collect();
+    let all = crate::crash::REACHED.iter().chain(crate::crash::REACHED_SHARED);
+    let missing: Vec<_> = all.filter(|name| !RUN.contains(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 

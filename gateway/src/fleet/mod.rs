@@ -21,7 +21,11 @@ use duckmesh_catalog::{
 };
 use duckmesh_ingest::bus::LaneState;
 use futures::StreamExt;
-use tokio::{sync::Mutex, task::JoinHandle, time::sleep};
+use tokio::{
+    sync::Mutex,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 use crate::{config::Config, session::Server};
 
@@ -33,6 +37,8 @@ const LOOKS_PER_LEASE: u32 = 5;
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Lakes opened at once.
 const OPENED_AT_ONCE: usize = 4;
+/// How long a server whose publication hung leaves publishing to the others, if there are any.
+const REST: Duration = Duration::from_secs(60);
 /// How long the last words to the catalog may take.
 const LEAVE_WAIT: Duration = Duration::from_secs(2);
 
@@ -46,6 +52,8 @@ pub struct Fleet {
     is_retired: AtomicBool,
     /// Lakes it was told to publish. Held during a look.
     mine: Mutex<HashSet<LakeId>>,
+    /// Since when it leaves publishing to the others, because a publication of it hung.
+    resting: Mutex<Option<Instant>>,
 }
 
 /// The tasks; they end with this.
@@ -77,6 +85,7 @@ pub fn start(server: Arc<Server>, node: Node, config: &Config, more: JoinHandle<
         lease: config.lease,
         is_retired: AtomicBool::new(false),
         mine: Mutex::default(),
+        resting: Mutex::default(),
     });
     let (beats, looks) = (fleet.clone(), fleet.clone());
     let beats = tokio::spawn(async move { beats.beat().await });
@@ -140,6 +149,9 @@ impl Fleet {
         if let Err(error) = self.catalog().release_locks_of(&self.node).await {
             tracing::warn!(%error, "could not give back advisory locks");
         }
+        if beat == Beat::Forgotten {
+            *self.resting.lock().await = None;
+        }
         if beat == Beat::Forgotten
             && let Err(error) = self.catalog().enter_again(&self.node, self.roles, self.lease).await
         {
@@ -164,7 +176,10 @@ impl Fleet {
         self.follow(view).await;
         if self.roles.coordinator && !self.is_retired.load(Ordering::Relaxed) {
             mine.retain(|id| view.lakes.iter().any(|lake| lake.id == *id));
-            let orders = assign::publishing(&self.node.name, view, &mine);
+            let orders = match self.rests(view, &mut mine).await {
+                true => assign::Orders::default(),
+                false => assign::publishing(&self.node.name, view, &mine),
+            };
             for id in &orders.give {
                 mine.remove(id);
                 self.with_open(*id, |lake| lake.lead(false));
@@ -183,6 +198,34 @@ impl Fleet {
         if !self.roles.gateway {
             self.close_unneeded(view, &mine).await;
         }
+    }
+
+    /// After a publication hung here, the others publish, if there are any: where one hung the next may. Alone it goes on.
+    async fn rests(&self, view: &View, mine: &mut HashSet<LakeId>) -> bool {
+        let opened = self.server.lakes.opened();
+        let hung: Vec<LakeId> =
+            opened.iter().filter(|(_, _, lake)| lake.take_gave_up()).map(|(_, id, _)| *id).collect();
+        mine.retain(|id| !hung.contains(id));
+        let others = view.members.iter().any(|m| m.roles.coordinator && m.id != self.node.id);
+        let mut resting = self.resting.lock().await;
+        let is_sick = opened.iter().any(|(_, _, lake)| lake.is_stuck());
+        let rests = others && (!hung.is_empty() || resting.is_some_and(|since| is_sick || since.elapsed() < REST));
+        if rests == resting.is_some() {
+            return rests;
+        }
+        let roles = Roles { coordinator: !rests && self.roles.coordinator, ..self.roles };
+        if let Err(error) = self.catalog().change_roles(&self.node, roles).await {
+            tracing::warn!(%error, "could not tell the others who publishes");
+            return resting.is_some();
+        }
+        *resting = rests.then(Instant::now);
+        if rests {
+            tracing::warn!(lakes = mine.len(), "a publication hung here: publishing is left to the others");
+            mine.drain().for_each(|id| self.with_open(id, |lake| lake.lead(false)));
+        } else {
+            tracing::info!("takes part in publishing again");
+        }
+        rests
     }
 
     /// Tells open lakes what was written, and closes those that are gone.

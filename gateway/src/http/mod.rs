@@ -9,7 +9,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, sync::Semaphore};
 
-use crate::session::Server;
+use crate::session::Readiness;
 
 /// Connections served at once: a scraper and an orchestrator need a handful.
 const CONNECTIONS_MAX: usize = 32;
@@ -25,8 +25,8 @@ pub fn install_metrics() -> Result<PrometheusHandle> {
     PrometheusBuilder::new().install_recorder().context("cannot install the metrics recorder")
 }
 
-/// Serves until the task is ended: also while the server drains, when `/ready` says no.
-pub async fn serve(listener: TcpListener, server: Arc<Server>, metrics: PrometheusHandle) {
+/// Serves until the task is ended: also while the server starts and drains, when `/ready` says no.
+pub async fn serve(listener: TcpListener, readiness: Arc<Readiness>, metrics: PrometheusHandle) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
@@ -35,11 +35,11 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, metrics: Promethe
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let (server, metrics) = (server.clone(), metrics.clone());
+        let (readiness, metrics) = (readiness.clone(), metrics.clone());
         tokio::spawn(async move {
             let _slot = slot;
             let service = service_fn(move |request| {
-                let answer = answer(&request, &server, &metrics);
+                let answer = answer(&request, &readiness, &metrics);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let _ = hyper::server::conn::http1::Builder::new()
@@ -52,10 +52,10 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, metrics: Promethe
     }
 }
 
-fn answer(request: &Request<Incoming>, server: &Server, metrics: &PrometheusHandle) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, readiness: &Readiness, metrics: &PrometheusHandle) -> Response<Full<Bytes>> {
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&hyper::Method::GET, "/health") => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
-        (&hyper::Method::GET, "/ready") => match server.not_ready() {
+        (&hyper::Method::GET, "/ready") => match readiness.why_not() {
             None => (StatusCode::OK, "text/plain", "ready\n".to_owned()),
             Some(why) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{why}\n")),
         },

@@ -410,6 +410,7 @@ impl Lakes {
             ..LakeOptions::default()
         };
         options.turns = self.turns.clone();
+        options.publication_deadline = self.config.publication_deadline;
         options.queue_room = self.queue_room.clone();
         options.lag_max = self.config.lag_max;
         match &self.node {

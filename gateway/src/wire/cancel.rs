@@ -111,9 +111,17 @@ const CANCEL_CODE: u32 = 80_877_102;
 #[derive(Debug, Default)]
 pub struct CancelRegistry {
     entries: Mutex<Entries>,
-    /// This server's slot among others; 0 where it is alone.
+    /// Once it is one of several.
+    others: OnceLock<Others>,
+}
+
+/// What a server among others has.
+#[derive(Debug)]
+struct Others {
+    /// Its own slot.
     slot: i32,
-    elsewhere: Option<mpsc::Sender<Request>>,
+    /// Where requests for the others go.
+    elsewhere: mpsc::Sender<Request>,
 }
 
 /// A request for a connection of another server.
@@ -166,22 +174,31 @@ pub struct Registration {
 }
 
 impl CancelRegistry {
-    /// The registry of one server among others, and the requests that are for them.
+    /// This server is one of several from now on, for its life: gives the requests that are for the others. Before there are
+    /// sessions.
     #[must_use]
-    pub fn among_others(slot: i64) -> (Self, mpsc::Receiver<Request>) {
-        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    pub fn join_others(&self, slot: i64) -> mpsc::Receiver<Request> {
+        let (elsewhere, receiver) = mpsc::channel(WAITING_MAX);
         let slot = i32::try_from(slot).unwrap_or(0);
-        (Self { entries: Mutex::default(), slot, elsewhere: Some(sender) }, receiver)
+        // A second word would change nothing: then the receiver has ended.
+        let _ = self.others.set(Others { slot, elsewhere });
+        receiver
+    }
+
+    /// 0 where it is alone.
+    fn slot(&self) -> i32 {
+        self.others.get().map_or(0, |others| others.slot)
     }
 
     /// The next number after `last`: with the slot, and never 0.
     fn next_id(&self, last: i32) -> i32 {
-        if self.slot == 0 {
+        let slot = self.slot();
+        if slot == 0 {
             return last.checked_add(1).unwrap_or(1);
         }
         let mask = (1 << COUNT_BITS) - 1;
         let count = ((last & mask) + 1) & mask;
-        (self.slot << COUNT_BITS) | count.max(1)
+        (slot << COUNT_BITS) | count.max(1)
     }
 
     /// A new connection, which nobody can cancel until it was given a key.
@@ -222,10 +239,10 @@ impl CancelRegistry {
     /// request is passed on; none where it is not for another server, is no key at all, or too many wait.
     pub fn pass_on(&self, id: i32, key: &[u8]) -> Option<oneshot::Receiver<()>> {
         let slot = id >> COUNT_BITS;
-        let is_elsewhere = slot > 0 && slot != self.slot && [SHORT_KEY_BYTES, LONG_KEY_BYTES].contains(&key.len());
-        let elsewhere = self.elsewhere.as_ref().filter(|_| is_elsewhere)?;
+        let is_elsewhere = slot > 0 && slot != self.slot() && [SHORT_KEY_BYTES, LONG_KEY_BYTES].contains(&key.len());
+        let others = self.others.get().filter(|_| is_elsewhere)?;
         let (done, passed_on) = oneshot::channel();
-        elsewhere.try_send(Request { slot: slot.into(), id, key: key.to_vec(), done }).ok()?;
+        others.elsewhere.try_send(Request { slot: slot.into(), id, key: key.to_vec(), done }).ok()?;
         Some(passed_on)
     }
 
@@ -338,8 +355,8 @@ mod tests {
 
     #[test]
     fn ids_have_the_slot_and_requests_for_other_slots_are_passed_on() {
-        let (registry, mut elsewhere) = CancelRegistry::among_others(2047);
-        let registry = Arc::new(registry);
+        let registry = Arc::new(CancelRegistry::default());
+        let mut elsewhere = registry.join_others(2047);
         let first = registry.register();
         let second = registry.register();
         assert_eq!((first.id() >> COUNT_BITS, second.id()), (2047, first.id() + 1));

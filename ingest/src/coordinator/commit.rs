@@ -66,6 +66,7 @@ pub(super) async fn publish(
     let mut files: Vec<(Uuid, Vec<NewFile>)> = prepared.staged;
     for (table, schema_path, table_path, part) in prepared.parts {
         let file = shared.files.put(&schema_path, &table_path, part).await.map_err(put_failed)?;
+        shared.watch.moved();
         match files.iter_mut().find(|(uuid, _)| *uuid == table) {
             Some((_, of_table)) => of_table.push(file),
             None => files.push((table, vec![file])),

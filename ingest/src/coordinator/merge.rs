@@ -181,7 +181,7 @@ impl Merger<'_> {
     async fn publish(&self, merge: &Merge, merged: Merged) -> Result<bool, Error> {
         let shared = self.shared;
         let shown = {
-            let _turn = shared.publishing.lock().await;
+            let _turn = shared.turn().await;
             shared.catalog.merge(merge).await
         };
         match shown {

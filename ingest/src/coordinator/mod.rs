@@ -11,6 +11,7 @@ mod poison;
 mod recover;
 mod sweep;
 mod tiers;
+pub(crate) mod watchdog;
 mod work;
 
 use std::{sync::Arc, time::Duration};
@@ -64,7 +65,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<Stop>) {
                 tracing::info!(lake = %shared.info.name, epoch = %lease.epoch, "publishing");
                 shared.meters.leader.set(1.0);
                 let end = {
-                    let _leading = Leading::begin(&shared);
+                    let _leading = Leading::begin(&shared, &lease);
                     lead(&shared, &lease, &mut stop).await
                 };
                 shared.meters.leader.set(0.0);
@@ -104,18 +105,25 @@ async fn release(shared: &Shared, lease: &Lease) {
 }
 
 /// Says that this process publishes, for as long as it does, however that ends.
-struct Leading<'a>(&'a Shared);
+struct Leading<'a> {
+    shared: &'a Shared,
+    term: u64,
+}
 
 impl<'a> Leading<'a> {
-    fn begin(shared: &'a Shared) -> Self {
+    fn begin(shared: &'a Shared, lease: &Lease) -> Self {
+        let term = shared.watch.enter(lease);
         shared.leading.send_replace(true);
-        Self(shared)
+        Self { shared, term }
     }
 }
 
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
-        self.0.leading.send_replace(false);
+        // A term that was given up ends when it can: then another one may be there.
+        if self.shared.watch.leave(self.term) {
+            self.shared.leading.send_replace(false);
+        }
     }
 }
 
@@ -150,6 +158,7 @@ async fn lead(shared: &Arc<Shared>, lease: &Lease, stop: &mut watch::Receiver<St
     tokio::select! {
         end = work::run(shared, lease, stop) => end,
         () = renew(shared, lease) => End::Fenced,
+        never = watchdog::beat(shared) => match never {},
         never = sweep::run(shared), if maintains => match never {},
         never = merge::run(shared, Some(lease)), if maintains => match never {},
         never = cleanup::run(shared), if maintains => match never {},

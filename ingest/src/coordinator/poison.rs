@@ -38,6 +38,7 @@ impl Leader<'_> {
     async fn attempts(&mut self, units: &Arc<Vec<Unit>>) -> Result<Option<String>, Failure> {
         let mut attempt = 1;
         loop {
+            self.shared.watch.moved();
             let failure = match commit::publish(self.shared, self.lease, self.watermark, units, attempt).await {
                 Ok(()) => return Ok(None),
                 Err(failure) => failure,

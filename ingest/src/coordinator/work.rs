@@ -189,7 +189,10 @@ impl Leader<'_> {
         // Asked before the read: what is appended during it is no hole.
         let head = shared.progress.lane().head;
         shared.progress.reading();
-        let records = shared.bus.read(shared.info.id, self.watermark, limit).await?;
+        let records = {
+            let _busy = shared.watch.begin("reading the log", None);
+            shared.bus.read(shared.info.id, self.watermark, limit).await?
+        };
         if records.is_empty() {
             return if head > self.watermark {
                 Err(Failure::Wait(format!("the log has a hole: nothing up to its head {head}")))
@@ -198,14 +201,21 @@ impl Leader<'_> {
             };
         }
         self.check_dense(&records)?;
+        let decoding = shared.watch.begin("decoding", None);
         failpoint::hit("commit-after-read").map_err(Failure::from)?;
         let more = records.iter().map(|r| r.body.len()).sum::<usize>() >= limit;
         let mut records = VecDeque::from(records);
+        drop(decoding);
         while !records.is_empty() {
             let some = plan::next_chunk(&mut records, shared.options.publication_bytes_max);
-            for step in self.decode(some).await? {
+            let steps = {
+                let _busy = shared.watch.begin("decoding", None);
+                self.decode(some).await?
+            };
+            for step in steps {
                 // In the order in which lakes asked: none waits for another's backlog.
-                let _turn = shared.options.turns.acquire().await;
+                let turn = Arc::clone(&shared.options.turns).acquire_owned().await;
+                let _busy = shared.watch.begin("publishing", turn.ok());
                 let started = Instant::now();
                 self.publish(step).await?;
                 shared.meters.publish_seconds.record(started.elapsed());

@@ -104,7 +104,7 @@ fn done(objects: &mut Objects, asked: &Asked, parts: &Parts, body: Bytes, ignore
             }
             let object = Object::new(body, metadata(parts));
             let answer = Plain::new(StatusCode::OK, Bytes::new()).with("etag", object.etag());
-            objects.all.insert(asked.key.clone(), object);
+            objects.write(&asked.key, object);
             answer
         }
         Verb::Get | Verb::Head => match objects.all.get(&asked.key) {
@@ -136,7 +136,7 @@ fn done(objects: &mut Objects, asked: &Asked, parts: &Parts, body: Bytes, ignore
                 let bytes: Vec<u8> = upload.parts.values().flat_map(|part| part.iter().copied()).collect();
                 let object = Object::new(bytes.into(), upload.metadata);
                 let tag = escaped(&object.etag());
-                objects.all.insert(upload.key, object);
+                objects.write(&upload.key, object);
                 xml(format!("<CompleteMultipartUploadResult><ETag>{tag}</ETag></CompleteMultipartUploadResult>"))
             }
             None => error(StatusCode::NOT_FOUND, "NoSuchUpload"),

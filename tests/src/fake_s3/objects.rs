@@ -1,6 +1,9 @@
 //! The bucket: objects and unfinished uploads, in memory.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::SystemTime,
+};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -36,6 +39,8 @@ pub struct Objects {
     pub all: BTreeMap<String, Object>,
     /// By id.
     pub uploads: BTreeMap<String, Upload>,
+    /// Tags of all that a client ever wrote under a key.
+    pub written: BTreeMap<String, BTreeSet<String>>,
     ids: u64,
 }
 
@@ -58,6 +63,18 @@ impl Objects {
     #[must_use]
     pub fn keys(&self, part: &str) -> Vec<String> {
         self.all.keys().filter(|key| key.contains(part)).cloned().collect()
+    }
+
+    /// A client writes an object.
+    pub fn write(&mut self, key: &str, object: Object) {
+        self.written.entry(key.to_owned()).or_default().insert(object.etag());
+        self.all.insert(key.to_owned(), object);
+    }
+
+    /// Keys under which different contents were written, one after the other.
+    #[must_use]
+    pub fn rewritten(&self) -> Vec<String> {
+        self.written.iter().filter(|(_, tags)| tags.len() > 1).map(|(key, _)| key.clone()).collect()
     }
 
     /// Makes everything as old as it would be so much later.

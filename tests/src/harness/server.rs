@@ -69,15 +69,48 @@ impl Server {
     /// # Errors
     /// The log of a server that ended before it was ready.
     pub fn try_with(options: ServerOptions) -> Result<Self, String> {
+        let mut server = Self::in_folder(options);
+        server.launch()?;
+        Ok(server)
+    }
+
+    fn in_folder(options: ServerOptions) -> Self {
         let folder = options.data.is_none().then(|| TempDir::with_prefix("duckmesh-").expect("a temporary folder"));
         let data = match (&options.data, &folder) {
             (Some(data), _) => data.clone(),
             (None, Some(folder)) => folder.path().join("data"),
             (None, None) => unreachable!("a folder is made when none is given"),
         };
-        let mut server = Self { options, folder, data, child: None, reader: None, log: Arc::default(), port: 0 };
-        server.launch()?;
-        Ok(server)
+        Self { options, folder, data, child: None, reader: None, log: Arc::default(), port: 0 }
+    }
+
+    /// Starts one and does not wait until it is ready: it may have to wait itself.
+    #[must_use]
+    pub fn begin(options: ServerOptions) -> Self {
+        let mut server = Self::in_folder(options);
+        server.spawn();
+        server
+    }
+
+    /// Waits until one that was begun is ready.
+    ///
+    /// # Errors
+    /// The log of a server that ended before it was ready.
+    pub fn until_ready(&mut self) -> Result<(), String> {
+        self.wait_ready()
+    }
+
+    /// The Postgres port of one that was begun, and may not be ready.
+    ///
+    /// # Panics
+    /// When it does not listen.
+    #[must_use]
+    pub fn listening_port(&self) -> u16 {
+        eventually("the server listens", READY_LIMIT, || {
+            let log = self.log();
+            let (_, rest) = log.split_once("listening on ")?;
+            rest.split_whitespace().next()?.rsplit(':').next()?.parse().ok()
+        })
     }
 
     /// Starts it again on the same folder, with the same options.
@@ -215,6 +248,11 @@ impl Server {
     }
 
     fn launch(&mut self) -> Result<(), String> {
+        self.spawn();
+        self.wait_ready()
+    }
+
+    fn spawn(&mut self) {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let mut command = Command::new(paths::server_binary());
         command.arg("serve").arg("--data").arg(&self.data).args(["--listen", "127.0.0.1:0"]);
@@ -244,6 +282,9 @@ impl Server {
             }
         }));
         self.child = Some(child);
+    }
+
+    fn wait_ready(&mut self) -> Result<(), String> {
         let port = eventually("the server is ready", READY_LIMIT, || {
             if let Some(port) = self.ready_port() {
                 return Some(Some(port));
