@@ -357,7 +357,7 @@ fn cell(rewriter: &mut Rewriter<'_>, expr: &Expr, column: &ColumnDef) -> PgResul
 }
 
 fn has_moment(ty: &ColumnType) -> bool {
-    matches!(ty, ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date)
+    matches!(ty.bare(), ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date)
 }
 
 /// `now()` and `CURRENT_TIMESTAMP`.

@@ -94,7 +94,9 @@ impl Resolver<'_> {
         let class = Some(Class::of(&ty)).filter(|class| *class != Class::Other)?;
         let value = self.expr(expr)?;
         let limited = match &ty {
-            duckmesh_catalog::ColumnType::Varchar(Some(_)) | duckmesh_catalog::ColumnType::Char(_) => true,
+            duckmesh_catalog::ColumnType::Varchar(Some(_))
+            | duckmesh_catalog::ColumnType::Char(_)
+            | duckmesh_catalog::ColumnType::Modified(..) => true,
             // A bare numeric has no modifier, and the type cannot tell.
             duckmesh_catalog::ColumnType::Numeric(..) => return None,
             _ => false,

@@ -32,6 +32,8 @@ pub struct ColumnBuilder {
     values: Values,
     ty: ColumnType,
     explicit_cast: bool,
+    /// What the type's modifier asks of its values.
+    modifier: Option<i32>,
     /// Reused for values that are decoded before they are stored.
     scratch: Vec<u8>,
 }
@@ -120,11 +122,15 @@ impl ColumnBuilder {
             })),
             ColumnType::Grid(_) => return Err(super::held::grid::refused()),
             ColumnType::System(ty) => return Self::system(*ty, capacity),
+            ColumnType::Modified(base, modifier) => {
+                let column = Self::new(base, capacity)?;
+                return Ok(Self { ty: ty.clone(), modifier: Some(*modifier), ..column });
+            }
             ColumnType::Other(name) => {
                 return Err(PgError::unsupported(format!("values of type {name} cannot be written")));
             }
         };
-        Ok(Self { values, ty: ty.clone(), explicit_cast: false, scratch: Vec::new() })
+        Ok(Self { values, ty: ty.clone(), explicit_cast: false, modifier: None, scratch: Vec::new() })
     }
 
     /// A column of one of the catalog's own types.
