@@ -3,7 +3,7 @@ CREATE TABLE tm (id int, a timestamp(3), b timestamptz(0), c time(2), d timetz(1
 INSERT INTO tm VALUES (1, '2024-01-02 03:04:05.123456', '2024-01-02 03:04:05.5+00', '01:02:03.456', '01:02:03.456+02', '2024-01-02 03:04:05.123456', '2024-01-02 03:04:05.123456', '{2024-01-02 03:04:05.123556,NULL}');
 INSERT INTO tm VALUES (2, '1999-12-31 23:59:59.9995', '1999-12-31 23:59:59.5+00', '23:59:59.999', '23:59:59.97-03', 'infinity', '-infinity', '{}');
 INSERT INTO tm VALUES (3, 'infinity', '-infinity', '00:00', '24:00:00+00', '0044-03-15 12:00:00.5 BC', '1969-12-31 23:59:59.999999', NULL);
-INSERT INTO tm SELECT 4, x, x::timestamptz, x::time, x::timetz, x, x, ARRAY[x] FROM (SELECT timestamp '1970-01-01 00:00:00.0005' AS x) s;
+INSERT INTO tm SELECT 4, x, x::timestamptz, x::time, x::time, x, x, ARRAY[x] FROM (SELECT timestamp '1970-01-01 00:00:00.0005' AS x) s;
 INSERT INTO tm VALUES (5, date '2024-02-03', timestamp '2024-02-03 04:05:06.789', timestamp '2024-02-03 04:05:06.789', time '01:02:03.45', now()::date, NULL, ARRAY[timestamp '2024-02-03 04:05:06.7895']);
 SELECT * FROM tm ORDER BY id;
 SELECT id, extract(microseconds FROM a), extract(microseconds FROM b), extract(microseconds FROM c) FROM tm WHERE id <> 3 ORDER BY id;
@@ -77,7 +77,7 @@ INSERT INTO tdm VALUES ('1999-01-02 03:04:05.678');
 SELECT x, y, x::tdom FROM tdm;
 SELECT typname, typtypmod, format_type(typbasetype, typtypmod) FROM pg_type WHERE typname = 'tdom';
 SELECT domain_name, data_type, datetime_precision FROM information_schema.domains WHERE domain_name = 'tdom';
-SELECT format_type(1114, 3), format_type(1184, 0), format_type(1083, 2), format_type(1266, 2), format_type(1186, 2147418115), format_type(1186, 470286335), format_type(1115, 3), format_type(1186, 327679);
+SELECT format_type(1114, 3), format_type(1184, 0), format_type(1083, 2), format_type(1266, 2), format_type(1186, 2147418115), format_type(1186, 470351871), format_type(1115, 3), format_type(1186, 327679);
 SELECT to_regtype('timestamp(3)'), 'timestamp(3)'::regtype, 'time(3) with time zone'::regtype;
 SELECT extract(epoch FROM current_timestamp(0))::numeric % 1 = 0, extract(microseconds FROM localtimestamp(2))::int % 10000, extract(microseconds FROM localtime(1))::int % 100000, extract(microseconds FROM current_time(3))::int % 1000;
 SELECT pg_typeof(current_timestamp(3)), pg_typeof(localtimestamp(3)), pg_typeof(current_time(3)), pg_typeof(localtime(3));

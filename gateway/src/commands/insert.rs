@@ -310,6 +310,8 @@ async fn placed(session: &ClientSession, error: PgError, cell: &Cell, (row, colu
         || fields.message.starts_with("invalid input value for enum")
         || fields.message.starts_with("range lower bound")
         || fields.message.starts_with("malformed ")
+        || fields.message.ends_with(" is not a valid binary digit")
+        || fields.message.ends_with(" is not a valid hexadecimal digit")
         || fields.message.starts_with("date/time field value")
         || (fields.message.starts_with("value \"") && !fields.message.starts_with("value too long"));
     let at = match (&session.client_sql, cell) {

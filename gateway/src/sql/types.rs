@@ -206,7 +206,7 @@ fn digits(precision: Option<u64>) -> Option<i32> {
 }
 
 /// `interval`, `interval(3)`, `interval day to second(3)`.
-fn interval(fields: Option<&IntervalFields>, precision: Option<u64>) -> PgResult<ColumnType> {
+pub fn interval(fields: Option<&IntervalFields>, precision: Option<u64>) -> PgResult<ColumnType> {
     use IntervalRange as R;
     let (minute, second) = (R::MINUTE, R::SECOND);
     let range = match fields {

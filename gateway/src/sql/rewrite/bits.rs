@@ -6,7 +6,7 @@ use super::{Ex, Rewriter, operator::is_int};
 use crate::{
     sql::quote,
     value::held::bits,
-    wire::error::{PgError, PgResult, SqlState},
+    wire::error::PgResult,
 };
 
 pub(super) const BIT: ColumnType = ColumnType::AsText(TextType::Bit);
@@ -58,7 +58,7 @@ impl Rewriter<'_> {
     }
 
     /// Functions of bits. None: not one of them, or not of bits.
-    pub fn bits_call(&mut self, name: &str, values: &[Ex], at: Option<u32>) -> PgResult<Option<Ex>> {
+    pub fn bits_call(&mut self, name: &str, values: &[Ex]) -> PgResult<Option<Ex>> {
         use ColumnType as T;
         let known = |ex: &Ex| !ex.is_unknown() && ex.ty.as_ref().is_some_and(is_bits);
         let asked = match name {
@@ -89,7 +89,8 @@ impl Rewriter<'_> {
             ("set_bit", [_, _, _]) | ("substring", [_, _] | [_, _, _]) | ("overlay", [_, _, _] | [_, _, _, _]) => {
                 Ex::of(format!("pg_bits_of('{name}', {list})"), BIT)
             }
-            _ => return Err(self.undefined_function(name, values, at)),
+            // Functions of values of any type are others.
+            _ => return Ok(None),
         }))
     }
 
@@ -114,13 +115,5 @@ impl Rewriter<'_> {
             return self.bits_of_number(ex, 1).map(Some);
         }
         Ok(None)
-    }
-
-    /// What no operator compares: `bit` beside `bit varying` is either's.
-    pub fn not_unique(&self, op: &str, l: &ColumnType, r: &ColumnType, at: Option<u32>) -> PgError {
-        let message = format!("operator is not unique: {} {op} {}", super::shown(l), super::shown(r));
-        PgError::new(SqlState::AMBIGUOUS_FUNCTION, message)
-            .hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
-            .or_position(at)
     }
 }

@@ -247,7 +247,11 @@ impl Rewriter<'_> {
             }
             // The engine's cast knows of what is too large, not of what is too small.
             (T::Float8, T::Float4) if self.has_functions() => origin_free(format!("pg_real({})", ex.sql)),
-            (T::Timestamptz, T::Time) => origin_free(format!("CAST(CAST({} AS TIMESTAMP) AS TIME)", ex.sql)),
+            // Infinity has no time of day.
+            (T::Timestamp | T::Timestamptz, T::Time) => {
+                let x = &ex.sql;
+                origin_free(format!("(CASE WHEN isfinite({x}) THEN CAST(CAST({x} AS TIMESTAMP) AS TIME) END)"))
+            }
             (T::Time, T::Interval) => origin_free(format!("to_microseconds(epoch_us({}))", ex.sql)),
             (T::Interval, T::Time) => {
                 origin_free(format!("CAST((TIMESTAMP '2000-01-01 00:00:00' + {}) AS TIME)", ex.sql))

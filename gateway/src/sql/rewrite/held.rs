@@ -45,6 +45,8 @@ const TIMETZ: ColumnType = ColumnType::AsText(TextType::Timetz);
 pub(super) fn common_held(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
     match (a, b) {
         _ if is_network(a) && is_network(b) => Some(INET),
+        // Each becomes the other: the first decides.
+        _ if is_bits(a) && is_bits(b) => Some(a.clone()),
         (ColumnType::Time, ty) | (ty, ColumnType::Time) if *ty == TIMETZ => Some(TIMETZ),
         _ => None,
     }
@@ -325,7 +327,7 @@ impl Rewriter<'_> {
             let zone = self.settle(zone, &ColumnType::Text)?;
             return Ok(Some(self.timetz_in_zone(&time, &zone.sql)));
         }
-        if let Some(ex) = self.bits_call(name, values, at)? {
+        if let Some(ex) = self.bits_call(name, values)? {
             return Ok(Some(ex));
         }
         let Some(first) = values.first().cloned() else { return Ok(None) };

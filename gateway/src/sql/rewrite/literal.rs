@@ -96,7 +96,7 @@ impl Rewriter<'_> {
                 if let Some(stored) = grid.map_err(|e| e.or_position(at))? {
                     return Ok(Ex::of(quote::literal(&stored)?, ColumnType::Grid(element.clone())).at(at));
                 }
-                value::literal_as(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?
+                value::literal_cast(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?
             }
             // What a lake cannot hold is refused where it is stored.
             ty if *ty.bare() == ColumnType::Interval && self.has_functions() => {

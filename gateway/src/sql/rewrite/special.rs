@@ -27,7 +27,7 @@ impl Rewriter<'_> {
             }
             Expr::Position { expr, r#in } => {
                 let args = vec![self.expr(expr)?, self.expr(r#in)?];
-                if let Some(ex) = self.bits_call("position", &args, at)? {
+                if let Some(ex) = self.bits_call("position", &args)? {
                     return Ok(ex);
                 }
                 self.by_table(SCALARS, "position", args, at)
@@ -38,7 +38,7 @@ impl Rewriter<'_> {
                 let length = substring_for.as_deref().map(|e| self.expr(e)).transpose()?;
                 let first = if from.is_none() { Some(self.number_literal("1", at)?) } else { from.clone() };
                 let args: Vec<Ex> = [Some(text.clone()), first, length.clone()].into_iter().flatten().collect();
-                if let Some(ex) = self.bits_call("substring", &args, at)? {
+                if let Some(ex) = self.bits_call("substring", &args)? {
                     return Ok(ex);
                 }
                 if self.has_functions() {
@@ -98,7 +98,7 @@ impl Rewriter<'_> {
                 let length = overlay_for.as_ref().map(|e| self.expr(e)).transpose()?;
                 let args: Vec<Ex> =
                     [Some(text.clone()), Some(what.clone()), Some(from.clone()), length.clone()].into_iter().flatten().collect();
-                if let Some(ex) = self.bits_call("overlay", &args, at)? {
+                if let Some(ex) = self.bits_call("overlay", &args)? {
                     return Ok(ex);
                 }
                 let text = self.settle(text, &ColumnType::Text)?.sql;

@@ -144,6 +144,7 @@ pub const FUNCTIONS: &[Function] = &[
     // types that are held as text
     row("pg_held_in", 4, Gives::Text, held::read),
     row("pg_held_key", 2, Gives::Bytes, held::key),
+    row("pg_type_modified", 2, Gives::Text, held::type_modified),
     row("pg_held_fit", 4, Gives::Text, held::fit),
     any("pg_bits_of", Gives::Text, |args| or_null(args, bits::computed)),
     row("pg_bits_number", 3, Gives::Int, bits::number),
