@@ -106,5 +106,5 @@ SELECT '0000'::flags;
 PREPARE tbp AS INSERT INTO tb (id, b, d) VALUES ($1, $2, $3) RETURNING b, d;
 EXECUTE tbp (30, '101', B'111');
 EXECUTE tbp (31, '101', '11');
-SELECT json_build_object('a', B'101'), to_jsonb(B'101'), row(B'101', 1), concat(B'1', 'x'), format('%s', B'101'), array_to_string(ARRAY[B'1', B'0'], '-');
+SELECT json_build_object('a', B'101'), to_jsonb(B'101'), row(B'101', 1), format('%s', B'101'), array_to_string(ARRAY[B'1', B'0'], '-');
 SELECT to_json(b) FROM tb WHERE id = 1;

@@ -353,7 +353,7 @@ fn parameter(
             builder.append_null();
             Ok(())
         }
-        Param::Text(bytes) => builder.append_text(bytes, ctx),
+        Param::Text(bytes) => builder.append_parameter(bytes, ctx),
         Param::Binary(bytes) => builder.append_binary(bytes, ctx),
     };
     match given.filter(|ty| ty.oid() != target.oid() && !matches!(param, Param::Null)) {

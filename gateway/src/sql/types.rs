@@ -10,9 +10,7 @@ use duckmesh_catalog::{
     },
 };
 use sqlparser::{
-    ast::{
-        ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, IntervalFields, ObjectName, TimezoneInfo,
-    },
+    ast::{ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, IntervalFields, ObjectName, TimezoneInfo},
     dialect::PostgreSqlDialect,
     parser::Parser,
 };
@@ -96,9 +94,7 @@ fn resolve_nested(ty: &DataType, depth: usize) -> PgResult<ColumnType> {
         DataType::Char(n) | DataType::Character(n) => ColumnType::Char(length(n.as_ref(), "char")?.unwrap_or(1)),
         DataType::Bytea => ColumnType::Bytea,
         DataType::Date => ColumnType::Date,
-        DataType::Time(n, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
-            ColumnType::Time.modified(digits(*n))
-        }
+        DataType::Time(n, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => ColumnType::Time.modified(digits(*n)),
         DataType::Time(n, _) => ColumnType::AsText(TextType::Timetz).modified(digits(*n)),
         DataType::Timestamp(n, zone) => timestamp(*n, zone),
         DataType::Interval { fields, precision } => interval(fields.as_ref(), *precision)?,
@@ -284,7 +280,9 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> PgResult<ColumnType> {
         "money" => ColumnType::Money,
         "timetz" => return Ok(ColumnType::AsText(TextType::Timetz).modified(digits(first))),
         // Without a length the internal names have any.
-        "bit" => return if first.is_some() { bits(TextType::Bit, first) } else { Ok(ColumnType::AsText(TextType::Bit)) },
+        "bit" => {
+            return if first.is_some() { bits(TextType::Bit, first) } else { Ok(ColumnType::AsText(TextType::Bit)) };
+        }
         "varbit" => return bits(TextType::Varbit, first),
         "jsonb" => ColumnType::Jsonb,
         "numeric" => {

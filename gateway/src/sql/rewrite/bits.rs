@@ -3,11 +3,7 @@
 use duckmesh_catalog::{ColumnType, types::TextType};
 
 use super::{Ex, Rewriter, operator::is_int};
-use crate::{
-    sql::quote,
-    value::held::bits,
-    wire::error::PgResult,
-};
+use crate::{sql::quote, value::held::bits, wire::error::PgResult};
 
 pub(super) const BIT: ColumnType = ColumnType::AsText(TextType::Bit);
 pub(super) const VARBIT: ColumnType = ColumnType::AsText(TextType::Varbit);

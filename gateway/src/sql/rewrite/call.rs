@@ -219,7 +219,8 @@ impl Rewriter<'_> {
                 if super::set::integer(precision).is_some_and(|n| n >= 0) =>
             {
                 let Some(ex) = self.session_call(name, &[], at)? else { return Ok(None) };
-                let digits = super::set::integer(precision).and_then(|n| i32::try_from(n).ok()).unwrap_or(PRECISION_MAX);
+                let digits =
+                    super::set::integer(precision).and_then(|n| i32::try_from(n).ok()).unwrap_or(PRECISION_MAX);
                 return self.fitted(ex, digits.min(PRECISION_MAX), true).map(Some);
             }
             (_, []) => session(name),

@@ -292,6 +292,10 @@ impl Rewriter<'_> {
     pub fn assign(&mut self, ex: Ex, ty: &ColumnType, column: &str, at: Option<u32>) -> PgResult<Ex> {
         let (bare, modifier) = ty.clone().split();
         if let Some(modifier) = modifier {
+            // Fields say what a number without a unit is.
+            if let (Kind::Str(text), ColumnType::Interval) = (&ex.kind, &bare) {
+                return self.constant(&text.clone(), ty, at);
+            }
             let ex = self.assign(ex, &bare, column, at)?;
             return self.fitted(ex, modifier, false);
         }

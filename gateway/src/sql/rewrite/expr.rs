@@ -274,6 +274,8 @@ impl Rewriter<'_> {
             results.push(self.expr(expr)?);
         }
         let ty = self.unify(&mut results, "CASE")?;
+        // What is left out is NULL, which has no modifier.
+        let ty = if else_result.is_none() { ty.map(|ty| ty.split().0) } else { ty };
         let mut sql = "CASE".to_owned();
         let mut results = results.into_iter();
         for (when, then) in whens.iter().zip(results.by_ref()) {
@@ -591,11 +593,10 @@ impl Rewriter<'_> {
     }
 }
 
-/// The modifier that all have; one without a type has none to differ.
+/// The modifier that all have; NULL has none.
 fn common_modifier(exs: &[Ex]) -> Option<i32> {
-    let mut known = exs.iter().filter(|e| e.kind != Kind::Null);
-    let first = known.next()?;
-    first.modifier.filter(|_| known.all(|e| e.modifier == first.modifier && e.ty == first.ty))
+    let first = exs.first()?;
+    first.modifier.filter(|_| exs.iter().all(|e| e.modifier == first.modifier && e.ty == first.ty))
 }
 
 fn subscript_index(subscript: &Subscript) -> &Expr {

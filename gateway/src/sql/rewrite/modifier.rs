@@ -68,7 +68,9 @@ impl Rewriter<'_> {
                      ({r} % 60000000) / 1000000.0))[1]"
                 ))
             }
-            ColumnType::Interval if interval_parts(modifier).0.last().is_some() || modifier & 0xffff < PRECISION_MAX => {
+            ColumnType::Interval
+                if interval_parts(modifier).0.last().is_some() || modifier & 0xffff < PRECISION_MAX =>
+            {
                 if !self.has_functions() {
                     return self.refuse("an interval with fields or a precision in a view", at);
                 }

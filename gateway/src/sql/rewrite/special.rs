@@ -96,8 +96,10 @@ impl Rewriter<'_> {
                 let what = self.expr(overlay_what)?;
                 let from = self.expr(overlay_from)?;
                 let length = overlay_for.as_ref().map(|e| self.expr(e)).transpose()?;
-                let args: Vec<Ex> =
-                    [Some(text.clone()), Some(what.clone()), Some(from.clone()), length.clone()].into_iter().flatten().collect();
+                let args: Vec<Ex> = [Some(text.clone()), Some(what.clone()), Some(from.clone()), length.clone()]
+                    .into_iter()
+                    .flatten()
+                    .collect();
                 if let Some(ex) = self.bits_call("overlay", &args)? {
                     return Ok(ex);
                 }

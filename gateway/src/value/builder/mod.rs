@@ -19,7 +19,8 @@ use duckmesh_catalog::{
 };
 
 use super::context::ValueContext;
-use super::interval::Interval;
+use super::interval::{self, Interval};
+use super::modifier;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Bytes of text that one column of one batch can hold: Arrow's offsets have 31 bits.
@@ -185,6 +186,19 @@ impl ColumnBuilder {
     #[inline]
     pub fn append_text(&mut self, text: &[u8], ctx: &ValueContext) -> PgResult<()> {
         text::append(self, text, ctx)
+    }
+
+    /// Appends a parameter's text: its type has no modifier, which is the column's alone.
+    pub fn append_parameter(&mut self, text: &[u8], ctx: &ValueContext) -> PgResult<()> {
+        match &mut self.values {
+            Values::Interval(b) => {
+                let value = interval::parse(text, None, ctx)?;
+                let value = self.modifier.map_or(value, |modifier| modifier::interval(value, modifier));
+                b.append_value(interval_value(value)?);
+                Ok(())
+            }
+            _ => self.append_text(text, ctx),
+        }
     }
 
     /// Appends a value in Postgres' binary form, as `…recv` reads it.

@@ -44,9 +44,8 @@ fn too_long() -> PgError {
 /// `bit_recv`: the number of bits, and the bytes that hold them; bits behind the last are nothing.
 pub(crate) fn receive(bytes: &[u8]) -> PgResult<String> {
     let mut wire = WireBytes(bytes);
-    let length = usize::try_from(wire.i32()?).map_err(|_| {
-        PgError::new(SqlState::INVALID_BINARY_REPRESENTATION, "invalid length in external bit string")
-    })?;
+    let length = usize::try_from(wire.i32()?)
+        .map_err(|_| PgError::new(SqlState::INVALID_BINARY_REPRESENTATION, "invalid length in external bit string"))?;
     if length > BITS_MAX {
         return Err(too_long());
     }
