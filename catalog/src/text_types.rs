@@ -15,6 +15,10 @@ pub enum TextType {
     Macaddr8,
     /// `time with time zone`: Parquet and DuckLake hold no zone of a time.
     Timetz,
+    /// `bit(n)`: its digits.
+    Bit,
+    /// `bit varying(n)`
+    Varbit,
     /// `int4range` and its like.
     Range(RangeType),
     /// `int4multirange` and its like.
@@ -57,12 +61,14 @@ impl RangeType {
 }
 
 /// Names and oids: the type's, its array's.
-const ROWS: [(TextType, &str, u32, u32); 17] = [
+const ROWS: [(TextType, &str, u32, u32); 19] = [
     (TextType::Inet, "inet", 869, 1041),
     (TextType::Cidr, "cidr", 650, 651),
     (TextType::Macaddr, "macaddr", 829, 1040),
     (TextType::Macaddr8, "macaddr8", 774, 775),
     (TextType::Timetz, "timetz", 1266, 1270),
+    (TextType::Bit, "bit", 1560, 1561),
+    (TextType::Varbit, "varbit", 1562, 1563),
     (TextType::Range(RangeType::Int4), "int4range", 3904, 3905),
     (TextType::Range(RangeType::Int8), "int8range", 3926, 3927),
     (TextType::Range(RangeType::Num), "numrange", 3906, 3907),
@@ -105,6 +111,7 @@ impl TextType {
     pub fn name(self) -> &'static str {
         match self {
             Self::Timetz => "time with time zone",
+            Self::Varbit => "bit varying",
             other => other.internal_name(),
         }
     }
@@ -146,13 +153,19 @@ impl TextType {
     /// Whether the order of values is that of their texts.
     #[must_use]
     pub fn orders_as_text(self) -> bool {
-        matches!(self, Self::Macaddr | Self::Macaddr8)
+        matches!(self, Self::Macaddr | Self::Macaddr8 | Self::Bit | Self::Varbit)
     }
 
     /// Whether equal values have equal texts.
     #[must_use]
     pub fn equal_as_text(self) -> bool {
         !matches!(self, Self::Range(RangeType::Num) | Self::Multirange(RangeType::Num))
+    }
+
+    /// Whether it is a string of bits.
+    #[must_use]
+    pub fn is_bits(self) -> bool {
+        matches!(self, Self::Bit | Self::Varbit)
     }
 
     /// Whether it is a range type.

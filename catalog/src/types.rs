@@ -1,5 +1,6 @@
 //! The one list of types: Postgres oid and name, Arrow representation, DuckLake name, DuckDB name.
 
+pub mod modifier;
 mod names;
 pub mod oid;
 mod system;
@@ -65,6 +66,9 @@ pub enum ColumnType {
     AsText(TextType),
     /// An array of any dimensions and bounds, held as text: in expressions only, no column of a lake is like that.
     Grid(Box<ColumnType>),
+    /// A type with a modifier of its own, as Postgres numbers it: `timestamp(3)`, `interval day to second`, `bit(8)`. Its
+    /// values are held as the type's.
+    Modified(Box<ColumnType>, i32),
     /// A type that only Postgres' own catalog has: no table of a lake has such a column.
     System(SystemType),
     /// A type that only other writers of the lake make (struct, map, unsigned …): readable, not writable.
@@ -89,6 +93,8 @@ impl ColumnType {
             (T::Text | T::Varchar(_), T::Text | T::Varchar(_)) => true,
             // Rows keep the text that a label had when they were written.
             (T::Enum(of), T::Text | T::Varchar(None)) => of.former().next().is_none(),
+            (T::Modified(ty, from), T::Modified(other, to)) => ty == other && ty.widens(*from, Some(*to)),
+            (T::Modified(ty, from), other) => **ty == *other && ty.widens(*from, None),
             (one, other) => one == other,
         }
     }
@@ -119,6 +125,7 @@ impl ColumnType {
             Self::Money => oid::MONEY,
             Self::Grid(element) => oid::array_of(element.oid()).unwrap_or(oid::TEXT),
             Self::AsText(ty) => ty.oid(),
+            Self::Modified(ty, _) => ty.oid(),
             Self::Enum(of) => of.oid(),
             Self::Array(element) => match &**element {
                 Self::System(SystemType::Element(vector)) => *vector,
@@ -129,13 +136,14 @@ impl ColumnType {
         }
     }
 
-    /// Postgres' type modifier: n + 4 for varchar(n) and char(n), `((p << 16) | s) + 4` for numeric, else -1.
+    /// Postgres' type modifier: n + 4 for varchar(n) and char(n), `((p << 16) | s) + 4` for numeric, else its own or -1.
     #[must_use]
     pub fn typmod(&self) -> i32 {
         match self {
             Self::Numeric(p, s) => ((i32::from(*p) << 16) | i32::from(*s)) + 4,
             Self::Varchar(Some(n)) | Self::Char(n) => i32::try_from(*n).unwrap_or(i32::MAX - 4) + 4,
             Self::Array(element) => element.typmod(),
+            Self::Modified(_, modifier) => *modifier,
             _ => -1,
         }
     }
@@ -152,6 +160,7 @@ impl ColumnType {
             Self::System(ty) => ty.typlen(),
             Self::Money => 8,
             Self::AsText(ty) => ty.typlen(),
+            Self::Modified(ty, _) => ty.typlen(),
             _ => -1,
         }
     }
@@ -182,14 +191,16 @@ impl ColumnType {
             Self::Uuid => DataType::FixedSizeBinary(16),
             Self::Array(element) => DataType::List(Field::new("element", element.arrow(), true).into()),
             Self::System(ty) => ty.base().arrow(),
+            Self::Modified(ty, _) => ty.arrow(),
         }
     }
 
-    /// The type that holds its values: for all but the catalog's own types itself.
+    /// The type that holds its values: for all but modified types and the catalog's own itself.
     #[must_use]
     pub fn base(&self) -> Self {
         match self {
             Self::System(ty) => ty.base(),
+            Self::Modified(ty, _) => ty.base(),
             Self::Array(element) => Self::Array(Box::new(element.base())),
             other => other.clone(),
         }
@@ -218,6 +229,7 @@ impl ColumnType {
             // Those whose values say all of themselves.
             Self::System(ty) => matches!(ty.oid(), oid::OID | oid::NAME | oid::CHAR | oid::XID | oid::CID),
             Self::Array(element) => element.is_writable(),
+            Self::Modified(ty, _) => ty.is_writable(),
             _ => true,
         }
     }

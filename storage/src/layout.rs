@@ -173,6 +173,7 @@ fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
         ColumnType::Numeric(precision, scale) => return decimal(name, *precision, *scale, id),
         ColumnType::Money => return scalar(name, &ColumnType::MONEY_HELD, id),
         ColumnType::System(ty) => return scalar(name, &ty.base(), id),
+        ColumnType::Modified(ty, _) => return scalar(name, ty, id),
         ColumnType::Text
         | ColumnType::Varchar(_)
         | ColumnType::Char(_)

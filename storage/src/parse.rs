@@ -53,6 +53,7 @@ impl Scalar {
             }
             ColumnType::Bytea => hex(text).map(Self::Bytes),
             ColumnType::System(ty) => Self::parse(text, &ty.base()),
+            ColumnType::Modified(ty, _) => Self::parse(text, ty),
             ColumnType::Money => Self::parse(text, &ColumnType::MONEY_HELD),
             // The order of their texts is not theirs.
             ColumnType::AsText(_)

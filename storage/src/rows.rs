@@ -44,7 +44,7 @@ pub fn write_rows(table: &TableDef, columns: &[ColumnId], rows: &[Vec<Option<Str
 
 /// A value in the form that DuckDB casts from.
 fn duckdb_text(value: &str, ty: &ColumnType) -> Result<String> {
-    match ty {
+    match ty.bare() {
         ColumnType::Bytea => {
             let bytes = value
                 .strip_prefix("\\x")

@@ -134,7 +134,7 @@ impl Bound {
     }
 
     fn text(&self, ty: &ColumnType) -> Option<String> {
-        Some(match (self, ty) {
+        Some(match (self, ty.bare()) {
             (Self::Int(v), ColumnType::Numeric(_, scale)) => text::decimal(*v, *scale),
             (Self::Int(v), ColumnType::Money) => text::decimal(*v, 2),
             (Self::Int(v), ColumnType::Date) => text::date(i32::try_from(*v).ok()?),

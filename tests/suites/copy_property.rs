@@ -98,6 +98,25 @@ const TYPES: &[Type] = &[
     }),
     ("json", |r| r.or(&["null", "[]", " {\"b\" : 1, \"a\":[1 ,2.50], \"b\":null} "], json)),
     ("jsonb", |r| r.or(&["null", "[]", "{\"b\" : 1, \"a\":[1 ,2.50], \"b\":null}"], json)),
+    ("timestamp(3)", |r| r.or(&["infinity", "1999-12-31 23:59:59.9995"], |r| format!("{} {}", date(r), time(r)))),
+    ("timestamptz(0)", |r| r.or(&["-infinity"], |r| format!("{} {}+00", date(r), time(r)))),
+    ("time(1)", |r| r.or(&["00:00:00", "23:59:59.999999"], time)),
+    ("timetz(2)", |r| format!("{}{}", time(r), r.one_of(&["+00", "-08", "+05:30"]))),
+    ("interval day to second(1)", |r| format!("{} days {}.{:03}", r.next() as i8, r.below(4000), r.below(1000))),
+    ("interval year to month", |r| format!("{} mons", r.next() as i16)),
+    ("bit(7)", |r| bits(r, 7)),
+    ("bit varying(20)", |r| {
+        let n = r.below(21);
+        bits(r, n)
+    }),
+    ("timestamp(0)[]", |r| list(r, |r| format!("{} {}", date(r), time(r)))),
+    ("bit(3)[]", |r| list(r, |r| bits(r, 3))),
+    ("varbit[]", |r| {
+        list(r, |r| {
+            let n = r.below(12);
+            bits(r, n)
+        })
+    }),
     ("boolean[]", |r| list(r, |r| r.one_of(&["t", "f"]).to_owned())),
     ("integer[]", |r| list(r, |r| (r.next() as i32).to_string())),
     ("bigint[]", |r| list(r, |r| (r.next() as i64).to_string())),
@@ -110,6 +129,10 @@ const TYPES: &[Type] = &[
     ("uuid[]", |r| list(r, |r| format!("{:032x}", u128::from(r.next())))),
     ("jsonb[]", |r| list(r, json)),
 ];
+
+fn bits(r: &mut Random, length: u64) -> String {
+    (0..length).map(|_| r.one_of(&["0", "1"])).collect()
+}
 
 fn finite(value: f64, shown: impl Fn(f64) -> String) -> String {
     if value.is_finite() { shown(value) } else { "1.5".to_owned() }

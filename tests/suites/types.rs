@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use duckmesh_tests::harness::{
     Postgres, Server, WireClient,
-    wire::{Answer, CopyEnd, Value},
+    wire::{Answer, Column, CopyEnd, Value},
 };
 
 /// A type, values of it, and texts that are none.
@@ -151,6 +151,26 @@ const TYPES: &[Row] = &[
     row("tstzrange", &["[2024-01-01 10:00+02,2024-01-02 00:00+00)", "empty", "(,)"], &["x", "[2024-01-02,2024-01-01]"]),
     row("int4multirange", &["{[1,5),[7,9)}", "{}", "{(,3]}", "{[1,3),[2,4)}"], &["x", "{[5,1]}", "{[1,5)"]),
     row("nummultirange", &["{[1.5,2.50],[7,9)}", "{}"], &["x"]),
+    row(
+        "timestamp(3)",
+        &[
+            "2024-02-29 12:34:56.789512",
+            "1999-12-31 23:59:59.9995",
+            "infinity",
+            "-infinity",
+            "0044-03-15 12:00:00.1235 BC",
+        ],
+        &["x", "2024-02-30"],
+    ),
+    row("timestamptz(0)", &["2024-02-29 12:34:56.5+05:30", "1969-12-31 23:59:59.5+00", "infinity"], &["x"]),
+    row("time(2)", &["12:34:56.785", "23:59:59.999", "00:00"], &["25:00", "x"]),
+    row("timetz(1)", &["12:34:56.75-03:30", "23:59:59.99+00"], &["25:00+00", "x"]),
+    row("interval(2)", &["1 year 2 mons 3 days 04:05:06.785", "00:00:00", "-1 year"], &["x", ""]),
+    row("interval day to second(1)", &["3 04:05:06.789", "1:2", "5", "2 years 1 day"], &["x", ""]),
+    row("interval year to month", &["1-2", "5", "-1 year", "1 year 5 days"], &["x", ""]),
+    row("bit(5)", &["10110", "00000", "b11111"], &["10210"]),
+    row("bit varying(9)", &["", "1", "101010101", "x1f"], &["2", "xg", " 1"]),
+    row("varbit", &["", "0", "00", "xdeadbeef"], &["x1 "]),
 ];
 
 struct Both {
@@ -158,6 +178,12 @@ struct Both {
     ours: WireClient,
     checks: usize,
     different: String,
+}
+
+/// The modifiers of times and bits; those of texts and numbers are not told of every expression.
+fn modifier(column: &Column) -> i32 {
+    const TOLD: [u32; 14] = [1083, 1114, 1184, 1186, 1266, 1560, 1562, 1183, 1115, 1185, 1187, 1270, 1561, 1563];
+    if TOLD.contains(&column.oid) { column.typmod } else { -1 }
 }
 
 fn said(answer: &Answer) -> String {
@@ -170,7 +196,7 @@ fn said(answer: &Answer) -> String {
         // The pieces that it comes in mean nothing.
         None if !answer.copied.is_empty() => format!("{:?} {:?}", answer.tag, answer.copied),
         None => {
-            let oids: Vec<u32> = answer.columns.iter().flatten().map(|c| c.oid).collect();
+            let oids: Vec<(u32, i32)> = answer.columns.iter().flatten().map(|c| (c.oid, modifier(c))).collect();
             format!("{:?} {oids:?} {:?}", answer.tag, answer.rows)
         }
     }

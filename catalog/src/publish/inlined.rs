@@ -51,6 +51,7 @@ fn next_table(dialect: Dialect, table: &TableDef, schema_version: i64) -> [State
 
 /// The type that the official extension 1.5 gives an inlined column.
 fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
+    let ty = &ty.base();
     let other = match ty {
         ColumnType::Other(name) => name.as_str(),
         _ => "",
@@ -88,6 +89,8 @@ fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
             | ColumnType::Array(_)
             // In no table.
             | ColumnType::Grid(_)
+            // Never a base.
+            | ColumnType::Modified(..)
             | ColumnType::System(_) => "VARCHAR",
             ColumnType::Other(_) => match other {
                 "int8" => "SMALLINT",

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ColumnType, SystemType, oid};
+use super::{ColumnType, SystemType, modifier, oid};
 
 impl ColumnType {
     /// DuckLake's name of the type; a list is `list`, its element has a row of its own.
@@ -29,6 +29,7 @@ impl ColumnType {
             Self::Json | Self::Jsonb => "json".into(),
             Self::Array(_) => "list".into(),
             Self::System(ty) => ty.base().ducklake(),
+            Self::Modified(ty, _) => ty.ducklake(),
             Self::Other(name) => name.clone(),
         }
     }
@@ -58,6 +59,7 @@ impl ColumnType {
             Self::Enum(of) => of.duckdb(),
             Self::Array(element) => format!("{}[]", element.duckdb()),
             Self::System(ty) => ty.base().duckdb(),
+            Self::Modified(ty, _) => ty.duckdb(),
             Self::Other(name) => other_in_duckdb(name),
         }
     }
@@ -159,6 +161,7 @@ impl fmt::Display for ColumnType {
                 _ => write!(f, "{element}[]"),
             },
             Self::System(ty) => f.write_str(ty.name()),
+            Self::Modified(ty, own) => modifier::write(f, ty, *own),
             Self::Other(name) => f.write_str(name),
         }
     }

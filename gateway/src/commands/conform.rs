@@ -42,6 +42,10 @@ pub fn record_batch(columns: &[&ColumnDef], arrays: Vec<ArrayRef>) -> PgResult<R
 /// # Errors
 /// When a value does not fit: too long, out of range.
 pub fn array(array: &ArrayRef, ty: &ColumnType, ctx: &Arc<ValueContext>) -> PgResult<ArrayRef> {
+    let (bare, modifier) = ty.clone().split();
+    if modifier.is_some() {
+        return value::fitted(&self::array(array, &bare, ctx)?, ty);
+    }
     value::nul::refuse(array.as_ref())?;
     let target = ty.arrow();
     if !needs_check(ty) {

@@ -147,7 +147,11 @@ pub fn column_type(result: &ResultColumn) -> PgResult<ColumnType> {
         ty => *ty == LONG,
     };
     let declared = result.declared.clone().filter(|ty| ty.is_writable() && !long(ty));
-    let found = declared.or_else(|| value::type_of_oid(result.type_oid, result.typmod)).map(|ty| ty.base());
+    let base = |ty: ColumnType| {
+        let (bare, modifier) = ty.split();
+        bare.base().modified(modifier)
+    };
+    let found = declared.or_else(|| value::type_of_oid(result.type_oid, result.typmod)).map(base);
     // Values of `regclass` and its like go out as numbers with names: neither can be meant.
     found.filter(|_| !oid::is_named(result.type_oid)).ok_or_else(|| {
         PgError::unsupported(format!("column \"{}\" has a type that a table cannot hold", result.name))

@@ -172,7 +172,7 @@ fn moment(session: &ClientSession, value: &SessionValue, ty: &ColumnType) -> Opt
         SessionValue::ClockTime => chrono::Utc::now(),
         _ => return None,
     };
-    match ty {
+    match ty.bare() {
         ColumnType::Timestamptz => Some(format!("{}+00", time.format("%Y-%m-%d %H:%M:%S%.6f"))),
         ColumnType::Timestamp => {
             let local = session.local(time);

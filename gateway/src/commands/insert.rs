@@ -310,6 +310,8 @@ async fn placed(session: &ClientSession, error: PgError, cell: &Cell, (row, colu
         || fields.message.starts_with("invalid input value for enum")
         || fields.message.starts_with("range lower bound")
         || fields.message.starts_with("malformed ")
+        || fields.message.ends_with(" is not a valid binary digit")
+        || fields.message.ends_with(" is not a valid hexadecimal digit")
         || fields.message.starts_with("date/time field value")
         || (fields.message.starts_with("value \"") && !fields.message.starts_with("value too long"));
     let at = match (&session.client_sql, cell) {
@@ -351,7 +353,7 @@ fn parameter(
             builder.append_null();
             Ok(())
         }
-        Param::Text(bytes) => builder.append_text(bytes, ctx),
+        Param::Text(bytes) => builder.append_parameter(bytes, ctx),
         Param::Binary(bytes) => builder.append_binary(bytes, ctx),
     };
     match given.filter(|ty| ty.oid() != target.oid() && !matches!(param, Param::Null)) {

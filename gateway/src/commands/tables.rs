@@ -291,7 +291,7 @@ async fn pruned(
 /// says what is wrong).
 fn test(session: &ClientSession, column: &ColumnDef, filter: &ColumnFilter, params: &Params) -> Option<Test> {
     let values: Option<Vec<Option<String>>> =
-        filter.values.iter().map(|value| lake_text(session, &column.ty, value, params)).collect();
+        filter.values.iter().map(|value| lake_text(session, column.ty.bare(), value, params)).collect();
     let values = values?;
     let compare = |op| Some(Test::Compare(op, values.first()?.clone()?));
     match filter.op {

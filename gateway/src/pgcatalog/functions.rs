@@ -270,8 +270,9 @@ finder!(
 );
 
 /// `format_type(type, modifier)`; `regtype` as text with modifier NULL.
-pub const FORMAT_TYPE: &str = "(CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SELECT (CASE WHEN \"#b\" = 1042 AND $2 = -1 THEN 'bpchar' ELSE \"#v\" END) || \
-    (CASE WHEN $2 IS NULL OR CAST($2 AS INTEGER) < 4 THEN '' \
+pub const FORMAT_TYPE: &str = "(CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SELECT (CASE WHEN \"#b\" = 1042 AND $2 = -1 THEN 'bpchar' WHEN \"#b\" = 1560 AND $2 = -1 THEN '\"bit\"' \
+    WHEN $2 >= 0 AND \"#b\" IN (1083, 1114, 1184, 1186, 1266, 1560, 1562) THEN pg_type_modified(CAST(\"#b\" AS VARCHAR), CAST($2 AS VARCHAR)) \
+    ELSE \"#v\" END) || (CASE WHEN $2 IS NULL OR CAST($2 AS INTEGER) < 4 THEN '' \
     WHEN \"#b\" IN (1042, 1043) THEN '(' || CAST(CAST($2 AS INTEGER) - 4 AS VARCHAR) || ')' \
     WHEN \"#b\" = 1700 THEN '(' || CAST((CAST($2 AS INTEGER) - 4) // 65536 AS VARCHAR) || ',' || CAST((CAST($2 AS INTEGER) - 4) % 2048 AS VARCHAR) || ')' \
     ELSE '' END) || \"#a\" FROM \"s_internal_types\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE '???' END) END)";

@@ -37,14 +37,14 @@ pub fn compile(expression: &str, ty: &ColumnType, ctx: &PlanContext) -> PgResult
     if ex.sql == "gen_random_uuid()" && *ty == ColumnType::Uuid {
         return Ok(DefaultProgram::RandomUuid);
     }
-    let bare = ex.ty.as_ref() == Some(ty)
+    let bare = ex.ty.as_ref() == Some(ty.bare())
         || matches!(ex.ty, Some(ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date));
     let parts = rewriter.parts(&ex.sql)?;
     let ex = assigned(&mut rewriter, ex, ty)?;
     if let [SqlPart::Session(value)] = parts.as_slice()
         && bare
         && matches!(
-            ty,
+            ty.bare(),
             ColumnType::Timestamptz
                 | ColumnType::Timestamp
                 | ColumnType::Date

@@ -341,6 +341,8 @@ fn cell(rewriter: &mut Rewriter<'_>, expr: &Expr, column: &ColumnDef) -> PgResul
                 _ => return Err(mismatch(column, "boolean", rewriter.at(value.span))),
             },
             Value::Number(n, false) => number(rewriter, n, column, value.span)?,
+            Value::SingleQuotedByteStringLiteral(digits) if is_bits(column) => Some(Cell::Text(format!("b{digits}"))),
+            Value::HexStringLiteral(digits) if is_bits(column) => Some(Cell::Text(format!("x{digits}"))),
             other => super::rewrite::string_of(other).map(Cell::Text),
         },
         Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => match expr.as_ref() {
@@ -356,8 +358,12 @@ fn cell(rewriter: &mut Rewriter<'_>, expr: &Expr, column: &ColumnDef) -> PgResul
     })
 }
 
+fn is_bits(column: &ColumnDef) -> bool {
+    matches!(column.ty.bare(), ColumnType::AsText(held) if held.is_bits())
+}
+
 fn has_moment(ty: &ColumnType) -> bool {
-    matches!(ty, ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date)
+    matches!(ty.bare(), ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date)
 }
 
 /// `now()` and `CURRENT_TIMESTAMP`.

@@ -106,6 +106,9 @@ fn type_before(tokens: &[TokenWithSpan], own: bool) -> Option<usize> {
     let token = |at: usize| tokens.get(at).map(|t| &t.token);
     let before =
         |at: usize| tokens.get(..at).and_then(|some| some.iter().rev().find(|t| !is_blank(t))).map(|t| &t.token);
+    if token(end) == Some(&Token::RParen) {
+        return interval_before(tokens);
+    }
     let Some(Token::Word(word)) = token(end) else { return None };
     let name = if word.quote_style.is_some() { word.value.clone() } else { word.value.to_lowercase() };
     if name == "money" || TextType::of_name(&name).is_some() {
@@ -130,6 +133,22 @@ fn type_before(tokens: &[TokenWithSpan], own: bool) -> Option<usize> {
     fits.then_some(start)
 }
 
+/// `interval(2)`, which the parser reads as an interval of the number.
+fn interval_before(tokens: &[TokenWithSpan]) -> Option<usize> {
+    let mut solid = tokens.iter().enumerate().rev().filter(|(_, t)| !is_blank(t));
+    let mut next = || solid.next();
+    let (_, close) = next()?;
+    let (_, digits) = next()?;
+    let (_, open) = next()?;
+    let (start, word) = next()?;
+    let fits = close.token == Token::RParen
+        && matches!(digits.token, Token::Number(..))
+        && open.token == Token::LParen
+        && matches!(&word.token, Token::Word(w) if w.keyword == Keyword::INTERVAL);
+    let is_type = !matches!(next().map(|(_, t)| &t.token), Some(Token::Period | Token::DoubleColon));
+    (fits && is_type).then_some(start)
+}
+
 #[cfg(test)]
 mod tests {
     use sqlparser::{dialect::PostgreSqlDialect, tokenizer::Tokenizer};
@@ -143,6 +162,7 @@ mod tests {
             ("SELECT x::inet '::1'", "SELECT x::inet '::1'"),
             ("SELECT date '2024-01-01'", "SELECT date '2024-01-01'"),
             ("SELECT 'a' 'b'", "SELECT 'a' 'b'"),
+            ("SELECT interval (2) '1 s', f(2)", "SELECT '1 s'::interval(2), f(2)"),
             ("SELECT x AS y, 'z'", "SELECT x AS y, 'z'"),
             ("SELECT a b 'c'", "SELECT a b 'c'"),
             ("SELECT m = mood 'ok'", "SELECT m = 'ok'::mood"),

@@ -4,10 +4,13 @@
 
 use duckmesh_catalog::{
     ColumnType,
-    types::{DEFAULT_NUMERIC, TextType},
+    types::{
+        DEFAULT_NUMERIC, TextType,
+        modifier::{self, IntervalRange, PRECISION_MAX},
+    },
 };
 use sqlparser::{
-    ast::{ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, ObjectName, TimezoneInfo},
+    ast::{ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, IntervalFields, ObjectName, TimezoneInfo},
     dialect::PostgreSqlDialect,
     parser::Parser,
 };
@@ -17,6 +20,8 @@ use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Postgres' greatest n of varchar(n) and char(n).
 const LENGTH_MAX: u64 = 10_485_760;
+/// Postgres' greatest n of bit(n): eight times as many as characters.
+const BITS_MAX: u64 = LENGTH_MAX * 8;
 /// Postgres' greatest precision of numeric.
 const POSTGRES_NUMERIC_PRECISION_MAX: u64 = 1000;
 /// The lake's greatest precision of numeric.
@@ -24,7 +29,7 @@ const LAKE_NUMERIC_PRECISION_MAX: u64 = 38;
 /// The deepest nesting of array declarations looked at: Postgres has six dimensions at most.
 const DIMENSIONS_MAX: usize = 6;
 const HINT_LAKE: &str = "A lake holds boolean, smallint, integer, bigint, real, double precision, numeric(p,s), text, varchar, char, \
-     bytea, date, time, timestamp, timestamptz, interval, uuid, json, jsonb and arrays of these.";
+     bytea, date, time, timestamp, timestamptz, interval, uuid, json, jsonb, bit strings and arrays of these.";
 
 /// The column type of a type's syntax. Its errors have no position: see [`resolve_at`].
 pub fn resolve(ty: &DataType) -> PgResult<ColumnType> {
@@ -89,22 +94,12 @@ fn resolve_nested(ty: &DataType, depth: usize) -> PgResult<ColumnType> {
         DataType::Char(n) | DataType::Character(n) => ColumnType::Char(length(n.as_ref(), "char")?.unwrap_or(1)),
         DataType::Bytea => ColumnType::Bytea,
         DataType::Date => ColumnType::Date,
-        DataType::Time(n, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
-            sub_second(*n, "time")?;
-            ColumnType::Time
-        }
-        DataType::Time(n, _) => {
-            sub_second(*n, "time")?;
-            ColumnType::AsText(TextType::Timetz)
-        }
-        DataType::Timestamp(n, zone) => timestamp(*n, zone)?,
-        DataType::Interval { fields, precision } => {
-            if let Some(fields) = fields {
-                return Err(unsupported(&format!("interval {fields}").to_lowercase(), "interval"));
-            }
-            sub_second(*precision, "interval")?;
-            ColumnType::Interval
-        }
+        DataType::Time(n, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => ColumnType::Time.modified(digits(*n)),
+        DataType::Time(n, _) => ColumnType::AsText(TextType::Timetz).modified(digits(*n)),
+        DataType::Timestamp(n, zone) => timestamp(*n, zone),
+        DataType::Interval { fields, precision } => interval(fields.as_ref(), *precision)?,
+        DataType::Bit(n) => bits(TextType::Bit, *n)?,
+        DataType::BitVarying(n) | DataType::VarBit(n) => bits(TextType::Varbit, *n)?,
         DataType::Uuid => ColumnType::Uuid,
         DataType::JSON => ColumnType::Json,
         DataType::JSONB => ColumnType::Jsonb,
@@ -192,22 +187,58 @@ fn length(n: Option<&CharacterLength>, name: &str) -> PgResult<Option<u32>> {
     }
 }
 
-fn timestamp(precision: Option<u64>, zone: &TimezoneInfo) -> PgResult<ColumnType> {
-    let ty = match zone {
+fn timestamp(precision: Option<u64>, zone: &TimezoneInfo) -> ColumnType {
+    match zone {
         TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => ColumnType::Timestamp,
         TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => ColumnType::Timestamptz,
-    };
-    sub_second(precision, "timestamp")?;
-    Ok(ty)
+    }
+    .modified(digits(precision))
 }
 
-/// A lake's times have microseconds, whatever was declared: rounding on the way in is not there yet.
-fn sub_second(precision: Option<u64>, name: &str) -> PgResult<()> {
-    match precision {
-        // Postgres reduces more than 6 to 6, with a warning.
-        None | Some(6..) => Ok(()),
-        Some(n) => Err(PgError::unsupported(format!("{name}({n}) is not supported: a lake's times have microseconds"))
-            .hint(format!("Use {name} without a precision, and round with date_trunc()."))),
+/// The digits of a second that are kept. A lake's times have microseconds, whatever was declared.
+fn digits(precision: Option<u64>) -> Option<i32> {
+    // Postgres reduces more than 6 to 6, with a warning.
+    precision.map(|digits| i32::try_from(digits).unwrap_or(PRECISION_MAX).min(PRECISION_MAX))
+}
+
+/// `interval`, `interval(3)`, `interval day to second(3)`.
+pub fn interval(fields: Option<&IntervalFields>, precision: Option<u64>) -> PgResult<ColumnType> {
+    use IntervalRange as R;
+    let (minute, second) = (R::MINUTE, R::SECOND);
+    let range = match fields {
+        None => R::ALL,
+        Some(IntervalFields::Year) => R::YEAR,
+        Some(IntervalFields::Month) => R::MONTH,
+        Some(IntervalFields::Day) => R::DAY,
+        Some(IntervalFields::Hour) => R::HOUR,
+        Some(IntervalFields::Minute) => minute,
+        Some(IntervalFields::Second) => second,
+        Some(IntervalFields::YearToMonth) => R::YEAR.and(R::MONTH),
+        Some(IntervalFields::DayToHour) => R::DAY.and(R::HOUR),
+        Some(IntervalFields::DayToMinute) => R::DAY.and(R::HOUR).and(minute),
+        Some(IntervalFields::DayToSecond) => R::DAY.and(R::HOUR).and(minute).and(second),
+        Some(IntervalFields::HourToMinute) => R::HOUR.and(minute),
+        Some(IntervalFields::HourToSecond) => R::HOUR.and(minute).and(second),
+        Some(IntervalFields::MinuteToSecond) => minute.and(second),
+    };
+    if precision.is_some() && !range.has(second) {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \"(\""));
+    }
+    let says_something = fields.is_some() || precision.is_some();
+    Ok(ColumnType::Interval.modified(says_something.then(|| modifier::interval(range, digits(precision)))))
+}
+
+/// `bit(n)`, one without n; `bit varying(n)`, of any length without.
+fn bits(ty: TextType, length: Option<u64>) -> PgResult<ColumnType> {
+    let length = length.or((ty == TextType::Bit).then_some(1));
+    let invalid = |what: String| {
+        let message = format!("length for type {} {what}", ty.internal_name());
+        Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, message))
+    };
+    match length {
+        Some(0) => invalid("must be at least 1".into()),
+        Some(n) if n > BITS_MAX => invalid(format!("cannot exceed {BITS_MAX}")),
+        _ => Ok(ColumnType::AsText(ty).modified(length.and_then(|n| i32::try_from(n).ok()))),
     }
 }
 
@@ -247,7 +278,12 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> PgResult<ColumnType> {
         "uuid" => ColumnType::Uuid,
         "json" => ColumnType::Json,
         "money" => ColumnType::Money,
-        "timetz" => return sub_second(first, "time").map(|()| ColumnType::AsText(TextType::Timetz)),
+        "timetz" => return Ok(ColumnType::AsText(TextType::Timetz).modified(digits(first))),
+        // Without a length the internal names have any.
+        "bit" => {
+            return if first.is_some() { bits(TextType::Bit, first) } else { Ok(ColumnType::AsText(TextType::Bit)) };
+        }
+        "varbit" => return bits(TextType::Varbit, first),
         "jsonb" => ColumnType::Jsonb,
         "numeric" => {
             return numeric(&match (first, number(1)?) {
@@ -266,12 +302,10 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> PgResult<ColumnType> {
                 None => Err(unsupported("bpchar", "char(n) or text")),
             };
         }
-        "time" => return sub_second(first, "time").map(|()| ColumnType::Time),
-        "timestamp" => return sub_second(first, "timestamp").map(|()| ColumnType::Timestamp),
-        "timestamptz" => {
-            return sub_second(first, "timestamptz").map(|()| ColumnType::Timestamptz);
-        }
-        "interval" => return sub_second(first, "interval").map(|()| ColumnType::Interval),
+        "time" => return Ok(ColumnType::Time.modified(digits(first))),
+        "timestamp" => return Ok(ColumnType::Timestamp.modified(digits(first))),
+        "timestamptz" => return Ok(ColumnType::Timestamptz.modified(digits(first))),
+        "interval" => return interval(None, first),
         "serial" | "serial4" | "bigserial" | "serial8" | "smallserial" | "serial2" => {
             return Err(serial(&base));
         }
@@ -299,11 +333,9 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> PgResult<ColumnType> {
 }
 
 /// Types of Postgres that a lake has no values of.
-const POSTGRES_ONLY: [&str; 36] = [
+const POSTGRES_ONLY: [&str; 34] = [
     "refcursor",
     "xml",
-    "bit",
-    "varbit",
     "point",
     "line",
     "lseg",
@@ -342,7 +374,6 @@ fn substitute(name: &str) -> &'static str {
     match name {
         "oid" | "xid" | "xid8" | "cid" | "pg_lsn" => "bigint",
         "point" | "line" | "lseg" | "box" | "path" | "polygon" | "circle" => "double precision columns or text",
-        "bit" | "varbit" => "bytea or text",
         _ => "text",
     }
 }
@@ -359,7 +390,6 @@ fn serial(name: &str) -> PgError {
 /// A type of sqlparser's that is not among a lake's: Postgres' own, or another database's.
 fn foreign(ty: &DataType) -> PgError {
     match ty {
-        DataType::Bit(_) | DataType::BitVarying(_) | DataType::VarBit(_) => unsupported("bit", "bytea or text"),
         DataType::Regclass => unsupported("regclass", "text"),
         DataType::TsVector => unsupported("tsvector", "text"),
         DataType::TsQuery => unsupported("tsquery", "text"),

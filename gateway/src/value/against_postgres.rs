@@ -130,7 +130,7 @@ fn ours(ty: &ColumnType, text: &str, ctx: &Arc<ValueContext>) -> String {
     let run = || -> Result<String, PgError> {
         let array = if *ty == ColumnType::Interval {
             // What a lake cannot hold is refused later than what Postgres refuses.
-            let value = interval::parse(text.as_bytes(), ctx)?;
+            let value = interval::parse(text.as_bytes(), None, ctx)?;
             let nanos = value.micros.saturating_mul(1000);
             let value = arrow::datatypes::IntervalMonthDayNano::new(value.months, value.days, nanos);
             Arc::new(arrow::array::IntervalMonthDayNanoArray::from(vec![value])) as arrow::array::ArrayRef

@@ -36,6 +36,7 @@ pub enum Param<'a> {
 #[must_use]
 pub fn type_of_oid(oid: u32, typmod: i32) -> Option<ColumnType> {
     let length = u32::try_from(typmod - 4).ok();
+    let own = (typmod >= 0).then_some(typmod);
     Some(match oid {
         oid::BOOL => ColumnType::Bool,
         oid::INT2 => ColumnType::Int2,
@@ -57,15 +58,15 @@ pub fn type_of_oid(oid: u32, typmod: i32) -> Option<ColumnType> {
         oid::BPCHAR => length.map_or(ColumnType::Text, ColumnType::Char),
         oid::BYTEA => ColumnType::Bytea,
         oid::DATE => ColumnType::Date,
-        oid::TIME => ColumnType::Time,
-        oid::TIMESTAMP => ColumnType::Timestamp,
-        oid::TIMESTAMPTZ => ColumnType::Timestamptz,
-        oid::INTERVAL => ColumnType::Interval,
+        oid::TIME => ColumnType::Time.modified(own),
+        oid::TIMESTAMP => ColumnType::Timestamp.modified(own),
+        oid::TIMESTAMPTZ => ColumnType::Timestamptz.modified(own),
+        oid::INTERVAL => ColumnType::Interval.modified(own),
         oid::UUID => ColumnType::Uuid,
         oid::JSON => ColumnType::Json,
         oid::JSONB => ColumnType::Jsonb,
         oid::MONEY => ColumnType::Money,
-        _ if TextType::of_oid(oid).is_some() => ColumnType::AsText(TextType::of_oid(oid)?),
+        _ if TextType::of_oid(oid).is_some() => ColumnType::AsText(TextType::of_oid(oid)?).modified(own),
         _ => match ColumnType::system(oid) {
             Some(ty) => ty,
             None => ColumnType::Array(Box::new(type_of_oid(oid::element_of(oid)?, typmod)?)),
@@ -91,7 +92,7 @@ pub fn literal(oid: u32, param: Param<'_>, ctx: &ValueContext) -> PgResult<Strin
         }
         (oid::NUMERIC, Param::Text(text)) => decimal(numeric::read(text)?),
         (oid::NUMERIC, Param::Binary(bytes)) => decimal(numeric::receive(bytes)?),
-        (oid::INTERVAL, Param::Text(text)) => Ok(interval_literal(interval::parse(text, ctx)?)),
+        (oid::INTERVAL, Param::Text(text)) => Ok(interval_literal(interval::parse(text, None, ctx)?)),
         (oid::INTERVAL, Param::Binary(bytes)) => {
             let mut wire = WireBytes(bytes);
             let (micros, days, months) = (wire.i64()?, wire.i32()?, wire.i32()?);
@@ -108,7 +109,15 @@ pub fn literal(oid: u32, param: Param<'_>, ctx: &ValueContext) -> PgResult<Strin
 
 /// The same for a known type, as an assignment to it would change the value.
 pub fn literal_as(ty: &ColumnType, param: Param<'_>, ctx: &ValueContext) -> PgResult<String> {
-    let mut column = ColumnBuilder::new(ty, 1)?;
+    built(ColumnBuilder::new(ty, 1)?, ty, param, ctx)
+}
+
+/// The same as an explicit cast to it changes the value: too long is cut, too short padded.
+pub fn literal_cast(ty: &ColumnType, param: Param<'_>, ctx: &ValueContext) -> PgResult<String> {
+    built(ColumnBuilder::new(ty, 1)?.explicit_cast(), ty, param, ctx)
+}
+
+fn built(mut column: ColumnBuilder, ty: &ColumnType, param: Param<'_>, ctx: &ValueContext) -> PgResult<String> {
     match param {
         Param::Null => return Ok(null(ty)),
         Param::Text(text) => column.append_text(text, ctx)?,
@@ -150,6 +159,11 @@ fn interval_literal(value: Interval) -> String {
     format!("(to_months({}) + to_days({}) + to_microseconds({}))", value.months, value.days, value.micros)
 }
 
+/// A constant of a type of intervals as a DuckDB literal: it may have what a lake cannot hold.
+pub fn interval_constant(text: &str, modifier: Option<i32>, ctx: &ValueContext) -> PgResult<String> {
+    Ok(interval_literal(interval::parse(text.as_bytes(), modifier, ctx)?))
+}
+
 /// A value of a column as a DuckDB literal.
 pub fn sql_literal(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<String> {
     if array.is_null(row) {
@@ -165,7 +179,7 @@ pub fn sql_literal(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<St
         text.push(']');
         return Ok(ty.cast(&text));
     }
-    if *ty == ColumnType::Interval {
+    if *ty.bare() == ColumnType::Interval {
         let value = array
             .as_primitive_opt::<arrow::datatypes::IntervalMonthDayNanoType>()
             .map(|values| values.value(row))
@@ -224,6 +238,7 @@ fn is_plain(text: &str) -> bool {
 
 /// A scalar as DuckDB writes and reads it.
 fn plain_text(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<String> {
+    let ty = ty.bare();
     let declared = match ty {
         // Blanks that char(n) is shown with are not stored.
         ColumnType::Char(_) | ColumnType::AsText(_) => &ColumnType::Text,

@@ -7,6 +7,7 @@ mod zone;
 
 mod builder;
 mod literal;
+mod modifier;
 
 mod encoder;
 mod row_writer;
@@ -32,7 +33,9 @@ pub use context::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, ValueContext
 pub use encoder::{BoundEncoder, Encoder, PgType};
 pub(crate) use error::invalid_utf8;
 pub(crate) use failing::{failing_text, failing_value};
-pub use literal::{Param, lake_text, literal, literal_as, sql_literal, type_of_oid};
+pub use literal::{Param, interval_constant, lake_text, literal, literal_as, literal_cast, sql_literal, type_of_oid};
+pub use modifier::fitted;
+pub(crate) use modifier::{held as held_modified, interval_fields};
 pub use row_writer::{DataRowWriter, Format};
 pub use zone::TimeZone;
 

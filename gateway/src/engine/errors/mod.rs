@@ -21,7 +21,7 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 39] = [
+const RAISED: [SqlState; 40] = [
     DATA_EXCEPTION,
     SqlState::SYNTAX_ERROR,
     SqlState::INVALID_TIME_ZONE_DISPLACEMENT,
@@ -47,6 +47,7 @@ const RAISED: [SqlState; 39] = [
     SqlState::NULL_VALUE_NOT_ALLOWED,
     SqlState::ARRAY_SUBSCRIPT_ERROR,
     SqlState::STRING_DATA_RIGHT_TRUNCATION,
+    SqlState::STRING_DATA_LENGTH_MISMATCH,
     SqlState::INVALID_REGULAR_EXPRESSION,
     SqlState::INVALID_ROW_COUNT_IN_LIMIT,
     SqlState::FEATURE_NOT_SUPPORTED,

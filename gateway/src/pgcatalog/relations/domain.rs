@@ -1,6 +1,6 @@
 //! Domains in `information_schema`, and their constraints.
 
-use duckmesh_catalog::{ColumnType, DomainCheck, DomainSpec, TypeDef, TypeSpec};
+use duckmesh_catalog::{ColumnType, DomainCheck, DomainSpec, TypeDef, TypeSpec, types::TextType};
 
 use crate::pgcatalog::{
     book::{self, Book},
@@ -41,17 +41,22 @@ pub fn domains<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
         };
         let limit = match &spec.base {
             ColumnType::Varchar(Some(n)) | ColumnType::Char(n) => i32::try_from(*n).ok(),
+            ColumnType::Modified(ty, bits) if super::information::is_bits(ty) => Some(*bits),
             _ => None,
         };
         let octets = match (limit, &spec.base) {
-            (Some(n), _) => n.checked_mul(4),
+            (Some(n), ColumnType::Varchar(_) | ColumnType::Char(_)) => n.checked_mul(4),
             (None, ColumnType::Text | ColumnType::Varchar(_)) => Some(OCTETS_MAX),
             _ => None,
         };
         let (precision, radix, scale) = super::information::numeric(spec.base.oid(), Some(&spec.base));
-        let fractional = match spec.base {
+        let fractional = match spec.base.bare() {
             ColumnType::Date => Some(0),
-            ColumnType::Time | ColumnType::Timestamp | ColumnType::Timestamptz | ColumnType::Interval => Some(6),
+            ColumnType::Time
+            | ColumnType::Timestamp
+            | ColumnType::Timestamptz
+            | ColumnType::Interval
+            | ColumnType::AsText(TextType::Timetz) => Some(spec.base.second_digits()),
             _ => None,
         };
         let default = spec.default.as_ref().map(|d| definitions::default(d, &spec.base));

@@ -1,6 +1,8 @@
 //! `information_schema`.
 
-use duckmesh_catalog::{ColumnType, ConstraintKind, DefaultValue, DomainCheck, Identity, TypeDef, TypeSpec};
+use duckmesh_catalog::{
+    ColumnType, ConstraintKind, DefaultValue, DomainCheck, Identity, TypeDef, TypeSpec, types::modifier::PRECISION_MAX,
+};
 
 use crate::pgcatalog::{
     book::{self, Book, Column, Con, Relation, Source, key_columns},
@@ -98,6 +100,7 @@ pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str, defi
             "numeric_precision_radix",
             "numeric_scale",
             "datetime_precision",
+            "interval_type",
             "udt_catalog",
             "udt_schema",
             "udt_name",
@@ -118,6 +121,21 @@ pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str, defi
             "is_updatable",
         ],
         rows: relations.flat_map(|r| r.columns.iter().map(move |c| column(book, r, c, lake, definitions))).collect(),
+    }
+}
+
+/// Whether it is a string of bits.
+pub(super) fn is_bits(ty: &ColumnType) -> bool {
+    matches!(ty, ColumnType::AsText(held) if held.is_bits())
+}
+
+/// `DAY TO SECOND(3)`
+pub(super) fn interval_type(ty: &ColumnType) -> Option<String> {
+    match ty {
+        ColumnType::Modified(base, _) if **base == ColumnType::Interval => {
+            Some(ty.to_string().strip_prefix("interval ")?.to_uppercase())
+        }
+        _ => None,
     }
 }
 
@@ -153,9 +171,11 @@ fn column<'a>(
     };
     let limit = match column.ty {
         Some(ColumnType::Varchar(Some(n)) | ColumnType::Char(n)) => Some(i64::from(*n)),
+        Some(ColumnType::Modified(ty, bits)) if is_bits(ty) => Some(i64::from(*bits)),
         _ => None,
     };
     let octets = match (limit, name.as_str()) {
+        (_, "bit" | "varbit") => None,
         (Some(n), _) => i32::try_from(n * CHARACTER_BYTES).ok(),
         (None, "text" | "varchar") => Some(OCTETS_MAX),
         _ => None,
@@ -163,7 +183,9 @@ fn column<'a>(
     let (precision, radix, scale) = numeric(ty.map_or(column.type_oid, |t| t.oid), column.ty);
     let fractional = match name.as_str() {
         "date" => Some(0),
-        "time" | "timetz" | "timestamp" | "timestamptz" | "interval" => Some(6),
+        "time" | "timetz" | "timestamp" | "timestamptz" | "interval" => {
+            Some(column.ty.map_or(PRECISION_MAX, ColumnType::second_digits))
+        }
         _ => None,
     };
     let not_null = column.not_null && relation.kind != 'v';
@@ -183,6 +205,7 @@ fn column<'a>(
         radix,
         scale,
         fractional,
+        column.ty.and_then(interval_type),
         lake,
         space,
         name,

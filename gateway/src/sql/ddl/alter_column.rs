@@ -119,7 +119,7 @@ impl Planner<'_> {
             )
         );
         let holds_moment =
-            matches!(ty, ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date | ColumnType::Time);
+            matches!(ty.bare(), ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date | ColumnType::Time);
         Ok(match program {
             // `now` is read as the start of the transaction, in the session's zone.
             _ if moment && holds_moment => Some(to_lake_text("now", ty, &self.ctx.values)?),

@@ -157,6 +157,7 @@ pub(super) fn type_name(ty: &ColumnType) -> String {
         ColumnType::Varchar(_) => "character varying".into(),
         ColumnType::Char(_) => "character".into(),
         ColumnType::Numeric(..) => "numeric".into(),
+        ColumnType::Modified(ty, _) => type_name(ty),
         ColumnType::Array(element) => format!("{}[]", type_name(element)),
         other => other.to_string(),
     }

@@ -37,7 +37,8 @@ impl Planner<'_> {
             Some(constant) => {
                 let text = assign(&constant, column, ty, &self.ctx.values)
                     .map_err(|e| e.or_position(at_unless_mismatch(&constant, at)))?;
-                Ok(Some(match unrounded(&constant, ty) {
+                let written = unrounded(&constant, ty).or(self.unfitted(&constant, ty, &text)?);
+                Ok(Some(match written {
                     Some(expression) => DefaultValue::Expression(expression),
                     None => DefaultValue::Literal(text),
                 }))
@@ -59,6 +60,17 @@ impl Planner<'_> {
                 })
             }
         }
+    }
+
+    /// A constant that its column's modifier changes: in each row, and it is shown as it was written.
+    fn unfitted(&self, constant: &Constant, ty: &ColumnType, fitted: &str) -> PgResult<Option<String>> {
+        let (Constant::Text(text), ColumnType::Modified(bare, _)) = (constant, ty) else { return Ok(None) };
+        // A number without a unit is what the fields say.
+        if **bare == ColumnType::Interval {
+            return Ok(None);
+        }
+        let whole = to_lake_text(text, bare, &self.ctx.values)?;
+        Ok((whole != fitted).then(|| format!("'{}'::{bare}", text.replace('\'', "''"))))
     }
 
     /// A default that computes with numbers of sequences: their schemas are named, as where a number stands alone.

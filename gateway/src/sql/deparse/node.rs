@@ -32,7 +32,7 @@ impl Class {
     /// The class of a type.
     pub fn of(ty: &ColumnType) -> Self {
         use ColumnType as T;
-        match ty {
+        match ty.bare() {
             T::Bool => Self::Bool,
             T::Int2 => Self::Int2,
             T::Int4 => Self::Int4,

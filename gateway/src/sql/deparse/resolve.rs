@@ -44,6 +44,11 @@ impl Resolver<'_> {
                 let class = Class::of(&types::resolve(&typed.data_type).ok()?);
                 to(Typed { node: Node::Const(text, Class::Text), class: None }, class)?
             }
+            Expr::Interval(interval) if interval.leading_field.is_none() => {
+                let Expr::Value(value) = interval.value.as_ref() else { return None };
+                let text = crate::sql::rewrite::string_of(&value.value)?;
+                to(Typed { node: Node::Const(text, Class::Text), class: None }, Class::Interval)?
+            }
             Expr::Interval(_) => return None,
             Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } => {
                 self.cast(expr, data_type)?
@@ -94,7 +99,9 @@ impl Resolver<'_> {
         let class = Some(Class::of(&ty)).filter(|class| *class != Class::Other)?;
         let value = self.expr(expr)?;
         let limited = match &ty {
-            duckmesh_catalog::ColumnType::Varchar(Some(_)) | duckmesh_catalog::ColumnType::Char(_) => true,
+            duckmesh_catalog::ColumnType::Varchar(Some(_))
+            | duckmesh_catalog::ColumnType::Char(_)
+            | duckmesh_catalog::ColumnType::Modified(..) => true,
             // A bare numeric has no modifier, and the type cannot tell.
             duckmesh_catalog::ColumnType::Numeric(..) => return None,
             _ => false,

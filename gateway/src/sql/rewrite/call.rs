@@ -1,6 +1,9 @@
 //! Function calls: scalars, aggregates, windows and functions in FROM.
 
-use duckmesh_catalog::{ColumnType, types::oid};
+use duckmesh_catalog::{
+    ColumnType,
+    types::{modifier::PRECISION_MAX, oid},
+};
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
     FunctionArguments, OrderByExpr, Spanned,
@@ -212,15 +215,13 @@ impl Rewriter<'_> {
     pub fn session_call(&mut self, name: &str, args: &[&Expr], at: Option<u32>) -> PgResult<Option<Ex>> {
         let value = match (name, args) {
             ("current_time", []) if self.has_functions() => return Ok(Some(self.current_time().at(at))),
-            ("current_time", [precision])
-                if self.has_functions() && super::set::integer(precision).is_some_and(|n| n >= 6) =>
-            {
-                return Ok(Some(self.current_time().at(at)));
-            }
             ("current_time" | "localtime" | "current_timestamp" | "localtimestamp", [precision])
-                if super::set::integer(precision).is_some_and(|n| n >= 6) =>
+                if super::set::integer(precision).is_some_and(|n| n >= 0) =>
             {
-                session(name)
+                let Some(ex) = self.session_call(name, &[], at)? else { return Ok(None) };
+                let digits =
+                    super::set::integer(precision).and_then(|n| i32::try_from(n).ok()).unwrap_or(PRECISION_MAX);
+                return self.fitted(ex, digits.min(PRECISION_MAX), true).map(Some);
             }
             (_, []) => session(name),
             ("current_setting", [name, rest @ ..]) if rest.len() < 2 => {

@@ -104,9 +104,6 @@ impl Rewriter<'_> {
         if let Some(ty) = system_type(data_type) {
             return self.constant(text, &ty, at);
         }
-        if let DataType::Interval { fields: Some(_), .. } = data_type {
-            return self.refuse("an interval with fields", at);
-        }
         let ty = self.type_of(data_type)?;
         match &ty {
             // A cast cuts, an assignment refuses.
@@ -125,6 +122,17 @@ impl Rewriter<'_> {
     /// A cast as written in SQL.
     pub fn cast(&mut self, ex: Ex, ty: &ColumnType, at: Option<u32>) -> PgResult<Ex> {
         use ColumnType as T;
+        if let (bare, Some(modifier)) = ty.clone().split() {
+            // What is read knows what the modifier makes of it.
+            if let Kind::Str(text) = &ex.kind {
+                return self.constant(&text.clone(), ty, at);
+            }
+            if bare == super::bits::BIT && matches!(ex.ty, Some(T::Int4 | T::Int8)) && !ex.is_unknown() {
+                return self.bits_of_number(&ex, modifier);
+            }
+            let ex = self.cast(ex, &bare, at)?;
+            return self.fitted(ex, modifier, true);
+        }
         match &ex.kind {
             Kind::Param(_) => {
                 let target = match ty {
@@ -199,7 +207,7 @@ impl Rewriter<'_> {
         let position = ex.position;
         let origin_free = |sql: String| Ex::of(sql, ty.clone()).at(position);
         Ok(match (&from, ty) {
-            (a, b) if a == b => Ex { ty: Some(ty.clone()), ..ex },
+            (a, b) if a == b => Ex { ty: Some(ty.clone()), modifier: None, ..ex },
             (_, T::System(_)) => return self.system_cast(ex, ty, at),
             (a, T::Enum(of)) if is_text(a) => origin_free(enum_of_text(&ex.sql, of)?),
             (T::Array(a), T::Array(b)) if is_text(a) && matches!(**b, T::Enum(_)) => {
@@ -239,7 +247,11 @@ impl Rewriter<'_> {
             }
             // The engine's cast knows of what is too large, not of what is too small.
             (T::Float8, T::Float4) if self.has_functions() => origin_free(format!("pg_real({})", ex.sql)),
-            (T::Timestamptz, T::Time) => origin_free(format!("CAST(CAST({} AS TIMESTAMP) AS TIME)", ex.sql)),
+            // Infinity has no time of day.
+            (T::Timestamp | T::Timestamptz, T::Time) => {
+                let x = &ex.sql;
+                origin_free(format!("(CASE WHEN isfinite({x}) THEN CAST(CAST({x} AS TIMESTAMP) AS TIME) END)"))
+            }
             (T::Time, T::Interval) => origin_free(format!("to_microseconds(epoch_us({}))", ex.sql)),
             (T::Interval, T::Time) => {
                 origin_free(format!("CAST((TIMESTAMP '2000-01-01 00:00:00' + {}) AS TIME)", ex.sql))
@@ -253,7 +265,7 @@ impl Rewriter<'_> {
         use ColumnType as T;
         let held = if self.has_functions() { self.text_of_held(&ex) } else { None };
         if let Some(sql) = held {
-            return Ok(Ex { sql, ty: Some(T::Text), kind: Kind::Plain, origin: None, position: ex.position });
+            return Ok(Ex::of(sql, T::Text).at(ex.position));
         }
         let sql = match &ex.ty {
             Some(T::System(system)) if system.is_named() => {
@@ -273,11 +285,20 @@ impl Rewriter<'_> {
             }
             _ => format!("CAST({} AS VARCHAR)", ex.sql),
         };
-        Ok(Ex { sql, ty: Some(T::Text), kind: Kind::Plain, origin: None, position: ex.position })
+        Ok(Ex::of(sql, T::Text).at(ex.position))
     }
 
     /// Assigns to a column's type: what INSERT does.
     pub fn assign(&mut self, ex: Ex, ty: &ColumnType, column: &str, at: Option<u32>) -> PgResult<Ex> {
+        let (bare, modifier) = ty.clone().split();
+        if let Some(modifier) = modifier {
+            // Fields say what a number without a unit is.
+            if let (Kind::Str(text), ColumnType::Interval) = (&ex.kind, &bare) {
+                return self.constant(&text.clone(), ty, at);
+            }
+            let ex = self.assign(ex, &bare, column, at)?;
+            return self.fitted(ex, modifier, false);
+        }
         if ex.is_unknown() {
             return self.settle(ex, ty);
         }
@@ -466,7 +487,7 @@ fn system_type(ty: &DataType) -> Option<ColumnType> {
 /// Whether an explicit cast exists.
 fn castable(from: &ColumnType, to: &ColumnType) -> bool {
     use ColumnType as T;
-    match (from, to) {
+    match (from.bare(), to.bare()) {
         (T::Other(_), _) | (_, T::Other(_)) => true,
         (T::System(_), _) | (_, T::System(_)) => castable(&from.base(), &to.base()),
         (T::Array(a) | T::Grid(a), T::Array(b) | T::Grid(b)) => castable(a, b),
@@ -483,6 +504,7 @@ fn castable(from: &ColumnType, to: &ColumnType) -> bool {
 /// Whether an assignment casts.
 pub(in crate::sql) fn assignable(from: &ColumnType, to: &ColumnType) -> bool {
     use ColumnType as T;
+    let (from, to) = (from.bare(), to.bare());
     match (from, to) {
         (a, b) if a == b || a.oid() == b.oid() => true,
         (T::Other(_), _) => true,

@@ -105,6 +105,7 @@ fn type_name(ty: &DataType) -> String {
             T::AsText(ty) => ty.internal_name(),
             T::System(system) => crate::pgcatalog::types::by_oid(system.oid()).map_or("text", |ty| ty.name),
             T::Array(element) | T::Grid(element) => name(element),
+            T::Modified(ty, _) => name(ty),
             // Users' types are known by their names alone here.
             T::Enum(_) => "",
         }

@@ -1,11 +1,11 @@
 //! Dates and times: EXTRACT, AT TIME ZONE, interval literals, date_trunc, to_char.
 
 use duckmesh_catalog::{ColumnType, types::TextType};
-use sqlparser::ast::{DateTimeField, Expr, Interval};
+use sqlparser::ast::{DateTimeField, Expr, Interval, IntervalFields};
 
 use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
 use crate::{
-    sql::quote,
+    sql::{quote, types},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -42,24 +42,17 @@ impl Rewriter<'_> {
         let Some(text) = text else {
             return self.refuse("an interval that is not a constant", at);
         };
-        if interval.leading_precision.is_some() || interval.fractional_seconds_precision.is_some() {
-            return self.refuse("an interval with a precision", at);
-        }
-        let text = match (&interval.leading_field, &interval.last_field) {
-            (None, None) => text,
-            // A bare number takes the (last) field's unit.
-            (Some(first), last) => {
-                let unit = last.as_ref().unwrap_or(first).to_string().to_lowercase();
-                let bare = text.trim().parse::<f64>().is_ok();
-                match (bare, last) {
-                    (true, _) => format!("{} {unit}", text.trim()),
-                    (false, Some(_)) => text,
-                    (false, None) => return self.refuse("an interval with a field", at),
-                }
-            }
-            (None, Some(_)) => return self.refuse("an interval with fields", at),
+        let precision = interval.fractional_seconds_precision.or(interval.leading_precision);
+        let fields = match (&interval.leading_field, &interval.last_field) {
+            (None, None) => None,
+            (Some(first), last) => match fields(first, last.as_ref()) {
+                Some(fields) => Some(fields),
+                None => return self.refuse("an interval of these fields", at),
+            },
+            (None, Some(_)) => return self.refuse("an interval of these fields", at),
         };
-        self.constant(&text, &ColumnType::Interval, at)
+        let ty = types::interval(fields.as_ref(), precision).map_err(|e| e.or_position(at))?;
+        self.constant(&text, &ty, at)
     }
 
     pub fn at_time_zone(&mut self, timestamp: &Expr, zone: &Expr) -> PgResult<Ex> {
@@ -322,6 +315,28 @@ impl Rewriter<'_> {
             Ex::of(format!("CAST({parsed} AS TIMESTAMPTZ)"), ColumnType::Timestamptz)
         }))
     }
+}
+
+/// The fields of `interval '1' day to hour`.
+fn fields(first: &DateTimeField, last: Option<&DateTimeField>) -> Option<IntervalFields> {
+    use DateTimeField as D;
+    use IntervalFields as F;
+    Some(match (first, last) {
+        (D::Year, None) => F::Year,
+        (D::Month, None) => F::Month,
+        (D::Day, None) => F::Day,
+        (D::Hour, None) => F::Hour,
+        (D::Minute, None) => F::Minute,
+        (D::Second, None) => F::Second,
+        (D::Year, Some(D::Month)) => F::YearToMonth,
+        (D::Day, Some(D::Hour)) => F::DayToHour,
+        (D::Day, Some(D::Minute)) => F::DayToMinute,
+        (D::Day, Some(D::Second)) => F::DayToSecond,
+        (D::Hour, Some(D::Minute)) => F::HourToMinute,
+        (D::Hour, Some(D::Second)) => F::HourToSecond,
+        (D::Minute, Some(D::Second)) => F::MinuteToSecond,
+        _ => return None,
+    })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,9 @@ const TERMS_MAX: usize = 10_000;
 #[derive(Clone, Debug)]
 pub(in crate::sql) struct Ex {
     pub sql: String,
+    /// Without its modifier, which is beside it: `timestamp(3)` computes as `timestamp` does.
     pub ty: Option<ColumnType>,
+    pub modifier: Option<i32>,
     pub kind: Kind,
     pub origin: Option<Origin>,
     pub position: Option<u32>,
@@ -43,7 +45,11 @@ pub(in crate::sql) enum Kind {
 
 impl Ex {
     pub fn plain(sql: impl Into<String>, ty: Option<ColumnType>) -> Self {
-        Self { sql: sql.into(), ty, kind: Kind::Plain, origin: None, position: None }
+        let (ty, modifier) = match ty.map(ColumnType::split) {
+            Some((ty, modifier)) => (Some(ty), modifier),
+            None => (None, None),
+        };
+        Self { sql: sql.into(), ty, modifier, kind: Kind::Plain, origin: None, position: None }
     }
 
     pub fn of(sql: impl Into<String>, ty: ColumnType) -> Self {
@@ -53,6 +59,11 @@ impl Ex {
     pub fn at(mut self, position: Option<u32>) -> Self {
         self.position = self.position.or(position);
         self
+    }
+
+    /// The type with its modifier: what a column of it has.
+    pub fn full_type(&self) -> Option<ColumnType> {
+        self.ty.clone().map(|ty| ty.modified(self.modifier))
     }
 
     /// Whether it takes the type of what it meets.
@@ -263,6 +274,8 @@ impl Rewriter<'_> {
             results.push(self.expr(expr)?);
         }
         let ty = self.unify(&mut results, "CASE")?;
+        // What is left out is NULL, which has no modifier.
+        let ty = if else_result.is_none() { ty.map(|ty| ty.split().0) } else { ty };
         let mut sql = "CASE".to_owned();
         let mut results = results.into_iter();
         for (when, then) in whens.iter().zip(results.by_ref()) {
@@ -300,6 +313,7 @@ impl Rewriter<'_> {
                 },
             }
         }
+        let modifier = common_modifier(exs);
         let all_null = exs.iter().all(|e| e.kind == Kind::Null);
         let target = match (&ty, sure) {
             (Some(ty), _) => Some(ty.clone()),
@@ -316,7 +330,7 @@ impl Rewriter<'_> {
                 }
             }
         }
-        Ok(if sure { target } else { None })
+        Ok(if sure { target.map(|ty| ty.modified(modifier)) } else { None })
     }
 
     fn scalar_subquery(&mut self, query: &Query) -> PgResult<Ex> {
@@ -521,6 +535,8 @@ impl Rewriter<'_> {
                 Ok(ex)
             }
             Value::Placeholder(name) => self.param(name, at),
+            Value::SingleQuotedByteStringLiteral(digits) => self.bit_literal('b', digits, at),
+            Value::HexStringLiteral(digits) => self.bit_literal('x', digits, at),
             other => match super::literal::string_of(other) {
                 Some(text) => {
                     let mut ex = Ex::of(quote::literal(&text)?, ColumnType::Text).at(at);
@@ -575,6 +591,12 @@ impl Rewriter<'_> {
         ex.kind = Kind::Number(n.to_owned());
         Ok(ex)
     }
+}
+
+/// The modifier that all have; NULL has none.
+fn common_modifier(exs: &[Ex]) -> Option<i32> {
+    let first = exs.first()?;
+    first.modifier.filter(|_| exs.iter().all(|e| e.modifier == first.modifier && e.ty == first.ty))
 }
 
 fn subscript_index(subscript: &Subscript) -> &Expr {

@@ -181,7 +181,7 @@ fn number_fits(n: &str, ty: &ColumnType) -> bool {
 /// Types whose constants are written as strings, and whose order is the files' own.
 fn string_fits(ty: &ColumnType) -> bool {
     matches!(
-        ty,
+        ty.bare(),
         ColumnType::Text
             | ColumnType::Varchar(_)
             | ColumnType::Date

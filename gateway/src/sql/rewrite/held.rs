@@ -6,6 +6,7 @@ use duckmesh_catalog::{ColumnType, types::TextType};
 
 use super::{
     Ex, NUMERIC, Rewriter,
+    bits::{BIT, castable_bits, is_bits},
     operator::{is_int, is_number, is_text},
 };
 use crate::{sql::plan::SessionValue, wire::error::PgResult};
@@ -44,6 +45,8 @@ const TIMETZ: ColumnType = ColumnType::AsText(TextType::Timetz);
 pub(super) fn common_held(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
     match (a, b) {
         _ if is_network(a) && is_network(b) => Some(INET),
+        // Each becomes the other: the first decides.
+        _ if is_bits(a) && is_bits(b) => Some(a.clone()),
         (ColumnType::Time, ty) | (ty, ColumnType::Time) if *ty == TIMETZ => Some(TIMETZ),
         _ => None,
     }
@@ -54,7 +57,7 @@ pub(super) fn castable_held(from: &ColumnType, to: &ColumnType) -> Option<bool> 
     if !is_held(from) && !is_held(to) {
         return None;
     }
-    Some(assignable_held(from, to))
+    Some(assignable_held(from, to) || castable_bits(from, to))
 }
 
 /// Whether an assignment casts.
@@ -68,6 +71,7 @@ pub(super) fn assignable_held(from: &ColumnType, to: &ColumnType) -> bool {
         (ty, T::Time) if *ty == TIMETZ => true,
         (T::Int4 | T::Int8 | T::Numeric(..), T::Money) | (T::Money, T::Numeric(..)) => true,
         (T::AsText(H::Range(a)), T::AsText(H::Multirange(b))) => a == b,
+        (T::AsText(a), T::AsText(b)) => a.is_bits() && b.is_bits(),
         _ => false,
     }
 }
@@ -109,6 +113,9 @@ impl Rewriter<'_> {
         }
         if !self.has_functions() {
             return self.refuse("this cast in a view", ex.position);
+        }
+        if let Some(cast) = self.cast_bits(ex, from, ty)? {
+            return Ok(Some(cast));
         }
         let x = &ex.sql;
         // A cast has the mask always, the output only where it is not whole.
@@ -174,7 +181,8 @@ impl Rewriter<'_> {
         let (a, b) = (known(l), known(r));
         let Some(held) = [&a, &b].into_iter().flatten().find(|t| is_held(t)).cloned() else { return Ok(None) };
         // `||` makes text of anything, and element operators are of arrays.
-        if op == "||" || [&a, &b].into_iter().flatten().any(|t| matches!(t, ColumnType::Array(_))) {
+        let joins_bits = is_bits(&held) && [&a, &b].into_iter().flatten().all(is_bits);
+        if (op == "||" && !joins_bits) || [&a, &b].into_iter().flatten().any(|t| matches!(t, ColumnType::Array(_))) {
             return Ok(None);
         }
         if !self.has_functions() {
@@ -185,6 +193,7 @@ impl Rewriter<'_> {
             ty if is_mac(ty) => self.mac_operator(op, l, r, &held)?,
             ColumnType::Money => self.money_operator(op, l, r)?,
             ty if *ty == TIMETZ => self.timetz_operator(op, l, r)?,
+            ty if is_bits(ty) => self.bits_operator(op, l, r)?,
             _ => self.range_operator(op, l, r, &held)?,
         };
         match done {
@@ -318,6 +327,9 @@ impl Rewriter<'_> {
             let zone = self.settle(zone, &ColumnType::Text)?;
             return Ok(Some(self.timetz_in_zone(&time, &zone.sql)));
         }
+        if let Some(ex) = self.bits_call(name, values)? {
+            return Ok(Some(ex));
+        }
         let Some(first) = values.first().cloned() else { return Ok(None) };
         let held = match first.ty.as_ref().filter(|_| !first.is_unknown()) {
             Some(ColumnType::AsText(ty @ (TextType::Range(_) | TextType::Multirange(_)))) => *ty,
@@ -442,6 +454,11 @@ impl Rewriter<'_> {
     pub fn held_aggregate(&mut self, name: &str, values: &[Ex], distinct: &str, tail: &str) -> Option<Ex> {
         let [ex] = values else { return None };
         let ty = ex.ty.as_ref().filter(|t| is_held(t) && !ex.is_unknown() && self.has_functions())?;
+        if is_bits(ty)
+            && let Some(ex) = self.bits_aggregate(name, ex, distinct, tail)
+        {
+            return Some(ex);
+        }
         let x = &ex.sql;
         let sql = match (name, ty) {
             ("sum", ColumnType::Money) => {
@@ -496,6 +513,7 @@ impl Rewriter<'_> {
         match &ty {
             t if is_network(t) => Some(Ex::of(format!("pg_inet_of('~', {}, '')", ex.sql), INET)),
             t if is_mac(t) => Some(Ex::of(format!("pg_mac_of('~', {}, '')", ex.sql), ty.clone())),
+            t if is_bits(t) => Some(Ex::of(format!("pg_bits_of('~', {})", ex.sql), BIT)),
             _ => None,
         }
     }

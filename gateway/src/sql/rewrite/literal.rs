@@ -96,11 +96,16 @@ impl Rewriter<'_> {
                 if let Some(stored) = grid.map_err(|e| e.or_position(at))? {
                     return Ok(Ex::of(quote::literal(&stored)?, ColumnType::Grid(element.clone())).at(at));
                 }
-                value::literal_as(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?
+                value::literal_cast(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?
             }
             // What a lake cannot hold is refused where it is stored.
-            ColumnType::Interval if self.has_functions() => {
-                value::literal(oid::INTERVAL, param, &self.ctx.values).map_err(|e| e.or_position(at))?
+            ty if *ty.bare() == ColumnType::Interval && self.has_functions() => {
+                let modifier = ty.clone().split().1;
+                value::interval_constant(text, modifier, &self.ctx.values).map_err(|e| e.or_position(at))?
+            }
+            // As a cast has it: padded and cut.
+            ty @ ColumnType::Modified(..) => {
+                value::literal_cast(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?
             }
             ty => value::literal_as(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?,
         };
@@ -108,7 +113,11 @@ impl Rewriter<'_> {
     }
 
     /// An expression as the type it meets: constants are read as it, parameters get it.
+    ///
+    /// A modifier of the type means nothing here: whoever stores or casts the value asks for it.
     pub fn settle(&mut self, ex: Ex, ty: &ColumnType) -> PgResult<Ex> {
+        let (bare, _) = ty.clone().split();
+        let ty = &bare;
         match ex.kind.clone() {
             Kind::Str(text) => self.constant(&text, ty, ex.position),
             Kind::Param(index) => {

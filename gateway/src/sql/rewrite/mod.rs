@@ -18,6 +18,7 @@ mod set_by_value;
 mod aggregate;
 mod arithmetic;
 mod array_text;
+mod bits;
 mod call;
 mod cast;
 mod datetime;
@@ -27,6 +28,7 @@ mod hypothetical;
 mod json;
 mod literal;
 mod membership;
+mod modifier;
 mod named_arguments;
 mod number;
 mod operator;
@@ -382,7 +384,7 @@ fn only_postgres(ty: &ColumnType) -> bool {
     match ty {
         ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Json | ColumnType::Jsonb | ColumnType::Text => true,
         ColumnType::System(_) | ColumnType::Enum(_) => true,
-        ColumnType::AsText(_) | ColumnType::Money | ColumnType::Grid(_) => true,
+        ColumnType::AsText(_) | ColumnType::Money | ColumnType::Grid(_) | ColumnType::Modified(..) => true,
         ty if number::is_long(ty) => true,
         ColumnType::Array(element) => only_postgres(element),
         _ => false,

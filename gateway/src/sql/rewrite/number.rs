@@ -69,7 +69,7 @@ impl Rewriter<'_> {
             Some(ColumnType::Float4) => format!("pg_num_of_float(CAST({} AS VARCHAR), '6')", ex.sql),
             _ => format!("CAST({} AS VARCHAR)", ex.sql),
         };
-        Ok(Ex { sql, ty: Some(LONG), kind: Kind::Plain, origin: None, position: ex.position })
+        Ok(Ex::of(sql, LONG).at(ex.position))
     }
 
     /// What orders and compares as the number does.

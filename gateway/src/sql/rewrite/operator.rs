@@ -49,6 +49,7 @@ fn row_of(fields: &[String]) -> String {
 
 /// Whether Postgres compares them.
 pub(super) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
+    let (a, b) = (a.bare(), b.bare());
     a == b
         || (is_number(a) && is_number(b))
         || (is_text(a) && is_text(b))
@@ -78,6 +79,10 @@ fn rank(ty: &ColumnType) -> u8 {
 
 /// The type that holds both.
 pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
+    if a == b {
+        return Some(a.clone());
+    }
+    let (a, b) = (a.bare(), b.bare());
     match (a, b) {
         _ if a == b => Some(a.clone()),
         (ColumnType::Numeric(..), ColumnType::Numeric(..)) if is_long(a) || is_long(b) => Some(LONG),

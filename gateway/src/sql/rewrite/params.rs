@@ -64,7 +64,7 @@ impl Rewriter<'_> {
 
     /// A parameter is used as a type.
     pub fn param_is(&mut self, index: usize, ty: &ColumnType, at: Option<u32>) -> PgResult<()> {
-        let ty = match ty {
+        let ty = match ty.bare() {
             ColumnType::Numeric(0, 0 | 1) => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1),
             ColumnType::Other(_) => ColumnType::Text,
             other => other.clone(),

@@ -370,7 +370,7 @@ impl Rewriter<'_> {
         }
         let ty = match ex.kind {
             Kind::Null if !hinted => None,
-            _ => ex.ty.clone(),
+            _ => ex.full_type(),
         };
         Ok(Item { sql: ex.sql, column: Column { engine: name.clone(), name, ty, origin: ex.origin }, star: false })
     }

@@ -148,6 +148,7 @@ pub(in crate::sql) fn shown(ty: &ColumnType) -> String {
         ColumnType::Numeric(..) => "numeric".into(),
         ColumnType::Varchar(_) => "character varying".into(),
         ColumnType::Char(_) => "character".into(),
+        ColumnType::Modified(ty, _) => shown(ty),
         ColumnType::Array(element) | ColumnType::Grid(element) => format!("{}[]", shown(element)),
         other => other.to_string(),
     }

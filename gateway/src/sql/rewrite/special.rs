@@ -27,12 +27,20 @@ impl Rewriter<'_> {
             }
             Expr::Position { expr, r#in } => {
                 let args = vec![self.expr(expr)?, self.expr(r#in)?];
+                if let Some(ex) = self.bits_call("position", &args)? {
+                    return Ok(ex);
+                }
                 self.by_table(SCALARS, "position", args, at)
             }
             Expr::Substring { expr, substring_from, substring_for, special: _, shorthand: _ } => {
                 let text = self.expr(expr)?;
                 let from = substring_from.as_deref().map(|e| self.expr(e)).transpose()?;
                 let length = substring_for.as_deref().map(|e| self.expr(e)).transpose()?;
+                let first = if from.is_none() { Some(self.number_literal("1", at)?) } else { from.clone() };
+                let args: Vec<Ex> = [Some(text.clone()), first, length.clone()].into_iter().flatten().collect();
+                if let Some(ex) = self.bits_call("substring", &args)? {
+                    return Ok(ex);
+                }
                 if self.has_functions() {
                     let mut values: Vec<Ex> =
                         [Some(text.clone()), from.clone(), length.clone()].into_iter().flatten().collect();
@@ -87,14 +95,19 @@ impl Rewriter<'_> {
                 let text = self.expr(expr)?;
                 let what = self.expr(overlay_what)?;
                 let from = self.expr(overlay_from)?;
+                let length = overlay_for.as_ref().map(|e| self.expr(e)).transpose()?;
+                let args: Vec<Ex> = [Some(text.clone()), Some(what.clone()), Some(from.clone()), length.clone()]
+                    .into_iter()
+                    .flatten()
+                    .collect();
+                if let Some(ex) = self.bits_call("overlay", &args)? {
+                    return Ok(ex);
+                }
                 let text = self.settle(text, &ColumnType::Text)?.sql;
                 let what = self.settle(what, &ColumnType::Text)?.sql;
                 let from = self.settle(from, &ColumnType::Int4)?.sql;
-                let length = match overlay_for {
-                    Some(e) => {
-                        let ex = self.expr(e)?;
-                        self.settle(ex, &ColumnType::Int4)?.sql
-                    }
+                let length = match length {
+                    Some(ex) => self.settle(ex, &ColumnType::Int4)?.sql,
                     None => format!("length({what})"),
                 };
                 Ok(Ex::of(

@@ -7,9 +7,10 @@ use super::super::datetime::{DATE_INFINITY, TIMESTAMP_INFINITY, check_date, chec
 use super::super::held;
 use super::super::interval::Interval;
 use super::super::literal::type_of_oid;
+use super::super::modifier;
 use super::super::numeric;
 use super::super::wire_bytes::WireBytes;
-use super::text::{append_checked, append_held, append_label};
+use super::text::{append_checked, append_held, append_label, fitted_text, fitted_time, fitted_timestamp};
 use super::{ColumnBuilder, ListValues, TextKind, ValueContext, Values, interval_value};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -33,7 +34,10 @@ pub(super) fn append(column: &mut ColumnBuilder, bytes: &[u8], ctx: &ValueContex
             return Ok(());
         }
         Values::Money(b) => b.append_value(wire.i64()?.into()),
-        Values::Text(b, TextKind::Held(ty)) => return append_held(b, &held::receive(*ty, bytes)?),
+        Values::Text(b, TextKind::Held(ty)) => {
+            let stored = held::receive(*ty, bytes)?;
+            return append_held(b, &fitted_text(*ty, &stored, column.modifier, column.explicit_cast)?);
+        }
         Values::Text(b, kind) => {
             if *kind == TextKind::Jsonb {
                 let version = wire.u8()?;
@@ -56,14 +60,18 @@ pub(super) fn append(column: &mut ColumnBuilder, bytes: &[u8], ctx: &ValueContex
             if !(0..=DAY_MICROS).contains(&micros) {
                 return Err(range("time"));
             }
-            b.append_value(micros);
+            b.append_value(fitted_time(micros, column.modifier));
         }
-        Values::Timestamp(b) | Values::Timestamptz(b) => b.append_value(timestamp(wire.i64()?)?),
+        Values::Timestamp(b) | Values::Timestamptz(b) => {
+            b.append_value(fitted_timestamp(timestamp(wire.i64()?)?, column.modifier));
+        }
         Values::Interval(b) => {
             let micros = wire.i64()?;
             let days = wire.i32()?;
             let months = wire.i32()?;
-            b.append_value(interval_value(Interval { months, days, micros })?);
+            let value = Interval { months, days, micros };
+            let value = column.modifier.map_or(value, |modifier| modifier::interval(value, modifier));
+            b.append_value(interval_value(value)?);
         }
         Values::Uuid(b) => b.append_value(wire.bytes(16)?).map_err(PgError::internal)?,
         Values::Array(list) => array(list, &mut wire, ctx)?,

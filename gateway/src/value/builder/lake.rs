@@ -19,7 +19,7 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &str) -> PgResult<()> {
                 .ok_or_else(|| PgError::internal(format!("a list in the lake's text form is broken: {text}")))?;
             for element in elements {
                 match element {
-                    Some(text) if list.element.ty == ColumnType::Bytea => {
+                    Some(text) if *list.element.ty.bare() == ColumnType::Bytea => {
                         let mut bytes = Vec::new();
                         blob(&text, &mut bytes)?;
                         append(&mut list.element, &hexadecimal(&bytes))?;

@@ -19,7 +19,8 @@ use duckmesh_catalog::{
 };
 
 use super::context::ValueContext;
-use super::interval::Interval;
+use super::interval::{self, Interval};
+use super::modifier;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Bytes of text that one column of one batch can hold: Arrow's offsets have 31 bits.
@@ -32,6 +33,8 @@ pub struct ColumnBuilder {
     values: Values,
     ty: ColumnType,
     explicit_cast: bool,
+    /// What the type's modifier asks of its values.
+    modifier: Option<i32>,
     /// Reused for values that are decoded before they are stored.
     scratch: Vec<u8>,
 }
@@ -120,11 +123,15 @@ impl ColumnBuilder {
             })),
             ColumnType::Grid(_) => return Err(super::held::grid::refused()),
             ColumnType::System(ty) => return Self::system(*ty, capacity),
+            ColumnType::Modified(base, modifier) => {
+                let column = Self::new(base, capacity)?;
+                return Ok(Self { ty: ty.clone(), modifier: Some(*modifier), ..column });
+            }
             ColumnType::Other(name) => {
                 return Err(PgError::unsupported(format!("values of type {name} cannot be written")));
             }
         };
-        Ok(Self { values, ty: ty.clone(), explicit_cast: false, scratch: Vec::new() })
+        Ok(Self { values, ty: ty.clone(), explicit_cast: false, modifier: None, scratch: Vec::new() })
     }
 
     /// A column of one of the catalog's own types.
@@ -179,6 +186,19 @@ impl ColumnBuilder {
     #[inline]
     pub fn append_text(&mut self, text: &[u8], ctx: &ValueContext) -> PgResult<()> {
         text::append(self, text, ctx)
+    }
+
+    /// Appends a parameter's text: its type has no modifier, which is the column's alone.
+    pub fn append_parameter(&mut self, text: &[u8], ctx: &ValueContext) -> PgResult<()> {
+        match &mut self.values {
+            Values::Interval(b) => {
+                let value = interval::parse(text, None, ctx)?;
+                let value = self.modifier.map_or(value, |modifier| modifier::interval(value, modifier));
+                b.append_value(interval_value(value)?);
+                Ok(())
+            }
+            _ => self.append_text(text, ctx),
+        }
     }
 
     /// Appends a value in Postgres' binary form, as `…recv` reads it.

@@ -1,10 +1,12 @@
 //! Appends values in Postgres' text form.
 
+use std::borrow::Cow;
+
 use arrow::array::StringBuilder;
-use duckmesh_catalog::user_types::EnumType;
+use duckmesh_catalog::{types::TextType, user_types::EnumType};
 
 use super::super::error::text as utf8;
-use super::super::{array_text, bytea, datetime, held, interval, json, number, numeric, uuid_text};
+use super::super::{array_text, bytea, datetime, held, interval, json, modifier, number, numeric, uuid_text};
 use super::{ColumnBuilder, TextKind, ValueContext, Values, interval_value};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -26,7 +28,10 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
         Values::Float8(b) => b.append_value(number::parse_float(text)?),
         Values::Numeric(b, p, s) => b.append_value(numeric::parse(text, *p, *s)?),
         Values::Money(b) => b.append_value(held::money::parse(text)?.into()),
-        Values::Text(b, TextKind::Held(ty)) => append_held(b, &held::read(*ty, utf8(text)?, ctx)?)?,
+        Values::Text(b, TextKind::Held(ty)) => {
+            let stored = held::read(*ty, utf8(text)?, ctx)?;
+            append_held(b, &fitted_text(*ty, &stored, column.modifier, column.explicit_cast)?)?;
+        }
         Values::Text(b, kind) => append_checked(b, *kind, text, column.explicit_cast)?,
         Values::Enum(b, of) => append_label(b, of, text)?,
         Values::Bytea(b) => {
@@ -36,10 +41,14 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
             b.append_value(&column.scratch);
         }
         Values::Date(b) => b.append_value(datetime::parse_date(text, ctx)?),
-        Values::Time(b) => b.append_value(datetime::parse_time(text, ctx)?),
-        Values::Timestamp(b) => b.append_value(datetime::parse_timestamp(text, ctx)?),
-        Values::Timestamptz(b) => b.append_value(datetime::parse_timestamptz(text, ctx)?),
-        Values::Interval(b) => b.append_value(interval_value(interval::parse(text, ctx)?)?),
+        Values::Time(b) => b.append_value(fitted_time(datetime::parse_time(text, ctx)?, column.modifier)),
+        Values::Timestamp(b) => {
+            b.append_value(fitted_timestamp(datetime::parse_timestamp(text, ctx)?, column.modifier));
+        }
+        Values::Timestamptz(b) => {
+            b.append_value(fitted_timestamp(datetime::parse_timestamptz(text, ctx)?, column.modifier));
+        }
+        Values::Interval(b) => b.append_value(interval_value(interval::parse(text, column.modifier, ctx)?)?),
         Values::Uuid(b) => {
             let value = uuid_text::parse(text)?;
             b.append_value(value).map_err(PgError::internal)?;
@@ -56,6 +65,29 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
         }
     }
     Ok(())
+}
+
+/// With the digits of a second that the column keeps.
+pub(super) fn fitted_time(micros: i64, modifier: Option<i32>) -> i64 {
+    modifier.map_or(micros, |digits| modifier::time(micros, digits))
+}
+
+/// The same, of a timestamp.
+pub(super) fn fitted_timestamp(micros: i64, modifier: Option<i32>) -> i64 {
+    modifier.map_or(micros, |digits| modifier::timestamp(micros, digits))
+}
+
+/// The stored text of a value as the column's modifier has it.
+pub(super) fn fitted_text(
+    ty: TextType,
+    stored: &str,
+    modifier: Option<i32>,
+    explicit_cast: bool,
+) -> PgResult<Cow<'_, str>> {
+    match modifier {
+        Some(modifier) => modifier::held(ty, stored, modifier, explicit_cast),
+        None => Ok(stored.into()),
+    }
 }
 
 /// Appends an enum's label.

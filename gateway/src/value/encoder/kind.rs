@@ -105,6 +105,7 @@ fn as_declared(kind: &Kind, declared: &ColumnType) -> Option<Kind> {
             _ => return None,
         },
         ColumnType::System(ty) => return as_system(kind, *ty, integer, text),
+        ColumnType::Modified(ty, _) => return as_declared(kind, ty),
         ColumnType::Bool if *kind == Kind::Bool => Kind::Bool,
         ColumnType::Bytea if *kind == Kind::Bytea => Kind::Bytea,
         ColumnType::Date if *kind == Kind::Date => Kind::Date,

@@ -342,7 +342,7 @@ fn received(element: &ColumnType, wire: &mut WireBytes<'_>, total: usize) -> PgR
 pub(crate) fn show(element: &ColumnType, stored: &str, ctx: &ValueContext) -> PgResult<String> {
     use ColumnType as T;
     let depends = matches!(
-        element,
+        element.bare(),
         T::Date | T::Timestamp | T::Timestamptz | T::Interval | T::Bytea | T::Float4 | T::Float8 | T::AsText(_)
     );
     if !depends {

@@ -2,6 +2,7 @@
 //!
 //! A stored text depends on no setting: times with zones in it are UTC.
 
+pub(crate) mod bits;
 pub(crate) mod grid;
 pub(crate) mod hardware;
 pub(crate) mod money;
@@ -31,6 +32,7 @@ pub(crate) fn read(ty: TextType, text: &str, ctx: &ValueContext) -> PgResult<Str
         TextType::Macaddr => hardware::text(&hardware::parse(text)?),
         TextType::Macaddr8 => hardware::text(&hardware::parse8(text)?),
         TextType::Timetz => Timetz::parse(text.as_bytes(), ctx)?.text(),
+        TextType::Bit | TextType::Varbit => bits::parse(text)?,
         TextType::Range(of) => range::read(of, text, ctx)?.text(&utc()),
         TextType::Multirange(of) => range::read_multirange(of, text, ctx)?.text(&utc()),
     })
@@ -52,6 +54,7 @@ pub(crate) fn receive(ty: TextType, bytes: &[u8]) -> PgResult<String> {
         TextType::Macaddr8 if bytes.len() == 6 => hardware::text(&hardware::widened(bytes)),
         TextType::Macaddr8 => octets(8)?,
         TextType::Timetz => Timetz::receive(bytes)?.text(),
+        TextType::Bit | TextType::Varbit => bits::receive(bytes)?,
         TextType::Range(of) => range::receive(of, bytes)?.text(&utc()),
         TextType::Multirange(of) => range::receive_multirange(of, bytes)?.text(&utc()),
     })
@@ -78,6 +81,7 @@ pub(crate) fn send(ty: TextType, stored: &str, out: &mut Vec<u8>) -> PgResult<()
         TextType::Cidr => Inet::parse(stored, true)?.send(true, out),
         TextType::Macaddr | TextType::Macaddr8 => out.extend(hardware::octets(stored)),
         TextType::Timetz => Timetz::stored(stored)?.send(out),
+        TextType::Bit | TextType::Varbit => bits::send(stored, out),
         TextType::Range(of) => range::send(&range::stored(of, stored)?, out)?,
         TextType::Multirange(of) => range::send_multirange(&range::stored_multirange(of, stored)?, out)?,
     }
@@ -91,6 +95,7 @@ pub(crate) fn key(ty: TextType, stored: &str) -> PgResult<Vec<u8>> {
         TextType::Cidr => Inet::parse(stored, true)?.key(),
         TextType::Macaddr | TextType::Macaddr8 => hardware::octets(stored),
         TextType::Timetz => Timetz::stored(stored)?.key(),
+        TextType::Bit | TextType::Varbit => stored.as_bytes().to_vec(),
         TextType::Range(of) => range::stored(of, stored)?.key(),
         TextType::Multirange(of) => range::stored_multirange(of, stored)?.key(),
     })

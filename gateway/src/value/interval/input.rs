@@ -1,8 +1,11 @@
 //! `interval_in`: all forms but ISO 8601's, which has its own file.
 
+use duckmesh_catalog::types::modifier::{IntervalRange, interval_parts};
+
 use super::super::context::{IntervalStyle, ValueContext};
 use super::super::datetime::{Fault, Field, FieldKind, Unit, clock, fault, interval_unit, split};
 use super::super::error::text as utf8;
+use super::super::modifier::interval as fitted;
 use super::{Interval, out_of_range};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -48,12 +51,18 @@ fn mask(unit: Unit) -> Mask {
     }
 }
 
-/// Reads an interval.
-pub(in crate::value) fn parse(text: &[u8], ctx: &ValueContext) -> PgResult<Interval> {
+/// Reads an interval; its modifier says what numbers without a unit are.
+pub(in crate::value) fn parse(text: &[u8], modifier: Option<i32>, ctx: &ValueContext) -> PgResult<Interval> {
+    let range = modifier.map_or(IntervalRange::ALL, |modifier| interval_parts(modifier).0);
+    let value = read(text, range, ctx)?;
+    Ok(modifier.map_or(value, |modifier| fitted(value, modifier)))
+}
+
+fn read(text: &[u8], range: IntervalRange, ctx: &ValueContext) -> PgResult<Interval> {
     let shown = utf8(text)?;
     let sum = split(shown)
         .ok_or(Fault::Format)
-        .and_then(|fields| decode(&fields, ctx.interval_style))
+        .and_then(|fields| decode(&fields, range, ctx.interval_style))
         .or_else(|f| if f == Fault::Format { super::iso::decode(shown.trim_end()) } else { Err(f) })
         .map_err(|f| interval_fault(&f, shown))?;
     let part = |n: i64| i32::try_from(n).map_err(|_| interval_fault(&Fault::FieldOverflow, shown));
@@ -71,8 +80,20 @@ fn interval_fault(f: &Fault, shown: &str) -> PgError {
     }
 }
 
+/// The unit of a last number that has none.
+fn bare_unit(range: IntervalRange) -> Unit {
+    match range.last() {
+        Some(IntervalRange::YEAR) => Unit::Year,
+        Some(IntervalRange::MONTH) => Unit::Month,
+        Some(IntervalRange::DAY) => Unit::Day,
+        Some(IntervalRange::HOUR) => Unit::Hour,
+        Some(IntervalRange::MINUTE) => Unit::Minute,
+        _ => Unit::Second,
+    }
+}
+
 /// From the last field to the first, so that units come before their numbers.
-fn decode(fields: &[Field<'_>], style: IntervalStyle) -> Result<Sum, Fault> {
+fn decode(fields: &[Field<'_>], range: IntervalRange, style: IntervalStyle) -> Result<Sum, Fault> {
     let signed = |field: &Field<'_>| field.1.starts_with(['-', '+']);
     // In SQL's style one sign in front is the sign of all.
     let force_negative = style == IntervalStyle::SqlStandard
@@ -86,15 +107,15 @@ fn decode(fields: &[Field<'_>], style: IntervalStyle) -> Result<Sum, Fault> {
         let new = match kind {
             FieldKind::Time => {
                 unit = Some(Unit::Day);
-                sum.clock(field, force_negative)?;
+                sum.clock(field, range, force_negative)?;
                 TIME
             }
-            FieldKind::Zone if field.contains(':') && sum.signed_clock(field, force_negative).is_ok() => {
+            FieldKind::Zone if field.contains(':') && sum.signed_clock(field, range, force_negative).is_ok() => {
                 unit = Some(Unit::Day);
                 TIME
             }
             FieldKind::Zone | FieldKind::Date | FieldKind::Number => {
-                let of = unit.unwrap_or(Unit::Second);
+                let of = unit.unwrap_or_else(|| bare_unit(range));
                 let (of, new) = sum.number(field, of, force_negative)?;
                 // After hours, days may follow without their unit.
                 unit = Some(if of == Unit::Hour { Unit::Day } else { of });
@@ -133,8 +154,11 @@ impl Sum {
         })
     }
 
-    fn clock(&mut self, field: &str, force_negative: bool) -> Result<(), Fault> {
-        let (hour, minute, second, micros) = clock(field)?;
+    fn clock(&mut self, field: &str, range: IntervalRange, force_negative: bool) -> Result<(), Fault> {
+        // `1:2` of minutes and seconds has no hours.
+        let short = range == IntervalRange::MINUTE.and(IntervalRange::SECOND) && field.matches(':').count() == 1;
+        let (hour, minute, second, micros) =
+            if short && !field.contains('.') { clock(&format!("0:{field}"))? } else { clock(field)? };
         let total = hour
             .checked_mul(3_600_000_000)
             .and_then(|n| n.checked_add((minute * 60 + second) * 1_000_000 + micros))
@@ -143,8 +167,8 @@ impl Sum {
         Ok(())
     }
 
-    fn signed_clock(&mut self, field: &str, force_negative: bool) -> Result<(), Fault> {
-        self.clock(field.get(1..).unwrap_or_default(), force_negative)?;
+    fn signed_clock(&mut self, field: &str, range: IntervalRange, force_negative: bool) -> Result<(), Fault> {
+        self.clock(field.get(1..).unwrap_or_default(), range, force_negative)?;
         if field.starts_with('-') && self.micros > 0 {
             self.micros = -self.micros;
         }

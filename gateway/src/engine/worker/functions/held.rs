@@ -6,6 +6,7 @@ use super::{Failure, Outcome, Value};
 use crate::value::{
     TimeZone, ValueContext,
     held::{self, hardware, money, network::Inet, timetz::Timetz},
+    held_modified, type_of_oid,
 };
 
 type Args<'a> = &'a [Option<&'a str>];
@@ -26,6 +27,19 @@ fn context(zone: &str, now: &str) -> ValueContext {
 pub fn read(args: Args<'_>) -> Outcome<Value> {
     let ctx = context(super::text(args, 2), super::text(args, 3));
     Ok(Value::Text(held::read(ty(args)?, super::text(args, 1), &ctx)?))
+}
+
+/// `pg_type_modified(oid, modifier)`: `timestamp(3) without time zone`.
+pub fn type_modified(args: Args<'_>) -> Outcome<Value> {
+    let (oid, modifier) = (super::text(args, 0).parse().unwrap_or(0), super::text(args, 1).parse().unwrap_or(-1));
+    Ok(type_of_oid(oid, modifier).map_or(Value::Null, |ty| Value::Text(ty.to_string())))
+}
+
+/// `pg_held_fit(type, stored, modifier, explicit)`: as the type's modifier has it.
+pub fn fit(args: Args<'_>) -> Outcome<Value> {
+    let modifier = super::text(args, 2).parse().unwrap_or(0);
+    let fitted = held_modified(ty(args)?, super::text(args, 1), modifier, super::flag(args, 3))?;
+    Ok(Value::Text(fitted.into_owned()))
 }
 
 pub fn key(args: Args<'_>) -> Outcome<Value> {

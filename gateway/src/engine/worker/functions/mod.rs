@@ -2,6 +2,7 @@
 //!
 //! They take texts and give a text, a list of texts, a number or a flag. They touch nothing outside their arguments.
 
+mod bits;
 mod bytes;
 pub(crate) mod floats;
 mod grids;
@@ -143,6 +144,10 @@ pub const FUNCTIONS: &[Function] = &[
     // types that are held as text
     row("pg_held_in", 4, Gives::Text, held::read),
     row("pg_held_key", 2, Gives::Bytes, held::key),
+    row("pg_type_modified", 2, Gives::Text, held::type_modified),
+    row("pg_held_fit", 4, Gives::Text, held::fit),
+    any("pg_bits_of", Gives::Text, |args| or_null(args, bits::computed)),
+    row("pg_bits_number", 3, Gives::Int, bits::number),
     row("pg_held_text", 3, Gives::Text, held::show),
     row("pg_inet_test", 3, Gives::Bool, held::inet_test),
     row("pg_inet_of", 3, Gives::Text, held::inet_of),
@@ -230,6 +235,7 @@ pub const FUNCTIONS: &[Function] = &[
     // times
     row("pg_interval_times", 2, Gives::Text, time::scaled),
     row("pg_interval_over", 2, Gives::Text, time::divided),
+    row("pg_interval_fit", 2, Gives::Text, time::fitted),
     row("pg_interval_hours", 1, Gives::Text, time::hours_justified),
     row("pg_interval_justified", 1, Gives::Text, time::justified),
     // patterns and texts

@@ -1,6 +1,7 @@
 //! `interval` times and over a number, as Postgres spreads the fractions.
 
 use super::{Failure, Outcome, Value};
+use crate::value::interval_fields;
 
 const SECONDS_OF_DAY: f64 = 86_400.0;
 const DAYS_OF_MONTH: f64 = 30.0;
@@ -70,6 +71,15 @@ fn one_sign(day: i64, time: i64) -> (i64, i64) {
     } else {
         (day, time)
     }
+}
+
+/// As the type's modifier has it: `pg_interval_fit(parts, modifier)`.
+pub fn fitted(args: &[Option<&str>]) -> Outcome<Value> {
+    let (month, day, time) = fields(super::text(args, 0));
+    let small = |n: i64| i32::try_from(n).map_err(|_| Failure::new("22008", "interval out of range"));
+    let modifier = super::text(args, 1).parse().unwrap_or(-1);
+    let (month, day, time) = interval_fields((small(month)?, small(day)?, time), modifier);
+    Ok(Value::Text(format!("{month} months {day} days {time} microseconds")))
 }
 
 /// `justify_hours`: days of 24 hours.
