@@ -107,6 +107,19 @@ impl Catalog {
         row.as_ref().map(info).transpose()
     }
 
+    /// Sets or takes away the comment of a lake; false where there is none of that name.
+    pub async fn comment_on_lake(&self, name: &LakeName, comment: Option<&str>) -> Result<bool> {
+        let sql = "UPDATE @lake SET comment = $2 WHERE name = $1 AND state = 'ready'";
+        Ok(self.inner.registry.execute(sql, params![name.as_str(), comment]).await? > 0)
+    }
+
+    /// The comments of all lakes that have one.
+    pub async fn lake_comments(&self) -> Result<Vec<(LakeId, String)>> {
+        let sql = "SELECT lake_id, comment FROM @lake WHERE state = 'ready' AND comment IS NOT NULL ORDER BY lake_id";
+        let rows = self.inner.registry.query(sql, vec![]).await?;
+        rows.iter().map(|row| Ok((LakeId::new(row.int(0)?), row.text(1)?))).collect()
+    }
+
     /// The folder of an embedded lake: its catalog, its log and its scratch files. None where the catalog is Postgres.
     #[must_use]
     pub fn lake_folder(&self, name: &LakeName) -> Option<PathBuf> {

@@ -31,8 +31,12 @@ macro_rules! migration {
 }
 
 /// The registry of lakes.
-pub(crate) const REGISTRY: &[Migration] =
-    &[migration!(1, "0001_registry"), migration!(6, "0006_fleet"), migration!(7, "0007_incarnation")];
+pub(crate) const REGISTRY: &[Migration] = &[
+    migration!(1, "0001_registry"),
+    migration!(6, "0006_fleet"),
+    migration!(7, "0007_incarnation"),
+    migration!(9, "0009_database_comment"),
+];
 /// The tables of one lake.
 pub(crate) const LAKE: &[Migration] = &[
     migration!(1, "0001_lake"),

@@ -1,8 +1,8 @@
-//! CREATE and DROP DATABASE: a database is a lake.
+//! CREATE, DROP and COMMENT ON DATABASE: a database is a lake.
 
 use duckmesh_catalog::LakeName;
 
-use super::copy_in::CopyIn;
+use super::{copy_in::CopyIn, failure};
 use crate::{
     session::ClientSession,
     sql::plan::DatabasePlan,
@@ -33,6 +33,19 @@ pub async fn run(session: &mut ClientSession, plan: &DatabasePlan) -> PgResult<O
                 result => result?,
             }
             Ok(Outcome::Complete("DROP DATABASE".to_owned()))
+        }
+        DatabasePlan::Comment { name, comment } => {
+            let catalog = server.lakes.catalog();
+            let known = match LakeName::parse(name) {
+                Some(lake) => catalog.comment_on_lake(&lake, comment.as_deref()).await.map_err(failure::catalog)?,
+                None => false,
+            };
+            if !known {
+                // As in Postgres no more than a warning: a dump may name the database that it was made from.
+                let message = format!("database \"{name}\" does not exist");
+                session.notice(PgError::warning(SqlState::INVALID_CATALOG_NAME, message));
+            }
+            Ok(Outcome::Complete("COMMENT".to_owned()))
         }
     }
 }

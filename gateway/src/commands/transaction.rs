@@ -102,6 +102,7 @@ async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'stat
         if result.is_err() {
             session.rolled_back();
         }
+        session.settings.on_implicit_end(result.is_err());
         result?;
         if open {
             session.committed();
@@ -135,6 +136,7 @@ fn rollback(session: &mut ClientSession, and_chain: bool) -> &'static str {
     if !session.in_block() {
         session.end_transaction();
         session.rolled_back();
+        session.settings.on_implicit_end(true);
         warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
         return "ROLLBACK";
     }

@@ -1,4 +1,4 @@
-//! Parquet files of system relations with many rows, in the lake's scratch folder, made once for a schema.
+//! Rows of system relations, made once for a schema: many as Parquet files in the lake's scratch folder, few as text.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,14 +12,15 @@ use arrow::array::RecordBatch;
 use duckmesh_catalog::LakeSchema;
 use parquet::arrow::ArrowWriter;
 
+use super::names;
 use crate::{
     session::scratch_path,
     sql::deparse::Definitions,
     wire::{PgError, PgResult},
 };
 
-/// Files of different schemas and sessions that are kept; the oldest goes first.
-const KEPT_MAX: usize = 64;
+/// Relations of different schemas and sessions whose rows are kept; the oldest go first.
+const KEPT_MAX: usize = 256;
 /// A file that is no longer kept is removed after this: a statement that was given its path has opened it long before.
 const REMOVED_AFTER: Duration = Duration::from_secs(600);
 
@@ -42,7 +43,36 @@ struct State {
 struct Made {
     key: String,
     schema: Weak<LakeSchema>,
-    path: PathBuf,
+    own: Own,
+}
+
+/// The rows that a lake has in a system relation.
+#[derive(Clone, Debug)]
+pub enum Own {
+    /// None, and no such rows in any lake.
+    Nothing,
+    /// Few: a query that gives them.
+    Text(String),
+    /// Many: a file.
+    File(PathBuf),
+}
+
+impl Own {
+    /// The query that gives them.
+    #[must_use]
+    pub fn sql(self) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::Text(sql) => Some(sql),
+            Self::File(path) => Some(read(&path)),
+        }
+    }
+}
+
+/// A query that gives a file's rows.
+#[must_use]
+pub fn read(path: &Path) -> String {
+    format!("SELECT * FROM read_parquet([{}])", names::literal(&path.display().to_string()))
 }
 
 impl Files {
@@ -74,22 +104,23 @@ impl Files {
         self.lock().definitions = Some((Arc::downgrade(schema), made));
     }
 
-    /// The file made for that very schema.
+    /// What was made for that very schema.
     #[must_use]
-    pub fn find(&self, key: &str, schema: &Arc<LakeSchema>) -> Option<PathBuf> {
+    pub fn find(&self, key: &str, schema: &Arc<LakeSchema>) -> Option<Own> {
         let state = self.lock();
         // A `Weak` keeps its address from being given to another schema.
         let same = |made: &&Made| made.key == key && std::ptr::eq(made.schema.as_ptr(), Arc::as_ptr(schema));
-        state.made.iter().find(same).map(|made| made.path.clone())
+        state.made.iter().find(same).map(|made| made.own.clone())
     }
 
     /// Remembers it.
-    pub fn keep(&self, key: String, schema: &Arc<LakeSchema>, path: PathBuf) {
+    pub fn keep(&self, key: String, schema: &Arc<LakeSchema>, own: Own) {
         let mut state = self.lock();
-        state.made.push_back(Made { key, schema: Arc::downgrade(schema), path });
+        state.made.push_back(Made { key, schema: Arc::downgrade(schema), own });
         if state.made.len() > KEPT_MAX {
-            let oldest = state.made.pop_front();
-            state.old.extend(oldest.map(|made| (Instant::now(), made.path)));
+            if let Some(Own::File(path)) = state.made.pop_front().map(|made| made.own) {
+                state.old.push_back((Instant::now(), path));
+            }
         }
         drop(state);
         self.sweep();

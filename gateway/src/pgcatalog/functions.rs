@@ -62,7 +62,11 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
         "(SELECT any_value(\"#v\") FROM \"s_internal_descriptions\" WHERE \"#k\" = $1 AND \"#n\" = 0)",
     ),
     ("col_description", "li>t", COLUMN_COMMENT),
-    ("shobj_description", "lt>t", "CAST(NULL AS VARCHAR)"),
+    (
+        "shobj_description",
+        "lt>t",
+        "(SELECT \"#v\" FROM \"s_internal_shared_descriptions\" WHERE \"#k\" = $1 AND \"#c\" = $2)",
+    ),
     ("pg_relation_size", "R>l", SIZE),
     ("pg_relation_size", "Rt>l", FORK_SIZE),
     ("pg_table_size", "R>l", SIZE),

@@ -28,7 +28,7 @@ use arrow::array::RecordBatch;
 use duckmesh_catalog::TableId;
 
 pub use self::book::sql_schema;
-use self::{book::Book, content::Content, relations::Source, shapes::Shape};
+use self::{book::Book, content::Content, files::Own, relations::Source, shapes::Shape};
 pub use self::{
     files::Files,
     relations::{dictionary, operator},
@@ -45,7 +45,7 @@ use crate::{
 const TEXT_ROWS_MAX: usize = 64;
 
 /// Relations with texts that have to be deparsed.
-const SHOW_DEFINITIONS: [&str; 10] = [
+const SHOW_DEFINITIONS: [&str; 11] = [
     "constraintdefs",
     "viewdefs",
     "pg_constraint",
@@ -53,6 +53,7 @@ const SHOW_DEFINITIONS: [&str; 10] = [
     "pg_views",
     "views",
     "view_table_usage",
+    "view_column_usage",
     "check_constraints",
     "pg_attrdef",
     "columns",
@@ -109,11 +110,11 @@ pub async fn view(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgR
     }
     let mut arms = Vec::new();
     arms.extend(fixed(session, shape).await?);
-    match own_file(&source, shape) {
-        Some(path) => arms.push(read(&path)),
+    match session.lake.system.find(&key(&source, shape), &pin.schema) {
+        Some(own) => arms.extend(own.sql()),
         None => {
             if let Some(content) = relations::of_server(shape.schema, shape.name, &source).await? {
-                arms.push(served(&source, shape, &content, None).await?);
+                arms.push(served_once(&source, shape, &content).await?);
             } else {
                 // The schema's content borrows it, so it is made and rendered in one step.
                 arms.extend(of_schema(&source, shape).await?);
@@ -128,7 +129,11 @@ pub async fn view(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgR
     if (shape.schema, shape.name) == ("pg_catalog", "pg_class") && wants_estimates(session) {
         rows = estimated(&source, &rows).await?;
     }
-    Ok(format!("CREATE OR REPLACE TEMP VIEW {name} AS SELECT *, CAST({oid} AS BIGINT) AS tableoid FROM ({rows})"))
+    let version = pin.snapshot.schema_version;
+    Ok(format!(
+        "CREATE OR REPLACE TEMP VIEW {name} AS \
+         SELECT *, CAST({oid} AS BIGINT) AS \"%tableoid\", CAST({version} AS BIGINT) AS \"%xmin\" FROM ({rows})"
+    ))
 }
 
 async fn definitions_of(session: &ClientSession, pin: &Pin) -> PgResult<Arc<Definitions>> {
@@ -151,15 +156,11 @@ fn wants_estimates(session: &ClientSession) -> bool {
 /// extension does.
 async fn estimated(source: &Source<'_>, classes: &str) -> PgResult<String> {
     let shape = shapes::internal("sizes").ok_or_else(|| PgError::internal("no relation internal.sizes"))?;
-    let sizes = served(source, shape, &relations::sizes(source).await?, None).await?;
+    let sizes = served_once(source, shape, &relations::sizes(source).await?).await?;
     Ok(format!(
         "SELECT c.* REPLACE (CAST(COALESCE(z.\"#r\", c.reltuples) AS FLOAT) AS reltuples) \
          FROM ({classes}) c LEFT JOIN ({sizes}) z ON z.\"#k\" = c.oid"
     ))
-}
-
-fn read(path: &std::path::Path) -> String {
-    format!("SELECT * FROM read_parquet([{}])", names::literal(&path.display().to_string()))
 }
 
 /// What else than the schema the rows depend on.
@@ -169,42 +170,51 @@ fn key(source: &Source<'_>, shape: &Shape) -> String {
     format!("{}.{}\0{}\0{}", shape.schema, shape.name, session.user, source.search_path.join("\0"))
 }
 
-fn own_file(source: &Source<'_>, shape: &Shape) -> Option<std::path::PathBuf> {
-    source.session.lake.system.find(&key(source, shape), &source.pin.schema)
-}
-
+/// The lake's own rows, as they will serve later statements too.
 async fn of_schema(source: &Source<'_>, shape: &'static Shape) -> PgResult<Option<String>> {
-    let schema = Arc::clone(&source.pin.schema);
-    let book = Book::new(&schema);
-    let Some(content) = relations::of_schema(shape.schema, shape.name, &book, source) else { return Ok(None) };
-    served(source, shape, &content, Some(key(source, shape))).await.map(Some)
+    let files = &source.session.lake.system;
+    let (own, sql) = {
+        let schema = Arc::clone(&source.pin.schema);
+        let book = Book::new(&schema);
+        match relations::of_schema(shape.schema, shape.name, &book, source) {
+            Some(content) => {
+                let (path, sql) = served(source, shape, &content).await?;
+                (path.map_or_else(|| Own::Text(sql.clone()), Own::File), Some(sql))
+            }
+            None => (Own::Nothing, None),
+        }
+    };
+    files.keep(key(source, shape), &source.pin.schema, own);
+    Ok(sql)
 }
 
-/// Rows as a query: text for few, a file for many. `key`: where the file serves later statements too.
+/// Rows as a query: text for few; a file for many, with its path.
 async fn served(
     source: &Source<'_>,
     shape: &'static Shape,
     content: &Content<'_>,
-    key: Option<String>,
-) -> PgResult<String> {
+) -> PgResult<(Option<std::path::PathBuf>, String)> {
     // Intervals are written as text only.
     if content.rows.len() <= TEXT_ROWS_MAX || shape.name == "pg_timezone_names" {
-        return Ok(content::values_sql(shape, content));
+        return Ok((None, content::values_sql(shape, content)));
     }
     let path = written(source.session, content::batch(shape, content)?).await?;
-    let files = &source.session.lake.system;
-    match key {
-        Some(key) => files.keep(key, &source.pin.schema, path.clone()),
-        None => files.keep_no_longer(path.clone()),
-    }
-    Ok(read(&path))
+    let sql = files::read(&path);
+    Ok((Some(path), sql))
+}
+
+/// Rows that no other statement will use.
+async fn served_once(source: &Source<'_>, shape: &'static Shape, content: &Content<'_>) -> PgResult<String> {
+    let (path, sql) = served(source, shape, content).await?;
+    path.into_iter().for_each(|path| source.session.lake.system.keep_no_longer(path));
+    Ok(sql)
 }
 
 /// The rows that are the same in every lake.
 async fn fixed(session: &ClientSession, shape: &'static Shape) -> PgResult<Option<String>> {
     let relation = (shape.schema, shape.name);
     if let Some(path) = session.lake.system.fixed(relation) {
-        return Ok(Some(read(&path)));
+        return Ok(Some(files::read(&path)));
     }
     let batch = match relations::fixed(shape.schema, shape.name) {
         Some(content) if content.rows.len() <= TEXT_ROWS_MAX => return Ok(Some(content::values_sql(shape, &content))),
@@ -214,7 +224,7 @@ async fn fixed(session: &ClientSession, shape: &'static Shape) -> PgResult<Optio
     let Some(batch) = batch else { return Ok(None) };
     let path = written(session, batch).await?;
     session.lake.system.keep_fixed(relation, path.clone());
-    Ok(Some(read(&path)))
+    Ok(Some(files::read(&path)))
 }
 
 async fn written(session: &ClientSession, batch: RecordBatch) -> PgResult<std::path::PathBuf> {

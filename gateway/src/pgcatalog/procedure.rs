@@ -76,6 +76,18 @@ impl Procedure {
         Some(format!("{}{}", if self.set { "SETOF " } else { "" }, name(self.result)))
     }
 
+    /// The type it gives, be it a set of them.
+    #[must_use]
+    pub fn result_type(&self) -> u32 {
+        self.result
+    }
+
+    /// Type, mode and name of each parameter.
+    #[must_use]
+    pub fn parameters(&self) -> &[(u32, char, Option<String>)] {
+        &self.arguments
+    }
+
     /// `a integer, OUT b text`; what only comes out is not part of the identity.
     #[must_use]
     pub fn arguments(&self, all: bool) -> String {

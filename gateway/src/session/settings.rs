@@ -115,7 +115,7 @@ impl Settings {
     /// adds [`Settings::local_outside_transaction`] to its notices.
     pub fn set(&mut self, name: &str, value: Option<&str>, local: bool, in_transaction: bool) -> PgResult<()> {
         let (key, value) = self.checked(name, value, false)?;
-        self.version += 1;
+        self.before_change();
         let placeholders = self.values.keys().filter(|k| registry::find(k).is_none());
         if registry::find(&key).is_none() && !self.values.contains_key(&key) && placeholders.count() >= PLACEHOLDERS_MAX
         {
@@ -144,8 +144,8 @@ impl Settings {
 
     /// `RESET name`.
     pub fn reset(&mut self, name: &str) -> PgResult<()> {
-        self.version += 1;
         let (key, _) = self.checked(name, None, false)?;
+        self.before_change();
         if registry::find(&key).is_some() {
             self.values.remove(&key);
         } else if let Some(value) = self.values.get_mut(&key) {
@@ -157,7 +157,7 @@ impl Settings {
 
     /// `RESET ALL`.
     pub fn reset_all(&mut self) {
-        self.version += 1;
+        self.before_change();
         const KEPT: [&str; 5] = [
             "transaction_isolation",
             "transaction_read_only",
@@ -266,9 +266,32 @@ impl Settings {
         changes
     }
 
-    /// A transaction begins, explicit or implicit.
+    /// A transaction block begins. What the same query string changed before belongs to it, as in Postgres.
     pub fn on_begin(&mut self) {
-        self.marks = vec![self.values.clone()];
+        if self.marks.is_empty() {
+            self.marks.push(self.values.clone());
+        }
+    }
+
+    /// A value changes; outside of a block that is the beginning of an implicit transaction.
+    fn before_change(&mut self) {
+        self.version += 1;
+        self.on_begin();
+    }
+
+    /// What belonged to no block ended: the statements of a query string, or those up to Sync.
+    pub fn on_implicit_end(&mut self, failed: bool) {
+        if self.marks.is_empty() {
+            return;
+        }
+        if failed { self.on_rollback() } else { self.on_commit() }
+    }
+
+    /// A statement of a block failed: what the block changed since its last savepoint is undone at once, as in Postgres.
+    pub fn on_failure(&mut self) {
+        if let Some(last) = self.marks.len().checked_sub(1) {
+            self.on_rollback_to(last);
+        }
     }
 
     /// The transaction is committed: what SET LOCAL said is over.

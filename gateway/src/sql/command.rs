@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlparser::tokenizer::Token;
 
 use super::{
+    backward,
     parse::parse_here,
     plan::Plan,
     scan::{Scan, begins_with, is_word, string_of},
@@ -243,6 +244,7 @@ fn declare(scan: &mut Scan<'_>) -> PgResult<Command<Statement>> {
         return Err(scan.unexpected());
     }
     let statement = rest(scan)?;
+    options.backward = backward::scans(statement.text());
     Ok(Command::Declare { name, statement, options, text: scan.text().to_owned() })
 }
 

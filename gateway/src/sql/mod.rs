@@ -30,6 +30,7 @@ pub mod user_type;
 
 pub mod scan;
 
+mod backward;
 pub mod command;
 pub mod copy;
 pub mod ddl;

@@ -54,7 +54,7 @@ pub enum Plan {
     CreateTableAs(CreateTableAsPlan),
     /// CREATE VIEW: its column types come from describing the query.
     CreateView(CreateViewPlan),
-    /// CREATE and DROP DATABASE.
+    /// CREATE, DROP and COMMENT ON DATABASE.
     Database(DatabasePlan),
     /// BEGIN, COMMIT, …
     Transaction(TransactionPlan),
@@ -514,6 +514,7 @@ pub struct CreateViewPlan {
 pub enum DatabasePlan {
     Create { name: String, notices: Vec<PgError> },
     Drop { name: String, if_exists: bool, force: bool },
+    Comment { name: String, comment: Option<String> },
 }
 
 impl DatabasePlan {
@@ -523,6 +524,7 @@ impl DatabasePlan {
         match self {
             Self::Create { .. } => "CREATE DATABASE",
             Self::Drop { .. } => "DROP DATABASE",
+            Self::Comment { .. } => "COMMENT ON DATABASE",
         }
     }
 }

@@ -252,6 +252,16 @@ pub struct CursorOptions {
     pub scroll: Option<bool>,
     /// WITH HOLD
     pub hold: bool,
+    /// Whether it goes backward where it says neither SCROLL nor NO SCROLL.
+    pub backward: bool,
+}
+
+impl CursorOptions {
+    /// Whether it goes backward.
+    #[must_use]
+    pub fn scrolls(&self) -> bool {
+        self.scroll.unwrap_or(self.backward)
+    }
 }
 
 /// Which rows a FETCH wants.

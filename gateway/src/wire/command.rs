@@ -66,7 +66,11 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 self.declare(&name, &statement, options, text, place).await
             }
             Command::Fetch { name, direction, moves } => {
-                let cursor = self.cursor(&name)?;
+                let cursor = self.opened(&name, place).await?;
+                if let Some((rows, at)) = cursor.turns(direction).await {
+                    let kept = watched(self.pipe, self.registration, self.session.keep(rows)).await?;
+                    cursor.keep(kept, at).await;
+                }
                 let window = cursor.fetch(direction).await?;
                 let binary = cursor.options.binary;
                 let rows = Rows { columns: cursor.columns, batches: Box::new(window), tag: RowTag::Fetch, binary };
@@ -100,7 +104,16 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 })
             }
             Some(Command::Execute { explain, .. }) => Some(Some([explanation(explain.as_deref())].into())),
-            Some(Command::Fetch { name, moves: false, .. }) => Some(Some(self.cursor(&name)?.columns)),
+            Some(Command::Fetch { name, moves: false, .. }) => {
+                let portal = self.portal(&name).filter(|_| !name.is_empty()).ok_or_else(|| no_cursor(&name))?;
+                if let PortalState::Cursor(cursor) = &portal.state {
+                    return Ok(Some(Some(cursor.columns.clone())));
+                }
+                let Some(inner) = portal.prepared.clone().filter(|inner| self.session.command(inner).is_none()) else {
+                    return Err(no_rows(&name).into());
+                };
+                Some(watched(self.pipe, self.registration, self.session.describe(&inner)).await?)
+            }
             Some(_) => Some(None),
         })
     }
@@ -226,12 +239,14 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             Cursor::streaming(rows, options, text, declared)
         };
         let (transaction, moment) = (self.session.transaction_id(), self.session.moment());
+        let formats = if options.binary { vec![Format::Binary; cursor.columns.len()] } else { Vec::new() };
         let portal = Portal {
             prepared: Some(prepared),
-            formats: Vec::new(),
+            formats,
             transaction,
             moment,
             bytes,
+            made: declared,
             hold: options.hold,
             state: PortalState::Cursor(cursor),
         };
@@ -239,14 +254,35 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         complete("DECLARE CURSOR")
     }
 
-    /// The cursor of that name. A portal of the protocol that was not executed yet is no cursor.
-    fn cursor(&mut self, name: &str) -> PgResult<Cursor> {
-        match self.portal(name).map(|portal| &portal.state) {
-            Some(PortalState::Cursor(cursor)) => Ok(cursor.clone()),
-            Some(_) => Err(PgError::unsupported(format!("portal \"{name}\" was made by the protocol"))
-                .hint("Read it with Execute messages, or use DECLARE.")),
-            None => Err(no_cursor(name)),
+    /// The cursor of that name. A portal that the protocol made becomes one, which goes forward only, as in Postgres.
+    async fn opened(&mut self, name: &str, place: Place) -> Result<Cursor, Fault> {
+        let portal = self.portal(name).filter(|_| !name.is_empty()).ok_or_else(|| no_cursor(name))?;
+        let (prepared, made) = (portal.prepared.clone(), portal.made);
+        let Some(prepared) = prepared else { return Err(no_rows(name).into()) };
+        let (rows, begun) = match std::mem::replace(&mut portal.state, PortalState::Done) {
+            PortalState::Cursor(cursor) => {
+                portal.state = PortalState::Cursor(cursor.clone());
+                return Ok(cursor);
+            }
+            PortalState::Rows(stream) => stream.left(),
+            PortalState::Ready(params) => {
+                if self.session.command(&prepared).is_some() {
+                    return Err(no_rows(name).into());
+                }
+                let execution = self.session.execute(&prepared, params, place);
+                let Outcome::Rows(rows) = watched(self.pipe, self.registration, execution).await? else {
+                    return Err(no_rows(name).into());
+                };
+                (rows, (None, 0))
+            }
+            PortalState::Done => return Err(no_rows(name).into()),
+        };
+        let options = CursorOptions { scroll: Some(false), ..CursorOptions::default() };
+        let cursor = Cursor::begun(rows, begun, options, prepared.text().to_owned(), made);
+        if let Some(portal) = self.portal(name) {
+            portal.state = PortalState::Cursor(cursor.clone());
         }
+        Ok(cursor)
     }
 
     /// MOVE: the rows are gone over.
@@ -280,7 +316,10 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             PortalState::Cursor(cursor) => {
                 Some((name.to_owned(), cursor.text.clone(), cursor.options, cursor.declared))
             }
-            _ => None,
+            _ => {
+                let options = CursorOptions { scroll: Some(false), ..CursorOptions::default() };
+                Some((name.to_owned(), portal.prepared.as_ref()?.text().to_owned(), options, portal.made))
+            }
         });
         Directory { statements: statements.collect(), cursors: cursors.collect() }
     }
@@ -288,6 +327,12 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
 
 fn complete<C>(tag: &str) -> Result<Outcome<C>, Fault> {
     Ok(Outcome::Complete(tag.to_owned()))
+}
+
+/// For a portal that shows no rows, or none any more.
+fn no_rows(name: &str) -> PgError {
+    let message = format!("portal \"{name}\" cannot be run");
+    PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
 }
 
 fn no_cursor(name: &str) -> PgError {

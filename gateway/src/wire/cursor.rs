@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::{
     PgError, PgResult, SqlState,
-    backend::{CursorOptions, Direction, KeptRows, ResultColumn, RowSource, Rows},
+    backend::{CursorOptions, Direction, KeptRows, ResultColumn, RowSource, RowTag, Rows},
 };
 
 /// Rows read backward at a time.
@@ -26,18 +26,87 @@ pub(super) struct Cursor {
 }
 
 enum CursorRows {
-    /// As they come. `done` rows were fetched; `over` says that the end was seen.
-    Stream { source: Option<Box<dyn RowSource>>, rest: Option<RecordBatch>, done: u64, over: bool },
+    /// As they come. `done` rows were fetched; `over` says that the end was seen; `seen` are all that came, while they may be
+    /// wanted again.
+    Stream { source: Option<Box<dyn RowSource>>, rest: Option<RecordBatch>, done: u64, over: bool, seen: Option<Seen> },
     /// All of them. `at` is the row where the cursor stands, from 1; 0 before the first, one more than there are behind.
     Kept { rows: Box<dyn KeptRows>, at: u64 },
+}
+
+/// What a cursor showed, so that it can go back although nobody said that it would.
+#[derive(Default)]
+struct Seen {
+    batches: Vec<RecordBatch>,
+    bytes: usize,
+}
+
+/// Bytes of rows that a cursor remembers so: who wants more says SCROLL.
+const SEEN_BYTES_MAX: usize = 4 << 20;
+
+impl Seen {
+    /// One batch more; none where that is too much.
+    fn and(mut self, batch: &RecordBatch) -> Option<Self> {
+        self.bytes += batch.get_array_memory_size();
+        self.batches.push(batch.clone());
+        (self.bytes <= SEEN_BYTES_MAX).then_some(self)
+    }
+}
+
+/// What was seen, and what comes then.
+struct Again {
+    seen: std::vec::IntoIter<RecordBatch>,
+    source: Option<Box<dyn RowSource>>,
+}
+
+#[async_trait]
+impl RowSource for Again {
+    async fn next(&mut self) -> PgResult<Option<RecordBatch>> {
+        match (self.seen.next(), &mut self.source) {
+            (Some(batch), _) => Ok(Some(batch)),
+            (None, Some(source)) => source.next().await,
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 impl Cursor {
     /// Over rows that stream.
     pub fn streaming(rows: Rows, options: CursorOptions, text: String, declared: DateTime<Utc>) -> Self {
+        Self::begun(rows, (None, 0), options, text, declared)
+    }
+
+    /// Over rows of which some were shown already: what is left of a batch, and how many.
+    pub fn begun(
+        rows: Rows,
+        (rest, done): (Option<RecordBatch>, u64),
+        options: CursorOptions,
+        text: String,
+        declared: DateTime<Utc>,
+    ) -> Self {
         let columns = rows.columns.clone();
-        let rows = CursorRows::Stream { source: Some(rows.batches), rest: None, done: 0, over: false };
+        let seen = options.scrolls().then(Seen::default);
+        let rows = CursorRows::Stream { source: Some(rows.batches), rest, done, over: false, seen };
         Self { columns, options, text, declared, rows: Arc::new(Mutex::new(rows)) }
+    }
+
+    /// All its rows, where a stream has to go a way that it cannot go: they are to be kept from now on. With them the place where
+    /// the cursor stands.
+    pub async fn turns(&self, direction: Direction) -> Option<(Rows, u64)> {
+        let mut rows = self.rows.lock().await;
+        let CursorRows::Stream { source, rest, done, over, seen } = &mut *rows else { return None };
+        if seen.is_none() || forward(direction, *done, *over).is_ok() {
+            return None;
+        }
+        *rest = None;
+        let (seen, source) = (seen.take()?.batches.into_iter(), source.take());
+        let batches = Box::new(Again { seen, source });
+        let at = *done + u64::from(*over);
+        Some((Rows { columns: self.columns.clone(), batches, tag: RowTag::Select, binary: self.options.binary }, at))
+    }
+
+    /// Goes on over rows that are kept now.
+    pub async fn keep(&self, rows: Box<dyn KeptRows>, at: u64) {
+        *self.rows.lock().await = CursorRows::Kept { rows, at };
     }
 
     /// Over rows that are kept.
@@ -63,7 +132,7 @@ impl Cursor {
                 let (skip, take) = forward(direction, *done, *over)?;
                 Plan::Stream { skip, take }
             }
-            CursorRows::Kept { rows, at } => kept(direction, rows.count(), at, self.options.scroll == Some(false))?,
+            CursorRows::Kept { rows, at } => kept(direction, rows.count(), at, !self.options.scrolls())?,
         };
         drop(rows);
         Ok(Window { rows: self.rows.clone(), plan })
@@ -99,14 +168,17 @@ impl RowSource for Window {
     async fn next(&mut self) -> PgResult<Option<RecordBatch>> {
         let mut rows = self.rows.lock().await;
         match (&mut *rows, &mut self.plan) {
-            (CursorRows::Stream { source, rest, done, over }, Plan::Stream { skip, take }) => loop {
+            (CursorRows::Stream { source, rest, done, over, seen }, Plan::Stream { skip, take }) => loop {
                 if *skip == 0 && *take == 0 {
                     return Ok(None);
                 }
                 let batch = match (rest.take(), source.as_mut()) {
                     (Some(batch), _) => batch,
                     (None, Some(stream)) => match stream.next().await {
-                        Ok(Some(batch)) => batch,
+                        Ok(Some(batch)) => {
+                            *seen = seen.take().and_then(|seen| seen.and(&batch));
+                            batch
+                        }
                         ended => {
                             (*over, *source) = (true, None);
                             return ended;

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::{
     PgError, PgResult, SqlState,
-    backend::{Outcome, Params, Place, Prepared, ResultColumn, Session, Status},
+    backend::{Direction, Outcome, Params, Place, Prepared, ResultColumn, RowTag, Rows, Session, Status},
+    cursor::Cursor,
     fault::Fault,
     guard,
     message::{self, Bind, Execute, Parse, Target},
@@ -102,6 +103,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             transaction: self.session.transaction_id(),
             moment: self.session.moment(),
             bytes: body.len(),
+            made: chrono::Utc::now(),
             hold: false,
             state: PortalState::Ready(params),
         };
@@ -222,17 +224,32 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             PortalState::Rows(stream) => self.portal_rows(&execute, stream).await,
             PortalState::Cursor(cursor) => {
                 if let Some(portal) = self.portals.get_mut(execute.portal) {
-                    portal.state = PortalState::Cursor(cursor);
+                    portal.state = PortalState::Cursor(cursor.clone());
                 }
-                Err(PgError::unsupported(format!("portal \"{}\" was made by DECLARE", execute.portal))
-                    .hint("Read it with FETCH.")
-                    .into())
+                self.cursor_rows(&execute, &cursor).await
             }
             PortalState::Done => {
                 let message = format!("portal \"{}\" cannot be run", execute.portal);
                 Err(PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message).into())
             }
         }
+    }
+
+    /// Execute of a cursor that DECLARE made, or FETCH read from: its next rows.
+    async fn cursor_rows(&mut self, execute: &Execute<'_>, cursor: &Cursor) -> Result<(), Fault> {
+        let count = execute.rows_max.map_or(i64::MAX, |rows| i64::try_from(rows).unwrap_or(i64::MAX));
+        let batches = Box::new(cursor.fetch(Direction::Forward(count)).await?);
+        let rows = Rows { columns: cursor.columns.clone(), batches, tag: RowTag::Select, binary: false };
+        let formats = self.portals.get(execute.portal).map(|portal| portal.formats.clone()).unwrap_or_default();
+        let mut stream = RowStream::new(rows, formats);
+        let sent = self.send_rows(&mut stream, execute.rows_max).await?;
+        self.asides();
+        if execute.rows_max.is_some_and(|max| sent.rows >= max) {
+            reply::portal_suspended(&mut self.pipe.output);
+        } else {
+            reply::complete_rows(&mut self.pipe.output, RowTag::Select, sent.rows);
+        }
+        Ok(())
     }
 
     async fn execute_portal(

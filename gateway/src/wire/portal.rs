@@ -30,6 +30,8 @@ pub(super) struct Portal<P> {
     /// When in it.
     pub moment: u64,
     pub bytes: usize,
+    /// By the clock.
+    pub made: DateTime<Utc>,
     /// A cursor that outlives its transaction.
     pub hold: bool,
     pub state: PortalState,

@@ -26,6 +26,7 @@ pub(super) struct RowStream {
     /// How many rows made about one flush last time.
     piece_rows: usize,
     finished: bool,
+    sent: u64,
 }
 
 /// What one call sent.
@@ -37,7 +38,13 @@ pub(super) struct Sent {
 
 impl RowStream {
     pub fn new(rows: Rows, formats: Vec<Format>) -> Self {
-        Self { rows, formats, writer: None, batch: None, piece_rows: FIRST_ROWS, finished: false }
+        Self { rows, formats, writer: None, batch: None, piece_rows: FIRST_ROWS, finished: false, sent: 0 }
+    }
+
+    /// What was not sent yet: rows to come, what is left of a batch, and how many went before.
+    pub fn left(self) -> (Rows, (Option<RecordBatch>, u64)) {
+        let rest = self.batch.map(|(batch, from)| batch.slice(from, batch.num_rows() - from));
+        (self.rows, (rest, self.sent))
     }
 
     pub fn tag(&self) -> RowTag {
@@ -68,7 +75,9 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 continue;
             }
             let left = rows_max.map_or(u64::MAX, |max| max - sent);
-            sent += self.send_piece(stream, left)?;
+            let rows = self.send_piece(stream, left)?;
+            sent += rows;
+            stream.sent += rows;
             // Rows of a write that is durable are no longer cancelled: that would call stored rows cancelled.
             if RowStream::writes(stream.tag()) && self.pipe.held_bytes() == 0 {
                 self.flush_much().await?;

@@ -176,6 +176,10 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
         }
         self.transaction = now;
         self.tell();
+        // As in Postgres once, with what holds then: a change that was rolled back is none.
+        for (name, value) in self.session.take_parameter_changes() {
+            reply::parameter_status(&mut self.pipe.output, name, value);
+        }
         reply::ready(&mut self.pipe.output, self.session.status());
         self.registration.statement_ends();
         self.pipe.flush().await?;
@@ -204,13 +208,10 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
         }
     }
 
-    /// Notices and changed parameters: they go out before the statement's completion.
+    /// Notices: they go out before the statement's completion.
     pub fn asides(&mut self) {
         for notice in self.session.take_notices() {
             reply::error(&mut self.pipe.output, &notice);
-        }
-        for (name, value) in self.session.take_parameter_changes() {
-            reply::parameter_status(&mut self.pipe.output, name, value);
         }
     }
 

@@ -81,23 +81,18 @@ impl Greeting {
             "database" => value.clone_into(&mut startup.database),
             "options" => {
                 for (name, value) in options(value)? {
-                    self.setting(name, value)?;
+                    self.setting(name, value);
                 }
             }
             "replication" => replication(value)?,
             _ if name.starts_with("_pq_.") => self.unknown_options.push(name.to_owned()),
-            _ => self.setting(name.to_owned(), value.to_owned())?,
+            _ => self.setting(name.to_owned(), value.to_owned()),
         }
         Ok(())
     }
 
-    fn setting(&mut self, name: String, value: String) -> PgResult<()> {
-        let value = match name.eq_ignore_ascii_case("client_encoding") {
-            true => client_encoding(&value)?.to_owned(),
-            false => value,
-        };
+    fn setting(&mut self, name: String, value: String) {
         self.startup.settings.push((name, value));
-        Ok(())
     }
 }
 
@@ -126,11 +121,47 @@ fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((bytes.get(..end)?, bytes.get(end + 1..)?))
 }
 
-/// `-c a=b`, `-ca=b`, `--a=b`; a dash in a name after `--` stands for an underscore.
+/// Settings that have a letter: those that stand for a value, and those that one follows.
+const FLAGS: [(&str, &str, &str); 14] = [
+    ("-e", "DateStyle", "euro"),
+    ("-O", "allow_system_table_mods", "on"),
+    ("-P", "ignore_system_indexes", "on"),
+    ("-F", "fsync", "off"),
+    ("-s", "log_statement_stats", "on"),
+    ("-fs", "enable_seqscan", "off"),
+    ("-fi", "enable_indexscan", "off"),
+    ("-fo", "enable_indexonlyscan", "off"),
+    ("-fb", "enable_bitmapscan", "off"),
+    ("-ft", "enable_tidscan", "off"),
+    ("-fn", "enable_nestloop", "off"),
+    ("-fm", "enable_mergejoin", "off"),
+    ("-fh", "enable_hashjoin", "off"),
+    ("-tpa", "log_parser_stats", "on"),
+];
+const VALUED: [(&str, &str); 5] = [
+    ("-B", "shared_buffers"),
+    ("-N", "max_connections"),
+    ("-p", "port"),
+    ("-S", "work_mem"),
+    ("-W", "post_auth_delay"),
+];
+
+/// `-c a=b`, `-ca=b`, `--a=b`; a dash in a name after `--` stands for an underscore. `--` alone ends them.
 fn options(text: &str) -> PgResult<Vec<(String, String)>> {
     let mut settings = Vec::new();
     let mut words = split_options(text).into_iter();
-    while let Some(word) = words.next() {
+    while let Some(word) = words.next().filter(|word| word != "--") {
+        if let Some((_, name, value)) = FLAGS.iter().find(|(flag, ..)| *flag == word) {
+            settings.push(((*name).to_owned(), (*value).to_owned()));
+            continue;
+        }
+        if let Some((flag, name)) = VALUED.iter().find(|(flag, _)| word.starts_with(flag)) {
+            let joined = word.get(flag.len()..).filter(|value| !value.is_empty()).map(str::to_owned);
+            if let Some(value) = joined.or_else(|| words.next()) {
+                settings.push(((*name).to_owned(), value));
+                continue;
+            }
+        }
         let assignment = match (word.strip_prefix("--"), word.strip_prefix("-c")) {
             (Some(long), _) if !long.is_empty() => Some(long.to_owned()),
             (_, Some("")) => words.next(),
@@ -167,21 +198,6 @@ fn split_options(text: &str) -> Vec<String> {
     }
     words.extend(word);
     words
-}
-
-/// The encoding's name as Postgres would report it. Text is UTF-8 here; SQL_ASCII is a promise to convert nothing.
-fn client_encoding(value: &str) -> PgResult<&'static str> {
-    let plain: String =
-        value.chars().filter(char::is_ascii_alphanumeric).map(|character| character.to_ascii_lowercase()).collect();
-    match plain.as_str() {
-        "utf8" => Ok("UTF8"),
-        "unicode" => Ok("UNICODE"),
-        "sqlascii" => Ok("SQL_ASCII"),
-        _ => {
-            let message = format!("invalid value for parameter \"client_encoding\": \"{value}\"");
-            Err(PgError::fatal(SqlState::INVALID_PARAMETER_VALUE, message).hint("Only UTF8 is supported."))
-        }
-    }
 }
 
 fn replication(value: &str) -> PgResult<()> {

@@ -17,7 +17,7 @@ async fn simple_queries() {
         ("insert;insert", "C:INSERT 0 1 C:INSERT 0 1 Z:I"),
         ("insert;fail;insert", &format!("C:INSERT 0 1 {division} Z:I")),
         ("syntax", "E:ERROR/42601/syntax error Z:I"),
-        ("aside", "N:NOTICE/00000/token l/1 S:duckmesh.last_token=l/1 C:SET Z:I"),
+        ("aside", "N:NOTICE/00000/token l/1 C:SET S:duckmesh.last_token=l/1 Z:I"),
         // A commit that fails takes the place of what it was to confirm.
         ("badcommit", "E:ERROR/40001/cannot commit Z:I"),
         ("insert;badcommit;insert", "E:ERROR/40001/cannot commit Z:I"),

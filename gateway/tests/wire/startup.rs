@@ -23,12 +23,9 @@ async fn startup_answers() {
         (startup(V3 + 9999, &[user, ("_pq_.a", "b")]), format!("v:3.2:_pq_.a\0 {}", fine(""))),
         (startup(V3, &[user, ("_pq_.a", "b")]), format!("v:3.0:_pq_.a\0 {}", fine(""))),
         (startup(V3, &[user, ("options", r"-c a=b -cc=d\ e  --work-mem=\\x")]), fine(r"S:a=b S:c=d e S:work_mem=\x ")),
-        (startup(V3, &[user, ("client_encoding", "'utf-8'")]), fine("S:client_encoding=UTF8 ")),
-        (startup(V3, &[user, ("client_encoding", "UNICODE")]), fine("S:client_encoding=UNICODE ")),
-        (startup(V3, &[user, ("client_encoding", "SQL_ASCII")]), fine("S:client_encoding=SQL_ASCII ")),
         (
-            startup(V3, &[user, ("client_encoding", "latin1")]),
-            r#"E:FATAL/22023/invalid value for parameter "client_encoding": "latin1" EOF"#.into(),
+            startup(V3, &[user, ("options", "-e -S 100 -S5 -fs -- x")]),
+            fine("S:DateStyle=euro S:work_mem=100 S:work_mem=5 S:enable_seqscan=off "),
         ),
         (startup(V3, &[user, ("options", "-c a")]), "E:FATAL/42601/-c a requires a value EOF".into()),
         (

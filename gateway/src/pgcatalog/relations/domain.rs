@@ -5,14 +5,16 @@ use duckmesh_catalog::{ColumnType, DomainCheck, DomainSpec, TypeDef, TypeSpec, t
 use crate::pgcatalog::{
     book::{self, Book},
     content::{Cell, Content, row},
-    definitions, oids, types,
+    definitions, oids, procedure, types,
 };
 
 /// What an unlimited text may have, as Postgres says it.
 const OCTETS_MAX: i32 = 1 << 30;
 
 /// Domains with SQL's name of their schema.
-fn all<'b, 'a>(book: &'b Book<'a>) -> impl Iterator<Item = (&'a TypeDef, &'a DomainSpec, &'a str)> + use<'b, 'a> {
+pub(super) fn all<'b, 'a>(
+    book: &'b Book<'a>,
+) -> impl Iterator<Item = (&'a TypeDef, &'a DomainSpec, &'a str)> + use<'b, 'a> {
     let schema = book.schema;
     schema.types.values().filter_map(move |def| match &def.spec {
         TypeSpec::Domain(spec) => {
@@ -35,9 +37,10 @@ pub fn domains<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
     let rows = all(book).map(|(def, spec, space)| {
         let (type_space, type_name) = below(spec);
         let data_type = match &spec.base {
-            ColumnType::Enum(_) => "USER-DEFINED",
-            ColumnType::Array(_) => "ARRAY",
-            ty => types::sql_name(ty.oid()),
+            ColumnType::Enum(_) => "USER-DEFINED".to_owned(),
+            ColumnType::Array(element) if matches!(**element, ColumnType::Enum(_)) => "USER-DEFINED".to_owned(),
+            // Not `ARRAY`: so does Postgres' own view say it.
+            ty => procedure::name(ty.oid()),
         };
         let limit = match &spec.base {
             ColumnType::Varchar(Some(n)) | ColumnType::Char(n) => i32::try_from(*n).ok(),

@@ -13,6 +13,8 @@ use crate::sql::deparse::Definitions;
 
 /// What an unlimited text may have, as Postgres says it.
 const OCTETS_MAX: i32 = 1 << 30;
+/// Cells of a column at the end that a field of a type has not.
+const OF_TABLES_ONLY: usize = 11;
 /// Bytes of a character.
 const CHARACTER_BYTES: i64 = 4;
 
@@ -144,6 +146,47 @@ fn schema_of<'a>(book: &Book<'a>, def: &TypeDef) -> &'a str {
     book::sql_schema(book.schema.schema_name(def.schema_id).unwrap_or_default())
 }
 
+/// A domain of `information_schema` and what it is over.
+#[derive(Clone, Copy)]
+pub(super) struct OwnDomain {
+    pub name: &'static str,
+    base: &'static str,
+    length: Option<i64>,
+    digits: Option<i32>,
+}
+
+/// All of them.
+pub(super) const OWN_DOMAINS: [OwnDomain; 5] = [
+    OwnDomain { name: "cardinal_number", base: "int4", length: None, digits: None },
+    OwnDomain { name: "character_data", base: "varchar", length: None, digits: None },
+    OwnDomain { name: "sql_identifier", base: "name", length: None, digits: None },
+    OwnDomain { name: "time_stamp", base: "timestamptz", length: None, digits: Some(2) },
+    OwnDomain { name: "yes_or_no", base: "varchar", length: Some(3), digits: None },
+];
+
+/// A column's type, of a domain what it is over, and the system's domain where it is one.
+fn base_type(column: &Column<'_>) -> (Option<&'static types::Type>, Option<OwnDomain>) {
+    let ty = types::by_oid(column.type_oid);
+    let own = OWN_DOMAINS.into_iter().find(|own| ty.is_some_and(|ty| ty.name == own.name));
+    match (own, column.domain) {
+        (Some(own), _) => (types::by_name(own.base), Some(own)),
+        (None, Some(_)) => (column.ty.and_then(|ty| types::by_oid(ty.oid())), None),
+        (None, None) => (ty, None),
+    }
+}
+
+/// The schema and internal name of a column's type; of a domain what it is over.
+pub(super) fn udt<'a>(column: &Column<'a>) -> (&'a str, String) {
+    match (column.ty, base_type(column).0) {
+        (Some(ColumnType::Enum(of)), _) => (book::sql_schema(&of.schema), of.name.clone()),
+        (Some(ColumnType::Array(element)), None) => match &**element {
+            ColumnType::Enum(of) => (book::sql_schema(&of.schema), format!("_{}", of.name)),
+            _ => ("pg_catalog", "text".to_owned()),
+        },
+        (_, ty) => ("pg_catalog", ty.map_or("text", |t| t.name).to_owned()),
+    }
+}
+
 fn column<'a>(
     book: &Book<'a>,
     relation: &Relation<'a>,
@@ -154,25 +197,17 @@ fn column<'a>(
     let shown = definitions::column_default(shown, relation, column);
     let computed = matches!(column.default, Some(DefaultValue::Generated(_)));
     let (default, expression) = if computed { (None, shown) } else { (shown, None) };
-    let ty = types::by_oid(column.type_oid);
-    let ty = column.domain.map_or(ty, |_| column.ty.and_then(|ty| types::by_oid(ty.oid())));
-    let (space, name) = match (column.ty, ty) {
-        (Some(ColumnType::Enum(of)), _) => (book::sql_schema(&of.schema), of.name.clone()),
-        (Some(ColumnType::Array(element)), None) => match &**element {
-            ColumnType::Enum(of) => (book::sql_schema(&of.schema), format!("_{}", of.name)),
-            _ => ("pg_catalog", "text".to_owned()),
-        },
-        (_, ty) => ("pg_catalog", ty.map_or("text", |t| t.name).to_owned()),
-    };
+    let (ty, own) = base_type(column);
+    let (space, name) = udt(column);
     let data_type = match column.ty {
         Some(ColumnType::Enum(_)) => "USER-DEFINED",
-        _ if name.starts_with('_') => "ARRAY",
+        _ if name.starts_with('_') || ty.is_some_and(|ty| ty.element != 0 && ty.len == -1) => "ARRAY",
         _ => types::sql_name(ty.map_or(column.type_oid, |t| t.oid)),
     };
     let limit = match column.ty {
         Some(ColumnType::Varchar(Some(n)) | ColumnType::Char(n)) => Some(i64::from(*n)),
         Some(ColumnType::Modified(ty, bits)) if is_bits(ty) => Some(i64::from(*bits)),
-        _ => None,
+        _ => own.and_then(|own| own.length),
     };
     let octets = match (limit, name.as_str()) {
         (_, "bit" | "varbit") => None,
@@ -182,6 +217,7 @@ fn column<'a>(
     };
     let (precision, radix, scale) = numeric(ty.map_or(column.type_oid, |t| t.oid), column.ty);
     let fractional = match name.as_str() {
+        _ if own.is_some_and(|own| own.digits.is_some()) => own.and_then(|own| own.digits),
         "date" => Some(0),
         "time" | "timetz" | "timestamp" | "timestamptz" | "interval" => {
             Some(column.ty.map_or(PRECISION_MAX, ColumnType::second_digits))
@@ -190,6 +226,7 @@ fn column<'a>(
     };
     let not_null = column.not_null && relation.kind != 'v';
     let domain = column.domain.map(|d| (schema_of(book, d), d.name.as_str()));
+    let domain = domain.or(own.map(|own| ("information_schema", own.name)));
     row![
         lake,
         relation.schema,
@@ -312,7 +349,7 @@ pub fn check_constraints<'a>(book: &Book<'a>, source: &'a super::Source<'a>) -> 
             TypeSpec::Domain(spec) => &spec.checks,
             _ => &[],
         };
-        checks.iter().map(move |c| row![lake, schema, c.name.as_str(), format!("({})", c.expression)])
+        checks.iter().map(move |c| row![lake, schema, c.name.as_str(), format!("(({}))", c.expression)])
     });
     Content {
         columns: &["constraint_catalog", "constraint_schema", "constraint_name", "check_clause"],
@@ -420,4 +457,60 @@ pub fn referential_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a
         ],
         rows: rows.collect(),
     }
+}
+
+/// `attributes`: the fields of composite types.
+pub fn attributes<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
+    let shown = Definitions::default();
+    let fields = book.relations.iter().filter(|r| r.kind == 'c').flat_map(|r| r.columns.iter().map(move |c| (r, c)));
+    let rows = fields.map(|(relation, field)| {
+        let mut cells = column(book, relation, field, lake, &shown);
+        // What columns of tables have and fields have not.
+        cells.truncate(cells.len() - OF_TABLES_ONLY);
+        cells.push("NO".into());
+        cells
+    });
+    Content {
+        columns: &[
+            "udt_catalog",
+            "udt_schema",
+            "udt_name",
+            "attribute_name",
+            "ordinal_position",
+            "attribute_default",
+            "is_nullable",
+            "data_type",
+            "character_maximum_length",
+            "character_octet_length",
+            "numeric_precision",
+            "numeric_precision_radix",
+            "numeric_scale",
+            "datetime_precision",
+            "attribute_udt_catalog",
+            "attribute_udt_schema",
+            "attribute_udt_name",
+            "",
+            "",
+            "",
+            "dtd_identifier",
+            "is_derived_reference_attribute",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+/// `column_column_usage`: the columns that computed ones are computed of.
+pub fn computed_columns<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
+    let mut rows: Vec<Vec<Cell<'a>>> = Vec::new();
+    for relation in &book.relations {
+        let Source::Table(table) = relation.source else { continue };
+        for computed in &relation.columns {
+            let Some(DefaultValue::Generated(expression)) = computed.default else { continue };
+            let used = super::constraint::named(table, expression);
+            for column in used.iter().filter_map(|id| table.column_by_id(*id)) {
+                rows.push(row![lake, relation.schema, relation.name, column.name.as_str(), computed.name]);
+            }
+        }
+    }
+    Content { columns: &["table_catalog", "table_schema", "table_name", "column_name", "dependent_column"], rows }
 }

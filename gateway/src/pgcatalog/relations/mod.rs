@@ -8,6 +8,7 @@ mod information;
 mod internal;
 mod listing;
 mod privileges;
+mod routine;
 mod sequence;
 mod server;
 mod user_type;
@@ -93,7 +94,21 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         }
         ("information_schema", "column_udt_usage") => privileges::type_usage(&system(), book, source),
         ("information_schema", "data_type_privileges") => privileges::of_types(&system(), book, source),
-        ("information_schema", "element_types") => privileges::element_types(book, source),
+        ("information_schema", "element_types") => privileges::element_types(&system(), book, source),
+        ("information_schema", "routines") => routine::routines(lake),
+        ("information_schema", "parameters") => routine::parameters(lake),
+        ("information_schema", "routine_privileges" | "role_routine_grants") => routine::privileges(source),
+        ("information_schema", "collations" | "collation_character_set_applicability") => routine::collations(lake),
+        ("information_schema", "applicable_roles") => routine::applicable_roles(user, false),
+        ("information_schema", "administrable_role_authorizations") => routine::applicable_roles(user, true),
+        ("information_schema", "user_defined_types") => routine::user_types(book, lake),
+        ("information_schema", "attributes") => information::attributes(book, lake),
+        ("information_schema", "column_column_usage") => information::computed_columns(book, lake),
+        ("information_schema", "udt_privileges" | "role_udt_grants") => {
+            privileges::of_row_types(&system(), book, source)
+        }
+        ("information_schema", "usage_privileges" | "role_usage_grants") => privileges::of_usage(book, source),
+        ("information_schema", "view_column_usage") => privileges::view_columns(book, source),
         ("information_schema", "constraint_table_usage") => privileges::constraint_tables(book, source),
         ("information_schema", "view_table_usage") => privileges::view_tables(book, source),
         ("information_schema", "sequences") => sequence::information(book, lake),

@@ -3,7 +3,7 @@
 
 use duckmesh_catalog::{ColumnType, ConstraintKind};
 
-use super::Source;
+use super::{Source, information::OWN_DOMAINS};
 use crate::pgcatalog::{
     book::{self, Book, Relation, key_columns},
     content::{Cell, Content, row},
@@ -22,11 +22,16 @@ fn shown<'b, 'a>(system: &'b [Relation<'a>], book: &'b Book<'a>) -> impl Iterato
         .filter(|(r, _)| !matches!(r.kind, 'i' | 'S'))
 }
 
+/// Without types that are rows.
+fn tables<'b, 'a>(system: &'b [Relation<'a>], book: &'b Book<'a>) -> impl Iterator<Item = (&'b Relation<'a>, bool)> {
+    shown(system, book).filter(|(r, _)| r.kind != 'c')
+}
+
 /// `role_table_grants` and `table_privileges`.
 pub fn of_tables<'a>(system: &[Relation<'a>], book: &Book<'a>, source: &'a Source<'a>) -> Content<'a> {
     let (lake, user) = names(source);
     let mut rows: Vec<Vec<Cell<'a>>> = Vec::new();
-    for (relation, own) in shown(system, book) {
+    for (relation, own) in tables(system, book) {
         let mut push = |grantee, privilege, grantable| {
             let below = if privilege == "SELECT" { "YES" } else { "NO" };
             rows.push(row![user, grantee, lake, relation.schema, relation.name, privilege, grantable, below]);
@@ -55,7 +60,7 @@ pub fn of_tables<'a>(system: &[Relation<'a>], book: &Book<'a>, source: &'a Sourc
 pub fn of_columns<'a>(system: &[Relation<'a>], book: &Book<'a>, source: &'a Source<'a>) -> Content<'a> {
     let (lake, user) = names(source);
     let mut rows: Vec<Vec<Cell<'a>>> = Vec::new();
-    for (relation, own) in shown(system, book) {
+    for (relation, own) in tables(system, book) {
         for column in &relation.columns {
             let mut push = |grantee, privilege, grantable| {
                 let (schema, table) = (relation.schema, relation.name);
@@ -85,10 +90,10 @@ pub fn of_columns<'a>(system: &[Relation<'a>], book: &Book<'a>, source: &'a Sour
 /// `column_udt_usage`
 pub fn type_usage<'a>(system: &[Relation<'a>], book: &Book<'a>, source: &'a Source<'a>) -> Content<'a> {
     let (lake, _) = names(source);
-    let columns = shown(system, book).flat_map(|(r, _)| r.columns.iter().map(move |c| (r, c)));
+    let columns = tables(system, book).flat_map(|(r, _)| r.columns.iter().map(move |c| (r, c)));
     let rows = columns.map(|(r, c)| {
-        let name = types::by_oid(c.type_oid).map_or("text", |ty| ty.name);
-        row![lake, "pg_catalog", name, lake, r.schema, r.name, c.name]
+        let (space, name) = super::information::udt(c);
+        row![lake, space, name, lake, r.schema, r.name, c.name]
     });
     Content {
         columns: &[
@@ -108,27 +113,56 @@ pub fn type_usage<'a>(system: &[Relation<'a>], book: &Book<'a>, source: &'a Sour
 pub fn of_types<'a>(system: &[Relation<'a>], book: &Book<'a>, source: &'a Source<'a>) -> Content<'a> {
     let (lake, _) = names(source);
     let columns = shown(system, book).flat_map(|(r, _)| r.columns.iter().map(move |c| (r, c)));
-    let rows = columns.map(|(r, c)| row![lake, r.schema, r.name, "TABLE", c.num.to_string()]);
+    let kind = |r: &Relation<'_>| if r.kind == 'c' { "USER-DEFINED TYPE" } else { "TABLE" };
+    let rows = columns.map(|(r, c)| row![lake, r.schema, r.name, kind(r), c.num.to_string()]);
+    let domains = super::domain::all(book).map(|(def, _, space)| row![lake, space, def.name.as_str(), "DOMAIN", "1"]);
+    let routines = super::routine::types()
+        .map(|(routine, number, _)| row![lake, "pg_catalog", routine, "ROUTINE", number.to_string()]);
+    let rows = rows.chain(domains).chain(routines);
     Content {
         columns: &["object_catalog", "object_schema", "object_name", "object_type", "dtd_identifier"],
         rows: rows.collect(),
     }
 }
 
-/// `element_types`: of the columns that are arrays.
-pub fn element_types<'a>(book: &Book<'a>, source: &'a Source<'a>) -> Content<'a> {
+/// `element_types`: of columns, domains, parameters and results that are arrays.
+pub fn element_types<'a>(system: &[Relation<'a>], book: &Book<'a>, source: &'a Source<'a>) -> Content<'a> {
     let (lake, _) = names(source);
-    let columns = book.relations.iter().filter(|r| !matches!(r.kind, 'i' | 'S')).flat_map(|r| {
-        r.columns.iter().filter_map(move |c| match c.ty {
-            Some(ColumnType::Array(element)) => Some((r, c, element.oid())),
-            _ => None,
-        })
-    });
-    let rows = columns.map(|(r, c, element)| {
-        let name = types::by_oid(element).map_or("text", |ty| ty.name);
-        let (num, whole) = (c.num.to_string(), format!("a{}", c.num));
-        row![lake, r.schema, r.name, "TABLE", num, types::sql_name(element), lake, "pg_catalog", name, whole]
-    });
+    let row = |schema: &'a str, name: Cell<'a>, kind: &'a str, number: usize, element: Element| {
+        let (num, whole) = (number.to_string(), format!("a{number}"));
+        let Element { data_type, schema: space, name: ty } = element;
+        vec![
+            lake.into(),
+            schema.into(),
+            name,
+            kind.into(),
+            num.into(),
+            data_type.into(),
+            lake.into(),
+            space.into(),
+            ty.into(),
+            whole.into(),
+        ]
+    };
+    let mut rows = Vec::new();
+    for (r, _) in shown(system, book) {
+        let kind = if r.kind == 'c' { "USER-DEFINED TYPE" } else { "TABLE" };
+        for c in &r.columns {
+            if let Some(element) = Element::of(c.ty, c.type_oid) {
+                rows.push(row(r.schema, r.name.into(), kind, usize::try_from(c.num).unwrap_or(0), element));
+            }
+        }
+    }
+    for (def, spec, space) in super::domain::all(book) {
+        if let Some(element) = Element::of(Some(&spec.base), spec.base.oid()) {
+            rows.push(row(space, def.name.as_str().into(), "DOMAIN", 1, element));
+        }
+    }
+    for (routine, number, ty) in super::routine::types() {
+        if let Some(element) = Element::of(None, ty) {
+            rows.push(row("pg_catalog", routine.into(), "ROUTINE", number, element));
+        }
+    }
     Content {
         columns: &[
             "object_catalog",
@@ -142,7 +176,96 @@ pub fn element_types<'a>(book: &Book<'a>, source: &'a Source<'a>) -> Content<'a>
             "udt_name",
             "dtd_identifier",
         ],
+        rows,
+    }
+}
+
+/// What an array holds.
+struct Element {
+    data_type: &'static str,
+    schema: String,
+    name: String,
+}
+
+impl Element {
+    fn of(ty: Option<&ColumnType>, oid: u32) -> Option<Self> {
+        if let Some(ColumnType::Array(element)) = ty
+            && let ColumnType::Enum(of) = &**element
+        {
+            let schema = book::sql_schema(&of.schema).to_owned();
+            return Some(Self { data_type: "USER-DEFINED", schema, name: of.name.clone() });
+        }
+        let array = types::by_oid(oid).filter(|ty| ty.element != 0 && ty.name.starts_with('_'))?;
+        let name = types::by_oid(array.element).map_or("text", |ty| ty.name).to_owned();
+        Some(Self { data_type: types::sql_name(array.element), schema: "pg_catalog".to_owned(), name })
+    }
+}
+
+/// `udt_privileges` and `role_udt_grants`: of types that are rows.
+pub fn of_row_types<'a>(system: &[Relation<'a>], book: &Book<'a>, source: &'a Source<'a>) -> Content<'a> {
+    let (lake, user) = names(source);
+    let rows = shown(system, book).flat_map(|(r, _)| {
+        let row = move |(grantee, grantable)| row![user, grantee, lake, r.schema, r.name, "TYPE USAGE", grantable];
+        [("PUBLIC", "NO"), (user, "YES")].map(row)
+    });
+    Content {
+        columns: &["grantor", "grantee", "udt_catalog", "udt_schema", "udt_name", "privilege_type", "is_grantable"],
         rows: rows.collect(),
+    }
+}
+
+/// `usage_privileges` and `role_usage_grants`: of collations and domains.
+pub fn of_usage<'a>(book: &Book<'a>, source: &'a Source<'a>) -> Content<'a> {
+    let (lake, user) = names(source);
+    let mut rows: Vec<Vec<Cell<'a>>> = Vec::new();
+    let mut push = |grantee, schema: &'a str, name: &'a str, kind, grantable| {
+        rows.push(row![user, grantee, lake, schema, name, kind, "USAGE", grantable]);
+    };
+    for name in super::routine::collation_names() {
+        push("PUBLIC", "pg_catalog", name, "COLLATION", "NO");
+    }
+    let domains = super::domain::all(book).map(|(def, _, space)| (space, def.name.as_str()));
+    for (space, name) in OWN_DOMAINS.map(|own| ("information_schema", own.name)).into_iter().chain(domains) {
+        push("PUBLIC", space, name, "DOMAIN", "NO");
+        push(user, space, name, "DOMAIN", "YES");
+    }
+    Content {
+        columns: &[
+            "grantor",
+            "grantee",
+            "object_catalog",
+            "object_schema",
+            "object_name",
+            "object_type",
+            "privilege_type",
+            "is_grantable",
+        ],
+        rows,
+    }
+}
+
+/// `view_column_usage`
+pub fn view_columns<'a>(book: &Book<'a>, source: &'a Source<'a>) -> Content<'a> {
+    let (lake, _) = names(source);
+    let mut rows = Vec::new();
+    for relation in &book.relations {
+        let book::Source::View(view) = relation.source else { continue };
+        for (schema, table, column) in source.definitions.columns_read(view.id) {
+            let (schema, table, column) = (schema.clone(), table.clone(), column.clone());
+            rows.push(row![lake, relation.schema, relation.name, lake, schema, table, column]);
+        }
+    }
+    Content {
+        columns: &[
+            "view_catalog",
+            "view_schema",
+            "view_name",
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "column_name",
+        ],
+        rows,
     }
 }
 

@@ -33,6 +33,8 @@ pub async fn of_server<'a>(schema: &str, name: &str, source: &'a Source<'a>) -> 
     let session = source.session;
     Ok(Some(match (schema, name) {
         ("pg_catalog", "pg_database") => databases(session).await?,
+        ("pg_catalog", "pg_shdescription") => shared_descriptions(session).await?,
+        ("internal", "shared_descriptions") => named_descriptions(session).await?,
         ("pg_catalog", "pg_authid") => authid(session),
         ("pg_catalog", "pg_roles") => roles(session),
         ("pg_catalog", "pg_user" | "pg_shadow") => users(session),
@@ -84,6 +86,24 @@ async fn databases(session: &ClientSession) -> PgResult<Content<'static>> {
     })
 }
 
+async fn comments(session: &ClientSession) -> PgResult<Vec<(LakeId, String)>> {
+    session.server.lakes.catalog().lake_comments().await.map_err(failure::catalog)
+}
+
+/// `pg_shdescription`: comments on databases.
+async fn shared_descriptions(session: &ClientSession) -> PgResult<Content<'static>> {
+    const DATABASE_CLASS: u32 = 1262;
+    let rows =
+        comments(session).await?.into_iter().map(|(lake, text)| row![oids::database(lake), DATABASE_CLASS, text]);
+    Ok(Content { columns: &["objoid", "classoid", "description"], rows: rows.collect() })
+}
+
+/// The same for `shobj_description`.
+async fn named_descriptions(session: &ClientSession) -> PgResult<Content<'static>> {
+    let rows = comments(session).await?.into_iter().map(|(lake, text)| row![oids::database(lake), "pg_database", text]);
+    Ok(Content { columns: &["#k", "#c", "#v"], rows: rows.collect() })
+}
+
 fn prepared_statements(session: &ClientSession) -> Content<'_> {
     let rows = session.directory.statements.iter().map(|held| {
         let types = held.param_types.iter().map(|oid| i64::from(*oid)).collect();
@@ -97,8 +117,7 @@ fn prepared_statements(session: &ClientSession) -> Content<'_> {
 
 fn cursors(session: &ClientSession) -> Content<'_> {
     let rows = session.directory.cursors.iter().map(|(name, text, options, made)| {
-        let scroll = options.scroll == Some(true) || (options.hold && options.scroll.is_none());
-        row![name.as_str(), text.as_str(), options.hold, options.binary, scroll, *made]
+        row![name.as_str(), text.as_str(), options.hold, options.binary, options.scrolls(), *made]
     });
     Content {
         columns: &["name", "statement", "is_holdable", "is_binary", "is_scrollable", "creation_time"],

@@ -76,6 +76,9 @@ impl Session for ClientSession {
         if self.in_block() {
             return Ok(());
         }
+        if failed || self.transaction.is_none() {
+            self.settings.on_implicit_end(failed);
+        }
         if self.transaction.is_none() {
             self.advisory.end_transaction();
             self.advisory.settle().await;
@@ -94,11 +97,13 @@ impl Session for ClientSession {
         match commands::write::commit(self).await {
             Ok(()) => {
                 self.committed();
+                self.settings.on_implicit_end(false);
                 self.advisory.settle().await;
                 Ok(())
             }
             Err(error) => {
                 self.rolled_back();
+                self.settings.on_implicit_end(true);
                 self.advisory.settle().await;
                 Err(error)
             }
@@ -152,8 +157,9 @@ impl Session for ClientSession {
     }
 
     fn note_error(&mut self) {
-        if let Some(transaction) = self.transaction.as_mut().filter(|t| t.explicit) {
+        if let Some(transaction) = self.transaction.as_mut().filter(|t| t.explicit && !t.failed) {
             transaction.failed = true;
+            self.settings.on_failure();
         }
     }
 

@@ -98,6 +98,8 @@ const ENCODINGS: [(&str, &str); 52] = [
 fn encoding(value: &str) -> PgResult<String> {
     let plain: String = value.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     match ENCODINGS.iter().find(|(alias, _)| *alias == plain) {
+        // Kept as it is, as Postgres does for the sake of old drivers that look for it.
+        _ if value == "UNICODE" => Ok(value.to_owned()),
         Some((_, name @ ("UTF8" | "SQL_ASCII"))) => Ok((*name).to_owned()),
         Some((_, name)) => {
             Err(PgError::unsupported(format!("invalid value for parameter \"client_encoding\": \"{value}\""))

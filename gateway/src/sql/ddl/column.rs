@@ -12,12 +12,9 @@ use super::{
     place, serial,
 };
 use crate::{
-    sql::{types, user_type},
+    sql::{rewrite::SYSTEM_COLUMNS, types, user_type},
     wire::error::{PgError, PgResult, SqlState},
 };
-
-/// Columns that every table of Postgres has.
-const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
 impl Planner<'_> {
     /// The column's definition, with the table's next id. Constraints other than NOT NULL are not looked at.

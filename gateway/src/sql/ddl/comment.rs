@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     sql::{
-        plan::{Plan, PlanContext},
+        plan::{DatabasePlan, Plan, PlanContext},
         scan::Scan,
     },
     wire::error::{PgError, PgResult, SqlState},
@@ -56,8 +56,8 @@ pub(super) fn plan(
             CommentTarget::Schema(schema.uuid)
         }
         CommentObject::Database => {
-            planner.notices.push(PgError::notice("comments on databases are not kept"));
-            return Ok(planner.finish("COMMENT"));
+            let name = super::database::single(&mut planner, name)?;
+            return Ok(Plan::Database(DatabasePlan::Comment { name, comment }));
         }
         CommentObject::Index => return planner.comment_on_index(name, comment),
         CommentObject::Sequence => return planner.comment_on_sequence(name, comment),

@@ -27,7 +27,7 @@ pub(super) fn drop(mut planner: Planner<'_>, wanted: &Wanted<'_>) -> PgResult<Pl
     dropped(name, wanted.if_exists, false, planner.ctx)
 }
 
-fn single(planner: &mut Planner<'_>, name: &ObjectName) -> PgResult<String> {
+pub(super) fn single(planner: &mut Planner<'_>, name: &ObjectName) -> PgResult<String> {
     match planner.split(name)? {
         (None, name) => Ok(name),
         (Some(_), _) => {

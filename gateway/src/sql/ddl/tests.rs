@@ -269,6 +269,7 @@ async fn plan(sql: &str, ctx: PlanContext) -> String {
             parts.join("; ")
         }
         Plan::Database(DatabasePlan::Create { name, .. }) => format!("create database {name}"),
+        Plan::Database(DatabasePlan::Comment { name, comment }) => format!("comment on database {name} {comment:?}"),
         Plan::Database(DatabasePlan::Drop { name, if_exists, force }) => {
             format!("drop database {name} {if_exists} {force}")
         }

@@ -6,6 +6,7 @@
 mod call;
 mod node;
 mod print;
+mod reads;
 mod resolve;
 mod view;
 
@@ -69,6 +70,7 @@ pub struct Definitions {
     checks: HashMap<(TableId, String), Shown>,
     views: HashMap<ViewId, Shown>,
     reads: HashMap<ViewId, Vec<(String, String)>>,
+    columns: HashMap<ViewId, Vec<(String, String, String)>>,
     defaults: HashMap<(TableId, ColumnId), Shown>,
 }
 
@@ -105,7 +107,8 @@ impl Definitions {
             }
         }
         for view in schema.views.values() {
-            all.reads.insert(view.id, view::reads(view, schema));
+            all.reads.insert(view.id, reads::relations_read(view, schema));
+            all.columns.insert(view.id, reads::columns_read(view, schema));
             if let Some(shown) = view::shown(view, schema) {
                 all.views.insert(view.id, shown);
             }
@@ -129,6 +132,12 @@ impl Definitions {
     #[must_use]
     pub fn reads(&self, view: ViewId) -> &[(String, String)] {
         self.reads.get(&view).map_or(&[], Vec::as_slice)
+    }
+
+    /// The columns that a view reads, behind the names of their schema and relation.
+    #[must_use]
+    pub fn columns_read(&self, view: ViewId) -> &[(String, String, String)] {
+        self.columns.get(&view).map_or(&[], Vec::as_slice)
     }
 
     /// A view's query.

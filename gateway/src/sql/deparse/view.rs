@@ -1,12 +1,10 @@
 //! A view's query in PostgreSQL's layout: names resolved, `*` written out, one column a line.
 
-use std::ops::ControlFlow;
-
-use duckmesh_catalog::{LakeSchema, ViewDef, schema::DEFAULT_SCHEMA};
+use duckmesh_catalog::{LakeSchema, ViewDef};
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, OrderByExpr, OrderByKind,
     OrderBySort, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier,
-    TableFactor, Value, visit_relations,
+    TableFactor, Value,
 };
 
 use super::{
@@ -52,25 +50,6 @@ pub fn shown(view: &ViewDef, schema: &LakeSchema) -> Option<Shown> {
     let parsed = parse::query(sql).ok()?;
     let text = |pretty| Some(format!("{};", Writer { view, schema, pretty }.query(&parsed)?));
     Some(Shown { full: text(false)?, pretty: text(true)? })
-}
-
-/// The tables and views of the lake that a view reads.
-pub fn reads(view: &ViewDef, schema: &LakeSchema) -> Vec<(String, String)> {
-    let sql = view.postgres_sql.as_deref().filter(|sql| sql.len() <= TEXT_BYTES_MAX);
-    let Some(parsed) = sql.and_then(|sql| parse::query(sql).ok()) else { return Vec::new() };
-    let mut found = Vec::new();
-    let _ = visit_relations(&parsed, |name| {
-        if let Some([space, relation]) = quote::parts(name).as_deref() {
-            let own = if space == "public" { DEFAULT_SCHEMA } else { space.as_str() };
-            let pair = (space.clone(), relation.clone());
-            let exists = schema.table(own, relation).is_some() || schema.view(own, relation).is_some();
-            if exists && !found.contains(&pair) {
-                found.push(pair);
-            }
-        }
-        ControlFlow::<()>::Continue(())
-    });
-    found
 }
 
 struct Writer<'a> {

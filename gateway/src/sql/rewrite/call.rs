@@ -408,7 +408,7 @@ pub(super) fn allowed(name: &str) -> PgResult<()> {
     Ok(())
 }
 
-pub(super) fn is_aggregate(name: &str) -> bool {
+pub(in crate::sql) fn is_aggregate(name: &str) -> bool {
     matches!(name, "count" | "grouping")
         || AGGREGATES.iter().chain(WINDOWS).any(|r| r.0 == name)
         || ORDERED_SETS.contains(&name)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use duckmesh_catalog::{ColumnType, TableDef, ViewDef, types::oid};
+use duckmesh_catalog::{TableDef, ViewDef};
 use sqlparser::{
     ast::{
         Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Spanned,
@@ -15,8 +15,8 @@ use sqlparser::{
 use super::{
     Audience, Column, Ex, Relation, Rewriter, VIEW_DEPTH_MAX, VIEWS_MAX,
     relations::{Target, sql_schema},
-    scope::{HIDDEN_COLUMN, Star, column_ex},
-    unique,
+    scope::{Star, column_ex},
+    system_column, unique,
 };
 use crate::{
     pgcatalog::{functions, oids, shapes::Shape},
@@ -400,10 +400,9 @@ impl Rewriter<'_> {
             origin: Some(Origin::Relation(shape.oid, number)),
         });
         let mut columns: Vec<Column> = columns.collect();
-        if alias.columns.is_empty() {
+        if alias.columns.is_empty() && shape.kind == 'r' {
             // Behind all others, and not in `*`.
-            let name = HIDDEN_COLUMN.to_owned();
-            columns.push(Column { engine: name.clone(), name, ty: ColumnType::system(oid::OID), origin: None });
+            columns.extend(system_column::of_system(shape.oid));
         }
         let place = (shape.name, Some(shape.schema.to_owned()));
         self.place(quote::name(&view), alias, place, columns, true, None)
@@ -420,7 +419,7 @@ impl Rewriter<'_> {
     }
 
     fn table(&mut self, table: Arc<TableDef>, schema: String, alias: Alias) -> PgResult<String> {
-        let columns = super::table_columns(&table);
+        let mut columns = super::table_columns(&table);
         let index = self.tables.len();
         let earlier = self.tables.iter().filter(|t| t.table.id == table.id).count();
         // Each use has a view of its own: conditions that prune one must not prune the other.
@@ -429,6 +428,11 @@ impl Rewriter<'_> {
             n => format!("t_{}_{}", table.id, n + 1),
         };
         let body = match self.audience {
+            Audience::Engine if alias.columns.is_empty() => {
+                let (body, hidden) = self.with_tableoid(quote::name(&view), &table);
+                columns.extend(hidden);
+                body
+            }
             Audience::Engine => quote::name(&view),
             Audience::Lake => format!(
                 "{{DUCKLAKE_CATALOG}}.{}.{}",

@@ -38,6 +38,7 @@ mod rows;
 mod session_call;
 mod special;
 mod system_call;
+mod system_column;
 mod table_function;
 mod text;
 mod user_type;
@@ -60,6 +61,7 @@ use sqlparser::{
 pub(super) use self::column_name::figured as column_name_of;
 pub(crate) use self::number::LONG;
 pub(super) use self::{
+    call::is_aggregate,
     cast::assignable,
     expr::{Ex, Kind},
     literal::string_of,
@@ -68,6 +70,7 @@ pub(super) use self::{
     scope::{Column, Relation, Scope, Star},
     select::{Rows, unique},
     signature::shown,
+    system_column::SYSTEM_COLUMNS,
 };
 use super::{
     plan::{
@@ -142,6 +145,8 @@ pub(super) struct Rewriter<'a> {
     dialect_duckdb: bool,
     /// Whether an error has its operator's position already.
     operator_placed: bool,
+    /// Whether the statement names `tableoid` anywhere, once that was asked.
+    names_tableoid: Option<bool>,
     cursor: Cell<position::Cursor>,
 }
 
@@ -175,6 +180,7 @@ impl<'a> Rewriter<'a> {
             names: 0,
             dialect_duckdb: false,
             operator_placed: false,
+            names_tableoid: None,
             cursor: Cell::new(ctx.start.cursor(text)),
         }
     }

@@ -3,14 +3,14 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::Ident;
 
-use super::{Ex, Rewriter};
+use super::{
+    Ex, Rewriter,
+    system_column::{self, is_hidden},
+};
 use crate::{
     sql::{plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
-
-/// The system's column that `*` does not show; no column of a table may be called so.
-pub(in crate::sql) const HIDDEN_COLUMN: &str = "tableoid";
 
 /// A column of a relation or of a query's output.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ impl Rewriter<'_> {
         }
         let index = scope.relations.len();
         if relation.known {
-            let shown = relation.columns.iter().enumerate().filter(|(_, c)| c.name != HIDDEN_COLUMN);
+            let shown = relation.columns.iter().enumerate().filter(|(_, c)| !is_hidden(c));
             scope.star.extend(shown.map(|(c, _)| Star::Column(index, c)));
         } else {
             scope.star.push(Star::All(index));
@@ -147,10 +147,13 @@ impl Rewriter<'_> {
                 return Ok(Ex::plain(quote::name(&name), None).at(at));
             }
         }
+        if let Some(ex) = self.hidden_column(&name, at)? {
+            return Ok(ex.at(at));
+        }
         let whole_row = self.scopes.iter().rev().flat_map(|s| &s.relations).find(|r| r.name == name).cloned();
         if let Some(relation) = whole_row {
             if relation.known && self.has_functions() {
-                let shown = relation.columns.iter().filter(|c| c.name != HIDDEN_COLUMN);
+                let shown = relation.columns.iter().filter(|c| !is_hidden(c));
                 let fields = shown.map(|c| (c.name.clone(), column_ex(&relation, c))).collect();
                 return Ok(self.record(fields)?.at(at));
             }
@@ -181,7 +184,10 @@ impl Rewriter<'_> {
             None if !relation.known => {
                 Ok(Ex::plain(format!("{}.{}", quote::name(&relation.engine), quote::name(name)), None).at(at))
             }
-            None => Err(undefined_column(&format!("{table}.{name}"), at)),
+            None => {
+                let missing = system_column::missing(&relation, name, at);
+                Err(missing.unwrap_or_else(|| undefined_column(&format!("{table}.{name}"), at)))
+            }
         }
     }
 

@@ -8,10 +8,7 @@ use sqlparser::ast::{
     SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
 };
 
-use super::{
-    Column, Kind, Rewriter, Scope, column_name, record,
-    scope::{HIDDEN_COLUMN, column_ex},
-};
+use super::{Column, Kind, Rewriter, Scope, column_name, record, scope::column_ex, system_column::is_hidden};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -337,7 +334,7 @@ impl Rewriter<'_> {
                 format!("{}.*", quote::name(&relation.engine)),
             ))]);
         }
-        let shown = relation.columns.iter().filter(|c| c.name != HIDDEN_COLUMN);
+        let shown = relation.columns.iter().filter(|c| !is_hidden(c));
         Ok(shown.map(|c| star_item((c.clone(), column_ex(relation, c).sql))).collect())
     }
 
