@@ -79,9 +79,15 @@ impl Catalog {
         self.registry().query(sql, lock.values(lake)).await.map(drop)
     }
 
-    /// Gives all locks of a server back.
-    pub async fn release_locks_of(&self, node: &Node) -> Result<()> {
-        self.registry().query("DELETE FROM @advisory_lock WHERE node_id = $1", params![node.id]).await.map(drop)
+    /// Gives all locks of some of a server's sessions back.
+    pub async fn release_locks_of(&self, node: &Node, owners: &[i32]) -> Result<()> {
+        let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
+        if owners.is_empty() {
+            return Ok(());
+        }
+        let owners = owners.join(", ");
+        let sql = format!("DELETE FROM @advisory_lock WHERE node_id = $1 AND owner IN ({owners})");
+        self.registry().query(&sql, params![node.id]).await.map(drop)
     }
 
     /// All that sessions of living servers hold or wait for.

@@ -147,8 +147,9 @@ impl Catalog {
              RETURNING node_id, slot";
         let mut tx = self.registry().begin_with(Isolation::ReadCommitted).await?;
         if let Some(address) = &spec.address {
-            // Who had this address before is gone, whatever its row says.
-            let sql = "UPDATE @node SET address = NULL, alive_until_ms = 0 WHERE address = $1";
+            // Clients that look for somebody at this address find the new one. That the other is gone it does not say:
+            // on another machine the same loopback address is another server's.
+            let sql = "UPDATE @node SET address = NULL WHERE address = $1";
             tx.execute(sql, params![address]).await?;
         }
         let values =
@@ -178,11 +179,14 @@ impl Catalog {
     }
 
     /// A server that was forgotten comes again, with the slot that is in its clients' keys.
-    pub async fn enter_again(&self, node: &Node, roles: Roles, ttl: Duration) -> Result<()> {
-        let sql = "INSERT INTO @node(node_id, name, slot, gateway, coordinator, maintenance, alive_until_ms)
-             OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, @@now_ms + $7)";
-        let Roles { gateway, coordinator, maintenance } = roles;
-        let values = params![node.id, &node.name, node.slot, gateway, coordinator, maintenance, millis(ttl)];
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`] when another server has that slot by now.
+    pub async fn enter_again(&self, node: &Node, spec: &NodeSpec, ttl: Duration) -> Result<()> {
+        let sql = "INSERT INTO @node(node_id, name, slot, address, gateway, coordinator, maintenance, alive_until_ms)
+             OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, @@now_ms + $8)";
+        let (Roles { gateway, coordinator, maintenance }, address) = (spec.roles, spec.address.clone());
+        let values = params![node.id, &node.name, node.slot, address, gateway, coordinator, maintenance, millis(ttl)];
         self.registry().query(sql, values).await.map(drop)
     }
 

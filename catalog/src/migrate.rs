@@ -43,6 +43,7 @@ pub(crate) const LAKE: &[Migration] = &[
     migration!(2, "0002_sequences"),
     migration!(3, "0003_types"),
     migration!(5, "0005_rejected_rows"),
+    migration!(11, "0011_given_up"),
 ];
 
 /// The advisory lock under which one process migrates a Postgres database: "duckmesh" in ASCII.

@@ -69,8 +69,12 @@ impl Catalog {
              SELECT n.node_id, s.lake_id, @@now_ms - s.age_ms, s.snapshots
              FROM said s CROSS JOIN (SELECT node_id FROM @node WHERE node_id = $1) n
              ON CONFLICT (node_id, lake_id)
-             DO UPDATE SET oldest_ms = excluded.oldest_ms, snapshots = excluded.snapshots";
-        self.registry().query(sql, params![node.id, rows]).await?;
+             DO UPDATE SET oldest_ms = excluded.oldest_ms, snapshots = excluded.snapshots RETURNING lake_id";
+        let said = self.registry().query(sql, params![node.id, rows]).await?;
+        if said.is_empty() && !reports.is_empty() {
+            let text = "the servers do not know this one any more, nor what is read here";
+            return Err(Error::new(ErrorKind::Fenced, text));
+        }
         failpoint::hit("pin-after-insert")
     }
 

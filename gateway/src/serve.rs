@@ -90,7 +90,10 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         None => eprintln!("ready: no Postgres port"),
     }
 
-    stop.await;
+    let is_displaced = tokio::select! {
+        () = stop => false,
+        () = displaced(&started) => true,
+    };
     tracing::info!("stopping: no new connections, running statements have {} s", config.drain.as_secs());
     readiness.stopping();
     stop_sender.send_replace(true);
@@ -106,7 +109,18 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     }
     close(started, config.drain).await;
     tracing::info!("stopped");
+    if is_displaced {
+        bail!("another server took this one's place while it was not heard of: start it again");
+    }
     Ok(())
+}
+
+/// Waits until this server must end because another has its place.
+async fn displaced(started: &Started) {
+    match &started.fleet {
+        Some(fleet) => fleet.displaced().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Opens everything that clients need, and waits for what is not there yet.
@@ -125,20 +139,21 @@ async fn start(
         tracing::info!(storage = probed.url, "the store does what is needed of it");
     }
     let reached_at = address.map(|at| config.advertise.clone().unwrap_or_else(|| at.to_string()));
-    let node = match catalog.is_shared() {
+    let place = match catalog.is_shared() {
         true => {
             let enter = async || fleet::enter(&catalog, &config, reached_at.clone()).await;
             Some(waiting.until("the catalog", enter).await.context("cannot come among the servers")?)
         }
         false => None,
     };
-    let lakes = Arc::new(Lakes::new(config.clone(), catalog, stores, node.clone()));
+    let lakes = Arc::new(Lakes::new(config.clone(), catalog, stores, place.as_ref().map(|(node, _)| node.clone())));
     waiting.until("the lakes", async || open_lakes(&lakes, &config).await).await?;
     let server = Arc::new(Server::new(config.clone(), lakes.clone(), cancels.clone(), readiness));
-    let fleet = node.map(|node| {
-        let elsewhere = cancels.join_others(node.slot);
-        let forward = fleet::cancel::forward(lakes.catalog().clone(), node.slot, reached_at, elsewhere);
-        fleet::start(server.clone(), node, &config, tokio::spawn(forward))
+    let fleet = place.map(|place| {
+        let slot = place.0.slot;
+        let elsewhere = cancels.join_others(slot);
+        let forward = fleet::cancel::forward(lakes.catalog().clone(), slot, reached_at, elsewhere);
+        fleet::start(server.clone(), place, &config, tokio::spawn(forward))
     });
     Ok(Started { server, fleet })
 }

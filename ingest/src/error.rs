@@ -25,6 +25,8 @@ pub enum AppendErrorKind {
     },
     /// It was made for rows of a table that others have joined: look at them, and append again. Nothing happened.
     RowsArrived,
+    /// Its staged files were given up meanwhile: make them again. Nothing happened.
+    GivenUp,
     /// The idempotency key was used with another payload: tell the user. Nothing happened.
     KeyReused,
     /// The log did not take the write within the wait limit: tell the user to come later. Nothing happened.

@@ -403,7 +403,7 @@ async fn renew_claims(shared: Arc<Shared>, mut stop: watch::Receiver<Stop>) {
     let interval = (shared.options.sweep_grace / RENEWALS_PER_GRACE).max(RENEWAL_MIN);
     loop {
         tokio::select! {
-            () = tokio::time::sleep(interval) => shared.files.renew_claims(shared.catalog.now()).await,
+            () = tokio::time::sleep(interval) => shared.files.renew_claims().await,
             () = stopping(&mut stop) => return,
         }
     }

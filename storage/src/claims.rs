@@ -66,8 +66,8 @@ impl Drop for Claim {
 }
 
 impl LakeFiles {
-    /// Makes every claimed file as young as `now`, so that no other process takes it for garbage.
-    pub async fn renew_claims(&self, now: DateTime<Utc>) {
+    /// Makes every claimed file as young as can be, so that no other process takes it for garbage.
+    pub async fn renew_claims(&self) {
         let claimed = self.claims.all();
         if let Place::Remote(remote) = &self.place {
             if let Err(error) = remote.publish_claims(&claimed).await {
@@ -79,6 +79,13 @@ impl LakeFiles {
         if paths.is_empty() {
             return;
         }
+        let now = match self.now().await {
+            Ok(now) => now,
+            Err(error) => {
+                tracing::warn!(%error, "could not renew the claims on staged files");
+                return;
+            }
+        };
         let renewed = blocking(move || {
             paths.iter().for_each(|path| renew(path, now));
             Ok(())

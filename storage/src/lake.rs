@@ -123,6 +123,15 @@ impl RemoteLake {
         self.remote.overwrite(&self.claims_path, Bytes::from(claimed.join("\n"))).await
     }
 
+    /// The store's time: the one of an object that is made now.
+    pub(crate) async fn now(&self, name: &str) -> Result<DateTime<Utc>> {
+        let path = format!("{CLAIMS_FOLDER}{name}");
+        self.remote.overwrite(&path, Bytes::new()).await?;
+        let made = self.remote.modified(&path).await;
+        self.remote.delete(&path).await?;
+        made
+    }
+
     /// Objects that are old, ours, and that no living process claims; uploads of that kind are aborted.
     pub(crate) async fn unclaimed(
         &self,

@@ -46,6 +46,11 @@ pub(crate) fn merged(sha256: &str) -> String {
     format!("{PREFIX}merged-{}-{}.parquet", Uuid::now_v7(), start_of(sha256))
 }
 
+/// A new name for a file that is made for its time alone.
+pub(crate) fn clock() -> String {
+    format!("{PREFIX}clock-{}.parquet", Uuid::now_v7())
+}
+
 /// The beginning of the SHA-256 of a file's content, where its name has it: of all files that were written here to a
 /// remote store.
 #[must_use]

@@ -224,6 +224,25 @@ impl LakeFiles {
         .await
     }
 
+    /// The time by the clock that the times of files are of: whatever the one of this machine says.
+    pub async fn now(&self) -> Result<DateTime<Utc>> {
+        let name = names::clock();
+        let folder = match &self.place {
+            Place::Folder { folder, .. } => folder.clone(),
+            Place::Remote(lake) => return lake.now(&name).await,
+        };
+        blocking(move || {
+            let path = folder.join(name);
+            let failed = |e| Error::io("ask the file system for the time", e);
+            std::fs::create_dir_all(&folder).map_err(failed)?;
+            let file = File::create_new(&path).map_err(failed)?;
+            let time = file.metadata().and_then(|metadata| metadata.modified());
+            std::fs::remove_file(&path).map_err(failed)?;
+            time.map(DateTime::from).map_err(failed)
+        })
+        .await
+    }
+
     /// Files that were written here, are older than `grace` at `now`, and that nobody in this process claims. Which of
     /// them are garbage the caller must find out, after this: what was not claimed then is named by a frame in the
     /// log already, or by the catalog, or by nobody ever. Uploads to a bucket that were begun so long ago are aborted.

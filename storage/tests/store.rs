@@ -197,9 +197,16 @@ async fn only_old_unclaimed_files_of_ours_can_be_garbage() {
     assert!(staged.len() > 1);
     assert_eq!(unclaimed(later).await, [part.clone(), unfinished.clone()]);
     // Others see a claim by the file's age.
-    files.renew_claims(later).await;
     let seen_by_others = LakeFiles::open(_folder.path().join("files").to_str().unwrap()).unwrap();
-    assert_eq!(seen_by_others.unclaimed(later, grace).await.unwrap().len(), 2);
+    for file in seen_by_others.list().await.unwrap() {
+        let path = seen_by_others.local_path(&file.path).unwrap();
+        let long_ago = std::fs::FileTimes::new().set_modified((Utc::now() - TimeDelta::hours(2)).into());
+        std::fs::File::open(path).unwrap().set_times(long_ago).unwrap();
+    }
+    let now = files.now().await.unwrap();
+    assert_eq!(seen_by_others.unclaimed(now, grace).await.unwrap().len(), 2 + staged.len());
+    files.renew_claims().await;
+    assert_eq!(seen_by_others.unclaimed(now, grace).await.unwrap().len(), 2);
     drop(claims);
     assert_eq!(unclaimed(later + TimeDelta::hours(2)).await.len(), 2 + staged.len());
     files.remove(&unfinished).await.unwrap();

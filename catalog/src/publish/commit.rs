@@ -206,7 +206,7 @@ async fn move_watermark(tx: &mut Transaction, publication: &Publication) -> Resu
 /// What the snapshot covers of the log; for a publication that shows nothing, the newest snapshot covers more from now on.
 pub(super) fn cover(snapshot: SnapshotId, watermark: Offset, ddl_offset: Offset) -> Statement {
     Statement::new(
-        "INSERT INTO @duckmesh_snapshot(snapshot_id, watermark, ddl_offset) VALUES ($1, $2, $3)
+        "INSERT INTO @duckmesh_snapshot(snapshot_id, watermark, ddl_offset, made_ms) VALUES ($1, $2, $3, @@now_ms)
          ON CONFLICT (snapshot_id) DO UPDATE SET watermark = excluded.watermark, ddl_offset = excluded.ddl_offset",
         params![snapshot, watermark, ddl_offset],
     )

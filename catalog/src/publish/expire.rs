@@ -175,13 +175,19 @@ async fn candidates(
     pins: &Pins,
     (own, said_within): (&BTreeSet<SnapshotId>, Duration),
 ) -> Result<(Vec<SnapshotId>, u64)> {
-    let sql = "SELECT snapshot_id, snapshot_time FROM @ducklake_snapshot ORDER BY snapshot_id";
+    let sql = "SELECT s.snapshot_id, s.snapshot_time, d.made_ms FROM @ducklake_snapshot s
+         LEFT JOIN @duckmesh_snapshot d ON d.snapshot_id = s.snapshot_id ORDER BY s.snapshot_id";
     let rows = tx.query(sql, vec![]).await?;
-    let of = |row: &Row| -> Result<_> { Ok((SnapshotId::new(row.int(0)?), row.time(1)?)) };
+    // Readers say what they keep by the database's clock; another program's snapshot has only a time of its own.
+    let of = |row: &Row| -> Result<_> {
+        let time = row.time(1)?;
+        let made = row.opt_int(2)?.and_then(DateTime::from_timestamp_millis).unwrap_or(time);
+        Ok((SnapshotId::new(row.int(0)?), time, made))
+    };
     let unsaid = pins.now - TimeDelta::from_std(said_within).unwrap_or(TimeDelta::MAX);
     let (mut old, mut pinned) = (Vec::new(), 0);
     for (row, next) in rows.iter().zip(rows.iter().skip(1)) {
-        let ((id, time), (_, replaced)) = (of(row)?, of(next)?);
+        let ((id, time, _), (_, _, replaced)) = (of(row)?, of(next)?);
         // Times are in the order of ids.
         if time >= before || (replaced > unsaid && !said_within.is_zero()) || old.len() == AT_ONCE {
             break;

@@ -3,7 +3,7 @@
 //! The log is not touched: the snapshot covers of it what the one before did. Older snapshots find their rows in the
 //! merged file, by the snapshot that it has of each row.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use chrono::{DateTime, Utc};
 
@@ -17,10 +17,14 @@ use crate::{
     error::Error,
     failpoint,
     files::{MergeInput, NewFile},
+    leases::millis,
     merging::{id_list, inlined_delete_table},
     params, snapshots,
     store::{Isolation, Row, Statement, Transaction},
 };
+
+/// A server that was stopped for longer than this is not expected back: its staged and merged files are swept without a trace.
+const GIVEN_UP_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Files that are to be one.
 #[derive(Clone, Debug)]
@@ -82,6 +86,10 @@ impl Catalog {
         };
         holds_lease(tx, merge).await?;
         let latest = snapshots::info(&tx.query_one(snapshots::LATEST, vec![]).await?)?;
+        let given_up = "SELECT count(*) FROM @duckmesh_given_up WHERE name = $1";
+        if tx.query_one(given_up, params![&merge.file.path]).await?.int(0)? > 0 {
+            return Err(Error::new(ErrorKind::Fenced, "the merged file came too late: it was given up"));
+        }
         if !are_unchanged(tx, book, merge).await? {
             return Ok(None);
         }
@@ -130,6 +138,19 @@ impl Catalog {
 }
 
 impl Catalog {
+    /// From now on no merge may show these files, and none that is on its way: what shows them by then is in the catalog.
+    pub async fn give_up(&self, lake: LakeId, files: &[String]) -> Result<()> {
+        let book = self.book(lake).await?;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match give_up(&book, lake, files).await {
+                Err(e) if e.kind() == ErrorKind::Retry && attempt < ATTEMPTS_BUSY => {}
+                other => return other,
+            }
+        }
+    }
+
     /// A file that is to be deleted. Several servers compare that time with when their readers began: it is the database's.
     fn scheduled(&self, input: &MergeInput, now: DateTime<Utc>) -> Statement {
         let (id, path) = (input.id, &input.path);
@@ -142,6 +163,22 @@ impl Catalog {
                 (data_file_id, path, path_is_relative, schedule_start) VALUES ($1, $2, $3, $4)";
         Statement::new(sql, params![id, path, true, now])
     }
+}
+
+async fn give_up(book: &Book, lake: LakeId, files: &[String]) -> Result<()> {
+    // The row that merges take: one that comes later begins behind this, and one that waits for it begins anew.
+    let mut tx = book.store.begin_with(Isolation::RepeatableRead).await?;
+    tx.execute("UPDATE @duckmesh_state SET epoch = epoch WHERE lake_id = $1", params![lake]).await?;
+    let mut statements = vec![Statement::new(
+        "DELETE FROM @duckmesh_given_up WHERE given_up_ms < @@now_ms - $1",
+        params![millis(GIVEN_UP_KEPT)],
+    )];
+    statements.extend(files.iter().map(|file| {
+        let sql = "INSERT INTO @duckmesh_given_up(name, given_up_ms) VALUES ($1, @@now_ms) ON CONFLICT DO NOTHING";
+        Statement::new(sql, params![file])
+    }));
+    tx.batch(statements).await?;
+    tx.commit().await
 }
 
 fn inputs(merge: &Merge) -> String {

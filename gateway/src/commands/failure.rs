@@ -55,6 +55,13 @@ pub fn append(error: AppendError) -> PgError {
             PgError::new(SqlState::SERIALIZATION_FAILURE, "could not serialize access due to concurrent schema change")
                 .hint("Retry the transaction.")
         }
+        AppendErrorKind::GivenUp => {
+            tracing::warn!(detail = detail(&error), "staged files were given up before their write reached the log");
+            let message = "the rows were given up: the server did not renew its claim on them in time";
+            PgError::new(SqlState::SERIALIZATION_FAILURE, message)
+                .detail("Nothing was written.")
+                .hint("Repeat the statement.")
+        }
         AppendErrorKind::KeyReused => {
             PgError::new(SqlState::UNIQUE_VIOLATION, "the idempotency key was used before for another write")
                 .hint("Use a new key for a new write, and the same statement for a repeated one.")

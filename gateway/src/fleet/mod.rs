@@ -16,13 +16,13 @@ use std::{
 };
 
 use duckmesh_catalog::{
-    Catalog, LakeId, LakeName, Node, NodeSpec, Roles,
+    Catalog, ErrorKind, LakeId, LakeName, Node, NodeSpec, Roles,
     fleet::{Beat, Fleet as View, LakeRow},
 };
 use duckmesh_ingest::bus::LaneState;
 use futures::StreamExt;
 use tokio::{
-    sync::Mutex,
+    sync::{Mutex, Notify},
     task::JoinHandle,
     time::{Instant, sleep},
 };
@@ -46,8 +46,11 @@ const LEAVE_WAIT: Duration = Duration::from_secs(2);
 pub struct Fleet {
     server: Arc<Server>,
     node: Node,
+    spec: NodeSpec,
     roles: Roles,
     lease: Duration,
+    /// Its place among the others is another's by now.
+    is_displaced: Notify,
     /// Whether it leaves its duties to others.
     is_retired: AtomicBool,
     /// Lakes it was told to publish. Held during a look.
@@ -70,19 +73,23 @@ pub async fn enter(
     catalog: &Catalog,
     config: &Config,
     address: Option<String>,
-) -> duckmesh_catalog::catalog::Result<Node> {
+) -> duckmesh_catalog::catalog::Result<(Node, NodeSpec)> {
     let name = format!("pid-{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
-    catalog.enter_fleet(&NodeSpec { name, address, roles: config.roles }, config.lease).await
+    let spec = NodeSpec { name, address, roles: config.roles };
+    Ok((catalog.enter_fleet(&spec, config.lease).await?, spec))
 }
 
 /// Starts the tasks of a server that came; `more` ends with them.
 #[must_use]
-pub fn start(server: Arc<Server>, node: Node, config: &Config, more: JoinHandle<()>) -> Running {
+pub fn start(server: Arc<Server>, place: (Node, NodeSpec), config: &Config, more: JoinHandle<()>) -> Running {
+    let (node, spec) = place;
     let fleet = Arc::new(Fleet {
         server,
         node,
+        spec,
         roles: config.roles,
         lease: config.lease,
+        is_displaced: Notify::new(),
         is_retired: AtomicBool::new(false),
         mine: Mutex::default(),
         resting: Mutex::default(),
@@ -98,6 +105,12 @@ impl Running {
     /// Leaves this server's duties to the others, if there are any; at the beginning of a stop.
     pub async fn retire(&self) {
         self.fleet.retire().await;
+    }
+
+    /// Waits until another server has this one's place, because it was not heard of for so long: its clients' keys are that
+    /// one's, and it must end.
+    pub async fn displaced(&self) {
+        self.fleet.is_displaced.notified().await;
     }
 
     /// Goes; at the end of a stop.
@@ -143,19 +156,25 @@ impl Fleet {
     /// After it was thought dead: what it held may be another's.
     async fn revive(&self, beat: Beat) {
         // Sessions that believe in locks which another gateway's may have by now must not go on.
-        for owner in self.server.lakes.lock_owners() {
-            self.server.cancels.end(owner);
-        }
-        if let Err(error) = self.catalog().release_locks_of(&self.node).await {
+        let owners = self.server.lakes.lock_owners();
+        owners.iter().for_each(|owner| self.server.cancels.end(*owner));
+        // Of these alone: a session that comes now may have a lock.
+        if let Err(error) = self.catalog().release_locks_of(&self.node, &owners).await {
             tracing::warn!(%error, "could not give back advisory locks");
         }
         if beat == Beat::Forgotten {
             *self.resting.lock().await = None;
         }
-        if beat == Beat::Forgotten
-            && let Err(error) = self.catalog().enter_again(&self.node, self.roles, self.lease).await
-        {
-            tracing::warn!(%error, "could not come back among the servers");
+        if beat != Beat::Forgotten {
+            return;
+        }
+        match self.catalog().enter_again(&self.node, &self.spec, self.lease).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                tracing::error!("another server has this one's place: it stops");
+                self.is_displaced.notify_one();
+            }
+            Err(error) => tracing::warn!(%error, "could not come back among the servers"),
         }
     }
 
@@ -272,6 +291,10 @@ impl Fleet {
     async fn maintain(&self, view: &View) {
         let me = self.node.name.as_str();
         for row in &view.lakes {
+            // Another took it over while this server was thought dead.
+            if row.maintainer.as_deref() != Some(me) {
+                self.with_open(row.id, |lake| lake.maintain(false));
+            }
             let (is_wanted, has) = (assign::maintains(me, view, row), row.maintainer.as_deref() == Some(me));
             let done = match (is_wanted, has) {
                 (true, false) if row.maintainer.is_none() => self.take_maintenance(row).await,

@@ -28,6 +28,7 @@ where
     what_was_appended_is_there_after_reopening(&open).await;
     stale_records_are_refused_and_neighbours_are_not(&open).await;
     moved_records_are_refused_and_neighbours_are_not(&open).await;
+    given_up_files_are_refused_and_neighbours_are_not(&open).await;
     keys_are_recorded_once(&open).await;
     concurrent_repeats_have_one_effect(&open).await;
     reads_are_bounded_and_resume_anywhere(&open).await;
@@ -42,6 +43,7 @@ fn record(offsets: u32, made_for: i64, body: &[u8]) -> NewRecord {
         made_for: Offset::new(made_for),
         ddl: false,
         head_max: None,
+        files: Vec::new(),
         keys: Vec::new(),
         body: Bytes::copy_from_slice(body),
     }
@@ -191,6 +193,29 @@ async fn moved_records_are_refused_and_neighbours_are_not<Fut: Future<Output = A
     assert_eq!(bus.lane(lake).await.unwrap(), lane(6, 5));
     assert_eq!(bus.recorded(lake, "k").await.unwrap(), Some(Offset::new(6)));
     assert_eq!(bus.recorded(lake, "never").await.unwrap(), None);
+}
+
+async fn given_up_files_are_refused_and_neighbours_are_not<Fut: Future<Output = Arc<dyn Bus>>>(
+    open: &impl Fn(LakeId) -> Fut,
+) {
+    let lake = LakeId::new(12);
+    let bus = open(lake).await;
+    bus.open_lane(lake).await.unwrap();
+    let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+    let naming = |files: &[&str]| NewRecord { files: names(files), ..record(1, 0, b"f") };
+    assert_eq!(bus.append(lake, vec![naming(&["a", "b"])]).await.unwrap(), [at(1)]);
+    assert_eq!(bus.give_up(lake, &names(&["b", "c"])).await.unwrap(), lane(1, 0));
+    let outcomes = bus.append(lake, vec![record(1, 0, b"x"), naming(&["d", "c"]), naming(&["d"])]).await.unwrap();
+    if bus.is_shared() {
+        assert_eq!(outcomes, [at(2), AppendOutcome::GivenUp, at(3)]);
+        // A key that was recorded answers its repeat all the same.
+        let keyed = NewRecord { keys: vec![key(0, "f", 1)], ..naming(&["e"]) };
+        assert_eq!(bus.append(lake, vec![keyed.clone()]).await.unwrap(), [at(4)]);
+        bus.give_up(lake, &names(&["e"])).await.unwrap();
+        assert!(matches!(bus.append(lake, vec![keyed]).await.unwrap()[..], [AppendOutcome::KeysSeen(_)]));
+    } else {
+        assert_eq!(outcomes, [at(2), at(3), at(4)], "one process knows what it needs");
+    }
 }
 
 async fn keys_are_recorded_once<Fut: Future<Output = Arc<dyn Bus>>>(open: &impl Fn(LakeId) -> Fut) {

@@ -21,6 +21,8 @@ use crate::{error::BusError, frame::IdempotencyKey, signals::Signals};
 /// - **Nothing partially.** A record is in the log with all its offsets and all its keys, or not at all.
 /// - **Stale is refused.** A record made for another `ddl_offset` than the lane's is refused, decided in the
 ///   statement or transaction that gives the offsets.
+/// - **Given up is refused.** Where several processes share the log, a record that names a file which was given up is
+///   refused, in the same way.
 /// - **Moved is refused.** A record with a `head_max` is refused, in the same way, when the lane's head is above it.
 /// - **Once.** Keys are recorded in the transaction that appends the record. A record with a key that was
 ///   recorded before is refused whole, and every such key is named with its first offset and whether the
@@ -61,6 +63,12 @@ pub trait Bus: Send + Sync + 'static {
     /// Forgets idempotency keys that are older than `window` by the store's clock. Gives how many.
     async fn forget_keys(&self, lake: LakeId, window: Duration) -> Result<u64, BusError>;
 
+    /// From now on no record may name these files, and nobody's that is on its way: gives where the lane stands behind the
+    /// last one that might. A log of one process needs no list: there claims say exactly which files are still needed.
+    async fn give_up(&self, lake: LakeId, _files: &[String]) -> Result<LaneState, BusError> {
+        self.lane(lake).await
+    }
+
     /// Removes the lane with everything in it.
     async fn drop_lane(&self, lake: LakeId) -> Result<(), BusError>;
 
@@ -93,6 +101,8 @@ pub struct NewRecord {
     pub ddl: bool,
     /// Refused when the lane's head is above this.
     pub head_max: Option<Offset>,
+    /// Names of the files that it has instead of rows.
+    pub files: Vec<String>,
     /// Keys of its frames.
     pub keys: Vec<RecordKey>,
     /// The bytes.
@@ -103,7 +113,7 @@ impl NewRecord {
     /// Whether nothing but the schema decides if it is appended.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.keys.is_empty() && self.head_max.is_none()
+        self.keys.is_empty() && self.head_max.is_none() && self.files.is_empty()
     }
 }
 
@@ -131,6 +141,8 @@ pub enum AppendOutcome {
     },
     /// The lane's head is above its `head_max`; nothing of it is in the log.
     Moved,
+    /// A file that it names was given up; nothing of it is in the log.
+    GivenUp,
     /// It has keys that were seen before; nothing of it is in the log.
     KeysSeen(Vec<SeenKey>),
 }

@@ -86,7 +86,8 @@ async fn readers_since(shared: &Shared) -> Result<DateTime<Utc>, Error> {
 
 async fn expire(shared: &Shared) -> Result<(), Error> {
     let Some(retention) = shared.options.retention else { return Ok(()) };
-    let before = shared.catalog.now() - TimeDelta::from_std(retention)?;
+    // The database's time, where there are several servers.
+    let before = shared.catalog.pins(shared.info.id).await?.now - TimeDelta::from_std(retention)?;
     let expired = shared.expire_snapshots(before).await?;
     if expired.snapshots > 0 {
         let (snapshots, files) = (expired.snapshots, expired.files);

@@ -35,17 +35,23 @@ pub(super) async fn run(shared: &Shared) -> Infallible {
     }
 }
 
-/// The order is what makes it safe. A staged file goes from claim to log to catalog, and the look goes the same way:
-/// what is seen in none of them was given up, and no one takes it up again.
+/// The order is what makes it safe. A staged file goes from claim to log to catalog, and the look goes the same way.
+/// Before it what is about to be deleted is given up, in the log and in the catalog, so that a process which comes late,
+/// because it was stopped for longer than the grace or because its clock or this one's is wrong, cannot name it any more.
 async fn sweep(shared: &Shared) -> Result<usize, Error> {
     let (catalog, lake) = (&shared.catalog, shared.info.id);
-    let mut garbage = shared.files.unclaimed(catalog.now(), shared.options.sweep_grace).await?;
+    let now = shared.files.now().await?;
+    let mut garbage = shared.files.unclaimed(now, shared.options.sweep_grace).await?;
+    leave_known(shared, &mut garbage).await?;
     if garbage.is_empty() {
         return Ok(0);
     }
+    // Those that the coordinator named come back by their offsets alone, as is seen to below.
+    let is_named_once = |file: &&StoredFile| names::first_offset(&file.path).is_none();
+    let names: Vec<String> = garbage.iter().filter(is_named_once).map(|file| name(file).to_owned()).collect();
+    let head = shared.bus.give_up(lake, &names).await?.head;
     // What is in the log by now is in the catalog, or a dead letter, before the look there. A lane that is stuck is
     // not swept at all.
-    let head = shared.bus.lane(lake).await?.head;
     shared.progress.want(head);
     shared.progress.subscribe().wait_for(|watermark| *watermark >= head).await?;
     let (watermark, _) = catalog.watermark(lake).await?;
@@ -55,15 +61,9 @@ async fn sweep(shared: &Shared) -> Result<usize, Error> {
     // A part of rows above the watermark will be wanted by the next try to publish them. One of rows below it cannot
     // be wanted again by anybody, not even by a coordinator that does not know yet that it lost its lease.
     garbage.retain(|file| names::first_offset(&file.path).is_none_or(|first| first <= watermark));
-    let mut known: HashSet<String> = HashSet::new();
-    let names: HashSet<&str> = garbage.iter().map(name).collect();
-    catalog
-        .each_file_name(lake, |name| {
-            if names.contains(name) {
-                known.insert(name.to_owned());
-            }
-        })
-        .await?;
+    catalog.give_up(lake, &names).await?;
+    leave_known(shared, &mut garbage).await?;
+    let mut known = HashSet::new();
     let unreadable = evidence(shared, &mut known).await?;
     let mut swept = 0;
     for file in garbage.iter().filter(|file| !known.contains(name(file))) {
@@ -76,6 +76,23 @@ async fn sweep(shared: &Shared) -> Result<usize, Error> {
     }
     shared.meters.swept.increment(swept as u64);
     Ok(swept)
+}
+
+/// Leaves out the files that the catalog names.
+async fn leave_known(shared: &Shared, files: &mut Vec<StoredFile>) -> Result<(), Error> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let mut known: HashSet<String> = HashSet::new();
+    let names: HashSet<&str> = files.iter().map(name).collect();
+    let note = |name: &str| {
+        if names.contains(name) {
+            known.insert(name.to_owned());
+        }
+    };
+    shared.catalog.each_file_name(shared.info.id, note).await?;
+    files.retain(|file| !known.contains(name(file)));
+    Ok(())
 }
 
 /// The last part of its path, of an unfinished upload the one it would have got.

@@ -127,6 +127,15 @@ fn single(queued: Queued, records: &mut Vec<Gathered>) {
     }
 }
 
+/// Names of the files that a write has instead of rows.
+fn files(write: &Write) -> impl Iterator<Item = String> {
+    let of_part = |part: &Part| match part {
+        Part::Files { files, .. } => files.iter().map(|file| file.path.clone()).collect(),
+        Part::Rows { .. } | Part::Ddl(_) | Part::Rejected(_) => Vec::new(),
+    };
+    write.parts.iter().flat_map(of_part)
+}
+
 fn gathered(writes: Vec<Queued>, body: Vec<u8>, ddl: bool) -> Gathered {
     let keys = (0_u32..).zip(&writes).filter_map(|(index, queued)| {
         let key = queued.write.key.clone()?;
@@ -137,6 +146,7 @@ fn gathered(writes: Vec<Queued>, body: Vec<u8>, ddl: bool) -> Gathered {
         made_for: writes.first().map_or(duckmesh_catalog::Offset::ZERO, |w| w.write.made_for),
         ddl,
         head_max: None,
+        files: writes.iter().flat_map(|queued| files(&queued.write)).collect(),
         keys: keys.collect(),
         body: Bytes::from(body),
     };

@@ -322,6 +322,11 @@ fn answer(shared: &Shared, writes: Vec<Queued>, outcome: AppendOutcome) -> Vec<Q
             refuse(shared, writes, &validated::rows_arrived());
             Vec::new()
         }
+        AppendOutcome::GivenUp => {
+            let message = "staged rows were given up, because nothing was heard of the server for so long";
+            refuse(shared, writes, &AppendError::new(AppendErrorKind::GivenUp, message));
+            Vec::new()
+        }
         AppendOutcome::KeysSeen(seen) => {
             let (repeated, again): (Vec<_>, Vec<_>) =
                 (0_u32..).zip(writes).partition(|(index, _)| seen.iter().any(|s| s.index == *index));

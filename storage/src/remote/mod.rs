@@ -15,6 +15,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use chrono::{DateTime, Utc};
 use object_store::{ObjectMeta, ObjectStoreExt, list::PaginatedListOptions, path::Path};
 
 pub use attempts::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, RETRY_BUDGET, SLOWEST_BYTES_PER_SECOND};
@@ -128,6 +129,16 @@ impl Remote {
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(e) => Err(Error::store("look for a file", e)),
         }
+    }
+
+    /// When an object was made, by the store's clock.
+    pub(crate) async fn modified(&self, relative: &str) -> Result<DateTime<Utc>> {
+        let path = self.object(relative)?;
+        let found = self.attempts("look at a file", 0, |clients| {
+            let path = path.clone();
+            async move { clients.objects.head(&path).await }
+        });
+        found.await.map(|meta| meta.last_modified).map_err(|e| Error::store("look at a file", e))
     }
 
     /// Deletes an object; one that is gone already is success, and so is a lost answer.

@@ -119,6 +119,12 @@ async fn append_each(t: &impl GenericClient, at: Attempt<'_>, records: &[NewReco
             outcomes.push(AppendOutcome::KeysSeen(seen));
             continue;
         }
+        if let [one] = segment
+            && has_given_up(t, lake, one).await?
+        {
+            outcomes.push(AppendOutcome::GivenUp);
+            continue;
+        }
         let moved = |one: &NewRecord| one.head_max.is_some_and(|max| head > max);
         if segment.iter().any(|one| one.made_for == current && moved(one)) {
             outcomes.extend(segment.iter().map(|_| AppendOutcome::Moved));
@@ -199,6 +205,18 @@ async fn seen_keys(t: &impl GenericClient, lake: LakeId, record: &NewRecord) -> 
         }));
     }
     Ok(seen)
+}
+
+/// Whether a file of a record was given up. Under the lane's lock and in a statement of its own, so that it sees what was
+/// recorded before that lock was had.
+async fn has_given_up(t: &impl GenericClient, lake: LakeId, record: &NewRecord) -> Result<bool> {
+    if record.files.is_empty() {
+        return Ok(false);
+    }
+    let failed = |e| postgres("look for files that were given up", &e);
+    let sql = "SELECT 1 FROM duckmesh.given_up WHERE lake_id = $1 AND name = ANY ($2) LIMIT 1";
+    let statement = t.prepare_cached(sql).await.map_err(failed)?;
+    Ok(t.query_opt(&statement, &[&lake.get(), &record.files]).await.map_err(failed)?.is_some())
 }
 
 async fn record_keys(t: &impl GenericClient, lake: LakeId, base: i64, record: &NewRecord) -> Result<()> {

@@ -5,6 +5,7 @@ use super::*;
 const MIGRATIONS: &[(&str, &str)] = &[
     ("log_0001_lane", include_str!("../../../../migrations/postgres/log_0001_lane.sql")),
     ("log_0002_writer", include_str!("../../../../migrations/postgres/log_0002_writer.sql")),
+    ("log_0003_given_up", include_str!("../../../../migrations/postgres/log_0003_given_up.sql")),
 ];
 /// Advisory lock of migrations ("DMLG").
 const LOCK: i64 = 0x444d_4c47;

@@ -23,7 +23,10 @@ use duckmesh_catalog::{
 };
 use futures::{TryStreamExt, pin_mut};
 use tokio::time::timeout;
-use tokio_postgres::{Row, error::SqlState};
+use tokio_postgres::{
+    Row,
+    error::{Severity, SqlState},
+};
 
 use self::settle::Seat;
 use super::{AppendOutcome, Bus, LaneState, NewRecord, SeenKey, StoredRecord, failpoint};
@@ -43,6 +46,8 @@ const SETTINGS: &str = "-c lock_timeout=5s -c statement_timeout=10s -c idle_in_t
 const WORK_LIMIT: Duration = Duration::from_secs(12);
 /// Records removed in one statement: a long trim must end within the statement's timeout.
 const TRIM_RECORDS: i64 = 5000;
+/// A process that was stopped for longer than this is not expected back: what it staged was swept without a trace.
+const GIVEN_UP_KEPT: &str = "90 days";
 /// Rows fetched at once while reading.
 const READ_ROWS: i64 = 256;
 
@@ -222,11 +227,28 @@ impl Bus for PostgresBus {
         .await
     }
 
+    async fn give_up(&self, lake: LakeId, files: &[String]) -> Result<LaneState> {
+        let failed = |e| postgres("give files up", &e);
+        self.on(async |client| {
+            let sql = "INSERT INTO duckmesh.given_up (lake_id, name) SELECT $1, n FROM unnest($2::text[]) AS n
+                ON CONFLICT DO NOTHING";
+            client.execute(sql, &[&lake.get(), &files]).await.map_err(failed)?;
+            let sql = "DELETE FROM duckmesh.given_up WHERE lake_id = $1 AND recorded < now() - $2::text::interval";
+            client.execute(sql, &[&lake.get(), &GIVEN_UP_KEPT]).await.map_err(failed)?;
+            // Who had the lane before this did not see them, and is below this head; who has it later does.
+            let sql = "SELECT head, ddl_offset FROM duckmesh.lane WHERE lake_id = $1 FOR UPDATE";
+            let row = client.query_opt(sql, &[&lake.get()]).await.map_err(failed)?.ok_or_else(|| no_lane(lake))?;
+            let offset = |n| row.try_get(n).map(Offset::new).map_err(failed);
+            Ok(LaneState { head: offset(0)?, ddl_offset: offset(1)? })
+        })
+        .await
+    }
+
     async fn drop_lane(&self, lake: LakeId) -> Result<()> {
         let failed = |e| postgres("drop the lane", &e);
         self.on(async |client| {
             let t = client.transaction().await.map_err(failed)?;
-            for table in ["lane", "frame", "idempotency", "writer"] {
+            for table in ["lane", "frame", "idempotency", "writer", "given_up"] {
                 let sql = format!("DELETE FROM duckmesh.{table} WHERE lake_id = $1");
                 t.execute(&sql, &[&lake.get()]).await.map_err(failed)?;
             }
@@ -300,7 +322,11 @@ fn stored(row: &Row) -> std::result::Result<StoredRecord, tokio_postgres::Error>
 
 /// An error of Postgres by what the caller must do. Without an answer of the server the outcome is not known.
 fn postgres(doing: &str, error: &tokio_postgres::Error) -> BusError {
+    let ends_server =
+        |e: &tokio_postgres::error::DbError| matches!(e.parsed_severity(), Some(Severity::Panic | Severity::Fatal));
     let kind = match error.code() {
+        // Whether a commit that it was in the middle of happened, its recovery decides.
+        _ if error.as_db_error().is_some_and(ends_server) => BusErrorKind::Unknown,
         // A server that was demoted: its neighbour is the one to ask.
         Some(code) if *code == SqlState::READ_ONLY_SQL_TRANSACTION => BusErrorKind::Unknown,
         Some(code) if [SqlState::DISK_FULL, SqlState::INSUFFICIENT_RESOURCES].contains(code) => BusErrorKind::Full,
