@@ -87,6 +87,81 @@ async fn g8_co5_clocks_an_hour_off_make_no_difference() {
     checker::check(&ledger, &one).await;
 }
 
+/// CO5, G1: a maintainer an hour ahead leaves what a session stages now, and sweeps what is old by the store's own clock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g1_co5_the_sweep_goes_by_the_stores_clock() {
+    let Some(library) = library() else { return };
+    let postgres = Postgres::start();
+    let folder = tempfile::tempdir().unwrap();
+    let go = folder.path().join("go");
+    let gateway = Server::with(ServerOptions {
+        data: Some(folder.path().join("gateway")),
+        catalog: Some(postgres.url()),
+        failpoints: Some(format!("insert-before-append=2*wait:{}", go.display())),
+        args: ["--role", "gateway,coordinator"].map(str::to_owned).to_vec(),
+        ..ServerOptions::default()
+    });
+    let client = gateway.client().await;
+    client.ok("CREATE TABLE t (n bigint); INSERT INTO t VALUES (0); SELECT * FROM t").await;
+    let write = tokio::spawn(async move {
+        client.ok("INSERT INTO t SELECT generate_series(1, 2000000)").await;
+        client.value("SELECT count(*) FROM t").await
+    });
+    eventually("the append is held", LIMIT, || gateway.reached("insert-before-append").then_some(()));
+    let table = folder.path().join("gateway/lakes/duckmesh/files/main/t");
+    let garbage = table.join("duckmesh-staged-00000000-0000-7000-8000-000000000000.parquet");
+    fs::write(&garbage, "given up").unwrap();
+    let old = std::time::SystemTime::now() - Duration::from_secs(2 * 3600);
+    fs::File::open(&garbage).unwrap().set_times(fs::FileTimes::new().set_modified(old)).unwrap();
+    let staged = || {
+        fs::read_dir(&table)
+            .unwrap()
+            .filter(|f| f.as_ref().unwrap().file_name().to_string_lossy().starts_with("duckmesh-staged-"))
+            .count()
+    };
+    assert_eq!(staged(), 2);
+    let _ahead = Server::with(ServerOptions {
+        data: Some(folder.path().join("ahead")),
+        catalog: Some(postgres.url()),
+        env: moved(&library, &folder.path().join("ahead.time"), "+3700"),
+        args: ["--role", "maintenance"].map(str::to_owned).to_vec(),
+        ..ServerOptions::default()
+    });
+    eventually("the old file is swept", LIMIT, || (!garbage.exists()).then_some(()));
+    assert_eq!(staged(), 1, "what is being written is not");
+    fs::write(go, "").unwrap();
+    assert_eq!(write.await.unwrap(), "2000001");
+}
+
+/// CO5, G6: who expires and publishes is an hour behind: what a transaction reads since a moment ago it keeps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g6_co5_an_expiry_an_hour_behind_leaves_what_is_read() {
+    let Some(library) = library() else { return };
+    let postgres = Postgres::start();
+    let folder = tempfile::tempdir().unwrap();
+    let server = |name: &str, role: &str, by: &str| {
+        let env = moved(&library, &folder.path().join(format!("{name}.time")), by);
+        let data = Some(folder.path().join(name));
+        let args = ["--role", role].map(str::to_owned).to_vec();
+        Server::with(ServerOptions { data, catalog: Some(postgres.url()), env, args, ..ServerOptions::default() })
+    };
+    let behind = server("behind", "gateway,coordinator", "-3600");
+    let reading = server("reading", "gateway", "+0");
+    let (writer, reader) = (behind.client().await, reading.client().await);
+    writer
+        .ok("CREATE TABLE t (n int); CREATE TABLE u (n int); INSERT INTO t VALUES (1); INSERT INTO u VALUES (1)")
+        .await;
+    reader.ok("SET duckmesh.consistency = strong").await;
+    for round in 1..=10 {
+        reader.ok("BEGIN").await;
+        let t = reader.value("SELECT count(*) FROM t").await;
+        writer.ok("INSERT INTO t VALUES (1); INSERT INTO u VALUES (1); SELECT count(*) FROM u").await;
+        writer.ok("CALL duckmesh.expire_snapshots(older_than => '2100-01-01 00:00:00+00')").await;
+        assert_eq!(reader.value("SELECT count(*) FROM u").await, t, "round {round}");
+        reader.ok("COMMIT").await;
+    }
+}
+
 /// GW19, G10: the clock jumps while statements wait: none ends early, none waits for an hour.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g10_gw19_deadlines_do_not_jump_with_the_clock() {

@@ -1,6 +1,7 @@
 //! Several servers on one Postgres catalog: roles, duties that change hands, and what sessions of different gateways share.
 
 mod duties;
+mod garbage;
 mod gateways;
 mod load;
 mod locks;
