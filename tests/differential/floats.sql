@@ -54,5 +54,5 @@ SELECT avg(x) FROM (VALUES (3e38::float4), (3e38)) v(x);
 SELECT sum(x) OVER () FROM (VALUES (1e308::float8), (1e308)) v(x);
 SELECT sum(x), avg(x) FROM (VALUES ('inf'::float8), (1e308), (1e308)) v(x);
 SELECT sum(x), avg(x) FROM (VALUES ('inf'::float8), ('-inf')) v(x);
-SELECT sum(x) FILTER (WHERE x < 0), sum(x) FILTER (WHERE x > 1e309::numeric) FROM (VALUES (1e308::float8), (-1.5)) v(x);
+SELECT sum(x) FILTER (WHERE x < 0) FROM (VALUES (1e308::float8), (-1.5)) v(x);
 SELECT g, sum(x) FROM (VALUES (1, 1.5::float8), (2, 'inf'), (2, 1), (3, NULL)) v(g, x) GROUP BY g ORDER BY g;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use duckmesh_catalog::{ColumnType, TypeDef, TypeSpec, types::oid};
+use duckmesh_catalog::{
+    ColumnType, TypeDef, TypeSpec,
+    types::{RecordType, oid},
+};
 use sqlparser::ast::{ArrayElemTypeDef, DataType, Ident, ObjectName};
 
 use super::{
@@ -82,6 +85,14 @@ pub fn declared(def: &Arc<TypeDef>, ctx: &PlanContext) -> PgResult<Declared> {
     Ok(Declared { ty, domain })
 }
 
+/// The rows that a composite type is of.
+#[must_use]
+pub fn record(def: &TypeDef) -> Option<RecordType> {
+    let TypeSpec::Composite(fields) = &def.spec else { return None };
+    let (name, fields) = (def.name.clone(), fields.clone());
+    Some(RecordType { oid: def.oid(), array_oid: def.array_oid(), name, fields })
+}
+
 /// The type of an oid, as of a parameter.
 #[must_use]
 pub fn of_oid(number: u32, ctx: &PlanContext) -> Option<ColumnType> {
@@ -89,7 +100,10 @@ pub fn of_oid(number: u32, ctx: &PlanContext) -> Option<ColumnType> {
         return Some(ty);
     }
     let (def, is_array) = ctx.schema.type_by_oid(number)?;
-    let ty = ctx.schema.column_type(def)?;
+    let ty = match record(def) {
+        Some(row) => ColumnType::Record(Box::new(row)),
+        None => ctx.schema.column_type(def)?,
+    };
     Some(if is_array { array(ty) } else { ty })
 }
 

@@ -3,7 +3,7 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::Ident;
 
-use super::{Ex, Rewriter};
+use super::{Ex, Rewriter, record::row_of};
 use crate::{
     sql::{plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
@@ -152,7 +152,14 @@ impl Rewriter<'_> {
             if relation.known && self.has_functions() {
                 let shown = relation.columns.iter().filter(|c| c.name != HIDDEN_COLUMN);
                 let fields = shown.map(|c| (c.name.clone(), column_ex(&relation, c))).collect();
-                return Ok(self.record(fields)?.at(at));
+                let mut ex = self.record(fields)?;
+                // A table's rows have a type of their own.
+                let table = relation.table.and_then(|index| self.tables.get(index)).map(|used| used.table.clone());
+                if let (Some(ColumnType::Record(row)), Some(table)) = (&mut ex.ty, table) {
+                    let own = row_of(&table);
+                    (row.oid, row.array_oid, row.name) = (own.oid, own.array_oid, own.name);
+                }
+                return Ok(ex.at(at));
             }
             return self.refuse("a whole row as a value", at);
         }
