@@ -377,7 +377,7 @@ fn composite_values_come_in_binary() {
                 answers.push(said(&client.try_extended(sql, &[oid], std::slice::from_ref(value)).unwrap()));
             }
         }
-        let described = client.try_extended("SELECT $1::pair", &[], &values[0]).unwrap();
+        let described = client.try_extended("SELECT $1::pair", &[], &values[..1]).unwrap();
         assert_eq!((described.parameters, described.error), (Some(vec![oid]), None));
         said_by_both.push(answers);
     }

@@ -107,8 +107,10 @@ pub(crate) fn receive(row: &RecordType, bytes: &[u8], ctx: &ValueContext) -> PgR
             texts.push(None);
             continue;
         }
-        let length = usize::try_from(length).map_err(|_| super::super::error::too_short())?;
-        let value = wire.bytes(length)?;
+        // Its own code, unlike that of a message that ends too soon.
+        let value = usize::try_from(length).ok().and_then(|length| wire.bytes(length).ok()).ok_or_else(|| {
+            PgError::new(SqlState::INVALID_BINARY_REPRESENTATION, "insufficient data left in message")
+        })?;
         texts.push(Some(through(ty, |column| column.append_binary(value, ctx), ctx)?));
     }
     wire.end()?;
