@@ -16,6 +16,7 @@ use super::{
     barrier,
     calls::Numbers,
     checks, conform,
+    copy_domains::{self, Domains},
     copy_parquet::Reader,
     copy_where::Condition,
     defaults,
@@ -26,7 +27,7 @@ use super::{
     write::{self, Fate, Payload},
 };
 use crate::{
-    copy::{BatchLimits, CopyFormat, CopyParser, LogVerbosity, RowSink, SinkColumn},
+    copy::{BatchLimits, CopyFormat, CopyParser, LogVerbosity, OnError, RowSink, SinkColumn},
     limits::{COPY_BATCH_BYTES, COPY_BATCH_ROWS, STALE_SCHEMA_RETRIES_MAX},
     session::{ClientSession, Pin, temporary},
     sql::plan::CopyInPlan,
@@ -59,6 +60,7 @@ enum Input {
 struct Store {
     /// Where each stored column's values come from.
     given: Vec<Given>,
+    domains: Option<Domains>,
     condition: Option<Condition>,
     numbers: Numbers,
     generated: Option<Generated>,
@@ -100,6 +102,13 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
     // A Parquet file says itself which columns it has.
     let given = if parquet { Vec::new() } else { given(session, &pin.schema, &plan, &plan.columns).await? };
     let condition = plan.condition.as_deref().map(|c| Condition::new(session, &table, &ids, c)).transpose()?;
+    let domains = match parquet {
+        true => None,
+        false => {
+            let ignore = plan.options.on_error == OnError::Ignore;
+            Domains::of(session, &pin.schema, (&table, &ids), &plan.columns, ignore).await?
+        }
+    };
     let input = match parquet {
         true => Input::Spooled(Spool::create(&session.lake.spool, session.server.config.copy_parquet_bytes_max)?),
         false => parsed(session, &plan)?,
@@ -108,6 +117,7 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
     payload.add(table.name.as_bytes());
     let store = Store {
         given,
+        domains,
         condition,
         numbers: Numbers::of(session),
         generated: Generated::of(session, &pin.schema, &table).await?,
@@ -164,6 +174,10 @@ pub async fn finish(session: &mut ClientSession, copy: CopyIn) -> PgResult<Strin
             if let Some(batch) = sink.take_rest()? {
                 store.lines(&plan, batch).await?;
             }
+            if let Some(domains) = &mut store.domains {
+                sink.rejected().add(domains.rejected());
+            }
+            copy_domains::within(plan.options.reject_limit, sink.rejected().count(), &plan.table)?;
             rejected = self::rejected(session, &plan, &mut sink);
         }
         Input::Spooled(spool) => file(session, &plan, &schema, &mut store, spool).await?,
@@ -230,6 +244,8 @@ async fn file(
     let mut reader = Reader::open(session, spool, &plan.table, &wanted, plan.all_columns).await?;
     let found: Vec<ColumnId> = reader.columns().iter().map(|c| c.id).collect();
     store.given = given(session, schema, plan, &found).await?;
+    let ids: Vec<ColumnId> = stored(&plan.table.columns).iter().map(|c| c.id).collect();
+    store.domains = Domains::of(session, schema, (&plan.table, &ids), &found, false).await?;
     loop {
         let first = i64::try_from(reader.next_row()).unwrap_or(i64::MAX);
         let Some(batch) = reader.next().await? else { return Ok(()) };
@@ -303,10 +319,12 @@ impl CopySink for CopyIn {
             }
             Ok::<_, PgError>(full)
         })?;
+        let rejected = sink.rejected().count();
         for batch in full {
             self.store.lines(&self.plan, batch).await?;
         }
-        Ok(())
+        let more = self.store.domains.as_mut().map_or(0, |domains| domains.rejected().count());
+        copy_domains::within(self.plan.options.reject_limit, rejected + more, &self.plan.table)
     }
 }
 
@@ -335,6 +353,9 @@ impl Store {
             });
         }
         let (mut batch, mut places) = (conform::record_batch(&columns, arrays)?, places);
+        if let Some(domains) = &mut self.domains {
+            (batch, places) = domains.taken(batch, places, what).await?;
+        }
         if let Some(condition) = &self.condition {
             let kept = condition.kept(&batch).await.map_err(|error| {
                 let first = places.values().first().copied().unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, BooleanArray, RecordBatch},
+    array::{Array, ArrayRef, BooleanArray, RecordBatch},
     compute::{concat, prep_null_mask_filter},
 };
 use duckmesh_catalog::{ColumnId, TableDef};
@@ -18,35 +18,27 @@ use crate::{
 /// The relation that the condition reads.
 const RELATION: &str = "copied_rows";
 
-/// A condition over a table's columns.
-pub struct Condition {
+/// An expression over a table's columns, for rows on their way to it.
+pub struct RowQuery {
     aside: Aside,
     table: Arc<TableDef>,
     columns: Vec<ColumnId>,
     sql: String,
 }
 
-impl Condition {
-    /// The condition of a plan, for batches of those columns of the table.
-    ///
-    /// # Errors
-    /// When a value of the session cannot be shown.
-    pub fn new(
-        session: &ClientSession,
-        table: &Arc<TableDef>,
-        columns: &[ColumnId],
-        condition: &[SqlPart],
-    ) -> PgResult<Self> {
-        let condition = render::sql(session, condition, &[], None)?;
-        let sql = format!("SELECT ({condition}) AS kept FROM \"{RELATION}\" AS {}", tables::quote(&table.name));
-        Ok(Self { aside: Aside::of(session), table: table.clone(), columns: columns.to_vec(), sql })
+impl RowQuery {
+    /// `expression` is DuckDB SQL; `columns` are those of the batches.
+    #[must_use]
+    pub fn new(session: &ClientSession, table: &Arc<TableDef>, columns: &[ColumnId], expression: &str) -> Self {
+        let sql = format!("SELECT {expression} AS kept FROM \"{RELATION}\" AS {}", tables::quote(&table.name));
+        Self { aside: Aside::of(session), table: table.clone(), columns: columns.to_vec(), sql }
     }
 
-    /// For each row whether the condition is true; unknown is not.
+    /// Its value for each row.
     ///
     /// # Errors
     /// What evaluating it gives.
-    pub async fn kept(&self, batch: &RecordBatch) -> PgResult<BooleanArray> {
+    pub async fn values(&self, batch: &RecordBatch) -> PgResult<ArrayRef> {
         let scratch = Scratch::new(scratch_path(&self.aside.lake.scratch));
         let (table, columns, rows) = (self.table.clone(), self.columns.clone(), batch.clone());
         let path = scratch.path().to_owned();
@@ -62,10 +54,41 @@ impl Condition {
         }
         let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
         let all = concat(&pieces).map_err(PgError::internal)?;
+        match all.len() == batch.num_rows() {
+            true => Ok(all),
+            false => Err(PgError::internal("an expression gave something else than one value for each row")),
+        }
+    }
+}
+
+/// A condition over a table's columns.
+pub struct Condition(RowQuery);
+
+impl Condition {
+    /// The condition of a plan, for batches of those columns of the table.
+    ///
+    /// # Errors
+    /// When a value of the session cannot be shown.
+    pub fn new(
+        session: &ClientSession,
+        table: &Arc<TableDef>,
+        columns: &[ColumnId],
+        condition: &[SqlPart],
+    ) -> PgResult<Self> {
+        let condition = render::sql(session, condition, &[], None)?;
+        Ok(Self(RowQuery::new(session, table, columns, &format!("({condition})"))))
+    }
+
+    /// For each row whether the condition is true; unknown is not.
+    ///
+    /// # Errors
+    /// What evaluating it gives.
+    pub async fn kept(&self, batch: &RecordBatch) -> PgResult<BooleanArray> {
+        let all = self.0.values(batch).await?;
         match all.as_any().downcast_ref::<BooleanArray>() {
-            Some(all) if all.len() == batch.num_rows() && all.null_count() == 0 => Ok(all.clone()),
-            Some(all) if all.len() == batch.num_rows() => Ok(prep_null_mask_filter(all)),
-            _ => Err(PgError::internal("a condition gave something else than one truth for each row")),
+            Some(all) if all.null_count() == 0 => Ok(all.clone()),
+            Some(all) => Ok(prep_null_mask_filter(all)),
+            None => Err(PgError::internal("a condition gave something else than truths")),
         }
     }
 }

@@ -14,6 +14,7 @@ mod tables;
 mod aside;
 mod checks;
 mod conform;
+mod copy_domains;
 pub mod copy_in;
 pub mod copy_out;
 mod copy_out_parquet;

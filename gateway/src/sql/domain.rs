@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use duckmesh_catalog::{ColumnType, DefaultValue, DomainSpec, LakeSchema, TableDef, TypeDef, TypeSpec};
+use duckmesh_catalog::{ColumnId, ColumnType, DefaultValue, DomainSpec, LakeSchema, TableDef, TypeDef, TypeSpec};
 use uuid::Uuid;
 
 use super::{
@@ -27,6 +27,8 @@ pub struct DomainTest {
 /// The same for rows of a table.
 #[derive(Debug)]
 pub struct CompiledTest {
+    /// The column whose value is tested.
+    pub column: ColumnId,
     /// DuckDB SQL over the table's columns.
     pub sql: Vec<SqlPart>,
     /// What is said of a row that fails.
@@ -67,7 +69,7 @@ pub fn compile(table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<CompiledTest
             for (expression, error) in asked(of, &spec) {
                 let mut rewriter = Rewriter::new(ctx, &expression);
                 let sql = condition(&mut rewriter, &expression, &value, &column.ty)?;
-                tests.push(CompiledTest { sql: rewriter.parts(&sql)?, error });
+                tests.push(CompiledTest { column: column.id, sql: rewriter.parts(&sql)?, error });
             }
         }
     }
