@@ -233,6 +233,7 @@ impl ColumnType {
         match self {
             Self::Other(_) | Self::Grid(_) | Self::Record(_) => false,
             // Those whose values say all of themselves.
+            Self::System(ty) if ty.is_named() => ty.is_kept(),
             Self::System(ty) => matches!(ty.oid(), oid::OID | oid::NAME | oid::CHAR | oid::XID | oid::CID),
             Self::Array(element) => element.is_writable(),
             Self::Modified(ty, _) => ty.is_writable(),

@@ -42,6 +42,12 @@ pub fn resolve(ty: &DataType, ctx: &PlanContext) -> PgResult<Declared> {
                 return types::resolve(ty).map(Declared::from);
             }
             let element = resolve(element, ctx)?;
+            if let ColumnType::System(of) = &element.ty
+                && of.is_named()
+            {
+                return Err(PgError::unsupported(format!("arrays of {} are not supported in a table", element.ty))
+                    .hint("Use an array of oid."));
+            }
             if let Some(domain) = &element.domain {
                 return Err(PgError::unsupported(format!("arrays of domain {} are not supported", domain.name))
                     .hint("Use an array of the type below it, and a CHECK constraint."));
@@ -63,6 +69,9 @@ pub fn resolve(ty: &DataType, ctx: &PlanContext) -> PgResult<Declared> {
             }
             other => other.map(Declared::from),
         },
+        DataType::Regclass => {
+            Ok(ColumnType::system(oid::REGCLASS).ok_or_else(|| PgError::internal("regclass is a type"))?.into())
+        }
         other => types::resolve(other).map(Declared::from),
     }
 }
@@ -215,7 +224,7 @@ fn array(element: ColumnType) -> ColumnType {
     }
 }
 
-/// Types of Postgres' own catalog that a table may have: numbers and names, whose values need no look at other objects.
+/// Types of Postgres' own catalog that a table may have: numbers, names, and numbers that are shown as names.
 fn system_named(name: &ObjectName) -> Option<ColumnType> {
     let quoted = name.0.last().and_then(|p| p.as_ident()).is_some_and(|ident| ident.quote_style.is_some());
     let parts = quote::parts(name)?;
@@ -232,6 +241,12 @@ fn system_named(name: &ObjectName) -> Option<ColumnType> {
         "char" if quoted => oid::CHAR,
         "xid" => oid::XID,
         "cid" => oid::CID,
+        "regclass" => oid::REGCLASS,
+        "regtype" => oid::REGTYPE,
+        "regproc" => oid::REGPROC,
+        "regprocedure" => oid::REGPROCEDURE,
+        "regnamespace" => oid::REGNAMESPACE,
+        "regrole" => oid::REGROLE,
         _ => return None,
     };
     ColumnType::system(number)
