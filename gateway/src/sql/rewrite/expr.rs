@@ -368,9 +368,7 @@ impl Rewriter<'_> {
         let texts: Vec<&str> = exs.iter().map(|e| e.sql.as_str()).collect();
         let sql = format!("[{}]", texts.join(", "));
         if exs.is_empty() {
-            let mut ex = Ex::plain(sql, None);
-            ex.position = None;
-            return Ok(ex);
+            return Ok(Ex::plain(sql, None));
         }
         if let Some(ex) = self.stacked(&exs, ty.as_ref())? {
             return Ok(ex);
