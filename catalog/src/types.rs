@@ -3,11 +3,13 @@
 pub mod modifier;
 mod names;
 pub mod oid;
+mod record;
 mod system;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use serde::{Deserialize, Serialize};
 
+pub use record::RecordType;
 pub use system::SystemType;
 
 pub use crate::text_types::{RangeType, TextType};
@@ -69,6 +71,8 @@ pub enum ColumnType {
     /// A type with a modifier of its own, as Postgres numbers it: `timestamp(3)`, `interval day to second`, `bit(8)`. Its
     /// values are held as the type's.
     Modified(Box<ColumnType>, i32),
+    /// A row, held as text: in expressions only, no column of a lake is like that.
+    Record(Box<RecordType>),
     /// A type that only Postgres' own catalog has: no table of a lake has such a column.
     System(SystemType),
     /// A type that only other writers of the lake make (struct, map, unsigned …): readable, not writable.
@@ -126,10 +130,12 @@ impl ColumnType {
             Self::Grid(element) => oid::array_of(element.oid()).unwrap_or(oid::TEXT),
             Self::AsText(ty) => ty.oid(),
             Self::Modified(ty, _) => ty.oid(),
+            Self::Record(row) => row.oid,
             Self::Enum(of) => of.oid(),
             Self::Array(element) => match &**element {
                 Self::System(SystemType::Element(vector)) => *vector,
                 Self::Enum(of) => of.array_oid(),
+                Self::Record(row) => row.array_oid,
                 _ => oid::array_of(element.oid()).unwrap_or(oid::TEXT),
             },
             Self::System(ty) => ty.oid(),
@@ -181,7 +187,7 @@ impl ColumnType {
             Self::Numeric(p, s) => DataType::Decimal128(*p, *s),
             Self::Money => Self::MONEY_HELD.arrow(),
             Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Json | Self::Jsonb => DataType::Utf8,
-            Self::AsText(_) | Self::Grid(_) | Self::Enum(_) | Self::Other(_) => DataType::Utf8,
+            Self::AsText(_) | Self::Grid(_) | Self::Enum(_) | Self::Record(_) | Self::Other(_) => DataType::Utf8,
             Self::Bytea => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
@@ -225,8 +231,9 @@ impl ColumnType {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         match self {
-            Self::Other(_) | Self::Grid(_) => false,
+            Self::Other(_) | Self::Grid(_) | Self::Record(_) => false,
             // Those whose values say all of themselves.
+            Self::System(ty) if ty.is_named() => ty.is_kept(),
             Self::System(ty) => matches!(ty.oid(), oid::OID | oid::NAME | oid::CHAR | oid::XID | oid::CID),
             Self::Array(element) => element.is_writable(),
             Self::Modified(ty, _) => ty.is_writable(),

@@ -58,6 +58,7 @@ impl Scalar {
             // The order of their texts is not theirs.
             ColumnType::AsText(_)
             | ColumnType::Grid(_)
+            | ColumnType::Record(_)
             | ColumnType::Interval
             | ColumnType::Json
             | ColumnType::Jsonb

@@ -111,3 +111,19 @@ DROP SCHEMA inner_space;
 DROP SCHEMA inner_space CASCADE;
 SELECT * FROM outside;
 SELECT count(*) FROM pg_type WHERE typname IN ('e', '_e');
+-- Domains look at what COPY reads, before WHERE does.
+CREATE DOMAIN copied AS int NOT NULL CHECK (VALUE > 0);
+CREATE TABLE dcopy (id int, v copied);
+COPY dcopy FROM STDIN (FORMAT csv) WHERE id > 1;
+1,
+2,5
+\.
+COPY dcopy FROM STDIN (FORMAT csv) WHERE id > 1;
+1,-1
+2,5
+\.
+COPY dcopy FROM STDIN WHERE id > 1;
+1	1
+2	5
+\.
+SELECT * FROM dcopy;

@@ -46,3 +46,13 @@ SELECT id FROM measures WHERE a * b > 5 AND id < 4;
 SELECT id, CASE WHEN a <> 0 THEN b / a END AS q FROM measures ORDER BY id;
 SELECT id, a * b + a * b * a AS p FROM measures WHERE id = 1;
 SELECT id, power(a, r) AS p FROM measures WHERE id IN (1, 2, 3) ORDER BY id;
+-- Sums that overflow.
+SELECT sum(x) FROM (VALUES (1e308::float8), (1e308)) v(x);
+SELECT avg(x) FROM (VALUES (1e308::float8), (1e308)) v(x);
+SELECT sum(x) FROM (VALUES (3e38::float4), (3e38)) v(x);
+SELECT avg(x) FROM (VALUES (3e38::float4), (3e38)) v(x);
+SELECT sum(x) OVER () FROM (VALUES (1e308::float8), (1e308)) v(x);
+SELECT sum(x), avg(x) FROM (VALUES ('inf'::float8), (1e308), (1e308)) v(x);
+SELECT sum(x), avg(x) FROM (VALUES ('inf'::float8), ('-inf')) v(x);
+SELECT sum(x) FILTER (WHERE x < 0) FROM (VALUES (1e308::float8), (-1.5)) v(x);
+SELECT g, sum(x) FROM (VALUES (1, 1.5::float8), (2, 'inf'), (2, 1), (3, NULL)) v(g, x) GROUP BY g ORDER BY g;

@@ -73,3 +73,29 @@ SELECT pg_typeof(1), pg_typeof('x'), pg_typeof(1.5), pg_typeof(now()), pg_typeof
 SELECT DISTINCT o FROM own ORDER BY o;
 DROP TYPE pair CASCADE;
 DROP TYPE r;
+-- Rows have types: their own, or record.
+SELECT ROW(1, 'a', NULL, true, 1.5, date '2024-01-02');
+SELECT '(1,x)'::pair, NULL::pair, ROW(1, 'y')::pair, pg_typeof('(1,x)'::pair), pg_typeof(ROW(1, 2)), pg_typeof(NULL::pair);
+-- differs: numeric without a scale is kept with nine places
+SELECT r FROM r WHERE a = 1;
+SELECT (x).b, (x).a + 1 FROM (SELECT ROW(a, b)::pair AS x FROM r WHERE a < 3) s ORDER BY 2, 1;
+SELECT (x).* FROM (SELECT '(7,"a, b")'::pair AS x) s;
+SELECT (x).a FROM (SELECT r AS x FROM r WHERE a = 1) s;
+SELECT (x).missing FROM (SELECT '(7,b)'::pair AS x) s;
+SELECT (ROW(1, 2)).missing;
+SELECT x = '(1,x)'::pair, x < ROW(1, 'y')::pair FROM (SELECT ROW(1, 'x')::pair AS x) s;
+SELECT x::text || '!', x::varchar, length(x::text) FROM (SELECT ROW(1, 'x')::pair AS x) s;
+SELECT array_agg(ROW(a, b) ORDER BY a, b) FROM r WHERE a < 3;
+SELECT row_to_json(x), to_jsonb(x), json_agg(x) FROM (SELECT ROW(1, 'x')::pair AS x) s GROUP BY x;
+SELECT CASE WHEN true THEN ROW(1, 2) ELSE ROW(3, 4) END, coalesce(NULL, ROW(1, 'a'));
+SELECT ROW(1, 'a') UNION ALL SELECT ROW(2, 'b');
+SELECT * FROM (VALUES (ROW(1, 'a')), (ROW(2, 'b'))) v(x);
+SELECT x IS NULL, count(*) FROM (SELECT NULL::pair AS x) s GROUP BY 1;
+SELECT format('%s', ROW(1, 2)), ROW(1, 2)::text, 'x' || ROW(1, 2)::text, concat(ROW(1, 'a'));
+SELECT ROW(ROW(1, 'a'), 2), ROW(ARRAY[1, 2], '{"a": 1}'::jsonb, '\x00ff'::bytea);
+SELECT ROW(1, 2)::pair, ROW('7', 8)::pair;
+SELECT ROW(1)::pair;
+SELECT count(DISTINCT ROW(a % 2, 1)) FROM r;
+COPY (SELECT ROW(1, 'a b', NULL, 2.50, true), '(1,x)'::pair) TO STDOUT;
+COPY (SELECT ROW(1, 'a b', NULL::text, 2.50, true, date '2024-01-02', '[1]'::jsonb, ARRAY[1, NULL], ROW(2, 'c')), '(1,x)'::pair, array_agg(ROW(1, 'a'))) TO STDOUT (FORMAT binary);
+COPY (SELECT ROW(interval '-1 hour', '10:00+01'::timetz, B'101', '1.2.3.4'::inet, 1.5::float8, 'a'::varchar(3), '\x00'::bytea, timestamp '2024-01-02 03:04:05', 7::smallint)) TO STDOUT (FORMAT binary);

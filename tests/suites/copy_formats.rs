@@ -46,6 +46,38 @@ fn copy_of_a_parquet_file_that_is_too_large() {
     assert_eq!(wire.query("SELECT count(*) FROM t")[0].rows, [[Some("0".to_owned())]]);
 }
 
+/// A domain's tests are part of what reading a value is, as in PostgreSQL 17.
+#[test]
+fn copy_on_error_leaves_out_what_domains_refuse() {
+    let server = Server::start();
+    let mut wire = server.wire();
+    wire.query("CREATE DOMAIN few AS int NOT NULL CHECK (VALUE > 0) CHECK (VALUE < 10)");
+    wire.query("CREATE TABLE t (a int, v few)");
+    let data = "1,1\n2,-1\n3,\nx,4\n5,50\n6,6\n";
+    let answer = copy(&mut wire, "COPY t FROM STDIN (FORMAT csv, ON_ERROR ignore)", data);
+    assert_eq!(answer.tag.as_deref(), Some("COPY 2"), "{answer:?}");
+    let sql = "SELECT line, column_name, reason FROM duckmesh.dead_letters ORDER BY line";
+    let rows = wire.query(sql)[0].rows.clone();
+    let texts: Vec<_> = rows.iter().map(|row| duckmesh_tests::harness::client::join(row)).collect();
+    let refused = |name: &str| format!("value for domain few violates check constraint \"{name}\"");
+    let expected = [
+        format!("2|v|{}", refused("few_check")),
+        "3|v|domain few does not allow null values".to_owned(),
+        "4|a|invalid input syntax for type integer: \"x\"".to_owned(),
+        format!("5|v|{}", refused("few_check1")),
+    ];
+    assert_eq!(texts, expected);
+    // What WHERE would leave out counts as well, and so does a limit.
+    let sql = "COPY t FROM STDIN (FORMAT csv, ON_ERROR ignore, REJECT_LIMIT 3) WHERE a > 100";
+    let answer = copy(&mut wire, sql, data);
+    assert_eq!(answer.sqlstate(), Some("22P02"), "{answer:?}");
+    let answer = copy(&mut wire, "COPY t FROM STDIN (FORMAT csv) WHERE a > 100", "1,1\n2,-1\n");
+    let error = answer.error.unwrap();
+    assert_eq!(error[&'C'], "23514");
+    assert_eq!(error[&'W'], "COPY t, line 2, column v: \"-1\"");
+    assert_eq!(wire.query("SELECT count(*) FROM t")[0].rows, [[Some("2".to_owned())]]);
+}
+
 /// As PostgreSQL 17 and 18 have it.
 #[test]
 fn copy_on_error_leaves_rows_out() {

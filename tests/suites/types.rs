@@ -345,3 +345,41 @@ fn every_type_in_every_way() {
     println!("types: {checks} checks");
     assert!(unexplained.is_empty(), "of {checks} checks:\n{different}");
 }
+
+#[test]
+fn composite_values_come_in_binary() {
+    let (postgres, server) = (Postgres::start(), Server::start());
+    let mut said_by_both = Vec::new();
+    for mut client in [WireClient::connect(postgres.port(), "postgres", "tester"), server.wire()] {
+        for sql in ["CREATE TYPE pair AS (a int, b text)", "SET timezone = 'UTC'"] {
+            assert_eq!(client.query(sql)[0].error, None, "{sql}");
+        }
+        let oid = client.query("SELECT 'pair'::regtype::oid")[0].rows[0][0].clone().unwrap().parse().unwrap();
+        let field =
+            |oid: u32, bytes: &[u8]| [&oid.to_be_bytes()[..], &(bytes.len() as i32).to_be_bytes(), bytes].concat();
+        let row = |fields: &[Vec<u8>]| [&(fields.len() as i32).to_be_bytes()[..], &fields.concat()].concat();
+        let fine = row(&[field(23, &7_i32.to_be_bytes()), field(25, b"a \"b\", c")]);
+        let null = row(&[field(23, &7_i32.to_be_bytes()), [&25_u32.to_be_bytes()[..], &[0xff; 4]].concat()]);
+        let mut values = vec![
+            Value::Text("(1,\"x y\")".to_owned()),
+            Value::Text("(1)".to_owned()),
+            Value::Text("(x,y)".to_owned()),
+            Value::Null,
+            Value::Binary(row(&[field(23, &7_i32.to_be_bytes())])),
+            Value::Binary(row(&[field(20, &[0; 8]), field(25, b"x")])),
+            Value::Binary(fine[..fine.len() - 1].to_vec()),
+            Value::Binary([&fine[..], &[0]].concat()),
+        ];
+        values.extend([fine, null].map(Value::Binary));
+        let mut answers = Vec::new();
+        for value in &values {
+            for sql in ["SELECT $1::text", "SELECT ($1).a, ($1).b", "SELECT ($1::pair).b || '!'"] {
+                answers.push(said(&client.try_extended(sql, &[oid], std::slice::from_ref(value)).unwrap()));
+            }
+        }
+        let described = client.try_extended("SELECT $1::pair", &[], &values[..1]).unwrap();
+        assert_eq!((described.parameters, described.error), (Some(vec![oid]), None));
+        said_by_both.push(answers);
+    }
+    assert_eq!(said_by_both[1], said_by_both[0]);
+}

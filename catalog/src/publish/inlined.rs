@@ -89,6 +89,7 @@ fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
             | ColumnType::Array(_)
             // In no table.
             | ColumnType::Grid(_)
+            | ColumnType::Record(_)
             // Never a base.
             | ColumnType::Modified(..)
             | ColumnType::System(_) => "VARCHAR",

@@ -118,7 +118,7 @@ pub(crate) fn compare(ty: &ColumnType, a: &str, b: &str) -> Option<Ordering> {
         },
         ColumnType::System(ty) => compare(&ty.base(), a, b),
         ColumnType::Modified(ty, _) => compare(ty, a, b),
-        ColumnType::Interval | ColumnType::Grid(_) => None,
+        ColumnType::Interval | ColumnType::Grid(_) | ColumnType::Record(_) => None,
     }
 }
 

@@ -66,7 +66,7 @@ impl IntervalRange {
             (IntervalRange::SECOND, "second"),
         ];
         let mut names = NAMES.into_iter().filter(|(field, _)| self.has(*field)).map(|(_, name)| name);
-        match (names.next(), names.last()) {
+        match (names.next(), names.next_back()) {
             (Some(first), Some(last)) => format!(" {first} to {last}"),
             (Some(only), None) => format!(" {only}"),
             _ => String::new(),

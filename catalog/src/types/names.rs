@@ -17,7 +17,7 @@ impl ColumnType {
             Self::Float8 => "float64".into(),
             Self::Numeric(p, s) => format!("decimal({p},{s})"),
             Self::Money => Self::MONEY_HELD.ducklake(),
-            Self::AsText(_) | Self::Grid(_) => "varchar".into(),
+            Self::AsText(_) | Self::Grid(_) | Self::Record(_) => "varchar".into(),
             Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Enum(_) => "varchar".into(),
             Self::Bytea => "blob".into(),
             Self::Date => "date".into(),
@@ -46,7 +46,7 @@ impl ColumnType {
             Self::Float8 => "DOUBLE".into(),
             Self::Numeric(p, s) => format!("DECIMAL({p},{s})"),
             Self::Money => Self::MONEY_HELD.duckdb(),
-            Self::AsText(_) | Self::Grid(_) => "VARCHAR".into(),
+            Self::AsText(_) | Self::Grid(_) | Self::Record(_) => "VARCHAR".into(),
             Self::Text | Self::Varchar(_) | Self::Char(_) => "VARCHAR".into(),
             Self::Bytea => "BLOB".into(),
             Self::Date => "DATE".into(),
@@ -162,6 +162,7 @@ impl fmt::Display for ColumnType {
             },
             Self::System(ty) => f.write_str(ty.name()),
             Self::Modified(ty, own) => modifier::write(f, ty, *own),
+            Self::Record(row) => f.write_str(&row.name),
             Self::Other(name) => f.write_str(name),
         }
     }

@@ -45,6 +45,7 @@ pub const ANYARRAY: u32 = 2277;
 pub const INET: u32 = 869;
 pub const PG_LSN: u32 = 3220;
 pub const RECORD: u32 = 2249;
+pub const RECORD_ARRAY: u32 = 2287;
 pub const UUID: u32 = 2950;
 pub const JSONB: u32 = 3802;
 pub const JSONPATH: u32 = 4072;

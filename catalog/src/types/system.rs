@@ -43,6 +43,15 @@ impl SystemType {
         matches!(self, Self::Number(number) if oid::is_named(number))
     }
 
+    /// Whether a table may have a column of it: what its number stands for is found by its name.
+    #[must_use]
+    pub fn is_kept(self) -> bool {
+        matches!(
+            self.oid(),
+            oid::REGCLASS | oid::REGTYPE | oid::REGPROC | oid::REGPROCEDURE | oid::REGNAMESPACE | oid::REGROLE
+        )
+    }
+
     pub(super) fn typlen(self) -> i16 {
         match self {
             Self::Number(oid::XID8) => 8,

@@ -12,7 +12,7 @@ use super::{
     barrier,
     calls::Numbers,
     checks, conform,
-    copy_judge::Judge,
+    copy_judge::{self, Judge},
     copy_parquet::Reader,
     copy_places::Places,
     defaults,
@@ -163,6 +163,8 @@ pub async fn finish(session: &mut ClientSession, copy: CopyIn) -> PgResult<Strin
             if let Some(batch) = sink.take_rest()? {
                 store.lines(&plan, batch).await?;
             }
+            sink.rejected().add(store.judge.rejected());
+            copy_judge::within(&plan, sink.rejected().count())?;
             rejected = self::rejected(session, &plan, &mut sink);
         }
         Input::Spooled(spool) => file(session, &plan, &schema, &mut store, spool).await?,
@@ -300,7 +302,7 @@ impl CopySink for CopyIn {
         while let Some(batch) = sink.take_batch() {
             self.store.lines(&self.plan, batch).await?;
         }
-        Ok(())
+        copy_judge::within(&self.plan, sink.rejected().count() + self.store.judge.rejected().count())
     }
 }
 

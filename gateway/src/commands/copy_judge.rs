@@ -15,10 +15,11 @@ use super::{
     render,
 };
 use crate::{
+    copy::{OnError, Rejected, RejectedRow},
     session::ClientSession,
     sql::plan::CopyInPlan,
     value::{ValueContext, failing_value},
-    wire::{PgError, PgResult, backend::Session as _},
+    wire::{PgError, PgResult, SqlState, backend::Session as _},
 };
 
 /// What COPY asks of a table's rows.
@@ -30,6 +31,8 @@ pub struct Judge {
     columns: Vec<ColumnId>,
     values: Arc<ValueContext>,
     schema: Arc<LakeSchema>,
+    /// Rows of the data that a domain refused, where they are left out.
+    rejected: Rejected,
 }
 
 /// Rows that passed so far: where one did not, only those before it, and what is said of it. So each next question is
@@ -58,7 +61,7 @@ impl Judge {
         let tests = checks::tests(session, schema, table).await?;
         let conditions = Conditions::new(session, table, columns);
         let (values, schema) = (session.value_context(), Arc::clone(schema));
-        Ok(Self { conditions, filter, tests, columns: columns.to_vec(), values, schema })
+        Ok(Self { conditions, filter, tests, columns: columns.to_vec(), values, schema, rejected: Rejected::default() })
     }
 
     /// Whether it asks for more than NOT NULL.
@@ -67,17 +70,29 @@ impl Judge {
         self.filter.is_some() || !self.tests.is_empty()
     }
 
+    /// Rows that were left out: with ON_ERROR ignore those that a domain refuses.
+    pub fn rejected(&mut self) -> &mut Rejected {
+        &mut self.rejected
+    }
+
     /// What is asked of values as they are read: domains. Then WHERE.
     ///
     /// # Errors
     /// When the engine cannot be asked.
-    pub async fn read(&self, plan: &CopyInPlan, batch: RecordBatch, places: Places) -> PgResult<Judged> {
+    pub async fn read(&mut self, plan: &CopyInPlan, batch: RecordBatch, places: Places) -> PgResult<Judged> {
         let mut rows = Judged { batch, places, stop: None };
+        let ignores = plan.options.on_error == OnError::Ignore;
+        let mut left_out = Vec::new();
         for test in &self.tests {
-            if let Some(column) = test.column().filter(|id| !is_generated(plan, *id)) {
-                self.ask(plan, test, Some(column), &mut rows).await?;
+            match test.column().filter(|id| !is_generated(plan, *id)) {
+                None => {}
+                Some(column) if ignores && plan.columns.contains(&column) => {
+                    left_out.extend(self.leave_out(plan, test, column, &mut rows).await?);
+                }
+                Some(column) => self.ask(plan, test, Some(column), &mut rows).await?,
             }
         }
+        left_out.into_iter().for_each(|row| self.rejected.push(row));
         let Some(filter) = self.filter.as_ref().filter(|_| rows.batch.num_rows() > 0) else { return Ok(rows) };
         let truths = self.truths(plan, filter, &mut rows).await?;
         // Unknown is not true.
@@ -110,6 +125,35 @@ impl Judge {
         }
     }
 
+    /// Leaves out the rows that a column's domain refuses.
+    async fn leave_out(
+        &self,
+        plan: &CopyInPlan,
+        test: &Test,
+        of: ColumnId,
+        rows: &mut Judged,
+    ) -> PgResult<Vec<RejectedRow>> {
+        if rows.batch.num_rows() == 0 {
+            return Ok(Vec::new());
+        }
+        let truths = self.truths(plan, &test.condition, rows).await?;
+        let takes = |row: usize| !truths.is_valid(row) || truths.value(row);
+        let kept = BooleanArray::from_iter((0..truths.len()).map(|row| Some(takes(row))));
+        let error = || test.error(&self.values, &plan.table, &self.columns, (&rows.batch, 0));
+        let refused = (0..truths.len()).filter(|row| !takes(*row)).map(|row| {
+            let (line, text) = rows.places.line(row);
+            let (column, value) = self.shown(plan, of, rows, row).unwrap_or_default();
+            let reason = error().fields().message.clone();
+            RejectedRow { line, column, value, text, reason }
+        });
+        let refused: Vec<RejectedRow> = refused.collect();
+        if !refused.is_empty() {
+            rows.batch = filter_record_batch(&rows.batch, &kept).map_err(PgError::internal)?;
+            rows.places = rows.places.filter(&kept)?;
+        }
+        Ok(refused)
+    }
+
     async fn ask(&self, plan: &CopyInPlan, test: &Test, of: Option<ColumnId>, rows: &mut Judged) -> PgResult<()> {
         if rows.batch.num_rows() == 0 {
             return Ok(());
@@ -126,11 +170,17 @@ impl Judge {
 
     /// The context of one column's value.
     fn value(&self, plan: &CopyInPlan, of: Option<ColumnId>, rows: &Judged, row: usize) -> Option<String> {
-        let column = plan.table.column_by_id(of?)?;
+        let (column, shown) = self.shown(plan, of?, rows, row)?;
+        Some(rows.places.context_of_value(plan, row, &column, shown.as_deref()))
+    }
+
+    /// A column's name, and its value in a row; none for NULL.
+    fn shown(&self, plan: &CopyInPlan, of: ColumnId, rows: &Judged, row: usize) -> Option<(String, Option<String>)> {
+        let column = plan.table.column_by_id(of)?;
         let index = self.columns.iter().position(|id| *id == column.id)?;
         let array = rows.batch.columns().get(index)?;
         let shown = array.is_valid(row).then(|| failing_value(&self.values, &column.ty, array, row));
-        Some(rows.places.context_of_value(plan, row, &column.name, shown.as_deref()))
+        Some((column.name.clone(), shown))
     }
 
     /// A condition's truths; where it fails for a row, of the rows before that.
@@ -157,4 +207,19 @@ impl Judged {
 
 fn is_generated(plan: &CopyInPlan, column: ColumnId) -> bool {
     plan.table.column_by_id(column).is_some_and(|column| column.generated().is_some())
+}
+
+/// Fails where more rows were left out than may be.
+///
+/// # Errors
+/// 22P02.
+pub fn within(plan: &CopyInPlan, rejected: u64) -> PgResult<()> {
+    match plan.options.reject_limit {
+        Some(limit) if rejected > limit => {
+            let message = format!("skipped more than REJECT_LIMIT ({limit}) rows due to data type incompatibility");
+            let error = PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, message);
+            Err(error.context(format!("COPY {}", plan.table.name)))
+        }
+        _ => Ok(()),
+    }
 }

@@ -174,7 +174,7 @@ fn is_stored(ty: &ColumnType) -> bool {
         // Without a scale: a number of any length, as text.
         ColumnType::Numeric(precision, _) => *precision > 0,
         ColumnType::Array(element) => is_stored(element) && !matches!(**element, ColumnType::Array(_)),
-        ColumnType::System(_) | ColumnType::Other(_) => false,
+        ColumnType::System(_) | ColumnType::Other(_) | ColumnType::Record(_) => false,
         _ => true,
     }
 }

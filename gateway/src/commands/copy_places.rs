@@ -73,6 +73,14 @@ impl Places {
         format!("{}, column {column}: {value}", self.place(plan, row))
     }
 
+    /// A row's number in the data, and how its line begins, where it has one.
+    #[must_use]
+    pub fn line(&self, row: usize) -> (u64, String) {
+        let number = self.numbers.values().get(row).copied().unwrap_or_default();
+        let text = self.texts.as_ref().filter(|texts| row < texts.len()).map(|texts| texts.value(row).to_owned());
+        (u64::try_from(number).unwrap_or_default(), text.unwrap_or_default())
+    }
+
     fn place(&self, plan: &CopyInPlan, row: usize) -> String {
         let number = self.numbers.values().get(row).copied().unwrap_or_default();
         format!("COPY {}, {} {number}", plan.table.name, self.what)

@@ -146,7 +146,12 @@ pub fn column_type(result: &ResultColumn) -> PgResult<ColumnType> {
         ColumnType::Array(element) => **element == LONG,
         ty => *ty == LONG,
     };
-    let declared = result.declared.clone().filter(|ty| ty.is_writable() && !long(ty));
+    // A row is kept as its text.
+    let declared = result.declared.clone().map(|ty| match ty {
+        ColumnType::Record(_) => ColumnType::Text,
+        ty => ty,
+    });
+    let declared = declared.filter(|ty| ty.is_writable() && !long(ty));
     let base = |ty: ColumnType| {
         let (bare, modifier) = ty.split();
         bare.base().modified(modifier)

@@ -31,7 +31,8 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    pub(super) fn push(&mut self, row: RejectedRow) {
+    /// Counts a row, and keeps it while there is room.
+    pub fn push(&mut self, row: RejectedRow) {
         self.count += 1;
         let bytes = row.text.len() + row.reason.len() + row.column.len() + row.value.as_ref().map_or(0, String::len);
         if self.kept.len() < ROWS_KEPT_MAX && self.bytes + bytes <= BYTES_KEPT_MAX {
@@ -44,6 +45,14 @@ impl Rejected {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Counts those of another part of the COPY too, and keeps what there is room for.
+    pub fn add(&mut self, other: &mut Self) {
+        self.count += other.count.saturating_sub(other.kept.len() as u64);
+        other.count = 0;
+        other.take().into_iter().for_each(|row| self.push(row));
+        self.kept.sort_by_key(|row| row.line);
     }
 
     /// Takes those that were kept: the first ones.

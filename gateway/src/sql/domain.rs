@@ -30,7 +30,7 @@ pub struct DomainTest {
 /// The same for rows of a table.
 #[derive(Debug)]
 pub struct CompiledTest {
-    /// Whose values are tested.
+    /// The column whose value is tested.
     pub column: ColumnId,
     /// DuckDB SQL over the table's columns.
     pub sql: Vec<SqlPart>,

@@ -329,6 +329,11 @@ fn rows_of_values<'t>(
 
 /// A value that needs no engine.
 fn cell(rewriter: &mut Rewriter<'_>, expr: &Expr, column: &ColumnDef) -> PgResult<Option<Cell>> {
+    // The number of what a name stands for is looked up.
+    let is_name = |expr: &Expr| !matches!(expr, Expr::Identifier(ident) if is_default(ident));
+    if is_named(column) && is_name(expr) {
+        return Ok(None);
+    }
     Ok(match expr {
         Expr::Nested(inner) => cell(rewriter, inner, column)?,
         Expr::Identifier(ident) if is_default(ident) => Some(Cell::Default),
@@ -549,6 +554,10 @@ fn returning(
     Ok(Returning::Query(inner.finish(rows)?))
 }
 
+fn is_named(column: &ColumnDef) -> bool {
+    matches!(column.ty, ColumnType::System(system) if system.is_named())
+}
+
 fn returned_columns(
     items: &[SelectItem],
     table: &TableDef,
@@ -563,7 +572,8 @@ fn returned_columns(
             },
             _ => return None,
         };
-        table.column(&name)
+        // Numbers that are shown as names are looked up.
+        table.column(&name).filter(|column| !is_named(column))
     };
     let mut columns = Vec::new();
     for item in items {
@@ -575,6 +585,7 @@ fn returned_columns(
             SelectItem::ExprWithAlias { expr, alias } => {
                 columns.push((quote::fold(alias), column(expr)?.id));
             }
+            SelectItem::Wildcard(_) if table.columns.iter().any(is_named) => return None,
             SelectItem::Wildcard(_) => {
                 columns.extend(table.columns.iter().map(|c| (c.name.clone(), c.id)));
             }

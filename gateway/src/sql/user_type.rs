@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use duckmesh_catalog::{ColumnType, TypeDef, TypeSpec, types::oid};
+use duckmesh_catalog::{
+    ColumnType, TypeDef, TypeSpec,
+    types::{RecordType, oid},
+};
 use sqlparser::ast::{ArrayElemTypeDef, DataType, Ident, ObjectName};
 
 use super::{
@@ -39,6 +42,12 @@ pub fn resolve(ty: &DataType, ctx: &PlanContext) -> PgResult<Declared> {
                 return types::resolve(ty).map(Declared::from);
             }
             let element = resolve(element, ctx)?;
+            if let ColumnType::System(of) = &element.ty
+                && of.is_named()
+            {
+                return Err(PgError::unsupported(format!("arrays of {} are not supported in a table", element.ty))
+                    .hint("Use an array of oid."));
+            }
             if let Some(domain) = &element.domain {
                 return Err(PgError::unsupported(format!("arrays of domain {} are not supported", domain.name))
                     .hint("Use an array of the type below it, and a CHECK constraint."));
@@ -60,6 +69,9 @@ pub fn resolve(ty: &DataType, ctx: &PlanContext) -> PgResult<Declared> {
             }
             other => other.map(Declared::from),
         },
+        DataType::Regclass => {
+            Ok(ColumnType::system(oid::REGCLASS).ok_or_else(|| PgError::internal("regclass is a type"))?.into())
+        }
         other => types::resolve(other).map(Declared::from),
     }
 }
@@ -82,6 +94,14 @@ pub fn declared(def: &Arc<TypeDef>, ctx: &PlanContext) -> PgResult<Declared> {
     Ok(Declared { ty, domain })
 }
 
+/// The rows that a composite type is of.
+#[must_use]
+pub fn record(def: &TypeDef) -> Option<RecordType> {
+    let TypeSpec::Composite(fields) = &def.spec else { return None };
+    let (name, fields) = (def.name.clone(), fields.clone());
+    Some(RecordType { oid: def.oid(), array_oid: def.array_oid(), name, fields })
+}
+
 /// The type of an oid, as of a parameter.
 #[must_use]
 pub fn of_oid(number: u32, ctx: &PlanContext) -> Option<ColumnType> {
@@ -89,7 +109,10 @@ pub fn of_oid(number: u32, ctx: &PlanContext) -> Option<ColumnType> {
         return Some(ty);
     }
     let (def, is_array) = ctx.schema.type_by_oid(number)?;
-    let ty = ctx.schema.column_type(def)?;
+    let ty = match record(def) {
+        Some(row) => ColumnType::Record(Box::new(row)),
+        None => ctx.schema.column_type(def)?,
+    };
     Some(if is_array { array(ty) } else { ty })
 }
 
@@ -201,7 +224,7 @@ fn array(element: ColumnType) -> ColumnType {
     }
 }
 
-/// Types of Postgres' own catalog that a table may have: numbers and names, whose values need no look at other objects.
+/// Types of Postgres' own catalog that a table may have: numbers, names, and numbers that are shown as names.
 fn system_named(name: &ObjectName) -> Option<ColumnType> {
     let quoted = name.0.last().and_then(|p| p.as_ident()).is_some_and(|ident| ident.quote_style.is_some());
     let parts = quote::parts(name)?;
@@ -218,6 +241,12 @@ fn system_named(name: &ObjectName) -> Option<ColumnType> {
         "char" if quoted => oid::CHAR,
         "xid" => oid::XID,
         "cid" => oid::CID,
+        "regclass" => oid::REGCLASS,
+        "regtype" => oid::REGTYPE,
+        "regproc" => oid::REGPROC,
+        "regprocedure" => oid::REGPROCEDURE,
+        "regnamespace" => oid::REGNAMESPACE,
+        "regrole" => oid::REGROLE,
         _ => return None,
     };
     ColumnType::system(number)

@@ -42,7 +42,7 @@ pub(crate) fn time(micros: i64, digits: i32) -> i64 {
 /// Microseconds since 1970 with so many digits of a second: rounded as Postgres does, away from the year 2000.
 pub(crate) fn timestamp(micros: i64, digits: i32) -> i64 {
     const EPOCH: i64 = POSTGRES_EPOCH_DAYS as i64 * DAY_MICROS;
-    if micros.saturating_abs() >= TIMESTAMP_INFINITY {
+    if micros.saturating_abs() == TIMESTAMP_INFINITY {
         return micros;
     }
     nearest(micros.saturating_sub(EPOCH), step(digits)).saturating_add(EPOCH)

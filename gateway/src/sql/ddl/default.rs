@@ -32,7 +32,9 @@ impl Planner<'_> {
             let space = self.ctx.schema.schema_name(sequence.schema_id).unwrap_or_default();
             return Ok(Some(DefaultValue::Expression(sequence::default_text(space, &sequence.name))));
         }
-        match constant(expr, ty, self.ctx) {
+        // What a name stands for is looked up when the default is computed.
+        let named = matches!(ty, ColumnType::System(system) if system.is_named());
+        match constant(expr, ty, self.ctx).filter(|constant| !named || *constant == Constant::Null) {
             Some(Constant::Null) => Ok(None),
             Some(constant) => {
                 let text = assign(&constant, column, ty, &self.ctx.values)

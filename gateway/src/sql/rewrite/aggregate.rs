@@ -16,6 +16,14 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// A sum of floats that is infinite although no value was: the engine goes on with it, Postgres fails.
+fn finite_sum(sum: &str, x: &str, tail: &str) -> String {
+    format!(
+        "(CASE WHEN isinf({sum}) AND NOT bool_or(isinf({x})){tail} THEN error('SQLSTATE 22003: value out of range: overflow') \
+         ELSE {sum} END)"
+    )
+}
+
 impl Rewriter<'_> {
     /// An aggregate or window call.
     pub(super) fn aggregate(
@@ -152,7 +160,13 @@ impl Rewriter<'_> {
             row.2.strip_prefix("CAST_INT:").map_or_else(|| row.2.to_owned(), |t| format!("CAST({t} AS INTEGER)"));
         let (before, called, after) = wrapped(&template, name);
         let inner = if window { format!("{inner}{nulls}") } else { format!("{inner}{order}{nulls}") };
-        Ok(Ex::plain(format!("{before}{called}({inner}){tail}{after}"), ty).at(at))
+        let sql = format!("{before}{called}({inner}){tail}{after}");
+        let sums_floats = matches!(name, "sum" | "avg") && ty == Some(ColumnType::Float8);
+        let sql = match texts.as_slice() {
+            [x] if sums_floats && self.has_functions() => finite_sum(&sql, x, &tail),
+            _ => sql,
+        };
+        Ok(Ex::plain(sql, ty).at(at))
     }
 
     pub(super) fn count(&mut self, args: &Arguments<'_>, distinct: &str, tail: &str, at: Option<u32>) -> PgResult<Ex> {

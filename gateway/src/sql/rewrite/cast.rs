@@ -34,9 +34,9 @@ impl Rewriter<'_> {
         }
         let ex = self.expr(expr)?;
         if self.has_functions()
-            && let Some(fields) = self.composite(data_type)
+            && let Some(row) = self.composite(data_type)
         {
-            return self.composite_cast(ex, &fields, data_type);
+            return self.composite_cast(ex, row, data_type);
         }
         if let Some(domain) = user_type::domain(data_type, self.ctx) {
             return self.domain_cast(ex, &domain, data_type, at);
@@ -272,7 +272,7 @@ impl Rewriter<'_> {
                 self.looked_up(functions::output(system.oid()), "", &[&ex.sql])
             }
             Some(t) if is_text(t) => return Ok(ex),
-            Some(T::Grid(_)) => ex.sql.clone(),
+            Some(T::Grid(_) | T::Record(_)) => ex.sql.clone(),
             Some(t) if super::number::is_long(t) => ex.sql.clone(),
             Some(T::Float4 | T::Float8) => format!("pg_text_float({})", ex.sql),
             Some(T::Interval) => format!("pg_text_interval({})", ex.sql),

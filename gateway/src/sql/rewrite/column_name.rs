@@ -106,6 +106,7 @@ fn type_name(ty: &DataType) -> String {
             T::System(system) => crate::pgcatalog::types::by_oid(system.oid()).map_or("text", |ty| ty.name),
             T::Array(element) | T::Grid(element) => name(element),
             T::Modified(ty, _) => name(ty),
+            T::Record(_) => "record",
             // Users' types are known by their names alone here.
             T::Enum(_) => "",
         }

@@ -313,7 +313,7 @@ impl Rewriter<'_> {
                 },
             }
         }
-        let modifier = common_modifier(exs);
+        let modifier = super::modifier::common(exs);
         let all_null = exs.iter().all(|e| e.kind == Kind::Null);
         let target = match (&ty, sure) {
             (Some(ty), _) => Some(ty.clone()),
@@ -368,9 +368,7 @@ impl Rewriter<'_> {
         let texts: Vec<&str> = exs.iter().map(|e| e.sql.as_str()).collect();
         let sql = format!("[{}]", texts.join(", "));
         if exs.is_empty() {
-            let mut ex = Ex::plain(sql, None);
-            ex.position = None;
-            return Ok(ex);
+            return Ok(Ex::plain(sql, None));
         }
         if let Some(ex) = self.stacked(&exs, ty.as_ref())? {
             return Ok(ex);
@@ -591,12 +589,6 @@ impl Rewriter<'_> {
         ex.kind = Kind::Number(n.to_owned());
         Ok(ex)
     }
-}
-
-/// The modifier that all have; NULL has none.
-fn common_modifier(exs: &[Ex]) -> Option<i32> {
-    let first = exs.first()?;
-    first.modifier.filter(|_| exs.iter().all(|e| e.modifier == first.modifier && e.ty == first.ty))
 }
 
 fn subscript_index(subscript: &Subscript) -> &Expr {

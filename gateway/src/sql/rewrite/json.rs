@@ -2,7 +2,10 @@
 //!
 //! The worker's functions (`engine/worker/functions/json.rs`) read and write the text; a `jsonb` is always normal.
 
-use duckmesh_catalog::{ColumnType, types::oid};
+use duckmesh_catalog::{
+    ColumnType,
+    types::{RecordType, oid},
+};
 
 use super::{
     Ex, Kind, Rewriter,
@@ -25,9 +28,9 @@ impl Rewriter<'_> {
 
     fn json_at(&mut self, ex: Ex, depth: usize) -> PgResult<String> {
         use ColumnType as T;
-        if let Kind::Row(fields) = &ex.kind {
+        if let Some(fields) = self.row_fields(&ex)? {
             let mut parts = Vec::new();
-            for (name, sql, ty) in fields.clone() {
+            for (name, sql, ty) in fields {
                 parts.push(quote::literal(&name)?);
                 parts.push(self.json_at(Ex::plain(sql, ty), depth)?);
             }
@@ -385,7 +388,11 @@ impl Rewriter<'_> {
                 _ => self.text_of(ex)?.sql,
             });
         }
-        let mut ex = Ex::of(format!("pg_record({})", texts.join(", ")), ColumnType::Text);
+        let known = kept.iter().map(|(name, _, ty)| Some((name.clone(), ty.clone()?)));
+        // A field of a type that is not known here has no form but its text.
+        let ty = known.collect::<Option<Vec<_>>>().map(RecordType::anonymous);
+        let ty = ty.map_or(ColumnType::Text, |row| ColumnType::Record(Box::new(row)));
+        let mut ex = Ex::of(format!("pg_record({})", texts.join(", ")), ty);
         ex.kind = Kind::Row(kept);
         Ok(ex)
     }

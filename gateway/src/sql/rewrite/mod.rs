@@ -391,6 +391,7 @@ fn only_postgres(ty: &ColumnType) -> bool {
         ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::Json | ColumnType::Jsonb | ColumnType::Text => true,
         ColumnType::System(_) | ColumnType::Enum(_) => true,
         ColumnType::AsText(_) | ColumnType::Money | ColumnType::Grid(_) | ColumnType::Modified(..) => true,
+        ColumnType::Record(_) => true,
         ty if number::is_long(ty) => true,
         ColumnType::Array(element) => only_postgres(element),
         _ => false,

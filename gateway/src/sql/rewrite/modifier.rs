@@ -11,6 +11,12 @@ use crate::wire::error::PgResult;
 /// Microseconds between 1970 and 2000, from where Postgres counts and rounds.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
+/// The modifier that all have; NULL has none.
+pub(super) fn common(exs: &[Ex]) -> Option<i32> {
+    let first = exs.first()?;
+    first.modifier.filter(|_| exs.iter().all(|e| e.modifier == first.modifier && e.ty == first.ty))
+}
+
 impl Rewriter<'_> {
     /// A value of a type as the type with a modifier. `explicit`: a cast, which pads and cuts bits where an assignment
     /// refuses them.

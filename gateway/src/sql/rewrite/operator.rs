@@ -55,6 +55,7 @@ pub(super) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
         || (is_text(a) && is_text(b))
         || (is_time_point(a) && is_time_point(b))
         || super::held::common_held(a, b).is_some()
+        || matches!((a, b), (ColumnType::Record(_), ColumnType::Record(_)))
         || matches!((a, b), (ColumnType::Other(_), _) | (_, ColumnType::Other(_)))
         || matches!(
             (a, b),
@@ -112,6 +113,7 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
         (ColumnType::Array(x) | ColumnType::Grid(x), ColumnType::Array(y) | ColumnType::Grid(y)) => {
             Some(ColumnType::Grid(Box::new(common(x, y)?)))
         }
+        (ColumnType::Record(_), ColumnType::Record(_)) => Some(a.clone()),
         _ => super::held::common_held(a, b),
     }
 }
@@ -224,8 +226,7 @@ impl Rewriter<'_> {
         }
         let l = self.expr(left)?;
         let r = self.expr(right)?;
-        if let (Kind::Row(a), Kind::Row(b)) = (&l.kind, &r.kind) {
-            let (a, b) = (a.clone(), b.clone());
+        if let (Some(a), Some(b)) = (self.row_fields(&l)?, self.row_fields(&r)?) {
             return self.compare_fields(&a, op, &b, self.at_expr(left));
         }
         let shown_op = if op.len() > 2 { "=" } else { op };

@@ -1,11 +1,16 @@
 //! Rows as values: composite types, fields, and functions that make rows of JSON.
 
-use duckmesh_catalog::{ColumnType, TypeSpec};
+use duckmesh_catalog::{
+    ColumnType, TableDef, TypeSpec,
+    types::{RecordType, oid},
+};
 use sqlparser::ast::{AccessExpr, DataType, Expr, FunctionArg, FunctionArgExpr, TableAlias};
 
 use super::{Column, Ex, Kind, Rewriter, relations::Target, select::Item};
 use crate::{
+    pgcatalog::oids,
     sql::{quote, typed_string::ALL_FIELDS, types, user_type},
+    value::held::record,
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -14,37 +19,47 @@ pub(super) fn is_all_fields(chain: &[AccessExpr]) -> bool {
     matches!(chain.last(), Some(AccessExpr::Dot(Expr::Identifier(field))) if field.value == ALL_FIELDS)
 }
 
+/// A field of a row: name, text and type.
+type Field = (String, String, Option<ColumnType>);
+
 /// Names and types of a row's fields.
 type Fields = Vec<(String, ColumnType)>;
 
 impl Rewriter<'_> {
-    /// The fields of a composite type, or of a table's row type.
-    pub fn composite(&self, ty: &DataType) -> Option<Fields> {
+    /// A composite type, or a table's row type.
+    pub fn composite(&self, ty: &DataType) -> Option<RecordType> {
         let DataType::Custom(name, _) = ty else { return None };
         if types::resolve(ty).is_ok() {
             return None;
         }
         if let Some(def) = user_type::definition(ty, self.ctx) {
             return match &def.spec {
-                TypeSpec::Composite(fields) => Some(fields.clone()),
+                TypeSpec::Composite(_) => user_type::record(&def),
                 _ => None,
             };
         }
         match self.resolve(name).ok()? {
-            Target::Table(table, _) => Some(table.columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect()),
-            Target::View(view, _) if !view.columns.is_empty() => Some(view.columns.clone()),
+            Target::Table(table, _) => Some(row_of(&table)),
+            Target::View(view, _) if !view.columns.is_empty() => {
+                let oid = oids::view(view.id);
+                let (fields, name) = (view.columns.clone(), view.name.clone());
+                Some(RecordType { oid: oids::row_type(oid), array_oid: oids::row_array(oid), name, fields })
+            }
             _ => None,
         }
     }
 
     /// `'(1,a)'::x`, `ROW(1, 'a')::x`.
-    pub fn composite_cast(&mut self, ex: Ex, fields: &[(String, ColumnType)], ty: &DataType) -> PgResult<Ex> {
+    pub fn composite_cast(&mut self, ex: Ex, row: RecordType, ty: &DataType) -> PgResult<Ex> {
         let at = ex.position;
+        let fields = &row.fields;
+        let whole = ColumnType::Record(Box::new(row.clone()));
         let values: Vec<Ex> = match &ex.kind {
-            Kind::Null => return Ok(Ex { kind: Kind::Plain, ..self.settle(ex, &ColumnType::Text)? }),
+            Kind::Null => return Ok(Ex::of("CAST(NULL AS VARCHAR)", whole).at(at)),
+            Kind::Param(_) => return self.settle(ex, &whole),
             Kind::Str(text) => {
                 let text = text.clone();
-                let parts = record_fields(&text).ok_or_else(|| malformed(&text, at))?;
+                let parts = record::fields(&text).ok_or_else(|| malformed(&text, at))?;
                 if parts.len() != fields.len() {
                     let detail = if parts.len() < fields.len() { "Too few columns." } else { "Too many columns." };
                     return Err(malformed(&text, at).detail(detail));
@@ -72,10 +87,32 @@ impl Rewriter<'_> {
                 let message = format!("cannot cast type record to {}", quote_type(ty));
                 return Err(PgError::new(SqlState::CANNOT_COERCE, message).or_position(at));
             }
+            _ if ex.ty.as_ref().is_some_and(|ty| ty.oid() == row.oid) => return Ok(ex),
             _ => return self.refuse("a cast of a computed value to a composite type", at),
         };
         let named = fields.iter().zip(values).map(|((name, _), value)| (name.clone(), value));
-        Ok(self.record(named.collect())?.at(at))
+        let made = self.record(named.collect())?;
+        Ok(Ex { ty: Some(whole), ..made }.at(at))
+    }
+
+    /// The fields of a row, computed from its text where it is not written out. None: not a row whose fields are known.
+    pub fn row_fields(&mut self, ex: &Ex) -> PgResult<Option<Vec<Field>>> {
+        let row = match (&ex.kind, &ex.ty) {
+            (Kind::Row(fields), _) => return Ok(Some(fields.clone())),
+            (_, Some(ColumnType::Record(row))) if !ex.is_unknown() => row.clone(),
+            _ => return Ok(None),
+        };
+        let mut fields = Vec::with_capacity(row.fields.len());
+        for (n, (name, ty)) in row.fields.iter().enumerate() {
+            let text = Ex::of(format!("pg_record_field({}, '{n}')", ex.sql), ColumnType::Text);
+            let field = match ty {
+                ColumnType::Text => text,
+                ty => self.cast(text, ty, ex.position)?,
+            };
+            let ty = field.full_type();
+            fields.push((name.clone(), field.sql, ty));
+        }
+        Ok(Some(fields))
     }
 
     /// `(row).*`: its fields as columns.
@@ -89,8 +126,8 @@ impl Rewriter<'_> {
                 self.expr(&of)?
             }
         };
-        let fields = match (ex.kind, ex.ty) {
-            (Kind::Row(fields), _) => fields,
+        let fields = match (self.row_fields(&ex)?, ex.ty) {
+            (Some(fields), _) => fields,
             (_, Some(ty)) if ty != ColumnType::Text => {
                 let message = format!("type {} is not composite", super::shown(&ty));
                 return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
@@ -106,16 +143,16 @@ impl Rewriter<'_> {
     }
 
     /// A field of a row.
-    pub fn named_field(
-        &self,
-        fields: &[(String, String, Option<ColumnType>)],
-        name: &str,
-        at: Option<u32>,
-    ) -> PgResult<Ex> {
+    pub fn named_field(&self, fields: &[Field], ty: Option<&ColumnType>, name: &str, at: Option<u32>) -> PgResult<Ex> {
         match fields.iter().find(|(field, ..)| field == name) {
             Some((_, sql, ty)) => Ok(Ex::plain(sql.clone(), ty.clone()).at(at)),
             None => {
-                let message = format!("could not identify column \"{name}\" in record data type");
+                let message = match ty {
+                    Some(ColumnType::Record(row)) if row.oid != oid::RECORD => {
+                        format!("column \"{name}\" not found in data type {}", row.name)
+                    }
+                    _ => format!("could not identify column \"{name}\" in record data type"),
+                };
                 Err(PgError::new(SqlState::UNDEFINED_COLUMN, message).or_position(at))
             }
         }
@@ -195,7 +232,7 @@ impl Rewriter<'_> {
             Expr::Cast { expr, data_type, .. } => {
                 let is_null = matches!(expr.as_ref(), Expr::Value(v) if v.value == sqlparser::ast::Value::Null);
                 match (is_null, self.composite(data_type)) {
-                    (true, Some(fields)) => Ok(fields),
+                    (true, Some(row)) => Ok(row.fields),
                     (false, Some(_)) => self.refuse("a base record that is not NULL", self.at_expr(base)),
                     (_, None) => {
                         self.type_of(data_type)?;
@@ -244,6 +281,13 @@ impl Rewriter<'_> {
     }
 }
 
+/// The type of a table's rows.
+pub(super) fn row_of(table: &TableDef) -> RecordType {
+    let oid = oids::table(table.id);
+    let fields = table.columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect();
+    RecordType { oid: oids::row_type(oid), array_oid: oids::row_array(oid), name: table.name.clone(), fields }
+}
+
 fn quote_type(ty: &DataType) -> String {
     match ty {
         DataType::Custom(name, _) => name.to_string(),
@@ -252,53 +296,5 @@ fn quote_type(ty: &DataType) -> String {
 }
 
 fn malformed(text: &str, at: Option<u32>) -> PgError {
-    PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, format!("malformed record literal: \"{text}\"")).or_position(at)
-}
-
-/// The fields of `(1,"a b",)`; none is NULL. None where it is no record's text.
-fn record_fields(text: &str) -> Option<Vec<Option<String>>> {
-    let inner = text.trim_start().strip_prefix('(')?.trim_end().strip_suffix(')')?;
-    let mut fields = Vec::new();
-    let (mut field, mut quoted, mut any) = (String::new(), false, false);
-    let mut chars = inner.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (c, quoted) {
-            (',', false) => {
-                fields.push(any.then(|| std::mem::take(&mut field)));
-                field.clear();
-                any = false;
-                continue;
-            }
-            ('"', true) if chars.peek() == Some(&'"') => field.extend(chars.next()),
-            ('"', _) => quoted = !quoted,
-            ('\\', _) => field.push(chars.next()?),
-            ('(' | ')', false) => return None,
-            (c, _) => field.push(c),
-        }
-        any = true;
-    }
-    if quoted {
-        return None;
-    }
-    fields.push(any.then_some(field));
-    Some(fields)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn records_are_read() {
-        let some = |s: &str| Some(s.to_owned());
-        for (text, expected) in [
-            ("(1,a)", Some(vec![some("1"), some("a")])),
-            (" ( 1,\"a, \"\"b\"\"\") ", Some(vec![some(" 1"), some("a, \"b\"")])),
-            ("(,\"\")", Some(vec![None, some("")])),
-            ("()", Some(vec![None])),
-            ("1,2", None),
-            ("(1", None),
-            ("(\"1)", None),
-        ] {
-            assert_eq!(super::record_fields(text), expected, "{text}");
-        }
-    }
+    record::malformed(text).or_position(at)
 }

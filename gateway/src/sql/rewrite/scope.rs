@@ -5,6 +5,7 @@ use sqlparser::ast::Ident;
 
 use super::{
     Ex, Rewriter,
+    record::row_of,
     system_column::{self, is_hidden},
 };
 use crate::{
@@ -155,7 +156,14 @@ impl Rewriter<'_> {
             if relation.known && self.has_functions() {
                 let shown = relation.columns.iter().filter(|c| !is_hidden(c));
                 let fields = shown.map(|c| (c.name.clone(), column_ex(&relation, c))).collect();
-                return Ok(self.record(fields)?.at(at));
+                let mut ex = self.record(fields)?;
+                // A table's rows have a type of their own.
+                let table = relation.table.and_then(|index| self.tables.get(index)).map(|used| used.table.clone());
+                if let (Some(ColumnType::Record(row)), Some(table)) = (&mut ex.ty, table) {
+                    let own = row_of(&table);
+                    (row.oid, row.array_oid, row.name) = (own.oid, own.array_oid, own.name);
+                }
+                return Ok(ex.at(at));
             }
             return self.refuse("a whole row as a value", at);
         }

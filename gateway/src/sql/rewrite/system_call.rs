@@ -26,8 +26,8 @@ impl Rewriter<'_> {
             return self.refuse("a field of a composite value", at);
         };
         let name = quote::fold(ident);
-        if let Kind::Row(fields) = &ex.kind {
-            return self.named_field(fields, &name, at);
+        if let Some(fields) = self.row_fields(&ex)? {
+            return self.named_field(&fields, ex.ty.as_ref(), &name, at);
         }
         let Some(ColumnType::Other(shape)) = ex.ty.clone().filter(is_struct) else {
             return self.refuse("a field of a composite value", at);

@@ -56,7 +56,7 @@ impl Rewriter<'_> {
     /// The oid of an expression's type, as far as it is known: of a column that was declared with a domain the domain's.
     pub fn type_number(&self, value: &Ex) -> Option<u32> {
         match &value.kind {
-            Kind::Row(_) => return Some(oid::RECORD),
+            Kind::Row(_) => return Some(value.ty.as_ref().map_or(oid::RECORD, ColumnType::oid)),
             _ if value.is_unknown() => return Some(oid::UNKNOWN),
             _ => {}
         }

@@ -49,6 +49,7 @@ pub(super) fn append(column: &mut ColumnBuilder, bytes: &[u8], ctx: &ValueContex
             return append_checked(b, *kind, wire.0, column.explicit_cast);
         }
         Values::Enum(b, of) => return append_label(b, of, wire.0),
+        Values::Record(b, row) => return append_held(b, &held::record::receive(row, bytes, ctx)?),
         Values::Bytea(b) => {
             ColumnBuilder::check_room(b.values_slice().len(), bytes.len())?;
             b.append_value(bytes);

@@ -15,7 +15,7 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{Field, IntervalMonthDayNano};
 use duckmesh_catalog::{
     EnumRef,
-    types::{ColumnType, SystemType, TextType, oid},
+    types::{ColumnType, RecordType, SystemType, TextType, oid},
 };
 
 use super::context::ValueContext;
@@ -53,6 +53,7 @@ enum Values {
     Money(Decimal128Builder),
     Text(StringBuilder, TextKind),
     Enum(StringBuilder, EnumRef),
+    Record(StringBuilder, Box<RecordType>),
     Bytea(BinaryBuilder),
     Date(Date32Builder),
     Time(Time64MicrosecondBuilder),
@@ -109,6 +110,9 @@ impl ColumnBuilder {
             ColumnType::Json => text(TextKind::Json),
             ColumnType::Jsonb => text(TextKind::Jsonb),
             ColumnType::Enum(of) => Values::Enum(StringBuilder::with_capacity(capacity, capacity * 8), of.clone()),
+            ColumnType::Record(row) => {
+                Values::Record(StringBuilder::with_capacity(capacity, capacity * 16), row.clone())
+            }
             ColumnType::Bytea => Values::Bytea(BinaryBuilder::with_capacity(capacity, capacity * 16)),
             ColumnType::Date => Values::Date(Date32Builder::with_capacity(capacity)),
             ColumnType::Time => Values::Time(Time64MicrosecondBuilder::with_capacity(capacity)),
@@ -171,7 +175,7 @@ impl ColumnBuilder {
             Values::Float4(b) => b.append_null(),
             Values::Float8(b) => b.append_null(),
             Values::Numeric(b, ..) | Values::Money(b) => b.append_null(),
-            Values::Text(b, _) | Values::Enum(b, _) => b.append_null(),
+            Values::Text(b, _) | Values::Enum(b, _) | Values::Record(b, _) => b.append_null(),
             Values::Bytea(b) => b.append_null(),
             Values::Date(b) => b.append_null(),
             Values::Time(b) => b.append_null(),
@@ -223,7 +227,7 @@ impl ColumnBuilder {
             Values::Float4(b) => b.len(),
             Values::Float8(b) => b.len(),
             Values::Numeric(b, ..) | Values::Money(b) => b.len(),
-            Values::Text(b, _) | Values::Enum(b, _) => b.len(),
+            Values::Text(b, _) | Values::Enum(b, _) | Values::Record(b, _) => b.len(),
             Values::Bytea(b) => b.len(),
             Values::Date(b) => b.len(),
             Values::Time(b) => b.len(),
@@ -244,7 +248,9 @@ impl ColumnBuilder {
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         match &self.values {
-            Values::Text(b, _) | Values::Enum(b, _) => b.values_slice().len() + b.offsets_slice().len() * 4,
+            Values::Text(b, _) | Values::Enum(b, _) | Values::Record(b, _) => {
+                b.values_slice().len() + b.offsets_slice().len() * 4
+            }
             Values::Bytea(b) => b.values_slice().len() + b.offsets_slice().len() * 4,
             Values::Array(list) => list.element.size_bytes() + list.offsets.len() * 5,
             Values::Bool(_) => self.len() / 4,
@@ -265,7 +271,7 @@ impl ColumnBuilder {
             Values::Float4(b) => Arc::new(b.finish()),
             Values::Float8(b) => Arc::new(b.finish()),
             Values::Numeric(b, ..) | Values::Money(b) => Arc::new(b.finish()),
-            Values::Text(b, _) | Values::Enum(b, _) => Arc::new(b.finish()),
+            Values::Text(b, _) | Values::Enum(b, _) | Values::Record(b, _) => Arc::new(b.finish()),
             Values::Bytea(b) => Arc::new(b.finish()),
             Values::Date(b) => Arc::new(b.finish()),
             Values::Time(b) => Arc::new(b.finish()),

@@ -68,6 +68,7 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
         }
         Kind::Oid => out.put_u32(narrow(cells.integer(row), "oid")?),
         Kind::Named => out.put_u32(named(cells.bytes(row).ok_or_else(unexpected)?).0),
+        Kind::Record(types) => held::record::send(types, stored(cells, row)?, bound.ctx, out)?,
         Kind::Grid(element) => held::grid::send(element, stored(cells, row)?, out)?,
         Kind::Array(_, oid) => array(cells, *oid, 1, row, out)?,
         Kind::Vector(_, oid) => array(cells, *oid, 0, row, out)?,

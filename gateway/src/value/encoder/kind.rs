@@ -35,6 +35,8 @@ pub(in crate::value) enum Kind {
     Money,
     /// A value that is held as text.
     Held(TextType),
+    /// A row that is held as text, of such fields.
+    Record(Vec<ColumnType>),
     /// A number of four bytes: `oid` and its like.
     Oid,
     /// `16385:orders`: shown as the name, in binary form the number.
@@ -106,6 +108,7 @@ fn as_declared(kind: &Kind, declared: &ColumnType) -> Option<Kind> {
         },
         ColumnType::System(ty) => return as_system(kind, *ty, integer, text),
         ColumnType::Modified(ty, _) => return as_declared(kind, ty),
+        ColumnType::Record(row) if text => Kind::Record(row.fields.iter().map(|(_, ty)| ty.clone()).collect()),
         ColumnType::Bool if *kind == Kind::Bool => Kind::Bool,
         ColumnType::Bytea if *kind == Kind::Bytea => Kind::Bytea,
         ColumnType::Date if *kind == Kind::Date => Kind::Date,

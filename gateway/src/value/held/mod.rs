@@ -8,6 +8,7 @@ pub(crate) mod hardware;
 pub(crate) mod money;
 pub(crate) mod network;
 pub(crate) mod range;
+pub(crate) mod record;
 pub(crate) mod timetz;
 
 use std::borrow::Cow;

@@ -256,6 +256,7 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_similar_part", 3, Gives::Text, pattern::similar_part),
     any("pg_format", Gives::Text, pattern::format),
     any("pg_record", Gives::Text, pattern::record),
+    row("pg_record_field", 2, Gives::Text, pattern::record_field),
     row("pg_encode", 2, Gives::Text, pattern::encode),
     row("pg_decode", 2, Gives::Bytes, pattern::decode),
     row("pg_unistr", 1, Gives::Text, pattern::unistr),

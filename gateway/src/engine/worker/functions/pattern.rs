@@ -5,6 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use regex::{Regex, RegexBuilder};
 
 use super::{Failure, Outcome, Value, text};
+use crate::value::held;
 
 /// Bytes that a compiled expression may take.
 const REGEX_BYTES_MAX: usize = 4 << 20;
@@ -218,19 +219,15 @@ pub fn quote_ident(args: &[Option<&str>]) -> Outcome<Value> {
 
 /// The text of a row: `(1,"a b",)`.
 pub fn record(args: &[Option<&str>]) -> Outcome<Value> {
-    let field = |value: &Option<&str>| match value {
-        None => String::new(),
-        Some(text) => {
-            let special = |c: char| matches!(c, '"' | '\\' | '(' | ')' | ',') || c.is_ascii_whitespace();
-            if text.is_empty() || text.contains(special) {
-                format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\""))
-            } else {
-                (*text).to_owned()
-            }
-        }
-    };
-    let fields: Vec<String> = args.iter().map(field).collect();
-    Ok(Value::Text(format!("({})", fields.join(","))))
+    Ok(Value::Text(held::record::text(args.iter().copied())))
+}
+
+/// `pg_record_field(row, n)`: the text of a field, counted from 0.
+pub fn record_field(args: &[Option<&str>]) -> Outcome<Value> {
+    let at = usize::try_from(super::integer(args, 1)).unwrap_or(usize::MAX);
+    let field = held::record::fields(text(args, 0))
+        .and_then(|mut fields| if at < fields.len() { fields.swap_remove(at) } else { None });
+    Ok(field.map_or(Value::Null, Value::Text))
 }
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
