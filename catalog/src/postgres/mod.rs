@@ -3,6 +3,7 @@
 //! It never repeats a statement: whoever sent it knows whether it may be.
 
 mod connect;
+mod pooler;
 mod target;
 mod tls;
 mod witness;
@@ -25,10 +26,13 @@ use tokio::{
 };
 use tokio_postgres::{Client, Config, Notification, error::SqlState};
 
-pub use self::witness::Witness;
 use self::{
     connect::{Connector, ForPool},
     target::Target,
+};
+pub use self::{
+    pooler::{ADVICE as POOLER_ADVICE, Between, MARK as POOLER_MARK},
+    witness::Witness,
 };
 use crate::{ErrorKind, error::Error, store::Result};
 
@@ -158,6 +162,14 @@ impl Connections {
         Ok(Alone { client, notifications, task })
     }
 
+    /// Looks whether a pooler stands between that forgets what connections were told. They are to begin with [`POOLER_MARK`].
+    ///
+    /// # Errors
+    /// When there are no two connections.
+    pub async fn between(&self) -> std::result::Result<Between, Failure> {
+        pooler::between(self).await
+    }
+
     /// What this process knows of the database's history.
     #[must_use]
     pub fn witness(&self) -> Option<&Witness> {
@@ -230,6 +242,8 @@ impl Failure {
     pub fn is_passing(&self) -> bool {
         let Self::Server(error) = self else { return matches!(self, Self::Late) };
         match error.code() {
+            // Of its class, this one is of what was said, and not of the connection.
+            Some(code) if *code == SqlState::PROTOCOL_VIOLATION => false,
             Some(code) => ["57P", "53", "08"].iter().any(|class| code.code().starts_with(class)),
             None => {
                 io_source(error).is_none_or(|io| {
@@ -245,6 +259,10 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Server(error) => match error.as_db_error() {
+                Some(db) if db.message().contains("unsupported startup parameter") => {
+                    let found = "a pooler stands between that refuses settings (PgBouncer: ignore_startup_parameters)";
+                    write!(f, "{}: {found}. {POOLER_ADVICE}", db.message())
+                }
                 Some(db) => write!(f, "{}", db.message()),
                 None => match std::error::Error::source(error) {
                     Some(cause) => write!(f, "{error}: {cause}"),
