@@ -36,8 +36,9 @@ pub use self::{
 };
 use crate::{ErrorKind, error::Error, store::Result};
 
-/// How long a caller waits for a connection: a server that restarts is back before that, and nobody was told.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a caller waits for a connection, where nobody says otherwise: a server that restarts is back before that, and nobody
+/// was told.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Pauses between tries to connect; each is between half of it and all of it.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -62,6 +63,8 @@ pub struct Limits {
     /// How long one statement may take as seen from here: longer than the server's own `statement_timeout`, so that it ends
     /// only what the server cannot end because it is not there.
     pub statement: Duration,
+    /// How long a caller waits for a connection.
+    pub patience: Duration,
 }
 
 /// A pool of connections to the hosts of one URL. Cheap to clone.
@@ -71,6 +74,7 @@ pub struct Connections {
     connector: Arc<Connector>,
     doubt: Arc<Doubt>,
     statement: Duration,
+    patience: Duration,
 }
 
 impl Connections {
@@ -89,13 +93,13 @@ impl Connections {
             .pre_recycle(check_idle(doubt.clone()))
             .build()
             .map_err(|e| Error::caused(ErrorKind::Store, "the connection pool cannot be made", e))?;
-        Ok(Self { pool, connector, doubt, statement: limits.statement })
+        Ok(Self { pool, connector, doubt, statement: limits.statement, patience: limits.patience })
     }
 
     /// A connection that lives, as far as can be seen. What passes (a restart, a failover, no more connections) is waited
     /// for, for some seconds.
     pub async fn get(&self) -> std::result::Result<Object, Failure> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + self.patience;
         let (mut pause, mut failed) = (PAUSE_FIRST, None);
         loop {
             self.not_lost()?;

@@ -33,8 +33,14 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    pub(super) async fn open(url: &str, schema: &str, connections: usize, witness: Option<Witness>) -> Result<Self> {
-        let limits = Limits { connections, settings: SERVER_LIMITS, name: "duckmesh", statement: STATEMENT_LIMIT };
+    pub(super) async fn open(
+        url: &str,
+        schema: &str,
+        (connections, patience): (usize, Duration),
+        witness: Option<Witness>,
+    ) -> Result<Self> {
+        let (settings, statement) = (SERVER_LIMITS, STATEMENT_LIMIT);
+        let limits = Limits { connections, settings, name: "duckmesh", statement, patience };
         let postgres = Self { connections: Connections::new(url, &limits, witness)?, schema: schema.to_owned() };
         drop(postgres.connection().await?);
         if connections > 1 {
@@ -51,9 +57,10 @@ impl Postgres {
             return Err(Error::new(ErrorKind::Store, format!("{found}. {POOLER_ADVICE}")));
         }
         if between.drops_settings {
-            let found =
-                "settings of connections do not arrive: a pooler stands before Postgres; the server ends no statement";
-            tracing::warn!("{found}. {POOLER_ADVICE}");
+            tracing::warn!(
+                "settings of connections do not arrive: a pooler stands before Postgres; connect directly, or give \
+                 the role its statement_timeout, lock_timeout and idle_in_transaction_session_timeout"
+            );
         }
         Ok(())
     }

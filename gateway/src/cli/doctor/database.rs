@@ -10,7 +10,7 @@ use duckmesh_catalog::{
     Catalog, OpenOptions,
     catalog::REGISTRY_SCHEMA,
     clock::SystemClock,
-    postgres::{Connections, Failure, Limits, POOLER_ADVICE, POOLER_MARK},
+    postgres::{Connections, Failure, Limits, PATIENCE, POOLER_ADVICE, POOLER_MARK},
 };
 use duckmesh_ingest::{PostgresBus, PostgresBusOptions};
 
@@ -25,7 +25,8 @@ const SKEW_MAX: Duration = Duration::from_secs(1);
 const NOTIFY_LIMIT: Duration = Duration::from_secs(2);
 const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
 
-const LIMITS: Limits = Limits { connections: 2, settings: "", name: "duckmesh doctor", statement: STATEMENT_LIMIT };
+const LIMITS: Limits =
+    Limits { connections: 2, settings: "", name: "duckmesh doctor", statement: STATEMENT_LIMIT, patience: PATIENCE };
 
 const ABOUT: &str = "SELECT current_setting('server_version_num')::int4, current_user::text, current_database()::text,
     coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false),
@@ -208,7 +209,7 @@ async fn migrations(config: &Config) -> Check {
     let opened = Catalog::open_with(config.location(), Arc::new(SystemClock), options).await.map_err(|e| e.to_string());
     let opened = match (opened, &config.catalog_url) {
         (Ok(_), Some(url)) => {
-            let options = PostgresBusOptions { connections: 1, migrate: false, witness: None };
+            let options = PostgresBusOptions { connections: 1, migrate: false, witness: None, ..config.log_options() };
             PostgresBus::open_with(url, options).await.map(drop).map_err(|e| e.to_string())
         }
         (opened, _) => opened.map(drop),
