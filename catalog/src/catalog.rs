@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     error::Error,
     lakes::{self, LakeInfo},
     migrate::{self, Migration},
-    postgres::Witness,
+    postgres::{PATIENCE, Witness},
     store::{Dialect, Store},
     table_files::FileCache,
 };
@@ -62,6 +63,8 @@ pub(crate) struct Inner {
 pub struct OpenOptions {
     /// Connections to Postgres at once.
     pub connections: usize,
+    /// How long a statement waits for a connection, while Postgres is away or has no more.
+    pub patience: Duration,
     /// Whether tables are brought up to date; else it is refused where that is due.
     pub migrate: bool,
     /// Only to look at what a server may be using: what was interrupted stays as it is.
@@ -74,6 +77,7 @@ impl Default for OpenOptions {
     fn default() -> Self {
         Self {
             connections: crate::store::postgres::CONNECTIONS,
+            patience: PATIENCE,
             migrate: true,
             look_only: false,
             witness: Some(Witness::default()),
@@ -132,7 +136,8 @@ impl Catalog {
                 Store::open_sqlite(&data_dir.join("duckmesh.sqlite")).await?
             }
             Location::Postgres { url } => {
-                Store::open_postgres(url, REGISTRY_SCHEMA, options.connections, options.witness).await?
+                Store::open_postgres(url, REGISTRY_SCHEMA, (options.connections, options.patience), options.witness)
+                    .await?
             }
         };
         let inner = Inner {

@@ -29,6 +29,9 @@ pub struct Options {
     /// Connections to Postgres that this server uses at once for catalog and log, besides one that listens [default: 24]
     #[arg(long, env = "DUCKMESH_CATALOG_CONNECTIONS", value_name = "N")]
     pub catalog_connections: Option<usize>,
+    /// How long a statement waits for a connection while Postgres (catalog and log) is away or has no more, in seconds; then it ends with 08006 [default: 10]
+    #[arg(long, env = "DUCKMESH_CATALOG_WAIT_SECONDS", value_name = "S")]
+    pub catalog_wait_seconds: Option<u64>,
     /// Refuse to start where tables of catalog or log are to be brought up to date, instead of doing it; then "duckmesh migrate" does [default: false]
     #[arg(long, env = "DUCKMESH_NO_MIGRATE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub no_migrate: Option<bool>,
@@ -122,6 +125,8 @@ pub struct Config {
     pub catalog_url: Option<String>,
     /// See [`Options::catalog_connections`].
     pub catalog_connections: usize,
+    /// See [`Options::catalog_wait_seconds`].
+    pub catalog_wait: Duration,
     /// The opposite of [`Options::no_migrate`].
     pub migrate: bool,
     /// See [`Options::role`].
@@ -205,13 +210,15 @@ impl Config {
     #[must_use]
     pub fn catalog_options(&self) -> OpenOptions {
         let connections = self.catalog_connections - self.log_connections();
-        OpenOptions { connections, migrate: self.migrate, ..OpenOptions::default() }
+        let patience = self.catalog_wait;
+        OpenOptions { connections, patience, migrate: self.migrate, ..OpenOptions::default() }
     }
 
     /// How a log in Postgres is opened.
     #[must_use]
     pub fn log_options(&self) -> PostgresBusOptions {
-        PostgresBusOptions { connections: self.log_connections(), migrate: self.migrate, witness: None }
+        let (connections, patience) = (self.log_connections(), self.catalog_wait);
+        PostgresBusOptions { connections, patience, migrate: self.migrate, witness: None }
     }
 }
 
@@ -225,6 +232,7 @@ impl Options {
             http: self.http.or(file.http),
             catalog: self.catalog.or(file.catalog),
             catalog_connections: self.catalog_connections.or(file.catalog_connections),
+            catalog_wait_seconds: self.catalog_wait_seconds.or(file.catalog_wait_seconds),
             no_migrate: self.no_migrate.or(file.no_migrate),
             role: self.role.or(file.role),
             advertise: self.advertise.or(file.advertise),
@@ -301,6 +309,7 @@ impl Options {
             http,
             catalog_url,
             catalog_connections: self.catalog_connections.unwrap_or(24),
+            catalog_wait: Duration::from_secs(self.catalog_wait_seconds.unwrap_or(10)),
             migrate: !self.no_migrate.unwrap_or(false),
             roles,
             advertise: self.advertise,
@@ -346,6 +355,9 @@ impl Options {
         }
         if config.publications_max == 0 || config.lag_max == 0 || config.queue_bytes < QUEUE_BYTES_MIN {
             bail!("publications_max and lag_max must be at least 1, queue_mb at least 128");
+        }
+        if config.catalog_wait.is_zero() {
+            bail!("catalog_wait_seconds: must be at least 1: a new connection takes its time");
         }
         if config.publication_deadline.is_zero() {
             bail!("publication_deadline_seconds: must be at least 1");

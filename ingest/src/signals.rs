@@ -7,9 +7,14 @@
 //! whole database for its commit, so that the commits of all lakes would wait for each other's disk
 //! (`docs/decisions/0013-listen-notify-and-incarnation.md`).
 
+mod told;
+
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,7 +23,7 @@ use duckmesh_catalog::{
     postgres::{Alone, Connections, Failure},
 };
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -38,6 +43,9 @@ const RETRY: Duration = Duration::from_millis(500);
 const RETRY_DEAF: Duration = Duration::from_secs(30);
 /// Signals of one statement.
 const BATCH: usize = 64;
+
+/// Texts that wait to be sent, and that arrived and wait to be taken; further ones are lost.
+const TEXTS_MAX: usize = 10_000;
 
 /// What is said of a lake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +83,11 @@ struct Inner {
     me: Arc<str>,
     lakes: Mutex<HashMap<LakeId, Vec<Weak<Shared>>>>,
     outbox: Mutex<BTreeMap<(LakeId, Kind), Offset>>,
+    /// Pieces of texts, in order.
+    texts: Mutex<VecDeque<String>>,
+    numbers: AtomicU64,
+    /// Who takes the texts of others.
+    told: Mutex<Option<mpsc::Sender<String>>>,
     wake: Notify,
     /// Whether what is said is heard here.
     heard: watch::Sender<bool>,
@@ -98,6 +111,9 @@ impl Signals {
             me,
             lakes: Mutex::default(),
             outbox: Mutex::default(),
+            texts: Mutex::default(),
+            numbers: AtomicU64::new(1),
+            told: Mutex::default(),
             wake: Notify::new(),
             heard: watch::Sender::new(false),
             peer: Mutex::default(),
@@ -124,6 +140,30 @@ impl Signals {
         let of_lake = lakes.entry(shared.info.id).or_default();
         of_lake.retain(|lake| lake.strong_count() > 0);
         of_lake.push(Arc::downgrade(shared));
+    }
+
+    /// Tells all other processes something, once, if they hear it: their [`Self::told`] give it.
+    pub fn tell(&self, text: &str) {
+        if self.are_heard() && !self.inner.has_peers() {
+            return;
+        }
+        let number = self.inner.numbers.fetch_add(1, Ordering::Relaxed);
+        let payloads = told::payloads(&self.inner.me, number, text);
+        let mut texts = lock(&self.inner.texts);
+        if texts.len() + payloads.len() > TEXTS_MAX {
+            return;
+        }
+        texts.extend(payloads);
+        drop(texts);
+        self.inner.wake.notify_one();
+    }
+
+    /// What other processes tell, from now on; to the last one who asked.
+    #[must_use]
+    pub fn told(&self) -> mpsc::Receiver<String> {
+        let (sender, receiver) = mpsc::channel(TEXTS_MAX);
+        *lock(&self.inner.told) = Some(sender);
+        receiver
     }
 
     /// Tells others that the log has something up to this offset.
@@ -160,13 +200,13 @@ impl Inner {
     }
 
     /// Says something to all who listen. It need not survive a crash, so that it waits for no disk.
-    async fn notify(&self, payloads: &[String]) -> Result<(), Failure> {
+    async fn notify(&self, channel: &str, payloads: &[String]) -> Result<(), Failure> {
         let client = self.connections.get().await?;
         let sql = "SELECT set_config('synchronous_commit', 'off', true), count(pg_notify($1, p))
             FROM unnest($2::text[]) AS said (p)";
         let said = self.connections.bounded(async {
             let statement = client.prepare_cached(sql).await?;
-            client.execute(&statement, &[&CHANNEL, &payloads]).await
+            client.execute(&statement, &[&channel, &payloads]).await
         });
         let said = said.await.map(drop);
         if said.as_ref().is_err_and(Failure::is_of_connection) {
@@ -200,6 +240,15 @@ impl Inner {
         false
     }
 
+    /// A piece of a text.
+    fn hear_text(&self, pieces: &mut told::Pieces, payload: &str) {
+        let Some(text) = pieces.take(&self.me, payload) else { return };
+        if let Some(told) = &*lock(&self.told) {
+            // Full: whoever takes them is behind.
+            let _ = told.try_send(text);
+        }
+    }
+
     fn lakes_of(&self, lake: LakeId) -> Vec<Arc<Shared>> {
         lock(&self.lakes).get(&lake).into_iter().flatten().filter_map(Weak::upgrade).collect()
     }
@@ -222,11 +271,20 @@ async fn talk(inner: Arc<Inner>) {
                 let of = |key: &(LakeId, Kind), at: Offset| format!("{} {} {} {at}", inner.me, key.1.letter(), key.0);
                 some.iter().filter_map(|key| outbox.remove(key).map(|at| of(key, at))).collect()
             };
-            if said.is_empty() {
+            let texts: Vec<String> = {
+                let mut texts = lock(&inner.texts);
+                let some = texts.len().min(BATCH);
+                texts.drain(..some).collect()
+            };
+            if said.is_empty() && texts.is_empty() {
                 break;
             }
-            if let Err(error) = inner.notify(&said).await {
-                tracing::debug!(%error, "could not tell other servers");
+            for (channel, payloads) in [(CHANNEL, &said), (told::CHANNEL, &texts)] {
+                if !payloads.is_empty()
+                    && let Err(error) = inner.notify(channel, payloads).await
+                {
+                    tracing::debug!(%error, channel, "could not tell other servers");
+                }
             }
         }
     }
@@ -268,13 +326,16 @@ enum Ended {
 }
 
 async fn listen_on(inner: &Inner, mut alone: Alone) -> Ended {
-    let listening = timeout(HEARTBEAT_LIMIT, alone.client.batch_execute(&format!("LISTEN {CHANNEL}"))).await;
+    let listening =
+        timeout(HEARTBEAT_LIMIT, alone.client.batch_execute(&format!("LISTEN {CHANNEL}; LISTEN {}", told::CHANNEL)))
+            .await;
     if !matches!(listening, Ok(Ok(()))) {
         return Ended::Lost;
     }
+    let mut pieces = told::Pieces::default();
     loop {
         // Over another connection: what comes back has gone the way that the others' signals go.
-        if inner.notify(&[inner.heartbeat()]).await.is_err() {
+        if inner.notify(CHANNEL, &[inner.heartbeat()]).await.is_err() {
             return Ended::Lost;
         }
         let said = Instant::now();
@@ -284,6 +345,9 @@ async fn listen_on(inner: &Inner, mut alone: Alone) -> Ended {
             tokio::select! {
                 biased;
                 notification = alone.notifications.recv() => match notification {
+                    Some(notification) if notification.channel() == told::CHANNEL => {
+                        inner.hear_text(&mut pieces, notification.payload());
+                    }
                     Some(notification) if inner.hear(notification.payload()) => {
                         heard = true;
                         if !inner.heard.send_replace(true) {

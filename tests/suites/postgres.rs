@@ -3,6 +3,7 @@
 mod commands;
 mod failover;
 mod lost;
+mod pooled;
 mod shared;
 mod tls;
 mod trouble;

@@ -3,6 +3,7 @@
 //! It never repeats a statement: whoever sent it knows whether it may be.
 
 mod connect;
+mod pooler;
 mod target;
 mod tls;
 mod witness;
@@ -25,15 +26,19 @@ use tokio::{
 };
 use tokio_postgres::{Client, Config, Notification, error::SqlState};
 
-pub use self::witness::Witness;
 use self::{
     connect::{Connector, ForPool},
     target::Target,
 };
+pub use self::{
+    pooler::{ADVICE as POOLER_ADVICE, Between, MARK as POOLER_MARK},
+    witness::Witness,
+};
 use crate::{ErrorKind, error::Error, store::Result};
 
-/// How long a caller waits for a connection: a server that restarts is back before that, and nobody was told.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a caller waits for a connection, where nobody says otherwise: a server that restarts is back before that, and nobody
+/// was told.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Pauses between tries to connect; each is between half of it and all of it.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -58,6 +63,8 @@ pub struct Limits {
     /// How long one statement may take as seen from here: longer than the server's own `statement_timeout`, so that it ends
     /// only what the server cannot end because it is not there.
     pub statement: Duration,
+    /// How long a caller waits for a connection.
+    pub patience: Duration,
 }
 
 /// A pool of connections to the hosts of one URL. Cheap to clone.
@@ -67,6 +74,7 @@ pub struct Connections {
     connector: Arc<Connector>,
     doubt: Arc<Doubt>,
     statement: Duration,
+    patience: Duration,
 }
 
 impl Connections {
@@ -85,13 +93,13 @@ impl Connections {
             .pre_recycle(check_idle(doubt.clone()))
             .build()
             .map_err(|e| Error::caused(ErrorKind::Store, "the connection pool cannot be made", e))?;
-        Ok(Self { pool, connector, doubt, statement: limits.statement })
+        Ok(Self { pool, connector, doubt, statement: limits.statement, patience: limits.patience })
     }
 
     /// A connection that lives, as far as can be seen. What passes (a restart, a failover, no more connections) is waited
     /// for, for some seconds.
     pub async fn get(&self) -> std::result::Result<Object, Failure> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + self.patience;
         let (mut pause, mut failed) = (PAUSE_FIRST, None);
         loop {
             self.not_lost()?;
@@ -156,6 +164,14 @@ impl Connections {
         let (sender, notifications) = mpsc::channel(NOTIFICATIONS_MAX);
         let (client, task) = self.connector.connect(Some(sender)).await.map_err(Failure::Server)?;
         Ok(Alone { client, notifications, task })
+    }
+
+    /// Looks whether a pooler stands between that forgets what connections were told. They are to begin with [`POOLER_MARK`].
+    ///
+    /// # Errors
+    /// When there are no two connections.
+    pub async fn between(&self) -> std::result::Result<Between, Failure> {
+        pooler::between(self).await
     }
 
     /// What this process knows of the database's history.
@@ -230,6 +246,8 @@ impl Failure {
     pub fn is_passing(&self) -> bool {
         let Self::Server(error) = self else { return matches!(self, Self::Late) };
         match error.code() {
+            // Of its class, this one is of what was said, and not of the connection.
+            Some(code) if *code == SqlState::PROTOCOL_VIOLATION => false,
             Some(code) => ["57P", "53", "08"].iter().any(|class| code.code().starts_with(class)),
             None => {
                 io_source(error).is_none_or(|io| {
@@ -245,6 +263,10 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Server(error) => match error.as_db_error() {
+                Some(db) if db.message().contains("unsupported startup parameter") => {
+                    let found = "a pooler stands between that refuses settings (PgBouncer: ignore_startup_parameters)";
+                    write!(f, "{}: {found}. {POOLER_ADVICE}", db.message())
+                }
                 Some(db) => write!(f, "{}", db.message()),
                 None => match std::error::Error::source(error) {
                     Some(cause) => write!(f, "{error}: {cause}"),

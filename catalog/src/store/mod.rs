@@ -3,7 +3,7 @@
 //! In the text of a statement `@name` is a table of the store's own place: `name` of a SQLite file, `"schema".name` of
 //! Postgres; `@@now_ms` is the store's clock in milliseconds. Booleans, uuids and timestamps are given and got in one form ([`Value`]); the drivers know how each store keeps them.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -80,8 +80,14 @@ impl Store {
 
     /// Connects to a Postgres database (`postgres://…`, or key=value with a socket folder as host); tables are in `schema`.
     /// With a witness, a database that may lack what was acknowledged is refused.
-    pub async fn open_postgres(url: &str, schema: &str, connections: usize, witness: Option<Witness>) -> Result<Self> {
-        let postgres = postgres::Postgres::open(url, schema, connections, witness).await?;
+    /// `pool` is how many connections, and how long one is waited for.
+    pub async fn open_postgres(
+        url: &str,
+        schema: &str,
+        pool: (usize, Duration),
+        witness: Option<Witness>,
+    ) -> Result<Self> {
+        let postgres = postgres::Postgres::open(url, schema, pool, witness).await?;
         Ok(Self { inner: Inner::Postgres(Arc::new(postgres)) })
     }
 

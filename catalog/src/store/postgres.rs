@@ -12,14 +12,14 @@ use tokio_postgres::{
 use super::{Isolation, Result, Row, Statement, Value, check_rows, render, value};
 use crate::{
     error::{Error, ErrorKind},
-    postgres::{Connections, Failure, Limits, Witness},
+    postgres::{Connections, Failure, Limits, POOLER_ADVICE, Witness},
 };
 
 /// Connections of one process to the catalog, where nobody says otherwise.
 pub(crate) const CONNECTIONS: usize = 16;
 /// Bounds that the server itself keeps, so that a lost client cannot hold locks for ever.
-const SERVER_LIMITS: &str =
-    "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=10s -c timezone=UTC";
+const SERVER_LIMITS: &str = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=10s -c timezone=UTC \
+     -c duckmesh.settings=here";
 /// A statement as seen from here; the server's own limit comes first, if it is there.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(33);
 /// Seconds between 1970 and 2000, where Postgres counts from.
@@ -33,11 +33,36 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    pub(super) async fn open(url: &str, schema: &str, connections: usize, witness: Option<Witness>) -> Result<Self> {
-        let limits = Limits { connections, settings: SERVER_LIMITS, name: "duckmesh", statement: STATEMENT_LIMIT };
+    pub(super) async fn open(
+        url: &str,
+        schema: &str,
+        (connections, patience): (usize, Duration),
+        witness: Option<Witness>,
+    ) -> Result<Self> {
+        let (settings, statement) = (SERVER_LIMITS, STATEMENT_LIMIT);
+        let limits = Limits { connections, settings, name: "duckmesh", statement, patience };
         let postgres = Self { connections: Connections::new(url, &limits, witness)?, schema: schema.to_owned() };
         drop(postgres.connection().await?);
+        if connections > 1 {
+            postgres.refuse_pooler().await?;
+        }
         Ok(postgres)
+    }
+
+    /// Behind a pooler in transaction mode no statement would work for long: better not at all, with what to do.
+    async fn refuse_pooler(&self) -> Result<()> {
+        let between = self.connections.between().await.map_err(|e| error("look for a pooler", e))?;
+        if between.forgets_statements {
+            let found = "a pooler in transaction mode stands before Postgres, and forgets prepared statements";
+            return Err(Error::new(ErrorKind::Store, format!("{found}. {POOLER_ADVICE}")));
+        }
+        if between.drops_settings {
+            tracing::warn!(
+                "settings of connections do not arrive: a pooler stands before Postgres; connect directly, or give \
+                 the role its statement_timeout, lock_timeout and idle_in_transaction_session_timeout"
+            );
+        }
+        Ok(())
     }
 
     pub(super) fn schema(&self) -> &str {
@@ -351,7 +376,7 @@ fn error(what: &str, failure: Failure) -> Error {
         Some(code) if *code == SqlState::DATA_CORRUPTED || *code == SqlState::INDEX_CORRUPTED => ErrorKind::Corrupt,
         // The server goes down or comes up, or has no more connections.
         Some(code) if code.code().starts_with("57P") || code.code().starts_with("53") => ErrorKind::Retry,
-        Some(code) if code.code().starts_with("08") => ErrorKind::Retry,
+        Some(code) if code.code().starts_with("08") && *code != SqlState::PROTOCOL_VIOLATION => ErrorKind::Retry,
         Some(_) => ErrorKind::Store,
         None if matches!(failure, Failure::Lost(_)) => ErrorKind::Lost,
         // No word of the server: the connection is gone, and with it the transaction, whose COMMIT was not sent.

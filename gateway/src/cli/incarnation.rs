@@ -17,7 +17,8 @@ pub(super) async fn run(config: &Config) -> Result<()> {
         bail!("--catalog: only a deployment on Postgres has incarnations");
     }
     // Any history is accepted, because this is where it is decided.
-    let options = OpenOptions { connections: 1, migrate: false, look_only: true, witness: None };
+    let options =
+        OpenOptions { connections: 1, migrate: false, look_only: true, witness: None, ..config.catalog_options() };
     let catalog = Catalog::open_with(config.location(), Arc::new(SystemClock), options)
         .await
         .context("cannot open the catalog")?;

@@ -27,13 +27,13 @@ struct Line {
 
 /// Prints a line for each lake.
 pub(super) async fn run(config: &Config, json: bool) -> Result<()> {
-    let options = OpenOptions { connections: 2, migrate: false, look_only: true, witness: None };
+    let options = OpenOptions { migrate: false, look_only: true, witness: None, ..config.catalog_options() };
     let catalog = Catalog::open_with(config.location(), Arc::new(SystemClock), options)
         .await
         .context("cannot open the catalog")?;
     let shared = match &config.catalog_url {
         Some(url) => {
-            let options = PostgresBusOptions { connections: 1, migrate: false, witness: None };
+            let options = PostgresBusOptions { migrate: false, ..config.log_options() };
             Some(PostgresBus::open_with(url, options).await.context("cannot open the log")?.0)
         }
         None => None,

@@ -55,6 +55,8 @@ pub struct Fleet {
     is_retired: AtomicBool,
     /// Lakes it was told to publish. Held during a look.
     mine: Mutex<HashSet<LakeId>>,
+    /// Lakes that are being opened to be maintained.
+    taking: std::sync::Mutex<HashSet<LakeId>>,
     /// Since when it leaves publishing to the others, because a publication of it hung.
     resting: Mutex<Option<Instant>>,
 }
@@ -92,12 +94,14 @@ pub fn start(server: Arc<Server>, place: (Node, NodeSpec), config: &Config, more
         is_displaced: Notify::new(),
         is_retired: AtomicBool::new(false),
         mine: Mutex::default(),
+        taking: std::sync::Mutex::default(),
         resting: Mutex::default(),
     });
-    let (beats, looks) = (fleet.clone(), fleet.clone());
+    let (beats, looks, ears) = (fleet.clone(), fleet.clone(), fleet.clone());
     let beats = tokio::spawn(async move { beats.beat().await });
     let looks = tokio::spawn(async move { looks.look().await });
-    let tasks = vec![beats, looks, more];
+    let ears = tokio::spawn(async move { ears.hear().await });
+    let tasks = vec![beats, looks, ears, more];
     Running { fleet, tasks }
 }
 
@@ -150,6 +154,14 @@ impl Fleet {
                     self.lease / (BEATS_PER_LEASE * 4)
                 }
             };
+        }
+    }
+
+    /// Passes on what sessions of other gateways notify of.
+    async fn hear(&self) {
+        let Some(mut told) = self.server.lakes.told() else { return };
+        while let Some(text) = told.recv().await {
+            self.server.lakes.hear(&text);
         }
     }
 
@@ -288,8 +300,9 @@ impl Fleet {
         }
     }
 
-    async fn maintain(&self, view: &View) {
+    async fn maintain(self: &Arc<Self>, view: &View) {
         let me = self.node.name.as_str();
+        let mut take = Vec::new();
         for row in &view.lakes {
             // Another took it over while this server was thought dead.
             if row.maintainer.as_deref() != Some(me) {
@@ -297,7 +310,10 @@ impl Fleet {
             }
             let (is_wanted, has) = (assign::maintains(me, view, row), row.maintainer.as_deref() == Some(me));
             let done = match (is_wanted, has) {
-                (true, false) if row.maintainer.is_none() => self.take_maintenance(row).await,
+                (true, false) if row.maintainer.is_none() && self.taking().insert(row.id) => {
+                    take.push(row.clone());
+                    Ok(())
+                }
                 (false, true) => {
                     self.with_open(row.id, |lake| lake.maintain(false));
                     self.catalog().drop_maintenance(row.id, me).await
@@ -308,6 +324,26 @@ impl Fleet {
                 tracing::warn!(lake = %row.name, %error, "could not change who maintains the lake");
             }
         }
+        if take.is_empty() {
+            return;
+        }
+        // Beside the looks, as those that are published.
+        let fleet = self.clone();
+        tokio::spawn(async move {
+            let one = |row: LakeRow| fleet.maintain_one(row);
+            futures::stream::iter(take).for_each_concurrent(OPENED_AT_ONCE, one).await;
+        });
+    }
+
+    fn taking(&self) -> std::sync::MutexGuard<'_, HashSet<LakeId>> {
+        self.taking.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    async fn maintain_one(&self, row: LakeRow) {
+        if let Err(error) = self.take_maintenance(&row).await {
+            tracing::warn!(lake = %row.name, %error, "could not change who maintains the lake");
+        }
+        self.taking().remove(&row.id);
     }
 
     async fn take_maintenance(&self, row: &LakeRow) -> duckmesh_catalog::catalog::Result<()> {
@@ -336,8 +372,9 @@ impl Fleet {
             .map(|(name, id, _)| (name, id))
             .collect();
         for (name, id) in unneeded {
-            // Maintenance that was taken in this very look is not in the view yet.
-            if !self.is_maintaining(id) {
+            // Maintenance that was taken since this look is not in the view yet.
+            let is_taken = self.taking().contains(&id);
+            if !is_taken && !self.is_maintaining(id) {
                 self.server.lakes.close(&name, id).await;
             }
         }

@@ -1,13 +1,15 @@
-//! LISTEN and NOTIFY among the sessions of one lake in this process.
+//! LISTEN and NOTIFY among the sessions of one lake, of all gateways of a shared catalog.
 //!
 //! A notification is delivered when its transaction commits. It is not stored: who does not listen then never hears of it,
-//! and sessions of another gateway do not either.
+//! nor do sessions of another gateway that cannot be reached at that moment.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 
+use duckmesh_catalog::LakeId;
+use duckmesh_ingest::Bus;
 use tokio::sync::Notify;
 
 pub use crate::wire::backend::Notification;
@@ -23,8 +25,10 @@ const WAITING_MAX: usize = 10_000;
 const PENDING_MAX: usize = 10_000;
 
 /// The channels of a lake.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Channels {
+    /// The lake, and the way to other gateways; none: there are no others.
+    elsewhere: Option<(LakeId, Arc<dyn Bus>)>,
     listeners: Mutex<HashMap<String, BTreeMap<i32, Arc<Mailbox>>>>,
 }
 
@@ -35,8 +39,47 @@ struct Mailbox {
     arrived: Arc<Notify>,
 }
 
+impl Channels {
+    /// Of a lake whose log other processes share.
+    #[must_use]
+    pub fn among_others(lake: LakeId, bus: Arc<dyn Bus>) -> Self {
+        Self { elsewhere: Some((lake, bus)), listeners: Mutex::default() }
+    }
+
+    /// Gives a notification to those who listen here.
+    pub fn deliver(&self, told: &Notification) {
+        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        for mailbox in listeners.get(&told.channel).into_iter().flat_map(BTreeMap::values) {
+            mailbox.put(told.clone());
+        }
+    }
+
+    fn tell_others(&self, told: &Notification) {
+        if let Some((lake, bus)) = &self.elsewhere
+            && let Some(signals) = bus.signals()
+        {
+            signals.tell(&text_of(*lake, told));
+        }
+    }
+}
+
+/// As another gateway gets it: lake, sender, the length of the channel's name, and the name with the payload behind it.
+fn text_of(lake: LakeId, told: &Notification) -> String {
+    format!("{lake} {} {} {}{}", told.sender, told.channel.len(), told.channel, told.payload)
+}
+
+/// The opposite; none: it is of a newer program.
+#[must_use]
+pub fn read(text: &str) -> Option<(LakeId, Notification)> {
+    let mut words = text.splitn(4, ' ');
+    let lake = LakeId::new(words.next()?.parse().ok()?);
+    let sender = words.next()?.parse().ok()?;
+    let (channel, payload) =
+        words.next()?.parse().ok().zip(words.next()).and_then(|(n, rest)| rest.split_at_checked(n))?;
+    Some((lake, Notification { sender, channel: channel.to_owned(), payload: payload.to_owned() }))
+}
+
 /// A session's side.
-#[derive(Debug)]
 pub struct Listening {
     channels: Arc<Channels>,
     owner: i32,
@@ -122,10 +165,10 @@ impl Listening {
                 }
             }
         }
+        drop(listeners);
         for told in pending {
-            for mailbox in listeners.get(&told.channel).into_iter().flat_map(BTreeMap::values) {
-                mailbox.put(told.clone());
-            }
+            self.channels.deliver(&told);
+            self.channels.tell_others(&told);
         }
     }
 
@@ -182,6 +225,16 @@ impl Drop for Listening {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_to_others_is_what_they_read() {
+        let told = Notification { sender: -5, channel: "two words ä".into(), payload: " 1 2 \n".into() };
+        let (lake, read_there) = read(&text_of(LakeId::new(7), &told)).expect("as it was written");
+        assert_eq!((lake, read_there), (LakeId::new(7), told));
+        for wrong in ["", "1 2 3", "x 1 1 ab", "1 1 9 ab", "1 1 1 ä"] {
+            assert!(read(wrong).is_none(), "{wrong}");
+        }
+    }
 
     #[test]
     fn what_was_said_after_a_savepoint_is_unsaid() {

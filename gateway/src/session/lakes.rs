@@ -11,12 +11,16 @@ use duckmesh_catalog::{
     Catalog, FileId, Incarnations, LakeId, LakeInfo, LakeName, Node, SnapshotId, pins::PinReport, postgres::Connections,
 };
 use duckmesh_ingest::{
-    Bus, Kept, Lake, LakeOptions, LeaseKeeping, PostgresBus, PostgresBusOptions, SqliteBus, queue_room,
+    Bus, Kept, Lake, LakeOptions, LeaseKeeping, PostgresBus, PostgresBusOptions, Signals, SqliteBus, queue_room,
 };
 use duckmesh_storage::{LakeFiles, Location, Stores};
-use tokio::sync::{Mutex, OnceCell, Semaphore};
+use tokio::sync::{Mutex, OnceCell, Semaphore, mpsc};
 
-use super::{advisory::Locks, channels::Channels, sequences::Sequences};
+use super::{
+    advisory::Locks,
+    channels::{self, Channels},
+    sequences::Sequences,
+};
 use crate::{
     commands::failure,
     config::Config,
@@ -107,6 +111,7 @@ struct Known {
     name: LakeName,
     lake: Weak<Lake>,
     locks: Weak<Locks>,
+    channels: Weak<Channels>,
 }
 
 /// Held while the lake is opened or dropped.
@@ -181,6 +186,24 @@ impl Lakes {
         }
         self.tell_pins().await?;
         Ok(true)
+    }
+
+    /// What sessions of other gateways say to those who listen; none where this server is alone.
+    #[must_use]
+    pub fn told(&self) -> Option<mpsc::Receiver<String>> {
+        self.node.as_ref().and(self.shared_bus.get())?.signals().map(Signals::told)
+    }
+
+    /// Gives it to the lake that it is for, if that is open here.
+    pub fn hear(&self, text: &str) {
+        let Some((lake, told)) = channels::read(text) else { return };
+        let of_lake = {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.get(&lake).and_then(|open| open.channels.upgrade())
+        };
+        if let Some(channels) = of_lake {
+            channels.deliver(&told);
+        }
     }
 
     /// Sessions that hold advisory locks, of all lakes.
@@ -271,7 +294,12 @@ impl Lakes {
     async fn open_in(&self, open: &mut Option<Arc<OpenLake>>, name: &LakeName) -> PgResult<Option<Arc<OpenLake>>> {
         let Some(info) = self.catalog.lake(name).await.map_err(failure::catalog)? else { return Ok(None) };
         let lake = Arc::new(self.open_parts(info).await?);
-        let known = Known { name: name.clone(), lake: Arc::downgrade(&lake.lake), locks: Arc::downgrade(&lake.locks) };
+        let known = Known {
+            name: name.clone(),
+            lake: Arc::downgrade(&lake.lake),
+            locks: Arc::downgrade(&lake.locks),
+            channels: Arc::downgrade(&lake.channels),
+        };
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(lake.info.id, known);
         *open = Some(lake.clone());
         Ok(Some(lake))
@@ -440,7 +468,11 @@ impl Lakes {
             None => Locks::default(),
             Some(node) => Locks::among_others(self.catalog.clone(), info.id, node.clone()),
         };
-        let (locks, channels) = (Arc::new(locks), Arc::default());
+        let channels = match &self.node {
+            None => Channels::default(),
+            Some(_) => Channels::among_others(info.id, lake.bus().clone()),
+        };
+        let (locks, channels) = (Arc::new(locks), Arc::new(channels));
         let system = pgcatalog::Files::default();
         let (has_columns, unsupported) = (HasColumns::default(), pgcatalog::Unsupported::default());
         Ok(OpenLake {

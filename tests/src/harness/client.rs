@@ -13,6 +13,7 @@ pub struct Client {
     /// The driver's client, for everything this type has no method for.
     pub pg: tokio_postgres::Client,
     notices: Arc<Mutex<Vec<String>>>,
+    notified: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl Client {
@@ -33,16 +34,24 @@ impl Client {
     pub async fn with(config: &Config) -> Result<Self, Error> {
         let (pg, mut connection) = config.connect(NoTls).await?;
         let notices = Arc::new(Mutex::new(Vec::new()));
-        let sink = notices.clone();
+        let notified = Arc::new(Mutex::new(Vec::new()));
+        let (sink, told) = (notices.clone(), notified.clone());
         tokio::spawn(async move {
             let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
             while let Some(Ok(message)) = messages.next().await {
-                if let AsyncMessage::Notice(notice) = message {
-                    sink.lock().unwrap_or_else(PoisonError::into_inner).push(notice.message().to_owned());
+                match message {
+                    AsyncMessage::Notice(notice) => {
+                        sink.lock().unwrap_or_else(PoisonError::into_inner).push(notice.message().to_owned());
+                    }
+                    AsyncMessage::Notification(note) => {
+                        let note = (note.channel().to_owned(), note.payload().to_owned());
+                        told.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+                    }
+                    _ => {}
                 }
             }
         });
-        Ok(Self { pg, notices })
+        Ok(Self { pg, notices, notified })
     }
 
     /// Runs statements in the simple protocol: the rows of the last one that gave any.
@@ -113,6 +122,12 @@ impl Client {
         self.ok(sql).await;
         let notices = self.take_notices();
         token_of(&notices).unwrap_or_else(|| panic!("no token for {sql}: {notices:?}"))
+    }
+
+    /// Channels and payloads of the notifications so far.
+    #[must_use]
+    pub fn notified(&self) -> Vec<(String, String)> {
+        self.notified.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The notices since the last call.

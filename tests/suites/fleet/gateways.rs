@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use duckmesh_tests::harness::Client;
+use duckmesh_tests::harness::{Client, eventually_async};
 use futures::future::join_all;
 
 use super::{Fleet, PATIENCE, make};
@@ -120,4 +120,43 @@ async fn write_anywhere(writer: i64, ports: &Mutex<[u16; 2]>, done: &AtomicBool)
         written += 1;
     }
     written
+}
+
+/// LISTEN on one gateway hears NOTIFY of another: in order, whole, of its own lake alone, when the transaction commits, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fleet_notifications_reach_listeners_of_every_gateway() {
+    let fleet = Fleet::new();
+    let (one, two) = (fleet.server("a"), fleet.server("b"));
+    let (here, there, said) = (one.client().await, two.client().await, one.client().await);
+    said.ok("CREATE DATABASE other").await;
+    let elsewhere = two.client_of("other").await;
+    for listener in [&here, &there, &elsewhere] {
+        listener.ok("LISTEN news").await;
+    }
+    // A server that hears nobody else believes for a moment that it is alone.
+    let begun = std::cell::Cell::new(0);
+    eventually_async("the servers hear each other", PATIENCE, async || {
+        begun.set(begun.get() + 1);
+        said.ok("NOTIFY news, 'begin'").await;
+        there.ok("SELECT 1").await;
+        (!there.notified().is_empty()).then_some(())
+    })
+    .await;
+    let long = "ä".repeat(3500);
+    said.ok(&format!("BEGIN; NOTIFY news, 'unsaid'; ROLLBACK; NOTIFY news, '{long}'")).await;
+    said.ok("BEGIN; NOTIFY news, 'first'; NOTIFY silent, 'x'; NOTIFY news, 'second'; NOTIFY news, 'first'; COMMIT")
+        .await;
+    said.ok("SELECT pg_notify('news', 'end')").await;
+    let expected = [&long, "first", "second", "end"].map(|payload| ("news".to_owned(), payload.to_owned()));
+    for listener in [&here, &there] {
+        let heard = eventually_async("all of it arrives", PATIENCE, async || {
+            listener.ok("SELECT 1").await;
+            let heard: Vec<_> = listener.notified().into_iter().filter(|(_, payload)| payload != "begin").collect();
+            (heard.len() >= expected.len()).then_some(heard)
+        });
+        assert_eq!(heard.await, expected);
+    }
+    assert_eq!(here.notified().len(), begun.get() + expected.len());
+    elsewhere.ok("SELECT 1").await;
+    assert!(elsewhere.notified().is_empty(), "another database: {:?}", elsewhere.notified());
 }

@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use duckmesh_tests::harness::{Client, Postgres, Server, ServerOptions, eventually_async, paths};
+use duckmesh_tests::{
+    harness::{Client, Postgres, Server, ServerOptions, eventually_async, paths},
+    tcp_proxy::TcpProxy,
+};
 
 use super::{LIMIT, options, refused};
 
@@ -17,11 +20,9 @@ fn both(one: &Postgres, two: &Postgres) -> String {
     format!("postgres://tester@127.0.0.1:{},127.0.0.1:{}/postgres", one.port(), two.port())
 }
 
-/// PG3: failover to a synchronous standby, with writers running. Every acknowledged row is there, once; servers find the new
-/// primary by themselves.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g1_pg3_failover_to_a_synchronous_standby_loses_nothing() {
-    let mut primary = Postgres::with(&[]);
+/// A primary, and a standby that every commit waits for.
+async fn synchronous() -> (Postgres, Postgres) {
+    let primary = Postgres::with(&[]);
     let standby = primary.standby("spare");
     let admin = primary.client().await;
     admin.ok("ALTER SYSTEM SET synchronous_standby_names = 'spare'").await;
@@ -30,6 +31,14 @@ async fn g1_pg3_failover_to_a_synchronous_standby_loses_nothing() {
         (admin.text("SELECT sync_state FROM pg_stat_replication").await == ["sync"]).then_some(())
     })
     .await;
+    (primary, standby)
+}
+
+/// PG3: failover to a synchronous standby, with writers running. Every acknowledged row is there, once; servers find the new
+/// primary by themselves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g1_pg3_failover_to_a_synchronous_standby_loses_nothing() {
+    let (mut primary, standby) = synchronous().await;
     let server = Server::with(options(both(&primary, &standby)));
     server.client().await.ok("CREATE TABLE t (a int)").await;
     let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI64::new(0)));
@@ -82,6 +91,53 @@ async fn g1_pg3_failover_to_a_synchronous_standby_loses_nothing() {
     once.sort_unstable();
     once.dedup();
     assert_eq!(once.len(), found.len(), "each once");
+}
+
+/// PG5: the standby was promoted, and the old primary lives on: whoever is on it gets no acknowledgement, because its commits wait
+/// for a standby that is gone. On the new one nothing acknowledged is missing, and who comes over from the old one goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: make test-faults"]
+async fn g1_pg5_faults_an_old_primary_that_lives_on_acknowledges_nothing() {
+    let (primary, standby) = synchronous().await;
+    let ways = || (TcpProxy::start(primary.port()), TcpProxy::start(standby.port()));
+    let (left, right) = (ways(), ways());
+    let hosts = |(old, new): &(TcpProxy, TcpProxy)| {
+        options(format!("postgres://tester@127.0.0.1:{},127.0.0.1:{}/postgres", old.port(), new.port()))
+    };
+    let (on_old, on_new) = (Server::with(hosts(&left)), Server::with(hosts(&right)));
+    let (one, other) = (on_old.client().await, on_new.client().await);
+    one.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1)").await;
+    other.ok("SET duckmesh.consistency = strong; SET duckmesh.barrier_timeout = '60s'").await;
+    other.ok("INSERT INTO t VALUES (2)").await;
+    assert_eq!(other.value("SELECT count(*) FROM t").await, "2");
+    // One server sees only the old primary, the other only the new one.
+    left.1.refuse(true);
+    right.0.refuse(true);
+    right.0.cut_all();
+    standby.promote();
+    standby.client().await.ok("ALTER SYSTEM RESET synchronous_standby_names").await;
+    standby.client().await.ok("SELECT pg_reload_conf()").await;
+    one.ok("SET duckmesh.idempotency_key = 'split'").await;
+    let code = refused(&one, "INSERT INTO t VALUES (3)").await;
+    assert!(["08006", "08007"].contains(&code.as_str()), "not acknowledged on the old primary: {code}");
+    eventually_async("the new primary is found", LIMIT, || async {
+        let client = Client::connect(on_new.port(), "duckmesh").await.ok()?;
+        client.rows("SET duckmesh.idempotency_key = 'new'; INSERT INTO t VALUES (4)").await.ok()
+    })
+    .await;
+    left.1.refuse(false);
+    left.0.refuse(true);
+    left.0.cut_all();
+    eventually_async("it comes over", LIMIT, || async {
+        let client = Client::connect(on_old.port(), "duckmesh").await.ok()?;
+        client.rows("SET duckmesh.idempotency_key = 'split'; INSERT INTO t VALUES (3)").await.ok()
+    })
+    .await;
+    for server in [&on_old, &on_new] {
+        let client = server.client().await;
+        client.ok("SET duckmesh.consistency = strong; SET duckmesh.barrier_timeout = '60s'").await;
+        assert_eq!(client.text("SELECT a FROM t ORDER BY a").await, ["1", "2", "3", "4"], "each once");
+    }
 }
 
 fn new_incarnation(catalog: &str, data: &Path) -> (bool, String) {

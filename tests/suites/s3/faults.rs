@@ -1,10 +1,13 @@
 //! Stores that are down, slow, wrong or foreign, and what people do to a bucket.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use duckmesh_tests::{
     fake_s3::{FakeS3, Fault, Object, Verb, Where},
-    harness::{Server, ServerOptions, eventually_async},
+    harness::{Postgres, Server, ServerOptions, eventually_async},
 };
 
 use super::{Bucket, LARGE_ROWS, assert_large, files, large, options_for};
@@ -177,6 +180,38 @@ fn s8_a_store_that_cannot_do_it_is_refused() {
     s3.on(Where::verb(Verb::Get), Fault::Corrupt);
     let log = refused(&s3, &[]);
     assert!(log.contains("other bytes"), "{log}");
+}
+
+/// S2: the store is away for longer than a lease and than anything is tried again. Everything is acknowledged, what is cached is
+/// read, nobody takes the lake from who publishes it, and then all of it is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s2_an_outage_longer_than_a_lease_delays_publication_alone() {
+    const OUTAGE: Duration = Duration::from_secs(12);
+    let (postgres, s3) = (Postgres::start(), FakeS3::start());
+    let with = || ServerOptions { catalog: Some(postgres.url()), ..ServerOptions::default() };
+    let lease = ["--lease-ms", "1500"];
+    let servers = [Server::with(options_for(&s3, &lease, with())), Server::with(options_for(&s3, &lease, with()))];
+    let client = servers[0].client().await;
+    client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (0); SELECT count(*) FROM t").await;
+    let admin = postgres.client().await;
+    let epoch = "SELECT epoch FROM lake_duckmesh.duckmesh_state";
+    let before = admin.value(epoch).await;
+    s3.on(Where::any(), Fault::Status(503));
+    client.ok("SET duckmesh.consistency = eventual").await;
+    let (begun, mut rows) = (Instant::now(), 1);
+    while begun.elapsed() < OUTAGE {
+        client.ok(&format!("INSERT INTO t VALUES ({rows})")).await;
+        rows += 1;
+        assert_eq!(client.value("SELECT count(*) FROM t").await, "1", "what is cached");
+    }
+    assert_ne!(client.value("SELECT behind FROM duckmesh.lag").await, "0");
+    assert_eq!(admin.value(epoch).await, before, "nobody else took over: who publishes lives");
+    s3.heal();
+    for server in &servers {
+        let client = server.client().await;
+        client.ok("SET duckmesh.consistency = strong; SET duckmesh.barrier_timeout = '40s'").await;
+        assert_eq!(client.value("SELECT count(*) FROM t").await, rows.to_string());
+    }
 }
 
 /// S9, S10: uploads that nobody finished are aborted, files that nobody names are swept, both after the grace; what is

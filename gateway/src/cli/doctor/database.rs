@@ -10,12 +10,12 @@ use duckmesh_catalog::{
     Catalog, OpenOptions,
     catalog::REGISTRY_SCHEMA,
     clock::SystemClock,
-    postgres::{Connections, Failure, Limits},
+    postgres::{Connections, Failure, Limits, PATIENCE, POOLER_ADVICE, POOLER_MARK},
 };
 use duckmesh_ingest::{PostgresBus, PostgresBusOptions};
 
-use super::Check;
-use crate::config::Config;
+use super::{Check, Verdict};
+use crate::{config::Config, wire::SqlState};
 
 /// The oldest version that is tried.
 const VERSION_MIN: i32 = 150_000;
@@ -24,6 +24,9 @@ const SKEW_MAX: Duration = Duration::from_secs(1);
 /// How long a notification may take.
 const NOTIFY_LIMIT: Duration = Duration::from_secs(2);
 const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
+
+const LIMITS: Limits =
+    Limits { connections: 2, settings: "", name: "duckmesh doctor", statement: STATEMENT_LIMIT, patience: PATIENCE };
 
 const ABOUT: &str = "SELECT current_setting('server_version_num')::int4, current_user::text, current_database()::text,
     coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false),
@@ -38,8 +41,12 @@ const ABOUT: &str = "SELECT current_setting('server_version_num')::int4, current
     coalesce(host(inet_server_addr()), '')";
 
 pub(super) async fn look(url: &str, config: &Config) -> Vec<Check> {
-    let limits = Limits { connections: 2, settings: "", name: "duckmesh doctor", statement: STATEMENT_LIMIT };
-    let connections = match Connections::new(url, &limits, None) {
+    let pooler = pooler(url).await;
+    // Nothing else could be looked at behind it.
+    if let Some(failed) = pooler.clone().filter(|check| check.verdict == Verdict::Failed) {
+        return vec![failed];
+    }
+    let connections = match Connections::new(url, &LIMITS, None) {
         Ok(connections) => connections,
         Err(e) => return vec![Check::failed("database", e.to_string(), "Correct --catalog.")],
     };
@@ -50,6 +57,7 @@ pub(super) async fn look(url: &str, config: &Config) -> Vec<Check> {
             return vec![Check::failed("database", failure.to_string(), advice)];
         }
     };
+    checks.extend(pooler);
     checks.push(clock(&connections).await);
     checks.push(listen(&connections).await);
     checks.push(migrations(config).await);
@@ -94,6 +102,28 @@ async fn about(connections: &Connections, url: &str, config: &Config) -> Result<
     }
     checks.push(room(number(11), number(12), number(13), config));
     Ok(checks)
+}
+
+/// What stands between, and forgets; none where nothing can be reached, which others say.
+async fn pooler(url: &str) -> Option<Check> {
+    let (name, limits) = ("pooler", Limits { connections: 2, settings: POOLER_MARK, ..LIMITS });
+    let connections = Connections::new(url, &limits, None).ok()?;
+    Some(match connections.between().await {
+        Ok(between) if between.forgets_statements => {
+            let found = "one in transaction mode stands between, and forgets prepared statements: no server starts";
+            Check::failed(name, found, POOLER_ADVICE)
+        }
+        Ok(between) if between.drops_settings => Check::warning(
+            name,
+            "one stands between that drops the settings of connections: PostgreSQL ends no statement whose client is gone",
+            "Connect directly, or give the role its statement_timeout, lock_timeout and idle_in_transaction_session_timeout.",
+        ),
+        Ok(_) => Check::ok(name, "none that forgets anything"),
+        Err(failure) if failure.code().is_some_and(|code| code.code() == SqlState::PROTOCOL_VIOLATION.0) => {
+            Check::failed(name, failure.to_string(), POOLER_ADVICE)
+        }
+        Err(_) => return None,
+    })
 }
 
 fn encryption(on: bool, version: &str, server: &str, url: &str) -> Check {
@@ -179,7 +209,7 @@ async fn migrations(config: &Config) -> Check {
     let opened = Catalog::open_with(config.location(), Arc::new(SystemClock), options).await.map_err(|e| e.to_string());
     let opened = match (opened, &config.catalog_url) {
         (Ok(_), Some(url)) => {
-            let options = PostgresBusOptions { connections: 1, migrate: false, witness: None };
+            let options = PostgresBusOptions { connections: 1, migrate: false, witness: None, ..config.log_options() };
             PostgresBus::open_with(url, options).await.map(drop).map_err(|e| e.to_string())
         }
         (opened, _) => opened.map(drop),

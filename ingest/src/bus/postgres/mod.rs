@@ -19,7 +19,7 @@ use bytes::Bytes;
 use deadpool_postgres::{GenericClient, Object};
 use duckmesh_catalog::{
     LakeId, Offset,
-    postgres::{Connections, Failure, Limits, Witness},
+    postgres::{Connections, Failure, Limits, PATIENCE, Witness},
 };
 use futures::{TryStreamExt, pin_mut};
 use tokio::time::timeout;
@@ -66,6 +66,8 @@ pub struct PostgresBus {
 pub struct PostgresBusOptions {
     /// Connections at once; one more listens.
     pub connections: usize,
+    /// How long a statement waits for a connection, while Postgres is away or has no more.
+    pub patience: Duration,
     /// Whether its tables are made or brought up to date; else it is refused where that is due.
     pub migrate: bool,
     /// Refuses a Postgres that may lack what was acknowledged: the catalog's, if it has one; none accepts any.
@@ -74,7 +76,7 @@ pub struct PostgresBusOptions {
 
 impl Default for PostgresBusOptions {
     fn default() -> Self {
-        Self { connections: CONNECTIONS, migrate: true, witness: None }
+        Self { connections: CONNECTIONS, patience: PATIENCE, migrate: true, witness: None }
     }
 }
 
@@ -91,6 +93,7 @@ impl PostgresBus {
             settings: SETTINGS,
             name: "duckmesh log",
             statement: WORK_LIMIT,
+            patience: options.patience,
         };
         let connections = Connections::new(url, &limits, options.witness)
             .map_err(|e| BusError::caused(BusErrorKind::Unavailable, "read the log's URL", e))?;
