@@ -155,13 +155,13 @@ fn decimal(parsed: Parsed) -> PgResult<String> {
 }
 
 /// In parts: the engine reads fewer forms of intervals than Postgres.
-fn interval_literal(value: Interval) -> String {
+pub(crate) fn interval_literal(value: Interval) -> String {
     format!("(to_months({}) + to_days({}) + to_microseconds({}))", value.months, value.days, value.micros)
 }
 
-/// A constant of a type of intervals as a DuckDB literal: it may have what a lake cannot hold.
-pub fn interval_constant(text: &str, modifier: Option<i32>, ctx: &ValueContext) -> PgResult<String> {
-    Ok(interval_literal(interval::parse(text.as_bytes(), modifier, ctx)?))
+/// A constant of a type of intervals: it may have what a lake cannot hold.
+pub(crate) fn interval_constant(text: &str, modifier: Option<i32>, ctx: &ValueContext) -> PgResult<Interval> {
+    interval::parse(text.as_bytes(), modifier, ctx)
 }
 
 /// A value of a column as a DuckDB literal.

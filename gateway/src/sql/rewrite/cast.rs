@@ -149,7 +149,10 @@ impl Rewriter<'_> {
                 return self.constant(&text, ty, at);
             }
             // From here on it is a value like others.
-            Kind::Null => return Ok(Ex { kind: Kind::Plain, ..self.settle(ex, ty)? }),
+            Kind::Null => {
+                let null = super::literal::typed_null(self.settle(ex, ty)?);
+                return Ok(Ex { kind: Kind::Plain, ..null });
+            }
             Kind::Number(n) if matches!(ty, T::Float8 | T::Float4) => in_range(n, ty)?,
             _ => {}
         }

@@ -1,0 +1,51 @@
+-- What programs that come from PostgreSQL found wrong.
+
+-- Intervals that are equal and not the same.
+create table inv (d date, p numeric(8,2), t timestamptz);
+insert into inv values ('2024-01-31',1.5,'2024-03-09 12:00+00'),('2024-05-15',2.25,'2024-03-10 12:00+00');
+select d + interval '30 days', d + interval '1 month' from inv order by 1;
+select d + interval '1 year', d + interval '360 days', d + interval '12 months' from inv order by 1;
+select t + interval '1 day', t + interval '24 hours' from inv order by 1;
+select max(d + interval '30 days'), max(d + interval '1 month') from inv group by d order by 1;
+select count(*) filter (where d + interval '30 days' < '2024-03-01'), count(*) filter (where d + interval '1 month' < '2024-03-01') from inv;
+select d, count(*) over (order by d range between interval '30 days' preceding and current row) x, count(*) over (order by d range between interval '1 month' preceding and current row) y from (values (date '2024-01-31'),(date '2024-02-29'),(date '2024-03-01')) v(d) order by 1;
+select d + make_interval(days=>30), d + make_interval(months=>1), d + 2 * interval '15 days', d - interval '-1 month', d - (- interval '1 month'), d+(interval '1 month' + '1 day'), d+interval '31 days' from inv order by 1;
+select interval '1 month' * 2, interval '1 month' * 1.5, -interval '1 day 2 hours', interval '1 day' - '1 hour', make_interval(1,2,3,4,5,6,7);
+select d + interval '1 month', count(*) from inv where d + interval '30 days' > '2024-01-01' group by d + interval '1 month' order by d + interval '1 month';
+create view iv as select d + interval '30 days' as a, d + interval '1 month' as b from inv;
+select * from iv order by 1;
+create table ck (d date, g date generated always as ((d + interval '1 month')::date) stored, check (d + interval '30 days' > '2024-01-01'), check (d + interval '1 month' > '2024-01-01'));
+insert into ck values ('2024-01-31');
+select * from ck;
+create table dd (a interval default '1 day', b interval default '24 hours');
+insert into dd default values;
+select * from dd;
+insert into dd select '30 days'::interval, '1 month' from inv;
+select a::text,b::text from dd order by 1;
+select '1 month'::interval = '30 days'::interval, interval '1 month' in ('30 days'), array['1 month'::interval, '30 days'];
+select case when d < '2024-03-01' then d + interval '1 month' else d + interval '30 days' end from inv order by 1;
+-- NULL keeps its type.
+select p * null::numeric, pg_typeof(p*null) from inv;
+create table nn as select p*null::numeric a, p*null b, null::int * 1.5 c from inv;
+select pg_typeof(a), pg_typeof(b), pg_typeof(c) from nn;
+prepare q1 as select p*$1 from inv order by 1;
+execute q1(2);
+execute q1(null);
+prepare q2(numeric, int, timestamptz) as select -$1, abs($1), $2*1.5, extract(epoch from $3), round(p*$1,2), $1+1 from inv order by p;
+execute q2(2.5,3,'2024-01-01');
+execute q2(null,null,null);
+prepare q3(interval,interval) as select d+$1,d+$2,d+interval '30 days' from inv order by 1;
+execute q3('30 days','1 month');
+execute q3('1 month','30 days');
+execute q3(null,'30 days');
+prepare q4(int) as select * from inv where ($1 is null or p > $1) limit $1;
+execute q4(1);
+execute q4(null);
+prepare q5(int[]) as select * from inv where p = any($1);
+execute q5('{1}');
+execute q5(null);
+prepare q6(int) as select sum(p) over (order by d rows $1 preceding) from inv;
+execute q6(1);
+prepare q7(int,int) as select * from generate_series($1,$2) g;
+execute q7(1,2);execute q7(null,2);
+select extract(epoch from null::timestamptz);
