@@ -10,7 +10,10 @@ use super::{
     book::{Book, Column, Con, Ix, Relation, Source, key_columns, sql_schema},
     names, oids,
 };
-use crate::sql::deparse::{self, Definitions};
+use crate::{
+    sql::deparse::{self, Definitions},
+    value,
+};
 
 /// `PRIMARY KEY (id)`, `CHECK (amount >= 0)`, …
 #[must_use]
@@ -226,6 +229,10 @@ pub fn default(default: &DefaultValue, ty: &ColumnType) -> String {
             let now = of.former().find(|(old, _)| *old == text.as_str()).map_or(text.as_str(), |(_, now)| now);
             typed(now, &of.to_string())
         }
+        T::Array(_) => {
+            let shown = value::shown_lake_text(ty, text);
+            typed(shown.as_deref().unwrap_or(text), &base_name(ty))
+        }
         _ => typed(text, &base_name(ty)),
     }
 }
@@ -295,6 +302,8 @@ mod tests {
             (literal("x"), T::Varchar(Some(20)), "'x'::character varying"),
             (literal("2024-01-01"), T::Date, "'2024-01-01'::date"),
             (literal("DEAD"), T::Bytea, "'\\xdead'::bytea"),
+            (literal("[]"), T::Array(Box::new(T::Text)), "'{}'::text[]"),
+            (literal("[a, 'b c']"), T::Array(Box::new(T::Text)), "'{a,\"b c\"}'::text[]"),
             (DefaultValue::Expression("now()".into()), T::Timestamptz, "now()"),
         ] {
             assert_eq!(default(&value, &ty), expect);

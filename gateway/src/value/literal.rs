@@ -202,6 +202,18 @@ fn list_at(array: &ArrayRef, row: usize) -> PgResult<ArrayRef> {
     Ok(list.value(row))
 }
 
+/// A value in the lake's text form (`DefaultValue::Literal`) as Postgres shows it: `{a,b}` for `[a, b]`.
+pub fn shown_lake_text(ty: &ColumnType, text: &str) -> PgResult<String> {
+    let mut column = ColumnBuilder::new(ty, 1)?;
+    column.append_lake_text(text)?;
+    let array = column.finish();
+    // No setting of a session may change it.
+    let ctx = Arc::new(ValueContext::new(DateTime::UNIX_EPOCH));
+    let mut out = BytesMut::new();
+    Encoder::new(array.data_type(), "", Some(ty), &ctx)?.bind(&array)?.encode_text(0, &mut out)?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
 /// A value of a column in the lake's text form (`DefaultValue::Literal`); none for NULL.
 pub fn lake_text(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<Option<String>> {
     if array.is_null(row) {

@@ -196,7 +196,12 @@ impl Rewriter<'_> {
                     true => e.sql.clone(),
                     false => wide.cast(&e.sql),
                 };
-                return Ok(Ex::of(format!("({} - {})", cast(&l), cast(&r)), T::Interval));
+                let [l, r] = [cast(&l), cast(&r)].map(|side| match wide {
+                    // Instants: the engine would count the days of the session's zone, some of which have 23 hours.
+                    T::Timestamptz => format!("timezone('UTC', {side})"),
+                    _ => side,
+                });
+                return Ok(Ex::of(format!("({l} - {r})"), T::Interval));
             }
             _ => {
                 let ty = self.number_type(&l, &r, "-", at)?;

@@ -39,6 +39,7 @@ mod rows;
 mod session_call;
 mod special;
 mod system_call;
+mod system_cast;
 mod system_column;
 mod table_function;
 mod text;
