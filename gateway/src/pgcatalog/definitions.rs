@@ -4,6 +4,7 @@ use std::{collections::HashMap, fmt::Write as _};
 
 use duckmesh_catalog::{
     ColumnId, ColumnType, ConstraintKind, DefaultValue, IndexDef, IndexKey, IndexedBy, TableDef, ViewDef,
+    schema::ForeignKeyAction,
 };
 
 use super::{
@@ -31,7 +32,7 @@ pub fn constraint(
         }
         ConstraintKind::PrimaryKey { columns } => format!("PRIMARY KEY ({})", column_list(con.table, columns)),
         ConstraintKind::Unique { columns } => format!("UNIQUE ({})", column_list(con.table, columns)),
-        ConstraintKind::ForeignKey { columns, target, target_columns } => {
+        ConstraintKind::ForeignKey { columns, target, target_columns, rules } => {
             let found = book.target(target);
             let shown = match found {
                 Some(table) => {
@@ -48,7 +49,22 @@ pub fn constraint(
                 }
                 None => names::list(target_columns.iter().map(String::as_str)),
             };
-            format!("FOREIGN KEY ({}) REFERENCES {shown}({referred})", column_list(con.table, columns))
+            let mut text = format!("FOREIGN KEY ({}) REFERENCES {shown}({referred})", column_list(con.table, columns));
+            if rules.full {
+                text.push_str(" MATCH FULL");
+            }
+            for (event, action) in [("UPDATE", rules.on_update), ("DELETE", rules.on_delete)] {
+                if action != ForeignKeyAction::NoAction {
+                    let _ = write!(text, " ON {event} {}", action.words());
+                }
+            }
+            if rules.deferrable {
+                text.push_str(" DEFERRABLE");
+            }
+            if rules.deferred {
+                text.push_str(" INITIALLY DEFERRED");
+            }
+            text
         }
     }
 }

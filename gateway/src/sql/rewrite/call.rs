@@ -11,8 +11,8 @@ use sqlparser::ast::{
 
 use super::{
     Ex, Rewriter,
-    interval,
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
+    interval,
     signature::{self, Row, shown},
 };
 use crate::{

@@ -10,6 +10,11 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// Whether a zone is what the engine knows best.
+fn is_utc(text: &str) -> bool {
+    ["utc", "gmt"].iter().any(|name| text.eq_ignore_ascii_case(name))
+}
+
 /// Units that a date has none of.
 const TIME_UNITS: [&str; 8] =
     ["hour", "minute", "second", "millisecond", "microsecond", "timezone", "timezone_hour", "timezone_minute"];
@@ -94,7 +99,7 @@ impl Rewriter<'_> {
         use ColumnType as T;
         let seconds = match (&zone.kind, &zone.ty) {
             (Kind::Str(text), _) => {
-                match TimeZone::defined_offset(text).filter(|seconds| *seconds != 0) {
+                match TimeZone::defined_offset(text).filter(|seconds| *seconds != 0 || !is_utc(text)) {
                     Some(seconds) => seconds.to_string(),
                     None => return Ok(None),
                 }

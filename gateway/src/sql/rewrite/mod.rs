@@ -67,6 +67,7 @@ pub(super) use self::{
     cast::assignable,
     expr::{Ex, Kind},
     literal::string_of,
+    operator::comparable,
     params::of_oid,
     relations::Target,
     scope::{Column, Relation, Scope, Star},
