@@ -160,7 +160,80 @@ pub enum ConstraintKind {
         target: (String, String),
         /// Names of the columns referred to; empty: its primary key.
         target_columns: Vec<String>,
+        /// What it says beyond that.
+        #[serde(default, skip_serializing_if = "ForeignKeyRules::is_plain")]
+        rules: ForeignKeyRules,
     },
+}
+
+/// What a foreign key says of changes, without effect as the key is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignKeyRules {
+    /// `ON UPDATE`.
+    #[serde(default)]
+    pub on_update: ForeignKeyAction,
+    /// `ON DELETE`.
+    #[serde(default)]
+    pub on_delete: ForeignKeyAction,
+    /// `MATCH FULL`.
+    #[serde(default)]
+    pub full: bool,
+    /// `DEFERRABLE`.
+    #[serde(default)]
+    pub deferrable: bool,
+    /// `INITIALLY DEFERRED`.
+    #[serde(default)]
+    pub deferred: bool,
+}
+
+impl ForeignKeyRules {
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a foreign key does to referring rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForeignKeyAction {
+    /// `NO ACTION`.
+    #[default]
+    NoAction,
+    /// `RESTRICT`.
+    Restrict,
+    /// `CASCADE`.
+    Cascade,
+    /// `SET NULL`.
+    SetNull,
+    /// `SET DEFAULT`.
+    SetDefault,
+}
+
+impl ForeignKeyAction {
+    /// As SQL has it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoAction => "NO ACTION",
+            Self::Restrict => "RESTRICT",
+            Self::Cascade => "CASCADE",
+            Self::SetNull => "SET NULL",
+            Self::SetDefault => "SET DEFAULT",
+        }
+    }
+
+    /// As `pg_constraint` has it.
+    #[must_use]
+    pub fn letter(self) -> char {
+        match self {
+            Self::NoAction => 'a',
+            Self::Restrict => 'r',
+            Self::Cascade => 'c',
+            Self::SetNull => 'n',
+            Self::SetDefault => 'd',
+        }
+    }
 }
 
 /// An index: kept for those who look for it, without any effect.

@@ -26,14 +26,45 @@ pub fn sql(
     params: Option<&Params>,
 ) -> PgResult<String> {
     let mut text = String::with_capacity(parts.len() * 32);
+    // Equal ones of different parts must not become one: see `sql/rewrite/interval.rs`.
+    let intervals = parts.iter().map(|part| intervals_of(part, types)).sum::<usize>();
     for part in parts {
         match part {
             SqlPart::Text(piece) => text.push_str(piece),
-            SqlPart::Param(index) => text.push_str(&parameter(session, *index, types, params)?),
+            SqlPart::Param(index) => {
+                let value = parameter(session, *index, types, params)?;
+                let ty = types.get(*index).map(|ty| &ty.ty);
+                let apart = match params.map(|params| parameter_value(params, *index)) {
+                    None | Some(Some(Param::Null)) => ty.is_some_and(loses_type),
+                    Some(_) => intervals > 1 && ty == Some(&ColumnType::Interval),
+                };
+                match apart {
+                    true => text.extend(["(SELECT ", &value, ")"]),
+                    false => text.push_str(&value),
+                }
+            }
+            SqlPart::Tested(index) => text.push_str(&parameter(session, *index, types, params)?),
             SqlPart::Session(value) => text.push_str(&session_value(session, value)?),
         }
     }
     Ok(text)
+}
+
+/// Whether a statement has several intervals.
+fn intervals_of(part: &SqlPart, types: &[ParamType]) -> usize {
+    match part {
+        SqlPart::Text(text) => usize::from(text.contains("to_microseconds(")),
+        SqlPart::Param(index) => usize::from(types.get(*index).is_some_and(|ty| ty.ty == ColumnType::Interval)),
+        SqlPart::Tested(_) | SqlPart::Session(_) => 0,
+    }
+}
+
+/// Whether the engine makes a NULL without a type of what is computed with a constant NULL of this type: the result of
+/// its decimal arithmetic has no type before its arguments are looked at. A subquery is no constant.
+fn loses_type(ty: &ColumnType) -> bool {
+    use ColumnType as T;
+    let number = matches!(ty.bare(), T::Int2 | T::Int4 | T::Int8 | T::Numeric(..));
+    number || matches!(ty.bare(), T::Date | T::Time | T::Timestamp | T::Timestamptz | T::Interval)
 }
 
 fn parameter(session: &ClientSession, index: usize, types: &[ParamType], params: Option<&Params>) -> PgResult<String> {

@@ -61,7 +61,7 @@ pub async fn pin(session: &mut ClientSession) -> PgResult<Pin> {
 pub fn request(session: &ClientSession, sql: String) -> QueryRequest {
     QueryRequest {
         client_sql: session.client_sql.clone().unwrap_or_default(),
-        time_zone: session.settings.time_zone().name().to_owned(),
+        time_zone: session.settings.time_zone().engine_name().unwrap_or_default(),
         deadline: session.settings.statement_timeout().map(|timeout| tokio::time::Instant::now() + timeout),
         ..QueryRequest::new(sql)
     }

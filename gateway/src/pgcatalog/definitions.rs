@@ -4,13 +4,17 @@ use std::{collections::HashMap, fmt::Write as _};
 
 use duckmesh_catalog::{
     ColumnId, ColumnType, ConstraintKind, DefaultValue, IndexDef, IndexKey, IndexedBy, TableDef, ViewDef,
+    schema::ForeignKeyAction,
 };
 
 use super::{
     book::{Book, Column, Con, Ix, Relation, Source, key_columns, sql_schema},
     names, oids,
 };
-use crate::sql::deparse::{self, Definitions};
+use crate::{
+    sql::deparse::{self, Definitions},
+    value,
+};
 
 /// `PRIMARY KEY (id)`, `CHECK (amount >= 0)`, …
 #[must_use]
@@ -28,7 +32,7 @@ pub fn constraint(
         }
         ConstraintKind::PrimaryKey { columns } => format!("PRIMARY KEY ({})", column_list(con.table, columns)),
         ConstraintKind::Unique { columns } => format!("UNIQUE ({})", column_list(con.table, columns)),
-        ConstraintKind::ForeignKey { columns, target, target_columns } => {
+        ConstraintKind::ForeignKey { columns, target, target_columns, rules } => {
             let found = book.target(target);
             let shown = match found {
                 Some(table) => {
@@ -45,7 +49,22 @@ pub fn constraint(
                 }
                 None => names::list(target_columns.iter().map(String::as_str)),
             };
-            format!("FOREIGN KEY ({}) REFERENCES {shown}({referred})", column_list(con.table, columns))
+            let mut text = format!("FOREIGN KEY ({}) REFERENCES {shown}({referred})", column_list(con.table, columns));
+            if rules.full {
+                text.push_str(" MATCH FULL");
+            }
+            for (event, action) in [("UPDATE", rules.on_update), ("DELETE", rules.on_delete)] {
+                if action != ForeignKeyAction::NoAction {
+                    let _ = write!(text, " ON {event} {}", action.words());
+                }
+            }
+            if rules.deferrable {
+                text.push_str(" DEFERRABLE");
+            }
+            if rules.deferred {
+                text.push_str(" INITIALLY DEFERRED");
+            }
+            text
         }
     }
 }
@@ -226,6 +245,10 @@ pub fn default(default: &DefaultValue, ty: &ColumnType) -> String {
             let now = of.former().find(|(old, _)| *old == text.as_str()).map_or(text.as_str(), |(_, now)| now);
             typed(now, &of.to_string())
         }
+        T::Array(_) => {
+            let shown = value::shown_lake_text(ty, text);
+            typed(shown.as_deref().unwrap_or(text), &base_name(ty))
+        }
         _ => typed(text, &base_name(ty)),
     }
 }
@@ -295,6 +318,8 @@ mod tests {
             (literal("x"), T::Varchar(Some(20)), "'x'::character varying"),
             (literal("2024-01-01"), T::Date, "'2024-01-01'::date"),
             (literal("DEAD"), T::Bytea, "'\\xdead'::bytea"),
+            (literal("[]"), T::Array(Box::new(T::Text)), "'{}'::text[]"),
+            (literal("[a, 'b c']"), T::Array(Box::new(T::Text)), "'{a,\"b c\"}'::text[]"),
             (DefaultValue::Expression("now()".into()), T::Timestamptz, "now()"),
         ] {
             assert_eq!(default(&value, &ty), expect);

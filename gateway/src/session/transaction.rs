@@ -2,6 +2,10 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
+use arrow::{
+    array::{RecordBatch, RecordBatchOptions},
+    datatypes::{DataType, Field, Schema},
+};
 use chrono::{DateTime, Utc};
 use duckmesh_catalog::{LakeSchema, Offset, SnapshotId, SnapshotInfo, TableDef, ddl::DdlOp};
 use duckmesh_ingest::{Part, SnapshotPin};
@@ -291,6 +295,7 @@ impl Transaction {
                 .collect();
             let columns = &kept.iter().filter_map(|i| columns.get(*i).copied()).collect::<Vec<_>>();
             let Ok(batch) = batch.project(&kept) else { continue };
+            let batch = in_types(table, columns, batch)?;
             match groups.last_mut().filter(|(last, ..)| last == columns) {
                 Some((_, batches, parts)) => {
                     batches.push(batch);
@@ -388,6 +393,35 @@ impl Drop for Transaction {
 fn remove(path: &PathBuf) {
     // A file that cannot be removed now is garbage that nothing refers to.
     let _ = std::fs::remove_file(path);
+}
+
+/// Rows in the types that their columns have by now: the transaction may have widened one after it wrote to it.
+fn in_types(
+    table: &TableDef,
+    columns: &[duckmesh_catalog::ColumnId],
+    batch: RecordBatch,
+) -> Result<RecordBatch, duckmesh_storage::Error> {
+    let failed = |e: arrow::error::ArrowError| {
+        duckmesh_storage::Error::new(duckmesh_storage::ErrorKind::Invalid, format!("rows of an older type: {e}"))
+    };
+    let wanted: Vec<_> = columns.iter().map(|id| table.column_by_id(*id).map(|column| column.ty.arrow())).collect();
+    let fits = |(field, ty): (&Arc<Field>, &Option<DataType>)| {
+        ty.as_ref().is_none_or(|ty| field.data_type().equals_datatype(ty))
+    };
+    if batch.schema_ref().fields().iter().zip(&wanted).all(fits) {
+        return Ok(batch);
+    }
+    let mut named = Vec::with_capacity(wanted.len());
+    for ((array, field), ty) in batch.columns().iter().zip(batch.schema_ref().fields()).zip(&wanted) {
+        let array = match ty {
+            Some(ty) if !field.data_type().equals_datatype(ty) => arrow::compute::cast(array, ty).map_err(failed)?,
+            _ => Arc::clone(array),
+        };
+        named.push((Field::new(field.name(), array.data_type().clone(), true), array));
+    }
+    let (fields, arrays): (Vec<_>, Vec<_>) = named.into_iter().unzip();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(failed)
 }
 
 /// A new file in the scratch folder.

@@ -137,6 +137,8 @@ pub enum SqlPart {
     Text(String),
     /// A parameter: rendered as a literal with a cast (`value::literal`), or as `CAST(NULL AS …)` to describe.
     Param(usize),
+    /// A parameter of which only is asked whether it is NULL: the engine may know it before it looks at rows.
+    Tested(usize),
     /// A value of the session, rendered as a literal when the statement runs.
     Session(SessionValue),
 }

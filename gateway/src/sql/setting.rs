@@ -155,6 +155,9 @@ fn quoted(name: &str) -> String {
     super::ddl::names::quote(name)
 }
 
+/// The largest offset of a zone, in either direction.
+const OFFSET_SECONDS_MAX: i32 = 167 * 3600;
+
 /// The value of SET TIME ZONE; none is the default.
 fn time_zone(scan: &mut Scan<'_>) -> PgResult<Option<String>> {
     if scan.word(&["default"]) || scan.word(&["local"]) {
@@ -168,19 +171,31 @@ fn time_zone(scan: &mut Scan<'_>) -> PgResult<Option<String>> {
     for word in ["hour", "to", "minute", "second"] {
         scan.word(&[word]);
     }
-    let seconds = offset_seconds(&text).ok_or_else(|| {
-        PgError::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("invalid value for parameter \"TimeZone\": \"INTERVAL '{text}'\""),
-        )
-        .hint("Give hours and minutes, as in INTERVAL '+02:00'.")
-    })?;
+    let wrong = |detail: &str| {
+        let message = format!("invalid value for parameter \"TimeZone\": \"INTERVAL '{text}'\"");
+        PgError::new(SqlState::INVALID_PARAMETER_VALUE, message).detail(detail)
+    };
+    let ctx = crate::value::ValueContext::new(chrono::DateTime::UNIX_EPOCH);
+    // A number without a unit would be seconds.
+    let seconds = match offset_seconds(&text) {
+        Some(seconds) => seconds,
+        None => {
+            let interval = crate::value::interval_constant(&text, None, &ctx)?;
+            match interval {
+                interval if interval.months != 0 => return Err(wrong("Cannot specify months in time zone interval.")),
+                interval if interval.days != 0 => return Err(wrong("Cannot specify days in time zone interval.")),
+                interval => i32::try_from(interval.micros / 1_000_000)
+                    .ok()
+                    .filter(|seconds| seconds.abs() <= OFFSET_SECONDS_MAX)
+                    .ok_or_else(|| wrong("UTC timezone offset is out of range."))?,
+            }
+        }
+    };
     Ok(Some(crate::value::TimeZone::fixed(seconds).name().to_owned()))
 }
 
 /// Seconds of `+02:00`, `-5`, `1:30:00`, `2 hours`.
 fn offset_seconds(text: &str) -> Option<i32> {
-    const SECONDS_MAX: i32 = 167 * 3600;
     let text = text.trim();
     let (sign, rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
@@ -197,7 +212,7 @@ fn offset_seconds(text: &str) -> Option<i32> {
         seconds = seconds.checked_add(part.parse::<i32>().ok()?.checked_mul(unit)?)?;
         unit /= 60;
     }
-    (seconds <= SECONDS_MAX).then_some(sign * seconds)
+    (seconds <= OFFSET_SECONDS_MAX).then_some(sign * seconds)
 }
 
 /// A role's name, or the default.

@@ -48,7 +48,7 @@ fn for_lake(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<Strin
     for part in rewriter.parts(&rows.sql)? {
         match part {
             super::plan::SqlPart::Text(text) => sql.push_str(&text),
-            super::plan::SqlPart::Param(_) => {}
+            super::plan::SqlPart::Param(_) | super::plan::SqlPart::Tested(_) => {}
             super::plan::SqlPart::Session(value) => sql.push_str(match value {
                 SessionValue::TransactionTime | SessionValue::StatementTime | SessionValue::ClockTime => "now()",
                 SessionValue::CurrentDate => "current_date",

@@ -155,13 +155,13 @@ fn decimal(parsed: Parsed) -> PgResult<String> {
 }
 
 /// In parts: the engine reads fewer forms of intervals than Postgres.
-fn interval_literal(value: Interval) -> String {
+pub(crate) fn interval_literal(value: Interval) -> String {
     format!("(to_months({}) + to_days({}) + to_microseconds({}))", value.months, value.days, value.micros)
 }
 
-/// A constant of a type of intervals as a DuckDB literal: it may have what a lake cannot hold.
-pub fn interval_constant(text: &str, modifier: Option<i32>, ctx: &ValueContext) -> PgResult<String> {
-    Ok(interval_literal(interval::parse(text.as_bytes(), modifier, ctx)?))
+/// A constant of a type of intervals: it may have what a lake cannot hold.
+pub(crate) fn interval_constant(text: &str, modifier: Option<i32>, ctx: &ValueContext) -> PgResult<Interval> {
+    interval::parse(text.as_bytes(), modifier, ctx)
 }
 
 /// A value of a column as a DuckDB literal.
@@ -200,6 +200,18 @@ pub fn sql_literal(ty: &ColumnType, array: &ArrayRef, row: usize) -> PgResult<St
 fn list_at(array: &ArrayRef, row: usize) -> PgResult<ArrayRef> {
     let list = array.as_list_opt::<i32>().ok_or_else(|| PgError::internal("a list of unexpected type"))?;
     Ok(list.value(row))
+}
+
+/// A value in the lake's text form (`DefaultValue::Literal`) as Postgres shows it: `{a,b}` for `[a, b]`.
+pub fn shown_lake_text(ty: &ColumnType, text: &str) -> PgResult<String> {
+    let mut column = ColumnBuilder::new(ty, 1)?;
+    column.append_lake_text(text)?;
+    let array = column.finish();
+    // No setting of a session may change it.
+    let ctx = Arc::new(ValueContext::new(DateTime::UNIX_EPOCH));
+    let mut out = BytesMut::new();
+    Encoder::new(array.data_type(), "", Some(ty), &ctx)?.bind(&array)?.encode_text(0, &mut out)?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// A value of a column in the lake's text form (`DefaultValue::Literal`); none for NULL.

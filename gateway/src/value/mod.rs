@@ -33,7 +33,9 @@ pub use context::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, ValueContext
 pub use encoder::{BoundEncoder, Encoder, PgType};
 pub(crate) use error::invalid_utf8;
 pub(crate) use failing::{failing_text, failing_value};
-pub use literal::{Param, interval_constant, lake_text, literal, literal_as, literal_cast, sql_literal, type_of_oid};
+pub(crate) use interval::Interval;
+pub use literal::{Param, lake_text, literal, literal_as, literal_cast, shown_lake_text, sql_literal, type_of_oid};
+pub(crate) use literal::{interval_constant, interval_literal};
 pub use modifier::fitted;
 pub(crate) use modifier::{held as held_modified, interval_fields};
 pub use row_writer::{DataRowWriter, Format};

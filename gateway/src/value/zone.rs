@@ -3,10 +3,15 @@
 use chrono::{NaiveDateTime, Offset, TimeZone as _};
 use chrono_tz::{OffsetComponents, OffsetName};
 
-use super::datetime::civil::{DAY_MICROS, civil_from_days, days_from_civil, is_leap, weekday};
+use super::datetime::{
+    abbreviation,
+    civil::{DAY_MICROS, civil_from_days, days_from_civil, is_leap, weekday},
+};
 
 /// Postgres' largest zone offset in hours.
 const HOURS_MAX: f64 = 167.0;
+/// Offsets of whole hours that have a name.
+const ENGINE_HOURS: std::ops::RangeInclusive<i32> = -12..=14;
 /// From this year on the rules of daylight saving time repeat, as Postgres has it.
 const RULES_END: i64 = 2037;
 
@@ -71,6 +76,32 @@ impl TimeZone {
     #[must_use]
     pub fn name(&self) -> &str {
         if self.name.is_empty() { "UTC" } else { &self.name }
+    }
+
+    /// What the engine calls it: it knows zones by name alone, and fixed offsets of whole hours from -12 to 14.
+    #[must_use]
+    pub fn engine_name(&self) -> Option<String> {
+        match self.rule {
+            Rule::Iana(tz) => Some(tz.name().to_owned()),
+            Rule::Fixed(0) => Some("UTC".to_owned()),
+            Rule::Fixed(east) => {
+                let hours = east / 3600;
+                let named = east % 3600 == 0 && ENGINE_HOURS.contains(&hours);
+                // Its names count westwards, as POSIX does.
+                named.then(|| format!("Etc/GMT{:+}", -hours))
+            }
+        }
+    }
+
+    /// The offset that a text of a zone stands for by itself, as an abbreviation or by POSIX: seconds east of UTC.
+    pub(crate) fn defined_offset(text: &str) -> Option<i32> {
+        if let Some((east, _)) = abbreviation(&text.to_ascii_lowercase()) {
+            return Some(east);
+        }
+        match Self::named(text)?.rule {
+            Rule::Fixed(east) => Some(east),
+            Rule::Iana(_) => None,
+        }
     }
 
     /// Seconds east of UTC at a time in microseconds since 1970.

@@ -141,6 +141,13 @@ async def main():
     await block.rollback()
     equal(await connection.fetchval("SELECT count(*) FROM apg WHERE id = 9999"), 0)
     did("transaction")
+    for sql, value, result in [
+        ("SELECT $1::numeric * 1.5", Decimal("2.5"), "3.75"),
+        ("SELECT abs($1::numeric)", Decimal("-2.5"), "2.5"),
+        ("SELECT $1::int * 1.5", 3, "4.5"),
+    ]:
+        equal(str(await connection.fetchval(sql, value)), result)
+        equal(await connection.fetchval(sql, None), None)
     await fails("42P01", connection.fetch("SELECT * FROM nowhere"))
     did("error")
     async with connection.transaction(isolation="repeatable_read", readonly=True):

@@ -126,6 +126,24 @@ async def asynchronous():
         equal(await cursor.fetchone(), (1000,))
 
 
+def computed(connection):
+    """What is computed with a parameter is described as what it is, before the parameter has a value, and with NULL."""
+    connection.execute("CREATE TABLE p3_computed (p numeric(8,2))")
+    connection.execute("INSERT INTO p3_computed VALUES (1.5)")
+    moment = datetime(2024, 1, 1, tzinfo=timezone.utc)
+    for sql, value, result in [
+        ("SELECT p * %s FROM p3_computed", Decimal("2.5"), Decimal("3.750")),
+        ("SELECT sum(p) * %s FROM p3_computed", Decimal("2.5"), Decimal("3.750")),
+        ("SELECT round(p * %s, 2) FROM p3_computed", Decimal("2.5"), Decimal("3.75")),
+        ("SELECT -%s::numeric", Decimal("2.5"), Decimal("-2.5")),
+        ("SELECT %s::int * 1.5", 3, Decimal("4.5")),
+        ("SELECT extract(epoch FROM %s::timestamptz)", moment, Decimal("1704067200.000000")),
+    ]:
+        equal(str(connection.execute(sql, (value,)).fetchone()[0]), str(result))
+        equal(connection.execute(sql, (None,)).fetchone()[0], None)
+    connection.execute("DROP TABLE p3_computed")
+
+
 def main():
     with psycopg.connect(WHERE, autocommit=True) as connection:
         connection.execute(
@@ -149,6 +167,7 @@ def main():
         connection.cursor().executemany("INSERT INTO p3 (id, name) VALUES (%s, %s)", [(n, "m") for n in range(50, 60)])
         for _ in range(8):  # From the sixth on as a named statement.
             equal(connection.execute("SELECT name FROM p3 WHERE id = %s", (20,)).fetchone(), ("a",))
+        computed(connection)
         asyncio.run(asynchronous())
         fails("42703", state, lambda: connection.execute("SELECT nothing FROM p3"))
         fails("22P02", state, lambda: connection.execute("SELECT %s::int", ("x",)))

@@ -2,7 +2,11 @@
 
 use std::{collections::HashMap, sync::OnceLock};
 
-use duckmesh_catalog::{ColumnDef, ColumnId, ConstraintKind, IndexedBy, TableDef, types::oid};
+use duckmesh_catalog::{
+    ColumnDef, ColumnId, ConstraintKind, IndexedBy, TableDef,
+    schema::{ForeignKeyAction, ForeignKeyRules},
+    types::oid,
+};
 
 use crate::pgcatalog::{
     book::{Book, Ix, attnum, key_columns},
@@ -18,6 +22,7 @@ fn numbers(columns: &[ColumnId]) -> Cell<'static> {
 pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a> {
     let rows = book.constraints.iter().map(|con| {
         let (kind, key);
+        let mut rules = ForeignKeyRules::default();
         let (mut target_key, mut expression) = (Cell::Null, Cell::Null);
         let (mut target_oid, mut target_index) = (0, con.index.unwrap_or(0));
         match &con.constraint.kind {
@@ -28,7 +33,8 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
             }
             ConstraintKind::PrimaryKey { columns } => (kind, key) = ('p', numbers(columns)),
             ConstraintKind::Unique { columns } => (kind, key) = ('u', numbers(columns)),
-            ConstraintKind::ForeignKey { columns, target, target_columns } => {
+            ConstraintKind::ForeignKey { columns, target, target_columns, rules: said } => {
+                rules = *said;
                 (kind, key) = ('f', numbers(columns));
                 if let Some(table) = book.target(target) {
                     let columns: Vec<ColumnId> =
@@ -40,7 +46,8 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
             }
         }
         let foreign = kind == 'f';
-        let action = if foreign { "a" } else { " " };
+        let action = |of: ForeignKeyAction| if foreign { of.letter() } else { ' ' };
+        let matching = if rules.full { "f" } else { "s" };
         row![
             con.oid,
             con.constraint.name.as_str(),
@@ -50,15 +57,17 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
             con.table_oid,
             target_index,
             target_oid,
-            action,
-            action,
-            if foreign { "s" } else { " " },
+            action(rules.on_update),
+            action(rules.on_delete),
+            if foreign { matching } else { " " },
             true,
             kind != 'c',
             key,
             target_key,
             expression,
             0_u32,
+            rules.deferrable,
+            rules.deferred,
         ]
     });
     let domains = super::domain::checks(book).into_iter().map(super::domain::row_of);
@@ -81,6 +90,8 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
             "confkey",
             "conbin",
             "contypid",
+            "condeferrable",
+            "condeferred",
         ],
         rows: rows.chain(domains).collect(),
     }

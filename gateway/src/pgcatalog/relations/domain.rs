@@ -194,5 +194,7 @@ pub fn row_of<'a>(check: (u32, u32, u32, &'a str, &'a str)) -> Vec<Cell<'a>> {
         Cell::Null,
         expression,
         domain,
+        false,
+        false,
     ]
 }

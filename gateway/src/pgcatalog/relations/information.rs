@@ -427,7 +427,9 @@ pub fn constraint_column_usage<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a
 
 pub fn referential_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
     let rows = book.constraints.iter().filter_map(|con| {
-        let ConstraintKind::ForeignKey { target, target_columns, .. } = &con.constraint.kind else { return None };
+        let ConstraintKind::ForeignKey { target, target_columns, rules, .. } = &con.constraint.kind else {
+            return None;
+        };
         let table = book.target(target);
         let ids = table.map(|t| book.target_columns(t, target_columns).iter().map(|c| c.id).collect::<Vec<_>>());
         let key = table.zip(ids).and_then(|(t, ids)| book.key(t.id, &ids));
@@ -438,9 +440,9 @@ pub fn referential_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a
             key.map(|_| lake),
             key.map(|k| k.schema),
             key.map(|k| k.constraint.name.as_str()),
-            "NONE",
-            "NO ACTION",
-            "NO ACTION",
+            if rules.full { "FULL" } else { "NONE" },
+            rules.on_update.words(),
+            rules.on_delete.words(),
         ])
     });
     Content {

@@ -12,7 +12,13 @@ use crate::{
 pub fn check(name: &str, value: &str) -> PgResult<String> {
     match name {
         "TimeZone" | "log_timezone" => {
-            TimeZone::parse(value).map(|zone| zone.name().to_owned()).ok_or_else(|| invalid(name, value))
+            let zone = TimeZone::parse(value).ok_or_else(|| invalid(name, value))?;
+            // Said here: no statement could run with it.
+            if zone.engine_name().is_none() {
+                return Err(PgError::unsupported(format!("the time zone \"{value}\" is not supported"))
+                    .hint("Offsets are whole hours from -12 to 14. Use a zone's name, such as Asia/Kolkata."));
+            }
+            Ok(zone.name().to_owned())
         }
         "client_encoding" => encoding(value),
         "search_path" | "temp_tablespaces" => match split_identifiers(value) {

@@ -144,6 +144,7 @@ impl Planner<'_> {
             .hint("Use DROP TABLE, or add another column first."));
         }
         self.drop_generated_of(table, &name, cascade)?;
+        self.drop_foreign_keys_on_column(table, &name, cascade)?;
         // Views were made for the table as it was before this statement.
         if let Some(before) = table.old.column_by_id(id) {
             let relation = Relation::Table(Arc::clone(&table.old));

@@ -66,6 +66,11 @@ impl<'a> Pending<'a> {
         Self { name, said, column: None }
     }
 
+    /// Whether it refers to another constraint, which has to be there before it.
+    pub(super) fn is_foreign_key(&self) -> bool {
+        matches!(self.said, Said::ForeignKey(_))
+    }
+
     /// Where its expression stands.
     pub(super) fn expression_at(&self, text: &str) -> Option<u32> {
         match &self.said {
@@ -114,6 +119,11 @@ impl Planner<'_> {
             }
             Said::ForeignKey(key) => {
                 let (kind, second) = self.foreign_key(table, schema, key, own)?;
+                let name = match pending.name {
+                    Some(name) => self.given_name(table, name, &kind)?,
+                    None => free_name(table, Some(&second), "fkey"),
+                };
+                self.foreign_key_fits(table, schema, key, &kind, &name)?;
                 (kind, Some(second), "fkey")
             }
         };
@@ -178,54 +188,8 @@ impl Planner<'_> {
         Ok(ids)
     }
 
-    /// The foreign key and the columns' part of its name.
-    fn foreign_key(
-        &mut self,
-        table: &TableDef,
-        schema: &str,
-        key: &ForeignKeyConstraint,
-        own: Option<&str>,
-    ) -> PgResult<(ConstraintKind, String)> {
-        let missing = |name: &str| {
-            PgError::new(
-                SqlState::UNDEFINED_COLUMN,
-                format!("column \"{name}\" referenced in foreign key constraint does not exist"),
-            )
-        };
-        let (target, target_table) = self.target(table, schema, &key.foreign_table)?;
-        let mut columns = Vec::new();
-        let mut names = Vec::new();
-        match own {
-            Some(own) => names.push(own.to_owned()),
-            None => {
-                for ident in &key.columns {
-                    names.push(self.fold(ident)?);
-                }
-            }
-        }
-        for name in &names {
-            columns.push(table.column(name).ok_or_else(|| missing(name))?.id);
-        }
-        let mut target_columns = Vec::new();
-        for ident in &key.referred_columns {
-            let name = self.fold(ident)?;
-            if target_table.column(&name).is_none() {
-                return Err(missing(&name));
-            }
-            target_columns.push(name);
-        }
-        if !target_columns.is_empty() && target_columns.len() != columns.len() {
-            return Err(PgError::new(
-                SqlState::INVALID_FOREIGN_KEY,
-                "number of referencing and referenced columns for foreign key disagree",
-            ));
-        }
-        let kind = ConstraintKind::ForeignKey { columns, target, target_columns };
-        Ok((kind, names.join("_")))
-    }
-
     /// The table a foreign key refers to; it may be the one that is being made.
-    fn target(
+    pub(super) fn target(
         &mut self,
         table: &TableDef,
         schema: &str,

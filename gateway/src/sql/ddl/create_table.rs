@@ -116,7 +116,8 @@ impl Planner<'_> {
         pending: &[Pending<'_>],
     ) -> PgResult<Vec<Constraint>> {
         let mut keys = 0;
-        for item in pending {
+        let (foreign, own): (Vec<_>, Vec<_>) = pending.iter().partition(|item| item.is_foreign_key());
+        for item in own.into_iter().chain(foreign) {
             let constraint = self.constraint(table, schema, item)?;
             if let duckmesh_catalog::schema::ConstraintKind::Check { expression } = &constraint.kind {
                 let at = item.expression_at(self.text);

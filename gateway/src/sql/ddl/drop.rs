@@ -51,6 +51,11 @@ pub(super) fn relations(mut planner: Planner<'_>, wanted: &Wanted<'_>, kind: Kin
         [only] => Some(only.clone()),
         _ => None,
     })?;
+    let only = match dropped.as_slice() {
+        [only] => Some(planner.describe(only)),
+        _ => None,
+    };
+    planner.drop_foreign_keys_on(&dropped, wanted.cascade, only)?;
     for view in dependents {
         planner.ops.push(DdlOp::DropView { uuid: view.view.uuid });
     }
@@ -103,11 +108,14 @@ pub(super) fn schemas(mut planner: Planner<'_>, wanted: &Wanted<'_>) -> PgResult
         let view = Relation::View(std::sync::Arc::clone(&dependent.view));
         lines.push((planner.describe(&view), planner.describe(&dependent.on)));
     }
+    let foreign = planner.foreign_keys_on(&inside);
+    lines.extend(foreign.iter().map(|(_, _, line)| line.clone()));
     let first = schemas.first().map(|s| format!("schema {}", quote(schema_in_sql(&s.name))));
     planner.restrict_or_tell_lines(&lines, wanted.cascade, first)?;
     for dependent in dependents {
         planner.ops.push(DdlOp::DropView { uuid: dependent.view.uuid });
     }
+    planner.push_drops_of(foreign);
     planner.push_drops(&inside);
     planner.drop_types(&types, true, &inside)?;
     for schema in schemas {

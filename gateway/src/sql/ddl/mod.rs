@@ -39,6 +39,7 @@ mod view;
 
 mod depends;
 mod drop;
+mod foreign_key;
 mod rename;
 
 mod alter;

@@ -47,6 +47,9 @@ pub(super) fn column(planner: &mut Planner<'_>, table: &mut Altered, old: &Ident
     planner.ops.push(DdlOp::RenameColumn { table: table.new.uuid, column: id, name: new.clone(), checks });
     indexes_follow(planner, table, &old, &new)?;
     planner.generated_follow(table, &old, &new)?;
+    planner.foreign_keys_renamed(table, &|_, columns| {
+        columns.iter_mut().filter(|name| **name == old).for_each(|name| name.clone_from(&new));
+    });
     let relation = Relation::Table(Arc::clone(&table.old));
     let views: Vec<_> = planner
         .ctx
@@ -121,6 +124,7 @@ pub(super) fn table(planner: &mut Planner<'_>, table: &mut Altered, name: &Objec
     let relation = Relation::Table(Arc::clone(&table.old));
     table.new.name.clone_from(&name);
     planner.ops.push(DdlOp::RenameTable { uuid: table.new.uuid, name: name.clone() });
+    planner.foreign_keys_renamed(table, &|target, _| target.clone_from(&name));
     readers_follow(planner, &relation, &name)
 }
 

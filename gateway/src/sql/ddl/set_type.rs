@@ -21,6 +21,7 @@ use crate::{
         rewrite::{Ex, Rewriter, Rows, assignable, shown},
         user_type,
     },
+    value,
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -106,7 +107,10 @@ impl Planner<'_> {
             None => return Ok(None),
             Some(DefaultValue::Generated(_)) => return Ok(column.default.clone()),
             Some(_) if !assignable(&column.ty, ty) => return Err(cannot()),
-            Some(DefaultValue::Literal(text)) => format!("'{}'", text.replace('\'', "''")),
+            Some(DefaultValue::Literal(text)) => {
+                let shown = value::shown_lake_text(&column.ty, text).unwrap_or_else(|_| text.clone());
+                format!("'{}'", shown.replace('\'', "''"))
+            }
             Some(DefaultValue::Expression(sql)) => sql.clone(),
         };
         let expression = parse::expression(&text)?;

@@ -151,7 +151,7 @@ fn constraint_text(c: &Constraint) -> String {
         ConstraintKind::Check { expression } => format!("{} check({expression})", c.name),
         ConstraintKind::PrimaryKey { columns } => format!("{} key{}", c.name, ids(columns)),
         ConstraintKind::Unique { columns } => format!("{} unique{}", c.name, ids(columns)),
-        ConstraintKind::ForeignKey { columns, target, target_columns } => {
+        ConstraintKind::ForeignKey { columns, target, target_columns, .. } => {
             format!("{} refers{} {}.{}{target_columns:?}", c.name, ids(columns), target.0, target.1)
         }
     }

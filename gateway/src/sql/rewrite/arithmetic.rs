@@ -12,6 +12,16 @@ use crate::wire::error::{PgError, PgResult, SqlState};
 impl Rewriter<'_> {
     /// An unknown beside arithmetic takes the other side's type.
     pub fn arithmetic(&mut self, l: Ex, r: Ex, op: &str, at: Option<u32>) -> PgResult<(Ex, Ex)> {
+        let bare = [l.kind == Kind::Null, r.kind == Kind::Null];
+        let (l, r) = self.settled_sides(l, r, op, at)?;
+        let [l, r] = [(l, bare[0]), (r, bare[1])].map(|(ex, null)| match null {
+            true => super::literal::typed_null(ex),
+            false => ex,
+        });
+        Ok((l, r))
+    }
+
+    fn settled_sides(&mut self, l: Ex, r: Ex, op: &str, at: Option<u32>) -> PgResult<(Ex, Ex)> {
         if l.is_unknown() && r.is_unknown() {
             if l.kind == Kind::Null || r.kind == Kind::Null {
                 return Ok((self.settle_parameter(l)?, self.settle_parameter(r)?));
@@ -126,6 +136,9 @@ impl Rewriter<'_> {
     pub fn add(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
         use ColumnType as T;
         let (l, r) = self.arithmetic(l, r, "+", at)?;
+        if let Some(ex) = super::interval::sum(&l, &r, 1) {
+            return Ok(ex);
+        }
         let ty = match (&l.ty, &r.ty) {
             (Some(T::Date), Some(b)) if is_int(b) => {
                 return Ok(Ex::of(format!("({} + CAST({} AS INTEGER))", l.sql, r.sql), T::Date));
@@ -159,6 +172,9 @@ impl Rewriter<'_> {
             return self.json_minus(&l, r, at);
         }
         let (l, r) = self.arithmetic(l, r, "-", at)?;
+        if let Some(ex) = super::interval::sum(&l, &r, -1) {
+            return Ok(ex);
+        }
         let ty = match (&l.ty, &r.ty) {
             (Some(T::Date), Some(T::Date)) => {
                 return Ok(Ex::of(format!("CAST(({} - {}) AS INTEGER)", l.sql, r.sql), T::Int4));
@@ -180,7 +196,12 @@ impl Rewriter<'_> {
                     true => e.sql.clone(),
                     false => wide.cast(&e.sql),
                 };
-                return Ok(Ex::of(format!("({} - {})", cast(&l), cast(&r)), T::Interval));
+                let [l, r] = [cast(&l), cast(&r)].map(|side| match wide {
+                    // Instants: the engine would count the days of the session's zone, some of which have 23 hours.
+                    T::Timestamptz => format!("timezone('UTC', {side})"),
+                    _ => side,
+                });
+                return Ok(Ex::of(format!("({l} - {r})"), T::Interval));
             }
             _ => {
                 let ty = self.number_type(&l, &r, "-", at)?;
@@ -239,6 +260,11 @@ impl Rewriter<'_> {
 
     /// An interval times or over a number.
     pub fn scaled_interval(&self, interval: &Ex, number: &Ex, op: &str) -> Ex {
+        if op == "*"
+            && let Some(ex) = super::interval::times(interval, number)
+        {
+            return ex;
+        }
         if !self.has_functions() {
             return Ex::of(format!("({} {op} {})", interval.sql, number.sql), ColumnType::Interval);
         }

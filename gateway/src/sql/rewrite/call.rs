@@ -12,11 +12,13 @@ use sqlparser::ast::{
 use super::{
     Ex, Rewriter,
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
+    interval,
     signature::{self, Row, shown},
 };
 use crate::{
     pgcatalog,
     sql::{plan::SessionValue, quote},
+    value::Interval,
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -371,6 +373,7 @@ impl Rewriter<'_> {
             ("secs", "to_seconds"),
         ];
         let mut terms = Vec::new();
+        let mut fixed = Some(Interval { months: 0, days: 0, micros: 0 });
         if let FunctionArguments::List(list) = &function.args {
             for (n, arg) in list.args.iter().enumerate() {
                 let (name, expr) = match arg {
@@ -389,8 +392,12 @@ impl Rewriter<'_> {
                 let ex = self.expr(expr)?;
                 let ty = if *part == "secs" { ColumnType::Float8 } else { ColumnType::Int4 };
                 let ex = self.settle(ex, &ty)?;
+                fixed = fixed.and_then(|sum| interval::with_part(sum, part, &ex));
                 terms.push(format!("{constructor}({})", ex.sql));
             }
+        }
+        if let Some(fixed) = fixed.filter(|_| self.has_functions()) {
+            return Ok(Ex::of(interval::hole(fixed), ColumnType::Interval).at(at));
         }
         if terms.is_empty() {
             terms.push("INTERVAL '0 seconds'".into());

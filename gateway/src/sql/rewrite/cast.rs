@@ -11,6 +11,7 @@ use super::{
     literal::duckdb,
     operator::{is_number, is_text},
     signature::shown,
+    system_cast,
 };
 use crate::{
     pgcatalog::{self, functions, oids},
@@ -149,12 +150,22 @@ impl Rewriter<'_> {
                 return self.constant(&text, ty, at);
             }
             // From here on it is a value like others.
-            Kind::Null => return Ok(Ex { kind: Kind::Plain, ..self.settle(ex, ty)? }),
+            Kind::Null => {
+                let null = super::literal::typed_null(self.settle(ex, ty)?);
+                return Ok(Ex { kind: Kind::Plain, ..null });
+            }
             Kind::Number(n) if matches!(ty, T::Float8 | T::Float4) => in_range(n, ty)?,
             _ => {}
         }
+        if let (Some(T::System(SystemType::Text(oid::CHAR))), T::Int4) = (&ex.ty, ty) {
+            return Ok(self.number_of_byte(&ex));
+        }
+        if let (Some(T::System(SystemType::Number(_))), T::Int4) = (&ex.ty, ty) {
+            return Ok(system_cast::as_signed(&ex));
+        }
         if let Some(T::System(system)) = &ex.ty
             && !is_text(ty)
+            && (matches!(ty, T::System(_)) || system_cast::castable(&T::System(*system), ty, false))
         {
             let held = system.base();
             return self.cast(Ex { ty: Some(held), ..ex }, ty, at);
@@ -340,36 +351,6 @@ impl Rewriter<'_> {
         ))
     }
 
-    /// Casts to and from Postgres' own types, which only catalog queries use.
-    fn system_cast(&mut self, ex: Ex, ty: &ColumnType, at: Option<u32>) -> PgResult<Ex> {
-        use ColumnType as T;
-        match &ex.kind {
-            Kind::Param(_) => return self.settle(ex, ty),
-            Kind::Null => return Ok(Ex { kind: Kind::Plain, ..self.settle(ex, ty)? }),
-            Kind::Str(text) => {
-                let text = text.clone();
-                return self.constant(&text, ty, at);
-            }
-            _ => {}
-        }
-        let from = ex.ty.clone();
-        let sql = match (from.as_ref(), ty) {
-            (Some(from), ty) if from == ty => ex.sql,
-            // A name in a column: what it finds.
-            (Some(from), T::System(system)) if is_text(from) && system.is_named() => {
-                self.looked_up(functions::input(system.oid()), "", &[&ex.sql])
-            }
-            (_, T::System(SystemType::Text(oid::CHAR))) => format!("left({}, 1)", self.text_of(ex)?.sql),
-            (_, T::System(SystemType::Text(_))) => self.text_of(ex)?.sql,
-            // The bits of a negative one, as in Postgres.
-            (Some(T::Int2 | T::Int4), T::System(_)) => format!("(CAST({} AS BIGINT) & 4294967295)", ex.sql),
-            (_, T::System(_)) => format!("CAST({} AS BIGINT)", ex.sql),
-            (_, T::Array(_)) => ty.cast(&ex.sql),
-            _ => return self.refuse("this cast", at),
-        };
-        Ok(Ex::plain(sql, Some(ty.clone())).at(at))
-    }
-
     /// `'orders'::regclass`, `'16385'::regclass`: the number.
     pub fn named_constant(&mut self, text: &str, ty: u32, at: Option<u32>) -> PgResult<String> {
         if text == "-" {
@@ -489,7 +470,7 @@ fn castable(from: &ColumnType, to: &ColumnType) -> bool {
     use ColumnType as T;
     match (from.bare(), to.bare()) {
         (T::Other(_), _) | (_, T::Other(_)) => true,
-        (T::System(_), _) | (_, T::System(_)) => castable(&from.base(), &to.base()),
+        (T::System(_), _) | (_, T::System(_)) => system_cast::castable(from, to, false),
         (T::Array(a) | T::Grid(a), T::Array(b) | T::Grid(b)) => castable(a, b),
         _ if is_text(to) || is_text(from) => true,
         _ if super::held::castable_held(from, to) == Some(true) => true,
@@ -508,7 +489,7 @@ pub(in crate::sql) fn assignable(from: &ColumnType, to: &ColumnType) -> bool {
     match (from, to) {
         (a, b) if a == b || a.oid() == b.oid() => true,
         (T::Other(_), _) => true,
-        (T::System(a), b) => assignable(&a.base(), b),
+        (T::System(_), _) | (_, T::System(_)) => system_cast::castable(from, to, true),
         (a, b) if is_number(a) && is_number(b) => true,
         (_, b) if is_text(b) => true,
         (T::Date, T::Timestamp | T::Timestamptz)

@@ -6,8 +6,14 @@ use sqlparser::ast::{DateTimeField, Expr, Interval, IntervalFields};
 use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
 use crate::{
     sql::{quote, types},
+    value::TimeZone,
     wire::error::{PgError, PgResult, SqlState},
 };
+
+/// Whether a zone is what the engine knows best.
+fn is_utc(text: &str) -> bool {
+    ["utc", "gmt"].iter().any(|name| text.eq_ignore_ascii_case(name))
+}
 
 /// Units that a date has none of.
 const TIME_UNITS: [&str; 8] =
@@ -60,10 +66,10 @@ impl Rewriter<'_> {
         let ex = self.expr(timestamp)?;
         let ex = self.settle(ex, &ColumnType::Timestamptz)?;
         let zone = self.expr(zone)?;
-        let zone = self.settle(zone, &ColumnType::Text)?;
-        if zone.ty == Some(ColumnType::Interval) {
-            return self.refuse("a time zone as an interval", at);
+        if let Some(in_zone) = self.at_offset(&ex, &zone)? {
+            return Ok(in_zone);
         }
+        let zone = self.settle(zone, &ColumnType::Text)?;
         let (sql, ty) = match &ex.ty {
             Some(ColumnType::Timestamptz) => (ex.sql, Some(ColumnType::Timestamp)),
             Some(ColumnType::Timestamp) => (ex.sql, Some(ColumnType::Timestamptz)),
@@ -86,6 +92,37 @@ impl Rewriter<'_> {
             }
         };
         Ok(Ex::plain(format!("({sql} AT TIME ZONE {})", zone.sql), ty))
+    }
+
+    /// A time in a zone that is an offset: an interval, or a text such as `+03`, which counts westwards as POSIX does.
+    pub fn at_offset(&mut self, ex: &Ex, zone: &Ex) -> PgResult<Option<Ex>> {
+        use ColumnType as T;
+        let seconds = match (&zone.kind, &zone.ty) {
+            (Kind::Str(text), _) => {
+                match TimeZone::defined_offset(text).filter(|seconds| *seconds != 0 || !is_utc(text)) {
+                    Some(seconds) => seconds.to_string(),
+                    None => return Ok(None),
+                }
+            }
+            (_, Some(T::Interval)) if !zone.is_unknown() => {
+                let x = &zone.sql;
+                let wrong = "SQLSTATE 22023: interval time zone must not include months or days";
+                format!(
+                    "(CASE WHEN datepart('year', {x}) <> 0 OR datepart('month', {x}) <> 0 OR datepart('day', {x}) <> 0 \
+                     THEN error('{wrong}') ELSE CAST(trunc(epoch({x})) AS BIGINT) END)"
+                )
+            }
+            _ => return Ok(None),
+        };
+        let sql = match &ex.ty {
+            Some(T::Timestamptz) => format!("(timezone('UTC', {}) + to_seconds({seconds}))", ex.sql),
+            Some(T::Timestamp) => format!("timezone('UTC', {} - to_seconds({seconds}))", ex.sql),
+            Some(T::Date) => format!("(timezone('UTC', CAST({} AS TIMESTAMPTZ)) + to_seconds({seconds}))", ex.sql),
+            _ if zone.ty == Some(T::Interval) => return self.refuse("a time zone as an interval", ex.position),
+            _ => return Ok(None),
+        };
+        let ty = if ex.ty == Some(T::Timestamp) { T::Timestamptz } else { T::Timestamp };
+        Ok(Some(Ex::of(sql, ty)))
     }
 
     /// `EXTRACT(field FROM x)`: numeric.

@@ -232,7 +232,7 @@ impl Rewriter<'_> {
         }
         let ex = self.expr(expr)?;
         let ex = self.settle_unknown(ex, &ColumnType::Text)?;
-        Ok(Ex::of(format!("({} {what})", ex.sql), ColumnType::Bool))
+        Ok(Ex::of(format!("({} {what})", super::params::tested(&ex.sql)), ColumnType::Bool))
     }
 
     fn typed_string(&mut self, typed: &TypedString) -> PgResult<Ex> {
@@ -491,6 +491,9 @@ impl Rewriter<'_> {
                 }
                 if ty.as_ref().is_some_and(super::number::is_long) {
                     return self.long_call("pg_num_neg", vec![ex]);
+                }
+                if let Some(ex) = super::interval::negative(&ex) {
+                    return Ok(ex);
                 }
                 Ex::plain(format!("(- {})", ex.sql), ty)
             }

@@ -9,6 +9,9 @@ use crate::{
     wire::error::PgResult,
 };
 
+/// How the text of a function begins that gives rows.
+const ROWS: &str = "unnest(";
+
 /// What GROUP BY lists.
 pub(super) enum Group {
     Key(Ex),
@@ -23,6 +26,13 @@ impl Group {
         match self {
             Self::Key(key) => found.push(key),
             Self::Several(groups) | Self::Sets(_, groups) => groups.iter().for_each(|g| g.keys(found)),
+        }
+    }
+
+    fn keys_mut<'g>(&'g mut self, found: &mut Vec<&'g mut Ex>) {
+        match self {
+            Self::Key(key) => found.push(key),
+            Self::Several(groups) | Self::Sets(_, groups) => groups.iter_mut().for_each(|g| g.keys_mut(found)),
         }
     }
 
@@ -104,6 +114,43 @@ impl Rewriter<'_> {
             }
             None => self.expr(expr),
         }
+    }
+
+    /// Grouped by what a set-returning function gives, its rows must be there before the groups are: a relation of its
+    /// own, beside the others. Several such keys give their rows side by side.
+    pub(super) fn group_by_rows(
+        &mut self,
+        groups: &mut [Group],
+        items: &mut [Item],
+        texts: &mut [&mut String],
+    ) -> Option<String> {
+        let mut keys = Vec::new();
+        groups.iter_mut().for_each(|group| group.keys_mut(&mut keys));
+        keys.retain(|key| key.sql.contains(ROWS));
+        if keys.is_empty() {
+            return None;
+        }
+        let relation = quote::name(&format!("rows_{}", self.number()));
+        let mut moved: Vec<(String, String)> = Vec::new();
+        for key in keys {
+            let known = moved.iter().find(|(sql, _)| *sql == key.sql).map(|(_, column)| column.clone());
+            let column = known.unwrap_or_else(|| {
+                let column = format!("\"r{}\"", moved.len());
+                moved.push((key.sql.clone(), column.clone()));
+                column
+            });
+            key.sql = format!("{relation}.{column}");
+        }
+        // The longest first: one may be a part of another.
+        let mut order: Vec<&(String, String)> = moved.iter().collect();
+        order.sort_by_key(|(sql, _)| std::cmp::Reverse(sql.len()));
+        for (sql, column) in order {
+            let column = format!("{relation}.{column}");
+            items.iter_mut().for_each(|item| item.sql = item.sql.replace(sql, &column));
+            texts.iter_mut().for_each(|text| **text = text.replace(sql, &column));
+        }
+        let list: Vec<String> = moved.iter().map(|(sql, column)| format!("{sql} AS {column}")).collect();
+        Some(format!("LATERAL (SELECT {}) AS {relation}", list.join(", ")))
     }
 
     /// A group of values that are equal though their texts differ is one: its key groups, and the list shows one of them.

@@ -327,6 +327,11 @@ impl Rewriter<'_> {
             let zone = self.settle(zone, &ColumnType::Text)?;
             return Ok(Some(self.timetz_in_zone(&time, &zone.sql)));
         }
+        if let ("timezone", [zone, time]) = (name, &*values)
+            && let Some(ex) = self.at_offset(time, zone)?
+        {
+            return Ok(Some(ex));
+        }
         if let Some(ex) = self.bits_call(name, values)? {
             return Ok(Some(ex));
         }

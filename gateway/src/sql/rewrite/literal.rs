@@ -56,6 +56,17 @@ pub(super) fn written_out(n: &str, points: std::ops::RangeInclusive<i32>) -> Opt
     Some(format!("{sign}{text}"))
 }
 
+/// A NULL of a number that stays one: of a constant the engine makes a NULL without a type where it computes with
+/// decimals.
+pub(super) fn typed_null(ex: Ex) -> Ex {
+    match &ex.ty {
+        Some(ty) if super::operator::is_number(ty) && !super::number::is_long(ty) => {
+            Ex { sql: format!("(SELECT {})", ex.sql), ..ex }
+        }
+        _ => ex,
+    }
+}
+
 impl Rewriter<'_> {
     /// A string as a constant of a type.
     pub fn constant(&mut self, text: &str, ty: &ColumnType, at: Option<u32>) -> PgResult<Ex> {
@@ -101,7 +112,8 @@ impl Rewriter<'_> {
             // What a lake cannot hold is refused where it is stored.
             ty if *ty.bare() == ColumnType::Interval && self.has_functions() => {
                 let modifier = ty.clone().split().1;
-                value::interval_constant(text, modifier, &self.ctx.values).map_err(|e| e.or_position(at))?
+                let fixed = value::interval_constant(text, modifier, &self.ctx.values);
+                super::interval::hole(fixed.map_err(|e| e.or_position(at))?)
             }
             // As a cast has it: padded and cut.
             ty @ ColumnType::Modified(..) => {

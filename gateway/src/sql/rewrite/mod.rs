@@ -25,6 +25,7 @@ mod datetime;
 mod filter;
 mod held;
 mod hypothetical;
+mod interval;
 mod json;
 mod literal;
 mod membership;
@@ -38,6 +39,7 @@ mod rows;
 mod session_call;
 mod special;
 mod system_call;
+mod system_cast;
 mod system_column;
 mod table_function;
 mod text;
@@ -65,6 +67,7 @@ pub(super) use self::{
     cast::assignable,
     expr::{Ex, Kind},
     literal::string_of,
+    operator::comparable,
     params::of_oid,
     relations::Target,
     scope::{Column, Relation, Scope, Star},
@@ -234,6 +237,7 @@ impl<'a> Rewriter<'a> {
         if sql.len() > SQL_BYTES_MAX {
             return Err(too_complex());
         }
+        let mut intervals = interval::Apart::new(self.bounds.is_some());
         let mut parts = Vec::new();
         for (n, piece) in sql.split(HOLE).enumerate() {
             if n % 2 == 0 {
@@ -242,9 +246,14 @@ impl<'a> Rewriter<'a> {
                 }
                 continue;
             }
+            if let Some(fixed) = interval::of_piece(piece) {
+                parts.push(SqlPart::Text(intervals.written(fixed)));
+                continue;
+            }
             let index = piece.get(1..).and_then(|i| i.parse::<usize>().ok());
             parts.push(match (piece.as_bytes().first(), index) {
                 (Some(b'p'), Some(index)) => SqlPart::Param(index),
+                (Some(b't'), Some(index)) => SqlPart::Tested(index),
                 (Some(b's'), Some(index)) => SqlPart::Session(
                     self.session.get(index).cloned().ok_or_else(|| PgError::internal("a hole without its value"))?,
                 ),

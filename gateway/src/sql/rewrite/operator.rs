@@ -48,7 +48,7 @@ fn row_of(fields: &[String]) -> String {
 }
 
 /// Whether Postgres compares them.
-pub(super) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
+pub(in crate::sql) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
     let (a, b) = (a.bare(), b.bare());
     a == b
         || (is_number(a) && is_number(b))

@@ -1,5 +1,7 @@
 //! The types of parameters: given by the client, or found where they are used.
 
+use std::borrow::Cow;
+
 use duckmesh_catalog::{
     ColumnType,
     types::{DEFAULT_NUMERIC, TextType, oid},
@@ -85,6 +87,15 @@ impl Rewriter<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// A parameter of which only is asked whether it is NULL: see `SqlPart::Tested`.
+pub(super) fn tested(sql: &str) -> Cow<'_, str> {
+    let index = sql.strip_prefix(HOLE).and_then(|rest| rest.strip_prefix('p')).and_then(|rest| rest.strip_suffix(HOLE));
+    match index {
+        Some(index) if index.bytes().all(|b| b.is_ascii_digit()) => Cow::Owned(format!("{HOLE}t{index}{HOLE}")),
+        _ => Cow::Borrowed(sql),
     }
 }
 

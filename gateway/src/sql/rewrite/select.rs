@@ -113,8 +113,8 @@ impl Rewriter<'_> {
         for (item, column) in items.iter_mut().zip(&columns) {
             item.column.engine.clone_from(&column.engine);
         }
-        let keys = self.group_by(&select.group_by, &items, known)?;
-        let having = match &select.having {
+        let mut keys = self.group_by(&select.group_by, &items, known)?;
+        let mut having = match &select.having {
             Some(expr) => format!(" HAVING {}", self.condition(expr, "HAVING")?),
             None => String::new(),
         };
@@ -130,7 +130,7 @@ impl Rewriter<'_> {
             }
             other => other.as_ref(),
         };
-        let distinct = match distinct {
+        let mut distinct = match distinct {
             None | Some(Distinct::All) => String::new(),
             Some(Distinct::Distinct) if known && items.iter().any(|i| self.is_keyed_item(i)) => {
                 let key = |i: &Item| if self.is_keyed_item(i) { self.item_key(i) } else { i.sql.clone() };
@@ -145,12 +145,16 @@ impl Rewriter<'_> {
                 format!("DISTINCT ON ({}) ", keys.join(", "))
             }
         };
-        let order = match order_by {
+        let mut order = match order_by {
             Some(order_by) => format!(" ORDER BY {}", self.order_by(order_by, &items, known)?),
             None => String::new(),
         };
         if items.is_empty() {
             return self.refuse("SELECT without a list", None);
+        }
+        let mut from = from;
+        if let Some(rows) = self.group_by_rows(&mut keys, &mut items, &mut [&mut having, &mut distinct, &mut order]) {
+            from = if from.is_empty() { rows } else { format!("{from}, {rows}") };
         }
         let mut group_by = String::new();
         if !keys.is_empty() {

@@ -1,7 +1,7 @@
 //! Time zone abbreviations that input takes, with their offsets: Postgres' `Default` set.
 
 /// Seconds east of UTC and whether it is daylight saving time; `name` is lower case.
-pub(super) fn abbreviation(name: &str) -> Option<(i32, bool)> {
+pub(in crate::value) fn abbreviation(name: &str) -> Option<(i32, bool)> {
     let i = ABBREVIATIONS.binary_search_by(|(known, ..)| (*known).cmp(name)).ok()?;
     ABBREVIATIONS.get(i).map(|(_, offset, dst)| (*offset, *dst))
 }

@@ -14,6 +14,7 @@ mod tokens;
 
 mod input;
 
+pub(super) use abbreviations::abbreviation;
 pub(super) use fields::{Field, FieldKind, split};
 pub(super) use format::{write_date, write_time, write_timestamp, write_timestamptz, write_timetz};
 pub(super) use input::{

@@ -14,7 +14,7 @@ const LAKE_MICROS_MAX: i64 = u32::MAX as i64 * 1000;
 
 /// A value of type interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Interval {
+pub(crate) struct Interval {
     pub months: i32,
     pub days: i32,
     pub micros: i64,

@@ -1,0 +1,278 @@
+//! Foreign keys: what they refer to must be a key, and stays while they do.
+//!
+//! They are information: no row is ever looked at.
+
+use std::sync::Arc;
+
+use duckmesh_catalog::{
+    ColumnDef, ColumnId, IndexedBy, LakeSchema, TableDef,
+    ddl::DdlOp,
+    schema::{Constraint, ConstraintKind, ForeignKeyAction, ForeignKeyRules},
+};
+use sqlparser::ast::{ConstraintReferenceMatchKind, DeferrableInitial, ForeignKeyConstraint, ReferentialAction};
+
+use super::{
+    Planner,
+    alter::Altered,
+    lookup::Relation,
+    names::{quote, schema_in_lake},
+};
+use crate::{
+    sql::rewrite::{comparable, shown},
+    wire::error::{PgError, PgResult, SqlState},
+};
+
+impl Planner<'_> {
+    /// The foreign key and the columns' part of its name.
+    pub(super) fn foreign_key(
+        &mut self,
+        table: &TableDef,
+        schema: &str,
+        key: &ForeignKeyConstraint,
+        own: Option<&str>,
+    ) -> PgResult<(ConstraintKind, String)> {
+        let missing = |name: &str| {
+            PgError::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{name}\" referenced in foreign key constraint does not exist"),
+            )
+        };
+        let (target, target_table) = self.target(table, schema, &key.foreign_table)?;
+        let mut columns = Vec::new();
+        let mut names = Vec::new();
+        match own {
+            Some(own) => names.push(own.to_owned()),
+            None => {
+                for ident in &key.columns {
+                    names.push(self.fold(ident)?);
+                }
+            }
+        }
+        for name in &names {
+            columns.push(table.column(name).ok_or_else(|| missing(name))?.id);
+        }
+        let mut target_columns = Vec::new();
+        for ident in &key.referred_columns {
+            let name = self.fold(ident)?;
+            if target_table.column(&name).is_none() {
+                return Err(missing(&name));
+            }
+            target_columns.push(name);
+        }
+        if !target_columns.is_empty() && target_columns.len() != columns.len() {
+            return Err(PgError::new(
+                SqlState::INVALID_FOREIGN_KEY,
+                "number of referencing and referenced columns for foreign key disagree",
+            ));
+        }
+        let rules = rules(key)?;
+        Ok((ConstraintKind::ForeignKey { columns, target, target_columns, rules }, names.join("_")))
+    }
+
+    /// What it refers to must be a key, of types that compare with its own.
+    pub(super) fn foreign_key_fits(
+        &mut self,
+        table: &TableDef,
+        schema: &str,
+        key: &ForeignKeyConstraint,
+        kind: &ConstraintKind,
+        name: &str,
+    ) -> PgResult<()> {
+        let ConstraintKind::ForeignKey { columns, target_columns, .. } = kind else { return Ok(()) };
+        let (_, target) = self.target(table, schema, &key.foreign_table)?;
+        let referred = referred(&target, target_columns)?;
+        if referred.len() != columns.len() {
+            return Err(PgError::new(
+                SqlState::INVALID_FOREIGN_KEY,
+                "number of referencing and referenced columns for foreign key disagree",
+            ));
+        }
+        for (own, other) in columns.iter().filter_map(|id| table.column_by_id(*id)).zip(referred) {
+            if !comparable(&own.ty, &other.ty) {
+                return Err(PgError::new(
+                    SqlState::DATATYPE_MISMATCH,
+                    format!("foreign key constraint \"{name}\" cannot be implemented"),
+                )
+                .detail(format!(
+                    "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
+                    own.name,
+                    other.name,
+                    shown(&own.ty),
+                    shown(&other.ty)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Foreign keys of other tables that refer to these, or to a column: without CASCADE an error; with it they go.
+    pub(super) fn drop_foreign_keys_on(
+        &mut self,
+        dropped: &[Relation],
+        cascade: bool,
+        what: Option<String>,
+    ) -> PgResult<()> {
+        let found = self.foreign_keys_on(dropped);
+        let lines: Vec<_> = found.iter().map(|(_, _, line)| line.clone()).collect();
+        self.restrict_or_tell_lines(&lines, cascade, what)?;
+        self.push_drops_of(found);
+        Ok(())
+    }
+
+    /// They, with the line that tells of each.
+    pub(super) fn foreign_keys_on(&self, dropped: &[Relation]) -> Vec<(uuid::Uuid, String, (String, String))> {
+        let lake = &self.ctx.schema;
+        let mut found = Vec::new();
+        for on in dropped {
+            let Relation::Table(target) = on else { continue };
+            for table in lake.tables.values().filter(|t| dropped.iter().all(|d| d.uuid() != t.uuid)) {
+                for constraint in table.constraints.iter().filter(|c| refers_to(c, lake, target)) {
+                    let holder = self.describe(&Relation::Table(Arc::clone(table)));
+                    let line = (format!("constraint {} on {holder}", quote(&constraint.name)), self.describe(on));
+                    found.push((table.uuid, constraint.name.clone(), line));
+                }
+            }
+        }
+        found
+    }
+
+    pub(super) fn push_drops_of(&mut self, found: Vec<(uuid::Uuid, String, (String, String))>) {
+        for (table, name, _) in found {
+            self.ops.push(DdlOp::DropConstraint { table, name });
+        }
+    }
+
+    /// Foreign keys that refer to a column, before it is dropped.
+    pub(super) fn drop_foreign_keys_on_column(
+        &mut self,
+        table: &mut Altered,
+        column: &str,
+        cascade: bool,
+    ) -> PgResult<()> {
+        let target = Arc::clone(&table.old);
+        let on = self.describe(&Relation::Table(Arc::clone(&target)));
+        let lake = self.ctx.schema.clone();
+        let (mut lines, mut found) = (Vec::new(), Vec::new());
+        for holder in lake.tables.values().filter(|t| t.uuid != target.uuid) {
+            for constraint in holder.constraints.iter().filter(|c| refers_to(c, &lake, &target)) {
+                let ConstraintKind::ForeignKey { target_columns, .. } = &constraint.kind else { continue };
+                if !referred(&target, target_columns).is_ok_and(|list| list.iter().any(|c| c.name == column)) {
+                    continue;
+                }
+                let shown = self.describe(&Relation::Table(Arc::clone(holder)));
+                let line = (
+                    format!("constraint {} on {shown}", quote(&constraint.name)),
+                    format!("column {} of {on}", quote(column)),
+                );
+                lines.push(line.clone());
+                found.push((holder.uuid, constraint.name.clone(), line));
+            }
+        }
+        self.restrict_or_tell_lines(&lines, cascade, Some(format!("column {} of {on}", quote(column))))?;
+        self.push_drops_of(found);
+        Ok(())
+    }
+
+    /// Foreign keys name the table and the columns that they refer to: they follow when one is renamed.
+    pub(super) fn foreign_keys_renamed(&mut self, table: &mut Altered, rename: &dyn Fn(&mut String, &mut Vec<String>)) {
+        let lake = self.ctx.schema.clone();
+        let target = Arc::clone(&table.old);
+        let renamed = |constraint: &Constraint| {
+            let mut after = constraint.clone();
+            if let ConstraintKind::ForeignKey { target: (_, name), target_columns, .. } = &mut after.kind {
+                rename(name, target_columns);
+            }
+            (after != *constraint).then_some(after)
+        };
+        for constraint in &mut table.new.constraints {
+            if refers_to(constraint, &lake, &target)
+                && let Some(after) = renamed(constraint)
+            {
+                self.ops.push(DdlOp::DropConstraint { table: target.uuid, name: constraint.name.clone() });
+                self.ops.push(DdlOp::AddConstraint { table: target.uuid, constraint: after.clone() });
+                *constraint = after;
+            }
+        }
+        for holder in lake.tables.values().filter(|t| t.uuid != target.uuid) {
+            for constraint in holder.constraints.iter().filter(|c| refers_to(c, &lake, &target)) {
+                let Some(after) = renamed(constraint) else { continue };
+                self.ops.push(DdlOp::DropConstraint { table: holder.uuid, name: constraint.name.clone() });
+                self.ops.push(DdlOp::AddConstraint { table: holder.uuid, constraint: after });
+            }
+        }
+    }
+}
+
+/// Whether a constraint is a foreign key that refers to a table.
+fn refers_to(constraint: &Constraint, lake: &LakeSchema, table: &TableDef) -> bool {
+    let ConstraintKind::ForeignKey { target: (schema, name), .. } = &constraint.kind else { return false };
+    let space = lake.schema_name(table.schema_id).unwrap_or_default();
+    *name == table.name && (schema == space || schema_in_lake(schema) == Some(space))
+}
+
+/// The columns that are referred to, which must be a key.
+fn referred<'t>(target: &'t TableDef, names: &[String]) -> PgResult<Vec<&'t ColumnDef>> {
+    let columns = |ids: &[ColumnId]| ids.iter().filter_map(|id| target.column_by_id(*id)).collect::<Vec<_>>();
+    if names.is_empty() {
+        let key = target.constraints.iter().find_map(|constraint| match &constraint.kind {
+            ConstraintKind::PrimaryKey { columns } => Some(columns),
+            _ => None,
+        });
+        return key.map(|key| columns(key)).ok_or_else(|| {
+            let message = format!("there is no primary key for referenced table \"{}\"", target.name);
+            PgError::new(SqlState::UNDEFINED_OBJECT, message)
+        });
+    }
+    let wanted: Vec<&ColumnDef> = names.iter().filter_map(|name| target.column(name)).collect();
+    let same = |ids: &[ColumnId]| ids.len() == wanted.len() && wanted.iter().all(|c| ids.contains(&c.id));
+    let keyed = target.constraints.iter().any(|constraint| match &constraint.kind {
+        ConstraintKind::PrimaryKey { columns } | ConstraintKind::Unique { columns } => same(columns),
+        _ => false,
+    });
+    let indexed = target.indexes.iter().filter(|index| index.unique && index.predicate.is_none()).any(|index| {
+        let ids: Option<Vec<ColumnId>> = index
+            .keys
+            .iter()
+            .map(|key| match &key.of {
+                IndexedBy::Column(id) => Some(*id),
+                IndexedBy::Expression(..) => None,
+            })
+            .collect();
+        ids.is_some_and(|ids| same(&ids))
+    });
+    if keyed || indexed {
+        return Ok(wanted);
+    }
+    let message = format!("there is no unique constraint matching given keys for referenced table \"{}\"", target.name);
+    Err(PgError::new(SqlState::INVALID_FOREIGN_KEY, message))
+}
+
+fn rules(key: &ForeignKeyConstraint) -> PgResult<ForeignKeyRules> {
+    let action = |said: &Option<ReferentialAction>| match said {
+        None | Some(ReferentialAction::NoAction) => ForeignKeyAction::NoAction,
+        Some(ReferentialAction::Restrict) => ForeignKeyAction::Restrict,
+        Some(ReferentialAction::Cascade) => ForeignKeyAction::Cascade,
+        Some(ReferentialAction::SetNull) => ForeignKeyAction::SetNull,
+        Some(ReferentialAction::SetDefault) => ForeignKeyAction::SetDefault,
+    };
+    let full = match &key.match_kind {
+        Some(ConstraintReferenceMatchKind::Partial) => {
+            return Err(PgError::unsupported("MATCH PARTIAL not yet implemented"));
+        }
+        kind => matches!(kind, Some(ConstraintReferenceMatchKind::Full)),
+    };
+    let said = key.characteristics.as_ref();
+    let deferred = said.is_some_and(|c| c.initially == Some(DeferrableInitial::Deferred));
+    let deferrable = said.and_then(|c| c.deferrable);
+    if deferred && deferrable == Some(false) {
+        let message = "constraint declared INITIALLY DEFERRED must be DEFERRABLE";
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
+    }
+    Ok(ForeignKeyRules {
+        on_update: action(&key.on_update),
+        on_delete: action(&key.on_delete),
+        full,
+        deferrable: deferrable.unwrap_or(deferred),
+        deferred,
+    })
+}
