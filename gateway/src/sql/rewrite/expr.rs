@@ -530,11 +530,7 @@ impl Rewriter<'_> {
         match &value.value {
             Value::Number(n, false) => self.number_literal(n, at),
             Value::Boolean(b) => Ok(Ex::of(if *b { "TRUE" } else { "FALSE" }, ColumnType::Bool).at(at)),
-            Value::Null => {
-                let mut ex = Ex::plain("NULL", None).at(at);
-                ex.kind = Kind::Null;
-                Ok(ex)
-            }
+            Value::Null => Ok(Ex { kind: Kind::Null, ..Ex::plain("NULL", None).at(at) }),
             Value::Placeholder(name) => self.param(name, at),
             Value::SingleQuotedByteStringLiteral(digits) => self.bit_literal('b', digits, at),
             Value::HexStringLiteral(digits) => self.bit_literal('x', digits, at),
