@@ -99,7 +99,7 @@ async fn g1_gw1_rows_that_were_swept_are_not_acknowledged() {
     let fleet = Fleet::new();
     let all = fleet.server_with("all", &GRACE);
     let (gateway, go) =
-        fleet.held_at("gateway", "insert-before-append=2*", &[&["--role", "gateway"], &GRACE[..]].concat());
+        fleet.held_at("gateway", "insert-before-append=3*", &[&["--role", "gateway"], &GRACE[..]].concat());
     let client = gateway.client().await;
     make(&client, "t").await;
     client.ok("INSERT INTO t VALUES (0)").await;
