@@ -15,6 +15,7 @@ pub(crate) mod number;
 mod numeric;
 mod pattern;
 mod ranges;
+mod reach;
 mod regular;
 mod template;
 mod time;
