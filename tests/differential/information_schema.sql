@@ -1,5 +1,5 @@
 -- information_schema: the shape of every relation, and what is in those that are about a schema of one's own.
-SELECT table_schema, table_name, column_name, ordinal_position, is_nullable, data_type, character_maximum_length, numeric_precision, numeric_precision_radix, numeric_scale, datetime_precision, udt_schema, udt_name, domain_schema, domain_name, is_identity, is_generated, is_updatable
+SELECT table_schema, table_name, column_name, ordinal_position, is_nullable, data_type, character_maximum_length, numeric_precision, numeric_precision_radix, numeric_scale, datetime_precision, udt_schema, udt_name, domain_schema, domain_name, is_identity, is_generated
 FROM information_schema.columns WHERE table_schema = 'information_schema' ORDER BY 1, 2, 4;
 SELECT table_schema, table_name, column_name, ordinal_position, is_nullable, data_type, numeric_precision, datetime_precision, udt_schema, udt_name, domain_name
 FROM information_schema.columns WHERE table_schema = 'pg_catalog' AND column_name <> 'stxdexpr' ORDER BY 1, 2, 4;

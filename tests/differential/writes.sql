@@ -123,6 +123,7 @@ SET extra_float_digits = 99;
 SET application_name = 'x';
 SHOW application_name;
 SHOW server_version_num;
+-- differs: strings are read in one way only
 SET standard_conforming_strings = off;
 RESET ALL;
 SET client_encoding = 'LATIN9X';

@@ -240,9 +240,9 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let gaps = Unsupported::default();
         for n in 0..2 * GAPS_MAX {
-            let name = format!("pg_{n}_{}", "x".repeat(10_000));
+            let name = format!("pg_{n}_{}", "x".repeat(1000));
             let error = PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"));
-            gaps.note(&format!("SELECT 1 FROM {name} {}", "/* */ pg_y, ".repeat(1000)), &error, DateTime::UNIX_EPOCH);
+            gaps.note(&format!("SELECT 1 FROM {name} {}", "/* */ pg_y, ".repeat(200)), &error, DateTime::UNIX_EPOCH);
         }
         let all = gaps.all();
         assert_eq!(all.len(), GAPS_MAX);

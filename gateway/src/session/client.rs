@@ -358,7 +358,8 @@ impl ClientSession {
         if WITHOUT_SCHEMA.split(' ').any(|word| word == verb) {
             return self.plan(statement, types, &Pin::nothing()).await;
         }
-        if verb == "CREATE" && temporary::mentions(statement.text()) {
+        let makes = verb == "CREATE" || (verb == "SELECT" && mentions_into(statement.text()));
+        if makes && temporary::mentions(statement.text()) {
             self.temporary.show();
         }
         let pin = self.schema_for_planning(READING.contains(&verb.as_str())).await?;
@@ -404,6 +405,11 @@ const WITHOUT_SCHEMA: &str = "DEALLOCATE PREPARE EXECUTE DECLARE FETCH MOVE CLOS
 
 /// Commands that time travel applies to.
 const READING: [&str; 6] = ["SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "COPY"];
+
+/// Whether a SELECT may make a table.
+fn mentions_into(text: &str) -> bool {
+    text.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"into"))
+}
 
 /// Resolves when a statement's time is over; never without a limit.
 async fn expiry(timeout: Option<Duration>) {

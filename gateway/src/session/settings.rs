@@ -352,6 +352,11 @@ impl Settings {
         let value = match definition.name {
             "DateStyle" => text::show_date_style(text::date_style(value, self.date_style())?),
             "duckmesh.as_of" => self.moment(value)?,
+            // A backslash would mean another thing than the reader of statements takes it for.
+            "standard_conforming_strings" if value::check(definition, value)? == "off" => {
+                return Err(PgError::unsupported("standard_conforming_strings cannot be switched off")
+                    .hint("Write E'…' where backslashes escape."));
+            }
             "session_authorization" | "role" => self.identity(definition.name, value)?,
             _ => value::check(definition, value)?,
         };

@@ -17,7 +17,7 @@ use crate::wire::{
     error::PgResult,
 };
 
-const VERBS: [&str; 8] = ["prepare", "execute", "deallocate", "declare", "fetch", "move", "close", "explain"];
+const VERBS: [&str; 9] = ["prepare", "execute", "deallocate", "declare", "fetch", "move", "close", "explain", "create"];
 
 /// Plans such a command; none for others. Must be on a thread with a large stack.
 pub fn preparse(text: &str) -> PgResult<Option<Plan>> {
@@ -48,6 +48,11 @@ pub fn preparse(text: &str) -> PgResult<Option<Plan>> {
         let all = scan.word(&["all"]);
         let name = if all { None } else { Some(scan.ident()?) };
         scan.done(Command::Close(name))?
+    } else if scan.word(&["create"]) {
+        match create_as(&mut scan)? {
+            Some(command) => command,
+            None => return Ok(None),
+        }
     } else {
         match explain(&mut scan)? {
             Some(command) => command,
@@ -215,6 +220,47 @@ fn constant(source: &str) -> Option<Option<String>> {
         _ => return None,
     };
     scan.is_done().then_some(value)
+}
+
+/// `CREATE … TABLE … AS EXECUTE name (…)`, with what stands around the EXECUTE.
+fn create_as(scan: &mut Scan<'_>) -> PgResult<Option<Command<Statement>>> {
+    let mut depth = 0_usize;
+    while !(depth == 0 && scan.sees(&["as", "execute"])) {
+        match scan.peek() {
+            None => return Ok(None),
+            Some(Token::LParen) => depth += 1,
+            Some(Token::RParen) => depth = depth.saturating_sub(1),
+            Some(_) => {}
+        }
+        scan.advance();
+    }
+    scan.expect_word(&["as"])?;
+    let before = scan.text().get(..scan.byte()).unwrap_or_default().to_owned();
+    scan.expect_word(&["execute"])?;
+    let name = scan.ident()?;
+    let end = scan.text().trim_end().trim_end_matches(';').len();
+    let with = [["with", "no", "data"].as_slice(), &["with", "data"]];
+    if scan.is_done() {
+        let given = Given::Texts(Vec::new());
+        return Ok(Some(Command::CreateAs { name, given, before, after: String::new() }));
+    }
+    // Values of an EXECUTE are in parentheses: what follows them is the table's.
+    let mut rest = Scan::new(scan.text().get(scan.byte()..end).unwrap_or_default()).ok_or_else(|| scan.unexpected())?;
+    let mut depth = 0_usize;
+    while let Some(token) = rest.peek().filter(|_| depth > 0 || !with.iter().any(|words| rest.sees(words))) {
+        match token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        rest.advance();
+    }
+    let (values, after) = rest.text().split_at_checked(rest.byte()).unwrap_or_default();
+    let given = match Scan::new(values) {
+        Some(mut values) => given(&mut values)?,
+        None => Given::Texts(Vec::new()),
+    };
+    Ok(Some(Command::CreateAs { name, given, before, after: format!(" {after}") }))
 }
 
 fn declare(scan: &mut Scan<'_>) -> PgResult<Command<Statement>> {

@@ -190,11 +190,12 @@ fn source<'t>(
             .or_position(at));
     }
     let at_target = into.places.get(rows.columns.len()).copied().flatten();
-    check_width(rows.columns.len(), columns.len(), named, at, at_target)?;
+    let at_extra = rewriter.at_item(&query.body, columns.len());
+    check_width(rows.columns.len(), columns.len(), named, at_extra, at_target)?;
     columns.truncate(rows.columns.len());
     let mut list = Vec::new();
     let mut written = Vec::new();
-    for (column, shown) in columns.iter().zip(&rows.columns) {
+    for (n, (column, shown)) in columns.iter().zip(&rows.columns).enumerate() {
         writable(column)?;
         if into.identity(rewriter, column)? == Own::Ignored {
             continue;
@@ -202,7 +203,9 @@ fn source<'t>(
         written.push(*column);
         let source = format!("\"source\".{}", quote::name(&shown.engine));
         let ex = super::rewrite::Ex::plain(source, shown.ty.clone());
-        let ex = rewriter.assign(ex, &column.ty, &column.name, at)?;
+        // Where it stands is asked where it does not fit.
+        let assigned = rewriter.assign(ex, &column.ty, &column.name, None);
+        let ex = assigned.map_err(|e| e.or_position(rewriter.at_item(&query.body, n)))?;
         list.push(format!("{} AS {}", ex.sql, quote::name(&format!("a{}", list.len()))));
     }
     let rows = super::rewrite::Rows {
@@ -498,6 +501,7 @@ fn computed<'t>(
     into: &Into<'_>,
 ) -> PgResult<(Vec<&'t ColumnDef>, Source)> {
     let mut rows = Vec::with_capacity(values.rows.len());
+    rewriter.stands_in("VALUES");
     for row in &values.rows {
         super::thread::check()?;
         let mut cells = Vec::with_capacity(columns.len());

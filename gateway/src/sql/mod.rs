@@ -4,6 +4,7 @@
 
 pub mod plan;
 
+mod frame_exclude;
 pub mod parse;
 pub mod statement;
 mod symmetric;

@@ -15,7 +15,7 @@ use sqlparser::{
 use errors::{near, syntax_error, too_long, unterminated};
 
 use super::{
-    position,
+    frame_exclude, position,
     statement::{Statement, Text, Tree},
     symmetric, thread, typed_string,
 };
@@ -169,7 +169,7 @@ fn parser_of(text: &str) -> PgResult<Parser<'static>> {
         .tokenize_with_location()
         .map_err(|e| syntax_error(text, &ParserError::from(e), None, text.len()))?;
     bounded(&tokens)?;
-    let tokens = symmetric::marked(typed_string::as_parsed(tokens, false));
+    let tokens = frame_exclude::marked(symmetric::marked(typed_string::as_parsed(tokens, false)));
     Ok(Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }
 
@@ -274,7 +274,7 @@ fn one(
     if is_ddl {
         identity_options(&mut tokens);
     }
-    tokens = symmetric::marked(typed_string::as_parsed(tokens, !is_ddl));
+    tokens = frame_exclude::marked(symmetric::marked(typed_string::as_parsed(tokens, !is_ddl)));
     // `TABLE t` is `SELECT * FROM t`; positions stay.
     if first == Some(Keyword::TABLE)
         && let Some(table) = tokens.first().cloned()

@@ -208,6 +208,17 @@ pub enum Command<S> {
         /// What stands before EXECUTE when it is only explained.
         explain: Option<String>,
     },
+    /// `CREATE TABLE … AS EXECUTE name (values) …`
+    CreateAs {
+        /// The statement's name.
+        name: String,
+        /// Values of its parameters.
+        given: Given,
+        /// What stands before EXECUTE.
+        before: String,
+        /// What stands behind it.
+        after: String,
+    },
     /// `DEALLOCATE name`; none is ALL.
     Deallocate(Option<String>),
     /// `DECLARE name CURSOR FOR statement`

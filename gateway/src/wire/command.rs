@@ -51,7 +51,10 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             }
             Command::Execute { name, given, explain: None } => self.sql_execute(&name, given, place).await,
             Command::Execute { name, given, explain: Some(prefix) } => {
-                self.explain_execute(&name, given, &prefix).await
+                self.execute_within(&name, given, (&prefix, ""), Place::Last).await
+            }
+            Command::CreateAs { name, given, before, after } => {
+                self.execute_within(&name, given, (&before, &after), place).await
             }
             Command::Deallocate(None) => {
                 self.statements.clear();
@@ -77,7 +80,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 if moves { self.moved(rows).await } else { Ok(Outcome::Rows(rows)) }
             }
             Command::Close(None) => {
-                self.portals.retain(|portal| !matches!(portal.state, PortalState::Cursor(_)));
+                self.portals.clear();
                 complete("CLOSE CURSOR ALL")
             }
             Command::Close(Some(name)) => {
@@ -153,16 +156,23 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         Ok(outcome)
     }
 
-    async fn explain_execute(&mut self, name: &str, given: Given, prefix: &str) -> Result<Outcome<B::CopyIn>, Fault> {
+    /// A prepared statement's text as a part of another statement: EXPLAIN, CREATE TABLE AS.
+    async fn execute_within(
+        &mut self,
+        name: &str,
+        given: Given,
+        (before, after): (&str, &str),
+        place: Place,
+    ) -> Result<Outcome<B::CopyIn>, Fault> {
         let stored = self.statements.get(name).ok_or_else(|| no_statement(name))?;
         let Some(prepared) = stored.prepared.clone() else { return Ok(Outcome::Empty) };
         let types = prepared.param_types().to_vec();
         let params = self.given_params(name, &prepared, given).await?;
-        let text: Arc<str> = format!("{prefix}{}", prepared.text()).into();
+        let text: Arc<str> = format!("{before}{}{after}", prepared.text()).into();
         let statements = watched(self.pipe, self.registration, self.session.parse(text)).await?;
         let [statement] = statements.as_slice() else { return Ok(Outcome::Empty) };
-        let explained = watched(self.pipe, self.registration, self.session.prepare(statement, &types)).await?;
-        let execution = self.session.execute(&explained, params, Place::Last);
+        let whole = watched(self.pipe, self.registration, self.session.prepare(statement, &types)).await?;
+        let execution = self.session.execute(&whole, params, place);
         Ok(watched(self.pipe, self.registration, execution).await?)
     }
 
@@ -239,10 +249,10 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             Cursor::streaming(rows, options, text, declared)
         };
         let (transaction, moment) = (self.session.transaction_id(), self.session.moment());
-        let formats = if options.binary { vec![Format::Binary; cursor.columns.len()] } else { Vec::new() };
         let portal = Portal {
             prepared: Some(prepared),
-            formats,
+            // Of Execute: BINARY is about FETCH.
+            formats: Vec::new(),
             transaction,
             moment,
             bytes,

@@ -94,7 +94,7 @@ impl Cursor {
     pub async fn turns(&self, direction: Direction) -> Option<(Rows, u64)> {
         let mut rows = self.rows.lock().await;
         let CursorRows::Stream { source, rest, done, over, seen } = &mut *rows else { return None };
-        if seen.is_none() || forward(direction, *done, *over).is_ok() {
+        if seen.is_none() || forward(direction, *done, *over, true).is_ok() {
             return None;
         }
         *rest = None;
@@ -129,7 +129,7 @@ impl Cursor {
         let mut rows = self.rows.lock().await;
         let plan = match &mut *rows {
             CursorRows::Stream { done, over, .. } => {
-                let (skip, take) = forward(direction, *done, *over)?;
+                let (skip, take) = forward(direction, *done, *over, self.options.scrolls())?;
                 Plan::Stream { skip, take }
             }
             CursorRows::Kept { rows, at } => kept(direction, rows.count(), at, !self.options.scrolls())?,
@@ -240,7 +240,7 @@ fn only_forward() -> PgError {
 }
 
 /// How many rows a stream leaves out, and how many it gives.
-fn forward(direction: Direction, done: u64, over: bool) -> PgResult<(u64, u64)> {
+fn forward(direction: Direction, done: u64, over: bool, scrolls: bool) -> PgResult<(u64, u64)> {
     let positive = |n: i64| u64::try_from(n).ok();
     // Where the cursor stands: behind the last row once the end was seen.
     let at = done + u64::from(over);
@@ -248,7 +248,8 @@ fn forward(direction: Direction, done: u64, over: bool) -> PgResult<(u64, u64)> 
         Direction::Forward(i64::MAX) => Ok((0, u64::MAX)),
         Direction::Forward(count) if count > 0 => Ok((0, positive(count).unwrap_or(0))),
         Direction::Forward(0) | Direction::Relative(0) if done == 0 || over => Ok((0, 0)),
-        Direction::Absolute(0) | Direction::Backward(_) if done == 0 => Ok((0, 0)),
+        Direction::Absolute(0) if at == 0 => Ok((0, 0)),
+        Direction::Backward(_) if at == 0 && scrolls => Ok((0, 0)),
         Direction::Relative(by) if by > 0 => Ok((positive(by - 1).unwrap_or(0), 1)),
         Direction::Absolute(row) if positive(row).is_some_and(|row| row > at) => {
             Ok((positive(row).unwrap_or(0) - done - 1, 1))
@@ -333,11 +334,14 @@ mod tests {
 
     #[test]
     fn streams_go_forward_only() {
-        assert_eq!(forward(D::Forward(5), 2, false), Ok((0, 5)));
-        assert_eq!(forward(D::Absolute(5), 2, false), Ok((2, 1)));
-        assert_eq!(forward(D::Relative(3), 2, false), Ok((2, 1)));
+        assert_eq!(forward(D::Forward(5), 2, false, false), Ok((0, 5)));
+        assert_eq!(forward(D::Absolute(5), 2, false, false), Ok((2, 1)));
+        assert_eq!(forward(D::Relative(3), 2, false, false), Ok((2, 1)));
         for direction in [D::Backward(1), D::Absolute(1), D::Absolute(-1), D::Relative(-1), D::Relative(0)] {
-            assert!(forward(direction, 2, false).is_err(), "{direction:?}");
+            assert!(forward(direction, 2, false, false).is_err(), "{direction:?}");
         }
+        // Where it did not begin, going back is nothing; a cursor that cannot go back says so even there.
+        assert_eq!(forward(D::Backward(1), 0, false, true), Ok((0, 0)));
+        assert!(forward(D::Backward(1), 0, false, false).is_err());
     }
 }

@@ -27,7 +27,9 @@ pub(super) fn is_temporary_schema(schema: &SchemaDef) -> bool {
 }
 
 impl Temporary {
-    pub(super) fn new(said: bool) -> Self {
+    /// With or without the word.
+    #[must_use]
+    pub fn new(said: bool) -> Self {
         Self { said, on_commit: None }
     }
 

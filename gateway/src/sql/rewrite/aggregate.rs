@@ -12,9 +12,12 @@ use super::{
     signature,
 };
 use crate::{
-    sql::quote,
+    sql::{frame_exclude, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
+
+/// The arguments of an aggregate, as a clause that takes no aggregates.
+const NESTED: &str = "an aggregate";
 
 /// A sum of floats that is infinite although no value was: the engine goes on with it, Postgres fails.
 fn finite_sum(sum: &str, x: &str, tail: &str) -> String {
@@ -27,6 +30,19 @@ fn finite_sum(sum: &str, x: &str, tail: &str) -> String {
 impl Rewriter<'_> {
     /// An aggregate or window call.
     pub(super) fn aggregate(
+        &mut self,
+        name: &str,
+        function: &Function,
+        args: &Arguments<'_>,
+        at: Option<u32>,
+    ) -> PgResult<Ex> {
+        let outer = self.clause;
+        let ex = self.aggregate_here(name, function, args, at);
+        self.clause = outer;
+        ex
+    }
+
+    fn aggregate_here(
         &mut self,
         name: &str,
         function: &Function,
@@ -46,10 +62,16 @@ impl Rewriter<'_> {
         if let Some((place, depth)) = self.clause.filter(|_| window || is_aggregate(name))
             && depth == self.scopes.len()
         {
-            let (state, what) = match window || function.over.is_some() {
+            let windows = window || function.over.is_some();
+            let (state, what) = match windows {
                 true => (SqlState::WINDOWING_ERROR, "window"),
                 false => (SqlState::GROUPING_ERROR, "aggregate"),
             };
+            if place == NESTED {
+                let what = if windows { "contain window function calls" } else { "be nested" };
+                let message = format!("aggregate function calls cannot {what}");
+                return Err(PgError::new(SqlState::GROUPING_ERROR, message).or_position(at));
+            }
             let message = format!("{what} functions are not allowed in {place}");
             return Err(PgError::new(state, message).or_position(at));
         }
@@ -80,6 +102,9 @@ impl Rewriter<'_> {
             });
         }
         self.aggregated |= !window && function.over.is_none();
+        if !window && function.over.is_none() && name != "grouping" {
+            self.clause = Some((NESTED, self.scopes.len()));
+        }
         let mut tail = String::new();
         let mut order = String::new();
         if !args.order_by.is_empty() {
@@ -288,12 +313,14 @@ impl Rewriter<'_> {
             }
             parts.push(format!("PARTITION BY {}", keys.join(", ")));
         }
-        if !spec.order_by.is_empty() {
-            parts.push(format!("ORDER BY {}", self.order_list(&spec.order_by)?));
+        let (order_by, excluded) = frame_exclude::of(&spec.order_by);
+        if !order_by.is_empty() {
+            parts.push(format!("ORDER BY {}", self.order_list(order_by)?));
         }
         if let Some(frame) = &spec.window_frame {
             parts.push(self.frame(frame)?);
         }
+        parts.extend(excluded.map(|what| format!("EXCLUDE {what}")));
         Ok(format!("({})", parts.join(" ")))
     }
 

@@ -21,15 +21,16 @@ use crate::{
 
 impl Rewriter<'_> {
     /// `CAST(x AS t)`, `x::t`.
-    pub fn cast_expr(&mut self, expr: &Expr, data_type: &DataType) -> PgResult<Ex> {
+    pub fn cast_expr(&mut self, whole: &Expr, expr: &Expr, data_type: &DataType) -> PgResult<Ex> {
         let at = self.at_expr(expr);
         if let Some(ty) = system_type(data_type) {
             let ex = self.expr(expr)?;
-            return self.system_cast(ex, &ty, at);
+            return self.system_cast(ex, &ty, at).map_err(|e| self.at_impossible_cast(e, whole));
         }
+        let placed = |r: &Self, e: PgError| e.or_position(r.at_cast_type(whole));
         if let Expr::Array(array) = expr
             && !array.elem.is_empty()
-            && let ColumnType::Array(element) = self.type_of(data_type)?
+            && let ColumnType::Array(element) = self.type_of(data_type).map_err(|e| placed(self, e))?
         {
             return self.cast_elements(&array.elem, &element).map(|ex| ex.at(at));
         }
@@ -40,14 +41,18 @@ impl Rewriter<'_> {
             return self.composite_cast(ex, row, data_type);
         }
         if let Some(domain) = user_type::domain(data_type, self.ctx) {
-            return self.domain_cast(ex, &domain, data_type, at);
+            return self.domain_cast(ex, &domain, data_type, at).map_err(|e| self.at_impossible_cast(e, whole));
         }
+        let ty = self.type_of(data_type).map_err(|e| placed(self, e));
         if let Kind::Str(text) = &ex.kind {
+            // An interval with fields has words of its own.
+            if !matches!(data_type, DataType::Interval { fields: Some(_), .. }) {
+                ty?;
+            }
             let text = text.clone();
             return self.cast_text(&text, data_type, at);
         }
-        let ty = self.type_of(data_type)?;
-        self.cast(ex, &ty, at)
+        self.cast(ex, &ty?, at).map_err(|e| self.at_impossible_cast(e, whole))
     }
 
     /// `ARRAY['a', b]::t[]`: each element is cast, so that constants are read as what they are meant to be.

@@ -129,7 +129,7 @@ impl Rewriter<'_> {
             }
             Expr::AnyOp { left, compare_op, right, is_some: _ } => self.quantified(left, compare_op, right, "ANY"),
             Expr::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, "ALL"),
-            Expr::Cast { kind: _, expr, data_type, format: None } => self.cast_expr(expr, data_type),
+            Expr::Cast { kind: _, expr: inner, data_type, format: None } => self.cast_expr(expr, inner, data_type),
             Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
             Expr::Extract { field, expr, .. } => self.extract(field, expr),
             Expr::Ceil { .. }
@@ -273,9 +273,15 @@ impl Rewriter<'_> {
         if let Some(expr) = else_result {
             results.push(self.expr(expr)?);
         }
+        // As Postgres does: what ELSE gives is looked at first.
+        let otherwise = else_result.as_ref().and_then(|_| results.pop());
+        results.splice(0..0, otherwise);
         let ty = self.unify(&mut results, "CASE")?;
         // What is left out is NULL, which has no modifier.
         let ty = if else_result.is_none() { ty.map(|ty| ty.split().0) } else { ty };
+        if else_result.is_some() {
+            results.rotate_left(1);
+        }
         let mut sql = "CASE".to_owned();
         let mut results = results.into_iter();
         for (when, then) in whens.iter().zip(results.by_ref()) {
@@ -487,7 +493,7 @@ impl Rewriter<'_> {
                     && !operator::is_number(t)
                     && *t != ColumnType::Interval
                 {
-                    return Err(self.undefined_operator("-", None, Some(t), at));
+                    return Err(self.undefined_operator("-", None, Some(t), self.at_before(at, "-").or(at)));
                 }
                 if ty.as_ref().is_some_and(super::number::is_long) {
                     return self.long_call("pg_num_neg", vec![ex]);

@@ -273,7 +273,14 @@ impl Rewriter<'_> {
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
                 Ok(format!("({})", self.table_with_joins(table_with_joins)?))
             }
-            TableFactor::NestedJoin { .. } => self.refuse("an alias of a join", None),
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                // Under its alias nothing of what it is made of can be named: as of a query.
+                let mut query = parse::query("SELECT * FROM nothing")?;
+                if let sqlparser::ast::SetExpr::Select(select) = query.body.as_mut() {
+                    select.from = vec![(**table_with_joins).clone()];
+                }
+                self.derived(false, &query, alias.as_ref())
+            }
             TableFactor::Table { name, .. } => self.refuse("this form of FROM", self.at(name.span())),
             TableFactor::Derived { .. }
             | TableFactor::TableFunction { .. }

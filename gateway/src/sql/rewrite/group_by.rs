@@ -66,7 +66,10 @@ impl Rewriter<'_> {
                 | GroupByWithModifier::GroupingSets(_) => self.refuse("this form of GROUP BY", None),
             };
         }
-        exprs.iter().map(|expr| self.group(expr, items, known)).collect()
+        let outer = self.clause.replace(("GROUP BY", self.scopes.len()));
+        let groups = exprs.iter().map(|expr| self.group(expr, items, known)).collect();
+        self.clause = outer;
+        groups
     }
 
     fn group(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<Group> {

@@ -83,7 +83,7 @@ impl Rewriter<'_> {
         if rows.known && rows.columns.len() != left.len() {
             let what = if rows.columns.len() > left.len() { "many" } else { "few" };
             return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("subquery has too {what} columns"))
-                .or_position(self.at_expr(expr)));
+                .or_position(self.at_next(self.at_expr(expr), &["not", "in"])));
         }
         for (n, slot) in left.iter_mut().enumerate() {
             let ty = rows.columns.get(n).filter(|_| rows.known).and_then(|c| c.ty.clone());
@@ -93,7 +93,8 @@ impl Rewriter<'_> {
             if let (Some(a), Some(b)) = (&slot.ty, &ty)
                 && !comparable(a, b)
             {
-                return Err(self.undefined_operator("=", Some(a), Some(b), slot.position));
+                let at = self.at_next(self.at_expr(expr), &["not", "in"]);
+                return Err(self.undefined_operator("=", Some(a), Some(b), at.or(slot.position)));
             }
         }
         let keyed = self.any_keyed(left.iter().map(|l| &l.ty).chain(rows.columns.iter().map(|c| &c.ty)));

@@ -34,6 +34,7 @@ mod named_arguments;
 mod number;
 mod operator;
 mod params;
+mod place;
 mod privilege;
 mod rows;
 mod session_call;
@@ -273,6 +274,11 @@ impl<'a> Rewriter<'a> {
         let result = work(self);
         self.depth -= 1;
         result
+    }
+
+    /// What comes now stands in a clause that takes no aggregates, up to the end.
+    pub fn stands_in(&mut self, clause: &'static str) {
+        self.clause = Some((clause, self.scopes.len()));
     }
 
     /// Whether a view's text is being written.

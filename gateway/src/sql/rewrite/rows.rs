@@ -9,7 +9,10 @@ use crate::wire::error::{PgError, PgResult, SqlState};
 impl Rewriter<'_> {
     pub(super) fn compare_rows(&mut self, l: &[&Expr], op: &str, r: &[&Expr]) -> PgResult<Ex> {
         if l.len() != r.len() {
-            return Err(PgError::new(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions"));
+            let at = l.first().and_then(|first| self.at_next(self.at_expr(first), &[op, "not", "in"]));
+            return Err(
+                PgError::new(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions").or_position(at)
+            );
         }
         let (mut ls, mut rs) = (Vec::new(), Vec::new());
         for (a, b) in l.iter().zip(r) {

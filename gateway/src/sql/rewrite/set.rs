@@ -228,7 +228,7 @@ impl Rewriter<'_> {
             .or_position(self.at_first_item(right)));
         }
         let left_types: Vec<Option<ColumnType>> = l.columns.iter().map(|c| c.ty.clone()).collect();
-        for (a, b) in l.columns.iter_mut().zip(&r.columns) {
+        for (n, (a, b)) in l.columns.iter_mut().zip(&r.columns).enumerate() {
             a.origin = None;
             let (Some(at), Some(bt)) = (&a.ty, &b.ty) else {
                 a.ty = None;
@@ -243,7 +243,7 @@ impl Rewriter<'_> {
                         super::signature::shown(bt)
                     ),
                 )
-                .or_position(self.at_body(right)));
+                .or_position(self.at_item(right, n)));
             }
             a.ty = super::operator::common(at, bt);
         }
@@ -279,6 +279,7 @@ impl Rewriter<'_> {
         let mut types: Vec<Option<ColumnType>> = vec![None; width];
         let mut seen = vec![false; width];
         let mut cells = Vec::with_capacity(values.rows.len());
+        let clause = self.clause.replace(("VALUES", self.scopes.len()));
         for row in &values.rows {
             if row.content.len() != width {
                 let at = row.content.first().and_then(|e| self.at_expr(e));
@@ -303,6 +304,7 @@ impl Rewriter<'_> {
             }
             cells.push(exs);
         }
+        self.clause = clause;
         let mut rows = Vec::with_capacity(cells.len());
         for exs in cells {
             let mut row = Vec::with_capacity(width);

@@ -136,6 +136,7 @@ impl Rewriter<'_> {
             let word = if negated { format!("NOT {word}") } else { word.to_owned() };
             return self.pattern_quantified(expr, &word, list, quantifier);
         }
+        let left = at;
         let text = self.expr(expr)?;
         let pattern = self.expr(pattern)?;
         let operator = match (word, negated) {
@@ -144,7 +145,8 @@ impl Rewriter<'_> {
             (_, false) => "~~*",
             (_, true) => "!~~*",
         };
-        let (text, pattern) = self.texts(text, pattern, operator, at)?;
+        let fitting = self.texts(text, pattern, operator, None);
+        let (text, pattern) = fitting.map_err(|e| e.or_position(self.at_next(left, &["not", "like", "ilike"])))?;
         let escape = match escape {
             None => "'\\'".to_owned(),
             Some(e) => {

@@ -16,6 +16,7 @@ pub(crate) mod number;
 mod numeric;
 mod pattern;
 mod ranges;
+mod reach;
 mod regular;
 mod template;
 mod time;

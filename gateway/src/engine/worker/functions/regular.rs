@@ -4,12 +4,16 @@
 
 use std::{cell::RefCell, ops::Range, rc::Rc};
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
-use super::{Failure, Outcome, Value, text};
+use super::{
+    Failure, Outcome, Value,
+    reach::{Marks, Reach},
+    text,
+};
 
 /// Bytes that a compiled expression may take.
-const REGEX_BYTES_MAX: usize = 4 << 20;
+pub(super) const REGEX_BYTES_MAX: usize = 4 << 20;
 /// Steps back that an expression with back references may take for one match.
 const STEPS_MAX: usize = 1_000_000;
 
@@ -19,12 +23,13 @@ const NOTHING: &str = "\u{1e}";
 
 /// A compiled expression.
 enum Pattern {
-    Linear(Regex),
+    /// With what says how long its matches are, where that is not sure.
+    Linear(Regex, Option<Box<Reach>>),
     Stepping(Box<fancy_regex::Regex>),
 }
 
 /// Where the whole and each group of a match are.
-type Found = Vec<Option<Range<usize>>>;
+pub(super) type Found = Vec<Option<Range<usize>>>;
 
 thread_local! {
     /// The last expression: rows of one column mostly have the same.
@@ -70,14 +75,10 @@ fn compile(pattern: &str, flags: &str) -> Outcome<Pattern> {
             .map(|regex| Pattern::Stepping(Box::new(regex)))
             .map_err(|e| invalid(&e.to_string()));
     }
-    RegexBuilder::new(&translated)
-        .case_insensitive(ignore)
-        .dot_matches_new_line(!lines)
-        .multi_line(lines)
-        .ignore_whitespace(spaced)
-        .size_limit(REGEX_BYTES_MAX)
-        .build()
-        .map(Pattern::Linear)
+    let marks = Marks { ignore, lines, spaced };
+    marks
+        .regex(&translated)
+        .map(|regex| Pattern::Linear(regex, Reach::of(&translated, marks).filter(|_| !literal).map(Box::new)))
         .map_err(|e| match e {
             regex::Error::CompiledTooBig(_) => {
                 Failure::new("2201B", "invalid regular expression: regular expression is too complex")
@@ -158,7 +159,7 @@ fn too_complex<E>(_: E) -> Failure {
 impl Pattern {
     fn is_match(&self, subject: &str) -> Outcome<bool> {
         match self {
-            Self::Linear(regex) => Ok(regex.is_match(subject)),
+            Self::Linear(regex, _) => Ok(regex.is_match(subject)),
             Self::Stepping(regex) => regex.is_match(subject).map_err(too_complex),
         }
     }
@@ -169,8 +170,13 @@ impl Pattern {
         let (mut at, mut last_end) = (from, None);
         while all.len() < count && at <= subject.len() {
             let found: Option<Found> = match self {
-                Self::Linear(regex) => {
-                    regex.captures_at(subject, at).map(|c| c.iter().map(|m| m.map(|m| m.range())).collect())
+                Self::Linear(regex, reach) => {
+                    let found = regex.captures_at(subject, at);
+                    let found = found.map(|c| c.iter().map(|m| m.map(|m| m.range())).collect::<Found>());
+                    match reach {
+                        Some(reach) => found.map(|found| reach.extended(subject, found)),
+                        None => found,
+                    }
                 }
                 Self::Stepping(regex) => regex
                     .captures_from_pos(subject, at)
