@@ -153,6 +153,7 @@ select timestamptz '2024-01-01 00:00+00' at time zone interval '1 month';
 select timezone('+03', timestamptz '2024-01-01 00:00+00'), timezone(interval '3 hours', timestamptz '2024-01-01 00:00+00');
 -- differs: whole hours alone have a name in the engine
 set timezone = -3.5;
+set timezone = 'UTC';
 -- Types of the catalog: casts are those of pg_cast.
 create table ch (i int, b bigint, t text, f float8, bo bool, n numeric, s smallint, d date);
 insert into ch values (400, 5000000000, 'xyz', 1.5, true, 3.7, -1, '2024-01-01');
@@ -283,3 +284,30 @@ alter table u set schema fs;
 drop schema fs cascade;
 select conname from pg_constraint where contype = 'f' order by conname;
 insert into ft values (1);
+-- Elements of arrays take another type.
+create table arr (id int, i int[]);
+insert into arr values (1, '{1,2}');
+alter table arr alter i type bigint[];
+insert into arr values (2, '{5000000000}');
+select i, pg_typeof(i) from arr order by id;
+alter table arr alter i type text[];
+insert into arr values (3, '{a}');
+select i, pg_typeof(i) from arr order by id;
+-- Digits, names, rows.
+create table am (id int, amt numeric(10,2), placed timestamptz);
+insert into am values (1, 1.5, '2024-01-01 10:00+00'), (2, null, '2024-01-01 09:00+00'), (3, 2.25, '2024-01-02 00:00+00');
+select sum(x) from (values (1),(2.5),(null)) v(x);
+-- differs: the largest scale of those that meet
+select x from (values (1),(2.5),(null)) v(x);
+select placed, placed::date from am order by placed;
+select placed as p, id as p from am order by p;
+select placed, placed from am order by placed;
+select row(e.*)::text from am e order by id;
+select row(e.*, 1)::text from am e order by id;
+-- differs: not supported
+with recursive t(n) as (select 1 union all select n+1 from t where n < 3) search depth first by n set o select * from t;
+-- differs: not supported
+with recursive t(n) as (select 1 union all select n+1 from t where n < 3) cycle n set c using p select * from t;
+create table ge (a int, b int generated always as (a * 2) stored);
+-- differs: not supported
+alter table ge alter b drop expression;

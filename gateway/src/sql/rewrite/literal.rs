@@ -61,8 +61,7 @@ pub(super) fn written_out(n: &str, points: std::ops::RangeInclusive<i32>) -> Opt
 pub(super) fn typed_null(ex: Ex) -> Ex {
     match &ex.ty {
         Some(ty)
-            if super::operator::is_number(ty) && !super::number::is_long(ty)
-                || super::operator::is_time_point(ty) =>
+            if super::operator::is_number(ty) && !super::number::is_long(ty) || super::operator::is_time_point(ty) =>
         {
             Ex { sql: format!("(SELECT {})", ex.sql), ..ex }
         }
