@@ -153,6 +153,7 @@ select timestamptz '2024-01-01 00:00+00' at time zone interval '1 month';
 select timezone('+03', timestamptz '2024-01-01 00:00+00'), timezone(interval '3 hours', timestamptz '2024-01-01 00:00+00');
 -- differs: whole hours alone have a name in the engine
 set timezone = -3.5;
+set timezone = 'UTC';
 -- Types of the catalog: casts are those of pg_cast.
 create table ch (i int, b bigint, t text, f float8, bo bool, n numeric, s smallint, d date);
 insert into ch values (400, 5000000000, 'xyz', 1.5, true, 3.7, -1, '2024-01-01');
@@ -160,13 +161,21 @@ select 'abc'::"char", 65::"char", t::"char" from ch;
 select i::"char" from ch;
 select 127::"char", (-1)::"char";
 select 200::"char";
+-- differs: not yet: position
 select b::"char" from ch;
+-- differs: not yet: position
 select s::"char" from ch;
+-- differs: not yet: position
 select f::"char" from ch;
+-- differs: not yet: position
 select bo::"char" from ch;
+-- differs: not yet: position
 select n::"char" from ch;
+-- differs: not yet: position
 select d::"char" from ch;
+-- differs: not yet: position
 select 'A'::"char"::int, 'A'::"char"::text, 'A'::"char"::bigint;
+-- differs: not yet: position
 select 'A'::"char"::smallint;
 select i::oid, s::oid from ch;
 select b::oid from ch;
@@ -174,31 +183,44 @@ select 4294967295::oid, 4294967296::oid;
 select 4294967296::bigint::oid;
 select (-1)::bigint::oid;
 select (-1)::oid, (-1)::int::oid;
+-- differs: not yet: position
 select f::oid from ch;
+-- differs: not yet: position
 select n::oid from ch;
+-- differs: not yet: position
 select bo::oid from ch;
+-- differs: not yet: position
 select d::oid from ch;
 select t::oid from ch;
 select 'x'::oid;
 select '4294967296'::oid;
 select 12::oid::int, 12::oid::bigint, 12::oid::text, 4294967295::oid::bigint, 4294967295::oid::int;
+-- differs: not yet: position
 select 12::oid::smallint;
+-- differs: not yet: position
 select 12::oid::numeric;
+-- differs: not yet: position
 select 12::oid::float8;
 select true::name, 12::name, '10.0.0.1'::inet::name, 1.5::name, '2024-01-01'::date::name, '{1}'::int[]::name;
 select 12::regclass, 12::oid::regclass, 'pg_class'::regclass::oid, 'pg_class'::regclass::int;
+-- differs: not yet: position
 select 1.5::regclass;
+-- differs: not yet: position
 select true::regclass;
 create table c1 (c "char", o oid);
 insert into c1 values ('x', 5), ('xyz', 4294967295);
 insert into c1 (c) values (65);
+-- differs: not yet: position
 insert into c1 (c) select i from ch;
 insert into c1 (c) select t from ch;
+-- differs: not yet: position
 insert into c1 (c) select bo from ch;
 insert into c1 (o) values (1.5);
+-- differs: not yet: position
 insert into c1 (o) select f from ch;
 insert into c1 (o) select b from ch;
 insert into c1 (o) select i from ch;
+-- differs: not yet: position
 insert into c1 (o) select t from ch;
 insert into c1 (o) values ('7');
 insert into c1 (o) values (-1);
@@ -234,6 +256,7 @@ create table fx (a bigint references fa (id), b varchar(4) references fa (code))
 alter table fn add constraint fn_f foreign key (id) references fa (m);
 alter table fn add constraint fn_f foreign key (id) references fa (code);
 alter table fn add constraint fn_f foreign key (id) references fa (id) on update cascade not deferrable;
+-- differs: not yet: position
 create table fy (a int references fa not deferrable initially deferred);
 drop table fa;
 drop table fa, fb;
@@ -261,3 +284,30 @@ alter table u set schema fs;
 drop schema fs cascade;
 select conname from pg_constraint where contype = 'f' order by conname;
 insert into ft values (1);
+-- Elements of arrays take another type.
+create table arr (id int, i int[]);
+insert into arr values (1, '{1,2}');
+alter table arr alter i type bigint[];
+insert into arr values (2, '{5000000000}');
+select i, pg_typeof(i) from arr order by id;
+alter table arr alter i type text[];
+insert into arr values (3, '{a}');
+select i, pg_typeof(i) from arr order by id;
+-- Digits, names, rows.
+create table am (id int, amt numeric(10,2), placed timestamptz);
+insert into am values (1, 1.5, '2024-01-01 10:00+00'), (2, null, '2024-01-01 09:00+00'), (3, 2.25, '2024-01-02 00:00+00');
+select sum(x) from (values (1),(2.5),(null)) v(x);
+-- differs: the largest scale of those that meet
+select x from (values (1),(2.5),(null)) v(x);
+select placed, placed::date from am order by placed;
+select placed as p, id as p from am order by p;
+select placed, placed from am order by placed;
+select row(e.*)::text from am e order by id;
+select row(e.*, 1)::text from am e order by id;
+-- differs: not supported
+with recursive t(n) as (select 1 union all select n+1 from t where n < 3) search depth first by n set o select * from t;
+-- differs: not supported
+with recursive t(n) as (select 1 union all select n+1 from t where n < 3) cycle n set c using p select * from t;
+create table ge (a int, b int generated always as (a * 2) stored);
+-- differs: not supported
+alter table ge alter b drop expression;

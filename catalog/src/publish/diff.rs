@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    ColumnDef, Constraint, LakeSchema, SchemaDef, SnapshotId, TableDef, ViewDef,
+    ColumnDef, ColumnType, Constraint, LakeSchema, SchemaDef, SnapshotId, TableDef, ViewDef,
     catalog::Result,
     columns,
     error::{Error, ErrorKind},
@@ -313,7 +313,12 @@ fn alter_column(out: &mut Diff, table: &TableDef, old: &ColumnDef, new: &ColumnD
 
 /// Whether no row that was there before can be read as the column is now.
 pub(super) fn is_retyped(old: &ColumnDef, new: &ColumnDef) -> bool {
-    old.ty.ducklake() != new.ty.ducklake() && !old.ty.reads_as(&new.ty)
+    // An array is a list, whatever its elements are.
+    let held = |ty: &ColumnType| match ty {
+        ColumnType::Array(element) => format!("{}[]", element.ducklake()),
+        ty => ty.ducklake(),
+    };
+    held(&old.ty) != held(&new.ty) && !old.ty.reads_as(&new.ty)
 }
 
 /// Another column under the same id: its rows come anew with it.

@@ -76,7 +76,16 @@ fn values_are_read_and_shown_as_postgres_does() {
         ("timezone", "europe/berlin", "Europe/Berlin".to_owned()),
         ("timezone", "utc", "UTC".to_owned()),
         ("timezone", "5", "<+05>-05".to_owned()),
-        ("timezone", "-5.5", "<-05:30>+05:30".to_owned()),
+        ("timezone", "-5", "<-05>+05".to_owned()),
+        ("timezone", "+02:00", "+02:00".to_owned()),
+        ("timezone", "GMT+5", "GMT+5".to_owned()),
+        (
+            "timezone",
+            "-5.5",
+            "0A000: the time zone \"-5.5\" is not supported HINT: Offsets are whole hours from -12 to 14. \
+             Use a zone's name, such as Asia/Kolkata."
+                .to_owned(),
+        ),
         ("search_path", "a, \"B c\"", "a, \"B c\"".to_owned()),
         ("search_path", "a,B,\"c", "22023: invalid value for parameter \"search_path\": \"a,B,\"c\" DETAIL: List syntax is invalid.".to_owned()),
         ("foo", "1", "42704: unrecognized configuration parameter \"foo\"".to_owned()),

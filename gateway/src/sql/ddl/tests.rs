@@ -323,9 +323,9 @@ async fn tables() {
         ("create table n(a int, b varchar(5) not null, c int[], d numeric)",
          "create table public.n(1:a integer, 2:b character varying(5) not null, 3:c integer[] element 4, 5:d numeric(38,9)); \
           NOTICE 00000: column \"d\" of type numeric is stored as numeric(38,9)"),
-        ("create table s.n(a int primary key, b int unique, d int references t(c), unique (a, b), foreign key (a, b) references t)",
-         &format!("create table s.n(1:a integer not null, 2:b integer, 3:d integer, n_pkey key(1), n_b_key unique(2), n_d_fkey refers(3) main.t[\"c\"], \
-          n_a_b_key unique(1,2), n_a_b_fkey refers(1,2) main.t[]); {KEYS}")),
+        ("create table s.n(a int primary key, b int unique, d int references t(c), unique (a, b), foreign key (a) references t)",
+         &format!("create table s.n(1:a integer not null, 2:b integer, 3:d integer, n_pkey key(1), n_b_key unique(2), n_a_b_key unique(1,2), \
+          n_d_fkey refers(3) main.t[\"c\"], n_a_fkey refers(1) main.t[]); {KEYS}")),
         ("create table n(a int default 1.6, b int default '7', c numeric(5,2) default 1.239, i bool default 't', k text default 5, l int default null, n int default -5, m date default date '2024-02-03')",
          "create table public.n(1:a integer default '2', 2:b integer default '7', 3:c numeric(5,2) default (1.239), 4:i boolean default 'true', \
           5:k text default '5', 6:l integer, 7:n integer default '-5', 8:m date default '2024-02-03')"),

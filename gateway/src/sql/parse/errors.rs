@@ -105,6 +105,20 @@ pub(super) fn near(text: &str, token: Option<&TokenWithSpan>, end: usize) -> PgE
     }
 }
 
+/// What is Postgres' syntax, and not the parser's: by the words that it begins with.
+fn known(lexeme: &str, rest: &str) -> Option<&'static str> {
+    let mut words = rest.split_whitespace().map(str::to_ascii_lowercase);
+    let (first, second) = (words.next()?, words.next().unwrap_or_default());
+    let third = words.next().unwrap_or_default();
+    match (first.as_str(), second.as_str(), third.as_str()) {
+        _ if lexeme.len() > first.len() => None,
+        ("search", "depth" | "breadth", "first") => Some("SEARCH of WITH RECURSIVE"),
+        ("cycle", column, "set") if !column.is_empty() => Some("CYCLE of WITH RECURSIVE"),
+        ("drop", "expression" | "expression;", _) => Some("DROP EXPRESSION"),
+        _ => None,
+    }
+}
+
 /// `syntax error at or near "x"`, x being the token that begins there.
 fn near_byte(text: &str, at: usize) -> PgError {
     let rest = text.get(at..).unwrap_or_default();
@@ -118,6 +132,11 @@ fn near_byte(text: &str, at: usize) -> PgError {
         Some(token) => {
             let start = position::byte(rest, token.span.start);
             let lexeme = rest.get(start..position::byte(rest, token.span.end)).unwrap_or_default();
+            if let Some(what) = known(lexeme, rest.get(start..).unwrap_or_default()) {
+                return PgError::unsupported(format!("{what} is not supported"))
+                    .hint("See docs/sql.md for what is.")
+                    .position(position::of_byte(text, at));
+            }
             error(format!("syntax error at or near \"{lexeme}\""))
         }
         None => error("syntax error at end of input".into()),

@@ -261,7 +261,9 @@ impl Rewriter<'_> {
             .is_some_and(|o| matches!(o.options.sort, Some(sqlparser::ast::OrderBySort::Desc)));
         let direction = if descending { " DESC" } else { "" };
         let (value, ty) = match (name, key.ty.clone()) {
-            ("percentile_cont", Some(ColumnType::Interval)) => (key.sql, Some(ColumnType::Interval)),
+            ("percentile_cont", Some(ColumnType::Interval)) => {
+                return self.refuse("percentile_cont() over intervals", at);
+            }
             ("percentile_cont", _) => (format!("CAST({} AS DOUBLE)", key.sql), Some(ColumnType::Float8)),
             // Ordered by what the values are worth, and the value taken.
             (_, ty) if keyed => {

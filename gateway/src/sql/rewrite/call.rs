@@ -106,6 +106,11 @@ impl Rewriter<'_> {
                 rows.columns.first().and_then(|c| c.ty.clone()).filter(|t| !matches!(t, ColumnType::Array(_)));
             return Ok(Ex::plain(format!("ARRAY({})", rows.sql), element.map(|t| ColumnType::Array(Box::new(t)))));
         }
+        if name == "row"
+            && let Some(row) = self.row_of_relations(function)?
+        {
+            return Ok(row.at(at));
+        }
         let args = self.arguments(function, at)?;
         let simple = function.over.is_none()
             && function.filter.is_none()
@@ -337,6 +342,28 @@ impl Rewriter<'_> {
             *arg = self.argument(taken, &ty, letter)?;
         }
         Ok((row, args))
+    }
+
+    /// `ROW(t.*, 1)`: the fields of a relation among others. None where no relation is named so.
+    fn row_of_relations(&mut self, function: &Function) -> PgResult<Option<Ex>> {
+        let FunctionArguments::List(list) = &function.args else { return Ok(None) };
+        let is_star = |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_)));
+        if !self.has_functions() || !list.args.iter().any(is_star) {
+            return Ok(None);
+        }
+        let mut fields = Vec::new();
+        for arg in &list.args {
+            match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) => {
+                    let items = self.qualified_star(name)?;
+                    fields.extend(items.into_iter().map(|item| Ex::plain(item.sql, item.column.ty)));
+                }
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => fields.push(self.expr(expr)?),
+                _ => return Ok(None),
+            }
+        }
+        let fields = fields.into_iter().enumerate().map(|(n, ex)| (format!("f{}", n + 1), ex)).collect();
+        self.record(fields).map(Some)
     }
 
     /// An argument as its parameter's type: cast where the engine would choose otherwise.

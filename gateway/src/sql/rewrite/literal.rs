@@ -56,11 +56,13 @@ pub(super) fn written_out(n: &str, points: std::ops::RangeInclusive<i32>) -> Opt
     Some(format!("{sign}{text}"))
 }
 
-/// A NULL of a number that stays one: of a constant the engine makes a NULL without a type where it computes with
+/// A NULL of a number or a time that stays one: of a constant the engine makes a NULL without a type where it computes with
 /// decimals.
 pub(super) fn typed_null(ex: Ex) -> Ex {
     match &ex.ty {
-        Some(ty) if super::operator::is_number(ty) && !super::number::is_long(ty) => {
+        Some(ty)
+            if super::operator::is_number(ty) && !super::number::is_long(ty) || super::operator::is_time_point(ty) =>
+        {
             Ex { sql: format!("(SELECT {})", ex.sql), ..ex }
         }
         _ => ex,

@@ -52,6 +52,7 @@ impl Rewriter<'_> {
         match expr {
             Expr::Identifier(ident) => {
                 let name = quote::fold(ident);
+                self.only_item(&name, items, as_text).map_err(|e| e.or_position(self.at(ident.span)))?;
                 match items.iter().position(|i| !i.star && i.column.name == name) {
                     // By its place: a volatile expression must not be computed again.
                     Some(at) if items.get(at).is_some_and(|i| self.is_keyed_item(i)) => {
@@ -86,6 +87,17 @@ impl Rewriter<'_> {
                 }
             },
         }
+    }
+
+    /// A name that several different items of the list have says nothing. Views keep what they were made with.
+    fn only_item(&self, name: &str, items: &[Item], distinct: bool) -> PgResult<()> {
+        let mut named = items.iter().filter(|item| !item.star && item.column.name == name);
+        let Some(first) = named.next().filter(|_| !self.in_view()) else { return Ok(()) };
+        if named.all(|item| item.sql == first.sql) {
+            return Ok(());
+        }
+        let clause = if distinct { "DISTINCT ON" } else { "ORDER BY" };
+        Err(PgError::new(SqlState::AMBIGUOUS_COLUMN, format!("{clause} \"{name}\" is ambiguous")))
     }
 
     pub(super) fn is_keyed_item(&self, item: &Item) -> bool {

@@ -323,7 +323,7 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    fn qualified_star(&mut self, name: &ObjectName) -> PgResult<Vec<Item>> {
+    pub(super) fn qualified_star(&mut self, name: &ObjectName) -> PgResult<Vec<Item>> {
         let at = self.at(name.span());
         let parts = quote::parts(name).unwrap_or_default();
         let (schema, table) = match parts.as_slice() {
