@@ -20,8 +20,11 @@ pub(super) trait MayPass: fmt::Display {
 
 impl MayPass for duckmesh_catalog::Error {
     fn may_pass(&self) -> bool {
-        use duckmesh_catalog::ErrorKind as Kind;
-        matches!(self.kind(), Kind::Retry | Kind::Unknown)
+        use duckmesh_catalog::{ErrorKind as Kind, postgres::Failure};
+        // A handshake that TLS refuses is the connection's end, and the next one ends the same way.
+        let failure = std::error::Error::source(self).and_then(|cause| cause.downcast_ref::<Failure>());
+        let is_refusal = failure.is_some_and(|failure| failure.code().is_none() && !failure.is_passing());
+        matches!(self.kind(), Kind::Retry | Kind::Unknown) && !is_refusal
     }
 }
 

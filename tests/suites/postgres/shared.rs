@@ -55,7 +55,7 @@ async fn g3_pg12_barriers_pass_while_nothing_is_heard() {
     one.ok("CREATE TABLE t (a int)").await;
     listening(&first).await;
     listening(&second).await;
-    let listeners = "SELECT pid FROM pg_stat_activity WHERE query = 'LISTEN duckmesh'";
+    let listeners = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN duckmesh%'";
     assert_eq!(admin.text(listeners).await.len(), 2);
     for round in 0..3 {
         admin.ok(&format!("SELECT pg_terminate_backend(pid) FROM ({listeners}) AS l")).await;
