@@ -36,7 +36,10 @@ fn run(client: &mut WireClient, messages: &[Message<'_>]) -> Vec<String> {
             Sync => client.send(b'S', &[]),
         }
         .unwrap();
-        while matches!(message, Query(_) | Sync) {
+        if !matches!(message, Query(_) | Sync) {
+            continue;
+        }
+        loop {
             let (kind, body) = client.receive().unwrap();
             words.extend(word(kind, &body));
             if kind == b'Z' {

@@ -117,10 +117,10 @@ impl Files {
     pub fn keep(&self, key: String, schema: &Arc<LakeSchema>, own: Own) {
         let mut state = self.lock();
         state.made.push_back(Made { key, schema: Arc::downgrade(schema), own });
-        if state.made.len() > KEPT_MAX {
-            if let Some(Own::File(path)) = state.made.pop_front().map(|made| made.own) {
-                state.old.push_back((Instant::now(), path));
-            }
+        if state.made.len() > KEPT_MAX
+            && let Some(Own::File(path)) = state.made.pop_front().map(|made| made.own)
+        {
+            state.old.push_back((Instant::now(), path));
         }
         drop(state);
         self.sweep();
