@@ -38,13 +38,9 @@ SELECT X'1FFFFFFFF'::int;
 SELECT (X'FFFFFFFFFFFFFFFF' || B'1')::bit(65)::bigint;
 SELECT B'101'::bit(2), B'101'::bit(5), B'101'::bit, B'101'::varbit(2), B'101'::varbit(5), B'101'::varbit, '101'::bit(4), '101'::varbit(2), 'x1f'::bit(6), CAST('1101' AS bit varying(3));
 SELECT B'101'::text, a::text, a::varchar(3), '101'::text::bit(4), '11'::text::varbit FROM tb WHERE id = 1;
--- differs: the position of a cast's error is that of its value
 SELECT 1.5::bit(3);
--- differs: the position of a cast's error is that of its value
 SELECT 5::varbit;
--- differs: the position of a cast's error is that of its value
 SELECT B'101'::smallint;
--- differs: the position of a cast's error is that of its value
 SELECT true::bit;
 SELECT B'101' + 1;
 SELECT id FROM tb WHERE a = B'10110';

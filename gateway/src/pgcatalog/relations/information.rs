@@ -488,6 +488,7 @@ pub fn attributes<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
             "numeric_precision_radix",
             "numeric_scale",
             "datetime_precision",
+            "interval_type",
             "attribute_udt_catalog",
             "attribute_udt_schema",
             "attribute_udt_name",
