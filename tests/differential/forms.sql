@@ -55,3 +55,5 @@ SELECT a.g FROM t a LEFT JOIN LATERAL (SELECT max(id) AS m FROM t b WHERE b.g = 
 SELECT num_nulls(1, NULL), num_nonnulls(1, NULL);
 SELECT CURRENT_DATE = now()::date, LOCALTIME IS NOT NULL, CURRENT_CATALOG = current_database();
 SELECT '{"a":{"b":1}}'::jsonb #> '{a,b}', '{"a":1}'::jsonb @> '{"a":1}', jsonb_set('{"a":1}', '{b}', '2');
+SELECT id INTO TEMP made_temp FROM t WHERE id = 1;
+SELECT * FROM made_temp;

@@ -358,8 +358,8 @@ impl ClientSession {
         if WITHOUT_SCHEMA.split(' ').any(|word| word == verb) {
             return self.plan(statement, types, &Pin::nothing()).await;
         }
-        let makes = verb == "CREATE" || (verb == "SELECT" && mentions_into(statement.text()));
-        if makes && temporary::mentions(statement.text()) {
+        let text = statement.text();
+        if (verb == "CREATE" && temporary::mentions(text)) || (verb == "SELECT" && into_temporary(text)) {
             self.temporary.show();
         }
         let pin = self.schema_for_planning(READING.contains(&verb.as_str())).await?;
@@ -406,9 +406,16 @@ const WITHOUT_SCHEMA: &str = "DEALLOCATE PREPARE EXECUTE DECLARE FETCH MOVE CLOS
 /// Commands that time travel applies to.
 const READING: [&str; 6] = ["SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "COPY"];
 
-/// Whether a SELECT may make a table.
-fn mentions_into(text: &str) -> bool {
-    text.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"into"))
+/// Whether a SELECT makes a temporary table. Only then: a session that has none does not see a schema for them.
+fn into_temporary(text: &str) -> bool {
+    const NEXT: [&str; 4] = ["temp", "temporary", "local", "global"];
+    let mut words = text.split_ascii_whitespace();
+    while words.by_ref().any(|word| word.eq_ignore_ascii_case("into")) {
+        if words.clone().next().is_some_and(|word| NEXT.iter().any(|next| word.eq_ignore_ascii_case(next))) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Resolves when a statement's time is over; never without a limit.
