@@ -244,56 +244,6 @@ impl Rewriter<'_> {
         self.cast_text(&text, data_type, at)
     }
 
-    fn case(
-        &mut self,
-        operand: Option<&Expr>,
-        conditions: &[sqlparser::ast::CaseWhen],
-        else_result: Option<&Expr>,
-    ) -> PgResult<Ex> {
-        let mut whens = Vec::new();
-        let mut results = Vec::new();
-        let operand = match operand {
-            Some(operand) => {
-                let ex = self.expr(operand)?;
-                Some(self.settle_unknown(ex, &ColumnType::Text)?)
-            }
-            None => None,
-        };
-        for when in conditions {
-            whens.push(match &operand {
-                Some(operand) => {
-                    let value = self.expr(&when.condition)?;
-                    let (l, r) = self.meet(operand.clone(), value, "=")?;
-                    format!("({} = {})", l.sql, r.sql)
-                }
-                None => self.condition(&when.condition, "CASE/WHEN")?,
-            });
-            results.push(self.expr(&when.result)?);
-        }
-        if let Some(expr) = else_result {
-            results.push(self.expr(expr)?);
-        }
-        // As Postgres does: what ELSE gives is looked at first.
-        let otherwise = else_result.as_ref().and_then(|_| results.pop());
-        results.splice(0..0, otherwise);
-        let ty = self.unify(&mut results, "CASE")?;
-        // What is left out is NULL, which has no modifier.
-        let ty = if else_result.is_none() { ty.map(|ty| ty.split().0) } else { ty };
-        if else_result.is_some() {
-            results.rotate_left(1);
-        }
-        let mut sql = "CASE".to_owned();
-        let mut results = results.into_iter();
-        for (when, then) in whens.iter().zip(results.by_ref()) {
-            sql.push_str(&format!(" WHEN {when} THEN {}", then.sql));
-        }
-        if let Some(otherwise) = results.next() {
-            sql.push_str(&format!(" ELSE {}", otherwise.sql));
-        }
-        sql.push_str(" END");
-        Ok(Ex::plain(format!("({sql})"), ty))
-    }
-
     /// The common type of several expressions; unknown ones take it.
     pub fn unify(&mut self, exs: &mut [Ex], place: &str) -> PgResult<Option<ColumnType>> {
         let mut ty: Option<ColumnType> = None;

@@ -20,6 +20,7 @@ mod arithmetic;
 mod array_text;
 mod bits;
 mod call;
+mod case;
 mod cast;
 mod datetime;
 mod filter;
