@@ -411,6 +411,10 @@ mod cases {
         let mut less = merge.clone();
         less.inputs[3].record_count = 2;
         assert_eq!(f.catalog.merge(&less).await.unwrap(), None);
+        // Another server sweeps the merged file.
+        f.catalog.give_up(f.lake, &["late.parquet".to_owned()]).await.unwrap();
+        let late = merge_of_all(f, "late.parquet").await;
+        assert_eq!(f.catalog.merge(&late).await.unwrap_err().kind(), ErrorKind::Fenced);
         // A delete file for the third file, as another writer makes it.
         let delete = "INSERT INTO @ducklake_delete_file(delete_file_id, table_id, begin_snapshot, data_file_id, path)
              VALUES (50, 1, 5, 2, 'd.parquet')";
