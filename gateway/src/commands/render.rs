@@ -27,7 +27,11 @@ pub fn sql(
 ) -> PgResult<String> {
     let mut text = String::with_capacity(parts.len() * 32);
     // Equal ones of different parts must not become one: see `sql/rewrite/interval.rs`.
-    let intervals = parts.iter().map(|part| intervals_of(part, types)).sum::<usize>();
+    let has_parameters = types.iter().any(|ty| ty.ty == ColumnType::Interval);
+    let intervals = match has_parameters {
+        true => parts.iter().map(|part| intervals_of(part, types)).sum::<usize>(),
+        false => 0,
+    };
     for part in parts {
         match part {
             SqlPart::Text(piece) => text.push_str(piece),

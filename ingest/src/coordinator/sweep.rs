@@ -17,6 +17,8 @@ use crate::{frame, lake::Shared};
 const SWEEPS_PER_GRACE: u32 = 4;
 const INTERVAL_MIN: Duration = Duration::from_millis(200);
 const INTERVAL_MAX: Duration = Duration::from_secs(900);
+/// Files given up in one transaction: it holds rows that writers wait for.
+const FILES_AT_ONCE: usize = 1000;
 /// Dead letters read at once; each may be a mebibyte.
 const LETTERS_AT_ONCE: i64 = 16;
 
@@ -49,7 +51,10 @@ async fn sweep(shared: &Shared) -> Result<usize, Error> {
     // Those that the coordinator named come back by their offsets alone, as is seen to below.
     let is_named_once = |file: &&StoredFile| names::first_offset(&file.path).is_none();
     let names: Vec<String> = garbage.iter().filter(is_named_once).map(|file| name(file).to_owned()).collect();
-    let head = shared.bus.give_up(lake, &names).await?.head;
+    let mut head = shared.bus.lane(lake).await?.head;
+    for some in names.chunks(FILES_AT_ONCE) {
+        head = shared.bus.give_up(lake, some).await?.head;
+    }
     // What is in the log by now is in the catalog, or a dead letter, before the look there. A lane that is stuck is
     // not swept at all.
     shared.progress.want(head);
@@ -61,7 +66,9 @@ async fn sweep(shared: &Shared) -> Result<usize, Error> {
     // A part of rows above the watermark will be wanted by the next try to publish them. One of rows below it cannot
     // be wanted again by anybody, not even by a coordinator that does not know yet that it lost its lease.
     garbage.retain(|file| names::first_offset(&file.path).is_none_or(|first| first <= watermark));
-    catalog.give_up(lake, &names).await?;
+    for some in names.chunks(FILES_AT_ONCE) {
+        catalog.give_up(lake, some).await?;
+    }
     leave_known(shared, &mut garbage).await?;
     let mut known = HashSet::new();
     let unreadable = evidence(shared, &mut known).await?;

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 pub(super) const CHANNEL: &str = "duckmesh_told";
 /// Bytes of a text in one notification, which may have 7999 with what is before it.
 const PIECE_BYTES: usize = 7000;
+/// Pieces of a text that is taken: a notification and its names have two.
+const PIECES_MAX: usize = 8;
 
 /// The payloads of a text: `<process> <number> <which piece> <of how many> <piece>`.
 pub(super) fn payloads(me: &str, number: u64, text: &str) -> Vec<String> {
@@ -47,7 +49,7 @@ impl Pieces {
         let mut words = payload.splitn(5, ' ');
         let (from, number) = (words.next()?, words.next()?.parse().ok()?);
         let (at, count): (usize, usize) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        let piece = words.next().filter(|_| from != me)?;
+        let piece = words.next().filter(|_| from != me && count <= PIECES_MAX)?;
         let begun = self.0.remove(from).filter(|begun| begun.number == number && begun.next == at);
         let mut begun = match begun {
             Some(begun) => begun,
@@ -84,5 +86,8 @@ mod tests {
         assert_eq!(there.take("b", &payloads("a", 2, "")[0]).as_deref(), Some(""), "and nothing of the one before");
         assert_eq!(there.take("a", &payloads("a", 3, "own")[0]), None);
         assert_eq!(there.take("b", "what is this"), None);
+        let (endless, mut last) = (payloads("a", 4, &"x".repeat((PIECES_MAX + 1) * PIECE_BYTES)), None);
+        endless.iter().for_each(|piece| last = there.take("b", piece));
+        assert_eq!(last, None, "what nobody here sends is not gathered");
     }
 }
