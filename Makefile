@@ -15,7 +15,7 @@ RUN_CLIENTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all 
 RUN_FAULTS = $(CARGO) nextest run --workspace --no-fail-fast --run-ignored all --no-capture --profile faults -E 'package(duckmesh-tests) and (test(crash) or test(worker_kill) or test(faults))'
 endif
 
-.PHONY: help duckdb setup build run demo test test-clients test-copy test-faults fuzz bench bench-catalog bench-production lint stack-up stack-status stack-down
+.PHONY: help duckdb setup build run demo test test-clients test-copy test-faults object-stores fuzz bench bench-catalog bench-production lint stack-up stack-status stack-down
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,6 +61,9 @@ test-clients: setup duckdb ## programs of real clients, also those that need Nod
 test-faults: setup duckdb ## the crash loops, for long (DUCKMESH_FAULT_ROUNDS=n)
 	$(CARGO) build --workspace --tests --bins
 	DUCKMESH_FAULT_ROUNDS=$${DUCKMESH_FAULT_ROUNDS:-100} $(RUN_FAULTS)
+
+object-stores: ## S3 servers of others, into .s3/bin, for make test-faults
+	$(CARGO) install --locked --root .s3 s3s-fs@0.14.1 --features binary
 
 test-copy: setup duckdb ## random tables through every format of COPY, for long (DUCKMESH_COPY_ROUNDS=n, DUCKMESH_SEED=n)
 	$(CARGO) build --workspace --tests --bins

@@ -54,7 +54,8 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 requirements="duckdb==1.5.5 duckdb-extensions==1.5.5 duckdb-extension-ducklake==1.5.5
-duckdb-extension-sqlite-scanner==1.5.5 duckdb-extension-postgres-scanner==1.5.5 pytz psycopg[binary] pyarrow==26.0.1 pyyaml"
+duckdb-extension-sqlite-scanner==1.5.5 duckdb-extension-postgres-scanner==1.5.5 pytz psycopg[binary] pyarrow==26.0.1 pyyaml
+kubernetes-validate==1.37.0 check-jsonschema==0.39.0"
 # The bench makes its data with one more extension.
 [ "${1:-}" != bench ] || requirements="$requirements duckdb-extension-tpch==1.5.5"
 case "$(cat .venv/requirements 2>/dev/null)" in

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    future::Future,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -13,7 +14,7 @@ use crate::{
     error::Error,
     lakes::{self, LakeInfo},
     migrate::{self, Migration},
-    postgres::{PATIENCE, Witness},
+    postgres::{Failure, PATIENCE, Unconnected, Witness},
     store::{Dialect, Store},
     table_files::FileCache,
 };
@@ -51,19 +52,23 @@ pub(crate) struct Inner {
     pub(crate) location: Location,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Store,
-    books: tokio::sync::Mutex<HashMap<LakeId, Arc<Book>>>,
+    /// A place for each lake, held while it is opened: one that opens slowly keeps nobody from the others.
+    books: Mutex<HashMap<LakeId, BookPlace>>,
     closed: std::sync::atomic::AtomicBool,
     migrates: bool,
     /// What this process applied.
     migrated: Mutex<Vec<String>>,
 }
 
+/// Held while a lake is opened.
+type BookPlace = Arc<tokio::sync::Mutex<Option<Arc<Book>>>>;
+
 /// How a catalog is opened.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
     /// Connections to Postgres at once.
     pub connections: usize,
-    /// How long a statement waits for a connection, while Postgres is away or has no more.
+    /// How long a statement waits in all while Postgres is away, has no more connections, or says nothing.
     pub patience: Duration,
     /// Whether tables are brought up to date; else it is refused where that is due.
     pub migrate: bool,
@@ -144,7 +149,7 @@ impl Catalog {
             location,
             clock,
             registry,
-            books: tokio::sync::Mutex::new(HashMap::new()),
+            books: Mutex::default(),
             migrates: options.migrate,
             migrated: Mutex::default(),
             closed: std::sync::atomic::AtomicBool::default(),
@@ -195,10 +200,12 @@ impl Catalog {
     /// Closes all stores.
     pub async fn close(&self) {
         self.inner.closed.store(true, std::sync::atomic::Ordering::Release);
-        let books: Vec<_> = self.inner.books.lock().await.drain().collect();
+        let books: Vec<_> = lock(&self.inner.books).drain().collect();
         if self.inner.registry.dialect() == Dialect::Sqlite {
-            for (_, book) in books {
-                book.store.close().await;
+            for (_, place) in books {
+                if let Some(book) = place.lock().await.take() {
+                    book.store.close().await;
+                }
             }
         }
         self.inner.registry.close().await;
@@ -206,22 +213,36 @@ impl Catalog {
 
     /// The part of a lake; opened, and brought up to date, at its first use.
     pub(crate) async fn book(&self, lake: LakeId) -> Result<Arc<Book>> {
-        let mut books = self.inner.books.lock().await;
-        if let Some(book) = books.get(&lake) {
+        let held = lock(&self.inner.books).entry(lake).or_default().clone();
+        let mut open = self.patiently(held.lock()).await?;
+        if let Some(book) = open.as_ref() {
             return Ok(Arc::clone(book));
         }
-        let row = self
-            .inner
-            .registry
-            .query_opt("SELECT place FROM @lake WHERE lake_id = $1 AND state = 'ready'", vec![lake.into()])
-            .await?
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("lake {lake} does not exist")))?;
+        let sql = "SELECT place FROM @lake WHERE lake_id = $1 AND state = 'ready'";
+        let Some(row) = self.inner.registry.query_opt(sql, vec![lake.into()]).await? else {
+            lock(&self.inner.books).remove(&lake);
+            return Err(Error::new(ErrorKind::NotFound, format!("lake {lake} does not exist")));
+        };
         let place = row.text(0)?;
         let store = self.open_place(&place).await?;
         self.migrate(&store, &place, "lake", migrate::LAKE).await?;
         let book = Arc::new(Book { store, files: FileCache::default(), schemas: Mutex::default() });
-        books.insert(lake, Arc::clone(&book));
+        *open = Some(Arc::clone(&book));
         Ok(book)
+    }
+
+    /// Waits for something that others have while they ask the catalog, not longer than the catalog itself is waited for:
+    /// where it does not answer, those behind each other would wait many times that.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Retry`] where it took longer.
+    pub async fn patiently<T>(&self, wait: impl Future<Output = T>) -> Result<T> {
+        let Some(connections) = self.inner.registry.connections() else { return Ok(wait.await) };
+        let limit = connections.budget();
+        tokio::time::timeout(limit, wait).await.map_err(|_| {
+            let message = "Postgres: no answer in time (others wait for the same)";
+            Error::caused(ErrorKind::Retry, message, Unconnected(Failure::Late))
+        })
     }
 
     /// The migrations that this process applied, each as `<schema or folder>/<name>`.
@@ -241,8 +262,9 @@ impl Catalog {
 
     /// Forgets a lake that is dropped, and closes its file.
     pub(crate) async fn forget(&self, lake: LakeId) {
-        let book = self.inner.books.lock().await.remove(&lake);
-        if let Some(book) = book
+        let place = lock(&self.inner.books).remove(&lake);
+        if let Some(place) = place
+            && let Some(book) = place.lock().await.take()
             && book.store.dialect() == Dialect::Sqlite
         {
             book.store.close().await;

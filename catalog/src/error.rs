@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::postgres::{Failure, Unconnected};
+
 /// What went wrong, in words for the operator; [`Error::kind`] says what the caller must do.
 #[derive(Debug, Error)]
 #[error("{message}")]
@@ -55,6 +57,22 @@ impl Error {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self { kind, message: message.into(), source: Some(source.into()) }
+    }
+
+    /// Whether it is worth to try again at once, and within one statement: not where all the patience there is went into it.
+    #[must_use]
+    pub fn is_soon_over(&self) -> bool {
+        let is_spent = self.source.as_deref().is_some_and(|source| {
+            source.is::<Unconnected>() || source.downcast_ref::<Failure>().is_some_and(Failure::is_silence)
+        });
+        self.kind == ErrorKind::Retry && !is_spent
+    }
+
+    /// What of Postgres it is, if it is.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        let source = self.source.as_deref()?;
+        source.downcast_ref::<Failure>().or_else(|| source.downcast_ref::<Unconnected>().map(|failure| &failure.0))
     }
 
     /// What the caller must do.

@@ -229,6 +229,14 @@ impl Catalog {
         row.map(|row| row.opt_text(0)).transpose().map(Option::flatten)
     }
 
+    /// Slots of the other living servers that serve clients, and where.
+    pub async fn other_gateways(&self, node: &Node) -> Result<Vec<(i64, String)>> {
+        let sql = "SELECT slot, address FROM @node
+             WHERE gateway AND address IS NOT NULL AND alive_until_ms > @@now_ms AND node_id <> $1 ORDER BY slot";
+        let rows = self.registry().query(sql, params![node.id]).await?;
+        rows.iter().map(|row| Ok((row.int(0)?, row.text(1)?))).collect()
+    }
+
     /// Takes the lease of a lake for a server, for as long as that lives; none while another living server has it.
     pub async fn acquire_lease_while_alive(&self, lake: LakeId, owner: &str) -> Result<Option<Lease>> {
         let book = self.book(lake).await?;

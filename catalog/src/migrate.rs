@@ -94,6 +94,7 @@ pub(crate) async fn begin(store: &Store, schema: &str) -> Result<Transaction> {
     // Read committed: what another process made while we waited for the lock must be seen.
     let mut tx = store.begin_with(Isolation::ReadCommitted).await?;
     if store.dialect() == Dialect::Postgres {
+        tx.take_long().await?;
         tx.query("SELECT 1 FROM (SELECT pg_advisory_xact_lock($1)) AS held", vec![LOCK.into()]).await?;
         tx.script(&format!("CREATE SCHEMA IF NOT EXISTS {}", quote(schema))).await?;
     }

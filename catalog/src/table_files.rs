@@ -108,7 +108,7 @@ impl Catalog {
     pub async fn files(&self, lake: LakeId, snapshot: SnapshotId, table: TableId) -> Result<Arc<TableFiles>> {
         let book = self.book(lake).await?;
         let entry = Arc::clone(lock(&book.files.tables).entry(table).or_default());
-        let mut entry = entry.lock().await;
+        let mut entry = self.patiently(entry.lock()).await?;
         let (now, merges) = (self.now(), book.files.merges.load(Ordering::Acquire));
         let is_old = now.signed_duration_since(entry.read_at).abs() > ANSWER_AGE_MAX || entry.merges != merges;
         if entry.upto != Some(snapshot.get()) || is_old {
@@ -141,13 +141,13 @@ impl Catalog {
         column: ColumnId,
     ) -> Result<Arc<HashMap<FileId, FileRange>>> {
         let book = self.book(lake).await?;
-        let (newest, files) = newest_file(&book, table).await.unzip();
+        let (newest, files) = self.newest_file(&book, table).await?.unzip();
         let entry = Arc::clone(
             lock(&book.files.ranges)
                 .entry((table, column))
                 .or_insert_with(|| Arc::new(AsyncMutex::new(RangeEntry { upto_file: -1, ranges: Ranges::default() }))),
         );
-        let mut entry = entry.lock().await;
+        let mut entry = self.patiently(entry.lock()).await?;
         if files.is_some_and(|files| entry.ranges.len() > 2 * files + RANGES_SPARE_MAX) {
             *entry = RangeEntry { upto_file: -1, ranges: Ranges::default() };
         }
@@ -158,14 +158,13 @@ impl Catalog {
         }
         Ok(Arc::clone(&entry.ranges))
     }
-}
 
-/// The newest file that [`Catalog::files`] has seen of a table, and how many there are.
-async fn newest_file(book: &Book, table: TableId) -> Option<(i64, usize)> {
-    let entry = lock(&book.files.tables).get(&table).map(Arc::clone)?;
-    let entry = entry.lock().await;
-    entry.upto?;
-    Some((entry.newest_file(), entry.files.len()))
+    /// The newest file that [`Catalog::files`] has seen of a table, and how many there are.
+    async fn newest_file(&self, book: &Book, table: TableId) -> Result<Option<(i64, usize)>> {
+        let Some(entry) = lock(&book.files.tables).get(&table).map(Arc::clone) else { return Ok(None) };
+        let entry = self.patiently(entry.lock()).await?;
+        Ok(entry.upto.map(|_| (entry.newest_file(), entry.files.len())))
+    }
 }
 
 impl RangeEntry {

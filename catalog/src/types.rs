@@ -71,7 +71,7 @@ pub enum ColumnType {
     /// A type with a modifier of its own, as Postgres numbers it: `timestamp(3)`, `interval day to second`, `bit(8)`. Its
     /// values are held as the type's.
     Modified(Box<ColumnType>, i32),
-    /// A row, held as text: in expressions only, no column of a lake is like that.
+    /// A row, held as text. Only those of composite types that users made can be columns.
     Record(Box<RecordType>),
     /// A type that only Postgres' own catalog has: no table of a lake has such a column.
     System(SystemType),
@@ -82,6 +82,8 @@ pub enum ColumnType {
 
 /// The precision and scale that `numeric` without them is stored with.
 pub const DEFAULT_NUMERIC: (u8, i8) = (38, 9);
+/// Digits of the longest decimals. A `numeric` of more is an expression's: its scale is known, and nothing else.
+const DECIMAL_DIGITS: u8 = 38;
 
 impl ColumnType {
     /// What holds `money`: its 64 bits of hundredths have 19 digits.
@@ -146,7 +148,7 @@ impl ColumnType {
     #[must_use]
     pub fn typmod(&self) -> i32 {
         match self {
-            Self::Numeric(p, s) => ((i32::from(*p) << 16) | i32::from(*s)) + 4,
+            Self::Numeric(p @ 1..=DECIMAL_DIGITS, s) => ((i32::from(*p) << 16) | i32::from(*s)) + 4,
             Self::Varchar(Some(n)) | Self::Char(n) => i32::try_from(*n).unwrap_or(i32::MAX - 4) + 4,
             Self::Array(element) => element.typmod(),
             Self::Modified(_, modifier) => *modifier,
@@ -184,7 +186,7 @@ impl ColumnType {
             Self::Int8 => DataType::Int64,
             Self::Float4 => DataType::Float32,
             Self::Float8 => DataType::Float64,
-            Self::Numeric(p, s) => DataType::Decimal128(*p, *s),
+            Self::Numeric(p, s) => DataType::Decimal128(*p.min(&DECIMAL_DIGITS), *s),
             Self::Money => Self::MONEY_HELD.arrow(),
             Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Json | Self::Jsonb => DataType::Utf8,
             Self::AsText(_) | Self::Grid(_) | Self::Enum(_) | Self::Record(_) | Self::Other(_) => DataType::Utf8,
@@ -231,7 +233,8 @@ impl ColumnType {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         match self {
-            Self::Other(_) | Self::Grid(_) | Self::Record(_) => false,
+            Self::Other(_) | Self::Grid(_) => false,
+            Self::Record(row) => row.uuid.is_some(),
             // Those whose values say all of themselves.
             Self::System(ty) if ty.is_named() => ty.is_kept(),
             Self::System(ty) => matches!(ty.oid(), oid::OID | oid::NAME | oid::CHAR | oid::XID | oid::CID),

@@ -262,11 +262,16 @@ impl From<EnumRef> for EnumKey {
 /// As `format_type` shows it, where the search path is the usual one.
 impl fmt::Display for EnumType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.schema != DEFAULT_SCHEMA {
-            write!(f, "{}.", quoted(&self.schema))?;
-        }
-        f.write_str(&quoted(&self.name))
+        write_name(f, &self.schema, &self.name)
     }
+}
+
+/// A name with its schema, where that is not the usual one.
+pub(crate) fn write_name(f: &mut fmt::Formatter<'_>, schema: &str, name: &str) -> fmt::Result {
+    if schema != DEFAULT_SCHEMA {
+        write!(f, "{}.", quoted(schema))?;
+    }
+    f.write_str(&quoted(name))
 }
 
 fn quoted(name: &str) -> String {

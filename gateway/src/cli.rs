@@ -50,6 +50,9 @@ enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// Also look whether every file that the lakes' catalogs name is in the store
+        #[arg(long)]
+        files: bool,
     },
     /// Show for each lake what is in the log and not yet visible, and who publishes
     Lag {
@@ -98,8 +101,8 @@ pub fn main() -> ExitCode {
         Command::Migrate { settings } => {
             ended(settings.load().and_then(|config| on_runtime(migrate::run(&config))).map(|()| true))
         }
-        Command::Doctor { settings, json } => {
-            ended(settings.load().and_then(|config| on_runtime(doctor::run(&config, json))))
+        Command::Doctor { settings, json, files } => {
+            ended(settings.load().and_then(|config| on_runtime(doctor::run(&config, json, files))))
         }
         Command::Lag { settings, json } => {
             ended(settings.load().and_then(|config| on_runtime(lag::run(&config, json))).map(|()| true))

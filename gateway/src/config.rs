@@ -29,7 +29,7 @@ pub struct Options {
     /// Connections to Postgres that this server uses at once for catalog and log, besides one that listens [default: 24]
     #[arg(long, env = "DUCKMESH_CATALOG_CONNECTIONS", value_name = "N")]
     pub catalog_connections: Option<usize>,
-    /// How long a statement waits for a connection while Postgres (catalog and log) is away or has no more, in seconds; then it ends with 08006 [default: 10]
+    /// How long a statement, and anything else, waits in all for a Postgres (catalog and log) that is away, has no more connections or says nothing, in seconds; then it ends with 08006. Postgres itself ends a statement after four fifths of it [default: 10]
     #[arg(long, env = "DUCKMESH_CATALOG_WAIT_SECONDS", value_name = "S")]
     pub catalog_wait_seconds: Option<u64>,
     /// Refuse to start where tables of catalog or log are to be brought up to date, instead of doing it; then "duckmesh migrate" does [default: false]

@@ -2,7 +2,14 @@
 
 mod waiting;
 
-use std::{fs::File, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    future::Future,
+    io::{Read as _, Write as _},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use duckmesh_catalog::{Catalog, LakeName, clock::SystemClock};
@@ -24,6 +31,8 @@ const FIRST_LAKE: &str = "duckmesh";
 const FIRST_LAKE_ATTEMPTS: u32 = 20;
 /// What the end publishes of the log, it publishes within this.
 const LAKES_DRAIN_MAX: Duration = Duration::from_secs(10);
+/// What is read of the lock's file: a number.
+const HOLDER_BYTES_MAX: u64 = 32;
 const FIRST_LAKE_PAUSE: Duration = Duration::from_millis(250);
 
 /// What was opened for clients.
@@ -180,8 +189,15 @@ async fn watch_health(server: Arc<Server>) {
                 false => tracing::error!("the catalog does not answer: no new clients until it does"),
             }
         }
-        let stuck = server.lakes.opened().into_iter().filter(|(_, _, lake)| lake.is_stuck());
-        server.readiness.stuck(stuck.map(|(name, _, _)| name.to_string()).collect());
+        let (stuck, well): (Vec<_>, Vec<_>) =
+            server.lakes.opened().into_iter().partition(|(_, _, lake)| lake.is_stuck());
+        for (lakes, is_stuck) in [(&stuck, 1.0), (&well, 0.0)] {
+            let say = |name: &LakeName| {
+                metrics::gauge!("duckmesh_publications_stuck", "lake" => name.to_string()).set(is_stuck)
+            };
+            lakes.iter().for_each(|(name, _, _)| say(name));
+        }
+        server.readiness.stuck(stuck.into_iter().map(|(name, _, _)| name.to_string()).collect());
         tokio::time::sleep(CATALOG_WATCH).await;
     }
 }
@@ -259,19 +275,28 @@ async fn make_first(lakes: &Lakes) -> Result<()> {
     Ok(())
 }
 
-/// Holds the data folder: two servers on one folder would both believe its scratch files and its log are theirs.
+/// Holds the data folder: two servers on one folder would both believe its scratch files and its log are theirs. The file says
+/// who does.
 pub(crate) fn lock(config: &Config) -> Result<File> {
     let path = config.data.join("duckmesh.lock");
-    let file = File::options()
+    let mut file = File::options()
         .create(true)
+        .read(true)
         .truncate(false)
         .write(true)
         .open(&path)
         .with_context(|| format!("cannot write in the data folder {}", config.data.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            // For those who come later; that it is held is the lock's to say.
+            let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+            Ok(file)
+        }
         Err(std::fs::TryLockError::WouldBlock) => {
-            bail!("another DuckMesh server uses the data folder {}", config.data.display())
+            let mut holder = String::new();
+            let _ = file.take(HOLDER_BYTES_MAX).read_to_string(&mut holder);
+            let holder = holder.trim().parse::<u32>().map_or_else(|_| String::new(), |pid| format!(": process {pid}"));
+            bail!("another DuckMesh server uses the data folder {}{holder}", config.data.display())
         }
         Err(std::fs::TryLockError::Error(error)) => Err(error).context("cannot lock the data folder"),
     }

@@ -367,6 +367,13 @@ impl Lake {
         self.shared.progress.subscribe()
     }
 
+    /// Changes when something was published, by this process or another, as far as that is heard: what it says is to be looked
+    /// for, and nothing to rely on.
+    #[must_use]
+    pub fn rumours(&self) -> watch::Receiver<Offset> {
+        self.shared.progress.rumours()
+    }
+
     /// Refuses new writes, finishes those in the queue, publishes what it can within `drain`, and gives back
     /// the lease.
     pub async fn shutdown(&self, drain: Duration) {

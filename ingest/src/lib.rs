@@ -27,4 +27,4 @@ pub use gates::Hold;
 pub use lake::{Appended, Lake};
 pub use options::{LakeOptions, LeaseKeeping, queue_room};
 pub use readers::{Kept, Reading, SnapshotPin};
-pub use signals::Signals;
+pub use signals::{Heard, Signals};

@@ -22,6 +22,8 @@ pub(crate) struct Progress {
     wake: Notify,
     /// Wakes the waiters.
     watermark: watch::Sender<Offset>,
+    /// Up to where something is published, as somebody said: to be looked for, never believed.
+    rumoured: watch::Sender<Offset>,
 }
 
 /// What an append means to the coordinator.
@@ -47,6 +49,7 @@ impl Progress {
             hinted: AtomicBool::new(false),
             wake: Notify::new(),
             watermark: watch::Sender::new(watermark),
+            rumoured: watch::Sender::new(watermark),
         }
     }
 
@@ -59,6 +62,17 @@ impl Progress {
 
     pub(crate) fn watermark(&self) -> Offset {
         *self.watermark.borrow()
+    }
+
+    /// Changes when something was published, here or elsewhere, as far as it is heard.
+    pub(crate) fn rumours(&self) -> watch::Receiver<Offset> {
+        self.rumoured.subscribe()
+    }
+
+    /// Another process says that it published up to here.
+    pub(crate) fn rumoured(&self, watermark: Offset) {
+        self.rumoured.send_if_modified(|now| std::mem::replace(now, watermark.max(*now)) < watermark);
+        self.hint();
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Offset> {
@@ -148,6 +162,7 @@ impl Progress {
             *now = watermark.max(*now);
             moved
         });
+        self.rumoured.send_if_modified(|now| std::mem::replace(now, watermark.max(*now)) < watermark);
     }
 
     /// Ends when the coordinator is to look again.

@@ -10,11 +10,8 @@
 mod told;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -28,6 +25,8 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
+pub use self::told::Heard;
+pub(crate) use self::told::head as told_so_far;
 use crate::lake::Shared;
 
 /// The channel; Postgres divides channels by database, and a database has one deployment.
@@ -43,9 +42,6 @@ const RETRY: Duration = Duration::from_millis(500);
 const RETRY_DEAF: Duration = Duration::from_secs(30);
 /// Signals of one statement.
 const BATCH: usize = 64;
-
-/// Texts that wait to be sent, and that arrived and wait to be taken; further ones are lost.
-const TEXTS_MAX: usize = 10_000;
 
 /// What is said of a lake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,11 +79,7 @@ struct Inner {
     me: Arc<str>,
     lakes: Mutex<HashMap<LakeId, Vec<Weak<Shared>>>>,
     outbox: Mutex<BTreeMap<(LakeId, Kind), Offset>>,
-    /// Pieces of texts, in order.
-    texts: Mutex<VecDeque<String>>,
-    numbers: AtomicU64,
-    /// Who takes the texts of others.
-    told: Mutex<Option<mpsc::Sender<String>>>,
+    told: Arc<told::Told>,
     wake: Notify,
     /// Whether what is said is heard here.
     heard: watch::Sender<bool>,
@@ -95,7 +87,7 @@ struct Inner {
     peer: Mutex<Option<Instant>>,
 }
 
-struct Tasks([JoinHandle<()>; 2]);
+struct Tasks([JoinHandle<()>; 4]);
 
 impl Drop for Tasks {
     fn drop(&mut self) {
@@ -104,21 +96,26 @@ impl Drop for Tasks {
 }
 
 impl Signals {
-    /// Begins to listen.
-    pub(crate) fn start(connections: Connections, me: Arc<str>) -> Self {
+    /// Begins to listen; what others told up to `told` was before.
+    pub(crate) fn start(connections: Connections, me: Arc<str>, told: i64) -> Self {
+        let told = Arc::new(told::Told::new(connections.clone(), me.clone(), told));
         let inner = Arc::new(Inner {
             connections,
             me,
             lakes: Mutex::default(),
             outbox: Mutex::default(),
-            texts: Mutex::default(),
-            numbers: AtomicU64::new(1),
-            told: Mutex::default(),
+            told: told.clone(),
             wake: Notify::new(),
             heard: watch::Sender::new(false),
             peer: Mutex::default(),
         });
-        let tasks = [tokio::spawn(talk(inner.clone())), tokio::spawn(listen(inner.clone()))];
+        let heard = inner.heard.subscribe();
+        let tasks = [
+            tokio::spawn(talk(inner.clone())),
+            tokio::spawn(listen(inner.clone())),
+            tokio::spawn(told::store(told.clone())),
+            tokio::spawn(told::read(told, heard)),
+        ];
         Self { inner, _tasks: Arc::new(Tasks(tasks)) }
     }
 
@@ -142,28 +139,16 @@ impl Signals {
         of_lake.push(Arc::downgrade(shared));
     }
 
-    /// Tells all other processes something, once, if they hear it: their [`Self::told`] give it.
+    /// Tells all other processes something, each once: their [`Self::told`] give it, in the order it was said here. Those that do
+    /// not hear it now read it later, within some minutes.
     pub fn tell(&self, text: &str) {
-        if self.are_heard() && !self.inner.has_peers() {
-            return;
-        }
-        let number = self.inner.numbers.fetch_add(1, Ordering::Relaxed);
-        let payloads = told::payloads(&self.inner.me, number, text);
-        let mut texts = lock(&self.inner.texts);
-        if texts.len() + payloads.len() > TEXTS_MAX {
-            return;
-        }
-        texts.extend(payloads);
-        drop(texts);
-        self.inner.wake.notify_one();
+        self.inner.told.tell(text);
     }
 
-    /// What other processes tell, from now on; to the last one who asked.
+    /// What other processes tell, from this one's start on; to the last one who asked.
     #[must_use]
-    pub fn told(&self) -> mpsc::Receiver<String> {
-        let (sender, receiver) = mpsc::channel(TEXTS_MAX);
-        *lock(&self.inner.told) = Some(sender);
-        receiver
+    pub fn told(&self) -> mpsc::Receiver<Heard> {
+        self.inner.told.taken()
     }
 
     /// Tells others that the log has something up to this offset.
@@ -233,20 +218,11 @@ impl Inner {
                 match kind {
                     Kind::Appended => lake.progress.told(Offset::new(offset), false),
                     Kind::Wanted => lake.progress.told(Offset::new(offset), true),
-                    Kind::Published => lake.progress.hint(),
+                    Kind::Published => lake.progress.rumoured(Offset::new(offset)),
                 }
             }
         }
         false
-    }
-
-    /// A piece of a text.
-    fn hear_text(&self, pieces: &mut told::Pieces, payload: &str) {
-        let Some(text) = pieces.take(&self.me, payload) else { return };
-        if let Some(told) = &*lock(&self.told) {
-            // Full: whoever takes them is behind.
-            let _ = told.try_send(text);
-        }
     }
 
     fn lakes_of(&self, lake: LakeId) -> Vec<Arc<Shared>> {
@@ -271,20 +247,11 @@ async fn talk(inner: Arc<Inner>) {
                 let of = |key: &(LakeId, Kind), at: Offset| format!("{} {} {} {at}", inner.me, key.1.letter(), key.0);
                 some.iter().filter_map(|key| outbox.remove(key).map(|at| of(key, at))).collect()
             };
-            let texts: Vec<String> = {
-                let mut texts = lock(&inner.texts);
-                let some = texts.len().min(BATCH);
-                texts.drain(..some).collect()
-            };
-            if said.is_empty() && texts.is_empty() {
+            if said.is_empty() {
                 break;
             }
-            for (channel, payloads) in [(CHANNEL, &said), (told::CHANNEL, &texts)] {
-                if !payloads.is_empty()
-                    && let Err(error) = inner.notify(channel, payloads).await
-                {
-                    tracing::debug!(%error, channel, "could not tell other servers");
-                }
+            if let Err(error) = inner.notify(CHANNEL, &said).await {
+                tracing::debug!(%error, "could not signal to other servers");
             }
         }
     }
@@ -332,7 +299,8 @@ async fn listen_on(inner: &Inner, mut alone: Alone) -> Ended {
     if !matches!(listening, Ok(Ok(()))) {
         return Ended::Lost;
     }
-    let mut pieces = told::Pieces::default();
+    // Of what was told before nothing is heard here.
+    inner.told.hint();
     loop {
         // Over another connection: what comes back has gone the way that the others' signals go.
         if inner.notify(CHANNEL, &[inner.heartbeat()]).await.is_err() {
@@ -345,9 +313,7 @@ async fn listen_on(inner: &Inner, mut alone: Alone) -> Ended {
             tokio::select! {
                 biased;
                 notification = alone.notifications.recv() => match notification {
-                    Some(notification) if notification.channel() == told::CHANNEL => {
-                        inner.hear_text(&mut pieces, notification.payload());
-                    }
+                    Some(notification) if notification.channel() == told::CHANNEL => inner.told.hint(),
                     Some(notification) if inner.hear(notification.payload()) => {
                         heard = true;
                         if !inner.heard.send_replace(true) {

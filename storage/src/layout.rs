@@ -179,6 +179,7 @@ fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
         | ColumnType::Char(_)
         | ColumnType::Enum(_)
         | ColumnType::AsText(_)
+        | ColumnType::Record(_)
         | ColumnType::Other(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
         ColumnType::Json | ColumnType::Jsonb => (Physical::BYTE_ARRAY, Some(LogicalType::Json)),
         ColumnType::Bytea => (Physical::BYTE_ARRAY, None),
@@ -191,7 +192,7 @@ fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
         ColumnType::Timestamptz => (Physical::INT64, timestamp(true)),
         ColumnType::Interval => return interval::parquet_type(name, field_id(id)?),
         ColumnType::Uuid => (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Uuid)),
-        ColumnType::Array(_) | ColumnType::Grid(_) | ColumnType::Record(_) => {
+        ColumnType::Array(_) | ColumnType::Grid(_) => {
             let message = format!("arrays of arrays cannot be stored (column \"{name}\")");
             return Err(Error::new(ErrorKind::Invalid, message));
         }

@@ -73,6 +73,12 @@ impl LakeFiles {
         Some(self.local_folder().join(path.as_ref()))
     }
 
+    /// Whether files are in a bucket, and have to be fetched to be read.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        matches!(self.place, Place::Remote(_))
+    }
+
     /// The folder of this machine that has all files that are read.
     #[must_use]
     pub fn local_folder(&self) -> &Path {

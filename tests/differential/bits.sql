@@ -64,13 +64,9 @@ SELECT x, x::bit(3) FROM (VALUES (B'1'), (B'0101')) v(x) ORDER BY 1;
 SELECT attname, atttypmod, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'tb'::regclass AND attnum > 0 ORDER BY attnum;
 SELECT column_name, data_type, character_maximum_length, character_octet_length, udt_name FROM information_schema.columns WHERE table_name = 'tb' ORDER BY ordinal_position;
 SELECT format_type(1560, 5), format_type(1560, -1), format_type(1560, NULL), format_type(1562, 5), format_type(1562, -1), format_type(1561, 3);
--- differs: the name of the type is not placed
 CREATE TABLE bad (a bit(0));
--- differs: the name of the type is not placed
 CREATE TABLE bad (a varbit(0));
--- differs: the name of the type is not placed
 CREATE TABLE bad (a bit(83886081));
--- differs: the name of the type is not placed
 CREATE TABLE bad (a bit varying(83886081));
 COPY tb (id, a, b, c, e) FROM STDIN;
 20	10101	1	x0F	{111}

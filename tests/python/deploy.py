@@ -2,7 +2,7 @@
 
 The chart is rendered here, by a reader of the few forms of Go's templates that it uses (a value, `| quote`, `| toJson`, `if` ...
 `end`); any other form is an error. It is not helm: what helm itself would say is not known by this.
-Usage: deploy.py ROOT.
+Usage: deploy.py ROOT [FILE]. FILE gets the objects of the chart.
 """
 
 import json
@@ -98,6 +98,8 @@ def chart():
     roles = [e["value"] for o in deployments for e in o["spec"]["template"]["spec"]["containers"][0]["env"]
              if e["name"] == "DUCKMESH_ROLE"]
     assert sorted(roles) == ["coordinator", "gateway", "maintenance"], roles
+    if len(sys.argv) > 2:
+        pathlib.Path(sys.argv[2]).write_text(yaml.safe_dump_all(objects))
     return [f"{kind}/{name}" for kind, name in names]
 
 

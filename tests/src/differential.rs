@@ -3,7 +3,7 @@
 //! Statements are in `tests/differential/*.sql`, each ended by `;` at a line's end. A comment line `-- differs: REASON` before
 //! a statement accepts its difference; a reason that is no longer needed fails, so that none outlives its cause. The data of a
 //! COPY FROM STDIN follows it, up to a line `\.`, as psql has it. A line `-- errors: whole` in a file compares messages and the
-//! fields of what an error is about too.
+//! fields of what an error is about too, and `-- errors: all` hints besides.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -54,7 +54,14 @@ impl Statement {
 pub fn run(path: &Path, postgres: &mut WireClient, duckmesh: &mut WireClient, summary: &mut Summary) {
     let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let fields = if text.lines().any(|line| line == "-- errors: whole") { WHOLE } else { CODE };
+    let says = |what: &str| text.lines().any(|line| line.strip_prefix("-- errors: ") == Some(what));
+    let fields = if says("all") {
+        ALL
+    } else if says("whole") {
+        WHOLE
+    } else {
+        CODE
+    };
     for statement in parse(&text) {
         let theirs = statement.run(postgres);
         let ours = statement.run(duckmesh);
@@ -150,6 +157,8 @@ fn compare(theirs: &[Answer], ours: &[Answer], fields: &[char]) -> Option<String
 const CODE: &[char] = &['C', 'P'];
 /// With message, detail, context, and schema, table, column, type and constraint.
 const WHOLE: &[char] = &['C', 'P', 'M', 'D', 'W', 's', 't', 'c', 'd', 'n'];
+/// And the hint.
+const ALL: &[char] = &['C', 'P', 'M', 'D', 'H', 'W', 's', 't', 'c', 'd', 'n'];
 
 fn error(answer: &Answer, fields: &[char]) -> String {
     let Some(error) = &answer.error else { return "none".into() };

@@ -59,6 +59,35 @@ fn deploy_files_are_read_and_ask_for_options_that_there_are() {
     }
 }
 
+/// The schemas of Kubernetes and of compose know every field there is, and no other is in these files.
+#[test]
+fn deploy_files_are_what_their_schemas_say() {
+    let program = |name: &str| paths::root().join(".venv/bin").join(name);
+    let accepted = |mut command: Command| {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", said(&output));
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let chart = folder.path().join("chart.yaml");
+    let mut render = Command::new(paths::python());
+    render.arg(paths::tests("python/deploy.py")).arg(paths::root()).arg(&chart);
+    accepted(render);
+    let validate = program("kubernetes-validate");
+    if has(&validate) {
+        for version in ["1.29", "1.37"] {
+            let mut command = Command::new(&validate);
+            command.args(["--strict", "-k", version]).arg(&chart);
+            accepted(command);
+        }
+    }
+    let check = program("check-jsonschema");
+    if has(&check) {
+        let mut command = Command::new(check);
+        command.args(["--builtin-schema", "vendor.compose-spec"]).arg(paths::root().join("deploy/compose.yaml"));
+        accepted(command);
+    }
+}
+
 fn get(port: u16, path: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

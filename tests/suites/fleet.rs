@@ -5,7 +5,9 @@ mod garbage;
 mod gateways;
 mod load;
 mod locks;
+mod notices;
 mod readers;
+mod sessions;
 
 use std::time::Duration;
 

@@ -114,3 +114,36 @@ async fn g10_co3_a_server_whose_publications_hang_is_not_ready() {
     serves(&server, &ledger, 1).await;
     checker::check(&ledger, &client).await;
 }
+
+/// A publication that hangs in its transaction keeps the catalog's file locked, and alone nobody can replace it: it is said, and a
+/// server that is started in its place says who is in the way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g10_co3_a_publication_that_hangs_with_the_catalog_locked_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::default();
+    let mut server = Server::with(options(folder.path(), None, None, "1"));
+    server.client().await.ok(TABLES).await;
+    serves(&server, &ledger, 0).await;
+    assert!(server.stop().success());
+    server.restart_with_failpoints(Some("publish-before-commit=1*park"));
+    let client = server.client().await;
+    assert!(ledger.write(&client, 1, Kind::Insert, 2).await);
+    let body = eventually("/ready says so", LIMIT, || {
+        let (status, body) = server.http("/ready");
+        (status == 503).then_some(body)
+    });
+    assert_eq!(body, "publications hang, restart this server: duckmesh\n");
+    assert!(server.log().contains("a publication hangs with the catalog locked"), "{}", server.log());
+    eventually("the metric says so", LIMIT, || {
+        server.http("/metrics").1.contains("duckmesh_publications_stuck{lake=\"duckmesh\"} 1").then_some(())
+    });
+    client.ok("SET duckmesh.consistency = eventual").await;
+    assert!(client.rows("SELECT count(*) FROM ledger_a").await.is_ok(), "what is published is read");
+    let second = Server::try_with(options(folder.path(), None, None, "1")).err().expect("the folder is held");
+    assert!(second.contains(&format!(": process {}", server.pid())), "{second}");
+    server.kill();
+    server.restart_with_failpoints(None);
+    serves(&server, &ledger, 2).await;
+    assert_eq!(server.http("/ready").0, 200);
+    checker::check(&ledger, &server.client().await).await;
+}

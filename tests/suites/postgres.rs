@@ -5,6 +5,7 @@ mod failover;
 mod lost;
 mod pooled;
 mod shared;
+mod silent;
 mod tls;
 mod trouble;
 

@@ -103,3 +103,30 @@ fn psql_copies_in_and_out() {
     );
     assert_eq!(out.out, "a,b\n1,one\n2,\n3,a\tb\n4,\"x,y\"\n5,\n", "{out:?}");
 }
+
+#[test]
+fn psql_copies_parquet_both_ways() {
+    let stand = Stand::sqlite();
+    let port = stand.server.port();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t.parquet");
+    let script = format!(
+        "CREATE TYPE place AS (street text, no int);\n\
+         CREATE TABLE t (a int, b text, c numeric(6,2), d timestamptz, e int[], f place, g jsonb, h bytea);\n\
+         INSERT INTO t VALUES (1, 'one', 1.5, '2024-01-01 10:00+01', '{{1,NULL}}', ROW('x', 1), '{{\"k\": 1}}', '\\x00ff'), (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL);\n\
+         \\copy t TO '{file}' (FORMAT parquet)\n\
+         CREATE TABLE u (LIKE t);\n\
+         \\copy u FROM '{file}' WITH (FORMAT parquet)\n\
+         \\copy u (b, a) FROM PROGRAM 'cat {file}' (FORMAT 'parquet')\n",
+        file = file.display()
+    );
+    let printed = psql(port, "duckmesh", &script, &["-v", "ON_ERROR_STOP=1"]);
+    assert_eq!(printed.code, 0, "{printed:?}");
+    assert_eq!(printed.out.matches("COPY 2").count(), 3, "{printed:?}");
+    assert!(std::fs::read(&file).unwrap().starts_with(b"PAR1"));
+    let count = format!(
+        "{STRONG}SELECT count(*) FROM u; SELECT count(*) FROM (SELECT * FROM t EXCEPT SELECT * FROM u) x; SELECT f, (f).no FROM u WHERE a = 1 AND f IS NOT NULL;"
+    );
+    let read = psql(port, "duckmesh", &count, &["-qAt"]);
+    assert_eq!(read.out, "4\n0\n(x,1)|1\n", "{read:?}");
+}

@@ -8,6 +8,7 @@ mod crashes;
 mod faults;
 mod lakes;
 mod nth;
+mod real;
 
 use std::{
     fs,

@@ -383,3 +383,32 @@ fn composite_values_come_in_binary() {
     }
     assert_eq!(said_by_both[1], said_by_both[0]);
 }
+
+/// G9: types made of types hold each other's fields; what would be too many is refused while it can be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g9_composite_types_are_bounded_in_depth_and_in_all() {
+    let server = Server::start();
+    let client = server.client().await;
+    let hundred = |of: &str| (0..100).map(|n| format!("f{n} {of}")).collect::<Vec<_>>().join(", ");
+    client.ok(&format!("CREATE TYPE t1 AS ({})", hundred("int"))).await;
+    let error = client.fails(&format!("CREATE TYPE t2 AS ({})", hundred("t1"))).await;
+    assert!(error.starts_with("54011"), "{error}");
+    client.ok("CREATE TYPE d0 AS (a int)").await;
+    let mut deepest = 0;
+    for depth in 1..40 {
+        let sql = format!("CREATE TYPE d{depth} AS (a d{})", depth - 1);
+        if client.rows(&sql).await.is_err() {
+            break;
+        }
+        deepest = depth;
+    }
+    assert_eq!(deepest, 15, "as many as are documented");
+    // One that is inside of others grows: they would be too large, or too deep.
+    client
+        .ok("CREATE TYPE small AS (a int); CREATE TYPE many AS (a t1, b t1, c t1, d t1, e t1, f t1, g t1, h small)")
+        .await;
+    let more = (0..900).map(|n| format!("ADD ATTRIBUTE g{n} int")).collect::<Vec<_>>().join(", ");
+    assert!(client.fails(&format!("ALTER TYPE small {more}")).await.starts_with("0A000"));
+    assert!(client.fails("ALTER TYPE d0 ADD ATTRIBUTE b small").await.starts_with("0A000"));
+    client.ok("CREATE TABLE t (x d15, y many); INSERT INTO t VALUES (NULL, NULL); SELECT * FROM t").await;
+}

@@ -97,6 +97,27 @@ async fn rd6_at_engine_mid_stream() {
     assert_eq!(client.value("SELECT count(n) FROM generate_series(1, 5000000) AS g(n)").await, "5000000");
 }
 
+/// RD8: an error of the engine's insides costs its statement an error, and the worker its place: nothing runs on it any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rd8_an_internal_error_retires_the_worker() {
+    let failpoints = Some("engine-mid-stream=3*error".to_owned());
+    let stand = Stand::sqlite_with(ServerOptions { failpoints, ..ServerOptions::default() });
+    let (client, other) = (stand.client().await, stand.client().await);
+    assert_eq!(client.value("SELECT 1").await, "1");
+    let first = stand.server.workers();
+    assert_eq!(first.len(), 1, "{first:?}");
+    let error = client.fails("SELECT n FROM generate_series(1, 5000000) AS g(n)").await;
+    assert!(error.starts_with("XX000") && !error.contains("failpoint"), "no detail for clients: {error}");
+    assert!(stand.server.log().contains("engine worker retired"), "{}", stand.server.log());
+    for client in [&client, &other] {
+        assert_eq!(client.value("SELECT 2").await, "2", "sessions go on");
+    }
+    eventually("the worker is another one", Duration::from_secs(30), || {
+        let now = stand.server.workers();
+        (now.len() == 1 && now != first).then_some(())
+    });
+}
+
 /// RD6: killed while it starts, before its configuration is locked: it never takes a statement.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rd6_at_engine_before_lock() {

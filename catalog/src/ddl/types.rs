@@ -8,8 +8,17 @@ use crate::{
     ColumnType, ErrorKind, LakeSchema, TypeId,
     catalog::Result,
     error::Error,
+    types::RecordType,
     user_types::{EnumRef, TypeDef, TypeSpec},
 };
+
+/// Composite types inside of composite types: each holds those inside of it, and so does every column.
+pub const ROW_DEPTH_MAX: usize = 16;
+/// Fields of a composite type, those of the types inside of it counted: as many as Postgres gives one row.
+pub const ROW_FIELDS_MAX: usize = 1600;
+
+/// The types that users made, by their identity, as columns have them.
+type Known = HashMap<Uuid, ColumnType>;
 
 impl LakeSchema {
     /// The type of that name in that schema.
@@ -35,52 +44,52 @@ impl LakeSchema {
         })
     }
 
-    /// The type of columns of a user's type: of a domain the type below it. None for composite types.
+    /// The type of columns of a user's type: of a domain the type below it.
     #[must_use]
     pub fn column_type(&self, def: &TypeDef) -> Option<ColumnType> {
+        let schema = self.schema_name(def.schema_id).unwrap_or_default();
         match &def.spec {
-            TypeSpec::Enum(_) => {
-                let schema = self.schema_name(def.schema_id).unwrap_or_default();
-                EnumRef::of(def, schema).map(ColumnType::Enum)
-            }
+            TypeSpec::Enum(_) => EnumRef::of(def, schema).map(ColumnType::Enum),
             TypeSpec::Domain(domain) => Some(domain.base.clone()),
-            TypeSpec::Composite(_) => None,
+            TypeSpec::Composite(fields) => Some(ColumnType::Record(Box::new(RecordType {
+                uuid: Some(def.uuid),
+                oid: def.oid(),
+                array_oid: def.array_oid(),
+                name: def.name.clone(),
+                schema: schema.to_owned(),
+                fields: fields.clone(),
+            }))),
         }
     }
 
-    /// Gives all columns the enums as they are now: what was read or came with an operation knows only their identity.
+    /// Gives all columns the types of users as they are now: what was read or came with an operation may know only their
+    /// identity, or what they were then.
     pub fn link_types(&mut self) {
-        let enums: HashMap<Uuid, EnumRef> = self
-            .types
-            .values()
-            .filter_map(|def| {
-                let schema = self.schema_name(def.schema_id)?;
-                Some((def.uuid, EnumRef::of(def, schema)?))
-            })
-            .collect();
+        let own = self.types.values().filter(|def| !matches!(def.spec, TypeSpec::Domain(_)));
+        let enums: Known = own.filter_map(|def| Some((def.uuid, self.column_type(def)?))).collect();
         if enums.is_empty() {
             return;
         }
         for table in self.tables.values_mut() {
-            if table.columns.iter().any(|c| names_enum(&c.ty)) {
-                Arc::make_mut(table).columns.iter_mut().for_each(|c| link(&mut c.ty, &enums));
+            if table.columns.iter().any(|c| is_of_users(&c.ty)) {
+                Arc::make_mut(table).columns.iter_mut().for_each(|c| link(&mut c.ty, &enums, 0));
             }
         }
         for view in self.views.values_mut() {
-            if view.columns.iter().any(|(_, ty)| names_enum(ty)) {
-                Arc::make_mut(view).columns.iter_mut().for_each(|(_, ty)| link(ty, &enums));
+            if view.columns.iter().any(|(_, ty)| is_of_users(ty)) {
+                Arc::make_mut(view).columns.iter_mut().for_each(|(_, ty)| link(ty, &enums, 0));
             }
         }
         for def in self.types.values_mut() {
             match &def.spec {
-                TypeSpec::Domain(domain) if names_enum(&domain.base) => {
+                TypeSpec::Domain(domain) if is_of_users(&domain.base) => {
                     if let TypeSpec::Domain(domain) = &mut Arc::make_mut(def).spec {
-                        link(&mut domain.base, &enums);
+                        link(&mut domain.base, &enums, 0);
                     }
                 }
-                TypeSpec::Composite(fields) if fields.iter().any(|(_, ty)| names_enum(ty)) => {
+                TypeSpec::Composite(fields) if fields.iter().any(|(_, ty)| is_of_users(ty)) => {
                     if let TypeSpec::Composite(fields) = &mut Arc::make_mut(def).spec {
-                        fields.iter_mut().for_each(|(_, ty)| link(ty, &enums));
+                        fields.iter_mut().for_each(|(_, ty)| link(ty, &enums, 0));
                     }
                 }
                 _ => {}
@@ -96,7 +105,7 @@ impl LakeSchema {
         self.next_catalog_id += def.numbers();
         self.number_labels(&mut def.spec);
         self.types.insert(id, Arc::new(def));
-        Ok(())
+        self.check_rows()
     }
 
     pub(super) fn alter_type(&mut self, uuid: Uuid, schema: Uuid, name: &str, spec: &TypeSpec) -> Result<()> {
@@ -108,7 +117,47 @@ impl LakeSchema {
         let mut def = TypeDef { schema_id, name: name.to_owned(), spec: spec.clone(), ..(*old).clone() };
         self.number_labels(&mut def.spec);
         self.types.insert(def.id, Arc::new(def));
-        Ok(())
+        self.check_rows()
+    }
+
+    /// A type that grows makes all others larger that it is in.
+    fn check_rows(&self) -> Result<()> {
+        let mut measured = HashMap::new();
+        self.types.values().try_for_each(|def| self.measure(def, 1, &mut measured).map(drop))
+    }
+
+    /// Fields of a composite type, and how deep they are.
+    fn measure(
+        &self,
+        def: &TypeDef,
+        above: usize,
+        measured: &mut HashMap<Uuid, (usize, usize)>,
+    ) -> Result<(usize, usize)> {
+        let TypeSpec::Composite(fields) = &def.spec else { return Ok((1, 0)) };
+        if let Some(known) = measured.get(&def.uuid) {
+            return Ok(*known);
+        }
+        let too_large = |what: String| Error::new(ErrorKind::Invalid, format!("composite type {} {what}", def.name));
+        let too_deep = || too_large(format!("has types inside of each other, more than {ROW_DEPTH_MAX}"));
+        if above > ROW_DEPTH_MAX {
+            return Err(too_deep());
+        }
+        let (mut count, mut depth) = (0, 1);
+        for (_, ty) in fields {
+            let inner = user_type_of(ty).and_then(|uuid| self.type_by_uuid(uuid));
+            let (inside, deep) = inner.map_or(Ok((1, 0)), |inner| self.measure(inner, above + 1, measured))?;
+            (count, depth) = (count + inside, depth.max(deep + 1));
+            if count > ROW_FIELDS_MAX {
+                return Err(too_large(format!(
+                    "has more than {ROW_FIELDS_MAX} fields, those of the types inside counted"
+                )));
+            }
+        }
+        if depth > ROW_DEPTH_MAX {
+            return Err(too_deep());
+        }
+        measured.insert(def.uuid, (count, depth));
+        Ok((count, depth))
     }
 
     pub(super) fn drop_type(&mut self, uuid: Uuid) -> Result<()> {
@@ -152,13 +201,44 @@ impl LakeSchema {
     }
 }
 
-/// Whether a type is, or holds values of, the enum of that identity.
+/// The user's type that values, or their elements, are of.
+fn user_type_of(ty: &ColumnType) -> Option<Uuid> {
+    match ty {
+        ColumnType::Enum(of) => Some(of.uuid),
+        ColumnType::Record(row) => row.uuid,
+        ColumnType::Array(element) => user_type_of(element),
+        _ => None,
+    }
+}
+
+/// Fields of a type's values, those of rows inside of rows counted.
+#[must_use]
+pub fn fields_of(ty: &ColumnType) -> usize {
+    match ty {
+        ColumnType::Record(row) => row.fields.iter().map(|(_, ty)| fields_of(ty)).sum(),
+        ColumnType::Array(element) => fields_of(element),
+        _ => 1,
+    }
+}
+
+/// Whether a type is, or holds values of, the enum or composite type of that identity.
 #[must_use]
 pub fn is_of(ty: &ColumnType, uuid: Uuid) -> bool {
     match ty {
         ColumnType::Enum(of) => of.uuid == uuid,
+        ColumnType::Record(row) => row.uuid == Some(uuid),
         ColumnType::Array(element) => is_of(element, uuid),
         _ => false,
+    }
+}
+
+/// The same, or a row of such.
+#[must_use]
+pub fn is_within(ty: &ColumnType, uuid: Uuid) -> bool {
+    match ty {
+        ColumnType::Record(row) => row.uuid == Some(uuid) || row.fields.iter().any(|(_, ty)| is_within(ty, uuid)),
+        ColumnType::Array(element) => is_within(element, uuid),
+        other => is_of(other, uuid),
     }
 }
 
@@ -172,22 +252,28 @@ pub fn needs(def: &TypeDef, uuid: Uuid) -> bool {
     }
 }
 
-fn names_enum(ty: &ColumnType) -> bool {
+fn is_of_users(ty: &ColumnType) -> bool {
     match ty {
         ColumnType::Enum(_) => true,
-        ColumnType::Array(element) => names_enum(element),
+        ColumnType::Record(row) => row.uuid.is_some(),
+        ColumnType::Array(element) => is_of_users(element),
         _ => false,
     }
 }
 
-fn link(ty: &mut ColumnType, enums: &HashMap<Uuid, EnumRef>) {
-    match ty {
-        ColumnType::Enum(of) => {
-            if let Some(known) = enums.get(&of.uuid) {
-                *of = known.clone();
-            }
-        }
-        ColumnType::Array(element) => link(element, enums),
-        _ => {}
+fn link(ty: &mut ColumnType, known: &Known, depth: usize) {
+    let uuid = match ty {
+        ColumnType::Enum(of) => Some(of.uuid),
+        ColumnType::Record(row) => row.uuid,
+        ColumnType::Array(element) => return link(element, known, depth),
+        _ => None,
+    };
+    let Some(found) = uuid.and_then(|uuid| known.get(&uuid)) else { return };
+    ty.clone_from(found);
+    // No type is a member of itself; what says so all the same is not followed for ever.
+    if let ColumnType::Record(row) = ty
+        && depth < ROW_DEPTH_MAX
+    {
+        row.fields.iter_mut().for_each(|(_, ty)| link(ty, known, depth + 1));
     }
 }

@@ -36,9 +36,14 @@ pub use self::{
 };
 use crate::{ErrorKind, error::Error, store::Result};
 
-/// How long a caller waits for a connection, where nobody says otherwise: a server that restarts is back before that, and nobody
-/// was told.
+/// How long a statement waits for a Postgres that is away or says nothing, where nobody says otherwise: a server that restarts is
+/// back before that, and nobody was told.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+/// What is known to take long (migrations, the end of old snapshots, a lake that is dropped) may take this at the server. Not
+/// between its statements: a server that froze there gives up its locks as soon as ever.
+pub const LONG_AT_SERVER: &str = "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'";
+/// And this as seen from here.
+pub const LONG: Duration = Duration::from_secs(33);
 /// Pauses between tries to connect; each is between half of it and all of it.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -60,11 +65,21 @@ pub struct Limits {
     pub settings: &'static str,
     /// Its `application_name`, where the URL gives none.
     pub name: &'static str,
-    /// How long one statement may take as seen from here: longer than the server's own `statement_timeout`, so that it ends
-    /// only what the server cannot end because it is not there.
-    pub statement: Duration,
-    /// How long a caller waits for a connection.
-    pub patience: Duration,
+    /// How long a caller waits in all: for a connection, and then for a word of the server. The server itself ends a statement
+    /// after four fifths of it (with `settings`), so that from here only that is ended whose server is not there.
+    pub budget: Duration,
+}
+
+impl Limits {
+    /// The settings with what of the budget the server keeps: a statement has four fifths of it, a lock half.
+    fn server_settings(&self) -> String {
+        if self.settings.is_empty() {
+            return String::new();
+        }
+        let (statement, lock) = (self.budget * 4 / 5, self.budget / 2);
+        let (statement, lock) = (statement.as_millis(), lock.as_millis());
+        format!("{} -c statement_timeout={statement}ms -c lock_timeout={lock}ms", self.settings)
+    }
 }
 
 /// A pool of connections to the hosts of one URL. Cheap to clone.
@@ -73,15 +88,14 @@ pub struct Connections {
     pool: Pool,
     connector: Arc<Connector>,
     doubt: Arc<Doubt>,
-    statement: Duration,
-    patience: Duration,
+    budget: Duration,
 }
 
 impl Connections {
     /// Reads the URL and the files it names; connects to nothing. With a witness, a database that may lack what was
     /// acknowledged is refused.
     pub fn new(url: &str, limits: &Limits, witness: Option<Witness>) -> Result<Self> {
-        let connector = Arc::new(Connector::new(Target::parse(url, limits.settings, limits.name)?, witness));
+        let connector = Arc::new(Connector::new(Target::parse(url, &limits.server_settings(), limits.name)?, witness));
         let doubt = Arc::new(Doubt::new());
         let manager = Manager::from_connect(
             Config::new(),
@@ -93,13 +107,13 @@ impl Connections {
             .pre_recycle(check_idle(doubt.clone()))
             .build()
             .map_err(|e| Error::caused(ErrorKind::Store, "the connection pool cannot be made", e))?;
-        Ok(Self { pool, connector, doubt, statement: limits.statement, patience: limits.patience })
+        Ok(Self { pool, connector, doubt, budget: limits.budget })
     }
 
     /// A connection that lives, as far as can be seen. What passes (a restart, a failover, no more connections) is waited
     /// for, for some seconds.
     pub async fn get(&self) -> std::result::Result<Object, Failure> {
-        let end = Instant::now() + self.patience;
+        let end = Instant::now() + self.budget;
         let (mut pause, mut failed) = (PAUSE_FIRST, None);
         loop {
             self.not_lost()?;
@@ -127,12 +141,34 @@ impl Connections {
         }
     }
 
-    /// Runs something on a connection, not longer than a statement may take.
+    /// How long a caller waits in all, for a connection and for a word of the server.
+    #[must_use]
+    pub fn budget(&self) -> Duration {
+        self.budget
+    }
+
+    /// What is left of the budget of somebody who began to wait for a connection then; never so little that a server which
+    /// just came back could not answer.
+    #[must_use]
+    pub fn left_of(&self, began: Instant) -> Duration {
+        self.budget.saturating_sub(began.elapsed()).max(self.budget / 4)
+    }
+
+    /// Waits for one answer of the server, not longer than the budget.
     pub async fn bounded<T>(
         &self,
         work: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
     ) -> std::result::Result<T, Failure> {
-        match timeout(self.statement, work).await {
+        self.within(self.budget, work).await
+    }
+
+    /// Waits for one answer of the server, not longer than that.
+    pub async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> std::result::Result<T, Failure> {
+        match timeout(limit, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => {
                 let failure = Failure::Server(error);
@@ -229,6 +265,12 @@ impl Failure {
         }
     }
 
+    /// Whether the whole budget was waited for a server that is not there, or says nothing.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Late)
+    }
+
     /// Whether the connection is of no more use: it is gone, or leads to a server that cannot write.
     #[must_use]
     pub fn is_of_connection(&self) -> bool {
@@ -277,6 +319,22 @@ impl std::fmt::Display for Failure {
             Self::Closed => f.write_str("the connections are closed"),
             Self::Lost(why) => f.write_str(why),
         }
+    }
+}
+
+/// No connection was had in all the time there is.
+#[derive(Debug)]
+pub(crate) struct Unconnected(pub(crate) Failure);
+
+impl std::fmt::Display for Unconnected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Unconnected {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
     }
 }
 

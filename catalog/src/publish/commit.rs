@@ -37,7 +37,7 @@ impl Catalog {
                 // AlreadyExists of DDL is the user's; of the store it is the next snapshot's id, taken by another writer.
                 Err(e)
                     if (attempt < ATTEMPTS && is_store_conflict(&e))
-                        || (attempt < ATTEMPTS_BUSY && e.kind() == ErrorKind::Retry) =>
+                        || (attempt < ATTEMPTS_BUSY && e.is_soon_over()) =>
                 {
                     tracing::debug!(lake = %publication.lake, attempt, error = %e, "publishing again");
                 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::commit::ATTEMPTS_BUSY;
 use crate::{
-    Catalog, ErrorKind, LakeId, SnapshotId,
+    Catalog, LakeId, SnapshotId,
     catalog::{Book, Result},
     failpoint, params,
     pins::Pins,
@@ -70,7 +70,7 @@ impl Catalog {
             let some = loop {
                 attempt += 1;
                 match self.expire_some(&book, lake, before, (own, said_within)).await {
-                    Err(e) if e.kind() == ErrorKind::Retry && attempt < ATTEMPTS_BUSY => {}
+                    Err(e) if e.is_soon_over() && attempt < ATTEMPTS_BUSY => {}
                     other => break other?,
                 }
             };
@@ -95,6 +95,7 @@ impl Catalog {
         kept: (&BTreeSet<SnapshotId>, Duration),
     ) -> Result<Expired> {
         let mut tx = book.store.begin_with(Isolation::RepeatableRead).await?;
+        tx.take_long().await?;
         // The row that publications and merges take: none of them sees half of this.
         tx.execute("UPDATE @duckmesh_state SET epoch = epoch WHERE lake_id = $1", params![lake]).await?;
         // After that: a pin that comes later is of a snapshot that its reader looks for again.

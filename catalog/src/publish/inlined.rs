@@ -77,6 +77,7 @@ fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
             | ColumnType::Varchar(_)
             | ColumnType::Char(_)
             | ColumnType::Enum(_)
+            | ColumnType::Record(_)
             | ColumnType::Json
             | ColumnType::Jsonb
             | ColumnType::Bytea => "BYTEA",
@@ -89,7 +90,6 @@ fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
             | ColumnType::Array(_)
             // In no table.
             | ColumnType::Grid(_)
-            | ColumnType::Record(_)
             // Never a base.
             | ColumnType::Modified(..)
             | ColumnType::System(_) => "VARCHAR",

@@ -56,7 +56,7 @@ impl Catalog {
             match merged {
                 Err(e)
                     if (attempt < ATTEMPTS && is_store_conflict(&e))
-                        || (attempt < ATTEMPTS_BUSY && e.kind() == ErrorKind::Retry) => {}
+                        || (attempt < ATTEMPTS_BUSY && e.is_soon_over()) => {}
                 Err(e) if is_store_conflict(&e) => {
                     return Err(Error::caused(ErrorKind::Retry, "other writers keep taking the next snapshot", e));
                 }
@@ -145,7 +145,7 @@ impl Catalog {
         loop {
             attempt += 1;
             match give_up(&book, lake, files).await {
-                Err(e) if e.kind() == ErrorKind::Retry && attempt < ATTEMPTS_BUSY => {}
+                Err(e) if e.is_soon_over() && attempt < ATTEMPTS_BUSY => {}
                 other => return other,
             }
         }

@@ -104,6 +104,7 @@ pub(crate) fn compare(ty: &ColumnType, a: &str, b: &str) -> Option<Ordering> {
         | ColumnType::Char(_)
         | ColumnType::Enum(_)
         | ColumnType::AsText(_)
+        | ColumnType::Record(_)
         | ColumnType::Json
         | ColumnType::Jsonb
         | ColumnType::Time => Some(a.cmp(b)),
@@ -118,7 +119,7 @@ pub(crate) fn compare(ty: &ColumnType, a: &str, b: &str) -> Option<Ordering> {
         },
         ColumnType::System(ty) => compare(&ty.base(), a, b),
         ColumnType::Modified(ty, _) => compare(ty, a, b),
-        ColumnType::Interval | ColumnType::Grid(_) | ColumnType::Record(_) => None,
+        ColumnType::Interval | ColumnType::Grid(_) => None,
     }
 }
 

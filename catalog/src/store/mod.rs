@@ -240,6 +240,14 @@ impl Transaction {
         }
     }
 
+    /// Its statements may take longer than others from here on (Postgres): what is known to change much.
+    pub async fn take_long(&mut self) -> Result<()> {
+        match &mut self.inner {
+            TransactionInner::Sqlite(_) => Ok(()),
+            TransactionInner::Postgres(tx) => tx.take_long().await,
+        }
+    }
+
     /// From here on `@table` is one of that schema (Postgres).
     pub fn go_to_schema(&mut self, schema: &str) {
         if let TransactionInner::Postgres(tx) = &mut self.inner {

@@ -3,7 +3,8 @@
 use std::{task::Poll, time::Duration};
 
 use deadpool_postgres::Object;
-use futures::StreamExt;
+use futures::TryStreamExt;
+use tokio::time::Instant;
 use tokio_postgres::{
     error::SqlState,
     types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked},
@@ -12,16 +13,13 @@ use tokio_postgres::{
 use super::{Isolation, Result, Row, Statement, Value, check_rows, render, value};
 use crate::{
     error::{Error, ErrorKind},
-    postgres::{Connections, Failure, Limits, POOLER_ADVICE, Witness},
+    postgres::{Connections, Failure, LONG, LONG_AT_SERVER, Limits, POOLER_ADVICE, Unconnected, Witness},
 };
 
 /// Connections of one process to the catalog, where nobody says otherwise.
 pub(crate) const CONNECTIONS: usize = 16;
-/// Bounds that the server itself keeps, so that a lost client cannot hold locks for ever.
-const SERVER_LIMITS: &str = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=10s -c timezone=UTC \
-     -c duckmesh.settings=here";
-/// A statement as seen from here; the server's own limit comes first, if it is there.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(33);
+/// What its sessions begin with; a lost client cannot hold locks for ever. Limits of statements and locks are of the budget.
+const SETTINGS: &str = "-c idle_in_transaction_session_timeout=10s -c timezone=UTC -c duckmesh.settings=here";
 /// Seconds between 1970 and 2000, where Postgres counts from.
 const EPOCH_2000_US: i64 = 946_684_800_000_000;
 
@@ -36,11 +34,10 @@ impl Postgres {
     pub(super) async fn open(
         url: &str,
         schema: &str,
-        (connections, patience): (usize, Duration),
+        (connections, budget): (usize, Duration),
         witness: Option<Witness>,
     ) -> Result<Self> {
-        let (settings, statement) = (SERVER_LIMITS, STATEMENT_LIMIT);
-        let limits = Limits { connections, settings, name: "duckmesh", statement, patience };
+        let limits = Limits { connections, settings: SETTINGS, name: "duckmesh", budget };
         let postgres = Self { connections: Connections::new(url, &limits, witness)?, schema: schema.to_owned() };
         drop(postgres.connection().await?);
         if connections > 1 {
@@ -78,13 +75,16 @@ impl Postgres {
     }
 
     pub(super) async fn query(&self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>> {
-        let client = self.connection().await?;
+        let began = Instant::now();
+        let lent = Lent(Some(self.connection().await?));
         let sql = render(sql, Some(&self.schema));
-        let rows = self.connections.bounded(select(&client, &sql, &params)).await;
-        give_back(client, &sql, rows)
+        let first = self.connections.left_of(began);
+        let rows = select(&self.connections, lent.client()?, &sql, &params, first).await;
+        lent.give_back(&sql, rows)
     }
 
     pub(super) async fn begin(&self, isolation: Isolation) -> Result<PostgresTransaction> {
+        let began = Instant::now();
         let client = self.connection().await?;
         let begin = match isolation {
             Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED",
@@ -94,8 +94,9 @@ impl Postgres {
             client: Some(client),
             connections: self.connections.clone(),
             schema: self.schema.clone(),
+            limit: self.connections.budget(),
         };
-        let begun = tx.connections.bounded(tx.client()?.batch_execute(begin)).await;
+        let begun = tx.connections.within(tx.connections.left_of(began), tx.client()?.batch_execute(begin)).await;
         tx.ended("begin", begun)?;
         Ok(tx)
     }
@@ -105,18 +106,38 @@ impl Postgres {
     }
 
     async fn connection(&self) -> Result<Object> {
-        self.connections.get().await.map_err(|e| error("connect", e))
+        self.connections.get().await.map_err(|failure| {
+            let (kind, message) = told(&failure, "connect");
+            Error::caused(kind, message, Unconnected(failure))
+        })
     }
 }
 
-/// A connection goes back to the pool only where it is known to be of use.
-fn give_back<T>(client: Object, what: &str, done: std::result::Result<T, Failure>) -> Result<T> {
-    done.map_err(|failure| {
-        if failure.is_of_connection() {
+/// A connection that goes back to the pool only where it is known to be of use: not where nobody waited for its answer.
+struct Lent(Option<Object>);
+
+impl Lent {
+    fn client(&self) -> Result<&Object> {
+        self.0.as_ref().ok_or_else(|| Error::new(ErrorKind::Store, "the connection was given back"))
+    }
+
+    fn give_back<T>(mut self, what: &str, done: std::result::Result<T, Failure>) -> Result<T> {
+        let client = self.0.take();
+        done.map_err(|failure| {
+            if let Some(client) = client.filter(|_| failure.is_of_connection()) {
+                Connections::discard(client);
+            }
+            error(what, failure)
+        })
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
             Connections::discard(client);
         }
-        error(what, failure)
-    })
+    }
 }
 
 /// A transaction on a connection of its own.
@@ -125,6 +146,8 @@ pub(super) struct PostgresTransaction {
     client: Option<Object>,
     connections: Connections,
     schema: String,
+    /// How long an answer is waited for.
+    limit: Duration,
 }
 
 impl std::fmt::Debug for PostgresTransaction {
@@ -142,6 +165,14 @@ impl PostgresTransaction {
         schema.clone_into(&mut self.schema);
     }
 
+    /// Its statements may take long from here on.
+    pub(super) async fn take_long(&mut self) -> Result<()> {
+        let done = self.connections.bounded(self.client()?.batch_execute(LONG_AT_SERVER)).await;
+        self.ended("limits", done)?;
+        self.limit = LONG;
+        Ok(())
+    }
+
     /// After a failure of the connection there is nothing left to roll back here: the server does.
     fn ended<T>(&mut self, what: &str, done: std::result::Result<T, Failure>) -> Result<T> {
         done.map_err(|failure| {
@@ -156,13 +187,13 @@ impl PostgresTransaction {
 
     pub(super) async fn query(&mut self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>> {
         let sql = render(sql, Some(&self.schema));
-        let rows = self.connections.bounded(select(self.client()?, &sql, &params)).await;
+        let rows = select(&self.connections, self.client()?, &sql, &params, self.limit).await;
         self.ended(&sql, rows)
     }
 
     /// All statements are sent before the first answer is awaited; after an error the server skips the rest of the transaction.
     pub(super) async fn batch(&mut self, statements: Vec<Statement>) -> Result<Vec<u64>> {
-        let answers = self.connections.bounded(send_all(self.client()?, &statements, &self.schema)).await;
+        let answers = send_all((&self.connections, self.limit), self.client()?, &statements, &self.schema).await;
         let what = match &statements[..] {
             [one] => one.sql.to_string(),
             _ => "a batch".to_owned(),
@@ -172,20 +203,20 @@ impl PostgresTransaction {
             check_rows(statement, *rows)?;
         }
         match failed {
-            Some((sql, failure)) => self.ended(&sql, Err(Failure::Server(failure))),
+            Some((sql, failure)) => self.ended(&sql, Err(failure)),
             None => Ok(counts),
         }
     }
 
     pub(super) async fn script(&mut self, sql: &str) -> Result<()> {
         let sql = render(sql, Some(&self.schema));
-        let done = self.connections.bounded(self.client()?.batch_execute(&sql)).await;
+        let done = self.connections.within(self.limit, self.client()?.batch_execute(&sql)).await;
         self.ended("script", done)
     }
 
     pub(super) async fn commit(mut self) -> Result<()> {
         let client = self.client.take().ok_or_else(|| Error::new(ErrorKind::Store, "the transaction has ended"))?;
-        let done = self.connections.bounded(client.batch_execute("COMMIT")).await;
+        let done = self.connections.within(self.limit, client.batch_execute("COMMIT")).await;
         done.map_err(|failure| {
             // Without a word of the server, or with its word that it ends, the commit may have happened.
             let unknown = failure.code().is_none_or(|code| code.code().starts_with("57P"));
@@ -228,17 +259,19 @@ async fn end(client: Object, connections: Connections) {
 }
 
 /// The counts until the first statement that failed, and how it failed.
-type Counts = (Vec<u64>, Option<(String, tokio_postgres::Error)>);
+type Counts = (Vec<u64>, Option<(String, Failure)>);
 
+/// Each answer is waited for, not all of them together: a batch may be as long as it has to be, while the server goes on with it.
 async fn send_all(
+    (connections, limit): (&Connections, Duration),
     client: &Object,
     statements: &[Statement],
     schema: &str,
-) -> std::result::Result<Counts, tokio_postgres::Error> {
+) -> std::result::Result<Counts, Failure> {
     let mut prepared = Vec::with_capacity(statements.len());
     for statement in statements {
         let sql = render(&statement.sql, Some(schema));
-        match client.prepare_cached(&sql).await {
+        match connections.within(limit, client.prepare_cached(&sql)).await {
             Ok(one) => prepared.push(one),
             Err(e) => return Ok((Vec::new(), Some((sql, e)))),
         }
@@ -256,8 +289,8 @@ async fn send_all(
     let mut counts = Vec::with_capacity(statements.len());
     for ((early, answer), statement) in early.into_iter().zip(answers).zip(statements) {
         let rows = match early {
-            Poll::Ready(answer) => answer,
-            Poll::Pending => answer.await,
+            Poll::Ready(answer) => answer.map_err(Failure::Server),
+            Poll::Pending => connections.within(limit, answer).await,
         };
         match rows {
             Ok(rows) => counts.push(rows),
@@ -267,15 +300,24 @@ async fn send_all(
     Ok((counts, None))
 }
 
-async fn select(client: &Object, sql: &str, params: &[Value]) -> std::result::Result<Vec<Row>, tokio_postgres::Error> {
-    let statement = client.prepare_cached(sql).await?;
-    let rows = client.query_raw(&statement, binds(params)).await?;
+/// Each answer is waited for for so long, and each row.
+async fn select(
+    connections: &Connections,
+    client: &Object,
+    sql: &str,
+    params: &[Value],
+    limit: Duration,
+) -> std::result::Result<Vec<Row>, Failure> {
+    let begun = async {
+        let statement = client.prepare_cached(sql).await?;
+        client.query_raw(&statement, binds(params)).await
+    };
+    let rows = connections.within(limit, begun).await?;
     futures::pin_mut!(rows);
     let mut out = Vec::new();
-    while let Some(row) = rows.next().await {
-        let row = row?;
+    while let Some(row) = connections.within(limit, rows.try_next()).await? {
         let fields = (0..row.len()).map(|i| row.try_get::<_, Got>(i).map(|got| got.0));
-        out.push(Row(fields.collect::<std::result::Result<_, _>>()?));
+        out.push(Row(fields.collect::<std::result::Result<_, _>>().map_err(Failure::Server)?));
     }
     Ok(out)
 }
@@ -365,6 +407,11 @@ impl<'a> FromSql<'a> for Got {
 }
 
 fn error(what: &str, failure: Failure) -> Error {
+    let (kind, message) = told(&failure, what);
+    Error::caused(kind, message, failure)
+}
+
+fn told(failure: &Failure, what: &str) -> (ErrorKind, String) {
     let kind = match failure.code() {
         Some(code) if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED => {
             ErrorKind::Retry
@@ -383,5 +430,5 @@ fn error(what: &str, failure: Failure) -> Error {
         None if failure.is_of_connection() || failure.is_passing() => ErrorKind::Retry,
         None => ErrorKind::Store,
     };
-    Error::caused(kind, format!("Postgres: {failure} ({what})"), failure)
+    (kind, format!("Postgres: {failure} ({what})"))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ColumnType, SystemType, modifier, oid};
+use super::{ColumnType, DECIMAL_DIGITS, SystemType, modifier, oid};
 
 impl ColumnType {
     /// DuckLake's name of the type; a list is `list`, its element has a row of its own.
@@ -44,7 +44,7 @@ impl ColumnType {
             Self::Int8 => "BIGINT".into(),
             Self::Float4 => "FLOAT".into(),
             Self::Float8 => "DOUBLE".into(),
-            Self::Numeric(p, s) => format!("DECIMAL({p},{s})"),
+            Self::Numeric(p, s) => format!("DECIMAL({},{s})", p.min(&DECIMAL_DIGITS)),
             Self::Money => Self::MONEY_HELD.duckdb(),
             Self::AsText(_) | Self::Grid(_) | Self::Record(_) => "VARCHAR".into(),
             Self::Text | Self::Varchar(_) | Self::Char(_) => "VARCHAR".into(),
@@ -162,7 +162,8 @@ impl fmt::Display for ColumnType {
             },
             Self::System(ty) => f.write_str(ty.name()),
             Self::Modified(ty, own) => modifier::write(f, ty, *own),
-            Self::Record(row) => f.write_str(&row.name),
+            Self::Record(row) if row.schema.is_empty() => f.write_str(&row.name),
+            Self::Record(row) => crate::user_types::write_name(f, &row.schema, &row.name),
             Self::Other(name) => f.write_str(name),
         }
     }

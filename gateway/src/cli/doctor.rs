@@ -4,6 +4,7 @@
 
 mod database;
 mod engine;
+mod files;
 mod machine;
 
 use anyhow::Result;
@@ -49,13 +50,16 @@ impl Check {
 }
 
 /// Prints all checks; whether a server would run.
-pub(super) async fn run(config: &Config, json: bool) -> Result<bool> {
+pub(super) async fn run(config: &Config, json: bool, files: bool) -> Result<bool> {
     let mut checks = machine::look(config);
     checks.extend(storage(config).await);
     checks.extend(engine::look(config).await);
     match &config.catalog_url {
         Some(url) => checks.extend(database::look(url, config).await),
         None => checks.push(Check::ok("catalog", "SQLite in the data folder")),
+    }
+    if files {
+        checks.extend(files::look(config).await);
     }
     if json {
         println!("{}", serde_json::to_string_pretty(&checks)?);

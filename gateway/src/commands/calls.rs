@@ -11,12 +11,13 @@ use arrow::{
     compute::{CastOptions, cast, cast_with_options},
     datatypes::{DataType, Int64Type, Schema},
 };
-use duckmesh_catalog::{ColumnType, LakeId, LakeSchema, SequenceDef, sequences::State};
+use duckmesh_catalog::{ColumnType, LakeInfo, LakeSchema, SequenceDef, sequences::State};
 
 use super::render;
 use crate::{
+    fleet::ask::{self, Asking},
     session::{
-        ClientSession, OpenLake,
+        ClientSession, OpenLake, Server,
         advisory::{Key, Refused, Want},
         sequences::Given,
         temporary::is_temporary_sequence,
@@ -32,7 +33,7 @@ use crate::{
     wire::{
         PgError, PgResult, SqlState,
         backend::{Params, Session as _},
-        cancel::{CancelRegistry, Reason},
+        cancel::Reason,
     },
 };
 
@@ -168,7 +169,9 @@ async fn one(
         }
         (F::Signal { ends }, [number, ..]) => {
             let number = read::<i32>(number, "integer")?;
-            let there = session.server.cancels.signal(session.lake.info.id, number, reason(ends));
+            let (server, lake) = (session.server.clone(), session.lake.info.clone());
+            let there = server.cancels.signal(lake.id, number, reason(ends))
+                || ask::signal(&server, &lake, &Asking::of(session), number, reason(ends)).await;
             if !there {
                 session.notice(PgError::warning(SqlState::WARNING, no_process(number)));
             }
@@ -262,7 +265,10 @@ async fn of_sequence(
 }
 
 /// A read-only transaction may count on its own.
-fn numbers_writable(session: &ClientSession, sequence: &SequenceDef, function: &str) -> PgResult<()> {
+///
+/// # Errors
+/// 25006.
+pub fn numbers_writable(session: &ClientSession, sequence: &SequenceDef, function: &str) -> PgResult<()> {
     if is_temporary_sequence(sequence) { Ok(()) } else { super::writable(session, function) }
 }
 
@@ -337,8 +343,9 @@ impl Numbers {
 pub struct RowCalls {
     columns: Vec<(usize, RowCallOf)>,
     numbers: Numbers,
-    cancels: Arc<CancelRegistry>,
-    lake: LakeId,
+    server: Arc<Server>,
+    lake: LakeInfo,
+    by: Asking,
 }
 
 enum RowCallOf {
@@ -369,8 +376,8 @@ impl RowCalls {
             };
             columns.push((call.column, made));
         }
-        let (cancels, lake) = (session.server.cancels.clone(), session.lake.info.id);
-        Ok((!columns.is_empty()).then(|| Self { columns, numbers: Numbers::of(session), cancels, lake }))
+        let (server, lake, by) = (session.server.clone(), session.lake.info.clone(), Asking::of(session));
+        Ok((!columns.is_empty()).then(|| Self { columns, numbers: Numbers::of(session), server, lake, by }))
     }
 
     /// Puts the values into a batch.
@@ -386,9 +393,14 @@ impl RowCalls {
                 RowCallOf::Sequence(sequence, sets) => *slot = self.numbered(slot, sequence, *sets).await?,
                 RowCallOf::Signal(reason) => {
                     let given = cast(slot, &DataType::Int64).map_err(PgError::internal)?;
-                    let told = |id: i64| i32::try_from(id).is_ok_and(|id| self.cancels.signal(self.lake, id, *reason));
-                    let given = given.as_primitive::<Int64Type>();
-                    *slot = Arc::new(given.iter().map(|id| id.map(told)).collect::<BooleanArray>());
+                    let mut told = Vec::with_capacity(given.len());
+                    for id in given.as_primitive::<Int64Type>() {
+                        told.push(match id {
+                            None => None,
+                            Some(id) => Some(self.signal(id, *reason).await),
+                        });
+                    }
+                    *slot = Arc::new(BooleanArray::from(told));
                     if let Some(field) = fields.get_mut(*column) {
                         *field = Arc::new(field.as_ref().clone().with_data_type(DataType::Boolean));
                     }
@@ -396,6 +408,12 @@ impl RowCalls {
             }
         }
         RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(PgError::internal)
+    }
+
+    async fn signal(&self, id: i64, reason: Reason) -> bool {
+        let Ok(id) = i32::try_from(id) else { return false };
+        self.server.cancels.signal(self.lake.id, id, reason)
+            || ask::signal(&self.server, &self.lake, &self.by, id, reason).await
     }
 
     async fn numbered(&self, slot: &ArrayRef, sequence: &SequenceDef, sets: bool) -> PgResult<ArrayRef> {

@@ -26,8 +26,11 @@ use crate::{
     copy::{BatchLimits, CopyFormat, CopyParser, LogVerbosity, RowSink, SinkColumn},
     limits::{COPY_BATCH_BYTES, COPY_BATCH_ROWS, STALE_SCHEMA_RETRIES_MAX},
     session::{ClientSession, Pin, temporary},
-    sql::plan::CopyInPlan,
-    value::ValueContext,
+    sql::{
+        named::{SchemaNames, takes_names},
+        plan::CopyInPlan,
+    },
+    value::{NameFinder, ValueContext},
     wire::{
         PgError, PgResult,
         backend::{CopySink, Format, Outcome, Place, Session as _},
@@ -99,7 +102,7 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
     let judge = Judge::new(session, &pin.schema, &plan, &ids).await?;
     let input = match parquet {
         true => Input::Spooled(Spool::create(&session.lake.spool, session.server.config.copy_parquet_bytes_max)?),
-        false => parsed(session, &plan, judge.has_conditions())?,
+        false => parsed(session, &pin, &plan, judge.has_conditions())?,
     };
     let mut payload = if in_transaction { Payload::collecting() } else { Payload::new(session) };
     payload.add(table.name.as_bytes());
@@ -115,15 +118,27 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
     Ok(Outcome::CopyIn(CopyIn { plan, schema: pin.schema, input, store, payload, place }))
 }
 
+/// How values are read, with the names of the catalog where a column takes them.
+fn with_names(session: &ClientSession, pin: &Pin, columns: &[SinkColumn]) -> Arc<ValueContext> {
+    let any = columns.iter().any(|column| takes_names(&column.ty));
+    let values = session.value_context();
+    if !any {
+        return values;
+    }
+    let names = SchemaNames::new(session.plan_context(pin, &[]));
+    Arc::new(ValueContext { names: NameFinder(Some(Arc::new(names))), ..(*values).clone() })
+}
+
 /// The parser of a format with rows that are whole before the data ends.
-fn parsed(session: &ClientSession, plan: &CopyInPlan, shows_lines: bool) -> PgResult<Input> {
+fn parsed(session: &ClientSession, pin: &Pin, plan: &CopyInPlan, shows_lines: bool) -> PgResult<Input> {
     let named = plan.columns.iter().filter_map(|id| plan.table.column_by_id(*id));
     // With WHERE, constraints are for the rows that it lets through; domains come before NOT NULL.
     let early = !shows_lines;
     let column = |c: &ColumnDef| SinkColumn { name: c.name.clone(), ty: c.ty.clone(), not_null: early && !c.nullable };
     let columns: Vec<SinkColumn> = named.map(column).collect();
     let limits = BatchLimits { rows: COPY_BATCH_ROWS, bytes: COPY_BATCH_BYTES };
-    let sink = RowSink::new(&plan.table.name, &columns, limits, session.value_context())?.with_lines();
+    let values = with_names(session, pin, &columns);
+    let sink = RowSink::new(&plan.table.name, &columns, limits, values)?.with_lines();
     let sink = if shows_lines && plan.options.format != CopyFormat::Binary { sink.with_texts() } else { sink };
     Ok(Input::Parsed { parser: CopyParser::new(plan.options.clone()), sink: Box::new(sink) })
 }

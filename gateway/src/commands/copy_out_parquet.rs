@@ -174,7 +174,8 @@ fn is_stored(ty: &ColumnType) -> bool {
         // Without a scale: a number of any length, as text.
         ColumnType::Numeric(precision, _) => *precision > 0,
         ColumnType::Array(element) => is_stored(element) && !matches!(**element, ColumnType::Array(_)),
-        ColumnType::System(_) | ColumnType::Other(_) | ColumnType::Record(_) => false,
+        ColumnType::Record(row) => row.uuid.is_some(),
+        ColumnType::System(_) | ColumnType::Other(_) => false,
         _ => true,
     }
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     session::{ClientSession, Pin, PreparedStatement, temporary},
     sql::{
-        LONG,
+        is_long,
         plan::{CreateTableAsPlan, Plan},
     },
     value,
@@ -109,6 +109,9 @@ fn columns(plan: &CreateTableAsPlan, described: &[ResultColumn]) -> PgResult<Vec
     if plan.column_names.len() > described.len() {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "too many column names were specified"));
     }
+    if described.is_empty() {
+        return Err(PgError::unsupported("a table without columns is not supported").hint("Name a column."));
+    }
     let mut next = 1;
     let mut columns: Vec<ColumnDef> = Vec::with_capacity(described.len());
     for (index, result) in described.iter().enumerate() {
@@ -143,15 +146,17 @@ fn columns(plan: &CreateTableAsPlan, described: &[ResultColumn]) -> PgResult<Vec
 /// 0A000 when a lake cannot hold it.
 pub fn column_type(result: &ResultColumn) -> PgResult<ColumnType> {
     let long = |ty: &ColumnType| match ty {
-        ColumnType::Array(element) => **element == LONG,
-        ty => *ty == LONG,
+        ColumnType::Array(element) => is_long(element),
+        ty => is_long(ty),
     };
-    // A row is kept as its text.
+    // A row without a type of its own is kept as its text.
     let declared = result.declared.clone().map(|ty| match ty {
-        ColumnType::Record(_) => ColumnType::Text,
+        ColumnType::Record(row) if row.uuid.is_none() => ColumnType::Text,
         ty => ty,
     });
-    let declared = declared.filter(|ty| ty.is_writable() && !long(ty));
+    // Its digits must be those that the engine has.
+    let other_digits = |ty: &ColumnType| matches!(ty, ColumnType::Numeric(..)) && result.typmod == -1;
+    let declared = declared.filter(|ty| ty.is_writable() && !long(ty) && !other_digits(ty));
     let base = |ty: ColumnType| {
         let (bare, modifier) = ty.split();
         bare.base().modified(modifier)

@@ -94,6 +94,9 @@ fn columns(plan: &CreateViewPlan, described: &[ResultColumn]) -> PgResult<Vec<(S
         let text = "CREATE VIEW specifies more column names than columns";
         return Err(PgError::new(SqlState::SYNTAX_ERROR, text));
     }
+    if described.is_empty() {
+        return Err(PgError::unsupported("a view without columns is not supported").hint("Name a column."));
+    }
     let mut columns: Vec<(String, ColumnType)> = Vec::with_capacity(described.len());
     for (index, result) in described.iter().enumerate() {
         let name = plan.column_names.get(index).unwrap_or(&result.name).clone();

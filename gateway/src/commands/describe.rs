@@ -54,7 +54,7 @@ pub async fn query_columns(session: &mut ClientSession, plan: &QueryPlan) -> PgR
     let pin = session.schema_for_planning(true).await?;
     let sql = render::sql(session, &plan.sql, &plan.params, None)?;
     let prelude = tables::prelude(session, &pin, plan, None).await?;
-    let request = QueryRequest { prelude: prelude.sql, relations: prelude.relations, ..select::request(session, sql) };
+    let request = QueryRequest { relations: prelude.relations, ..select::request(session, sql) };
     described(session, request, plan).await
 }
 
@@ -67,7 +67,7 @@ async fn returning_columns(
     let pin = session.schema_for_planning(true).await?;
     let mut prelude = tables::prelude(session, &pin, query, None).await?;
     prelude.relations.push(tables::relation_over(RETURNING_VIEW, &plan.table, &[]));
-    let request = QueryRequest { prelude: prelude.sql, relations: prelude.relations, ..select::request(session, sql) };
+    let request = QueryRequest { relations: prelude.relations, ..select::request(session, sql) };
     described(session, request, query).await
 }
 
@@ -76,6 +76,9 @@ pub const RETURNING_VIEW: &str = "returning_rows";
 
 async fn described(session: &ClientSession, request: QueryRequest, plan: &QueryPlan) -> PgResult<Arc<[ResultColumn]>> {
     let columns = session.lake.engine.describe(request).await?;
+    if plan.no_columns {
+        return Ok([].into());
+    }
     columns
         .iter()
         .enumerate()
@@ -95,6 +98,9 @@ pub fn result_columns(
     stream: &ResultStream,
     plan: &QueryPlan,
 ) -> PgResult<Arc<[ResultColumn]>> {
+    if plan.no_columns {
+        return Ok([].into());
+    }
     let columns = stream.columns.iter().zip(stream.schema.fields()).enumerate();
     columns.map(|(index, (column, field))| planned_column(session, plan, index, column, field.data_type())).collect()
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{
     barrier,
     copy_in::CopyIn,
-    current, describe, render, select,
+    current, describe, numbers, render, select,
     tables::{self, Scan},
     wrong_plan,
 };
@@ -82,10 +82,15 @@ async fn explained(
     let prelude = tables::prelude(session, pin, query, params).await?;
     let (_scratch, _files) = (select::ScratchFiles(prelude.scratch), prelude.files);
     prelude.scans.iter().for_each(|scan| report.scan(scan));
-    let sql = render::sql(session, &query.sql, &query.params, params)?;
+    let numbers = match params.filter(|_| plan.analyze) {
+        Some(params) => numbers::source(session, &pin.schema, &query.numbers, &query.params, params)?,
+        None => None,
+    };
+    let parts = numbers::filled(query.sql.as_slice().into(), numbers.as_ref());
+    let sql = render::sql(session, &parts, &query.params, params)?;
     let request = QueryRequest {
-        prelude: prelude.sql,
         relations: prelude.relations,
+        numbers,
         verb: if plan.analyze && bound { Verb::ExplainAnalyze } else { Verb::Explain },
         ..select::request(session, sql)
     };

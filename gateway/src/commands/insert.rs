@@ -10,7 +10,7 @@ use super::{
     copy_in::CopyIn,
     current, defaults, describe,
     generated::Generated,
-    render,
+    numbers, render,
     row_buffer::{RowBuffer, Rows},
     select,
     tables::{self, Prelude},
@@ -18,7 +18,7 @@ use super::{
     wrong_plan,
 };
 use crate::{
-    engine::QueryRequest,
+    engine::{NumberSource, QueryRequest},
     limits::STALE_SCHEMA_RETRIES_MAX,
     session::{ClientSession, Pin, PreparedStatement, temporary},
     sql::plan::{Cell, InsertPlan, InsertSource, Plan, Returning},
@@ -397,11 +397,13 @@ async fn returned(
                 columns.iter().filter_map(|(_, id)| Some(tables::quote(&plan.table.column_by_id(*id)?.name))).collect();
             let sql = format!("SELECT {} FROM \"{}\"", names.join(", "), describe::RETURNING_VIEW);
             let described = describe::returned_columns(plan, columns);
-            let batches = query_rows(session, plan, rows, sql, Prelude::default()).await?.1;
+            let batches = query_rows(session, plan, rows, sql, (Prelude::default(), None)).await?.1;
             Ok(select::ready(described, batches, RowTag::Insert))
         }
         Some(Returning::Query(query)) => {
             let parts = calls::run(session, schema, &query.sql, &plan.params, params).await?;
+            let numbers = numbers::source(session, schema, &query.numbers, &plan.params, params)?;
+            let parts = numbers::filled(parts, numbers.as_ref());
             let sql = render::sql(session, &parts, &plan.params, Some(params))?;
             // Its subqueries read what was there before the statement.
             let _reading = session.lake.lake.read();
@@ -411,7 +413,7 @@ async fn returned(
                 let pin = select::pin(session).await?;
                 tables::prelude(session, &pin, query, Some(params)).await?
             };
-            let (stream, batches) = query_rows(session, plan, rows, sql, needs).await?;
+            let (stream, batches) = query_rows(session, plan, rows, sql, (needs, numbers)).await?;
             let columns = describe::result_columns(session, &stream, query)?;
             Ok(select::ready(columns, batches, RowTag::Insert))
         }
@@ -424,13 +426,13 @@ async fn query_rows(
     plan: &InsertPlan,
     rows: &Rows,
     sql: String,
-    needs: Prelude,
+    (needs, numbers): (Prelude, Option<NumberSource>),
 ) -> PgResult<(crate::engine::ResultStream, Vec<RecordBatch>)> {
     let (files, _scratch) = rows.files(&session.lake, &plan.table).await?;
     let (_of_needs, _held) = (select::ScratchFiles(needs.scratch), (needs.held, needs.files));
     let mut relations = needs.relations;
     relations.push(tables::relation_over(describe::RETURNING_VIEW, &plan.table, &files));
-    let request = QueryRequest { prelude: needs.sql, relations, ..select::request(session, sql) };
+    let request = QueryRequest { relations, numbers, ..select::request(session, sql) };
     let mut stream = session.lake.engine.query(request).await?;
     let mut batches = Vec::new();
     let mut bytes = 0;

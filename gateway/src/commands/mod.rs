@@ -36,6 +36,7 @@ mod rewrite_table;
 pub mod expire;
 mod explain;
 mod generated;
+mod numbers;
 mod setting;
 mod transaction;
 

@@ -4,7 +4,10 @@ use duckmesh_catalog::{ColumnType, user_types::FIRST_OBJECT_OID};
 
 use crate::{
     session::ClientSession,
-    sql::plan::{ParamType, SessionValue, SqlPart},
+    sql::{
+        plan::{ParamType, SessionValue, SqlPart},
+        quote::after_in,
+    },
     value::{self, Param, ValueContext, held},
     wire::{
         PgError, PgResult, SqlState,
@@ -48,6 +51,14 @@ pub fn sql(
                 }
             }
             SqlPart::Tested(index) => text.push_str(&parameter(session, *index, types, params)?),
+            SqlPart::Listed(index) => {
+                let list = parameter(session, *index, types, params)?;
+                let is_null = params.is_none_or(|params| matches!(parameter_value(params, *index), Some(Param::Null)));
+                match is_null {
+                    true => text.push_str("(NULL)"),
+                    false => text.push_str(&after_in(&list)),
+                }
+            }
             SqlPart::Session(value) => text.push_str(&session_value(session, value)?),
         }
     }
@@ -59,7 +70,7 @@ fn intervals_of(part: &SqlPart, types: &[ParamType]) -> usize {
     match part {
         SqlPart::Text(text) => usize::from(text.contains("to_microseconds(")),
         SqlPart::Param(index) => usize::from(types.get(*index).is_some_and(|ty| ty.ty == ColumnType::Interval)),
-        SqlPart::Tested(_) | SqlPart::Session(_) => 0,
+        SqlPart::Tested(_) | SqlPart::Listed(_) | SqlPart::Session(_) => 0,
     }
 }
 
@@ -172,6 +183,7 @@ pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<
         }
         // Only described here; a statement that runs has run its calls before.
         SessionValue::Call(call) => super::calls::null_of(call.function),
+        SessionValue::Number(index) => format!("'0', '{index}'"),
         SessionValue::Setting(name, missing_ok) => match session.settings.get(name) {
             Some(value) => text(&value),
             None if *missing_ok => "CAST(NULL AS VARCHAR)".to_owned(),

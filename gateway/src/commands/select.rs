@@ -11,7 +11,7 @@ use super::{
     barrier,
     calls::{self, RowCalls},
     copy_in::CopyIn,
-    current, describe, render, tables, wrong_plan,
+    current, describe, numbers, render, tables, wrong_plan,
 };
 use crate::{
     engine::{QueryRequest, ResultStream},
@@ -73,6 +73,8 @@ pub struct Running {
     pub stream: ResultStream,
     cancel: Cancel,
     calls: Option<RowCalls>,
+    /// Whether the rows are shown without columns.
+    no_columns: bool,
     _scratch: ScratchFiles,
     _held: Vec<Arc<TempFile>>,
     _files: Held,
@@ -92,17 +94,22 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
     }
     let parts = calls::run(session, &pin.schema, &plan.sql, &plan.params, params).await?;
     let calls = RowCalls::of(session, &pin.schema, plan, params)?;
+    let numbers = numbers::source(session, &pin.schema, &plan.numbers, &plan.params, params)?;
+    let parts = numbers::filled(parts, numbers.as_ref());
     let sql = render::sql(session, &parts, &plan.params, Some(params))?;
     let reading = session.lake.lake.read();
     let prelude = tables::prelude(session, pin, plan, Some(params)).await?;
     let scratch = ScratchFiles(prelude.scratch);
-    let (relations, one_row) = (prelude.relations, plan.one_row);
-    let request = QueryRequest { prelude: prelude.sql, relations, one_row, ..request(session, sql) };
+    // What is made of the catalog alone is small, and its planning takes longer than its rows.
+    let at_once = plan.one_row || (plan.tables.is_empty() && !plan.system.is_empty());
+    let request =
+        QueryRequest { relations: prelude.relations, at_once, one_row: plan.one_row, numbers, ..request(session, sql) };
     let stream = session.lake.engine.query(request).await?;
     Ok(Running {
         stream,
         cancel: session.cancel.clone(),
         calls,
+        no_columns: plan.no_columns,
         _scratch: scratch,
         _held: prelude.held,
         _files: prelude.files,
@@ -125,6 +132,7 @@ impl Running {
         }?;
         match (batch, &self.calls) {
             (Some(batch), Some(calls)) => calls.fill(batch).await.map(Some),
+            (Some(batch), None) if self.no_columns => batch.project(&[]).map(Some).map_err(PgError::internal),
             (batch, _) => Ok(batch),
         }
     }

@@ -15,7 +15,7 @@ use duckmesh_storage::{ColumnPredicate, Comparison, Held, ROW_SNAPSHOT_FIELD, Ra
 
 use super::{failure, render::parameter_value};
 use crate::{
-    engine::Relation,
+    engine::{Relation, SMALL_BYTES_MAX, SMALL_ROWS_MAX, SmallFiles, SmallType},
     pgcatalog,
     session::{
         ClientSession, Pin, scratch_path,
@@ -32,9 +32,7 @@ use crate::{
 /// What a query needs on its connection before it runs.
 #[derive(Default)]
 pub struct Prelude {
-    /// Statements that make the views of the catalog it reads, trusted.
-    pub sql: Vec<String>,
-    /// Its tables.
+    /// Its tables, and relations of the system.
     pub relations: Vec<Relation>,
     /// What will be read, for EXPLAIN.
     pub scans: Vec<Scan>,
@@ -92,6 +90,9 @@ const LOOKED_AT_FILES_MAX: usize = 256;
 /// Below this many bytes together a bad plan costs less than looking.
 const LOOKED_AT_BYTES_MIN: u64 = 8 << 20;
 
+/// So many small files the worker reads by itself; more are scanned faster by DuckDB.
+const SMALL_FILES_MAX: usize = 32;
+
 /// Relations of everything a query reads. `params` none: to describe only, then no file is named at all.
 ///
 /// # Errors
@@ -111,7 +112,7 @@ pub async fn prelude(
         prelude.relations.push(relation(&table.view, &table.table, &sources));
     }
     for system in &plan.system {
-        prelude.sql.push(pgcatalog::view(session, pin, system).await?);
+        prelude.relations.push(pgcatalog::relation(session, pin, system).await?);
     }
     Ok(prelude)
 }
@@ -139,6 +140,9 @@ async fn sources(
     if let Some(base) = base {
         let catalog = session.server.lakes.catalog();
         let lake = session.lake.info.id;
+        if let Some(reads) = &session.lake.reads {
+            reads.note(table.id, pin.snapshot.id);
+        }
         let known = catalog.files(lake, pin.snapshot.id, table.id).await.map_err(failure::catalog)?;
         scan.files_total = known.files.len();
         let kept = pruned(session, used, &known.files, params).await?;
@@ -356,7 +360,47 @@ fn relation(name: &str, table: &TableDef, sources: &[Source]) -> Relation {
             table.columns.iter().map(|c| format!("CAST(NULL AS {}) AS {}", c.ty.duckdb(), quote(&c.name))).collect();
         arms.push(format!("SELECT {} WHERE false", nulls.join(", ")));
     }
-    Relation { name: name.to_owned(), sql: arms.join(" UNION ALL ") }
+    Relation { name: name.to_owned(), sql: arms.join(" UNION ALL "), small: small(table, sources) }
+}
+
+/// The files, where all are small and have the table's columns as they are now.
+fn small(table: &TableDef, sources: &[Source]) -> Option<SmallFiles> {
+    let is_small = |s: &Source| {
+        let few = s.rows.is_some_and(|rows| rows <= SMALL_ROWS_MAX) && s.size_bytes <= SMALL_BYTES_MAX;
+        few && s.is_whole() && s.is_current
+    };
+    if sources.is_empty() || sources.len() > SMALL_FILES_MAX || !sources.iter().all(is_small) {
+        return None;
+    }
+    let columns =
+        table.columns.iter().map(|c| Some((c.name.clone(), small_type(&c.ty)?))).collect::<Option<Vec<_>>>()?;
+    Some(SmallFiles { columns, paths: sources.iter().map(|s| s.path.clone()).collect() })
+}
+
+/// None for types that DuckDB has to read by itself.
+fn small_type(ty: &ColumnType) -> Option<SmallType> {
+    Some(match ty {
+        ColumnType::Bool => SmallType::Bool,
+        ColumnType::Int2 => SmallType::Int2,
+        ColumnType::Int4 => SmallType::Int4,
+        ColumnType::Int8 => SmallType::Int8,
+        ColumnType::Float4 => SmallType::Float4,
+        ColumnType::Float8 => SmallType::Float8,
+        ColumnType::Numeric(precision, scale) => SmallType::Numeric(*precision, u8::try_from(*scale).ok()?),
+        ColumnType::Money => small_type(&ColumnType::MONEY_HELD)?,
+        ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_) | ColumnType::AsText(_) => SmallType::Text,
+        ColumnType::Json | ColumnType::Jsonb => SmallType::Json,
+        ColumnType::Bytea => SmallType::Bytea,
+        ColumnType::Date => SmallType::Date,
+        ColumnType::Time => SmallType::Time,
+        ColumnType::Timestamp => SmallType::Timestamp,
+        ColumnType::Timestamptz => SmallType::Timestamptz,
+        ColumnType::Uuid => SmallType::Uuid,
+        ColumnType::Modified(of, _) => small_type(of)?,
+        ColumnType::System(of) => small_type(&of.base())?,
+        ColumnType::Interval | ColumnType::Array(_) | ColumnType::Enum(_) | ColumnType::Grid(_) => return None,
+        ColumnType::Record(_) | ColumnType::Other(_) => return None,
+    })
 }
 
 fn names(table: &TableDef) -> String {

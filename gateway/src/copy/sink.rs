@@ -69,8 +69,8 @@ impl RowSink {
     /// `relation` is the table's name as errors say it.
     pub fn new(relation: &str, columns: &[SinkColumn], limits: BatchLimits, ctx: Arc<ValueContext>) -> PgResult<Self> {
         let capacity = limits.rows.min(CAPACITY_MAX);
-        let builders =
-            columns.iter().map(|column| ColumnBuilder::new(&column.ty, capacity)).collect::<PgResult<Vec<_>>>()?;
+        let builders = columns.iter().map(|column| Ok(ColumnBuilder::new(&column.ty, capacity)?.as_input()));
+        let builders = builders.collect::<PgResult<Vec<_>>>()?;
         let fields: Vec<Field> =
             columns.iter().map(|column| Field::new(&column.name, column.ty.arrow(), true)).collect();
         Ok(Self {

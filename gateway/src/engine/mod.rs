@@ -13,7 +13,9 @@ pub mod errors;
 pub mod protocol;
 pub mod worker;
 
-pub use options::{EngineOptions, QueryRequest};
+pub use options::{EngineOptions, NumberSource, QueryRequest};
 pub use pool::{Engine, EngineStatus};
-pub use protocol::{EngineColumn, EngineError, Relation, Verb, Wall};
+pub use protocol::{
+    EngineColumn, EngineError, Relation, SMALL_BYTES_MAX, SMALL_ROWS_MAX, SmallFiles, SmallType, Verb, Wall,
+};
 pub use stream::{CancelHandle, ResultStream};

@@ -1,13 +1,15 @@
 //! What an engine is given, and what a statement is given with its text.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::{
     protocol::{Relation, Verb},
     stream::CancelHandle,
 };
+use crate::wire::error::PgResult;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -98,7 +100,9 @@ pub struct QueryRequest {
     pub prelude: Vec<String>,
     /// Trusted relations that the statement may name: its tables' files.
     pub relations: Vec<Relation>,
-    /// Whether it has one row at most: then it is planned once, where others are prepared before they stream.
+    /// Whether its rows are few: then it is planned once, where others are prepared before they stream.
+    pub at_once: bool,
+    /// Whether it has one row at most: then it need not be found out whether they are few.
     pub one_row: bool,
     /// Exactly one SELECT, rendered from the checked tree.
     pub sql: String,
@@ -112,6 +116,26 @@ pub struct QueryRequest {
     pub cancel: CancelHandle,
     /// What to do with it.
     pub verb: Verb,
+    /// Where numbers of sequences come from that it asks for while it runs.
+    pub numbers: Option<NumberSource>,
+}
+
+/// Gives a statement numbers: of which of its sequences, and how many.
+#[derive(Clone)]
+pub struct NumberSource {
+    /// The number that the statement's text asks by; no other statement has it.
+    pub key: u64,
+    /// Takes them.
+    pub next: Arc<NextNumbers>,
+}
+
+/// Takes so many numbers of one of a statement's sequences.
+pub type NextNumbers = dyn Fn(usize, usize) -> BoxFuture<'static, PgResult<Vec<i64>>> + Send + Sync;
+
+impl fmt::Debug for NumberSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NumberSource").field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 impl QueryRequest {
@@ -121,6 +145,7 @@ impl QueryRequest {
         Self {
             prelude: Vec::new(),
             relations: Vec::new(),
+            at_once: false,
             one_row: false,
             sql: sql.into(),
             client_sql: Arc::default(),
@@ -128,6 +153,7 @@ impl QueryRequest {
             deadline: None,
             cancel: CancelHandle::default(),
             verb: Verb::Query,
+            numbers: None,
         }
     }
 }

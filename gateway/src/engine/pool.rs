@@ -134,7 +134,8 @@ impl Engine {
         let permit = self.0.permit(request).await?;
         let (slot, connection, id) = self.0.send(request, fingerprint).await?;
         let (client_sql, cancel, deadline) = (request.client_sql.clone(), request.cancel.clone(), request.deadline);
-        follow(Running { slot, connection, id, client_sql, deadline, cancel, permit }).await
+        let numbers = request.numbers.clone();
+        follow(Running { slot, connection, id, client_sql, deadline, cancel, permit, numbers }).await
     }
 }
 
@@ -168,9 +169,11 @@ impl Inner {
             verb: request.verb,
             prelude: request.prelude.clone(),
             relations: request.relations.clone(),
+            at_once: request.at_once,
             one_row: request.one_row,
             sql: request.sql.clone(),
             time_zone: request.time_zone.clone(),
+            numbers: request.numbers.as_ref().map(|source| source.key),
         };
         let mut last = None;
         for _ in 0..ATTEMPTS {

@@ -3,8 +3,9 @@
 //! A frame is its kind (1 byte), the length of its head and the length of its body (4 bytes each, little endian), the
 //! head and the body. Heads are JSON, except those of batches (an Arrow IPC message, whose body is the frame's body).
 //! The gateway sends `Request` and `Cancel`; the worker answers every request with frames that end in exactly one of
-//! `Described`, `Done` and `Failed`. A cancelled request is answered too: the gateway reads on until the end, so that
-//! the connection can serve the next one.
+//! `Described`, `Done` and `Failed`. Before that it may ask for numbers of sequences (`Numbers`, answered by
+//! `Numbered`). A cancelled request is answered too: the gateway reads on until the end, so that the connection can
+//! serve the next one.
 
 use std::{
     collections::BTreeMap,
@@ -38,6 +39,10 @@ pub enum FrameKind {
     Failed,
     /// Worker to gateway: [`Columns`] of a statement that was not run.
     Described,
+    /// Worker to gateway: [`NumbersWanted`], while a statement runs.
+    Numbers,
+    /// Gateway to worker: [`Numbered`], its answer.
+    Numbered,
 }
 
 impl FrameKind {
@@ -52,13 +57,24 @@ impl FrameKind {
             Self::Done => b'D',
             Self::Failed => b'E',
             Self::Described => b'T',
+            Self::Numbers => b'N',
+            Self::Numbered => b'n',
         }
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Request, Self::Cancel, Self::Schema, Self::Batch, Self::Done, Self::Failed, Self::Described]
-            .into_iter()
-            .find(|kind| kind.byte() == byte)
+        const ALL: [FrameKind; 9] = [
+            FrameKind::Request,
+            FrameKind::Cancel,
+            FrameKind::Schema,
+            FrameKind::Batch,
+            FrameKind::Done,
+            FrameKind::Failed,
+            FrameKind::Described,
+            FrameKind::Numbers,
+            FrameKind::Numbered,
+        ];
+        ALL.into_iter().find(|kind| kind.byte() == byte)
     }
 }
 
@@ -131,12 +147,34 @@ pub struct Request {
     pub prelude: Vec<String>,
     /// Relations that the statement may name, beside what the prelude made.
     pub relations: Vec<Relation>,
-    /// Whether the statement has one row at most.
+    /// Whether its rows are few: it is run to its end, which plans it once.
+    pub at_once: bool,
+    /// Whether it has one row at most: then it need not be found out.
     pub one_row: bool,
     /// The statement: exactly one SELECT.
     pub sql: String,
     /// The session's time zone, for DuckDB's `TimeZone`.
     pub time_zone: String,
+    /// The number by which the statement asks for numbers of sequences, where it does.
+    pub numbers: Option<u64>,
+}
+
+/// How many numbers of which of a statement's sequences.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct NumbersWanted {
+    /// Its place among the statement's.
+    pub sequence: usize,
+    /// As many.
+    pub count: usize,
+}
+
+/// The numbers, or why there are none.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Numbered {
+    /// As many as were asked for.
+    pub numbers: Vec<i64>,
+    /// The error that the statement ends with.
+    pub error: Option<String>,
 }
 
 /// A relation of one statement alone. Trusted.
@@ -146,6 +184,58 @@ pub struct Relation {
     pub name: String,
     /// The query that it stands for.
     pub sql: String,
+    /// The same, where it is no more than some small files: the worker may have their rows at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub small: Option<SmallFiles>,
+}
+
+/// Small Parquet files that have all columns under these names, with these types. Trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmallFiles {
+    /// Name and type of each column, in order.
+    pub columns: Vec<(String, SmallType)>,
+    /// Absolute paths, in the order of their rows.
+    pub paths: Vec<String>,
+}
+
+/// Rows of a file that is small.
+pub const SMALL_ROWS_MAX: u64 = 2048;
+/// Bytes of a file that is small.
+pub const SMALL_BYTES_MAX: u64 = 64 << 10;
+
+/// Types whose values the worker gives to DuckDB by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SmallType {
+    /// `BOOLEAN`
+    Bool,
+    /// `SMALLINT`
+    Int2,
+    /// `INTEGER`
+    Int4,
+    /// `BIGINT`
+    Int8,
+    /// `FLOAT`
+    Float4,
+    /// `DOUBLE`
+    Float8,
+    /// `DECIMAL(precision, scale)`
+    Numeric(u8, u8),
+    /// `VARCHAR`
+    Text,
+    /// `JSON`
+    Json,
+    /// `BLOB`
+    Bytea,
+    /// `DATE`
+    Date,
+    /// `TIME`
+    Time,
+    /// `TIMESTAMP`
+    Timestamp,
+    /// `TIMESTAMP WITH TIME ZONE`
+    Timestamptz,
+    /// `UUID`
+    Uuid,
 }
 
 /// What to do with the statement.

@@ -19,15 +19,17 @@ use tokio::{
 
 use super::{
     errors,
-    options::QueryRequest,
+    options::{NumberSource, QueryRequest},
     pool::{Engine, Slot, Worker},
-    protocol::{Columns, EngineColumn, EngineError, FrameKind},
+    protocol::{Columns, EngineColumn, EngineError, FrameKind, Numbered, NumbersWanted},
     transport::{self, Connection, Frame},
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Batches that wait for the reader; the next ones wait in the socket, and then in the worker.
 const BATCHES_AHEAD: usize = 2;
+/// Numbers that are asked for at once: the engine asks for a chunk of rows.
+const NUMBERS_MAX: usize = 1 << 20;
 /// How long a connection that closed may take to turn out as the end of its process.
 const DEATH_SEEN_WITHIN: Duration = Duration::from_millis(500);
 
@@ -179,6 +181,7 @@ pub(super) struct Running {
     pub deadline: Option<Instant>,
     pub cancel: CancelHandle,
     pub permit: OwnedSemaphorePermit,
+    pub numbers: Option<NumberSource>,
 }
 
 /// Follows a statement; returns when its columns are known.
@@ -200,6 +203,8 @@ pub(super) async fn follow(running: Running) -> Result<ResultStream, Failure> {
 enum End {
     /// The worker said its last word on this request.
     Told(Result<(), EngineError>),
+    /// It failed because the gateway had no numbers for it.
+    Unnumbered(PgError),
     /// Someone wants it stopped; the worker does not know yet.
     Stop(Stop),
     /// The connection closed.
@@ -221,7 +226,7 @@ async fn drive(mut running: Running, sender: mpsc::Sender<Item>, outcome: Outcom
         tokio::select! {
             biased;
             stop = wanted => End::Stop(stop),
-            end = forward(&mut running.connection, &sender) => end,
+            end = forward(&mut running.connection, &sender, running.numbers.as_ref()) => end,
         }
     };
     let Running { slot, connection, id, client_sql, permit, .. } = running;
@@ -235,6 +240,12 @@ async fn drive(mut running: Running, sender: mpsc::Sender<Item>, outcome: Outcom
                 true => errors::of_foreign_file(&error).into(),
                 false => errors::from_engine(&error, &client_sql).into(),
             }));
+            slot.give_back(connection);
+            drop(permit);
+            drop(sender);
+        }
+        End::Unnumbered(error) => {
+            outcome.set(Err(error.into()));
             slot.give_back(connection);
             drop(permit);
             drop(sender);
@@ -293,8 +304,10 @@ impl Stop {
     }
 }
 
-async fn forward(connection: &mut Connection, sender: &mpsc::Sender<Item>) -> End {
+async fn forward(connection: &mut Connection, sender: &mpsc::Sender<Item>, numbers: Option<&NumberSource>) -> End {
     let mut schema: Option<SchemaRef> = None;
+    // The engine says of it what its function said, without state and hint.
+    let mut unnumbered = None;
     loop {
         let frame = match connection.read().await {
             Ok(frame) => frame,
@@ -302,7 +315,7 @@ async fn forward(connection: &mut Connection, sender: &mpsc::Sender<Item>) -> En
         };
         let item = match frame.kind {
             FrameKind::Done => return End::Told(Ok(())),
-            FrameKind::Failed => return failed(&frame),
+            FrameKind::Failed => return unnumbered.map_or_else(|| failed(&frame), End::Unnumbered),
             FrameKind::Described => match columns(&frame) {
                 // The only frame of its answer.
                 Ok(columns) => {
@@ -326,7 +339,21 @@ async fn forward(connection: &mut Connection, sender: &mpsc::Sender<Item>) -> En
                 Some(Err(error)) => return End::Garbled(error.to_string()),
                 None => return End::Garbled("a batch before its schema".to_owned()),
             },
-            FrameKind::Request | FrameKind::Cancel => {
+            FrameKind::Numbers => match serde_json::from_slice(&frame.head) {
+                Ok(wanted) => {
+                    let answer = numbered(numbers, wanted).await.unwrap_or_else(|error| {
+                        let text = format!("SQLSTATE {}: {}", error.code().0, error.fields().message);
+                        unnumbered = Some(error);
+                        Numbered { numbers: Vec::new(), error: Some(text) }
+                    });
+                    match connection.numbered(&answer).await {
+                        Ok(()) => continue,
+                        Err(error) => return End::Lost(error),
+                    }
+                }
+                Err(error) => return End::Garbled(error.to_string()),
+            },
+            FrameKind::Request | FrameKind::Cancel | FrameKind::Numbered => {
                 return End::Garbled("a request from the worker".to_owned());
             }
         };
@@ -334,6 +361,15 @@ async fn forward(connection: &mut Connection, sender: &mpsc::Sender<Item>) -> En
             return End::Stop(Stop::Dropped);
         }
     }
+}
+
+/// What a statement asked for.
+async fn numbered(source: Option<&NumberSource>, wanted: NumbersWanted) -> PgResult<Numbered> {
+    let source = source.filter(|_| wanted.count <= NUMBERS_MAX);
+    let source =
+        source.ok_or_else(|| PgError::internal("a statement asked for numbers that it has no sequence for"))?;
+    let numbers = (source.next)(wanted.sequence, wanted.count).await?;
+    Ok(Numbered { numbers, error: None })
 }
 
 fn columns(frame: &Frame) -> Result<Vec<EngineColumn>, String> {

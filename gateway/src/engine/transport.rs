@@ -9,6 +9,7 @@ use arrow::{
     ipc::{convert::fb_to_schema, reader::read_record_batch, root_as_message},
     record_batch::RecordBatch,
 };
+use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -17,7 +18,7 @@ use tokio::{
     },
 };
 
-use super::protocol::{Cancel, FrameKind, PREFIX_BYTES, Prefix, Request};
+use super::protocol::{Cancel, FrameKind, Numbered, PREFIX_BYTES, Prefix, Request};
 
 /// A frame from the worker.
 pub struct Frame {
@@ -33,6 +34,8 @@ pub struct Frame {
 pub struct Connection {
     reader: FrameReader,
     writer: OwnedWriteHalf,
+    /// A frame that is only sent in part stays here when the future that sends it is dropped: the next one comes after it.
+    unsent: BytesMut,
     next_id: u64,
 }
 
@@ -40,7 +43,8 @@ impl Connection {
     /// Connects.
     pub async fn open(socket: &Path) -> io::Result<Self> {
         let (read, writer) = UnixStream::connect(socket).await?.into_split();
-        Ok(Self { reader: FrameReader { read, state: State::default() }, writer, next_id: 1 })
+        let reader = FrameReader { read, state: State::default() };
+        Ok(Self { reader, writer, unsent: BytesMut::new(), next_id: 1 })
     }
 
     /// Sends a request; gives the id that cancels it.
@@ -57,15 +61,20 @@ impl Connection {
         self.write(FrameKind::Cancel, &serde_json::to_vec(&Cancel { id })?).await
     }
 
+    /// Answers a statement that asked for numbers.
+    pub async fn numbered(&mut self, numbered: &Numbered) -> io::Result<()> {
+        self.write(FrameKind::Numbered, &serde_json::to_vec(numbered)?).await
+    }
+
     /// The next frame. Dropping the future loses nothing.
     pub async fn read(&mut self) -> io::Result<Frame> {
         self.reader.next().await
     }
 
     async fn write(&mut self, kind: FrameKind, head: &[u8]) -> io::Result<()> {
-        let mut bytes = Prefix::encode(kind, head, &[])?.to_vec();
-        bytes.extend_from_slice(head);
-        self.writer.write_all(&bytes).await
+        self.unsent.extend_from_slice(&Prefix::encode(kind, head, &[])?);
+        self.unsent.extend_from_slice(head);
+        self.writer.write_all_buf(&mut self.unsent).await
     }
 }
 

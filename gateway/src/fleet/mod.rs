@@ -3,6 +3,7 @@
 //! Two tasks, each with one statement or two from time to time, however many lakes there are. A lake that nobody writes to
 //! costs no statement of its own.
 
+pub mod ask;
 pub mod assign;
 pub mod cancel;
 
@@ -24,7 +25,7 @@ use futures::StreamExt;
 use tokio::{
     sync::{Mutex, Notify},
     task::JoinHandle,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{config::Config, session::Server};
@@ -33,6 +34,8 @@ use crate::{config::Config, session::Server};
 const BEATS_PER_LEASE: u32 = 3;
 /// How often it looks at the others in that time: what a dead or leaving one did is taken over within two.
 const LOOKS_PER_LEASE: u32 = 5;
+/// What a beat may take at least: a slow machine is not a dead connection.
+const BEAT_LIMIT_MIN: Duration = Duration::from_secs(1);
 /// But not less often than this: a look also says what others wrote.
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Lakes opened at once.
@@ -97,11 +100,12 @@ pub fn start(server: Arc<Server>, place: (Node, NodeSpec), config: &Config, more
         taking: std::sync::Mutex::default(),
         resting: Mutex::default(),
     });
-    let (beats, looks, ears) = (fleet.clone(), fleet.clone(), fleet.clone());
+    let (beats, pins, looks, ears) = (fleet.clone(), fleet.clone(), fleet.clone(), fleet.clone());
     let beats = tokio::spawn(async move { beats.beat().await });
+    let pins = tokio::spawn(async move { pins.tell_pins().await });
     let looks = tokio::spawn(async move { looks.look().await });
     let ears = tokio::spawn(async move { ears.hear().await });
-    let tasks = vec![beats, looks, ears, more];
+    let tasks = vec![beats, pins, looks, ears, more];
     Running { fleet, tasks }
 }
 
@@ -136,32 +140,57 @@ impl Fleet {
 
     async fn beat(&self) {
         let mut pause = self.lease / BEATS_PER_LEASE;
+        // When the last beat began that was answered, and whether one since then was not.
+        let (mut heard, mut unheard) = (Instant::now(), false);
         loop {
             sleep(pause).await;
-            let beat = self.catalog().beat(&self.node, self.lease).await;
-            if let Err(error) = self.server.lakes.tell_pins().await {
-                tracing::warn!(%error, "could not say what is read here");
+            let began = Instant::now();
+            // A connection that says nothing must not cost the lease where another one would do.
+            let limit = (self.lease / 2).max(BEAT_LIMIT_MIN);
+            let beat = timeout(limit, self.catalog().beat(&self.node, self.lease)).await;
+            let beat = match beat {
+                // One that was not heard of may have come too late, and would have said so.
+                Ok(Ok(Beat::InTime)) if unheard && heard.elapsed() >= self.lease => Ok(Ok(Beat::Late)),
+                other => other,
+            };
+            unheard |= !matches!(beat, Ok(Ok(_)));
+            if matches!(beat, Ok(Ok(_))) {
+                (heard, unheard) = (began, false);
             }
             pause = match beat {
-                Ok(Beat::InTime) => self.lease / BEATS_PER_LEASE,
-                Ok(beat) => {
+                Ok(Ok(Beat::InTime)) => self.lease / BEATS_PER_LEASE,
+                Ok(Ok(beat)) => {
                     tracing::warn!(node = self.node.name, ?beat, "this server was thought dead");
                     self.revive(beat).await;
                     self.lease / BEATS_PER_LEASE
                 }
-                Err(error) => {
+                Ok(Err(error)) => {
                     tracing::warn!(%error, "could not say that this server lives");
                     self.lease / (BEATS_PER_LEASE * 4)
                 }
+                Err(_) => {
+                    tracing::warn!("could not say that this server lives: no answer in time");
+                    Duration::ZERO
+                }
             };
+        }
+    }
+
+    /// Says what is read here; beside the beats, which must not wait for it.
+    async fn tell_pins(&self) {
+        loop {
+            sleep(self.lease / BEATS_PER_LEASE).await;
+            if let Err(error) = self.server.lakes.tell_pins().await {
+                tracing::warn!(%error, "could not say what is read here");
+            }
         }
     }
 
     /// Passes on what sessions of other gateways notify of.
     async fn hear(&self) {
         let Some(mut told) = self.server.lakes.told() else { return };
-        while let Some(text) = told.recv().await {
-            self.server.lakes.hear(&text);
+        while let Some(heard) = told.recv().await {
+            self.server.lakes.hear(&heard);
         }
     }
 

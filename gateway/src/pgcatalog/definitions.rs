@@ -163,6 +163,13 @@ pub fn predicate(text: &str) -> String {
     if text.starts_with('(') && closes(text, 0) == Some(text.len() - 1) { text.to_owned() } else { format!("({text})") }
 }
 
+/// The same as `pg_index` has it.
+#[must_use]
+pub fn stored_predicate(text: &str) -> String {
+    let whole = predicate(text);
+    if whole == text { whole } else { format!("{whole}{PRETTY}{text}") }
+}
+
 /// Whether a text is one call: a name, and parentheses to its end.
 fn is_call(text: &str) -> bool {
     let name = text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();

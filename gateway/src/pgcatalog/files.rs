@@ -10,7 +10,7 @@ use std::{
 
 use arrow::array::RecordBatch;
 use duckmesh_catalog::LakeSchema;
-use parquet::arrow::ArrowWriter;
+use parquet::{arrow::ArrowWriter, file::properties::WriterProperties};
 
 use super::names;
 use crate::{
@@ -21,6 +21,8 @@ use crate::{
 
 /// Relations of different schemas and sessions whose rows are kept; the oldest go first.
 const KEPT_MAX: usize = 256;
+/// Rows of a group: of one object's rows the engine reads no others.
+const GROUP_ROWS: usize = 4096;
 /// A file that is no longer kept is removed after this: a statement that was given its path has opened it long before.
 const REMOVED_AFTER: Duration = Duration::from_secs(600);
 
@@ -153,7 +155,8 @@ impl Files {
 pub fn write(scratch: &Path, batch: &RecordBatch) -> PgResult<PathBuf> {
     let path = scratch_path(scratch);
     let file = File::create_new(&path).map_err(PgError::internal)?;
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).map_err(PgError::internal)?;
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(GROUP_ROWS)).build();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(PgError::internal)?;
     writer.write(batch).map_err(PgError::internal)?;
     writer.close().map_err(PgError::internal)?;
     Ok(path)

@@ -153,6 +153,8 @@ pub const REGCLASS_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_relat
 pub const REGNAMESPACE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_namespaces\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regproc` as text.
 pub const REGPROC_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+/// `oid::regprocedure` as text.
+const REGPROCEDURE_TEXT: &str = "COALESCE((SELECT \"#s\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regdictionary` as text.
 const REGDICTIONARY_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_dictionaries\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regoperator` as text.
@@ -183,6 +185,7 @@ pub fn output(ty: u32) -> &'static str {
         oid::REGCLASS => REGCLASS_TEXT,
         oid::REGOPERATOR => REGOPERATOR_TEXT,
         oid::REGDICTIONARY => REGDICTIONARY_TEXT,
+        oid::REGPROCEDURE => REGPROCEDURE_TEXT,
         _ => REGPROC_TEXT,
     }
 }

@@ -36,6 +36,7 @@ pub use self::{
     unsupported::Unsupported,
 };
 use crate::{
+    engine::Relation,
     session::{ClientSession, Pin, temporary::SCHEMA_ALIAS},
     sql::{deparse::Definitions, plan::SystemUse},
     wire::{PgError, PgResult},
@@ -83,11 +84,11 @@ pub fn index_named(schema: &duckmesh_catalog::LakeSchema, name: &[String], searc
     }
 }
 
-/// The statement that makes the view of a system relation on the engine's connection.
+/// A system relation for one statement. Not a view: making one binds its query, and so does every use of it.
 ///
 /// # Errors
 /// When the catalog cannot be read.
-pub async fn view(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgResult<String> {
+pub async fn relation(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgResult<Relation> {
     let shape = match system.schema.as_str() {
         INTERNAL => shapes::internal(&system.name),
         schema => shapes::find(schema, &system.name),
@@ -124,16 +125,16 @@ pub async fn view(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgR
     if arms.is_empty() {
         arms.push(content::values_sql(shape, &Content::default()));
     }
-    let (name, mut rows) = (names::identifier(&system.view), arms.join(" UNION ALL "));
+    let mut rows = arms.join(" UNION ALL ");
     let oid = shape.oid;
     if (shape.schema, shape.name) == ("pg_catalog", "pg_class") && wants_estimates(session) {
         rows = estimated(&source, &rows).await?;
     }
     let version = pin.snapshot.schema_version;
-    Ok(format!(
-        "CREATE OR REPLACE TEMP VIEW {name} AS \
-         SELECT *, CAST({oid} AS BIGINT) AS \"%tableoid\", CAST({version} AS BIGINT) AS \"%xmin\" FROM ({rows})"
-    ))
+    let sql = format!(
+        "SELECT *, CAST({oid} AS BIGINT) AS \"%tableoid\", CAST({version} AS BIGINT) AS \"%xmin\" FROM ({rows})"
+    );
+    Ok(Relation { name: system.view.clone(), sql, small: None })
 }
 
 async fn definitions_of(session: &ClientSession, pin: &Pin) -> PgResult<Arc<Definitions>> {

@@ -15,6 +15,9 @@ pub struct Procedure {
     arguments: Vec<(u32, char, Option<String>)>,
 }
 
+/// Oid, number of the argument and default, one a line.
+const DEFAULTS: &str = include_str!("data/procedure_defaults.tsv");
+
 /// Columns of `pg_proc` by position.
 mod at {
     pub const LANGUAGE: usize = 4;
@@ -91,8 +94,27 @@ impl Procedure {
     /// `a integer, OUT b text`; what only comes out is not part of the identity.
     #[must_use]
     pub fn arguments(&self, all: bool) -> String {
-        let shown = self.arguments.iter().filter(|a| a.1 != 't' && (all || a.1 != 'o'));
-        shown.map(|argument| self.argument(argument)).collect::<Vec<_>>().join(", ")
+        let numbered = self.arguments.iter().zip(1..);
+        let shown = numbered.filter(|(a, _)| a.1 != 't' && (all || a.1 != 'o'));
+        let text = |(argument, number)| match self.default(number).filter(|_| all) {
+            Some(default) => format!("{} DEFAULT {default}", self.argument(argument)),
+            None => self.argument(argument),
+        };
+        shown.map(text).collect::<Vec<_>>().join(", ")
+    }
+
+    /// `format(text,"any")`, as `regprocedure` shows it.
+    #[must_use]
+    pub fn signature(&self) -> String {
+        let types = self.arguments.iter().filter(|a| !matches!(a.1, 't' | 'o')).map(|a| name(a.0));
+        format!("{}({})", super::names::quoted(self.name), types.collect::<Vec<_>>().join(","))
+    }
+
+    /// The default of an argument, which are counted from one.
+    #[must_use]
+    pub fn default(&self, number: i32) -> Option<&'static str> {
+        let of = format!("{}\t{number}\t", self.oid);
+        DEFAULTS.lines().find_map(|line| line.strip_prefix(&of))
     }
 
     /// `pg_get_functiondef`; none of an aggregate.

@@ -20,10 +20,9 @@ pub(super) trait MayPass: fmt::Display {
 
 impl MayPass for duckmesh_catalog::Error {
     fn may_pass(&self) -> bool {
-        use duckmesh_catalog::{ErrorKind as Kind, postgres::Failure};
+        use duckmesh_catalog::ErrorKind as Kind;
         // A handshake that TLS refuses is the connection's end, and the next one ends the same way.
-        let failure = std::error::Error::source(self).and_then(|cause| cause.downcast_ref::<Failure>());
-        let is_refusal = failure.is_some_and(|failure| failure.code().is_none() && !failure.is_passing());
+        let is_refusal = self.failure().is_some_and(|failure| failure.code().is_none() && !failure.is_passing());
         matches!(self.kind(), Kind::Retry | Kind::Unknown) && !is_refusal
     }
 }

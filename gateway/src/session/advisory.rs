@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use duckmesh_catalog::{Catalog, LakeId, Node};
+use duckmesh_catalog::{Catalog, LakeId, Node, advisory::LockRow};
 use shared::Shared;
 use tokio::{sync::Notify, time::Instant};
 
@@ -61,6 +61,20 @@ pub struct Shown {
     pub shared: bool,
     /// Whether it is held; else waited for.
     pub granted: bool,
+}
+
+impl Shown {
+    /// A lock of another gateway's session; none: it is of a newer program.
+    #[must_use]
+    pub fn elsewhere(row: &LockRow) -> Option<Self> {
+        let key = match row.kind {
+            1 => Key::One(row.object),
+            2 => Key::Two(i32::try_from(row.class).ok()?, i32::try_from(row.object).ok()?),
+            _ => return None,
+        };
+        let owner = i32::try_from(row.owner).ok()?;
+        Some(Self { key, owner, shared: row.shared, granted: row.granted })
+    }
 }
 
 /// The locks of a lake.

@@ -1,7 +1,7 @@
 //! LISTEN and NOTIFY among the sessions of one lake, of all gateways of a shared catalog.
 //!
-//! A notification is delivered when its transaction commits. It is not stored: who does not listen then never hears of it,
-//! nor do sessions of another gateway that cannot be reached at that moment.
+//! A notification is delivered when its transaction commits: who does not listen then never hears of it. Sessions of a gateway that
+//! is not reached at that moment get it later, within some minutes, or are told that they missed something.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -19,7 +19,7 @@ use crate::wire::{PgError, PgResult, SqlState};
 const NAME_BYTES_MAX: usize = 63;
 /// Postgres' longest payload, in bytes.
 const PAYLOAD_BYTES_MAX: usize = 7999;
-/// Notifications that wait for one listener; a listener that never reads loses the further ones.
+/// Notifications that wait for one listener; a listener that never reads loses the further ones, and is told so.
 const WAITING_MAX: usize = 10_000;
 /// Notifications of one transaction.
 const PENDING_MAX: usize = 10_000;
@@ -35,8 +35,15 @@ pub struct Channels {
 /// What waits for one session.
 #[derive(Debug, Default)]
 struct Mailbox {
-    waiting: Mutex<VecDeque<Notification>>,
+    waiting: Mutex<Waiting>,
     arrived: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    told: VecDeque<Notification>,
+    /// Whether some did not arrive.
+    missed: bool,
 }
 
 impl Channels {
@@ -52,6 +59,12 @@ impl Channels {
         for mailbox in listeners.get(&told.channel).into_iter().flat_map(BTreeMap::values) {
             mailbox.put(told.clone());
         }
+    }
+
+    /// Says to all who listen here that they may have missed something.
+    pub fn missed(&self) {
+        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.values().flat_map(BTreeMap::values).for_each(|mailbox| mailbox.miss());
     }
 
     fn tell_others(&self, told: &Notification) {
@@ -185,9 +198,10 @@ impl Listening {
         self.names.iter().cloned().collect()
     }
 
-    /// What arrived.
-    pub fn take(&mut self) -> Vec<Notification> {
-        self.mailbox.waiting.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    /// What arrived, and whether something else may have that did not.
+    pub fn take(&mut self) -> (Vec<Notification>, bool) {
+        let mut waiting = self.mailbox.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        (waiting.told.drain(..).collect(), std::mem::take(&mut waiting.missed))
     }
 
     /// Is told when something arrives.
@@ -209,9 +223,15 @@ fn forget(listeners: &mut HashMap<String, BTreeMap<i32, Arc<Mailbox>>>, name: &s
 impl Mailbox {
     fn put(&self, told: Notification) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() < WAITING_MAX {
-            waiting.push_back(told);
+        match waiting.told.len() < WAITING_MAX {
+            true => waiting.told.push_back(told),
+            false => waiting.missed = true,
         }
+        self.arrived.notify_one();
+    }
+
+    fn miss(&self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).missed = true;
         self.arrived.notify_one();
     }
 }
@@ -247,7 +267,7 @@ mod tests {
         assert!(told.notify("heard", "kept").is_ok());
         told.end(true);
         assert_eq!(told.names(), ["heard"]);
-        let payloads: Vec<String> = told.take().into_iter().map(|n| n.payload).collect();
+        let payloads: Vec<String> = told.take().0.into_iter().map(|n| n.payload).collect();
         assert_eq!(payloads, ["kept"]);
     }
 }

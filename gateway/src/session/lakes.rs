@@ -11,7 +11,7 @@ use duckmesh_catalog::{
     Catalog, FileId, Incarnations, LakeId, LakeInfo, LakeName, Node, SnapshotId, pins::PinReport, postgres::Connections,
 };
 use duckmesh_ingest::{
-    Bus, Kept, Lake, LakeOptions, LeaseKeeping, PostgresBus, PostgresBusOptions, Signals, SqliteBus, queue_room,
+    Bus, Heard, Kept, Lake, LakeOptions, LeaseKeeping, PostgresBus, PostgresBusOptions, Signals, SqliteBus, queue_room,
 };
 use duckmesh_storage::{LakeFiles, Location, Stores};
 use tokio::sync::{Mutex, OnceCell, Semaphore, mpsc};
@@ -19,6 +19,7 @@ use tokio::sync::{Mutex, OnceCell, Semaphore, mpsc};
 use super::{
     advisory::Locks,
     channels::{self, Channels},
+    prefetch::{Prefetch, Reads},
     sequences::Sequences,
 };
 use crate::{
@@ -60,6 +61,8 @@ pub struct OpenLake {
     pub channels: Arc<Channels>,
     /// What was asked of the catalog and is not there.
     pub unsupported: pgcatalog::Unsupported,
+    /// The tables that are read, where their files are in a bucket.
+    pub reads: Option<Arc<Reads>>,
 }
 
 /// Files that were asked whether they have their table's columns.
@@ -160,7 +163,7 @@ impl Lakes {
     pub async fn tell_pins(&self) -> duckmesh_catalog::catalog::Result<()> {
         let Some(node) = &self.node else { return Ok(()) };
         // Held until it is written: what is older must not come later.
-        let mut told = self.told.lock().await;
+        let mut told = self.catalog.patiently(self.told.lock()).await?;
         let reports: Vec<PinReport> = self
             .opened()
             .into_iter()
@@ -180,7 +183,9 @@ impl Lakes {
     /// # Errors
     /// Of the catalog.
     pub async fn tell_pin(&self, lake: LakeId, snapshot: SnapshotId) -> duckmesh_catalog::catalog::Result<bool> {
-        let is_known = self.told.lock().await.get(&lake).is_some_and(|told| told.contains(&snapshot));
+        let told = self.catalog.patiently(self.told.lock()).await?;
+        let is_known = told.get(&lake).is_some_and(|told| told.contains(&snapshot));
+        drop(told);
         if self.node.is_none() || is_known {
             return Ok(false);
         }
@@ -190,12 +195,17 @@ impl Lakes {
 
     /// What sessions of other gateways say to those who listen; none where this server is alone.
     #[must_use]
-    pub fn told(&self) -> Option<mpsc::Receiver<String>> {
+    pub fn told(&self) -> Option<mpsc::Receiver<Heard>> {
         self.node.as_ref().and(self.shared_bus.get())?.signals().map(Signals::told)
     }
 
     /// Gives it to the lake that it is for, if that is open here.
-    pub fn hear(&self, text: &str) {
+    pub fn hear(&self, heard: &Heard) {
+        let Heard::Text(text) = heard else {
+            tracing::warn!("some notifications of other servers were not heard here: listeners are told so");
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            return known.values().filter_map(|open| open.channels.upgrade()).for_each(|channels| channels.missed());
+        };
         let Some((lake, told)) = channels::read(text) else { return };
         let of_lake = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -263,18 +273,24 @@ impl Lakes {
     pub async fn open(&self, name: &LakeName) -> PgResult<Option<Arc<OpenLake>>> {
         let place = self.place(name);
         let opened = {
-            let mut open = place.lock().await;
-            if let Some(lake) = open.as_ref() {
-                if !self.is_replaced(lake).await? {
-                    return Ok(Some(lake.clone()));
+            let mut open = self.catalog.patiently(place.lock()).await.map_err(failure::catalog)?;
+            if let Some(lake) = open.clone() {
+                // Not while the place is held: many who connect ask the catalog beside each other.
+                drop(open);
+                if !self.is_replaced(&lake).await? {
+                    return Ok(Some(lake));
                 }
-                if let Some(lake) = open.take() {
+                open = self.catalog.patiently(place.lock()).await.map_err(failure::catalog)?;
+                if let Some(lake) = open.take_if(|now| now.info.id == lake.info.id) {
                     tracing::warn!(lake = %lake.info.name, "the lake was dropped by another server");
                     lake.engine.shutdown().await;
                     lake.lake.shutdown(Duration::ZERO).await;
                 }
             }
-            self.open_in(&mut open, name).await
+            match open.clone() {
+                Some(lake) => Ok(Some(lake)),
+                None => self.open_in(&mut open, name).await,
+            }
         };
         if !matches!(opened, Ok(Some(_))) {
             self.leave(name, &place);
@@ -474,6 +490,11 @@ impl Lakes {
         };
         let (locks, channels) = (Arc::new(locks), Arc::new(channels));
         let system = pgcatalog::Files::default();
+        let reads = files.is_remote().then(Arc::default);
+        if let Some(reads) = reads.clone() {
+            let (catalog, lake, files) = (self.catalog.clone(), Arc::downgrade(&lake), files.clone());
+            tokio::spawn(Prefetch { catalog, id: info.id, lake, files, reads }.run());
+        }
         let (has_columns, unsupported) = (HasColumns::default(), pgcatalog::Unsupported::default());
         Ok(OpenLake {
             info,
@@ -487,6 +508,7 @@ impl Lakes {
             system,
             has_columns,
             unsupported,
+            reads,
             sequences,
             locks,
             channels,

@@ -7,6 +7,7 @@ pub mod advisory;
 pub mod channels;
 mod client;
 mod lakes;
+mod prefetch;
 mod prepared;
 mod readiness;
 pub mod sequences;

@@ -137,7 +137,7 @@ impl Sequences {
     pub async fn next(&self, sequence: &SequenceDef, count: usize) -> PgResult<Vec<i64>> {
         let spec = &sequence.spec;
         let block = self.block(spec.state);
-        let mut block = block.lock().await;
+        let mut block = self.catalog.patiently(block.lock()).await.map_err(failure::catalog)?;
         self.give_back(&mut block, spec).await?;
         let mut numbers = Vec::with_capacity(count);
         while numbers.len() < count {
@@ -183,7 +183,7 @@ impl Sequences {
         let spec = &sequence.spec;
         within_bounds(sequence, state)?;
         let block = self.block(spec.state);
-        let mut block = block.lock().await;
+        let mut block = self.catalog.patiently(block.lock()).await.map_err(failure::catalog)?;
         *block = Block::default();
         self.catalog.sequence_set(self.lake, spec, state).await.map_err(failure::catalog)
     }
@@ -195,7 +195,7 @@ impl Sequences {
     pub async fn state(&self, sequence: &SequenceDef) -> PgResult<State> {
         let spec = &sequence.spec;
         let block = self.block(spec.state);
-        let block = block.lock().await;
+        let block = self.catalog.patiently(block.lock()).await.map_err(failure::catalog)?;
         if block.left > 0 {
             // What is taken and not given does not count.
             return Ok(match block.next.checked_sub(spec.increment) {

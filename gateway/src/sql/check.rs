@@ -137,6 +137,7 @@ fn within<'a>(schema: Option<&str>, table: &TableDef, expression: &'a str, ctx: 
         columns,
         known: true,
         table: None,
+        scalar: false,
     });
     rewriter.scopes.push(scope);
     rewriter

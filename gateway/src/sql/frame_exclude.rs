@@ -3,9 +3,12 @@
 
 use sqlparser::{
     ast::{Expr, Ident, OrderByExpr},
+    dialect::PostgreSqlDialect,
     keywords::Keyword,
-    tokenizer::{Token, TokenWithSpan, Word},
+    tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word},
 };
+
+use super::{empty_list, rows_from};
 
 /// How the key begins: no name of Postgres holds a control character unless somebody means it.
 const MARK: &str = "\u{2}exclude ";
@@ -31,6 +34,64 @@ pub(super) fn of(keys: &[OrderByExpr]) -> (&[OrderByExpr], Option<&'static str>)
     };
     let found = value.strip_prefix(MARK).and_then(|what| EXCLUDED.into_iter().find(|known| *known == what));
     if found.is_some() { (rest, found) } else { (keys, None) }
+}
+
+/// A text that was written from a tree, with words where names of ours stand: as Postgres would read it.
+pub(super) fn unmarked(sql: String) -> String {
+    if !sql.contains('\u{2}') {
+        return sql;
+    }
+    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, &sql).tokenize() else { return sql };
+    let mut out: Vec<Token> = Vec::with_capacity(tokens.len());
+    // For each open parenthesis: what its frame excludes.
+    let mut open: Vec<Option<&'static str>> = vec![None];
+    let mut after_distinct = false;
+    for token in tokens {
+        match &token {
+            Token::LParen => open.push(None),
+            Token::RParen => {
+                if let Some(what) = open.pop().flatten() {
+                    out.extend([
+                        Token::Whitespace(Whitespace::Space),
+                        Token::make_word(&format!("EXCLUDE {what}"), None),
+                    ]);
+                }
+            }
+            Token::Word(word) if word.value == empty_list::MARK => {
+                trim(&mut out);
+                continue;
+            }
+            Token::Comma if std::mem::take(&mut after_distinct) => continue,
+            Token::Word(word) if rows_from::words(&word.value).is_some() => {
+                after_distinct = word.value == rows_from::DISTINCT_SETS;
+                out.push(Token::make_word(rows_from::words(&word.value).unwrap_or_default(), None));
+                continue;
+            }
+            Token::Word(word) => {
+                let found =
+                    word.value.strip_prefix(MARK).and_then(|what| EXCLUDED.into_iter().find(|known| *known == what));
+                if let (Some(what), Some(slot)) = (found, open.last_mut()) {
+                    *slot = Some(what);
+                    trim(&mut out);
+                    // `, key` or `ORDER BY key`.
+                    if out.pop_if(|t| *t == Token::Comma).is_none() {
+                        for _ in 0..2 {
+                            out.pop();
+                            trim(&mut out);
+                        }
+                    }
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        out.push(token);
+    }
+    out.iter().map(ToString::to_string).collect()
+}
+
+fn trim(tokens: &mut Vec<Token>) {
+    while tokens.pop_if(|t| matches!(t, Token::Whitespace(_))).is_some() {}
 }
 
 fn says(token: &Token, word: &str) -> bool {
@@ -157,6 +218,10 @@ mod tests {
             ("ORDER BY a RANGE UNBOUNDED PRECEDING EXCLUDE NO OTHERS", None, 1),
             ("ORDER BY a", None, 1),
         ] {
+            let text = format!("SELECT sum(x) OVER ({window})");
+            let tree = parse::query(&text).unwrap().to_string();
+            let again = parse::query(&super::unmarked(tree.clone())).unwrap().to_string();
+            assert_eq!((again, super::unmarked(tree.clone()).contains('\u{2}')), (tree, false), "{window}");
             let expr = parse::expression(&format!("sum(x) OVER ({window})")).unwrap();
             let sqlparser::ast::Expr::Function(function) = expr else { panic!("{window}") };
             let Some(sqlparser::ast::WindowType::WindowSpec(spec)) = function.over else { panic!("{window}") };

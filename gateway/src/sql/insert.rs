@@ -189,6 +189,7 @@ fn source<'t>(
             .hint("Name the columns instead of *.")
             .or_position(at));
     }
+    rows.columns.first().map(drop).ok_or_else(|| super::empty_list::inserted(at))?;
     let at_target = into.places.get(rows.columns.len()).copied().flatten();
     let at_extra = rewriter.at_item(&query.body, columns.len());
     check_width(rows.columns.len(), columns.len(), named, at_extra, at_target)?;
@@ -543,11 +544,10 @@ fn returning(
     scope.star.extend((0..columns.len()).map(|n| super::rewrite::Star::Column(0, n)));
     scope.relations.push(Relation {
         name: alias.unwrap_or_else(|| table.name.clone()),
-        schema: None,
         engine: RETURNING_ROWS.into(),
         columns,
         known: true,
-        table: None,
+        ..Relation::default()
     });
     inner.params.clone_from(&rewriter.params);
     inner.scopes.push(scope);
@@ -559,7 +559,7 @@ fn returning(
 }
 
 fn is_named(column: &ColumnDef) -> bool {
-    matches!(column.ty, ColumnType::System(system) if system.is_named())
+    super::named::takes_names(&column.ty)
 }
 
 fn returned_columns(

@@ -24,6 +24,8 @@ pub const MACROS: &[&str] = &[
      extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x)) END",
     "CREATE OR REPLACE MACRO pg_interval_parts(x) AS CASE WHEN x IS NOT NULL THEN concat_ws(' ', extract('year' FROM x) * 12 + extract('month' FROM x), \
      extract('day' FROM x), extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x)) END",
+    "CREATE OR REPLACE MACRO pg_text_decimal(t) AS CASE WHEN starts_with(t, '.') THEN '0' || t WHEN starts_with(t, '-.') THEN '-0' || substr(t, 2) ELSE t END",
+    "CREATE OR REPLACE MACRO pg_upper(s) AS CASE WHEN contains(s, 'ß') THEN array_to_string(list_transform(string_split(s, 'ß'), lambda p: upper(p)), 'ß') ELSE upper(s) END",
     "CREATE OR REPLACE MACRO pg_text_bytea(x) AS '\\x' || lower(hex(x))",
     "CREATE OR REPLACE MACRO pg_text_time(t) AS CASE WHEN contains(t, '(BC)') THEN replace(t, ' (BC)', '') || ' BC' ELSE t END",
     "CREATE OR REPLACE MACRO pg_text_timestamptz(x) AS pg_text_time(CAST(x AS VARCHAR))",

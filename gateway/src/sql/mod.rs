@@ -4,8 +4,10 @@
 
 pub mod plan;
 
+mod empty_list;
 mod frame_exclude;
 pub mod parse;
+mod rows_from;
 pub mod statement;
 mod symmetric;
 pub mod thread;
@@ -41,13 +43,14 @@ pub mod transaction;
 pub mod utility;
 
 pub mod macros;
+pub mod named;
 pub mod position;
-mod quote;
+pub(crate) mod quote;
 mod rewrite;
 
 pub use dispatch::plan;
 pub use parse::parse;
-pub(crate) use rewrite::LONG;
+pub(crate) use rewrite::is_long;
 pub use statement::Statement;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Text into statements, with Postgres' syntax errors.
 
 mod errors;
+mod grammar;
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use sqlparser::{
 use errors::{near, syntax_error, too_long, unterminated};
 
 use super::{
-    frame_exclude, position,
+    empty_list, frame_exclude, position, rows_from,
     statement::{Statement, Text, Tree},
     symmetric, thread, typed_string,
 };
@@ -169,8 +170,14 @@ fn parser_of(text: &str) -> PgResult<Parser<'static>> {
         .tokenize_with_location()
         .map_err(|e| syntax_error(text, &ParserError::from(e), None, text.len()))?;
     bounded(&tokens)?;
-    let tokens = frame_exclude::marked(symmetric::marked(typed_string::as_parsed(tokens, false)));
+    let tokens = as_parsed(tokens, false);
     Ok(Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
+}
+
+/// All that is written otherwise for the parser.
+fn as_parsed(tokens: Vec<TokenWithSpan>, own: bool) -> Vec<TokenWithSpan> {
+    let tokens = rows_from::marked(symmetric::marked(typed_string::as_parsed(tokens, own)));
+    empty_list::marked(frame_exclude::marked(tokens))
 }
 
 /// Refuses what the parser nests in a loop, so that its own limit does not see it: dropping such a tree takes more stack than
@@ -274,7 +281,7 @@ fn one(
     if is_ddl {
         identity_options(&mut tokens);
     }
-    tokens = frame_exclude::marked(symmetric::marked(typed_string::as_parsed(tokens, !is_ddl)));
+    tokens = as_parsed(tokens, !is_ddl);
     // `TABLE t` is `SELECT * FROM t`; positions stay.
     if first == Some(Keyword::TABLE)
         && let Some(table) = tokens.first().cloned()
@@ -282,6 +289,7 @@ fn one(
         let words = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")];
         tokens.splice(0..1, words.map(|token| TokenWithSpan { token, span: table.span }));
     }
+    grammar::check(text, &tokens, semicolon.as_ref(), end)?;
     let end_of_input = semicolon.as_ref().map(|t| t.span.start);
     // The parser tries other readings where one nests too deeply, and complains of the last.
     let is_deep = nesting(&tokens) >= NESTING_MAX / 2;

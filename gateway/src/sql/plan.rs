@@ -122,8 +122,12 @@ pub struct QueryPlan {
     pub params: Vec<ParamType>,
     /// What is known of the output columns by position: shorter or empty where not known (`SELECT *` over unknown shapes).
     pub columns: Vec<OutputColumn>,
+    /// Whether its rows have no columns; the engine's have one.
+    pub no_columns: bool,
     /// Columns whose values the gateway makes.
     pub row_calls: Vec<RowCall>,
+    /// Sequences whose numbers the engine asks for, row by row, as `nextval` names them.
+    pub numbers: Vec<CallArg>,
     /// Whether it asks for row locks (`FOR UPDATE`): there are none.
     pub locks: bool,
     /// Whether it has one row at most: aggregates without groups.
@@ -139,6 +143,8 @@ pub enum SqlPart {
     Param(usize),
     /// A parameter of which only is asked whether it is NULL: the engine may know it before it looks at rows.
     Tested(usize),
+    /// A parameter that is an array, as what can stand after `IN`: `(1, 2)`.
+    Listed(usize),
     /// A value of the session, rendered as a literal when the statement runs.
     Session(SessionValue),
 }
@@ -182,6 +188,8 @@ pub enum SessionValue {
     ServerStart,
     /// A function that the gateway runs, once for the statement, before the engine sees it.
     Call(SessionCall),
+    /// Which of the query's `numbers` the engine asks for.
+    Number(usize),
 }
 
 /// A call of a function that the gateway runs.

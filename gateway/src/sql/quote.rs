@@ -62,3 +62,76 @@ pub(super) fn parts(name: &ObjectName) -> Option<Vec<String>> {
         })
         .collect()
 }
+
+/// Bytes of a list that is written out after `IN`: the engine looks at a longer one faster as rows.
+const LISTED_BYTES_MAX: usize = 8 << 10;
+
+/// A list of the engine's as what can stand after `IN`: written out where it is short, which is a condition on one relation
+/// that is met where its rows are read; a subquery would be a join above all others.
+#[must_use]
+pub fn after_in(list: &str) -> String {
+    match elements(list) {
+        Some(inner) if !inner.trim().is_empty() && inner.len() <= LISTED_BYTES_MAX => format!("({inner})"),
+        _ => format!("(SELECT unnest({list}))"),
+    }
+}
+
+/// What stands between the brackets of a text that is one list of the engine's, cast or not; none for other expressions.
+#[must_use]
+pub fn elements(list: &str) -> Option<&str> {
+    let (list, is_cast) = match list.strip_prefix("CAST(") {
+        Some(list) => (list, true),
+        None => (list, false),
+    };
+    let inner = list.strip_prefix('[')?;
+    let (mut depth, mut quoted) = (1_u32, None);
+    for (at, byte) in inner.bytes().enumerate() {
+        match (quoted, byte) {
+            (Some(quote), byte) if byte == quote => quoted = None,
+            (Some(_), _) => {}
+            (None, b'\'' | b'"') => quoted = Some(byte),
+            (None, b'[') => depth += 1,
+            (None, b']') => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            let (inner, rest) = (inner.get(..at)?, inner.get(at + 1..)?);
+            let ends = match is_cast {
+                true => rest.strip_prefix(" AS ").and_then(|ty| ty.strip_suffix("[])")).is_some_and(is_type_name),
+                false => rest.is_empty(),
+            };
+            return ends.then_some(inner);
+        }
+    }
+    None
+}
+
+fn is_type_name(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'(' | b')' | b',' | b' ' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_lists_are_written_out() {
+        for (list, expect) in [
+            ("['r', 'p']", "('r', 'p')"),
+            ("CAST([CAST(1 AS BIGINT), CAST(2 AS BIGINT)] AS BIGINT[])", "(CAST(1 AS BIGINT), CAST(2 AS BIGINT))"),
+            ("CAST([CAST(1 AS DECIMAL(3,2))] AS DECIMAL(3,2)[])", "(CAST(1 AS DECIMAL(3,2)))"),
+            ("['a]', 'it''s [']", "('a]', 'it''s [')"),
+            ("[]", "(SELECT unnest([]))"),
+            ("CAST([] AS BIGINT[])", "(SELECT unnest(CAST([] AS BIGINT[])))"),
+            ("[1][1:1]", "(SELECT unnest([1][1:1]))"),
+            ("CAST([1] AS INTEGER[]) || [2]", "(SELECT unnest(CAST([1] AS INTEGER[]) || [2]))"),
+            ("list_concat([1], [2])", "(SELECT unnest(list_concat([1], [2])))"),
+            (
+                "CAST([1] AS INTEGER[]) || CAST([2] AS INTEGER[])",
+                "(SELECT unnest(CAST([1] AS INTEGER[]) || CAST([2] AS INTEGER[])))",
+            ),
+        ] {
+            assert_eq!(after_in(list), expect);
+        }
+    }
+}

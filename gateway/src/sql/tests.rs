@@ -97,7 +97,7 @@ fn rendered(parts: &[SqlPart]) -> String {
         .iter()
         .map(|part| match part {
             SqlPart::Text(text) => text.clone(),
-            SqlPart::Param(n) | SqlPart::Tested(n) => format!("${}", n + 1),
+            SqlPart::Param(n) | SqlPart::Tested(n) | SqlPart::Listed(n) => format!("${}", n + 1),
             SqlPart::Session(SessionValue::CurrentDate) => "DATE '2023-11-14'".into(),
             SqlPart::Session(_) => "TIMESTAMPTZ '2023-11-14 22:13:20+00'".into(),
         })

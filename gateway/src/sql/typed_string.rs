@@ -9,7 +9,7 @@ use sqlparser::{
 
 /// All that is written otherwise for the parser.
 pub(super) fn as_parsed(tokens: Vec<TokenWithSpan>, own: bool) -> Vec<TokenWithSpan> {
-    similar_as_from(stars_as_fields(as_casts(tokens, own)))
+    similar_as_from(stars_as_fields(rows_as_names(as_casts(tokens, own))))
 }
 
 /// Writes `type 'text'` as `'text'::type`. `own`: also where the name is none of Postgres' types, but may be a user's.
@@ -88,6 +88,36 @@ pub(super) fn stars_as_fields(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSp
         if let Some(star) = tokens.get_mut(at) {
             star.token = Token::make_word(ALL_FIELDS, Some('"'));
         }
+    }
+    tokens
+}
+
+/// Functions of one row, whose argument may be written as `t.*`: all of `t`.
+const TAKE_ROWS: [&str; 9] =
+    ["array_agg", "count", "json_agg", "jsonb_agg", "max", "min", "row_to_json", "to_json", "to_jsonb"];
+
+/// Writes `count(t.*)` as `count(t)`.
+fn rows_as_names(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let solid: Vec<usize> = (0..tokens.len()).filter(|at| tokens.get(*at).is_some_and(|t| !is_blank(t))).collect();
+    let token = |at: &usize| tokens.get(*at).map(|t| &t.token);
+    let mut gone = Vec::new();
+    for six in solid.windows(6) {
+        let [name, open, relation, period, star, close] = six else { continue };
+        let takes = match token(name) {
+            Some(Token::Word(w)) => TAKE_ROWS.iter().any(|known| w.value.eq_ignore_ascii_case(known)),
+            _ => false,
+        };
+        let ends = matches!(token(close), Some(Token::RParen))
+            || matches!(token(close), Some(Token::Word(w)) if w.keyword == Keyword::ORDER);
+        let whole = matches!(token(relation), Some(Token::Word(_)))
+            && token(period) == Some(&Token::Period)
+            && token(star) == Some(&Token::Mul);
+        if takes && token(open) == Some(&Token::LParen) && whole && ends {
+            gone.extend([*period, *star]);
+        }
+    }
+    for at in gone.into_iter().rev() {
+        tokens.remove(at);
     }
     tokens
 }

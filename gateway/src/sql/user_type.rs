@@ -42,12 +42,6 @@ pub fn resolve(ty: &DataType, ctx: &PlanContext) -> PgResult<Declared> {
                 return types::resolve(ty).map(Declared::from);
             }
             let element = resolve(element, ctx)?;
-            if let ColumnType::System(of) = &element.ty
-                && of.is_named()
-            {
-                return Err(PgError::unsupported(format!("arrays of {} are not supported in a table", element.ty))
-                    .hint("Use an array of oid."));
-            }
             if let Some(domain) = &element.domain {
                 return Err(PgError::unsupported(format!("arrays of domain {} are not supported", domain.name))
                     .hint("Use an array of the type below it, and a CHECK constraint."));
@@ -59,7 +53,9 @@ pub fn resolve(ty: &DataType, ctx: &PlanContext) -> PgResult<Declared> {
         }
         DataType::Custom(name, modifiers) => match types::resolve(ty) {
             Err(error) if error.code() == SqlState::UNDEFINED_OBJECT => {
-                let Some((def, is_array)) = named(name, ctx) else { return Err(error) };
+                let Some((def, is_array)) = named(name, ctx) else {
+                    return Err(if row_type(name, ctx).is_some() { row_of_relation(name) } else { error });
+                };
                 if !modifiers.is_empty() {
                     let message = format!("type modifier is not allowed for type \"{}\"", def.name);
                     return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
@@ -87,8 +83,7 @@ pub fn resolve_at(ty: &DataType, text: &str, ctx: &PlanContext) -> PgResult<Decl
 /// The type of values of a type that a user made.
 pub fn declared(def: &Arc<TypeDef>, ctx: &PlanContext) -> PgResult<Declared> {
     let Some(ty) = ctx.schema.column_type(def) else {
-        return Err(PgError::unsupported(format!("values of composite type {} cannot be kept", def.name))
-            .hint("Use one column for each field, or jsonb."));
+        return Err(PgError::internal(format!("type {} has no values", def.name)));
     };
     let domain = matches!(def.spec, TypeSpec::Domain(_)).then(|| Arc::clone(def));
     Ok(Declared { ty, domain })
@@ -96,10 +91,11 @@ pub fn declared(def: &Arc<TypeDef>, ctx: &PlanContext) -> PgResult<Declared> {
 
 /// The rows that a composite type is of.
 #[must_use]
-pub fn record(def: &TypeDef) -> Option<RecordType> {
-    let TypeSpec::Composite(fields) = &def.spec else { return None };
-    let (name, fields) = (def.name.clone(), fields.clone());
-    Some(RecordType { oid: def.oid(), array_oid: def.array_oid(), name, fields })
+pub fn record(def: &TypeDef, ctx: &PlanContext) -> Option<RecordType> {
+    match ctx.schema.column_type(def)? {
+        ColumnType::Record(row) => Some(*row),
+        _ => None,
+    }
 }
 
 /// The type of an oid, as of a parameter.
@@ -109,10 +105,7 @@ pub fn of_oid(number: u32, ctx: &PlanContext) -> Option<ColumnType> {
         return Some(ty);
     }
     let (def, is_array) = ctx.schema.type_by_oid(number)?;
-    let ty = match record(def) {
-        Some(row) => ColumnType::Record(Box::new(row)),
-        None => ctx.schema.column_type(def)?,
-    };
+    let ty = ctx.schema.column_type(def)?;
     Some(if is_array { array(ty) } else { ty })
 }
 
@@ -201,6 +194,12 @@ pub fn name_to_oid(name: &str, ctx: &PlanContext) -> PgResult<u32> {
         Some((def, true)) => Ok(def.array_oid()),
         None => Err(error),
     }
+}
+
+/// Whoever changes the relation would have to change rows elsewhere.
+fn row_of_relation(name: &ObjectName) -> PgError {
+    PgError::unsupported(format!("a column cannot have the row type of relation {name}"))
+        .hint("Make a composite type with the same fields: CREATE TYPE … AS (…).")
 }
 
 /// The oid of the table or view whose rows have a type of that name.

@@ -5,6 +5,7 @@ use std::{collections::HashSet, ops::ControlFlow};
 use sqlparser::ast::{self, Ident, ObjectName, ObjectNamePart, Visit, VisitMut, Visitor, VisitorMut};
 
 use super::{
+    frame_exclude,
     plan::{PlanContext, QueryPlan, SessionValue},
     quote,
     rewrite::{Audience, Rewriter, Target},
@@ -36,7 +37,11 @@ pub fn qualify(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<Vi
     if let ControlFlow::Break(error) = VisitMut::visit(&mut qualified, &mut visitor) {
         return Err(error);
     }
-    Ok(ViewQuery { query: plan, postgres_sql: qualified.to_string(), duckdb_sql: for_lake(query, text, ctx)? })
+    Ok(ViewQuery {
+        query: plan,
+        postgres_sql: frame_exclude::unmarked(qualified.to_string()),
+        duckdb_sql: for_lake(query, text, ctx)?,
+    })
 }
 
 /// The query for any DuckDB with the lake attached.
@@ -48,7 +53,7 @@ fn for_lake(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<Strin
     for part in rewriter.parts(&rows.sql)? {
         match part {
             super::plan::SqlPart::Text(text) => sql.push_str(&text),
-            super::plan::SqlPart::Param(_) | super::plan::SqlPart::Tested(_) => {}
+            super::plan::SqlPart::Param(_) | super::plan::SqlPart::Tested(_) | super::plan::SqlPart::Listed(_) => {}
             super::plan::SqlPart::Session(value) => sql.push_str(match value {
                 SessionValue::TransactionTime | SessionValue::StatementTime | SessionValue::ClockTime => "now()",
                 SessionValue::CurrentDate => "current_date",

@@ -8,7 +8,7 @@ use crate::wire::error::{PgError, PgResult, SqlState};
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// `byteain`, appended to `out`.
-pub(super) fn parse(text: &[u8], out: &mut Vec<u8>) -> PgResult<()> {
+pub(crate) fn parse(text: &[u8], out: &mut Vec<u8>) -> PgResult<()> {
     match text {
         [b'\\', b'x', hex @ ..] => parse_hex(hex, out),
         _ => parse_escape(text, out),

@@ -1,8 +1,30 @@
 //! What a session's settings say about reading and writing values.
 
+use std::{fmt, sync::Arc};
+
 use chrono::{DateTime, Utc};
 
 use super::zone::TimeZone;
+use crate::wire::error::PgResult;
+
+/// Finds the numbers of what names stand for: values of `regclass` and its like that are written as names.
+pub trait Names: Send + Sync {
+    /// The number of a name, by the type's oid.
+    ///
+    /// # Errors
+    /// Where there is nothing of that name.
+    fn number(&self, ty: u32, name: &str) -> PgResult<u32>;
+}
+
+/// Who finds them, where a command does.
+#[derive(Clone, Default)]
+pub struct NameFinder(pub Option<Arc<dyn Names>>);
+
+impl fmt::Debug for NameFinder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NameFinder").field(&self.0.is_some()).finish()
+    }
+}
 
 /// How dates and timestamps are written: the first word of `DateStyle`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -69,11 +91,56 @@ pub struct ValueContext {
     pub bytea_output: ByteaOutput,
     /// `extra_float_digits`, -15 to 3
     pub extra_float_digits: i32,
+    /// Names of the catalog's objects; without it only their numbers are values.
+    pub names: NameFinder,
     /// Start of the transaction: what `now`, `today` and a time without a date mean.
     pub now: DateTime<Utc>,
 }
 
 impl ValueContext {
+    /// The settings as a text that [`ValueContext::of_styles`] reads.
+    #[must_use]
+    pub(crate) fn styles(&self) -> String {
+        format!(
+            "{:?}|{:?}|{:?}|{:?}|{}|{}",
+            self.date_style,
+            self.date_order,
+            self.interval_style,
+            self.bytea_output,
+            self.extra_float_digits,
+            self.time_zone.name()
+        )
+    }
+
+    /// The settings of such a text; what it does not tell is the default.
+    #[must_use]
+    pub(crate) fn of_styles(text: &str) -> Self {
+        let mut ctx = Self::new(DateTime::UNIX_EPOCH);
+        let mut parts = text.splitn(6, '|');
+        let mut next = || parts.next().unwrap_or_default();
+        ctx.date_style = match next() {
+            "Sql" => DateStyle::Sql,
+            "Postgres" => DateStyle::Postgres,
+            "German" => DateStyle::German,
+            _ => DateStyle::Iso,
+        };
+        ctx.date_order = match next() {
+            "Dmy" => DateOrder::Dmy,
+            "Ymd" => DateOrder::Ymd,
+            _ => DateOrder::Mdy,
+        };
+        ctx.interval_style = match next() {
+            "PostgresVerbose" => IntervalStyle::PostgresVerbose,
+            "SqlStandard" => IntervalStyle::SqlStandard,
+            "Iso8601" => IntervalStyle::Iso8601,
+            _ => IntervalStyle::Postgres,
+        };
+        ctx.bytea_output = if next() == "Escape" { ByteaOutput::Escape } else { ByteaOutput::Hex };
+        ctx.extra_float_digits = next().parse().unwrap_or(1);
+        ctx.time_zone = TimeZone::parse(next()).unwrap_or(TimeZone::UTC);
+        ctx
+    }
+
     /// Postgres' defaults in UTC.
     #[must_use]
     pub fn new(now: DateTime<Utc>) -> Self {
@@ -84,6 +151,7 @@ impl ValueContext {
             interval_style: IntervalStyle::Postgres,
             bytea_output: ByteaOutput::Hex,
             extra_float_digits: 1,
+            names: NameFinder::default(),
             now,
         }
     }

@@ -13,7 +13,7 @@ mod encoder;
 mod row_writer;
 
 mod array_text;
-mod bytea;
+pub(crate) mod bytea;
 mod datetime;
 mod digits;
 mod error;
@@ -29,7 +29,7 @@ mod uuid_text;
 mod wire_bytes;
 
 pub use builder::ColumnBuilder;
-pub use context::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, ValueContext};
+pub use context::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, NameFinder, Names, ValueContext};
 pub use encoder::{BoundEncoder, Encoder, PgType};
 pub(crate) use error::invalid_utf8;
 pub(crate) use failing::{failing_text, failing_value};

@@ -137,6 +137,12 @@ pub struct Request {
     pub done: oneshot::Sender<()>,
 }
 
+/// The slot of the server that gave a backend id; 0 where it was alone.
+#[must_use]
+pub fn slot_of(id: i32) -> i32 {
+    id >> COUNT_BITS
+}
+
 /// A CancelRequest as a client sends it.
 #[must_use]
 pub fn cancel_packet(request: &Request) -> Vec<u8> {
@@ -238,7 +244,7 @@ impl CancelRegistry {
     /// A CancelRequest for a connection of another server: whether it is right is seen there. What it gives ends when the
     /// request is passed on; none where it is not for another server, is no key at all, or too many wait.
     pub fn pass_on(&self, id: i32, key: &[u8]) -> Option<oneshot::Receiver<()>> {
-        let slot = id >> COUNT_BITS;
+        let slot = slot_of(id);
         let is_elsewhere = slot > 0 && slot != self.slot() && [SHORT_KEY_BYTES, LONG_KEY_BYTES].contains(&key.len());
         let others = self.others.get().filter(|_| is_elsewhere)?;
         let (done, passed_on) = oneshot::channel();

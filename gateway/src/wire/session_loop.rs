@@ -189,7 +189,10 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
     /// Notifications, between transactions.
     fn tell(&mut self) {
         if self.session.status() == Status::Idle {
-            for told in self.session.take_notifications() {
+            let all = self.session.take_notifications();
+            // That some were missed comes before what came after them.
+            self.asides();
+            for told in all {
                 reply::notification(&mut self.pipe.output, &told);
             }
         }

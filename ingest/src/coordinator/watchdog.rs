@@ -31,6 +31,8 @@ const LOOKS: u32 = 5;
 const RELEASE_LIMIT: Duration = Duration::from_secs(15);
 const RELEASE_TRIES: u32 = 30;
 const RELEASE_PAUSE: Duration = Duration::from_secs(1);
+/// A coordinator that starts again has begun its next term after this at the latest, if it can.
+const NEXT_TERM_WAIT: Duration = Duration::from_secs(5);
 
 /// What a term as leader does, for the watchdog.
 #[derive(Default)]
@@ -46,6 +48,8 @@ pub(crate) struct Watch {
     gave_up: AtomicBool,
     /// Too many were given up and have not ended.
     is_stuck: AtomicBool,
+    /// One was given up, and none has begun since: what hung keeps the catalog locked.
+    is_locked_out: AtomicBool,
 }
 
 #[derive(Default)]
@@ -96,6 +100,7 @@ impl Watch {
 
     /// A term begins with this lease; gives its number.
     pub(crate) fn enter(&self, lease: &Lease) -> u64 {
+        self.is_locked_out.store(false, Ordering::Release);
         *lock(&self.lease) = Some(lease.clone());
         self.term.fetch_add(1, Ordering::AcqRel) + 1
     }
@@ -115,7 +120,7 @@ impl Watch {
     }
 
     pub(crate) fn is_stuck(&self) -> bool {
-        self.is_stuck.load(Ordering::Acquire)
+        self.is_stuck.load(Ordering::Acquire) || self.is_locked_out.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_stuck(&self, stuck: bool) {
@@ -161,18 +166,30 @@ pub(crate) fn give_up(shared: &Arc<Shared>) {
     tracing::error!(lake = %shared.info.name, ?epoch, %watermark, what,
         deadline = ?shared.options.publication_deadline, "a publication hangs: its lease is given up");
     drop(doing);
-    watch.term.fetch_add(1, Ordering::AcqRel);
+    let given_up = watch.term.fetch_add(1, Ordering::AcqRel) + 1;
     watch.gave_up.store(true, Ordering::Release);
     shared.renew_turn();
     shared.meters.abandoned.increment(1);
     shared.meters.leader.set(0.0);
     shared.leading.send_replace(false);
-    if shared.options.lease == LeaseKeeping::WhileAlive {
+    match shared.options.lease {
         // Others first: whoever decides that here takes note of it.
-        shared.lead.send_replace(false);
+        LeaseKeeping::WhileAlive => drop(shared.lead.send_replace(false)),
+        LeaseKeeping::Renewed => drop(tokio::spawn(look_for_the_next(Arc::clone(shared), given_up))),
     }
     if let Some(lease) = lease {
         tokio::spawn(release(Arc::clone(shared), lease));
+    }
+}
+
+/// Where nobody else publishes, the next term begins soon. It cannot where what hung holds the lock of the catalog's file: then
+/// only the end of this process helps.
+async fn look_for_the_next(shared: Arc<Shared>, given_up: u64) {
+    sleep(shared.options.publication_deadline.max(NEXT_TERM_WAIT)).await;
+    if shared.watch.term.load(Ordering::Acquire) == given_up {
+        shared.watch.is_locked_out.store(true, Ordering::Release);
+        tracing::error!(lake = %shared.info.name,
+            "a publication hangs with the catalog locked, publications do not go on: restart this server");
     }
 }
 

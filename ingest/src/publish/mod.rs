@@ -192,7 +192,11 @@ async fn commit_groups(shared: Arc<Shared>, mut queue: mpsc::Receiver<Queued>, m
                 // The writers that the last group woke get a chance to come into this one.
                 tokio::task::yield_now().await;
                 let group = next_group(&shared, &mut left, &mut queue);
-                commit(&shared, group).await;
+                if commit(&shared, group).await == Log::IsSilent {
+                    // They waited behind it for as long as anybody does, and would wait for the same.
+                    let behind: Vec<_> = left.drain(..).chain(std::iter::from_fn(|| queue.try_recv().ok())).collect();
+                    refuse(&shared, behind, &silent());
+                }
             }
         }
     }
@@ -221,9 +225,21 @@ fn next_group(shared: &Shared, left: &mut VecDeque<Queued>, queue: &mut mpsc::Re
     group
 }
 
+fn silent() -> AppendError {
+    AppendError::new(AppendErrorKind::Unavailable, "the log does not answer")
+}
+
+/// Whether there is somebody to append to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Log {
+    Answers,
+    /// It took all the time there is, and what became of an append is not known.
+    IsSilent,
+}
+
 /// Appends a group and answers each of its writes. A record that was refused for a repeated key goes again
 /// without it.
-async fn commit(shared: &Arc<Shared>, mut group: Vec<Queued>) {
+async fn commit(shared: &Arc<Shared>, mut group: Vec<Queued>) -> Log {
     shared.meters.group_writes.record(group.len() as f64);
     let (last, first): (Vec<_>, Vec<_>) = group.into_iter().partition(|queued| queued.write.validated.is_some());
     group = first;
@@ -237,26 +253,34 @@ async fn commit(shared: &Arc<Shared>, mut group: Vec<Queued>) {
             Ok(outcomes) => outcomes,
             Err(e) => {
                 let failed_with_them = writes.into_iter().flatten().chain(last);
-                return failed(shared, failed_with_them, e).await;
+                return failed(shared, failed_with_them, e);
             }
         };
         announce(shared, &sizes, &outcomes);
         group =
             writes.into_iter().zip(outcomes).flat_map(|(writes, outcome)| answer(shared, writes, outcome)).collect();
     }
-    for queued in last {
-        validated::commit(shared, queued).await;
+    let mut last = last.into_iter();
+    while let Some(queued) = last.next() {
+        if validated::commit(shared, queued).await == Log::IsSilent {
+            refuse(shared, last, &silent());
+            return Log::IsSilent;
+        }
     }
+    Log::Answers
 }
 
 /// The log took none of these writes, or nobody knows.
-async fn failed(shared: &Shared, writes: impl IntoIterator<Item = Queued>, error: BusError) {
+fn failed(shared: &Arc<Shared>, writes: impl IntoIterator<Item = Queued>, error: BusError) -> Log {
     tracing::warn!(lake = %shared.info.name, %error, "append failed");
     let unknown = error.kind() == BusErrorKind::Unknown;
     refuse(shared, writes, &AppendError::from(error));
-    if unknown {
-        look(shared).await;
+    if !unknown {
+        return Log::Answers;
     }
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move { look(&shared).await });
+    Log::IsSilent
 }
 
 /// After an unknown outcome the lane may be further than was announced: what is in it is to be published.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use duckmesh_catalog::Offset;
 
-use super::{Queued, announce, answer, gather, refuse};
+use super::{Log, Queued, announce, answer, gather, refuse};
 use crate::{
     bus::{AppendOutcome, StoredRecord},
-    error::{AppendError, AppendErrorKind, BusError},
+    error::{AppendError, AppendErrorKind, BusError, BusErrorKind},
     frame::{self, Content, Part, Validated},
     lake::Shared,
 };
@@ -16,21 +16,33 @@ use crate::{
 const LOOKS_MAX: usize = 100;
 
 /// Appends one such write, or refuses it. Nothing of this process comes between: it is this task that appends.
-pub(super) async fn commit(shared: &Arc<Shared>, queued: Queued) {
-    let Some(mut validated) = queued.write.validated.clone() else { return };
+pub(super) async fn commit(shared: &Arc<Shared>, queued: Queued) -> Log {
+    let Some(mut validated) = queued.write.validated.clone() else { return Log::Answers };
     let mut gathered = gather::records(vec![queued]);
-    let Some(mut gathered) = gathered.pop() else { return };
+    let Some(mut gathered) = gathered.pop() else { return Log::Answers };
     for _ in 0..LOOKS_MAX {
         let (record, writes) = (&mut gathered.record, &mut gathered.writes);
         match look(shared, record.keys.first().map(|key| key.key.key.as_str()), &mut validated).await {
             Ok(Some(head_max)) => record.head_max = Some(head_max),
-            Ok(None) => return refuse(shared, writes.drain(..), &rows_arrived()),
-            Err(error) => return refuse(shared, writes.drain(..), &AppendError::from(error)),
+            Ok(None) => {
+                refuse(shared, writes.drain(..), &rows_arrived());
+                return Log::Answers;
+            }
+            Err(error) => {
+                // Nothing was sent that could be in the log.
+                let is_silent = matches!(error.kind(), BusErrorKind::Unavailable | BusErrorKind::Unknown);
+                let error = match error.kind() {
+                    BusErrorKind::Unknown => BusError::new(BusErrorKind::Unavailable, error.to_string()),
+                    _ => error,
+                };
+                refuse(shared, writes.drain(..), &AppendError::from(error));
+                return if is_silent { Log::IsSilent } else { Log::Answers };
+            }
         }
         let sizes = [(record.offsets, record.body.len(), record.ddl)];
         let outcomes = match shared.bus.append(shared.info.id, vec![record.clone()]).await {
             Ok(outcomes) => outcomes,
-            Err(error) => return super::failed(shared, writes.drain(..), error).await,
+            Err(error) => return super::failed(shared, writes.drain(..), error),
         };
         if outcomes == [AppendOutcome::Moved] {
             continue;
@@ -40,9 +52,10 @@ pub(super) async fn commit(shared: &Arc<Shared>, queued: Queued) {
             // A repeated key is the write's own: nothing is left to append again.
             answer(shared, std::mem::take(writes), outcome);
         }
-        return;
+        return Log::Answers;
     }
     refuse(shared, gathered.writes, &rows_arrived());
+    Log::Answers
 }
 
 /// Up to which head the write is right; none: other rows came.

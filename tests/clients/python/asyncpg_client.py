@@ -110,6 +110,25 @@ async def enums(connection):
     await connection.execute("DROP DOMAIN apg_small")
 
 
+async def rows_in_columns(connection, now):
+    """Columns of a composite type: their fields are known by introspection, and go both ways in binary form."""
+    await connection.execute("CREATE TYPE apg_addr AS (street text, no int, since timestamptz)")
+    await connection.execute("CREATE TABLE apg_homes (id int, home apg_addr, homes apg_addr[])")
+    try:
+        insert = "INSERT INTO apg_homes VALUES ($1, $2, $3)"
+        await connection.execute(insert, 1, ('x, "y"', 7, now), [("a", 1, None), None])
+        await connection.executemany(insert, [(2, None, []), (3, (None, None, None), None)])
+        await connection.copy_records_to_table("apg_homes", records=[(4, ("c", 4, now), [("d", 5, now)])])
+        found = await connection.fetch("SELECT home, homes, (home).no FROM apg_homes ORDER BY id")
+        plain = [(row[0] and tuple(row[0]), row[1] and [home and tuple(home) for home in row[1]], row[2]) for row in found]
+        equal(plain, [(('x, "y"', 7, now), [("a", 1, None), None], 7), (None, [], None), ((None, None, None), None, None),
+                      (("c", 4, now), [("d", 5, now)], 4)])
+        equal(await connection.fetchval("SELECT id FROM apg_homes WHERE home = $1::apg_addr", ("c", 4, now)), 4)
+    finally:
+        await connection.execute("DROP TABLE apg_homes")
+        await connection.execute("DROP TYPE apg_addr")
+
+
 async def main():
     connection = await asyncpg.connect(host=HOST, port=PORT, database=DATABASE, user=USER)
     await connection.execute("CREATE TABLE apg (id bigint PRIMARY KEY, name varchar(20), amount numeric, at timestamptz)")
@@ -129,6 +148,7 @@ async def main():
     await connection.copy_to_table("apg", source=text, columns=["id", "name"], format="csv")
     equal(await connection.fetchval("SELECT count(*) FROM apg WHERE id > $1", 50), 101)
     await copies(connection, now)
+    await rows_in_columns(connection, now)
     did("bulk", "parameters")
     async with connection.transaction():
         ids = [row["id"] async for row in connection.cursor("SELECT id FROM apg WHERE id >= $1 ORDER BY id", 100, prefetch=7)]

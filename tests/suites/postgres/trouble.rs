@@ -6,7 +6,7 @@ use std::{
 };
 
 use duckmesh_tests::{
-    harness::{Client, Postgres, Server, ServerOptions, client::sqlstate, eventually, eventually_async},
+    harness::{Client, Postgres, Server, ServerOptions, client::sqlstate, eventually},
     tcp_proxy::Way,
 };
 
@@ -132,27 +132,6 @@ async fn pg7_a_slow_postgres_is_only_slow() {
     client.ok("SET duckmesh.consistency = strong").await;
     assert_eq!(client.value("SELECT count(*) FROM t").await, "20");
     assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
-}
-
-/// PG7, G10: Postgres is frozen, and says nothing at all. Every statement has an end, and it works again when it thaws.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "waits for the longest limits: make test-faults"]
-async fn g10_pg7_faults_a_frozen_postgres_ends_every_statement() {
-    let postgres = Postgres::start();
-    let server = Server::with(options(postgres.url()));
-    let (client, reader) = (server.client().await, server.client().await);
-    client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1); SELECT * FROM t").await;
-    postgres.freeze(true);
-    let (write, read) = tokio::join!(refused(&client, "INSERT INTO t VALUES (2)"), refused(&reader, "SELECT * FROM t"));
-    postgres.freeze(false);
-    // The write had not got as far as the log: it first looks at the schema.
-    assert_eq!((write.as_str(), read.as_str()), ("08006", "08006"));
-    let count = eventually_async("it works again", LIMIT, || async {
-        client.rows("INSERT INTO t VALUES (3)").await.ok()?;
-        client.rows("SELECT a FROM t WHERE a IN (1, 3)").await.ok()
-    })
-    .await;
-    assert!(count.len() >= 2, "{count:?}");
 }
 
 /// PG8: fewer connections than servers would like. They wait for one, and nobody gets an error.

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Command, time::Duration};
 
 use duckmesh_tests::{
     fake_s3::{Fault, Verb, Where},
-    harness::{ServerOptions, eventually_async, process},
+    harness::{Postgres, Server, ServerOptions, eventually_async, process},
 };
 use tokio::task::JoinSet;
 
@@ -148,4 +148,37 @@ async fn s12_faults_a_full_disk_under_the_cache() {
     assert_eq!(client.value("SELECT * FROM u").await, "1", "what fits is read");
     fs::remove_file(&ballast).unwrap();
     assert_large(&client, "t", 1).await;
+}
+
+/// What another server published is fetched here before somebody asks for it, of tables that are read here and of no others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3_what_was_just_published_is_fetched_before_it_is_read() {
+    let postgres = Postgres::start();
+    let role = |role: &str| {
+        let args = ["--role", role].map(str::to_owned).to_vec();
+        ServerOptions { catalog: Some(postgres.url()), args, ..ServerOptions::default() }
+    };
+    let bucket = Bucket::with_options(&[], role("gateway"));
+    let _coordinator = Server::with(super::options_for(&bucket.s3, &[], role("coordinator")));
+    let client = bucket.client().await;
+    client.ok("SET duckmesh.barrier_timeout = '60s'; CREATE TABLE t (a int); CREATE TABLE unread (a int)").await;
+    client.ok("INSERT INTO t VALUES (0)").await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "1");
+    for round in 1..=5 {
+        let before = bucket.cached("t").len();
+        client.ok(&format!("INSERT INTO t VALUES ({round}); INSERT INTO unread VALUES ({round})")).await;
+        // Nobody reads it: it comes by itself.
+        eventually_async("the new file is here", Duration::from_secs(30), || async {
+            (bucket.cached("t").len() > before).then_some(())
+        })
+        .await;
+        bucket.s3.on(Where::verb(Verb::Get), Fault::Status(503));
+        assert_eq!(
+            client.value("SELECT count(*), sum(a) FROM t").await,
+            format!("{}|{}", round + 1, round * (round + 1) / 2)
+        );
+        bucket.s3.heal();
+    }
+    assert!(bucket.cached("unread").is_empty(), "what nobody reads is not fetched");
+    assert_eq!(client.value("SELECT count(*) FROM unread").await, "5");
 }

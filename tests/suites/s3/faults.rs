@@ -138,6 +138,9 @@ async fn s7_s13_a_deleted_object_is_an_error_and_an_alarm() {
     let kept: Vec<(String, Object)> =
         bucket.s3.objects(|objects| keys.iter().map(|key| (key.clone(), objects.all.remove(key).unwrap())).collect());
     bucket.forget("t");
+    let (is_well, said) = doctor(&bucket);
+    let name = keys[0].rsplit('/').next().unwrap();
+    assert!(!is_well && said.contains("files of duckmesh: of 2 files 1 missing (") && said.contains(name), "{said}");
     for sql in ["SELECT * FROM t", "SELECT count(*) FROM t", "SELECT u.a FROM u LEFT JOIN t USING (a)"] {
         let error = client.fails(sql).await;
         assert!(error.starts_with("58P01"), "{sql}: {error}");
@@ -149,6 +152,19 @@ async fn s7_s13_a_deleted_object_is_an_error_and_an_alarm() {
     assert_eq!(client.value("SELECT count(*) FROM u").await, "2");
     bucket.s3.objects(|objects| objects.all.extend(kept));
     assert_eq!(client.value("SELECT * FROM t").await, "1", "it is back, nothing is lost");
+    let (is_well, said) = doctor(&bucket);
+    assert!(is_well && said.contains("are there, and as long as they were written"), "{said}");
+    bucket.s3.objects(|objects| objects.all.get_mut(&keys[0]).unwrap().bytes = bytes::Bytes::from_static(b"short"));
+    let (is_well, said) = doctor(&bucket);
+    assert!(!is_well && said.contains("1 of another length ("), "{said}");
+}
+
+/// `duckmesh doctor --files`, while the server runs.
+fn doctor(bucket: &Bucket) -> (bool, String) {
+    let mut command = std::process::Command::new(duckmesh_tests::harness::paths::server_binary());
+    command.args(["doctor", "--files", "--storage", "s3://lakes/test", "--data"]).arg(bucket.server.data());
+    let output = command.envs(bucket.s3.env()).output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// S8: a store that replaces what exists is refused at start, and so is one that cannot be reached, with what to do.

@@ -23,10 +23,8 @@ const VERSION_MIN: i32 = 150_000;
 const SKEW_MAX: Duration = Duration::from_secs(1);
 /// How long a notification may take.
 const NOTIFY_LIMIT: Duration = Duration::from_secs(2);
-const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
 
-const LIMITS: Limits =
-    Limits { connections: 2, settings: "", name: "duckmesh doctor", statement: STATEMENT_LIMIT, patience: PATIENCE };
+const LIMITS: Limits = Limits { connections: 2, settings: "", name: "duckmesh doctor", budget: PATIENCE };
 
 const ABOUT: &str = "SELECT current_setting('server_version_num')::int4, current_user::text, current_database()::text,
     coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false),

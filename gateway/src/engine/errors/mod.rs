@@ -21,7 +21,9 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 40] = [
+const RAISED: [SqlState; 42] = [
+    SqlState("22031"),
+    SqlState::SEQUENCE_LIMIT_EXCEEDED,
     DATA_EXCEPTION,
     SqlState::SYNTAX_ERROR,
     SqlState::INVALID_TIME_ZONE_DISPLACEMENT,

@@ -1,9 +1,6 @@
 //! Result rows on their way out: small chunks joined, types made plain, written as Arrow IPC.
 
-use std::{
-    io::{self, Write},
-    sync::Arc,
-};
+use std::{io, sync::Arc};
 
 use arrow::{
     array::RecordBatch,
@@ -13,8 +10,8 @@ use arrow::{
     ipc::writer::{CompressionContext, DictionaryTracker, IpcDataGenerator, IpcWriteOptions},
 };
 
-use super::plain;
-use crate::engine::protocol::{BODY_BYTES_MAX, Columns, EngineError, FrameKind, write_frame};
+use super::{out::Out, plain};
+use crate::engine::protocol::{BODY_BYTES_MAX, Columns, EngineError, FrameKind};
 
 /// Chunks are joined until they hold this much: DuckDB's are 2048 rows, whatever a row weighs.
 const JOIN_BYTES: usize = 512 << 10;
@@ -44,8 +41,8 @@ impl From<ArrowError> for SendError {
 }
 
 /// Collects chunks and writes batches.
-pub struct BatchWriter<'out, W> {
-    out: &'out mut W,
+pub struct BatchWriter<'out> {
+    out: &'out Out,
     to: SchemaRef,
     options: IpcWriteOptions,
     dictionaries: DictionaryTracker,
@@ -55,16 +52,16 @@ pub struct BatchWriter<'out, W> {
     held_rows: usize,
 }
 
-impl<'out, W: Write> BatchWriter<'out, W> {
+impl<'out> BatchWriter<'out> {
     /// Writes the schema frame.
-    pub fn start(out: &'out mut W, columns: &Columns, from: &SchemaRef) -> Result<Self, SendError> {
+    pub fn start(out: &'out Out, columns: &Columns, from: &SchemaRef) -> Result<Self, SendError> {
         let to: SchemaRef = Arc::new(Schema::new(from.fields().iter().map(plain::field).collect::<Vec<_>>()));
         let options = IpcWriteOptions::default();
         let mut dictionaries = DictionaryTracker::new(false);
         let message =
             IpcDataGenerator::default().schema_to_bytes_with_dictionary_tracker(&to, &mut dictionaries, &options);
         let head = serde_json::to_vec(columns).map_err(io::Error::from)?;
-        write_frame(out, FrameKind::Schema, &head, &message.ipc_message)?;
+        out.frame(FrameKind::Schema, &head, &message.ipc_message)?;
         Ok(Self {
             out,
             to,
@@ -123,7 +120,7 @@ impl<'out, W: Write> BatchWriter<'out, W> {
         if encoded.arrow_data.len() > BODY_BYTES_MAX as usize {
             return Err(SendError::Rows(EngineError::new("Object Size", "a row of the result is too large")));
         }
-        write_frame(self.out, FrameKind::Batch, &encoded.ipc_message, &encoded.arrow_data)?;
+        self.out.frame(FrameKind::Batch, &encoded.ipc_message, &encoded.arrow_data)?;
         Ok(())
     }
 }

@@ -430,6 +430,13 @@ impl Rows<'_> {
         Ok(Columns { names, types })
     }
 
+    /// How many rows there are, of a result that is held in memory.
+    pub fn count(&self) -> u64 {
+        let mut result = self.result;
+        // SAFETY: live result. A copy of the struct points to the same result.
+        unsafe { ffi::duckdb_row_count(&raw mut result) }
+    }
+
     /// The next rows as Arrow; none at the end.
     pub fn next(&mut self, form: &ArrowForm) -> DuckResult<Option<RecordBatch>> {
         // SAFETY: live result; the chunk is destroyed below.

@@ -6,11 +6,15 @@ mod batches;
 mod duck;
 pub(crate) mod functions;
 mod gate;
+mod numbers;
+mod out;
 mod plain;
 mod relations;
 mod sandbox;
 mod session;
 mod settings;
+mod small;
+mod small_scan;
 mod types;
 #[cfg(not(test))]
 mod udf;
@@ -28,7 +32,7 @@ use std::{
     sync::Arc,
 };
 
-use self::{duck::Database, gate::Gate};
+use self::{duck::Database, gate::Gate, small::Small};
 use super::protocol::{Hello, WorkerConfig};
 
 /// Stack of a thread that parses, binds and runs statements.
@@ -38,6 +42,7 @@ const STACK_BYTES: usize = 64 << 20;
 pub(super) struct Instance {
     database: Database,
     gate: Gate,
+    small: Arc<Small>,
 }
 
 /// Entry of `duckmesh engine`. Standard input is one end of a socket pair whose other end the gateway holds.
@@ -65,10 +70,12 @@ fn start(control: &mut UnixStream) -> Result<Listening, String> {
     sandbox::die_with_parent(config.parent_pid)?;
     let listener = UnixListener::bind(&config.socket).map_err(|e| format!("cannot listen: {e}"))?;
     let walls = sandbox::raise(&config);
-    let (database, version) = settings::open(&config).map_err(|e| format!("{}: {}", e.exception_type, e.message))?;
+    let small = Arc::new(Small::new(config.read_folders.clone()));
+    let (database, version) =
+        settings::open(&config, &small).map_err(|e| format!("{}: {}", e.exception_type, e.message))?;
     let gate = Gate::new(&database, &config.trusted_functions).map_err(|e| e.message)?;
     say(control, &Hello::Ready { duckdb: version, walls }).map_err(|e| format!("cannot answer: {e}"))?;
-    Ok(Listening { listener, instance: Arc::new(Instance { database, gate }) })
+    Ok(Listening { listener, instance: Arc::new(Instance { database, gate, small }) })
 }
 
 fn read_config(control: &mut UnixStream) -> Result<WorkerConfig, String> {

@@ -1,7 +1,7 @@
 //! One connection of the gateway: its requests, one after another, each on a DuckDB connection of its own.
 
 use std::{
-    io::{self, BufWriter, Write},
+    io,
     net::Shutdown,
     os::unix::net::UnixStream,
     sync::{
@@ -19,19 +19,21 @@ use super::{
     batches::{BatchWriter, SendError},
     duck::{Connection, DuckResult, Interrupter, Statement},
     gate::Gate,
+    numbers::{self, Supply},
+    out::Out,
     relations,
     settings::quoted,
 };
 use crate::engine::protocol::{
-    Cancel, Columns, EngineColumn, EngineError, FrameKind, Request, Verb, read_frame, write_frame,
+    Cancel, Columns, EngineColumn, EngineError, FrameKind, Relation, Request, Verb, read_frame,
 };
 
 /// Stack of the thread that only reads frames.
 const READER_STACK_BYTES: usize = 256 << 10;
-/// Small frames are gathered to this before they are written.
-const OUT_BYTES: usize = 64 << 10;
 /// DuckDB forgets an interrupt that comes in the moment before a statement starts: it is repeated until the end.
 const INTERRUPT_AGAIN: Duration = Duration::from_millis(5);
+/// Rows of a statement that is run at once: a catalog of a thousand tables has half as many columns.
+const WHOLE_ROWS_MAX: u64 = 100_000;
 /// The time zone that an instance is opened with.
 const UTC: &str = "UTC";
 /// A time zone's name is never longer.
@@ -75,11 +77,22 @@ struct Working {
     id: Option<u64>,
     cancelled: bool,
     interrupter: Option<Interrupter>,
+    /// Where its numbers come from.
+    supply: Option<Arc<Supply>>,
 }
 
 impl Current {
     fn lock(&self) -> MutexGuard<'_, Working> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where its numbers come from; a request that is stopped already gets none.
+    fn supplied(&self, supply: Option<Arc<Supply>>) {
+        let mut working = self.lock();
+        if let Some(supply) = supply.as_ref().filter(|_| working.cancelled) {
+            supply.stop();
+        }
+        working.supply = supply;
     }
 
     /// False while another request is being worked on.
@@ -103,6 +116,9 @@ impl Current {
         }
         let first = !std::mem::replace(&mut working.cancelled, true);
         let id = working.id;
+        if let Some(supply) = &working.supply {
+            supply.stop();
+        }
         drop(working);
         self.interrupt(id);
         if !first {
@@ -151,6 +167,14 @@ fn read_requests(mut incoming: UnixStream, current: &Arc<Current>, requests: &Sy
                 };
                 current.cancel(Some(cancel.id));
             }
+            Ok((FrameKind::Numbered, head)) => {
+                let Ok(numbered) = serde_json::from_slice(&head) else {
+                    break;
+                };
+                if let Some(supply) = &current.lock().supply {
+                    supply.answer(numbered);
+                }
+            }
             Ok(_) | Err(_) => break,
         }
     }
@@ -168,11 +192,13 @@ fn answer_requests(
     // Made ahead: making and dropping it is then no part of a statement's time. Kept where a statement left nothing on it.
     let mut ready = instance.database.connect();
     while let Ok(request) = received.recv() {
-        let mut out = BufWriter::with_capacity(OUT_BYTES, stream);
+        let out = Out::new(stream)?;
         let connection = std::mem::replace(&mut ready, Err(EngineError::internal("no connection ahead")));
         let done = connection.and_then(|connection| {
             current.lock().interrupter = Some(connection.interrupter());
-            let outcome = answer(instance, &connection, &request, current, &mut out);
+            let supplied = request.numbers.map(|key| numbers::open(key, out.clone()));
+            current.supplied(supplied.as_ref().map(|open| Arc::clone(&open.supply)));
+            let outcome = answer(instance, &connection, &request, current, &out);
             outcome.map(|()| connection)
         });
         // Before the answer's end: the gateway may send the next request as soon as it has read that.
@@ -181,7 +207,7 @@ fn answer_requests(
             Ok(_) => {}
             Err(error) => {
                 let head = serde_json::to_vec(error)?;
-                write_frame(&mut out, FrameKind::Failed, &head, &[])?;
+                out.frame(FrameKind::Failed, &head, &[])?;
             }
         }
         out.flush()?;
@@ -197,15 +223,13 @@ fn answer_requests(
     Ok(())
 }
 
-type Out<'a> = BufWriter<&'a UnixStream>;
-
 /// Works on a request and writes all of its answer but an error.
 fn answer(
     instance: &Instance,
     connection: &Connection,
     request: &Request,
     current: &Current,
-    out: &mut Out<'_>,
+    out: &Out,
 ) -> DuckResult<()> {
     current.check()?;
     set_time_zone(connection, &request.time_zone)?;
@@ -215,10 +239,15 @@ fn answer(
     }
     instance.gate.check(connection, &request.sql, &request.relations)?;
     current.check()?;
-    if request.one_row && request.verb == Verb::Query {
-        return sent(whole(connection, request, out));
+    // Until the statement is over.
+    let lent = instance.small.lend(&request.relations);
+    if request.at_once && request.verb == Verb::Query {
+        match whole(connection, &lent.relations, request, current, out) {
+            Ok(false) => current.check()?,
+            done => return sent(done.map(drop)),
+        }
     }
-    let sql = relations::with(&request.relations, &request.sql);
+    let sql = relations::with(&lent.relations, &request.sql);
     let (sql, explain) = match request.verb {
         Verb::Query | Verb::Describe => (sql, false),
         Verb::Explain => (format!("EXPLAIN {sql}"), true),
@@ -254,14 +283,14 @@ fn set_time_zone(connection: &Connection, time_zone: &str) -> DuckResult<()> {
     connection.execute(&format!("SET TimeZone = {}", quoted(time_zone)))
 }
 
-fn describe(statement: &Statement<'_>, out: &mut Out<'_>) -> Result<(), SendError> {
+fn describe(statement: &Statement<'_>, out: &Out) -> Result<(), SendError> {
     let columns = statement.columns().map_err(SendError::Rows)?;
     let head = serde_json::to_vec(&named(&columns)).map_err(io::Error::from)?;
-    write_frame(out, FrameKind::Described, &head, &[])?;
+    out.frame(FrameKind::Described, &head, &[])?;
     Ok(())
 }
 
-fn stream(statement: &Statement<'_>, current: &Current, out: &mut Out<'_>) -> Result<(), SendError> {
+fn stream(statement: &Statement<'_>, current: &Current, out: &Out) -> Result<(), SendError> {
     let columns = statement.columns().map_err(SendError::Rows)?;
     let form = statement.arrow_form(&columns).map_err(SendError::Rows)?;
     let mut writer = BatchWriter::start(out, &named(&columns), form.schema())?;
@@ -276,23 +305,35 @@ fn stream(statement: &Statement<'_>, current: &Current, out: &mut Out<'_>) -> Re
         current.check().map_err(SendError::Rows)?;
     }
     writer.flush()?;
-    write_frame(out, FrameKind::Done, b"{}", &[])?;
+    out.frame(FrameKind::Done, b"{}", &[])?;
     Ok(())
 }
 
-/// A statement of one row: run at once, which plans it once; to prepare and to start it plans it twice.
-fn whole(connection: &Connection, request: &Request, out: &mut Out<'_>) -> Result<(), SendError> {
+/// A statement of few rows: run at once, which plans it once; to prepare and to start it plans it twice. False, and nothing is
+/// sent, where its rows are not few: what is run at once is held in memory whole.
+fn whole(
+    connection: &Connection,
+    relations: &[Relation],
+    request: &Request,
+    current: &Current,
+    out: &Out,
+) -> Result<bool, SendError> {
+    let limit = if request.one_row { String::new() } else { format!(" LIMIT {}", WHOLE_ROWS_MAX + 1) };
     // Inside another SELECT only a SELECT can stand.
-    let sql = relations::with(&request.relations, &format!("SELECT * FROM ({}) AS \"whole\"", request.sql));
-    let (columns, mut rows) = connection.run(&sql).map_err(SendError::Rows)?;
+    let limited = format!("SELECT * FROM ({}) AS \"whole\"{limit}", request.sql);
+    let (columns, mut rows) = connection.run(&relations::with(relations, &limited)).map_err(SendError::Rows)?;
+    if rows.count() > WHOLE_ROWS_MAX {
+        return Ok(false);
+    }
     let form = connection.arrow_form(&columns).map_err(SendError::Rows)?;
     let mut writer = BatchWriter::start(out, &named(&columns), form.schema())?;
     while let Some(chunk) = rows.next(&form).map_err(SendError::Rows)? {
         writer.push(chunk)?;
+        current.check().map_err(SendError::Rows)?;
     }
     writer.flush()?;
-    write_frame(out, FrameKind::Done, b"{}", &[])?;
-    Ok(())
+    out.frame(FrameKind::Done, b"{}", &[])?;
+    Ok(true)
 }
 
 fn named(columns: &super::duck::Columns) -> Columns {

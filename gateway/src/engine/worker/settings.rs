@@ -1,10 +1,13 @@
 //! DuckDB's configuration: options at open, the locks in their order, and the check that they hold.
 
+use std::sync::Arc;
+
 use duckmesh_catalog::failpoint;
 
 use super::{
     duck::{Connection, Database, DuckResult},
-    udf,
+    small::Small,
+    small_scan, udf,
 };
 use crate::engine::protocol::{EngineError, WorkerConfig};
 
@@ -13,12 +16,13 @@ const BUILT_IN: [&str; 3] = ["icu", "json", "parquet"];
 
 /// Opens the database, runs the trusted set-up, locks everything, and reads it back as a user's connection sees it.
 /// Gives the version of DuckDB too.
-pub fn open(config: &WorkerConfig) -> DuckResult<(Database, String)> {
+pub fn open(config: &WorkerConfig, small: &Arc<Small>) -> DuckResult<(Database, String)> {
     let options = options(config);
     let database = Database::open(&options)?;
     let trusted = database.connect()?;
     check_built_in(&trusted)?;
     udf::register(&trusted)?;
+    small_scan::register(&trusted, small)?;
     for sql in &config.setup {
         trusted.execute(sql)?;
     }

@@ -12,7 +12,7 @@ use duckdb::ffi;
 use super::{
     duck::{Connection, DuckResult},
     functions::{FUNCTIONS, Function, Gives, Takes, Value},
-    udf_float,
+    numbers, udf_float,
 };
 use crate::engine::protocol::EngineError;
 
@@ -24,6 +24,7 @@ pub fn register(connection: &Connection) -> DuckResult<()> {
 /// The same on a connection of the C API.
 pub fn register_on(connection: ffi::duckdb_connection) -> DuckResult<()> {
     udf_float::register_on(connection)?;
+    numbers::register_on(connection)?;
     FUNCTIONS.iter().try_for_each(|function| register_one(connection, function))
 }
 

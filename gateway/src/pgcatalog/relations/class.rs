@@ -132,6 +132,8 @@ pub fn attributes<'a>(relations: &[Relation<'a>]) -> Content<'a> {
 fn attribute<'a>(relation: &Relation<'a>, column: &Column<'a>) -> Vec<Cell<'a>> {
     let held = column.ty.map_or(column.type_oid, |ty| match ty {
         // As the types of lists and of text are held.
+        ColumnType::Array(element) if matches!(**element, ColumnType::Record(_)) => oid::RECORD_ARRAY,
+        ColumnType::Record(_) => oid::RECORD,
         ColumnType::Array(_) => oid::array_of(oid::INT4).unwrap_or_default(),
         ColumnType::Enum(_) => oid::INT4,
         other => other.oid(),

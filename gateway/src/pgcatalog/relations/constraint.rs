@@ -221,7 +221,7 @@ fn own_index<'a>(ix: &Ix<'a>) -> Vec<Cell<'a>> {
         Cell::Ints(classes),
         Cell::Ints(options),
         (!expressions.is_empty()).then(|| expressions.join(", ")),
-        index.predicate.as_deref().map(definitions::predicate),
+        index.predicate.as_deref().map(definitions::stored_predicate),
         index.nulls_not_distinct,
     ]
 }

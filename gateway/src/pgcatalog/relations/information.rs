@@ -179,8 +179,10 @@ fn base_type(column: &Column<'_>) -> (Option<&'static types::Type>, Option<OwnDo
 pub(super) fn udt<'a>(column: &Column<'a>) -> (&'a str, String) {
     match (column.ty, base_type(column).0) {
         (Some(ColumnType::Enum(of)), _) => (book::sql_schema(&of.schema), of.name.clone()),
+        (Some(ColumnType::Record(row)), _) => (book::sql_schema(&row.schema), row.name.clone()),
         (Some(ColumnType::Array(element)), None) => match &**element {
             ColumnType::Enum(of) => (book::sql_schema(&of.schema), format!("_{}", of.name)),
+            ColumnType::Record(row) => (book::sql_schema(&row.schema), format!("_{}", row.name)),
             _ => ("pg_catalog", "text".to_owned()),
         },
         (_, ty) => ("pg_catalog", ty.map_or("text", |t| t.name).to_owned()),
@@ -200,7 +202,7 @@ fn column<'a>(
     let (ty, own) = base_type(column);
     let (space, name) = udt(column);
     let data_type = match column.ty {
-        Some(ColumnType::Enum(_)) => "USER-DEFINED",
+        Some(ColumnType::Enum(_) | ColumnType::Record(_)) => "USER-DEFINED",
         _ if name.starts_with('_') || ty.is_some_and(|ty| ty.element != 0 && ty.len == -1) => "ARRAY",
         _ => types::sql_name(ty.map_or(column.type_oid, |t| t.oid)),
     };

@@ -51,9 +51,10 @@ pub fn procedures() -> Content<'static> {
             procedure.arguments(true),
             procedure.arguments(false),
             procedure.definition(line),
+            procedure.signature(),
         ])
     });
-    Content { columns: &["#k", "#v", "#r", "#d", "#i", "#f"], rows: rows.collect() }
+    Content { columns: &["#k", "#v", "#r", "#d", "#i", "#f", "#s"], rows: rows.collect() }
 }
 
 /// `=(integer,integer)`, `-(NONE,integer)`.

@@ -195,6 +195,12 @@ impl Element {
             let schema = book::sql_schema(&of.schema).to_owned();
             return Some(Self { data_type: "USER-DEFINED", schema, name: of.name.clone() });
         }
+        if let Some(ColumnType::Array(element)) = ty
+            && let ColumnType::Record(row) = &**element
+        {
+            let schema = book::sql_schema(&row.schema).to_owned();
+            return Some(Self { data_type: "USER-DEFINED", schema, name: row.name.clone() });
+        }
         let array = types::by_oid(oid).filter(|ty| ty.element != 0 && ty.name.starts_with('_'))?;
         let name = types::by_oid(array.element).map_or("text", |ty| ty.name).to_owned();
         Some(Self { data_type: types::sql_name(array.element), schema: "pg_catalog".to_owned(), name })

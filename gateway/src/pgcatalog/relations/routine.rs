@@ -161,6 +161,7 @@ pub fn parameters<'a>(lake: &'a str) -> Content<'a> {
                 SCHEMA,
                 udt,
                 number.to_string(),
+                routine.procedure.default(number),
             ]);
         }
     }
@@ -179,6 +180,7 @@ pub fn parameters<'a>(lake: &'a str) -> Content<'a> {
             "udt_schema",
             "udt_name",
             "dtd_identifier",
+            "parameter_default",
         ],
         rows,
     }

@@ -10,12 +10,18 @@ use duckmesh_catalog::{LakeId, SnapshotInfo, TableId, Totals};
 use super::Source;
 use crate::{
     commands::failure,
+    fleet::ask,
     pgcatalog::{
         book::sql_schema,
         content::{Cell, Content, row},
         oids,
     },
-    session::{ClientSession, advisory::Key, settings::registry},
+    session::{
+        ClientSession,
+        activity::Doing,
+        advisory::{Key, Shown},
+        settings::registry,
+    },
     wire::PgResult,
 };
 
@@ -44,12 +50,12 @@ pub async fn of_server<'a>(schema: &str, name: &str, source: &'a Source<'a>) -> 
         ("information_schema", "enabled_roles") => enabled_roles(session),
         ("information_schema", "character_sets") => character_sets(session),
         ("pg_catalog", "pg_settings") => settings(session),
-        ("pg_catalog", "pg_stat_activity") => activity(session),
+        ("pg_catalog", "pg_stat_activity") => activity(session).await,
         ("pg_catalog", "pg_sequences") => super::sequence::list(source).await?,
         ("pg_catalog", "pg_prepared_statements") => prepared_statements(session),
         ("pg_catalog", "pg_cursors") => cursors(session),
         ("pg_catalog", "pg_stat_user_tables" | "pg_stat_all_tables") => table_statistics(source).await?,
-        ("pg_catalog", "pg_locks") => locks(session),
+        ("pg_catalog", "pg_locks") => locks(session).await?,
         ("duckmesh", "snapshots") => snapshots(session).await?,
         ("duckmesh", "files") => files(source).await?,
         ("duckmesh", "lag") => lag(session).await?,
@@ -125,10 +131,15 @@ fn cursors(session: &ClientSession) -> Content<'_> {
     }
 }
 
-/// Advisory locks: there are no others.
-fn locks(session: &ClientSession) -> Content<'static> {
+/// Advisory locks, of the sessions of all gateways: there are no others.
+async fn locks(session: &ClientSession) -> PgResult<Content<'static>> {
     let database = oids::database(session.lake.info.id);
-    let rows = session.lake.locks.all().into_iter().map(|lock| {
+    let mut all = session.lake.locks.all();
+    if let Some(node) = session.server.lakes.node() {
+        let known = session.server.lakes.catalog().locks(session.lake.info.id).await.map_err(failure::catalog)?;
+        all.extend(known.into_iter().filter(|lock| lock.node != node.id).filter_map(|lock| Shown::elsewhere(&lock)));
+    }
+    let rows = all.into_iter().map(|lock| {
         // As Postgres shows them: the halves of one number, or the two numbers.
         let (class, object, form) = match lock.key {
             Key::One(key) => ((key as u64 >> 32) as u32, key as u32, 1_i16),
@@ -138,7 +149,7 @@ fn locks(session: &ClientSession) -> Content<'static> {
         let transaction = format!("{}/1", lock.owner);
         row!["advisory", database, class, object, form, transaction, lock.owner, mode, lock.granted, false]
     });
-    Content {
+    Ok(Content {
         columns: &[
             "locktype",
             "database",
@@ -152,7 +163,7 @@ fn locks(session: &ClientSession) -> Content<'static> {
             "fastpath",
         ],
         rows: rows.collect(),
-    }
+    })
 }
 
 fn authid(session: &ClientSession) -> Content<'_> {
@@ -322,9 +333,20 @@ fn setting_values(session: &ClientSession) -> Content<'static> {
 }
 
 /// Every session of this lake: those of others are none of its users' business.
-fn activity(session: &ClientSession) -> Content<'static> {
-    let all = session.server.activity.all().into_iter();
-    let rows = all.filter(|doing| doing.lake.0 == session.lake.info.id).map(|doing| {
+/// `pg_stat_activity`: the sessions of all gateways, as far as they answer.
+async fn activity(session: &ClientSession) -> Content<'static> {
+    let mut all = session.server.activity.all();
+    // By its age too: a name is anybody's.
+    let now = Utc::now();
+    let asks = |doing: &Doing| {
+        let age = now.signed_duration_since(doing.started).to_std();
+        doing.application == ask::NAME && age.is_ok_and(|age| age <= ask::ASKS_FOR)
+    };
+    all.retain(|doing| doing.lake.0 == session.lake.info.id && !asks(doing));
+    if session.settings.get("application_name").as_deref() != Some(ask::NAME) {
+        all.extend(ask::sessions(&session.server, &session.lake.info, &session.user).await);
+    }
+    let rows = all.into_iter().map(|doing| {
         let waits = if doing.state == "active" { None } else { Some(("Client", "ClientRead")) };
         row![
             oids::database(doing.lake.0),

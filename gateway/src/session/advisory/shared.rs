@@ -67,13 +67,14 @@ impl Shared {
     pub(super) async fn take(&self, owner: i32, want: &Want) -> Result<bool, ()> {
         let (reply, answer) = oneshot::channel();
         self.send(Op::Take(self.row(owner, want.key, want.shared, true), reply));
-        match answer.await {
-            Ok(Ok(taken)) => Ok(taken),
-            Ok(Err(error)) => {
+        // Others may stand before it in the queue. What comes after that is given back.
+        match self.catalog.patiently(answer).await {
+            Ok(Ok(Ok(taken))) => Ok(taken),
+            Ok(Ok(Err(error))) | Err(error) => {
                 tracing::warn!(%error, "could not ask the catalog for an advisory lock");
                 Err(())
             }
-            Err(_) => Err(()),
+            Ok(Err(_)) => Err(()),
         }
     }
 
@@ -89,11 +90,11 @@ impl Shared {
         self.send(Op::Release(self.row(owner, want.key, want.shared, false)));
     }
 
-    /// When everything asked for so far is done.
+    /// When everything asked for so far is done, or the catalog does not answer: it is done when it does.
     pub(super) async fn settled(&self) {
         let (reply, answer) = oneshot::channel();
         self.send(Op::Settled(reply));
-        let _ = answer.await;
+        let _ = self.catalog.patiently(answer).await;
     }
 
     /// Whether those who hold what this session waits for wait for it, and it is the one to give up.

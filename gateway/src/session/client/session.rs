@@ -149,7 +149,13 @@ impl Session for ClientSession {
     }
 
     fn take_notifications(&mut self) -> Vec<Notification> {
-        self.listening.take()
+        let (told, missed) = self.listening.take();
+        if missed {
+            let message = "notifications may have been lost: this server did not hear the others for too long";
+            let missed = PgError::warning(SqlState::WARNING, message);
+            self.notices.push(missed.hint("Look for what they would have told of."));
+        }
+        told
     }
 
     fn notified(&self) -> Arc<tokio::sync::Notify> {

@@ -20,11 +20,16 @@ impl Planner<'_> {
     /// The column's definition, with the table's next id. Constraints other than NOT NULL are not looked at.
     pub(super) fn column(&mut self, column: &ast::ColumnDef, table: &TableDef) -> PgResult<ColumnDef> {
         let name = self.fold(&column.name)?;
+        if column.name.quote_style.is_none() && super::names::is_reserved(&name) {
+            let message = format!("syntax error at or near \"{}\"", column.name.value);
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, message).or_position(self.at(&column.name)));
+        }
         check_new_name(&name, table)?;
         let serial = serial::of_type(&column.data_type);
         let declared = match &serial {
             Some(ty) => ty.clone().into(),
-            None => user_type::resolve_at(&column.data_type, self.text, self.ctx)?,
+            None => user_type::resolve_at(&column.data_type, self.text, self.ctx)
+                .map_err(|error| error.or_position(super::place::after(self.text, column.name.span)))?,
         };
         let ty = declared.ty;
         if types::is_plain_numeric(&column.data_type) {

@@ -46,6 +46,10 @@ pub(super) fn create(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
     let rest = rest.trim_end().trim_end_matches(';');
     let said = said(rest, || scan.unexpected())?;
     let declared = user_type::resolve(&said.data_type, ctx)?;
+    if let duckmesh_catalog::ColumnType::Record(_) = declared.ty {
+        return Err(PgError::unsupported("a domain over a composite type is not supported")
+            .hint("Use the composite type, and a CHECK constraint of the table."));
+    }
     let (schema, name) = planner.place_for_type(&object(&parts))?;
     let default = match &said.default {
         Some(expr) => planner.default(expr, &name, &declared.ty)?,

@@ -4,9 +4,30 @@ use duckmesh_catalog::{ColumnDef, TableDef, ddl::DdlOp, schema::DefaultValue};
 
 use super::{Planner, alter::Altered, rename};
 use crate::{
-    sql::check,
+    sql::{check, plan::Plan, scan::Scan},
     wire::error::{PgError, PgResult, SqlState},
 };
+
+/// `ALTER COLUMN … DROP EXPRESSION`: its values stay, new rows get NULL.
+pub(super) fn drop_expression(
+    mut planner: Planner<'_>,
+    scan: &mut Scan<'_>,
+    table: &TableDef,
+    name: &str,
+) -> PgResult<Plan> {
+    scan.word(&["drop", "expression"]);
+    let if_exists = scan.word(&["if", "exists"]);
+    scan.done(())?;
+    let message = format!("column \"{name}\" of relation \"{}\" is not a stored generated column", table.name);
+    match table.column(name).filter(|column| column.generated().is_some()) {
+        Some(column) => {
+            planner.ops.push(DdlOp::SetDefault { table: table.uuid, column: column.id, default: None });
+        }
+        None if if_exists => planner.notices.push(PgError::notice(format!("{message}, skipping"))),
+        None => return Err(PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)),
+    }
+    Ok(planner.finish("ALTER TABLE"))
+}
 
 impl Planner<'_> {
     /// Checks the expressions of a table's generated columns.

@@ -260,6 +260,7 @@ impl Planner<'_> {
             self.known_columns(table, tree)?;
             check::compile_one(predicate, table, self.ctx)?;
         }
+        let predicate = predicate.map(|text| crate::sql::deparse::for_people(&text, table));
         let mut index = IndexDef {
             uuid: Uuid::new_v4(),
             name: said.unwrap_or_default(),
@@ -296,6 +297,7 @@ impl Planner<'_> {
                 self.known_columns(table, inner)?;
                 let text = inner.to_string();
                 check::compile_one(&format!("({text}) IS NULL"), table, self.ctx)?;
+                let text = crate::sql::deparse::for_people(&text, table);
                 IndexedBy::Expression(column_name_of(inner).unwrap_or_else(|| "expr".to_owned()), text)
             }
         };

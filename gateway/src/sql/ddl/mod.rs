@@ -17,7 +17,9 @@ pub mod place;
 mod lookup;
 
 mod schema;
+mod schema_elements;
 
+mod attribute;
 mod column;
 mod constraint;
 mod create_table;

@@ -24,6 +24,20 @@ const KEYWORDS: &str = "\
     xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable \
     ";
 
+/// The words of it that can be no column's name without quotes, but for those that are values themselves.
+const RESERVED: &str = "\
+    all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create \
+    deferrable desc distinct do else end except fetch for foreign from grant group having in initially \
+    intersect into lateral leading limit not offset on only or order placing primary references returning \
+    select some symmetric table then to trailing union unique using variadic when where window with \
+    ";
+
+/// Whether a word is no name without quotes.
+#[must_use]
+pub fn is_reserved(word: &str) -> bool {
+    RESERVED.split_whitespace().any(|k| k == word)
+}
+
 /// A name as SQL text: with quotes where it would not be read back as itself.
 #[must_use]
 pub fn quote(name: &str) -> String {

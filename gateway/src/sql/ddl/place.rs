@@ -21,6 +21,15 @@ pub fn of_span(text: &str, span: Span) -> Option<u32> {
     of_location(text, span.start)
 }
 
+/// The position of what follows a span.
+#[must_use]
+pub fn after(text: &str, span: Span) -> Option<u32> {
+    let end = of_location(text, span.end)?;
+    let blanks =
+        text.chars().skip(usize::try_from(end).ok()?.checked_sub(1)?).take_while(|c| c.is_whitespace()).count();
+    end.checked_add(u32::try_from(blanks).ok()?)
+}
+
 /// The position of an identifier.
 #[must_use]
 pub fn of_ident(text: &str, ident: &Ident) -> Option<u32> {

@@ -10,7 +10,7 @@ use super::{
     create_table_as::{NewTable, plan_create_table_as},
     database, domain, index, like,
     lookup::{Relation, no_relation},
-    privileges, refused, rename, sequence, serial,
+    privileges, refused, rename, schema_elements, sequence, serial,
     temporary::Temporary,
     truncate, user_type,
 };
@@ -43,6 +43,9 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     }
     if scan.word(&["drop", "database"]) {
         return database::drop_scanned(&mut scan, ctx).map(Some);
+    }
+    if scan.word(&["create", "schema"]) {
+        return schema_elements::plan(scan, ctx);
     }
     if scan.word(&["grant"]) {
         return privileges::plan(scan, ctx, false, "GRANT").map(Some);

@@ -152,7 +152,8 @@ pub(super) fn alter_scanned(scan: &mut Scan<'_>, table: &[String], ctx: &PlanCon
     let at = |n: usize, words: &[&str]| scan.ahead(name_at + n).is_some_and(|t| words.iter().any(|w| is_word(t, w)));
     let drops = at(1, &["drop"]) && at(2, &["identity"]);
     let sets = at(1, &["set"]) && (at(2, &OPTIONS) || (at(2, &["no"]) && at(3, &OPTIONS)));
-    if !drops && !sets && !at(1, &["restart"]) {
+    let computes = at(1, &["drop"]) && at(2, &["expression"]);
+    if !drops && !sets && !computes && !at(1, &["restart"]) {
         return Ok(None);
     }
     (0..name_at).for_each(|_| drop(scan.advance()));
@@ -163,6 +164,9 @@ pub(super) fn alter_scanned(scan: &mut Scan<'_>, table: &[String], ctx: &PlanCon
         _ => return Err(no_relation(&table.join("."))),
     };
     let id = found.column(&column).map(|c| c.id).ok_or_else(|| no_column(&column, &found.name))?;
+    if computes {
+        return super::generated::drop_expression(planner, scan, &found, &column).map(Some);
+    }
     let sequence = ctx.schema.identity(found.uuid, id).cloned();
     let missing = format!("column \"{column}\" of relation \"{}\" is not an identity column", found.name);
     if drops {

@@ -6,7 +6,7 @@ use duckmesh_catalog::{
     Label, SchemaDef, TypeDef, TypeSpec,
     ddl::{
         DdlOp,
-        types::{is_of, needs},
+        types::{ROW_FIELDS_MAX, fields_of, is_of, needs},
     },
 };
 use sqlparser::{
@@ -58,6 +58,7 @@ pub(super) fn create(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
     };
     let (schema, name) = planner.place_for_type(&object(&parts))?;
     planner.ops.push(DdlOp::CreateType { uuid: Uuid::new_v4(), schema: schema.uuid, name, spec });
+    check_rows(&planner)?;
     Ok(planner.finish("CREATE TYPE"))
 }
 
@@ -107,6 +108,7 @@ fn fields(scan: &mut Scan<'_>, planner: &mut Planner<'_>) -> PgResult<Vec<(Strin
         return Err(scan.unexpected());
     };
     let mut fields: Vec<(String, duckmesh_catalog::ColumnType)> = Vec::new();
+    let mut count = 0;
     for column in &table.columns {
         if !column.options.is_empty() || !table.constraints.is_empty() {
             return Err(PgError::new(SqlState::SYNTAX_ERROR, "fields of a composite type have no constraints"));
@@ -116,9 +118,26 @@ fn fields(scan: &mut Scan<'_>, planner: &mut Planner<'_>) -> PgResult<Vec<(Strin
             let message = format!("column \"{name}\" specified more than once");
             return Err(PgError::new(SqlState::DUPLICATE_COLUMN, message));
         }
-        fields.push((name, user_type::resolve(&column.data_type, planner.ctx)?.ty));
+        let ty = user_type::resolve(&column.data_type, planner.ctx)?.ty;
+        // Before they are copied: each may be as large as all of them may be.
+        count += fields_of(&ty);
+        if count > ROW_FIELDS_MAX {
+            return Err(too_many_fields());
+        }
+        fields.push((name, ty));
     }
     Ok(fields)
+}
+
+/// A composite type that is made or grows must leave all types that it is in small enough: told before anything is appended.
+pub(super) fn check_rows(planner: &Planner<'_>) -> PgResult<()> {
+    super::rename::after(planner).map(|_| ())
+}
+
+/// More fields than a row can have.
+pub(super) fn too_many_fields() -> PgError {
+    PgError::new(SqlState::TOO_MANY_COLUMNS, format!("composite types can have at most {ROW_FIELDS_MAX} fields"))
+        .detail("Fields of the composite types inside are counted.")
 }
 
 /// ALTER TYPE, after these words.
@@ -129,7 +148,13 @@ pub(super) fn alter(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
         let message = format!("{} is not an enum", quote(relation.name()));
         return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message).hint("Use ALTER TABLE instead."));
     }
-    let def = planner.type_named(&parts)?;
+    let def = match planner.type_named(&parts) {
+        // Fields are those of a relation.
+        Err(error) if error.code() == SqlState::UNDEFINED_OBJECT && super::attribute::read(&mut scan)?.is_some() => {
+            return Err(super::no_relation(&parts.join(".")));
+        }
+        other => other?,
+    };
     if scan.word(&["add", "value"]) {
         add_value(&mut scan, &mut planner, &def)?;
     } else if scan.word(&["rename", "value"]) {
@@ -139,7 +164,12 @@ pub(super) fn alter(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
         scan.done(())?;
         rename_value(&mut planner, &def, &old, &new)?;
     } else {
-        planner.alter_any(&mut scan, &def, "ALTER TYPE")?;
+        let composite = matches!(def.spec, TypeSpec::Composite(_));
+        match super::attribute::read(&mut scan)? {
+            Some(actions) if composite => super::attribute::alter(&mut planner, &def, actions)?,
+            Some(_) => return Err(super::no_relation(&parts.join("."))),
+            None => planner.alter_any(&mut scan, &def, "ALTER TYPE")?,
+        }
     }
     Ok(planner.finish("ALTER TYPE"))
 }
@@ -195,6 +225,7 @@ fn add_value(scan: &mut Scan<'_>, planner: &mut Planner<'_>, def: &Arc<TypeDef>)
 
 fn rename_value(planner: &mut Planner<'_>, def: &Arc<TypeDef>, old: &str, new: &str) -> PgResult<()> {
     let mut labels = enum_labels(def)?;
+    super::attribute::not_within_rows(planner, def)?;
     check_label(new)?;
     if labels.iter().any(|known| known.name == new) {
         let message = format!("enum label \"{new}\" already exists");
@@ -359,8 +390,9 @@ impl Planner<'_> {
             self.check_owner(&Ident::with_quote('"', owner))?;
             return scan.done(());
         }
-        Err(PgError::unsupported(format!("this form of {command} is not supported"))
-            .hint("ADD VALUE, RENAME VALUE, RENAME TO, SET SCHEMA and OWNER TO are."))
+        Err(PgError::unsupported(format!("this form of {command} is not supported")).hint(
+            "ADD VALUE, RENAME VALUE, ADD, DROP, ALTER and RENAME ATTRIBUTE, RENAME TO, SET SCHEMA and OWNER TO are.",
+        ))
     }
 
     /// Views, checks and defaults are kept as text: one that names the type would not find it any more.

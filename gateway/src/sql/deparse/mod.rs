@@ -151,8 +151,15 @@ impl Definitions {
 fn computed_default(column: &ColumnDef) -> Option<&str> {
     match &column.default {
         Some(DefaultValue::Expression(text)) if !text.to_ascii_lowercase().contains("nextval(") => Some(text),
+        Some(DefaultValue::Generated(text)) => Some(text),
         _ => None,
     }
+}
+
+/// An expression over a table's columns as Postgres writes it for people; as it is where it is not understood.
+#[must_use]
+pub fn for_people(expression: &str, table: &TableDef) -> String {
+    check(expression, table).map_or_else(|| expression.to_owned(), |shown| shown.pretty)
 }
 
 fn check(expression: &str, table: &TableDef) -> Option<Shown> {

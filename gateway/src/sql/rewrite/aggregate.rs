@@ -6,9 +6,10 @@ use sqlparser::ast::{
 };
 
 use super::{
-    Ex, Rewriter,
+    Ex, Kind, Rewriter,
     call::{Arguments, is_aggregate, wrapped},
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS},
+    scale::{self, is_mixed, without_modifier},
     signature,
 };
 use crate::{
@@ -17,7 +18,28 @@ use crate::{
 };
 
 /// The arguments of an aggregate, as a clause that takes no aggregates.
-const NESTED: &str = "an aggregate";
+pub(super) const NESTED: &str = "an aggregate";
+
+/// The type of a sum of exact numbers: it has their digits.
+fn summed(name: &str, values: &[Ex]) -> Option<ColumnType> {
+    let [value] = values else { return None };
+    match (name, value.ty.as_ref()?) {
+        ("sum", ColumnType::Int8) => Some(scale::computed(0)),
+        ("sum", ColumnType::Numeric(1.., _)) => Some(scale::scale_of(value).map_or(super::NUMERIC, scale::computed)),
+        _ => None,
+    }
+}
+
+/// The interval at a fraction of all: between two of them a part of what is between them.
+fn interval_between(x: &str, direction: &str, fraction: &str, tail: &str) -> Ex {
+    let place = format!("(CAST({fraction} AS DOUBLE) * (len(l) - 1))");
+    let (low, high) = (format!("l[CAST(floor{place} AS BIGINT) + 1]"), format!("l[CAST(ceil{place} AS BIGINT) + 1]"));
+    let part = format!("CAST({place} - floor{place} AS VARCHAR)");
+    let step = format!("CAST(pg_interval_times(pg_interval_parts({high} - {low}), {part}) AS INTERVAL)");
+    let all = format!("list_filter(list({x} ORDER BY {x}{direction}){tail}, lambda v: v IS NOT NULL)");
+    let of_list = format!("CASE WHEN len(l) > 0 THEN {low} + {step} END");
+    Ex::of(format!("list_transform([{all}], lambda l: {of_list})[1]"), ColumnType::Interval)
+}
 
 /// A sum of floats that is infinite although no value was: the engine goes on with it, Postgres fails.
 fn finite_sum(sum: &str, x: &str, tail: &str) -> String {
@@ -151,7 +173,7 @@ impl Rewriter<'_> {
         }
         // NULL between texts is nothing.
         if name == "string_agg"
-            && let Some(between) = values.get_mut(1).filter(|v| v.kind == super::Kind::Null)
+            && let Some(between) = values.get_mut(1).filter(|v| v.kind == Kind::Null)
         {
             *between = Ex::of("''", ColumnType::Text);
         }
@@ -166,6 +188,9 @@ impl Rewriter<'_> {
         if !window && let Some(ex) = self.grid_aggregate(name, &values, distinct, &order, &tail)? {
             return Ok(ex.at(at));
         }
+        if window && values.len() == 3 && matches!(name, "lag" | "lead") {
+            self.meet_default(&mut values)?;
+        }
         if !window && let Some(ex) = self.held_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));
         }
@@ -177,7 +202,7 @@ impl Rewriter<'_> {
         }
         let table = if window { WINDOWS } else { AGGREGATES };
         let (row, values) = self.choose(table, name, values, at)?;
-        let ty = signature::result(row.1, &values);
+        let ty = summed(name, &values).or_else(|| signature::result(row.1, &values));
         let texts: Vec<&str> = values.iter().map(|v| v.sql.as_str()).collect();
         let inner = format!("{distinct}{}", texts.join(", "));
         // `CAST(sum($1) AS BIGINT)`: DISTINCT, FILTER and OVER belong to the call inside.
@@ -194,6 +219,19 @@ impl Rewriter<'_> {
         Ok(Ex::plain(sql, ty).at(at))
     }
 
+    /// The default of `lag` and `lead` keeps its digits, as the values do.
+    fn meet_default(&mut self, values: &mut [Ex]) -> PgResult<()> {
+        let [value, _, default] = values else { return Ok(()) };
+        let exact = |ex: &Ex| ex.ty.as_ref().is_some_and(super::number::is_exact) && !ex.is_unknown();
+        if exact(value) && exact(default) {
+            let mut met = [value.clone(), default.clone()];
+            self.unify(&mut met, "lag")?;
+            let [first, last] = met;
+            (*value, *default) = (first, last);
+        }
+        Ok(())
+    }
+
     pub(super) fn count(&mut self, args: &Arguments<'_>, distinct: &str, tail: &str, at: Option<u32>) -> PgResult<Ex> {
         let inner = match args.values.as_slice() {
             [] if args.star => "*".to_owned(),
@@ -201,7 +239,11 @@ impl Rewriter<'_> {
                 let ex = self.expr(value)?;
                 let ex = self.settle_unknown(ex, &ColumnType::Text)?;
                 // Values that are equal count once, whatever their texts.
-                if distinct.is_empty() { ex.sql } else { self.sorted(ex) }
+                match (distinct.is_empty(), &ex.kind) {
+                    (true, Kind::Mixed(parts)) if is_mixed(&ex) => parts.value.clone(),
+                    (true, _) => ex.sql,
+                    (false, _) => self.sorted(ex),
+                }
             }
             [] => {
                 return Err(PgError::new(
@@ -242,16 +284,25 @@ impl Rewriter<'_> {
         };
         let keyed = self.is_keyed(key.ty.as_ref());
         if name == "mode" {
+            if let Some(ex) = self.mixed_mode(&key, tail) {
+                return Ok(ex.at(at));
+            }
             if keyed {
                 return self.refuse("mode() of this type", at);
             }
-            return Ok(Ex::plain(format!("mode({k} ORDER BY {k}){tail}", k = key.sql), key.ty));
+            return Ok(Ex::plain(format!("mode({k} ORDER BY {k}){tail}", k = key.sql), key.ty.map(without_modifier)));
         }
         let [fraction] = args.values.as_slice() else {
             return self.refuse("this ordered-set aggregate", at);
         };
         let fraction = self.expr(fraction)?;
         let fraction = self.settle(fraction, &ColumnType::Float8)?;
+        let fraction = match &fraction.ty {
+            Some(ColumnType::Array(element)) if super::number::is_long(element) => {
+                self.cast(fraction, &ColumnType::Array(Box::new(ColumnType::Float8)), at)?
+            }
+            _ => fraction,
+        };
         // Several fractions give an array.
         let many = matches!(fraction.ty, Some(ColumnType::Array(_)));
         let array = |ty: Option<ColumnType>| ty.map(|ty| ColumnType::Array(Box::new(ty)));
@@ -260,9 +311,12 @@ impl Rewriter<'_> {
             .first()
             .is_some_and(|o| matches!(o.options.sort, Some(sqlparser::ast::OrderBySort::Desc)));
         let direction = if descending { " DESC" } else { "" };
-        let (value, ty) = match (name, key.ty.clone()) {
+        let (value, ty) = match (name, key.ty.clone().map(without_modifier)) {
+            ("percentile_cont", Some(ColumnType::Interval)) if many || !self.has_functions() => {
+                return self.refuse("percentile_cont() over intervals with several fractions", at);
+            }
             ("percentile_cont", Some(ColumnType::Interval)) => {
-                return self.refuse("percentile_cont() over intervals", at);
+                return Ok(interval_between(&key.sql, direction, &fraction.sql, tail).at(at));
             }
             ("percentile_cont", _) => (format!("CAST({} AS DOUBLE)", key.sql), Some(ColumnType::Float8)),
             // Ordered by what the values are worth, and the value taken.
@@ -296,7 +350,14 @@ impl Rewriter<'_> {
 
     pub fn over(&mut self, over: &WindowType) -> PgResult<String> {
         match over {
-            WindowType::NamedWindow(name) => Ok(quote::name(&quote::fold(name))),
+            WindowType::NamedWindow(ident) => {
+                let name = quote::fold(ident);
+                if self.scopes.last().is_some_and(|scope| !scope.windows.contains(&name)) {
+                    let message = format!("window \"{name}\" does not exist");
+                    return Err(PgError::new(SqlState::UNDEFINED_OBJECT, message).or_position(self.at(ident.span)));
+                }
+                Ok(quote::name(&name))
+            }
             WindowType::WindowSpec(spec) => self.window_spec(spec),
         }
     }

@@ -3,9 +3,10 @@
 use duckmesh_catalog::ColumnType;
 
 use super::{
-    Ex, Kind, Rewriter,
+    Ex, Kind, NUMERIC, Rewriter,
     number::{LONG, is_long},
     operator::{common, is_int, is_number, is_time_point},
+    scale,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -52,7 +53,7 @@ impl Rewriter<'_> {
                 ColumnType::Interval
             }
             Some(ColumnType::Interval) if matches!(op, "*" | "/") => ColumnType::Float8,
-            Some(ty) => ty.clone(),
+            Some(ty) => scale::any_digits(ty),
             None => ColumnType::Int4,
         }
     }
@@ -68,7 +69,12 @@ impl Rewriter<'_> {
         Ok(match (a, b) {
             (ColumnType::Float4, ColumnType::Float4) => Some(ColumnType::Float4),
             (ColumnType::Float4, _) | (_, ColumnType::Float4) => Some(ColumnType::Float8),
-            _ => common(a, b),
+            _ => match common(a, b) {
+                Some(ty) if matches!(ty, ColumnType::Numeric(..)) && !is_long(&ty) => {
+                    Some(scale::scale_of_operation(op, l, r).map_or(NUMERIC, scale::computed))
+                }
+                ty => ty,
+            },
         })
     }
 
@@ -96,7 +102,8 @@ impl Rewriter<'_> {
                 "/" => "pg_num_div",
                 _ => "pg_num_mod",
             };
-            return self.long_call(function, vec![l.clone(), r.clone()]);
+            let text = self.long_call(function, vec![l.clone(), r.clone()])?;
+            return Ok(self.with_parts(text, op, l, r));
         }
         let (a, b) = (self.widened(l, ty.as_ref()), self.widened(r, ty.as_ref()));
         let sql = match self.checked_operation(op, ty.as_ref()) {
@@ -129,6 +136,7 @@ impl Rewriter<'_> {
             _ if !self.has_functions() => text,
             ("pow($1, $2)", _) => "pg_float_power($1, $2)",
             ("", "exp") => "pg_float_exp($1)",
+            ("", "upper") => "pg_upper($1)",
             (text, _) => text,
         }
     }

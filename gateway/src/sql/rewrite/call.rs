@@ -82,6 +82,24 @@ impl Rewriter<'_> {
         Ok(name)
     }
 
+    /// Fails for a function of a schema of the lake: there are none.
+    fn function_schema(&mut self, function: &Function, at: Option<u32>) -> PgResult<()> {
+        let parts = quote::parts(&function.name).unwrap_or_default();
+        let [schema, _] = parts.as_slice() else { return Ok(()) };
+        if matches!(schema.as_str(), "pg_catalog" | "information_schema" | "duckmesh") {
+            return Ok(());
+        }
+        if self.ctx.schema.schema(super::relations::lake_schema(schema)).is_none() {
+            let message = format!("schema \"{schema}\" does not exist");
+            return Err(PgError::new(SqlState::INVALID_SCHEMA_NAME, message).or_position(at));
+        }
+        let mut args = Vec::new();
+        for arg in self.arguments(function, at)?.values {
+            args.push(self.expr(arg)?);
+        }
+        Err(self.undefined_function(&parts.join("."), &args, at))
+    }
+
     /// A call.
     pub fn call(&mut self, function: &Function) -> PgResult<Ex> {
         let at = self.at(function.name.span());
@@ -91,6 +109,7 @@ impl Rewriter<'_> {
         if let Some(ex) = self.gateway_call(function)? {
             return Ok(ex);
         }
+        self.function_schema(function, at)?;
         let name = self.function_name(function)?;
         if let Some(place) = self.bounds.filter(|_| returns_sets(&name)) {
             let message = format!("set-returning functions are not allowed in {place}s");
@@ -137,9 +156,12 @@ impl Rewriter<'_> {
             if name == "_pg_expandarray" {
                 return self.expand_array(values, at);
             }
-            if name == "row" && self.has_functions() {
+            if name == "row" && !self.has_functions() {
+                return self.refuse("a row in a view that any DuckDB reads", at);
+            }
+            if name == "row" {
                 let fields = values.into_iter().enumerate().map(|(n, ex)| (format!("f{}", n + 1), ex)).collect();
-                return self.record(fields);
+                return Ok(self.record(fields)?.at(at));
             }
             if let Some(ex) = self.grid_call(&name, &mut values, at)? {
                 return Ok(ex.at(at));
@@ -281,7 +303,11 @@ impl Rewriter<'_> {
     /// Chooses among a table's rows of that name, and writes the call.
     pub fn by_table(&mut self, table: &[Row], name: &str, args: Vec<Ex>, at: Option<u32>) -> PgResult<Ex> {
         let (row, args) = self.choose(table, name, args, at)?;
-        let ty = signature::result(row.1, &args);
+        let ty = match name {
+            // It is the value itself.
+            "nullif" => args.first().and_then(|a| a.ty.clone()),
+            _ => signature::result(row.1, &args),
+        };
         let texts: Vec<&str> = args.iter().map(|a| a.sql.as_str()).collect();
         Ok(Ex::plain(self.looked_up(self.checked_function(row.2, name), name, &texts), ty).at(at))
     }

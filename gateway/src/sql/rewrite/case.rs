@@ -3,7 +3,7 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{CaseWhen, Expr};
 
-use super::{Rewriter, expr::Ex};
+use super::{Rewriter, expr::Ex, scale};
 use crate::wire::error::PgResult;
 
 impl Rewriter<'_> {
@@ -42,19 +42,30 @@ impl Rewriter<'_> {
         results.splice(0..0, otherwise);
         let ty = self.unify(&mut results, "CASE")?;
         // What is left out is NULL, which has no modifier.
-        let ty = if else_result.is_none() { ty.map(|ty| ty.split().0) } else { ty };
+        let ty = match else_result {
+            None => ty.map(|ty| scale::without_modifier(ty.split().0)),
+            Some(_) => ty,
+        };
         if else_result.is_some() {
             results.rotate_left(1);
         }
-        let mut sql = "CASE".to_owned();
-        let mut results = results.into_iter();
-        for (when, then) in whens.iter().zip(results.by_ref()) {
-            sql.push_str(&format!(" WHEN {when} THEN {}", then.sql));
+        if let Some(ex) = self.chosen(&results, |results| written(&whens, results)) {
+            return Ok(Ex { ty, ..ex });
         }
-        if let Some(otherwise) = results.next() {
-            sql.push_str(&format!(" ELSE {}", otherwise.sql));
-        }
-        sql.push_str(" END");
-        Ok(Ex::plain(format!("({sql})"), ty))
+        let texts: Vec<String> = results.into_iter().map(|ex| ex.sql).collect();
+        Ok(Ex::plain(written(&whens, &texts), ty))
     }
+}
+
+/// The text; one result more than conditions is that of ELSE.
+fn written(whens: &[String], results: &[String]) -> String {
+    let mut sql = "(CASE".to_owned();
+    for (when, then) in whens.iter().zip(results) {
+        sql.push_str(&format!(" WHEN {when} THEN {then}"));
+    }
+    if let Some(otherwise) = results.get(whens.len()) {
+        sql.push_str(&format!(" ELSE {otherwise}"));
+    }
+    sql.push_str(" END)");
+    sql
 }

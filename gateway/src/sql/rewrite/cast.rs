@@ -10,6 +10,7 @@ use super::{
     Ex, Kind, LONG, NUMERIC, Rewriter,
     literal::duckdb,
     operator::{is_number, is_text},
+    scale,
     signature::shown,
     system_cast,
 };
@@ -38,7 +39,7 @@ impl Rewriter<'_> {
         if self.has_functions()
             && let Some(row) = self.composite(data_type)
         {
-            return self.composite_cast(ex, row, data_type);
+            return self.composite_cast(ex, row).map_err(|e| self.at_impossible_cast(e, whole));
         }
         if let Some(domain) = user_type::domain(data_type, self.ctx) {
             return self.domain_cast(ex, &domain, data_type, at).map_err(|e| self.at_impossible_cast(e, whole));
@@ -139,6 +140,9 @@ impl Rewriter<'_> {
             let ex = self.cast(ex, &bare, at)?;
             return self.fitted(ex, modifier, true);
         }
+        if let T::Record(row) = ty {
+            return self.composite_cast(ex, (**row).clone());
+        }
         match &ex.kind {
             Kind::Param(_) => {
                 let target = match ty {
@@ -173,7 +177,8 @@ impl Rewriter<'_> {
             && (matches!(ty, T::System(_)) || system_cast::castable(&T::System(*system), ty, false))
         {
             let held = system.base();
-            return self.cast(Ex { ty: Some(held), ..ex }, ty, at);
+            // What is cast is no column any more.
+            return self.cast(Ex { ty: Some(held), origin: None, ..ex }, ty, at);
         }
         if let Some(cast) = self.cast_grid(&ex, ty)? {
             return Ok(cast);
@@ -202,6 +207,14 @@ impl Rewriter<'_> {
             )
             .or_position(at));
         }
+        if let Kind::Mixed(parts) = &ex.kind
+            && super::scale::is_mixed(&ex)
+            && self.takes_parts()
+            && is_number(ty)
+            && *ty != NUMERIC
+        {
+            return self.cast(Ex::of(parts.value.clone(), NUMERIC).at(ex.position), ty, at);
+        }
         if super::number::is_long(&from)
             && let Some(sql) = self.cast_long(&ex, ty)
         {
@@ -225,6 +238,21 @@ impl Rewriter<'_> {
         Ok(match (&from, ty) {
             (a, b) if a == b => Ex { ty: Some(ty.clone()), modifier: None, ..ex },
             (_, T::System(_)) => return self.system_cast(ex, ty, at),
+            (a, T::Bytea) if is_text(a) && self.has_functions() => origin_free(format!("pg_bytea({})", ex.sql)),
+            // Of one dimension: how many a text has is not known before it is read.
+            (a, T::Array(element)) if is_text(a) && self.has_functions() => {
+                let name = format!("t_{}", self.number());
+                let each = self.cast(Ex::of(name.clone(), T::Text), element, at)?;
+                let element = each.ty.clone().unwrap_or(T::Text);
+                let sql = format!("list_transform(pg_grid_flat({}), lambda {name}: {})", ex.sql, each.sql);
+                Ex::of(sql, T::Array(Box::new(element))).at(position)
+            }
+            (T::Array(a), T::Array(b)) if is_text(a) && matches!(**b, T::Record(_)) => {
+                let T::Record(row) = &**b else { return self.refuse("this cast", at) };
+                let name = format!("r_{}", self.number());
+                let each = self.record_of_text(&Ex::of(name.clone(), T::Text), row)?.sql;
+                origin_free(format!("list_transform({}, lambda {name}: {each})", ex.sql))
+            }
             (a, T::Enum(of)) if is_text(a) => origin_free(enum_of_text(&ex.sql, of)?),
             (T::Array(a), T::Array(b)) if is_text(a) && matches!(**b, T::Enum(_)) => {
                 let T::Enum(of) = &**b else { return self.refuse("this cast", at) };
@@ -239,10 +267,10 @@ impl Rewriter<'_> {
             (_, T::Varchar(Some(n))) => origin_free(format!("left({}, {n})", self.text_of(ex)?.sql)),
             (_, T::Char(n)) => origin_free(format!("rtrim(left({}, {n}), ' ')", self.text_of(ex)?.sql)),
             // Whole numbers keep their digits; `numeric` alone would show nine zeros.
-            (T::Int2, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(5,0))", ex.sql), NUMERIC),
-            (T::Int4, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(10,0))", ex.sql), NUMERIC),
-            (T::Int8, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(19,0))", ex.sql), NUMERIC),
-            (T::Numeric(..), T::Numeric(0, 0)) => Ex { ty: Some(from), ..ex },
+            (T::Int2, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(5,0))", ex.sql), scale::computed(0)),
+            (T::Int4, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(10,0))", ex.sql), scale::computed(0)),
+            (T::Int8, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(19,0))", ex.sql), scale::computed(0)),
+            (T::Numeric(..), T::Numeric(0, 0)) => Ex { ty: Some(scale::without_modifier(from)), ..ex },
             (T::Bool, T::Int4) => origin_free(format!("CAST({} AS INTEGER)", ex.sql)),
             (T::Json, T::Jsonb) if self.has_functions() => origin_free(format!("pg_jsonb({})", ex.sql)),
             (a, T::Json) if is_text(a) && self.has_functions() => origin_free(format!("pg_json({})", ex.sql)),
@@ -288,6 +316,7 @@ impl Rewriter<'_> {
                 self.looked_up(functions::output(system.oid()), "", &[&ex.sql])
             }
             Some(t) if is_text(t) => return Ok(ex),
+            Some(T::Record(row)) if self.has_functions() => self.text_of_row(&ex, &row.clone())?,
             Some(T::Grid(_) | T::Record(_)) => ex.sql.clone(),
             Some(t) if super::number::is_long(t) => ex.sql.clone(),
             Some(T::Float4 | T::Float8) => format!("pg_text_float({})", ex.sql),
@@ -299,8 +328,10 @@ impl Rewriter<'_> {
             Some(T::Date | T::Timestamp) if self.has_functions() => {
                 format!("pg_text_time(CAST({} AS VARCHAR))", ex.sql)
             }
+            Some(T::Numeric(..)) => self.decimal_text(&ex),
             _ => format!("CAST({} AS VARCHAR)", ex.sql),
         };
+        let sql = self.styled(sql, ex.ty.as_ref())?;
         Ok(Ex::of(sql, T::Text).at(ex.position))
     }
 
@@ -315,12 +346,21 @@ impl Rewriter<'_> {
             let ex = self.assign(ex, &bare, column, at)?;
             return self.fitted(ex, modifier, false);
         }
+        if let (ColumnType::Record(row), Kind::Row(_)) = (ty, &ex.kind) {
+            return self.composite_cast(ex, (**row).clone());
+        }
         if ex.is_unknown() {
             return self.settle(ex, ty);
         }
         let Some(from) = ex.ty.clone() else {
             return self.length_checked(ex, ty);
         };
+        if let (ColumnType::Record(row), ColumnType::Record(_)) = (&from, ty)
+            && row.oid == oid::RECORD
+        {
+            let message = format!("cannot cast type record to {}", shown(ty));
+            return Err(PgError::new(SqlState::CANNOT_COERCE, message).or_position(at));
+        }
         if !assignable(&from, ty) {
             return Err(PgError::new(
                 SqlState::DATATYPE_MISMATCH,

@@ -49,7 +49,7 @@ fn figure(expr: &Expr) -> Option<(String, u8)> {
             _ => Some(("case".into(), 1)),
         },
         Expr::Array(_) => strong("array"),
-        Expr::Exists { .. } => strong("exists"),
+        Expr::Exists { negated: false, .. } => strong("exists"),
         Expr::Subquery(query) => match query.body.as_ref() {
             SetExpr::Select(select) => match select.projection.first()? {
                 SelectItem::UnnamedExpr(expr) => figure(expr).map(|(n, _)| (n, 2)),

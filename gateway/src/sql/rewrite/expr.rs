@@ -5,9 +5,9 @@ use sqlparser::ast::{
     AccessExpr, Array, BinaryOperator, Expr, Query, SetExpr, Spanned, Subscript, TypedString, UnaryOperator, Value,
 };
 
-use super::{NUMERIC, Rewriter, operator};
+use super::{NUMERIC, Rewriter, operator, scale};
 use crate::{
-    sql::{plan::Origin, quote},
+    sql::{empty_list, plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -39,6 +39,8 @@ pub(in crate::sql) enum Kind {
     Null,
     /// A number as written.
     Number(String),
+    /// A number that is text, with its decimal.
+    Mixed(Box<super::scale::Mixed>),
     /// A row: names, texts and types of its fields.
     Row(Vec<(String, String, Option<ColumnType>)>),
 }
@@ -156,7 +158,8 @@ impl Rewriter<'_> {
             }
             Expr::Exists { subquery, negated } => {
                 self.bounded("subquery")?;
-                self.listless = matches!(subquery.body.as_ref(), SetExpr::Select(s) if s.projection.is_empty());
+                self.listless =
+                    matches!(subquery.body.as_ref(), SetExpr::Select(s) if empty_list::is_empty(&s.projection));
                 let rows = self.query(subquery, None);
                 self.listless = false;
                 let rows = rows?;
@@ -231,7 +234,16 @@ impl Rewriter<'_> {
             return Ok(Ex::of(format!("({})", parts.join(" AND ")), ColumnType::Bool));
         }
         let ex = self.expr(expr)?;
+        if let Kind::Row(fields) = &ex.kind
+            && !fields.is_empty()
+        {
+            let parts: Vec<String> = fields.iter().map(|(_, sql, _)| format!("{sql} {what}")).collect();
+            return Ok(Ex::of(format!("({})", parts.join(" AND ")), ColumnType::Bool));
+        }
         let ex = self.settle_unknown(ex, &ColumnType::Text)?;
+        if let Some(test) = self.row_is_null(&ex, what) {
+            return Ok(test);
+        }
         Ok(Ex::of(format!("({} {what})", super::params::tested(&ex.sql)), ColumnType::Bool))
     }
 
@@ -276,16 +288,31 @@ impl Rewriter<'_> {
             (None, true) if !all_null => Some(ColumnType::Text),
             _ => None,
         };
+        let exact = |ty: &ColumnType| matches!(ty, ColumnType::Numeric(..)) && !super::number::is_long(ty);
         if let Some(target) = &target {
             for ex in exs.iter_mut().filter(|e| e.is_unknown()) {
-                *ex = self.settle(ex.clone(), target)?;
-            }
-            if sure {
-                for ex in exs.iter_mut() {
-                    *ex = self.unified(ex.clone(), target)?;
-                }
+                *ex = match ex.kind {
+                    // It has no digits of its own.
+                    Kind::Null if exact(target) => Ex { ty: Some(target.clone()), ..ex.clone() },
+                    _ => self.settle(ex.clone(), &scale::any_digits(target))?,
+                };
             }
         }
+        // Each keeps its digits.
+        let target = match target {
+            Some(ty) if sure && exact(&ty) && self.has_functions() && scale::differ(&*exs) => {
+                Some(scale::long_of(exs.iter().filter(|ex| ex.kind != Kind::Null).map(scale::bound_of_value)))
+            }
+            other => other,
+        };
+        if let Some(target) = target.as_ref().filter(|_| sure) {
+            for ex in exs.iter_mut() {
+                *ex = self.unified(ex.clone(), target)?;
+            }
+        }
+        // NULL has no modifier.
+        let bare = exs.iter().any(|ex| ex.kind == Kind::Null);
+        let target = target.map(|ty| if bare { scale::without_modifier(ty) } else { ty });
         Ok(if sure { target.map(|ty| ty.modified(modifier)) } else { None })
     }
 
@@ -366,8 +393,13 @@ impl Rewriter<'_> {
                     self.json_step(ex, key, false)?
                 }
                 Subscript::Index { index } => {
+                    let at_index = self.at_expr(index);
                     let index = self.expr(index)?;
                     let index = self.settle(index, &ColumnType::Int4)?;
+                    if index.ty.as_ref().is_some_and(|ty| !operator::is_number(ty)) {
+                        let message = "array subscript must have type integer";
+                        return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message).or_position(at_index));
+                    }
                     let element = match &ex.ty {
                         Some(ColumnType::Array(element)) => Some((**element).clone()),
                         Some(other) => {
@@ -440,18 +472,20 @@ impl Rewriter<'_> {
         Ok(match op {
             UnaryOperator::Minus => {
                 if let Some(t) = &ty
-                    && !operator::is_number(t)
+                    && (!operator::is_number(t) || matches!(t, ColumnType::System(_)))
                     && *t != ColumnType::Interval
                 {
                     return Err(self.undefined_operator("-", None, Some(t), self.at_before(at, "-").or(at)));
                 }
                 if ty.as_ref().is_some_and(super::number::is_long) {
-                    return self.long_call("pg_num_neg", vec![ex]);
+                    let text = self.long_call("pg_num_neg", vec![ex.clone()])?;
+                    let zero = Ex::of("0", ColumnType::Int4);
+                    return Ok(self.with_parts(text, "-", &zero, &ex));
                 }
                 if let Some(ex) = super::interval::negative(&ex) {
                     return Ok(ex);
                 }
-                Ex::plain(format!("(- {})", ex.sql), ty)
+                Ex::plain(format!("(- {})", ex.sql), ty.map(scale::without_modifier))
             }
             UnaryOperator::Plus => ex,
             UnaryOperator::BitwiseNot if self.held_not(&ex).is_some() => self.held_not(&ex).unwrap_or(ex),
@@ -468,7 +502,7 @@ impl Rewriter<'_> {
             }
             UnaryOperator::PGSquareRoot => Ex::plain(format!("sqrt({})", ex.sql), float(ty)),
             UnaryOperator::PGCubeRoot => Ex::plain(format!("cbrt({})", ex.sql), Some(ColumnType::Float8)),
-            UnaryOperator::PGAbs => Ex::plain(format!("abs({})", ex.sql), ty),
+            UnaryOperator::PGAbs => Ex::plain(format!("abs({})", ex.sql), ty.map(scale::without_modifier)),
             UnaryOperator::Not => ex,
             UnaryOperator::PGPostfixFactorial
             | UnaryOperator::PGPrefixFactorial
@@ -532,6 +566,13 @@ impl Rewriter<'_> {
         // The engine reads an exponent as a double; Postgres as numeric.
         let text = super::literal::plain_decimal(n).unwrap_or_else(|| n.to_owned());
         let whole = ty == NUMERIC && !text.contains(['.', 'e', 'E']);
+        let ty = match text.split_once('.') {
+            _ if whole => scale::computed(0),
+            Some((_, places)) if ty == NUMERIC && !text.contains(['e', 'E']) && !super::number::is_wide(&text) => {
+                i8::try_from(places.len()).map_or(NUMERIC, scale::computed)
+            }
+            _ => ty,
+        };
         let sql = if whole {
             // Else the engine takes it for an integer.
             format!("CAST({text} AS DECIMAL({},0))", text.bytes().filter(u8::is_ascii_digit).count().clamp(1, 38))

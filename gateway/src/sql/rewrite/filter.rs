@@ -70,6 +70,10 @@ impl Rewriter<'_> {
         {
             return false;
         }
+        // The order of rows is not that of their texts, and a row of NULLs is NULL.
+        if matches!(ty, ColumnType::Record(_)) && op != FilterOp::IsNotNull {
+            return false;
+        }
         // Where a relation may be missing, its NULLs are not its files'.
         if op == FilterOp::IsNull && nullable {
             return false;

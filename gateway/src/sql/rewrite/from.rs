@@ -179,8 +179,7 @@ impl Rewriter<'_> {
                     (None, _) => Err(PgError::new(
                         SqlState::UNDEFINED_COLUMN,
                         format!("column \"{name}\" specified in USING clause does not exist in {which} table"),
-                    )
-                    .or_position(*at)),
+                    )),
                 }
             };
             let l = find(&left_names, start, "left")?;
@@ -204,7 +203,12 @@ impl Rewriter<'_> {
             conditions.push(format!("{} = {}", a.sql, b.sql));
             let (column, sql) = match word {
                 "RIGHT JOIN" => (r_column, r_sql),
-                "FULL JOIN" => (Column { origin: None, ..l_column }, format!("COALESCE({l_sql}, {r_sql})")),
+                "FULL JOIN" => {
+                    let mut sides = [side(&l_sql, &l_column), side(&r_sql, &r_column)];
+                    let ty = self.unify(&mut sides, "JOIN/USING")?.or(l_column.ty.clone());
+                    let [l, r] = sides;
+                    (Column { origin: None, ty, ..l_column }, format!("COALESCE({}, {})", l.sql, r.sql))
+                }
                 _ => (l_column, l_sql),
             };
             merged.push(Star::Merged(column, sql));
@@ -365,8 +369,9 @@ impl Rewriter<'_> {
             columns,
             known: known || (renamed && table.is_none()),
             table,
+            scalar: false,
         };
-        self.add_relation(relation, alias.at)?;
+        self.add_relation(relation)?;
         Ok(text)
     }
 

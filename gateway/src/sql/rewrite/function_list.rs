@@ -28,7 +28,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("jsonb_set, jsonb_insert, jsonb_pretty", ""),
     (
         "jsonb_path_query, jsonb_path_query_array, jsonb_path_query_first, jsonb_path_exists, jsonb_path_match, and their _tz twins",
-        "without `.datetime()`",
+        "",
     ),
     (
         "json_array_elements, json_array_elements_text, json_object_keys, json_each, json_each_text and their jsonb twins",

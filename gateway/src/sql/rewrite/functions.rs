@@ -74,6 +74,8 @@ pub(super) const SCALARS: &[Row] = &[
     ("regexp_like", "ttt>b", "regexp_matches($1, $2, $3)"),
     ("regexp_count", "tt>i", "CAST(len(regexp_extract_all($1, $2)) AS INTEGER)"),
     ("regexp_substr", "tt>t", "(CASE WHEN regexp_matches($1, $2) THEN regexp_extract($1, $2) END)"),
+    ("parse_ident", "t>X", "pg_parse_ident($1, 't')"),
+    ("parse_ident", "tb>X", "pg_parse_ident($1, CASE WHEN $2 THEN 't' WHEN NOT $2 THEN 'f' END)"),
     ("regexp_split_to_array", "tt>X", "string_split_regex($1, $2)"),
     ("encode", "yt>t", "pg_encode($1, $2)"),
     ("decode", "tt>y", "pg_decode($1, $2)"),

@@ -5,7 +5,7 @@ use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier};
 
 use super::{Column, Ex, Rewriter, scope::column_ex, select::Item, set::integer};
 use crate::{
-    sql::{plan::Origin, quote},
+    sql::{plan::Origin, quote, rows_from as marks},
     wire::error::PgResult,
 };
 
@@ -22,7 +22,7 @@ pub(super) enum Group {
 }
 
 impl Group {
-    fn keys<'g>(&'g self, found: &mut Vec<&'g Ex>) {
+    pub(super) fn keys<'g>(&'g self, found: &mut Vec<&'g Ex>) {
         match self {
             Self::Key(key) => found.push(key),
             Self::Several(groups) | Self::Sets(_, groups) => groups.iter().for_each(|g| g.keys(found)),
@@ -66,10 +66,15 @@ impl Rewriter<'_> {
                 | GroupByWithModifier::GroupingSets(_) => self.refuse("this form of GROUP BY", None),
             };
         }
+        let distinct = |expr: &Expr| matches!(expr, Expr::Identifier(ident) if ident.value == marks::DISTINCT_SETS);
         let outer = self.clause.replace(("GROUP BY", self.scopes.len()));
-        let groups = exprs.iter().map(|expr| self.group(expr, items, known)).collect();
+        let listed = exprs.iter().filter(|expr| !distinct(expr));
+        let groups: PgResult<Vec<Group>> = listed.map(|expr| self.group(expr, items, known)).collect();
         self.clause = outer;
-        groups
+        match groups? {
+            groups if exprs.iter().any(distinct) => super::rows_from::distinct_sets(groups),
+            groups => Ok(groups),
+        }
     }
 
     fn group(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<Group> {
@@ -157,7 +162,7 @@ impl Rewriter<'_> {
     }
 
     /// A group of values that are equal though their texts differ is one: its key groups, and the list shows one of them.
-    pub(super) fn group_by_value(&self, groups: &[Group], items: &mut [Item], others: &[&str]) -> String {
+    pub(super) fn group_by_value(&self, groups: &[Group], items: &mut [Item], others: &mut [&mut String]) -> String {
         let mut keys = Vec::new();
         groups.iter().for_each(|g| g.keys(&mut keys));
         let sets = groups.iter().any(Group::has_sets);
@@ -166,24 +171,24 @@ impl Rewriter<'_> {
             if !self.is_keyed(key.ty.as_ref()) || by_key.iter().any(|(sql, _)| *sql == key.sql) {
                 continue;
             }
-            let by = self.order_key(key);
-            // An expression over it needs it as it is.
-            let asked = format!("grouping({})", key.sql);
-            let needs = |text: &str| text.replace(&by, "").replace(&asked, "").contains(&key.sql);
-            if items.iter().any(|i| i.sql != key.sql && needs(&i.sql)) || others.iter().any(|text| needs(text)) {
+            // A query inside may not ask for the group's.
+            let inside = |text: &str| text.contains("SELECT ") && text.contains(&key.sql);
+            if items.iter().any(|i| inside(&i.sql)) || others.iter().any(|text| inside(text)) {
                 continue;
             }
-            for item in items.iter_mut() {
-                if item.sql == key.sql {
-                    // A set that leaves the key out shows NULL.
-                    item.sql = match sets {
-                        true => format!("CASE WHEN grouping({by}) = 0 THEN first({}) END", item.sql),
-                        false => format!("first({})", item.sql),
-                    };
-                } else {
-                    item.sql = item.sql.replace(&asked, &format!("grouping({by})"));
-                }
-            }
+            let by = self.order_key(key);
+            let asked = format!("grouping({})", key.sql);
+            // A set that leaves the key out shows NULL.
+            let shown = match sets {
+                true => format!("(CASE WHEN grouping({by}) = 0 THEN first({}) END)", key.sql),
+                false => format!("first({})", key.sql),
+            };
+            // Arguments of aggregates are of the rows, all else is of the group.
+            let of_group = |text: &str| {
+                outside_aggregates(text, &[(&by, &by), (&asked, &format!("grouping({by})")), (&key.sql, &shown)])
+            };
+            items.iter_mut().for_each(|item| item.sql = of_group(&item.sql));
+            others.iter_mut().for_each(|text| **text = of_group(text));
             by_key.push((key.sql.clone(), by));
         }
         let write = |key: &Ex| {
@@ -222,6 +227,97 @@ impl Rewriter<'_> {
     }
 }
 
+/// Names of the engine's aggregates that texts of ours call.
+const AGGREGATES: [&str; 30] = [
+    "any_value",
+    "arg_max",
+    "arg_min",
+    "array_agg",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "bool_and",
+    "bool_or",
+    "corr",
+    "count",
+    "covar_pop",
+    "covar_samp",
+    "first",
+    "last",
+    "list",
+    "max",
+    "median",
+    "min",
+    "mode",
+    "percentile_cont",
+    "percentile_disc",
+    "stddev_pop",
+    "stddev_samp",
+    "string_agg",
+    "sum",
+    "var_pop",
+    "var_samp",
+    "quantile_cont",
+    "quantile_disc",
+];
+
+/// A text in which others are put for some, but not in what aggregates are given, nor in what a client wrote as text.
+fn outside_aggregates(text: &str, pairs: &[(&str, &str)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some((from, to)) = pairs.iter().find(|(from, _)| rest.starts_with(from)) {
+            out.push_str(to);
+            rest = &rest[from.len()..];
+            continue;
+        }
+        let word = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let called = rest[word..].starts_with('(') && AGGREGATES.contains(&&rest[..word]);
+        let call = if called { call_length(rest, word) } else { None };
+        let length = match word {
+            // Quotes in it are doubled: what follows them is quoted again.
+            0 if rest.starts_with('\'') => rest[1..].find('\'').map_or(rest.len(), |end| end + 2),
+            0 => rest.chars().next().map_or(0, char::len_utf8),
+            word => call.unwrap_or(word),
+        };
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// The length of an aggregate's call with what belongs to it. None of a window's: that is over groups.
+fn call_length(text: &str, word: usize) -> Option<usize> {
+    let mut length = word + closed(&text[word..]);
+    for clause in [" WITHIN GROUP ", " FILTER "] {
+        if text[length..].starts_with(clause) {
+            length += clause.len();
+            length += closed(&text[length..]);
+        }
+    }
+    (!text[length..].starts_with(" OVER ")).then_some(length)
+}
+
+/// The length of a text up to the end of the parenthesis that it begins with; quoted ones do not count.
+fn closed(text: &str) -> usize {
+    let (mut depth, mut quote) = (0_usize, None);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    text.len()
+}
+
 /// The item of that name, where it is the only one.
 fn listed<'i>(items: &'i [Item], name: &str) -> Option<&'i Item> {
     items.iter().find(|i| !i.star && i.column.name == name)
@@ -242,5 +338,22 @@ fn nested_sets(set: &[Expr]) -> Option<Expr> {
         "rollup" => Some(Expr::Rollup(sets)),
         "cube" => Some(Expr::Cube(sets)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn arguments_of_aggregates_stay() {
+        for (text, expect) in [
+            ("x + sum(x * (x + 1)) + my_sum(x)", "F + sum(x * (x + 1)) + my_sum(F)"),
+            ("count(DISTINCT \")\" || ')' || x) > x", "count(DISTINCT \")\" || ')' || x) > F"),
+            ("key(x)", "key(x)"),
+            ("'x ''x' || x || 'x", "'x ''x' || F || 'x"),
+            ("sum(x) FILTER (WHERE x > 0) / x", "sum(x) FILTER (WHERE x > 0) / F"),
+            ("sum(x) OVER (ORDER BY x)", "sum(F) OVER (ORDER BY F)"),
+        ] {
+            assert_eq!(super::outside_aggregates(text, &[("key(x)", "key(x)"), ("x", "F")]), expect);
+        }
     }
 }

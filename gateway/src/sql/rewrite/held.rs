@@ -140,7 +140,7 @@ impl Rewriter<'_> {
             }
             (T::Money, T::Numeric(0, _)) => return Ok(Some(Ex::of(x.clone(), NUMERIC).at(ex.position))),
             (T::Money, T::Numeric(..)) => format!("CAST({x} AS {})", ty.duckdb()),
-            (T::Numeric(0, 1), T::Money) => format!("CAST(pg_num_fit({x}, '19', '2') AS DECIMAL(19,2))"),
+            (T::Numeric(0, 1..), T::Money) => format!("CAST(pg_num_fit({x}, '19', '2') AS DECIMAL(19,2))"),
             (T::Int4 | T::Int8 | T::Numeric(..), T::Money) => format!("CAST({x} AS DECIMAL(19,2))"),
             _ => return Ok(None),
         };

@@ -13,12 +13,17 @@ use super::{
     operator::{is_int, is_json, is_text},
 };
 use crate::{
-    sql::quote,
+    sql::{plan::SessionValue, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
 /// Levels of arrays whose elements are written.
 const ARRAY_DEPTH_MAX: usize = 6;
+
+/// A time as JSON writes it: `T` before the clock; an era stays at the end.
+fn with_t(x: &str) -> String {
+    format!("pg_text_time(replace(replace(CAST({x} AS VARCHAR), ' ', 'T'), 'T(BC)', ' (BC)'))")
+}
 
 impl Rewriter<'_> {
     /// A value as JSON text; NULL stays NULL.
@@ -34,22 +39,28 @@ impl Rewriter<'_> {
                 parts.push(quote::literal(&name)?);
                 parts.push(self.json_at(Ex::plain(sql, ty), depth)?);
             }
-            return Ok(format!("pg_json_row({})", parts.join(", ")));
+            let made = format!("pg_json_row({})", parts.join(", "));
+            return Ok(match ex.kind {
+                Kind::Row(_) => made,
+                _ => format!("(CASE WHEN {} IS NOT NULL THEN {made} END)", ex.sql),
+            });
         }
         let ex = self.settle(ex, &T::Text)?;
         let x = ex.sql.clone();
         Ok(match &ex.ty {
             Some(T::Json | T::Jsonb) => format!("CAST({x} AS VARCHAR)"),
             Some(ty) if is_long(ty) => x,
-            Some(T::Bool | T::Int2 | T::Int4 | T::Int8 | T::Numeric(..)) => format!("CAST({x} AS VARCHAR)"),
+            Some(T::Numeric(..)) => self.decimal_text(&ex),
+            Some(T::Bool | T::Int2 | T::Int4 | T::Int8) => format!("CAST({x} AS VARCHAR)"),
             Some(T::Float4 | T::Float8) => {
-                format!("(CASE WHEN isfinite({x}) THEN pg_text_float({x}) ELSE '\"' || pg_text_float({x}) || '\"' END)")
+                let text = self.text_of(ex)?.sql;
+                format!("(CASE WHEN isfinite({x}) THEN {text} ELSE '\"' || {text} || '\"' END)")
             }
-            Some(T::Date) => format!("('\"' || CAST({x} AS VARCHAR) || '\"')"),
-            Some(T::Timestamp) => format!("('\"' || replace(CAST({x} AS VARCHAR), ' ', 'T') || '\"')"),
-            Some(T::Timestamptz) => format!(
-                "('\"' || regexp_replace(replace(CAST({x} AS VARCHAR), ' ', 'T'), '([+-][0-9][0-9])$', '\\1:00') || '\"')"
-            ),
+            Some(T::Date) => format!("('\"' || pg_text_time(CAST({x} AS VARCHAR)) || '\"')"),
+            Some(T::Timestamp) => format!("('\"' || {} || '\"')", with_t(&x)),
+            Some(T::Timestamptz) => {
+                format!("('\"' || regexp_replace({}, '([+-][0-9][0-9])( BC)?$', '\\1:00\\2') || '\"')", with_t(&x))
+            }
             Some(T::Array(element)) if depth < ARRAY_DEPTH_MAX => {
                 let name = format!("e_{}", self.number());
                 let inner = self.json_at(Ex::of(name.clone(), (**element).clone()), depth + 1)?;
@@ -182,7 +193,7 @@ impl Rewriter<'_> {
                 2..=4,
             ) if binary => {
                 let args = std::mem::take(values);
-                self.json_path_call(plain.trim_end_matches("_tz"), args)?
+                self.json_path_call(&plain, args)?
             }
             _ => return Ok(None),
         }))
@@ -200,8 +211,13 @@ impl Rewriter<'_> {
         }
         let defaults = ["'{}'", "'f'"];
         texts.extend(defaults.iter().skip(texts.len() - 2).map(|text| (*text).to_owned()));
+        // The session's zone, where comparisons may use it.
+        let plain = name.trim_end_matches("_tz");
+        if plain != name {
+            texts.push(self.session_value(SessionValue::Setting("timezone".to_owned(), false)));
+        }
         let list = varchar(&texts);
-        Ok(match name {
+        Ok(match plain {
             "json_path_query" => Ex::of(format!("unnest(pg_jsonpath_query({list}))"), ColumnType::Jsonb),
             "json_path_query_array" => Ex::of(format!("pg_jsonpath_array({list})"), ColumnType::Jsonb),
             "json_path_query_first" => Ex::of(format!("pg_jsonpath_first({list})"), ColumnType::Jsonb),
@@ -335,6 +351,10 @@ impl Rewriter<'_> {
                     Some(ty) if is_int(ty) => {
                         format!("pg_json_element{ending}({}, CAST({} AS VARCHAR))", l.sql, r.sql)
                     }
+                    Some(ty) if !is_text(ty) => {
+                        let op = if text { "->>" } else { "->" };
+                        return Err(self.undefined_operator(op, l.ty.as_ref(), Some(ty), l.position));
+                    }
                     _ => format!("pg_json_member{ending}({}, {})", l.sql, r.sql),
                 }
             }
@@ -377,16 +397,23 @@ impl Rewriter<'_> {
         Ok(Ex::of(call, ColumnType::Bool))
     }
 
+    /// The text of a value inside of a row.
+    pub(super) fn text_in_row(&mut self, ex: Ex) -> PgResult<String> {
+        match ex.ty {
+            Some(ColumnType::Bool) => Ok(format!("left(CAST({} AS VARCHAR), 1)", ex.sql)),
+            // As it is shown: a cast to text would leave the blanks out.
+            Some(ColumnType::Char(n)) => Ok(format!("rpad({}, {n}, ' ')", ex.sql)),
+            _ => Ok(self.text_of(ex)?.sql),
+        }
+    }
+
     /// A row of named values: its text is what Postgres shows.
     pub fn record(&mut self, fields: Vec<(String, Ex)>) -> PgResult<Ex> {
         let (mut texts, mut kept) = (Vec::new(), Vec::new());
         for (name, ex) in fields {
             let ex = self.settle(ex, &ColumnType::Text)?;
             kept.push((name, ex.sql.clone(), ex.ty.clone()));
-            texts.push(match ex.ty {
-                Some(ColumnType::Bool) => format!("left(CAST({} AS VARCHAR), 1)", ex.sql),
-                _ => self.text_of(ex)?.sql,
-            });
+            texts.push(self.in_row(|this| this.text_in_row(ex))?);
         }
         let known = kept.iter().map(|(name, _, ty)| Some((name.clone(), ty.clone()?)));
         // A field of a type that is not known here has no form but its text.

@@ -87,7 +87,7 @@ impl Rewriter<'_> {
                 quote::literal(text.get(..text.chars().next().map_or(0, char::len_utf8)).unwrap_or_default())?
             }
             ColumnType::Text | ColumnType::Varchar(None) | ColumnType::Other(_) => quote::literal(text)?,
-            ColumnType::Numeric(0, 0 | 1) => {
+            ColumnType::Numeric(0, _) => {
                 let long = self.has_functions()
                     && super::number::reads_as_number(text)
                     && (super::number::is_long(ty)
@@ -103,6 +103,9 @@ impl Rewriter<'_> {
                     }
                     Err(e) => return Err(e.or_position(at)),
                 }
+            }
+            ColumnType::Array(element) if matches!(**element, ColumnType::System(s) if s.is_named()) => {
+                self.named_list(text, element, ty, at)?
             }
             ColumnType::Array(element) if self.has_functions() => {
                 let grid = crate::value::held::grid::read(element, text.as_bytes(), &self.ctx.values);
@@ -126,6 +129,22 @@ impl Rewriter<'_> {
         Ok(Ex::of(sql, ty.clone()).at(at))
     }
 
+    /// `'{orders,1259}'` as an array of `regclass` and its like.
+    fn named_list(&mut self, text: &str, of: &ColumnType, ty: &ColumnType, at: Option<u32>) -> PgResult<String> {
+        let grid = value::held::grid::Grid::parse(text).map_err(|e| e.or_position(at))?;
+        if !grid.is_list() {
+            return Err(value::held::grid::refused().or_position(at));
+        }
+        let mut numbers = Vec::with_capacity(grid.elements.len());
+        for element in &grid.elements {
+            numbers.push(match element {
+                Some(name) => self.named_constant(name, of.oid(), at)?,
+                None => "NULL".to_owned(),
+            });
+        }
+        Ok(ty.cast(&format!("[{}]", numbers.join(", "))))
+    }
+
     /// An expression as the type it meets: constants are read as it, parameters get it.
     ///
     /// A modifier of the type means nothing here: whoever stores or casts the value asks for it.
@@ -138,13 +157,13 @@ impl Rewriter<'_> {
                 self.param_is(index, ty, ex.position)?;
                 if super::number::is_long(ty) {
                     let sql = format!("CAST({} AS VARCHAR)", ex.sql);
-                    return Ok(Ex { sql, ty: Some(ty.clone()), kind: Kind::Plain, ..ex });
+                    return Ok(Ex { sql, ty: Some(super::LONG), kind: Kind::Plain, ..ex });
                 }
                 let sql = self.param_text(index, ty);
                 Ok(Ex { sql, ty: Some(ty.clone()), kind: Kind::Typed(index), ..ex })
             }
             Kind::Null => Ok(Ex { sql: cast_to("NULL", ty), ty: Some(ty.clone()), ..ex }),
-            Kind::Plain | Kind::Typed(_) | Kind::Number(_) | Kind::Row(_) => Ok(ex),
+            Kind::Plain | Kind::Typed(_) | Kind::Number(_) | Kind::Mixed(_) | Kind::Row(_) => Ok(ex),
         }
     }
 
@@ -161,7 +180,7 @@ impl Rewriter<'_> {
 pub(super) fn duckdb(ty: &ColumnType) -> String {
     match ty {
         ColumnType::Numeric(0, 0) => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1).duckdb(),
-        ColumnType::Numeric(0, 1) => ColumnType::Text.duckdb(),
+        ColumnType::Numeric(0, _) => ColumnType::Text.duckdb(),
         ColumnType::Array(element) => format!("{}[]", duckdb(element)),
         other => other.duckdb(),
     }

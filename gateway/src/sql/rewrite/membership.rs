@@ -10,7 +10,7 @@ use super::{
     rows::row_items,
 };
 use crate::{
-    sql::symmetric,
+    sql::{quote, symmetric},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -237,8 +237,12 @@ impl Rewriter<'_> {
             return Ok(Ex::of(sql, ColumnType::Bool));
         }
         let sql = match (symbol, word) {
-            // No join may have a subquery in its condition, and no list in the catalog is long.
-            ("=", "ANY") if r.origin.is_some() => format!(
+            ("=", "ANY") | ("<>", "ALL") if listed(&r).is_some() => {
+                let (not, list) = (if word == "ALL" { "NOT " } else { "" }, listed(&r).unwrap_or_default());
+                format!("({} {not}IN {list})", l.sql)
+            }
+            // A list of each row is looked through; as a subquery it would be a join, which no join may have in its condition.
+            ("=", "ANY") if r.origin.is_some() || is_column(&r.sql) => format!(
                 "(CASE WHEN list_contains({list}, {value}) THEN TRUE \
                  WHEN {value} IS NULL OR {list} IS NULL OR list_count({list}) < len({list}) THEN NULL ELSE FALSE END)",
                 list = r.sql,
@@ -298,4 +302,17 @@ impl Rewriter<'_> {
         }
         Ok(Ex::of(format!("({} {symbol} {word} ({}))", l.sql, rows.sql), ColumnType::Bool))
     }
+}
+
+/// What stands for an array after `IN`; none where it is neither written out nor a parameter.
+fn listed(array: &Ex) -> Option<String> {
+    match quote::elements(&array.sql).is_some() {
+        true => Some(quote::after_in(&array.sql)),
+        false => super::params::listed(&array.sql),
+    }
+}
+
+/// Whether a text is a column's name alone.
+fn is_column(sql: &str) -> bool {
+    sql.starts_with('"') && sql.ends_with('"') && !sql.contains(['(', '\'', ' ', quote::HOLE])
 }

@@ -38,8 +38,11 @@ mod params;
 mod place;
 mod privilege;
 mod rows;
+mod rows_from;
+mod scale;
 mod session_call;
 mod special;
+mod styled;
 mod system_call;
 mod system_cast;
 mod system_column;
@@ -47,6 +50,7 @@ mod table_function;
 mod text;
 mod user_type;
 
+mod closest;
 mod column_name;
 mod function_list;
 mod functions;
@@ -63,7 +67,7 @@ use sqlparser::{
 };
 
 pub(super) use self::column_name::figured as column_name_of;
-pub(crate) use self::number::LONG;
+pub(crate) use self::number::{LONG, is_long};
 pub(super) use self::{
     call::is_aggregate,
     cast::assignable,
@@ -79,7 +83,8 @@ pub(super) use self::{
 };
 use super::{
     plan::{
-        Origin, OutputColumn, ParamType, PlanContext, QueryPlan, RowCall, SessionValue, SqlPart, SystemUse, TableUse,
+        CallArg, Origin, OutputColumn, ParamType, PlanContext, QueryPlan, RowCall, SessionValue, SqlPart, SystemUse,
+        TableUse,
     },
     position,
     quote::{self, HOLE},
@@ -126,6 +131,8 @@ pub(super) struct Rewriter<'a> {
     pub bounds: Option<&'static str>,
     /// Columns of the query itself that the gateway makes.
     pub row_calls: Vec<RowCall>,
+    /// Sequences whose numbers the engine asks for while it runs.
+    pub numbers: Vec<CallArg>,
     /// Whether the next SELECT is the statement's own, whose columns the gateway may make.
     pub top: bool,
     /// Whether row locks were asked for.
@@ -148,6 +155,8 @@ pub(super) struct Rewriter<'a> {
     recursive_depth: usize,
     names: usize,
     dialect_duckdb: bool,
+    /// Whether texts are made that a row is held as: those of the session's settings are made of it where it is shown.
+    in_row: bool,
     /// Whether an error has its operator's position already.
     operator_placed: bool,
     /// Whether the statement names `tableoid` anywhere, once that was asked.
@@ -170,6 +179,7 @@ impl<'a> Rewriter<'a> {
             extra: None,
             bounds: None,
             row_calls: Vec::new(),
+            numbers: Vec::new(),
             top: false,
             locks: false,
             calls: 0,
@@ -184,6 +194,7 @@ impl<'a> Rewriter<'a> {
             recursive_depth: 0,
             names: 0,
             dialect_duckdb: false,
+            in_row: false,
             operator_placed: false,
             names_tableoid: None,
             cursor: Cell::new(ctx.start.cursor(text)),
@@ -200,7 +211,9 @@ impl<'a> Rewriter<'a> {
             system: std::mem::take(&mut self.system),
             params,
             columns: if rows.known { rows.columns.iter().map(output).collect() } else { Vec::new() },
+            no_columns: rows.known && rows.columns.is_empty(),
             row_calls: std::mem::take(&mut self.row_calls),
+            numbers: std::mem::take(&mut self.numbers),
             locks: self.locks,
             one_row: std::mem::take(&mut self.one_row),
         })
@@ -209,7 +222,11 @@ impl<'a> Rewriter<'a> {
     /// Columns of `regclass` and its like go out with the names that clients see.
     fn name_numbers(&mut self, rows: &mut Rows) {
         let named = |column: &Column| match &column.ty {
-            Some(ColumnType::System(system)) if system.is_named() => Some(system.oid()),
+            Some(ColumnType::System(system)) if system.is_named() => Some((system.oid(), false)),
+            Some(ColumnType::Array(element)) => match &**element {
+                ColumnType::System(system) if system.is_named() => Some((system.oid(), true)),
+                _ => None,
+            },
             _ => None,
         };
         if !rows.known || !rows.columns.iter().any(|column| named(column).is_some()) {
@@ -219,9 +236,18 @@ impl<'a> Rewriter<'a> {
         for column in &rows.columns {
             let name = quote::name(&column.engine);
             list.push(match named(column) {
-                Some(ty) => {
+                Some((ty, false)) => {
                     let text = self.looked_up(system_functions::output(ty), "", &[&name]);
                     format!("(CAST({name} AS VARCHAR) || ':' || {text}) AS {name}")
+                }
+                Some((ty, true)) => {
+                    // No lambda looks into the catalog: the elements are rows for that.
+                    let text = self.looked_up(system_functions::output(ty), "", &["\"n\".\"x\""]);
+                    format!(
+                        "(CASE WHEN {name} IS NOT NULL THEN coalesce((SELECT list(CAST(\"n\".\"x\" AS VARCHAR) || ':' || {text} \
+                         ORDER BY \"n\".\"i\") FROM (SELECT unnest({name}) AS \"x\", unnest(range(len({name}))) AS \"i\") \
+                         AS \"n\"), []) END) AS {name}"
+                    )
                 }
                 None => name,
             });
@@ -256,6 +282,7 @@ impl<'a> Rewriter<'a> {
             parts.push(match (piece.as_bytes().first(), index) {
                 (Some(b'p'), Some(index)) => SqlPart::Param(index),
                 (Some(b't'), Some(index)) => SqlPart::Tested(index),
+                (Some(b'l'), Some(index)) => SqlPart::Listed(index),
                 (Some(b's'), Some(index)) => SqlPart::Session(
                     self.session.get(index).cloned().ok_or_else(|| PgError::internal("a hole without its value"))?,
                 ),
@@ -408,7 +435,7 @@ fn only_postgres(ty: &ColumnType) -> bool {
         ColumnType::System(_) | ColumnType::Enum(_) => true,
         ColumnType::AsText(_) | ColumnType::Money | ColumnType::Grid(_) | ColumnType::Modified(..) => true,
         ColumnType::Record(_) => true,
-        ty if number::is_long(ty) => true,
+        ty if number::is_long(ty) || scale::is_declared(ty) => true,
         ColumnType::Array(element) => only_postgres(element),
         _ => false,
     }

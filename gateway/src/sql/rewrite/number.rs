@@ -5,7 +5,7 @@
 
 use duckmesh_catalog::ColumnType;
 
-use super::{Audience, Ex, Kind, NUMERIC, Rewriter, Rows, operator::is_int};
+use super::{Audience, Ex, Kind, NUMERIC, Rewriter, Rows, operator::is_int, scale};
 use crate::{sql::quote, wire::error::PgResult};
 
 /// `numeric` whose values are text.
@@ -14,8 +14,9 @@ pub(crate) const LONG: ColumnType = ColumnType::Numeric(0, 1);
 /// Digits of the engine's decimals.
 const DECIMAL_DIGITS: usize = 38;
 
-pub(in crate::sql) fn is_long(ty: &ColumnType) -> bool {
-    *ty == LONG
+/// Whether its values are text: any, or such as have so many digits behind the point at most (`scale::long_to`).
+pub(crate) fn is_long(ty: &ColumnType) -> bool {
+    matches!(ty, ColumnType::Numeric(0, 1..))
 }
 
 /// Whether any of them is long.
@@ -67,7 +68,7 @@ impl Rewriter<'_> {
             Some(ty) if is_long(ty) => return Ok(ex),
             Some(ColumnType::Float8) => format!("pg_num_of_float(CAST({} AS VARCHAR), '15')", ex.sql),
             Some(ColumnType::Float4) => format!("pg_num_of_float(CAST({} AS VARCHAR), '6')", ex.sql),
-            _ => format!("CAST({} AS VARCHAR)", ex.sql),
+            _ => self.decimal_text(&ex),
         };
         Ok(Ex::of(sql, LONG).at(ex.position))
     }
@@ -83,6 +84,7 @@ impl Rewriter<'_> {
             }
             Some(ty) if is_exact(ty) => format!("pg_num_key(CAST({} AS VARCHAR))", ex.sql),
             Some(ColumnType::Jsonb) => format!("pg_jsonb_order({})", ex.sql),
+            Some(ColumnType::Record(row)) if self.has_functions() => self.row_key(ex, row),
             Some(ColumnType::Array(element)) if self.is_keyed(ex.ty.as_ref()) => self.list_key(ex, element),
             _ => ex.sql.clone(),
         }
@@ -109,7 +111,9 @@ impl Rewriter<'_> {
         if let Some(ColumnType::Array(element)) = ty {
             return self.has_functions() && self.is_keyed(Some(element));
         }
-        ty.is_some_and(|ty| super::held::keyed(ty) || (*ty == ColumnType::Jsonb && self.has_functions()))
+        let functions = self.has_functions();
+        let made = |ty: &ColumnType| functions && matches!(ty, ColumnType::Jsonb | ColumnType::Record(_));
+        ty.is_some_and(|ty| super::held::keyed(ty) || made(ty))
     }
 
     /// Whether values of any of the types do.
@@ -145,6 +149,12 @@ impl Rewriter<'_> {
             };
             return (cast(l), cast(r));
         }
+        if self.takes_parts()
+            && let (Some(a), Some(b)) = (self.parts_of(&l), self.parts_of(&r))
+        {
+            let decimal = |value: String, ex: Ex| Ex { sql: value, ty: Some(NUMERIC), kind: Kind::Plain, ..ex };
+            return (decimal(a.value, l), decimal(b.value, r));
+        }
         // A column of decimals is compared with the nearest decimal: the engine's statistics serve then.
         if let Some(bound) = bounded(&l, &r, op) {
             return (l, bound);
@@ -174,7 +184,14 @@ impl Rewriter<'_> {
             return Ok(self.cast_held(&ex, &ty, target)?.unwrap_or(ex));
         }
         match &ex.ty {
-            Some(ty) if is_long(target) && is_exact(ty) && !ex.is_unknown() => self.long(ex),
+            Some(ty) if is_long(target) && is_exact(ty) && !ex.is_unknown() => {
+                let parts = self.parts_of(&ex);
+                let long = self.long(ex)?;
+                Ok(match parts {
+                    Some(parts) => Ex { kind: Kind::Mixed(Box::new(parts)), ..long },
+                    None => long,
+                })
+            }
             Some(ty) if is_long(ty) && matches!(target, ColumnType::Float4 | ColumnType::Float8) => {
                 Ok(Ex { sql: format!("CAST({} AS {})", ex.sql, target.duckdb()), ty: Some(target.clone()), ..ex })
             }
@@ -214,6 +231,9 @@ impl Rewriter<'_> {
         let [ex] = values else { return None };
         let ty = ex.ty.as_ref().filter(|t| is_exact(t) && !ex.is_unknown() && self.has_functions())?;
         let x = &ex.sql;
+        if let Some(ex) = self.mixed_aggregate(name, ex, distinct, tail) {
+            return Some(ex);
+        }
         if is_long(ty) {
             let gathered = format!("string_agg({distinct}{x}, ','){tail}");
             let sql = match name {
@@ -248,7 +268,7 @@ impl Rewriter<'_> {
     pub fn cast_long(&mut self, ex: &Ex, ty: &ColumnType) -> Option<String> {
         let x = &ex.sql;
         Some(match ty {
-            ColumnType::Numeric(0, 0 | 1) => x.clone(),
+            ColumnType::Numeric(0, _) => x.clone(),
             ColumnType::Numeric(p, s) => format!("CAST(pg_num_fit({x}, '{p}', '{s}') AS DECIMAL({p},{s}))"),
             ColumnType::Int2 => format!("CAST(pg_num_int({x}, 'smallint') AS SMALLINT)"),
             ColumnType::Int4 => format!("CAST(pg_num_int({x}, 'integer') AS INTEGER)"),
@@ -281,7 +301,7 @@ impl Rewriter<'_> {
                 if let (Some(ColumnType::Numeric(1.., scale)), Some(n)) = (&value.ty, asked)
                     && (0..=*scale).contains(&n)
                 {
-                    return Ok(Some(Ex::of(format!("round({}, {n})", value.sql), NUMERIC)));
+                    return Ok(Some(Ex::of(format!("round({}, {n})", value.sql), scale::computed(n))));
                 }
                 let value = self.long(value)?;
                 Ok(Some(Ex::of(format!("pg_num_round({}, CAST({} AS VARCHAR))", value.sql, places.sql), LONG)))
@@ -299,10 +319,11 @@ impl Rewriter<'_> {
                 {
                     return Ok(Some(self.held_extreme(name, values, held)));
                 }
-                Ok(ty.filter(is_long).map(|_| {
-                    let texts: Vec<&str> = values.iter().map(|v| v.sql.as_str()).collect();
-                    Ex::of(format!("pg_num_{name}({})", texts.join(", ")), LONG)
-                }))
+                Ok(ty.filter(is_long).map(|ty| Ex { ty: Some(ty), ..self.extreme(name, values) }))
+            }
+            "coalesce" | "ifnull" | "nvl" => {
+                let ty = self.unify(values, &name.to_ascii_uppercase())?;
+                Ok(ty.filter(is_long).map(|ty| Ex { ty: Some(ty), ..self.coalesced(values) }))
             }
             "array_position" | "array_positions" | "array_remove" | "array_replace" => self.among_keyed(name, values),
             "nullif" if values.len() == 2 && values.iter().any(|v| self.is_keyed(v.ty.as_ref()) || is_list(v)) => {

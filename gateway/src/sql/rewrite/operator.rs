@@ -8,7 +8,7 @@ use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 use super::{
     Ex, Kind, NUMERIC, Rewriter,
-    number::{LONG, any_long, is_exact, is_long},
+    number::{any_long, is_exact, is_long},
     rows::row_items,
     signature::shown,
 };
@@ -86,12 +86,17 @@ pub(super) fn common(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
     let (a, b) = (a.bare(), b.bare());
     match (a, b) {
         _ if a == b => Some(a.clone()),
-        (ColumnType::Numeric(..), ColumnType::Numeric(..)) if is_long(a) || is_long(b) => Some(LONG),
+        (ColumnType::Numeric(..), ColumnType::Numeric(..)) if is_long(a) || is_long(b) => {
+            Some(super::scale::long_of([super::scale::bound_of(a), super::scale::bound_of(b)]))
+        }
+        (ColumnType::Numeric(1.., one), ColumnType::Numeric(1.., other)) if one == other => {
+            Some(super::scale::computed(*one))
+        }
         (ColumnType::Numeric(..), ColumnType::Numeric(..)) => Some(NUMERIC),
         _ if rank(a) > 0 && rank(b) > 0 => {
             let wide = if rank(a) > rank(b) || matches!(a, ColumnType::System(_)) { a } else { b };
             Some(match wide {
-                ty @ ColumnType::Numeric(..) if is_long(ty) => LONG,
+                ty @ ColumnType::Numeric(..) if is_long(ty) => ty.clone(),
                 ColumnType::Numeric(..) => NUMERIC,
                 other => other.clone(),
             })
@@ -226,8 +231,15 @@ impl Rewriter<'_> {
         }
         let l = self.expr(left)?;
         let r = self.expr(right)?;
+        let (l, r) = self.rows_meet(l, r)?;
+        let row = |e: &Ex| matches!(e.ty, Some(ColumnType::Record(_))) && !e.is_unknown();
+        if op.starts_with("IS") && row(&l) && row(&r) && self.has_functions() {
+            let (l, r) = (self.sorted(l), self.sorted(r));
+            return Ok(Ex::of(format!("({l} {op} {r})"), ColumnType::Bool));
+        }
         if let (Some(a), Some(b)) = (self.row_fields(&l)?, self.row_fields(&r)?) {
-            return self.compare_fields(&a, op, &b, self.at_expr(left));
+            let compared = self.compare_fields(&a, op, &b, self.at_expr(left))?;
+            return Ok(unless_null(compared, &[&l, &r]));
         }
         let shown_op = if op.len() > 2 { "=" } else { op };
         let (l, r) = self.meet(l, r, shown_op)?;
@@ -235,6 +247,21 @@ impl Rewriter<'_> {
             return Err(self.undefined_operator(shown_op, l.ty.as_ref(), r.ty.as_ref(), self.at_expr(left)));
         }
         Ok(Ex::of(format!("({} {op} {})", l.sql, r.sql), ColumnType::Bool))
+    }
+
+    /// Two sides of a comparison: a constant or parameter beside a row is one.
+    fn rows_meet(&mut self, l: Ex, r: Ex) -> PgResult<(Ex, Ex)> {
+        let row = |e: &Ex| e.ty.clone().filter(|ty| matches!(ty, ColumnType::Record(_)) && !e.is_unknown());
+        Ok(match (row(&l), row(&r)) {
+            (Some(ColumnType::Record(row)), None) if r.is_unknown() && row.uuid.is_some() => {
+                let r = self.composite_cast(r, *row)?;
+                (l, r)
+            }
+            (None, Some(ColumnType::Record(row))) if l.is_unknown() && row.uuid.is_some() => {
+                (self.composite_cast(l, *row)?, r)
+            }
+            _ => (l, r),
+        })
     }
 
     /// Rows that are values already: `t = u`, `ROW(1, 2) < (1, 3)`.
@@ -249,11 +276,6 @@ impl Rewriter<'_> {
             let (a, b) = self.meet(a.at(at), b.at(at), "=")?;
             ls.push(self.sorted(a));
             rs.push(self.sorted(b));
-        }
-        if matches!(op, "=" | "<>") {
-            let parts: Vec<String> = ls.iter().zip(&rs).map(|(a, b)| format!("{a} = {b}")).collect();
-            let not = if op == "=" { "" } else { "NOT " };
-            return Ok(Ex::of(format!("({not}({}))", parts.join(" AND ")), ColumnType::Bool));
         }
         Ok(Ex::of(format!("((({})) {op} (({})))", row_of(&ls), row_of(&rs)), ColumnType::Bool))
     }
@@ -514,6 +536,16 @@ impl Rewriter<'_> {
         let ty = if text { ColumnType::Text } else { l.ty.clone().unwrap_or(ColumnType::Json) };
         Ok(Ex::of(format!("{function}({}, {})", l.sql, quote::literal(&json)?), ty))
     }
+}
+
+/// A comparison of rows, unless one of them is NULL.
+fn unless_null(compared: Ex, sides: &[&Ex]) -> Ex {
+    let nullable = sides.iter().filter(|side| !matches!(side.kind, Kind::Row(_)));
+    let tests: Vec<String> = nullable.map(|side| format!("{} IS NOT NULL", side.sql)).collect();
+    if tests.is_empty() {
+        return compared;
+    }
+    Ex { sql: format!("(CASE WHEN {} THEN {} END)", tests.join(" AND "), compared.sql), ..compared }
 }
 
 /// A JSON key as a path.

@@ -67,7 +67,7 @@ impl Rewriter<'_> {
     /// A parameter is used as a type.
     pub fn param_is(&mut self, index: usize, ty: &ColumnType, at: Option<u32>) -> PgResult<()> {
         let ty = match ty.bare() {
-            ColumnType::Numeric(0, 0 | 1) => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1),
+            ColumnType::Numeric(0 | 39.., _) => ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1),
             ColumnType::Other(_) => ColumnType::Text,
             other => other.clone(),
         };
@@ -97,6 +97,12 @@ pub(super) fn tested(sql: &str) -> Cow<'_, str> {
         Some(index) if index.bytes().all(|b| b.is_ascii_digit()) => Cow::Owned(format!("{HOLE}t{index}{HOLE}")),
         _ => Cow::Borrowed(sql),
     }
+}
+
+/// A parameter's hole as what can stand after `IN`; none where it is no such hole.
+pub(super) fn listed(sql: &str) -> Option<String> {
+    let index = sql.strip_prefix(HOLE)?.strip_prefix('p')?.strip_suffix(HOLE)?;
+    index.bytes().all(|b| b.is_ascii_digit()).then(|| format!("{HOLE}l{index}{HOLE}"))
 }
 
 /// All parameters' types.

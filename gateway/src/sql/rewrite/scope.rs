@@ -4,12 +4,13 @@ use duckmesh_catalog::ColumnType;
 use sqlparser::ast::Ident;
 
 use super::{
-    Ex, Rewriter,
+    Ex, Kind, Rewriter,
     record::row_of,
+    scale,
     system_column::{self, is_hidden},
 };
 use crate::{
-    sql::{plan::Origin, quote},
+    sql::{ddl::names, plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -25,7 +26,7 @@ pub(in crate::sql) struct Column {
 }
 
 /// A relation in FROM.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::sql) struct Relation {
     /// The name columns are qualified with.
     pub name: String,
@@ -38,6 +39,8 @@ pub(in crate::sql) struct Relation {
     pub known: bool,
     /// Index in `Rewriter::tables`.
     pub table: Option<usize>,
+    /// Whether it is a function that gives single values: its name alone is the value.
+    pub scalar: bool,
 }
 
 /// A column of `SELECT *`, in order.
@@ -58,6 +61,8 @@ pub(in crate::sql) struct Scope {
     pub star: Vec<Star>,
     /// Whether some join is an outer one: then conditions of ON say nothing about all rows.
     pub outer_join: bool,
+    /// Names of WINDOW.
+    pub windows: Vec<String>,
     /// Whether a relation may be missing in a row.
     pub nullable: Vec<usize>,
 }
@@ -80,7 +85,7 @@ impl Rewriter<'_> {
     }
 
     /// Adds a relation to the innermost scope.
-    pub fn add_relation(&mut self, relation: Relation, at: Option<u32>) -> PgResult<usize> {
+    pub fn add_relation(&mut self, relation: Relation) -> PgResult<usize> {
         let Some(scope) = self.scopes.last_mut() else {
             return Err(PgError::internal("a relation without a scope"));
         };
@@ -93,8 +98,7 @@ impl Rewriter<'_> {
             return Err(PgError::new(
                 SqlState::DUPLICATE_ALIAS,
                 format!("table name \"{}\" specified more than once", relation.name),
-            )
-            .or_position(at));
+            ));
         }
         let index = scope.relations.len();
         if relation.known {
@@ -111,6 +115,10 @@ impl Rewriter<'_> {
     pub fn column(&mut self, ident: &Ident) -> PgResult<Ex> {
         let name = quote::fold(ident);
         let at = self.at(ident.span);
+        if ident.quote_style.is_none() && !self.in_view() && names::is_reserved(&name) {
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{}\"", ident.value))
+                .or_position(at));
+        }
         let mut guess = false;
         for scope in self.scopes.iter().rev() {
             let mut found: Option<Ex> = None;
@@ -151,8 +159,17 @@ impl Rewriter<'_> {
         if let Some(ex) = self.hidden_column(&name, at)? {
             return Ok(ex.at(at));
         }
-        let whole_row = self.scopes.iter().rev().flat_map(|s| &s.relations).find(|r| r.name == name).cloned();
-        if let Some(relation) = whole_row {
+        let numbered = |s: &Scope| {
+            let found = s.relations.iter().enumerate().find(|(_, r)| r.name == name);
+            found.map(|(index, relation)| (relation.clone(), s.nullable.contains(&index)))
+        };
+        let whole_row = self.scopes.iter().rev().find_map(numbered);
+        if let Some((relation, _)) = whole_row.as_ref().filter(|(r, _)| r.scalar)
+            && let Some(column) = relation.columns.first()
+        {
+            return Ok(column_ex(relation, column).at(at));
+        }
+        if let Some((relation, may_miss)) = whole_row {
             if relation.known && self.has_functions() {
                 let shown = relation.columns.iter().filter(|c| !is_hidden(c));
                 let fields = shown.map(|c| (c.name.clone(), column_ex(&relation, c))).collect();
@@ -163,11 +180,17 @@ impl Rewriter<'_> {
                     let own = row_of(&table);
                     (row.oid, row.array_oid, row.name) = (own.oid, own.array_oid, own.name);
                 }
+                // Where an outer join found none, there is no row.
+                if may_miss && let Kind::Row(fields) = &ex.kind {
+                    let nulls: Vec<String> = fields.iter().map(|(_, sql, _)| format!("{sql} IS NULL")).collect();
+                    ex.sql = format!("(CASE WHEN NOT ({}) THEN {} END)", nulls.join(" AND "), ex.sql);
+                }
                 return Ok(ex.at(at));
             }
             return self.refuse("a whole row as a value", at);
         }
-        Err(undefined_column(&format!("\"{name}\""), at))
+        let hint = self.column_hint(None, &name);
+        Err(hinted(undefined_column(&format!("\"{name}\""), at), hint))
     }
 
     /// `t.a`, `s.t.a`, `db.s.t.a`.
@@ -194,7 +217,8 @@ impl Rewriter<'_> {
             }
             None => {
                 let missing = system_column::missing(&relation, name, at);
-                Err(missing.unwrap_or_else(|| undefined_column(&format!("{table}.{name}"), at)))
+                let hint = || self.column_hint(Some(table), name);
+                Err(missing.unwrap_or_else(|| hinted(undefined_column(&format!("{table}.{name}"), at), hint())))
             }
         }
     }
@@ -207,8 +231,15 @@ impl Rewriter<'_> {
             .flat_map(|s| &s.relations)
             .find(|r| r.name == *table && (schema.is_none() || r.schema.as_deref() == schema))
             .ok_or_else(|| {
-                PgError::new(SqlState::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{table}\""))
-                    .or_position(at)
+                let (what, hint) = match self.renamed(table) {
+                    Some(relation) => (
+                        "invalid reference to",
+                        Some(format!("Perhaps you meant to reference the table alias \"{}\".", relation.name)),
+                    ),
+                    None => ("missing", None),
+                };
+                let message = format!("{what} FROM-clause entry for table \"{table}\"");
+                hinted(PgError::new(SqlState::UNDEFINED_TABLE, message).or_position(at), hint)
             })
     }
 
@@ -243,7 +274,17 @@ impl Rewriter<'_> {
 pub(super) fn column_ex(relation: &Relation, column: &Column) -> Ex {
     Ex {
         origin: column.origin.clone(),
-        ..Ex::plain(format!("{}.{}", quote::name(&relation.engine), quote::name(&column.engine)), column.ty.clone())
+        ..scale::of_column(
+            format!("{}.{}", quote::name(&relation.engine), quote::name(&column.engine)),
+            column.ty.clone(),
+        )
+    }
+}
+
+fn hinted(error: PgError, hint: Option<String>) -> PgError {
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 

@@ -10,7 +10,7 @@ use sqlparser::ast::{
 
 use super::{Column, Kind, Rewriter, Scope, column_name, record, scope::column_ex, system_column::is_hidden};
 use crate::{
-    sql::quote,
+    sql::{empty_list, quote},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -39,6 +39,8 @@ pub(in crate::sql) fn unique(columns: &mut [Column]) {
     }
 }
 
+/// The engine's column of rows that have none.
+const NOTHING: &str = "row";
 /// Postgres' limit of a target list.
 const COLUMNS_MAX: usize = 1664;
 
@@ -67,7 +69,8 @@ impl Rewriter<'_> {
         order_by: Option<&OrderBy>,
         hints: Option<&[ColumnType]>,
     ) -> PgResult<Rows> {
-        self.scopes.push(Scope::default());
+        let windows = select.named_window.iter().map(|NamedWindowDefinition(name, _)| quote::fold(name)).collect();
+        self.scopes.push(Scope { windows, ..Scope::default() });
         // What a clause outside does not take, a query inside of it may.
         let (in_set, clause) = (self.in_set, self.clause.take());
         let rows = self.select_here(select, order_by, hints);
@@ -96,10 +99,14 @@ impl Rewriter<'_> {
             None => String::new(),
         };
         let outer = std::mem::take(&mut self.aggregated);
-        let mut items = self.list(&select.projection, hints, top)?;
+        let empty = empty_list::is_empty(&select.projection);
+        let mut items = if empty { Vec::new() } else { self.list(&select.projection, hints, top)? };
+        if empty && select.distinct.is_some() {
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error: DISTINCT without a list"));
+        }
         if items.is_empty() && listless {
             let column =
-                Column { name: "?column?".into(), engine: "row".into(), ty: Some(ColumnType::Bool), origin: None };
+                Column { name: "?column?".into(), engine: NOTHING.into(), ty: Some(ColumnType::Bool), origin: None };
             items.push(Item { sql: "TRUE".into(), column, star: false });
         }
         let aggregated = std::mem::replace(&mut self.aggregated, outer);
@@ -149,25 +156,36 @@ impl Rewriter<'_> {
             Some(order_by) => format!(" ORDER BY {}", self.order_by(order_by, &items, known)?),
             None => String::new(),
         };
-        if items.is_empty() {
-            return self.refuse("SELECT without a list", None);
-        }
         let mut from = from;
         if let Some(rows) = self.group_by_rows(&mut keys, &mut items, &mut [&mut having, &mut distinct, &mut order]) {
             from = if from.is_empty() { rows } else { format!("{from}, {rows}") };
         }
         let mut group_by = String::new();
         if !keys.is_empty() {
-            group_by = format!(" GROUP BY {}", self.group_by_value(&keys, &mut items, &[&having, &order]));
+            group_by = format!(" GROUP BY {}", self.group_by_value(&keys, &mut items, &mut [&mut having, &mut order]));
             let texts = items.iter().map(|i| i.sql.as_str()).chain([having.as_str(), order.as_str()]);
             let used = self.depends_on_keys(&group_by, &texts.collect::<Vec<_>>());
             group_by.push_str(&used);
         }
         // DISTINCT wants ORDER BY's expressions in the list as they are.
-        let list = list_text(&items, self.scopes.len() == 1 && distinct.is_empty());
-        let from = if from.is_empty() { String::new() } else { format!(" FROM {from}") };
+        let mut list = list_text(&items, self.scopes.len() == 1 && distinct.is_empty());
+        if items.is_empty() {
+            // The engine's rows have a column at least; nobody sees it.
+            list = format!("TRUE AS {}", quote::name(NOTHING));
+        }
+        // Of rows that are grouped each group has a number of its own, or its aggregates' arguments have them.
+        let texts = &mut [&mut list, &mut distinct, &mut order];
+        let is_grouped = aggregated || !group_by.is_empty();
+        let numbered = if is_grouped { None } else { self.with_numbers(texts, &from, &selection) };
+        let (from, selection) = match numbered {
+            Some(numbered) => (format!(" FROM {numbered}"), String::new()),
+            None if from.is_empty() => (String::new(), selection),
+            None => (format!(" FROM {from}"), selection),
+        };
         Ok(Rows {
-            sql: format!("SELECT {distinct}{list}{from}{selection}{group_by}{having}{windows}{qualify}{order}"),
+            sql: Self::numbers_stay(format!(
+                "SELECT {distinct}{list}{from}{selection}{group_by}{having}{windows}{qualify}{order}"
+            )),
             columns,
             known,
         })

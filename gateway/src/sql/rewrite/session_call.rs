@@ -1,7 +1,7 @@
 //! Calls that the gateway runs itself: sequences, `set_config`, advisory locks, `pg_sleep`, `pg_notify`.
 //!
-//! Each is run once for the statement, and its value stands in the engine's text. Only `nextval` and `setval` in the
-//! statement's own list are run for each row.
+//! Each is run once for the statement, and its value stands in the engine's text. Only `nextval`, and `setval` in the
+//! statement's own list, are run for each row.
 
 use duckmesh_catalog::{
     ColumnType, SequenceDef,
@@ -9,7 +9,7 @@ use duckmesh_catalog::{
 };
 use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator, Value};
 
-use super::{Audience, Column, Ex, Rewriter, from::Alias};
+use super::{Audience, Column, Ex, Rewriter, from::Alias, scope::column_ex};
 use crate::{
     sql::{
         plan::{AdvisoryCall, CallArg, RowCall, RowCallKind, SessionCall, SessionFunction, SessionValue},
@@ -17,6 +17,18 @@ use crate::{
     },
     wire::error::{PgError, PgResult, SqlState},
 };
+
+/// How the call begins by which the engine asks for a number: with the hole after it no text of a client is like that.
+const NUMBER: &str = "pg_next_number(\0";
+/// The same call where it stays: queries outside do not take it for one of theirs.
+const NUMBER_HERE: &str = "\"pg_next_number\"(\0";
+
+/// All such calls in a text: what stands in their parentheses is a hole.
+fn calls_in(text: &str) -> Vec<String> {
+    let end = |at: usize| text.get(at..).and_then(|rest| rest.find(')')).map(|length| at + length + 1);
+    let calls = text.match_indices(NUMBER).filter_map(|(at, _)| text.get(at..end(at)?));
+    calls.map(str::to_owned).collect()
+}
 
 type Signature = (SessionFunction, &'static [&'static [ColumnType]], ColumnType);
 
@@ -110,11 +122,6 @@ impl Rewriter<'_> {
         if self.audience == Audience::Lake || self.in_view() {
             return self.refuse(&format!("{name} in a view"), at);
         }
-        if call == SessionFunction::NextVal && self.scopes.last().is_some_and(|s| !s.relations.is_empty()) {
-            return Err(PgError::unsupported("nextval inside an expression over rows is not supported")
-                .hint("Put nextval alone into the statement's own list: SELECT nextval('s') FROM t.")
-                .or_position(at));
-        }
         let mut known = Vec::with_capacity(args.len());
         for (arg, ty) in args.iter().zip(*types) {
             let Some(arg) = self.call_arg(arg, ty)? else {
@@ -130,7 +137,61 @@ impl Rewriter<'_> {
             SqlState::UNDEFINED_TABLE => e.or_position(name_at),
             _ => e,
         })?;
+        if call == SessionFunction::NextVal && self.scopes.last().is_some_and(|s| !s.relations.is_empty()) {
+            return Ok(Some(self.numbered(known).at(at)));
+        }
         Ok(Some(self.called(call, known, result).at(at)))
+    }
+
+    /// `nextval` over rows: the engine asks for a number for each.
+    fn numbered(&mut self, args: Vec<CallArg>) -> Ex {
+        let Some(name) = args.into_iter().next() else { return Ex::of("CAST(NULL AS BIGINT)", ColumnType::Int8) };
+        self.numbers.push(name);
+        let hole = self.session_value(SessionValue::Number(self.numbers.len() - 1));
+        Ex::of(format!("pg_next_number({hole})"), ColumnType::Int8)
+    }
+
+    /// The rows of FROM with the numbers that a list asks for as columns: macros write their arguments several times, and each
+    /// would ask for a number of its own. Relations are rows there, so that their columns are still found. None: the list asks
+    /// for none.
+    pub(super) fn with_numbers(&mut self, texts: &mut [&mut String], from: &str, selection: &str) -> Option<String> {
+        if !texts.iter().any(|text| text.contains(NUMBER)) {
+            return None;
+        }
+        let relations = &self.scopes.last()?.relations;
+        if relations.is_empty() || relations.iter().any(|r| !r.known) {
+            return None;
+        }
+        let row = |r: &super::Relation| {
+            let field = |c: &Column| {
+                let name = quote::literal(&c.engine).ok()?;
+                Some(format!("{name}: {}", column_ex(r, c).sql))
+            };
+            let fields: Vec<String> = r.columns.iter().map(field).collect::<Option<_>>()?;
+            let row = if fields.is_empty() { "TRUE".to_owned() } else { format!("{{{}}}", fields.join(", ")) };
+            Some(format!("{row} AS {}", quote::name(&r.engine)))
+        };
+        let mut list: Vec<String> = relations.iter().map(row).collect::<Option<_>>()?;
+        let mut names = Vec::new();
+        for text in texts.iter() {
+            for call in calls_in(text) {
+                if !names.contains(&call) {
+                    names.push(call);
+                }
+            }
+        }
+        let alias = format!("numbers_{}", self.number());
+        for (n, call) in names.iter().enumerate() {
+            let column = format!("\"{alias}_{n}\"");
+            texts.iter_mut().for_each(|text| **text = text.replace(call, &column));
+            list.push(format!("{call} AS {column}"));
+        }
+        Some(format!("(SELECT {} FROM {from}{selection}) AS \"{alias}\"", list.join(", ")))
+    }
+
+    /// A SELECT's text that is done: the numbers in it are its own.
+    pub(super) fn numbers_stay(sql: String) -> String {
+        if sql.contains(NUMBER) { sql.replace(NUMBER, NUMBER_HERE) } else { sql }
     }
 
     /// A call's hole.

@@ -14,6 +14,8 @@ use crate::{
 
 /// Recursive queries inside each other: the first part of each is written twice.
 const RECURSIVE_DEPTH_MAX: usize = 4;
+/// How often the parts of one are written again because a column turned out to be another type.
+const RECURSIVE_LOOKS_MAX: usize = 3;
 
 impl Rewriter<'_> {
     /// A query. `hints`: what the columns will be stored as, for parameters and bare strings.
@@ -146,12 +148,22 @@ impl Rewriter<'_> {
             pushed = true;
         }
         // A common table expression does not see the FROM it stands beside, only outer ones: those are still pushed.
+        let marks = (self.tables.len(), self.system.len());
         let mut rows = self.query(&cte.query, None)?;
         if pushed {
+            // Numbers of two scales that meet are text, and the second part reads them as such.
+            for _ in 0..RECURSIVE_LOOKS_MAX {
+                if !self.ctes.last_mut().is_some_and(|own| took_types(own, &rows)) {
+                    break;
+                }
+                self.tables.truncate(marks.0);
+                self.system.truncate(marks.1);
+                rows = self.query(&cte.query, None)?;
+            }
             self.ctes.pop();
         }
         rename(&mut rows)?;
-        let list = if rows.known {
+        let list = if rows.known && !rows.columns.is_empty() {
             let names: Vec<String> = rows.columns.iter().map(|c| quote::name(&c.engine)).collect();
             format!("({})", names.join(", "))
         } else {
@@ -159,6 +171,9 @@ impl Rewriter<'_> {
         };
         for column in &mut rows.columns {
             column.origin = column.origin.take().filter(|_| !recursive);
+            if recursive && column.ty.as_ref().is_some_and(super::is_long) {
+                column.ty = Some(super::LONG);
+            }
         }
         self.ctes.push(scope::Cte { name, engine: engine.clone(), columns: rows.columns, known: rows.known });
         Ok(format!("{}{list} AS ({})", quote::name(&engine), rows.sql))
@@ -245,7 +260,14 @@ impl Rewriter<'_> {
                 )
                 .or_position(self.at_item(right, n)));
             }
-            a.ty = super::operator::common(at, bt);
+            let both = [at, bt].map(|ty| matches!(ty, ColumnType::Numeric(..)) || super::operator::is_int(ty));
+            let mixed = both == [true, true] && super::scale::types_differ(at, bt);
+            a.ty = super::operator::common(at, bt).map(|ty| match ty {
+                ColumnType::Numeric(..) if mixed && self.has_functions() => {
+                    super::scale::long_of([super::scale::bound_of(at), super::scale::bound_of(bt)])
+                }
+                ty => ty,
+            });
         }
         let types: Vec<Option<ColumnType>> = l.columns.iter().map(|c| c.ty.clone()).collect();
         l.columns.iter_mut().zip(left_types).for_each(|(c, ty)| c.ty = ty);
@@ -305,6 +327,13 @@ impl Rewriter<'_> {
             cells.push(exs);
         }
         self.clause = clause;
+        for (n, ty) in types.iter_mut().enumerate() {
+            let column = || cells.iter().filter_map(|row: &Vec<Ex>| row.get(n)).filter(|ex| !ex.is_unknown());
+            let exact = ty.as_ref().is_some_and(|ty| matches!(ty, ColumnType::Numeric(..)));
+            if exact && self.has_functions() && super::scale::differ(column()) {
+                *ty = Some(super::scale::long_of(column().map(super::scale::bound_of_value)));
+            }
+        }
         let mut rows = Vec::with_capacity(cells.len());
         for exs in cells {
             let mut row = Vec::with_capacity(width);
@@ -318,7 +347,7 @@ impl Rewriter<'_> {
                     continue;
                 }
                 let ex = match hint {
-                    Some(ty) => self.settle(ex, &ty)?,
+                    Some(ty) => self.settle(ex, &super::scale::any_digits(&ty))?,
                     None if unknown => self.settle(ex, &ColumnType::Text)?,
                     None => ex,
                 };
@@ -425,7 +454,7 @@ impl Rewriter<'_> {
             Some(LimitClause::LimitOffset { limit: None, offset, limit_by }) if limit_by.is_empty() => offset.as_ref(),
             Some(_) => return self.refuse("WITH TIES in this form", None),
         };
-        if !rows.known {
+        if !rows.known || rows.columns.is_empty() {
             return self.refuse("WITH TIES in this form", None);
         }
         let skipped = match offset {
@@ -485,6 +514,19 @@ impl Rewriter<'_> {
         }
         Ok(items.join(", "))
     }
+}
+
+/// Gives a recursive query the types that its parts have together; whether that changes what its second part reads.
+fn took_types(own: &mut scope::Cte, rows: &Rows) -> bool {
+    let mut changed = false;
+    for (known, found) in own.columns.iter_mut().zip(&rows.columns) {
+        if known.ty != Some(super::LONG) && found.ty.as_ref().is_some_and(super::number::is_long) {
+            // Its digits may become more with each round.
+            known.ty = Some(super::LONG);
+            changed = true;
+        }
+    }
+    changed
 }
 
 /// `2 DESC, 1` as the columns' names.

@@ -5,7 +5,7 @@ use duckmesh_catalog::{
     types::{TextType, oid},
 };
 
-use super::{Ex, NUMERIC, operator};
+use super::{Ex, NUMERIC, operator, scale};
 
 /// A function: name, arguments and result, DuckDB text.
 ///
@@ -119,14 +119,19 @@ pub(super) fn fit(letter_: char, arg: &Ex) -> Option<u32> {
 pub(super) fn result(signature: &str, args: &[Ex]) -> Option<ColumnType> {
     let (_, result) = signature.split_once('>')?;
     let c = result.chars().next()?;
-    let first = || args.first().and_then(|a| a.ty.clone());
+    // A function's result has no modifier, but the digits of what it gives back.
+    let first = || args.first().and_then(|a| a.ty.clone()).map(scale::without_modifier);
     match c {
         '?' => None,
         '1' => first(),
-        '2' => args.get(1).and_then(|a| a.ty.clone()),
+        '2' => args.get(1).and_then(|a| a.ty.clone()).map(scale::without_modifier),
         'c' => {
+            let bare = args.iter().any(|a| a.kind == super::Kind::Null);
             let mut types = args.iter().filter(|a| a.sql != "NULL").map(|a| a.ty.clone());
             let mut ty = types.next()??;
+            if bare {
+                ty = scale::without_modifier(ty);
+            }
             for other in types {
                 ty = operator::common(&ty, &other?)?;
             }

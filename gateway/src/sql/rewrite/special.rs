@@ -345,6 +345,14 @@ impl Rewriter<'_> {
                 };
                 Ok(Some(Ex::plain(format!("unnest({})", value.sql), ty)))
             }
+            "width_bucket" if values.len() == 2 && self.has_functions() => {
+                let [x, bounds] = values.as_slice() else { return Ok(None) };
+                let Some(T::Array(element)) = &bounds.ty else { return Ok(None) };
+                let (v, met) = self.meet(Ex::of("v", (**element).clone()), x.clone(), "<=")?;
+                let below = format!("list_filter({}, lambda v: {} <= {})", bounds.sql, v.sql, met.sql);
+                let sql = format!("(CASE WHEN {} IS NOT NULL THEN CAST(len({below}) AS INTEGER) END)", x.sql);
+                Ok(Some(Ex::of(sql, T::Int4)))
+            }
             "generate_series"
                 if values.len() == 3
                     && values.iter().take(2).any(|a| matches!(a.ty, Some(T::Date | T::Timestamp | T::Timestamptz))) =>
@@ -356,6 +364,18 @@ impl Rewriter<'_> {
             "generate_series" if values.len() == 2 || values.len() == 3 => {
                 let mut args = std::mem::take(values);
                 let ty = self.unify(&mut args, "generate_series")?;
+                if let Some(T::Numeric(..)) = &ty
+                    && self.has_functions()
+                {
+                    let mut texts = Vec::new();
+                    for arg in args {
+                        texts.push(self.long(arg)?.sql);
+                    }
+                    if texts.len() == 2 {
+                        texts.push("'1'".to_owned());
+                    }
+                    return Ok(Some(Ex::of(format!("unnest(pg_num_series({}))", texts.join(", ")), super::LONG)));
+                }
                 let texts: Vec<&str> = args.iter().map(|a| a.sql.as_str()).collect();
                 let ty = ty.filter(super::operator::is_int).map(|t| if t == T::Int8 { t } else { T::Int4 });
                 let list = format!("unnest(generate_series({}))", texts.join(", "));
@@ -371,7 +391,12 @@ impl Rewriter<'_> {
                         .hint("Its type is known when it runs, not before: cast it first.")
                         .or_position(at)
                 })?;
-                Ok(Some(Ex::plain(number.to_string(), T::system(oid::REGTYPE))))
+                // Of an aggregate it is one row.
+                let sql = match self.aggregated {
+                    true => format!("(CASE WHEN {} IS NULL THEN {number} ELSE {number} END)", value.sql),
+                    false => number.to_string(),
+                };
+                Ok(Some(Ex::plain(sql, T::system(oid::REGTYPE))))
             }
             "ceil" | "ceiling" | "floor" => {
                 // An integer's is double precision in Postgres.

@@ -29,6 +29,11 @@ impl Rewriter<'_> {
         if let Some(fields) = self.row_fields(&ex)? {
             return self.named_field(&fields, ex.ty.as_ref(), &name, at);
         }
+        if let Some(ty) = ex.ty.as_ref().filter(|ty| !is_struct(ty) && !ex.is_unknown()) {
+            let ty = super::shown(ty);
+            let message = format!("column notation .{name} applied to type {ty}, which is not a composite type");
+            return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message).or_position(at));
+        }
         let Some(ColumnType::Other(shape)) = ex.ty.clone().filter(is_struct) else {
             return self.refuse("a field of a composite value", at);
         };

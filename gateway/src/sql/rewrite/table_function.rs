@@ -20,6 +20,9 @@ impl Rewriter<'_> {
         let Some(parts) = quote::parts(name) else {
             return self.refuse("this form of a function's name", at);
         };
+        if matches!(parts.as_slice(), [name] if name == crate::sql::rows_from::ROWS_FROM) {
+            return self.rows_from(args, alias, ordinality, at);
+        }
         if let Some(function) = parts.last()
             && let Some((sql, fields)) = self.json_rows_of(function, args, alias, at)?
         {
@@ -91,8 +94,13 @@ impl Rewriter<'_> {
         if alias.columns.len() > columns.len() {
             names = alias.columns.clone();
         }
+        let scalar = columns.len() == 1;
         let alias = Alias { name: Some(given), columns: names, at: alias.at.or(at) };
-        self.place(sql, alias, ("", None), columns, true, None)
+        let text = self.place(sql, alias, ("", None), columns, true, None)?;
+        if let Some(relation) = self.scopes.last_mut().and_then(|scope| scope.relations.last_mut()) {
+            relation.scalar = scalar;
+        }
+        Ok(text)
     }
 
     /// A function in FROM: its text and its columns; an empty name takes the alias'.

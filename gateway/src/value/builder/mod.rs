@@ -33,6 +33,8 @@ pub struct ColumnBuilder {
     values: Values,
     ty: ColumnType,
     explicit_cast: bool,
+    /// Whether values are read as COPY does, which knows the modifier before it looks at them.
+    is_input: bool,
     /// What the type's modifier asks of its values.
     modifier: Option<i32>,
     /// Reused for values that are decoded before they are stored.
@@ -135,7 +137,7 @@ impl ColumnBuilder {
                 return Err(PgError::unsupported(format!("values of type {name} cannot be written")));
             }
         };
-        Ok(Self { values, ty: ty.clone(), explicit_cast: false, modifier: None, scratch: Vec::new() })
+        Ok(Self { values, ty: ty.clone(), explicit_cast: false, is_input: false, modifier: None, scratch: Vec::new() })
     }
 
     /// A column of one of the catalog's own types.
@@ -162,6 +164,16 @@ impl ColumnBuilder {
             list.element.explicit_cast = true;
         }
         self.explicit_cast = true;
+        self
+    }
+
+    /// Values are read as COPY reads them.
+    #[must_use]
+    pub fn as_input(mut self) -> Self {
+        if let Values::Array(list) = &mut self.values {
+            list.element.is_input = true;
+        }
+        self.is_input = true;
         self
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use arrow::array::StringBuilder;
-use duckmesh_catalog::{types::TextType, user_types::EnumType};
+use duckmesh_catalog::{ColumnType, types::TextType, user_types::EnumType};
 
 use super::super::error::text as utf8;
 use super::super::{array_text, bytea, datetime, held, interval, json, modifier, number, numeric, uuid_text};
@@ -12,6 +12,7 @@ use crate::wire::error::{PgError, PgResult, SqlState};
 
 #[inline]
 pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext) -> PgResult<()> {
+    let named_type = named_type(&column.ty);
     match &mut column.values {
         Values::Bool(b) => b.append_value(number::parse_bool(text)?),
         Values::Int2(b) => {
@@ -23,13 +24,24 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
             b.append_value(i32::try_from(value).unwrap_or_default());
         }
         Values::Int8(b) => b.append_value(number::parse_integer(text, i64::MIN, i64::MAX, "bigint")?),
-        Values::Oid(b) => b.append_value(number::parse_integer(text, 0, u32::MAX.into(), "oid")?),
+        Values::Oid(b) => b.append_value(match named_type {
+            Some(ty) if text.is_empty() || !text.iter().all(u8::is_ascii_digit) => named(ty, text, ctx)?,
+            _ => number::parse_integer(text, 0, u32::MAX.into(), "oid")?,
+        }),
         Values::Float4(b) => b.append_value(number::parse_float(text)?),
         Values::Float8(b) => b.append_value(number::parse_float(text)?),
         Values::Numeric(b, p, s) => b.append_value(numeric::parse(text, *p, *s)?),
         Values::Money(b) => b.append_value(held::money::parse(text)?.into()),
         Values::Text(b, TextKind::Held(ty)) => {
-            let stored = held::read(*ty, utf8(text)?, ctx)?;
+            let text = utf8(text)?;
+            let stored = match held::read(*ty, text, ctx) {
+                // Of the wrong length first, whatever its digits are.
+                Err(error) if column.is_input && ty.is_bits() => {
+                    fitted_text(*ty, &"0".repeat(held::bits::said(text)), column.modifier, false)?;
+                    return Err(error);
+                }
+                other => other?,
+            };
             append_held(b, &fitted_text(*ty, &stored, column.modifier, column.explicit_cast)?)?;
         }
         Values::Text(b, kind) => append_checked(b, *kind, text, column.explicit_cast)?,
@@ -66,6 +78,23 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
         }
     }
     Ok(())
+}
+
+/// The oid of a type whose values may be written as names.
+fn named_type(ty: &ColumnType) -> Option<u32> {
+    match ty {
+        ColumnType::System(system) if system.is_named() => Some(system.oid()),
+        _ => None,
+    }
+}
+
+/// The number of a name.
+fn named(ty: u32, text: &[u8], ctx: &ValueContext) -> PgResult<i64> {
+    match &ctx.names.0 {
+        _ if text == b"-" => Ok(0),
+        Some(names) => names.number(ty, utf8(text)?).map(i64::from),
+        None => number::parse_integer(text, 0, u32::MAX.into(), "oid"),
+    }
 }
 
 /// With the digits of a second that the column keeps.

@@ -70,7 +70,7 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
         }
         Kind::Oid => digits::write_integer(narrow::<u32>(cells.integer(row), "oid")?.into(), out),
         Kind::Named => out.put_slice(named(cells.bytes(row).ok_or_else(unexpected)?).1),
-        Kind::Record(_) => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
+        Kind::Record(types) => out.put_slice(held::record::show(types, stored(cells, row)?, ctx)?.as_bytes()),
         Kind::Grid(element) => out.put_slice(held::grid::show(element, stored(cells, row)?, ctx)?.as_bytes()),
         Kind::Array(..) => array(cells, row, out)?,
         Kind::Vector(..) => vector(cells, row, out)?,

@@ -36,6 +36,16 @@ pub(crate) fn parse(text: &str) -> PgResult<String> {
     Ok(bits)
 }
 
+/// How many bits a text says that it has.
+pub(crate) fn said(text: &str) -> usize {
+    let bits = match text.as_bytes().first() {
+        Some(b'b' | b'B') => text.len() - 1,
+        Some(b'x' | b'X') => (text.len() - 1) * 4,
+        _ => text.len(),
+    };
+    bits.min(BITS_MAX)
+}
+
 fn too_long() -> PgError {
     let message = format!("bit string length exceeds the maximum allowed ({BITS_MAX})");
     PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message)

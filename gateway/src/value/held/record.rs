@@ -1,15 +1,18 @@
 //! Rows as values, held as their text: `(1,"a b",)`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
-use duckmesh_catalog::types::{ColumnType, RecordType};
+use duckmesh_catalog::types::{ColumnType, RangeType, RecordType, TextType};
 
 use super::super::builder::ColumnBuilder;
-use super::super::context::ValueContext;
+use super::super::context::{ByteaOutput, DateStyle, IntervalStyle, ValueContext};
 use super::super::encoder::Encoder;
+use super::super::interval::Interval;
 use super::super::wire_bytes::WireBytes;
 use super::super::{interval, numeric};
+use super::utc;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Rows inside of rows.
@@ -67,16 +70,22 @@ pub(crate) fn malformed(text: &str) -> PgError {
     PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, format!("malformed record literal: \"{text}\""))
 }
 
-/// The held text of a client's text.
-pub(crate) fn read(row: &RecordType, given: &str, ctx: &ValueContext) -> PgResult<String> {
+/// The texts of a row's fields, as many as its type has.
+pub(crate) fn parts(row: &RecordType, given: &str) -> PgResult<Vec<Option<String>>> {
     let parts = fields(given).ok_or_else(|| malformed(given))?;
-    if parts.len() != row.fields.len() {
-        let detail = if parts.len() < row.fields.len() { "Too few columns." } else { "Too many columns." };
-        return Err(malformed(given).detail(detail));
+    if parts.len() == row.fields.len() {
+        return Ok(parts);
     }
+    let detail = if parts.len() < row.fields.len() { "Too few columns." } else { "Too many columns." };
+    Err(malformed(given).detail(detail))
+}
+
+/// The held text of a client's text: no setting of the session is in it, and times with zones are UTC.
+pub(crate) fn read(row: &RecordType, given: &str, ctx: &ValueContext) -> PgResult<String> {
+    let parts = parts(row, given)?;
     let mut texts = Vec::with_capacity(parts.len());
     for (part, (_, ty)) in parts.into_iter().zip(&row.fields) {
-        texts.push(part.map(|part| through(ty, |column| column.append_text(part.as_bytes(), ctx), ctx)).transpose()?);
+        texts.push(part.map(|part| held(ty, Given::Text(part.as_bytes()), ctx)).transpose()?);
     }
     Ok(text(texts.iter().map(Option::as_deref)))
 }
@@ -111,25 +120,116 @@ pub(crate) fn receive(row: &RecordType, bytes: &[u8], ctx: &ValueContext) -> PgR
         let value = usize::try_from(length).ok().and_then(|length| wire.bytes(length).ok()).ok_or_else(|| {
             PgError::new(SqlState::INVALID_BINARY_REPRESENTATION, "insufficient data left in message")
         })?;
-        texts.push(Some(through(ty, |column| column.append_binary(value, ctx), ctx)?));
+        texts.push(Some(held(ty, Given::Binary(value), ctx)?));
     }
     wire.end()?;
     Ok(text(texts.iter().map(Option::as_deref)))
 }
 
+/// A field as it came.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Text(&'a [u8]),
+    Binary(&'a [u8]),
+}
+
 /// A field's text, of what a column of its type makes of a value.
-fn through(
-    ty: &ColumnType,
-    append: impl FnOnce(&mut ColumnBuilder) -> PgResult<()>,
-    ctx: &ValueContext,
-) -> PgResult<String> {
+fn held(ty: &ColumnType, given: Given<'_>, ctx: &ValueContext) -> PgResult<String> {
+    let (bare, modifier) = ty.clone().split();
+    if bare == ColumnType::Interval {
+        // What a lake's own intervals cannot be, a text can.
+        let value = match given {
+            Given::Text(text) => interval::parse(text, modifier, ctx)?,
+            Given::Binary(bytes) => {
+                let mut wire = WireBytes(bytes);
+                let (micros, days, months) = (wire.i64()?, wire.i32()?, wire.i32()?);
+                wire.end()?;
+                Interval { months, days, micros }
+            }
+        };
+        let mut out = BytesMut::new();
+        interval::write(value, IntervalStyle::Postgres, &mut out);
+        return Ok(String::from_utf8_lossy(&out).into_owned());
+    }
     let mut column = ColumnBuilder::new(ty, 1)?;
-    append(&mut column)?;
+    match given {
+        Given::Text(text) => column.append_text(text, ctx)?,
+        Given::Binary(bytes) => column.append_binary(bytes, ctx)?,
+    }
+    written(&mut column, ty, &utc())
+}
+
+fn written(column: &mut ColumnBuilder, ty: &ColumnType, ctx: &ValueContext) -> PgResult<String> {
     let array = column.finish();
     let encoder = Encoder::new(array.data_type(), &ty.duckdb(), Some(ty), &Arc::new(ctx.clone()))?;
     let mut out = BytesMut::new();
     encoder.bind(&array)?.encode_text(0, &mut out)?;
     Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Whether the text of a type's values is another in this session than the one that is held.
+fn depends(ty: &ColumnType, ctx: &ValueContext) -> bool {
+    use ColumnType as T;
+    match ty.bare() {
+        T::Timestamptz => true,
+        T::Date | T::Timestamp => ctx.date_style != DateStyle::Iso,
+        T::Interval => ctx.interval_style != IntervalStyle::Postgres,
+        T::Bytea => ctx.bytea_output != ByteaOutput::Hex,
+        T::Float4 | T::Float8 => ctx.extra_float_digits < 1,
+        T::AsText(TextType::Range(of) | TextType::Multirange(of)) => match of {
+            RangeType::Tstz => true,
+            RangeType::Ts | RangeType::Date => ctx.date_style != DateStyle::Iso,
+            _ => false,
+        },
+        T::Array(element) | T::Grid(element) => depends(element, ctx),
+        T::Record(row) => row.fields.iter().any(|(_, ty)| depends(ty, ctx)),
+        _ => false,
+    }
+}
+
+/// The text for a client.
+pub(crate) fn show<'a>(types: &[ColumnType], stored: &'a str, ctx: &ValueContext) -> PgResult<Cow<'a, str>> {
+    shown(types, stored, ctx, 0)
+}
+
+fn shown<'a>(types: &[ColumnType], stored: &'a str, ctx: &ValueContext, depth: usize) -> PgResult<Cow<'a, str>> {
+    if !types.iter().any(|ty| depends(ty, ctx)) || depth > DEPTH_MAX {
+        return Ok(Cow::Borrowed(stored));
+    }
+    let Some(parts) = fields(stored).filter(|parts| parts.len() == types.len()) else {
+        return Ok(Cow::Borrowed(stored));
+    };
+    let mut texts = Vec::with_capacity(parts.len());
+    for (ty, part) in types.iter().zip(parts) {
+        texts.push(match part {
+            Some(part) if depends(ty, ctx) => Some(shown_field(ty, part, ctx, depth)?),
+            other => other,
+        });
+    }
+    Ok(Cow::Owned(text(texts.iter().map(Option::as_deref))))
+}
+
+fn shown_field(ty: &ColumnType, stored: String, ctx: &ValueContext, depth: usize) -> PgResult<String> {
+    match ty.bare() {
+        ColumnType::Record(row) => {
+            let types: Vec<ColumnType> = row.fields.iter().map(|(_, ty)| ty.clone()).collect();
+            shown(&types, &stored, ctx, depth + 1).map(Cow::into_owned)
+        }
+        ColumnType::Interval => {
+            let mut out = BytesMut::new();
+            interval::write(interval::parse(stored.as_bytes(), None, &utc())?, ctx.interval_style, &mut out);
+            Ok(String::from_utf8_lossy(&out).into_owned())
+        }
+        ColumnType::Grid(element) => super::grid::show(element, &stored, ctx),
+        ColumnType::Array(element) if super::grid::read(element, stored.as_bytes(), &utc())?.is_some() => {
+            super::grid::show(element, &stored, ctx)
+        }
+        ty => {
+            let mut column = ColumnBuilder::new(ty, 1)?;
+            column.append_text(stored.as_bytes(), &utc())?;
+            written(&mut column, ty, ctx)
+        }
+    }
 }
 
 /// The bytes for a client, as `record_send` writes them.

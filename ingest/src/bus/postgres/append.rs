@@ -43,28 +43,26 @@ pub(super) struct Attempt<'a> {
     pub(super) seq: i64,
 }
 
-/// What an append came to, as far as it got.
-pub(super) enum Done {
-    /// It is in the log, as said.
-    Is(Vec<AppendOutcome>),
-    /// Whether it is in the log is not known; if it is, this became of its records (none: what the seat's base says).
-    Unknown(Option<Vec<AppendOutcome>>, BusError),
-}
-
-/// Appends in a transaction of its own. An error means that nothing is in the log, unless it is of the kind `Unknown`.
-pub(super) async fn append(client: &mut Object, at: Attempt<'_>, records: &[NewRecord]) -> Result<Done> {
+/// Appends in a transaction of its own. An error means that nothing is in the log, unless it is of the kind `Unknown`. Before a
+/// transaction is committed `known` gets what became of its records if that succeeds: who gives up waiting has it then.
+pub(super) async fn append(
+    client: &mut Object,
+    at: Attempt<'_>,
+    records: &[NewRecord],
+    known: &mut Option<Vec<AppendOutcome>>,
+) -> Result<Vec<AppendOutcome>> {
     if is_one_statement(records) {
         // One statement is one transaction: no BEGIN and COMMIT round trips while the lane's row is locked.
         failpoint("bus-append-before-commit", BusErrorKind::Unavailable)?;
         let base = append_segment(client, at, records, true).await?;
         failpoint("bus-append-after-commit", BusErrorKind::Unknown)?;
-        return Ok(Done::Is(match base {
+        return Ok(match base {
             Some(base) => appended(base, records).collect(),
             None => {
                 let current = lane(client, at.lake).await?.ddl_offset;
                 records.iter().map(|_| AppendOutcome::Stale { current }).collect()
             }
-        }));
+        });
     }
     let t = client.transaction().await.map_err(|e| postgres("begin", &e))?;
     let outcomes = append_each(&t, at, records).await?;
@@ -76,18 +74,10 @@ pub(super) async fn append(client: &mut Object, at: Attempt<'_>, records: &[NewR
         }
     }
     failpoint("bus-append-before-commit", BusErrorKind::Unavailable)?;
-    if let Err(e) = t.commit().await {
-        let error = postgres("commit", &e);
-        return if error.kind() == BusErrorKind::Unknown {
-            Ok(Done::Unknown(Some(outcomes), error))
-        } else {
-            Err(error)
-        };
-    }
-    match failpoint("bus-append-after-commit", BusErrorKind::Unknown) {
-        Ok(()) => Ok(Done::Is(outcomes)),
-        Err(error) => Ok(Done::Unknown(Some(outcomes), error)),
-    }
+    *known = Some(outcomes.clone());
+    t.commit().await.map_err(|e| postgres("commit", &e))?;
+    failpoint("bus-append-after-commit", BusErrorKind::Unknown)?;
+    Ok(outcomes)
 }
 
 pub(super) fn is_one_statement(records: &[NewRecord]) -> bool {

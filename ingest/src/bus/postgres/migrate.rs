@@ -6,6 +6,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("log_0001_lane", include_str!("../../../../migrations/postgres/log_0001_lane.sql")),
     ("log_0002_writer", include_str!("../../../../migrations/postgres/log_0002_writer.sql")),
     ("log_0003_given_up", include_str!("../../../../migrations/postgres/log_0003_given_up.sql")),
+    ("log_0004_told", include_str!("../../../../migrations/postgres/log_0004_told.sql")),
 ];
 /// Advisory lock of migrations ("DMLG").
 const LOCK: i64 = 0x444d_4c47;
@@ -13,13 +14,14 @@ const LOCK: i64 = 0x444d_4c47;
 /// Applies what is missing, and names it; with `apply` off it only refuses where something is.
 pub(super) async fn run(connections: &Connections, apply: bool) -> Result<Vec<&'static str>> {
     let mut client = client(connections).await?;
-    let done = timeout(WORK_LIMIT, migrate(&mut client, apply)).await;
+    let done = timeout(LONG, migrate(&mut client, apply)).await;
     done.unwrap_or_else(|_| Err(BusError::new(BusErrorKind::Unavailable, "the log did not answer in time")))
 }
 
 async fn migrate(client: &mut Object, apply: bool) -> Result<Vec<&'static str>> {
     let failed = |e| postgres("migrate the log", &e);
     let t = client.transaction().await.map_err(failed)?;
+    t.batch_execute(LONG_AT_SERVER).await.map_err(failed)?;
     if apply {
         t.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(failed)?;
         t.batch_execute(

@@ -19,10 +19,10 @@ use bytes::Bytes;
 use deadpool_postgres::{GenericClient, Object};
 use duckmesh_catalog::{
     LakeId, Offset,
-    postgres::{Connections, Failure, Limits, PATIENCE, Witness},
+    postgres::{Connections, Failure, LONG, LONG_AT_SERVER, Limits, PATIENCE, Witness},
 };
 use futures::{TryStreamExt, pin_mut};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::{
     Row,
     error::{Severity, SqlState},
@@ -32,18 +32,16 @@ use self::settle::Seat;
 use super::{AppendOutcome, Bus, LaneState, NewRecord, SeenKey, StoredRecord, failpoint};
 use crate::{
     error::{BusError, BusErrorKind},
-    signals::Signals,
+    signals::{self, Signals},
 };
 
 type Result<T> = std::result::Result<T, BusError>;
 
 /// Connections, where nobody says otherwise: each lake has one append in flight at a time.
 const CONNECTIONS: usize = 8;
-/// A lane that another session holds, or a server that hangs, must end as an error.
-/// A server that froze in the middle of an append gives up the lane it holds, before those who wait for it give up.
-const SETTINGS: &str = "-c lock_timeout=5s -c statement_timeout=10s -c idle_in_transaction_session_timeout=3s";
-/// What one use of a connection may take as seen from here; the server's own limits come first, if it is there.
-const WORK_LIMIT: Duration = Duration::from_secs(12);
+/// A server that froze in the middle of an append gives up the lane it holds, before those who wait for it give up. Limits of
+/// statements and locks are of the budget.
+const SETTINGS: &str = "-c idle_in_transaction_session_timeout=3s";
 /// Records removed in one statement: a long trim must end within the statement's timeout.
 const TRIM_RECORDS: i64 = 5000;
 /// A process that was stopped for longer than this is not expected back: what it staged was swept without a trace.
@@ -66,7 +64,7 @@ pub struct PostgresBus {
 pub struct PostgresBusOptions {
     /// Connections at once; one more listens.
     pub connections: usize,
-    /// How long a statement waits for a connection, while Postgres is away or has no more.
+    /// How long a statement waits in all while Postgres is away, has no more connections, or says nothing.
     pub patience: Duration,
     /// Whether its tables are made or brought up to date; else it is refused where that is due.
     pub migrate: bool,
@@ -92,14 +90,14 @@ impl PostgresBus {
             connections: options.connections,
             settings: SETTINGS,
             name: "duckmesh log",
-            statement: WORK_LIMIT,
-            patience: options.patience,
+            budget: options.patience,
         };
         let connections = Connections::new(url, &limits, options.witness)
             .map_err(|e| BusError::caused(BusErrorKind::Unavailable, "read the log's URL", e))?;
         let writer: Arc<str> = uuid::Uuid::new_v4().simple().to_string().into();
         let applied = migrate::run(&connections, options.migrate).await?;
-        let signals = Signals::start(connections.clone(), writer.clone());
+        let told = signals::told_so_far(&connections).await.map_err(unreachable)?;
+        let signals = Signals::start(connections.clone(), writer.clone(), told);
         Ok((Self { connections, writer, seats: Arc::default(), signals }, applied))
     }
 
@@ -107,10 +105,20 @@ impl PostgresBus {
         client(&self.connections).await
     }
 
-    /// Runs something on a connection, not longer than [`WORK_LIMIT`]; a connection that failed is given up.
+    /// Gets a connection and runs something on it, not longer than the budget; a connection that failed is given up.
     async fn on<T, F: AsyncFnOnce(&mut Object) -> Result<T>>(&self, work: F) -> Result<T> {
-        let mut client = self.client().await?;
-        let done = timeout(WORK_LIMIT, work(&mut client)).await;
+        let began = Instant::now();
+        let client = self.client().await?;
+        self.on_this(client, self.connections.left_of(began), work).await
+    }
+
+    async fn on_this<T, F: AsyncFnOnce(&mut Object) -> Result<T>>(
+        &self,
+        mut client: Object,
+        limit: Duration,
+        work: F,
+    ) -> Result<T> {
+        let done = timeout(limit, work(&mut client)).await;
         let late = || BusError::new(BusErrorKind::Unknown, "the log did not answer in time");
         let done = done.unwrap_or_else(|_| Err(late()));
         if done.as_ref().is_err_and(|e| e.kind() == BusErrorKind::Unknown) {
@@ -141,15 +149,17 @@ impl PostgresBus {
 }
 
 async fn client(connections: &Connections) -> Result<Object> {
-    connections.get().await.map_err(|e| {
-        let full = e.code().is_some_and(|code| *code == SqlState::DISK_FULL);
-        let kind = match &e {
-            Failure::Lost(_) => BusErrorKind::Lost,
-            _ if full => BusErrorKind::Full,
-            _ => BusErrorKind::Unavailable,
-        };
-        BusError::caused(kind, "connect to the log", e)
-    })
+    connections.get().await.map_err(unreachable)
+}
+
+fn unreachable(failure: Failure) -> BusError {
+    let full = failure.code().is_some_and(|code| *code == SqlState::DISK_FULL);
+    let kind = match &failure {
+        Failure::Lost(_) => BusErrorKind::Lost,
+        _ if full => BusErrorKind::Full,
+        _ => BusErrorKind::Unavailable,
+    };
+    BusError::caused(kind, "connect to the log", failure)
 }
 
 #[async_trait]
@@ -249,8 +259,10 @@ impl Bus for PostgresBus {
 
     async fn drop_lane(&self, lake: LakeId) -> Result<()> {
         let failed = |e| postgres("drop the lane", &e);
-        self.on(async |client| {
+        let client = self.client().await?;
+        self.on_this(client, LONG, async |client| {
             let t = client.transaction().await.map_err(failed)?;
+            t.batch_execute(LONG_AT_SERVER).await.map_err(failed)?;
             for table in ["lane", "frame", "idempotency", "writer", "given_up"] {
                 let sql = format!("DELETE FROM duckmesh.{table} WHERE lake_id = $1");
                 t.execute(&sql, &[&lake.get()]).await.map_err(failed)?;

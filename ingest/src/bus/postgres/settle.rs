@@ -4,15 +4,13 @@
 //! own transaction, and only over the number before it. To settle is to write a higher number: that waits for an append
 //! that is being committed, tells whether it was, and fences one that is still on its way.
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::{
-    append::{self, Attempt, Done},
+    append::{self, Attempt},
     *,
 };
 
-/// How long a database that stays away is waited for, before a writer is told that nobody knows (CL5).
-const SETTLE_LIMIT: Duration = Duration::from_secs(20);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 /// A row of nobody goes after this; a process makes sure of its own more often.
@@ -49,14 +47,14 @@ impl PostgresBus {
         let at = Attempt { lake, writer: &self.writer, seq: seat.seq + 1 };
         // Not known from here on, also for one that is given up in between.
         let checked = seat.checked.take();
-        let (outcomes, lost) = match self.on(async |client| append::append(client, at, records).await).await {
-            Ok(Done::Is(outcomes)) => {
+        let mut known = None;
+        let lost = match self.on(async |client| append::append(client, at, records, &mut known).await).await {
+            Ok(outcomes) => {
                 let appended = outcomes.iter().any(|o| matches!(o, AppendOutcome::Appended { .. }));
                 *seat = Seat { seq: seat.seq + i64::from(appended), checked };
                 return Ok(outcomes);
             }
-            Ok(Done::Unknown(outcomes, error)) => (outcomes, error),
-            Err(error) if error.kind() == BusErrorKind::Unknown => (None, error),
+            Err(error) if error.kind() == BusErrorKind::Unknown => error,
             Err(error) => return Err(error),
         };
         tracing::warn!(%lake, error = %lost, "the answer to an append was lost: looking whether it is in the log");
@@ -66,7 +64,7 @@ impl PostgresBus {
             let message = format!("nothing was appended: {lost}");
             return Err(BusError::new(BusErrorKind::Unavailable, message));
         }
-        match outcomes {
+        match known {
             Some(outcomes) => Ok(outcomes),
             None if append::is_one_statement(records) => Ok(append::appended(base, records).collect()),
             // The commit was not sent, so that this cannot be; if it is, nobody is told anything wrong.
@@ -94,9 +92,10 @@ impl PostgresBus {
         Ok(())
     }
 
-    /// The last append of this process that is in the log, and the offset before it. Nothing of this one comes after that.
+    /// The last append of this process that is in the log, and the offset before it. Nothing of this one comes after that. A database
+    /// that stays away is waited for as long as any statement waits, before a writer is told that nobody knows (CL5).
     async fn settle(&self, at: Attempt<'_>) -> Option<(i64, i64)> {
-        let until = Instant::now() + SETTLE_LIMIT;
+        let until = Instant::now() + self.connections.budget();
         let sql = "UPDATE duckmesh.writer SET seq = $3::bigint, touched = now()
             WHERE lake_id = $1 AND writer = $2 RETURNING appended, base";
         loop {

@@ -1,10 +1,18 @@
 //! Bytes and bits of a `bytea`, which comes as hexadecimal digits.
 
 use super::{Failure, Outcome, Value, integer, text};
+use crate::value::bytea;
 
 fn bytes(args: &[Option<&str>]) -> Vec<u8> {
     let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).unwrap_or(0);
     text(args, 0).as_bytes().chunks(2).map(|p| p.iter().fold(0, |sum, b| sum << 4 | digit(*b))).collect()
+}
+
+/// `pg_bytea(text)`: `byteain`.
+pub fn read(args: &[Option<&str>]) -> Outcome<Value> {
+    let mut bytes = Vec::new();
+    bytea::parse(text(args, 0).as_bytes(), &mut bytes)?;
+    Ok(Value::Bytes(bytes))
 }
 
 /// The index, if it is inside.

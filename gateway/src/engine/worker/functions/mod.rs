@@ -18,6 +18,7 @@ mod pattern;
 mod ranges;
 mod reach;
 mod regular;
+mod styles;
 mod template;
 mod time;
 
@@ -234,6 +235,7 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_time_of_char", 2, Gives::Text, template::parse_time),
     row("pg_number_of_char", 2, Gives::Text, template::parse_number),
     // times
+    row("pg_styled", 3, Gives::Text, styles::styled),
     row("pg_interval_times", 2, Gives::Text, time::scaled),
     row("pg_interval_over", 2, Gives::Text, time::divided),
     row("pg_interval_fit", 2, Gives::Text, time::fitted),
@@ -250,14 +252,17 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_regexp_instr", 7, Gives::Int, regular::position),
     row("pg_regexp_substr", 6, Gives::Text, regular::part),
     row("pg_get_byte", 2, Gives::Int, bytes::get_byte),
+    row("pg_bytea", 1, Gives::Bytes, bytes::read),
     row("pg_set_byte", 3, Gives::Bytes, bytes::set_byte),
     row("pg_get_bit", 2, Gives::Int, bytes::get_bit),
     row("pg_set_bit", 3, Gives::Bytes, bytes::set_bit),
     row("pg_similar", 3, Gives::Bool, pattern::similar),
     row("pg_similar_part", 3, Gives::Text, pattern::similar_part),
     any("pg_format", Gives::Text, pattern::format),
+    row("pg_parse_ident", 2, Gives::Texts, pattern::parse_ident),
     any("pg_record", Gives::Text, pattern::record),
     row("pg_record_field", 2, Gives::Text, pattern::record_field),
+    row("pg_record_part", 3, Gives::Text, pattern::record_part),
     row("pg_encode", 2, Gives::Text, pattern::encode),
     row("pg_decode", 2, Gives::Bytes, pattern::decode),
     row("pg_unistr", 1, Gives::Text, pattern::unistr),

@@ -217,6 +217,47 @@ pub fn quote_ident(args: &[Option<&str>]) -> Outcome<Value> {
     Ok(Value::Text(quoted_ident(text(args, 0))))
 }
 
+/// `pg_parse_ident(text, strict)`: the parts of a name.
+pub fn parse_ident(args: &[Option<&str>]) -> Outcome<Value> {
+    let (given, strict) = (text(args, 0), super::flag(args, 1));
+    let wrong = || Failure::new("22023", format!("string is not a valid identifier: \"{given}\""));
+    let begins = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
+    let goes_on = |c: char| begins(c) || c.is_ascii_digit() || c == '$';
+    let (mut parts, mut rest) = (Vec::new(), given.trim_start());
+    loop {
+        let (part, after) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let (mut part, mut chars) = (String::new(), quoted.char_indices().peekable());
+                let end = loop {
+                    match chars.next() {
+                        Some((_, '"')) if chars.next_if(|(_, c)| *c == '"').is_some() => part.push('"'),
+                        Some((at, '"')) => break at + 1,
+                        Some((_, c)) => part.push(c),
+                        None => return Err(wrong()),
+                    }
+                };
+                if part.is_empty() {
+                    return Err(wrong());
+                }
+                (part, quoted.get(end..).unwrap_or_default())
+            }
+            None if rest.starts_with(begins) => {
+                let end = rest.find(|c| !goes_on(c)).unwrap_or(rest.len());
+                let (part, after) = rest.split_at(end);
+                (part.to_ascii_lowercase(), after)
+            }
+            None => return Err(wrong()),
+        };
+        parts.push(Some(part));
+        let after = after.trim_start();
+        match after.strip_prefix('.') {
+            Some(next) => rest = next.trim_start(),
+            None if after.is_empty() || !strict => return Ok(Value::Texts(parts)),
+            None => return Err(wrong()),
+        }
+    }
+}
+
 /// The text of a row: `(1,"a b",)`.
 pub fn record(args: &[Option<&str>]) -> Outcome<Value> {
     Ok(Value::Text(held::record::text(args.iter().copied())))
@@ -227,6 +268,18 @@ pub fn record_field(args: &[Option<&str>]) -> Outcome<Value> {
     let at = usize::try_from(super::integer(args, 1)).unwrap_or(usize::MAX);
     let field = held::record::fields(text(args, 0))
         .and_then(|mut fields| if at < fields.len() { fields.swap_remove(at) } else { None });
+    Ok(field.map_or(Value::Null, Value::Text))
+}
+
+/// `pg_record_part(text, n, count)`: the same, where the text must be a row of so many fields.
+pub fn record_part(args: &[Option<&str>]) -> Outcome<Value> {
+    let (given, at) = (text(args, 0), usize::try_from(super::integer(args, 1)).unwrap_or(usize::MAX));
+    let malformed = || Failure::new("22P02", format!("malformed record literal: \"{given}\""));
+    let mut fields = held::record::fields(given).ok_or_else(malformed)?;
+    if i64::try_from(fields.len()).ok() != Some(super::integer(args, 2)) {
+        return Err(malformed());
+    }
+    let field = if at < fields.len() { fields.swap_remove(at) } else { None };
     Ok(field.map_or(Value::Null, Value::Text))
 }
 

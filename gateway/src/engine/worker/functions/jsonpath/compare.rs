@@ -2,10 +2,25 @@
 
 use std::cmp::Ordering;
 
-use super::{super::number::Number, item::Item};
+use super::{
+    super::{Outcome, number::Number},
+    item::Item,
+};
+use crate::value::TimeZone;
 
-/// The truth of `a op b`; none is unknown.
-pub fn compare(op: &str, a: &Item, b: &Item) -> Option<bool> {
+/// The truth of `a op b`; none is unknown. `zone`: the session's, where a path may use it.
+///
+/// # Errors
+/// Of times that cannot be compared without one.
+pub fn compare(op: &str, a: &Item, b: &Item, zone: Option<&TimeZone>) -> Outcome<Option<bool>> {
+    let order = match (a, b) {
+        (Item::Moment(a), Item::Moment(b)) => a.compared(b, zone)?,
+        (a, b) => return Ok(plain(op, a, b)),
+    };
+    Ok(order.map(|order| holds(op, order)))
+}
+
+fn plain(op: &str, a: &Item, b: &Item) -> Option<bool> {
     let order = match (a, b) {
         (Item::Null, Item::Null) => Ordering::Equal,
         // A null differs from everything, and has no order.
@@ -20,14 +35,18 @@ pub fn compare(op: &str, a: &Item, b: &Item) -> Option<bool> {
         },
         _ => return None,
     };
-    Some(match op {
+    Some(holds(op, order))
+}
+
+fn holds(op: &str, order: Ordering) -> bool {
+    match op {
         "==" => order == Ordering::Equal,
         "<>" => order != Ordering::Equal,
         "<" => order == Ordering::Less,
         "<=" => order != Ordering::Greater,
         ">" => order == Ordering::Greater,
         _ => order != Ordering::Less,
-    })
+    }
 }
 
 fn numbers(a: &str, b: &str) -> Option<Ordering> {

@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
-use super::super::{Failure, Outcome};
+use super::{
+    super::{Failure, Outcome},
+    moment::Moment,
+};
 use crate::value::json::{Node, document, write_node, write_string};
 
 /// A JSON value. Numbers are text in Postgres' form.
@@ -14,6 +17,8 @@ pub enum Item {
     String(Rc<str>),
     Array(Rc<Vec<Item>>),
     Object(Rc<Vec<(String, Item)>>),
+    /// What `.datetime()` gives.
+    Moment(Rc<Moment>),
 }
 
 impl Item {
@@ -69,6 +74,7 @@ impl Item {
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             Self::Number(text) => out.push_str(text),
             Self::String(text) => write_string(text, out),
+            Self::Moment(moment) => write_string(&moment.text(), out),
             Self::Array(items) => {
                 out.push('[');
                 for (n, item) in items.iter().enumerate() {
@@ -107,6 +113,7 @@ impl Item {
             Self::String(_) => "string",
             Self::Array(_) => "array",
             Self::Object(_) => "object",
+            Self::Moment(moment) => moment.type_name(),
         }
     }
 }

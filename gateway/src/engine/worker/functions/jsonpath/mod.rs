@@ -4,6 +4,7 @@ mod compare;
 mod item;
 mod lexer;
 mod method;
+mod moment;
 mod parser;
 mod walk;
 
@@ -11,6 +12,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use self::{item::Item, parser::Path, walk::Walk};
 use super::{Failure, Outcome, Value, flag, text};
+use crate::value::TimeZone;
 
 /// Values of one call; beyond is no answer but a load.
 const ITEMS_MAX: usize = 10_000_000;
@@ -94,7 +96,8 @@ fn found(args: &[Option<&str>]) -> Outcome<(Vec<Item>, Outcome<Vec<Item>>)> {
         None => Rc::default(),
     };
     let mut out = Vec::new();
-    let mut walk = Walk::new(&path, &document, &variables, ITEMS_MAX);
+    let zone = args.get(4).copied().flatten().and_then(TimeZone::parse);
+    let mut walk = Walk::new(&path, &document, &variables, ITEMS_MAX, zone);
     match walk.run(&mut out) {
         Ok(()) => Ok((Vec::new(), Ok(out))),
         Err(walk::Stop::Silent(error)) => Ok((out, Err(error))),
@@ -153,6 +156,14 @@ mod tests {
             ("-$.a[0]", "-1"),
             ("$.a[0] > 0 && $.c == null", "true"),
             ("$.a[*] > \"a\"", "null"),
+            ("\"2024-03-05 10:20:30.50 +05\".datetime()", "\"2024-03-05T10:20:30.5+05:00\""),
+            ("\"10:20:30\".datetime().type()", "\"time without time zone\""),
+            ("\"05/03/2024\".datetime(\"DD/MM/YYYY\") < \"2024-03-05T00:00:01\".datetime()", "true"),
+            ("\"x\".datetime()", "SQLSTATE 22031: datetime format is not recognized: \"x\""),
+            (
+                "\"2024-03-05\".datetime() < \"2024-03-05T00:00:01+00\".datetime()",
+                "SQLSTATE 0A000: cannot convert value from date to timestamptz without time zone usage",
+            ),
             ("$.a[5]", ""),
             ("strict $.a[5]", "SQLSTATE 22033: jsonpath array subscript is out of bounds"),
             ("$.a[*].b[*] ? (@ like_regex \"^X\" flag \"i\")", "\"x\""),

@@ -68,6 +68,8 @@ pub enum Step {
     Deep(u32, u32),
     Filter(Expr),
     Method(Method),
+    /// `.datetime()`, with its template.
+    Datetime(Option<String>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -383,7 +385,16 @@ impl Parser<'_> {
                 if *self.ahead(1) == Token::Sign("(") {
                     let lower = name.to_ascii_lowercase();
                     if lower == "datetime" {
-                        return Err(Failure::new("0A000", "the jsonpath item method .datetime() is not supported"));
+                        self.at += 2;
+                        let template = match self.peek().clone() {
+                            Token::String(template) => {
+                                self.at += 1;
+                                Some(template)
+                            }
+                            _ => None,
+                        };
+                        self.expect(")")?;
+                        return Ok(Step::Datetime(template));
                     }
                     let Some(method) = Method::named(&lower) else {
                         self.at += 1;

@@ -1,14 +1,17 @@
 //! Walks a document along a path.
 
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 
 use super::{
     super::Failure,
     compare::compare,
     item::Item,
     method,
+    moment::Moment,
     parser::{Expr, Method, Path, Step},
 };
+
+use crate::value::TimeZone;
 
 /// Why a walk ended.
 #[derive(Debug)]
@@ -37,11 +40,19 @@ pub struct Walk<'a> {
     current: Vec<Item>,
     /// Sizes of the arrays whose subscripts are looked at.
     sizes: Vec<usize>,
+    /// The session's time zone, where comparisons may use it.
+    zone: Option<TimeZone>,
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(path: &'a Path, root: &'a Item, variables: &'a [(String, Item)], left: usize) -> Self {
-        Self { path, root, variables, left, forgiving: path.lax, current: Vec::new(), sizes: Vec::new() }
+    pub fn new(
+        path: &'a Path,
+        root: &'a Item,
+        variables: &'a [(String, Item)],
+        left: usize,
+        zone: Option<TimeZone>,
+    ) -> Self {
+        Self { path, root, variables, left, forgiving: path.lax, current: Vec::new(), sizes: Vec::new(), zone }
     }
 
     pub fn run(&mut self, out: &mut Vec<Item>) -> Walked<()> {
@@ -196,6 +207,17 @@ impl<'a> Walk<'a> {
                 }
             }
             Step::Method(method) => self.method(*method, item, rest, out),
+            Step::Datetime(template) => {
+                let Item::String(text) = item else {
+                    return silent("22031", "jsonpath item method .datetime() can only be applied to a string");
+                };
+                let moment = match template {
+                    Some(template) => Moment::templated(text, template),
+                    None => Moment::read(text),
+                };
+                let moment = Item::Moment(Rc::new(moment.map_err(Stop::Silent)?));
+                self.steps(&moment, rest, self.lax(), out)
+            }
         }
     }
 
@@ -346,7 +368,20 @@ impl<'a> Walk<'a> {
                     None => None,
                 }
             }
-            Expr::Compare(op, a, b) => self.pairs(a, Some(b), &|a, b| compare(op, a, b?))?,
+            Expr::Compare(op, a, b) => {
+                let (zone, failed) = (self.zone.clone(), RefCell::new(None));
+                let truth = self.pairs(a, Some(b), &|a, b| match compare(op, a, b?, zone.as_ref()) {
+                    Ok(truth) => truth,
+                    Err(failure) => {
+                        failed.borrow_mut().get_or_insert(failure);
+                        None
+                    }
+                })?;
+                match failed.into_inner() {
+                    Some(failure) => return Err(Stop::Loud(failure)),
+                    None => truth,
+                }
+            }
             Expr::StartsWith(a, b) => self.pairs(a, Some(b), &|a, b| match (a, b?) {
                 (Item::String(text), Item::String(prefix)) => Some(text.starts_with(&**prefix)),
                 _ => None,
@@ -397,7 +432,7 @@ impl<'a> Walk<'a> {
 /// Whether a step looks into the elements of an array in lax mode.
 fn unwraps(step: &Step) -> bool {
     match step {
-        Step::Member(_) | Step::AnyMember | Step::Filter(_) => true,
+        Step::Member(_) | Step::AnyMember | Step::Filter(_) | Step::Datetime(_) => true,
         Step::Method(of) => !matches!(of, Method::Type | Method::Size),
         Step::AnyElement | Step::Elements(_) | Step::Deep(..) => false,
     }

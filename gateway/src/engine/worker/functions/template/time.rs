@@ -170,6 +170,18 @@ impl Fields {
     }
 }
 
+/// What a zone is called at a time: the engine has names of zones where Postgres has abbreviations.
+fn abbreviated(zone: &str, value: &str, offset: Option<i64>) -> String {
+    let local = value.get(..19).and_then(|text| chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok());
+    match (zone.contains('/').then(|| crate::value::TimeZone::parse(zone)).flatten(), local, offset) {
+        (Some(named), Some(local), Some(east)) => {
+            let utc = local.and_utc().timestamp().saturating_sub(east);
+            named.abbreviation_at(utc.saturating_mul(1_000_000))
+        }
+        _ => zone.to_owned(),
+    }
+}
+
 /// `2024-01-02 03:04:05.6+02`, with `(BC)` where it is.
 fn read_fields(value: &str) -> Option<Fields> {
     let (value, zone) = value.split_once('|').unwrap_or((value, ""));
@@ -200,7 +212,7 @@ fn read_fields(value: &str) -> Option<Fields> {
         second: second.parse().ok()?,
         micro: format!("{fraction:0<6}").get(..6)?.parse().ok()?,
         offset,
-        zone: zone.to_owned(),
+        zone: abbreviated(zone, &value, offset),
         interval: false,
     })
 }

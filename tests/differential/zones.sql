@@ -1,0 +1,28 @@
+-- Time zones by name, also those of half hours.
+create table zt (id int, tz timestamptz, ts timestamp, t time);
+insert into zt values (1,'2024-03-05 14:07:09.5+00','2024-03-05 14:07:09','10:20:30'),(2,'2024-07-01 00:15:00+00','2024-07-01 00:15:00','23:00:00'),(3,'2024-10-06 15:30:00+00','2024-10-06 02:30:00','00:00:00'),(4,null,null,null);
+set timezone = 'Asia/Kolkata';
+show timezone;
+select tz, ts, tz::text, tz::date, tz::timestamp, ts::timestamptz, tz::time, tz::timetz from zt order by id;
+select date_trunc('day', tz), date_trunc('hour', tz), extract(hour from tz), extract(minute from tz), extract(timezone from tz), extract(timezone_hour from tz), extract(timezone_minute from tz), extract(epoch from tz) from zt order by id;
+select tz at time zone 'UTC', ts at time zone 'UTC', tz at time zone 'Asia/Kathmandu', tz at time zone 'America/St_Johns' from zt order by id;
+select tz + interval '1 day', tz - interval '1 month', tz - timestamptz '2024-01-01' from zt order by id;
+select to_char(tz, 'YYYY-MM-DD HH24:MI:SS OF TZ') from zt order by id;
+select '2024-03-05 10:00'::timestamptz, timestamptz '2024-03-05 10:00+00', make_timestamptz(2024,3,5,10,0,0);
+select json_build_object('a', tz), to_json(tz), array[tz], row(tz) from zt order by id;
+select generate_series(timestamptz '2024-03-05', '2024-03-07', '1 day');
+set timezone = 'Australia/Lord_Howe';
+select tz, tz::text, ts::timestamptz, date_trunc('day', tz), extract(timezone from tz), tz::date from zt order by id;
+select to_char(tz, 'HH24:MI OF') from zt order by id;
+set timezone = 'America/St_Johns';
+select tz, tz::text, ts::timestamptz, date_trunc('month', tz), extract(timezone_minute from tz), tz + interval '1 day' from zt order by id;
+set timezone = 'EST5EDT';
+show timezone;
+select tz, tz::text, ts::timestamptz, date_trunc('day', tz), tz::date, extract(timezone from tz) from zt order by id;
+set timezone = 'UTC';
+select tz at time zone 'EST5EDT', ts at time zone 'EST5EDT', tz at time zone '<+0530>-05:30', ts at time zone '+05:30', tz at time zone 'IST', tz at time zone interval '5:30' from zt order by id;
+select date_trunc('day', tz, 'Asia/Kolkata'), date_trunc('hour', tz, 'Asia/Kathmandu'), date_trunc('day', tz, 'EST5EDT') from zt order by id;
+select timestamptz '2024-03-05 10:00 Asia/Kolkata', timestamptz '2024-07-05 10:00 America/St_Johns', '2024-07-05 10:00 EST5EDT'::timestamptz, timestamptz '2024-03-05 10:00+05:30';
+select tz at time zone 'Nowhere/City' from zt;
+set timezone = 'Nowhere/City';
+select timezone('Asia/Kolkata', tz), timezone('Asia/Kolkata', ts) from zt order by id;
