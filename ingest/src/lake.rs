@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use duckmesh_catalog::{
-    Catalog, Offset, SnapshotId,
+    Catalog, Offset, SnapshotId, SnapshotInfo,
     lakes::LakeInfo,
     publish::{Expired, Publication, Published, Rejection},
 };
@@ -86,8 +86,9 @@ impl Shared {
             LeaseKeeping::Renewed => Duration::ZERO,
             LeaseKeeping::WhileAlive => self.options.lease_ttl,
         };
-        let own = self.readers.pinned().into_iter().collect();
+        // Until it is over nothing is published: what is the newest now does not expire.
         let _turn = self.turn().await;
+        let own = self.readers.expire().into_iter().collect();
         self.catalog.expire_snapshots(self.info.id, before, &own, said_within).await
     }
 
@@ -217,6 +218,22 @@ impl Lake {
     #[must_use]
     pub fn pin(&self, snapshot: SnapshotId) -> SnapshotPin {
         self.shared.readers.pin(self.shared.catalog.now(), snapshot)
+    }
+
+    /// The newest snapshot, kept as [`Lake::pin`] does. No expiry of this process comes between.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub async fn pin_newest(&self) -> duckmesh_catalog::catalog::Result<(SnapshotInfo, SnapshotPin)> {
+        let (catalog, readers) = (&self.shared.catalog, &self.shared.readers);
+        loop {
+            let expiries = readers.expiries();
+            let newest = catalog.latest(self.shared.info.id).await?;
+            let pin = readers.pin(catalog.now(), newest.id);
+            if readers.expiries() == expiries {
+                return Ok((newest, pin));
+            }
+        }
     }
 
     /// What readers of this process keep; none: nobody reads.

@@ -20,6 +20,8 @@ struct Running {
     /// How many, and by the clock that never jumps since when.
     since: BTreeMap<DateTime<Utc>, (usize, Instant)>,
     snapshots: BTreeMap<SnapshotId, usize>,
+    /// Expiries that began.
+    expiries: u64,
 }
 
 /// Keeps the files that the lake's snapshots name now, until it is dropped. Taken before the files are listed.
@@ -60,9 +62,16 @@ impl Readers {
         self.lock().since.first_key_value().map(|(since, _)| *since)
     }
 
-    /// Pinned snapshots.
-    pub(crate) fn pinned(&self) -> Vec<SnapshotId> {
-        self.lock().snapshots.keys().copied().collect()
+    /// Begins an expiry: what is pinned now is kept by it. Whoever pins later sees by [`Self::expiries`] that it may be too late.
+    pub(crate) fn expire(&self) -> Vec<SnapshotId> {
+        let mut running = self.lock();
+        running.expiries += 1;
+        running.snapshots.keys().copied().collect()
+    }
+
+    /// How many expiries began.
+    pub(crate) fn expiries(&self) -> u64 {
+        self.lock().expiries
     }
 
     /// What they keep; none: nobody reads.
@@ -127,6 +136,6 @@ mod tests {
         drop(one);
         assert_eq!(readers.kept().map(|kept| kept.snapshots), Some(vec![seven]));
         drop(two);
-        assert!(readers.pinned().is_empty() && readers.oldest().is_none());
+        assert!(readers.expire().is_empty() && readers.oldest().is_none());
     }
 }

@@ -1,7 +1,14 @@
 //! Snapshots that end, here and in the official DuckDB with the official `ducklake` extension: what one ended the other honours,
 //! and what is left is the same to both.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use duckmesh_tests::harness::{Client, Lake, ServerOptions, eventually, eventually_async};
 
@@ -11,6 +18,7 @@ on_both_catalogs!(
     with crate::expiry::options();
     interop_rd1_what_expired_here_is_gone_there,
     interop_rd1_what_expired_there_is_gone_here,
+    g6_rd1_readers_are_not_expired_while_they_begin,
 );
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -165,4 +173,32 @@ async fn interop_rd1_what_expired_there_is_gone_here(stand: &mut Stand) {
     only_live_files_are_there(stand);
     same_to_both(&client, &lake, &["t", "other"]).await;
     assert_eq!(client.value("SELECT count(*), max(a) FROM t").await, "4|500");
+}
+
+async fn g6_rd1_readers_are_not_expired_while_they_begin(stand: &mut Stand) {
+    const EXPIRIES: u32 = 150;
+    stand.client().await.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (0)").await;
+    let ended = Arc::new(AtomicBool::new(false));
+    let mut tasks = tokio::task::JoinSet::new();
+    for reader in 0..4 {
+        let (client, ended) = (stand.client().await, ended.clone());
+        tasks.spawn(async move {
+            let read = match reader {
+                0 => "INSERT INTO t VALUES (1)",
+                1 => "BEGIN; SELECT count(*) FROM t; SELECT sum(a) FROM t; COMMIT",
+                _ => "SELECT count(*) FROM t",
+            };
+            while !ended.load(Ordering::Relaxed) {
+                client.ok(read).await;
+            }
+        });
+    }
+    let client = stand.client().await;
+    for _ in 0..EXPIRIES {
+        client.ok("CALL duckmesh.expire_snapshots(older_than => '0 seconds')").await;
+    }
+    ended.store(true, Ordering::Relaxed);
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
 }

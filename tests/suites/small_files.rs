@@ -75,3 +75,32 @@ async fn statements_cannot_name_the_rows_of_others() {
         assert!(error.starts_with("42883"), "{error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn small_files_of_thousands_of_rows_are_read_in_pieces() {
+    let server = Server::start();
+    let client = server.client().await;
+    client.ok("SET duckmesh.write_visibility = visible").await;
+    client.ok("CREATE TABLE small (a int, t text); CREATE TABLE whole (a int, t text, unlike int[])").await;
+    for rows in ["1, 5000", "4000, 23999", "7, 7"] {
+        for table in ["small", "whole"] {
+            let row = "n, CASE WHEN n % 3 > 0 THEN repeat(n::text, 1 + n % 4) END";
+            client.ok(&format!("INSERT INTO {table} SELECT {row} FROM generate_series({rows}) AS g(n)")).await;
+        }
+    }
+    let reads = async |table: &str| answer(&client, &format!("EXPLAIN SELECT t FROM {table}")).await;
+    assert!(reads("small").await.contains("SMALL_FILES"), "the worker gives them");
+    for of in [
+        "SELECT count(*), count(t), sum(a), sum(length(t)), min(t), max(t), count(DISTINCT a) FROM {t}",
+        "SELECT a, t FROM {t} WHERE a % 1000 BETWEEN 998 AND 999 OR a = 7 ORDER BY a, t",
+        "SELECT count(*) FROM {t} x JOIN {t} y USING (a)",
+    ] {
+        let (small, whole) = (of.replace("{t}", "small"), of.replace("{t}", "whole"));
+        assert_eq!(answer(&client, &small).await, answer(&client, &whole).await, "{of}");
+    }
+    assert_eq!(client.value("SELECT count(*), sum(a) FROM small").await, "25001|292492507");
+    // One more file, and together they are not small.
+    client.ok("INSERT INTO small SELECT n, 'x' FROM generate_series(1, 10000) AS g(n)").await;
+    assert!(reads("small").await.contains("READ_PARQUET"), "DuckDB reads them");
+    assert_eq!(client.value("SELECT count(*) FROM small").await, "35001");
+}

@@ -24,7 +24,10 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep_until, timeout, timeout_at},
 };
-use tokio_postgres::{Client, Config, Notification, error::SqlState};
+use tokio_postgres::{
+    Client, Config, Notification,
+    error::{Severity, SqlState},
+};
 
 use self::{
     connect::{Connector, ForPool},
@@ -271,11 +274,21 @@ impl Failure {
         matches!(self, Self::Late)
     }
 
+    /// Whether the server, or a pooler before it, gave up the session and not the statement: what became of a commit that was
+    /// under way is not said.
+    #[must_use]
+    pub fn ends_session(&self) -> bool {
+        let Self::Server(error) = self else { return false };
+        let severity = error.as_db_error().and_then(tokio_postgres::error::DbError::parsed_severity);
+        matches!(severity, Some(Severity::Panic | Severity::Fatal))
+    }
+
     /// Whether the connection is of no more use: it is gone, or leads to a server that cannot write.
     #[must_use]
     pub fn is_of_connection(&self) -> bool {
         match self {
             Self::Late | Self::Closed | Self::Lost(_) => true,
+            Self::Server(_) if self.ends_session() => true,
             Self::Server(error) => match error.code() {
                 Some(code) => code.code().starts_with("57P") || *code == SqlState::READ_ONLY_SQL_TRANSACTION,
                 None => error.is_closed() || io_source(error).is_some(),

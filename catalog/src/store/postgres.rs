@@ -219,7 +219,8 @@ impl PostgresTransaction {
         let done = self.connections.within(self.limit, client.batch_execute("COMMIT")).await;
         done.map_err(|failure| {
             // Without a word of the server, or with its word that it ends, the commit may have happened.
-            let unknown = failure.code().is_none_or(|code| code.code().starts_with("57P"));
+            let ends = |code: &SqlState| code.code().starts_with("57P");
+            let unknown = failure.ends_session() || failure.code().is_none_or(ends);
             if failure.is_of_connection() {
                 Connections::discard(client);
             }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use arrow::{array::AsArray, datatypes::TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
 use duckmesh_catalog::{ColumnType, Offset, SnapshotId, SnapshotInfo, Token};
-use duckmesh_ingest::WaitError;
+use duckmesh_ingest::{SnapshotPin, WaitError};
 
 use super::failure;
 use crate::{
@@ -20,11 +20,10 @@ use crate::{
 /// # Errors
 /// When the catalog cannot be read, or the snapshot asked for is gone.
 pub async fn planning_pin(session: &ClientSession, reads: bool) -> PgResult<Pin> {
-    let snapshot = match time_travel(session).await?.filter(|_| reads) {
-        Some(snapshot) => snapshot,
-        None => newest(session).await?,
-    };
-    load(session, snapshot).await
+    match time_travel(session).await?.filter(|_| reads) {
+        Some(snapshot) => load(session, snapshot).await,
+        None => newest(session).await,
+    }
 }
 
 /// For a write whose idempotency key was used before: the snapshot that the first one was made on, so that it is planned
@@ -36,8 +35,8 @@ pub async fn repeat_pin(session: &ClientSession) -> PgResult<Option<Pin>> {
     let Some(key) = session.settings.idempotency_key() else { return Ok(None) };
     let Some(first) = session.lake.lake.recorded(&key).await.map_err(failure::bus)? else { return Ok(None) };
     let newest = newest(session).await?;
-    if newest.watermark < first {
-        return load(session, newest).await.map(Some);
+    if newest.snapshot.watermark < first {
+        return Ok(Some(newest));
     }
     let (catalog, lake) = (session.server.lakes.catalog(), session.lake.info.id);
     match catalog.snapshot_below(lake, first).await.map_err(failure::catalog)? {
@@ -58,8 +57,7 @@ pub async fn reading_pin(session: &ClientSession) -> PgResult<Pin> {
         return load(session, snapshot).await;
     }
     pass(session, &tokens).await?;
-    let snapshot = newest(session).await?;
-    load(session, snapshot).await
+    newest(session).await
 }
 
 /// For a write that reads, outside a transaction: after the barrier, the newest snapshot. Time travel is for reads alone.
@@ -71,8 +69,7 @@ pub async fn writing_pin(session: &ClientSession) -> PgResult<Pin> {
         return Ok(pin);
     }
     pass(session, &min_tokens(session)?).await?;
-    let snapshot = newest(session).await?;
-    load(session, snapshot).await
+    newest(session).await
 }
 
 /// For DDL outside a transaction: the newest snapshot after everything acknowledged so far, because what DDL validates must
@@ -95,8 +92,7 @@ pub async fn writing_pin_strong(session: &ClientSession) -> PgResult<Pin> {
 pub async fn newest_pin_strong(session: &ClientSession) -> PgResult<Pin> {
     let head = session.lake.lake.head().await.map_err(failure::bus)?;
     wait(session, head).await?;
-    let snapshot = newest(session).await?;
-    load(session, snapshot).await
+    newest(session).await
 }
 
 /// The transaction's pin; its first statement makes it, after the barrier.
@@ -244,13 +240,19 @@ fn as_of(session: &ClientSession) -> PgResult<Option<DateTime<Utc>>> {
     Ok(DateTime::from_timestamp_micros(micros))
 }
 
-async fn newest(session: &ClientSession) -> PgResult<SnapshotInfo> {
-    session.server.lakes.catalog().latest(session.lake.info.id).await.map_err(failure::catalog)
+async fn newest(session: &ClientSession) -> PgResult<Pin> {
+    let (snapshot, kept) = session.lake.lake.pin_newest().await.map_err(failure::catalog)?;
+    pinned(session, snapshot, kept).await
 }
 
 async fn load(session: &ClientSession, snapshot: SnapshotInfo) -> PgResult<Pin> {
+    let kept = session.lake.lake.pin(snapshot.id);
+    pinned(session, snapshot, kept).await
+}
+
+async fn pinned(session: &ClientSession, snapshot: SnapshotInfo, kept: SnapshotPin) -> PgResult<Pin> {
     let catalog = session.server.lakes.catalog();
-    let kept = Some(Arc::new(session.lake.lake.pin(snapshot.id)));
+    let kept = Some(Arc::new(kept));
     let schema = catalog.schema(session.lake.info.id, &snapshot).await.map_err(failure::catalog)?;
     Ok(session.temporary.in_pin(Pin { snapshot, base: schema.clone(), schema, kept }))
 }

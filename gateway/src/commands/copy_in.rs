@@ -25,10 +25,10 @@ use super::{
 use crate::{
     copy::{BatchLimits, CopyFormat, CopyParser, LogVerbosity, RowSink, SinkColumn},
     limits::{COPY_BATCH_BYTES, COPY_BATCH_ROWS, STALE_SCHEMA_RETRIES_MAX},
-    session::{ClientSession, Pin, temporary},
+    session::{ClientSession, Pin, PreparedStatement, temporary},
     sql::{
         named::{SchemaNames, takes_names},
-        plan::CopyInPlan,
+        plan::{CopyInPlan, Plan},
     },
     value::{NameFinder, ValueContext},
     wire::{
@@ -79,7 +79,12 @@ enum Given {
 ///
 /// # Errors
 /// When the table cannot be written.
-pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place) -> PgResult<Outcome<CopyIn>> {
+pub async fn begin(
+    session: &mut ClientSession,
+    prepared: &PreparedStatement,
+    plan: &CopyInPlan,
+    place: Place,
+) -> PgResult<Outcome<CopyIn>> {
     let in_transaction = session.transaction_for_writes(place).is_some();
     let pin = if in_transaction {
         barrier::transaction_pin(session).await?
@@ -92,9 +97,9 @@ pub async fn begin(session: &mut ClientSession, plan: &CopyInPlan, place: Place)
         true => pin,
         false => barrier::repeat_pin(session).await?.unwrap_or(pin),
     };
-    let table = pin.schema.table_by_uuid(plan.table.uuid).cloned();
-    let table = table.filter(|table| table.columns == plan.table.columns).ok_or_else(write::changed)?;
-    let plan = CopyInPlan { table: table.clone(), ..plan.clone() };
+    let (prepared, pin) = super::current(session, prepared, pin).await?;
+    let Plan::CopyIn(plan) = prepared.plan() else { return Err(super::wrong_plan()) };
+    let (plan, table) = (plan.clone(), plan.table.clone());
     let ids: Vec<ColumnId> = stored(&table.columns).iter().map(|c| c.id).collect();
     let parquet = plan.options.format == CopyFormat::Parquet;
     // A Parquet file says itself which columns it has.

@@ -26,6 +26,7 @@ use crate::{
     wire::{
         PgError, PgResult, SqlState,
         backend::{Outcome, Params, Place, ResultColumn, RowTag, Session as _},
+        same_shape,
     },
 };
 
@@ -64,7 +65,7 @@ pub async fn run(
             }
             _ if is_old(session, &prepared) => {
                 let pin = barrier::planning_pin(session, false).await?;
-                prepared = session.plan(prepared.statement(), prepared.given_types(), &pin).await?;
+                prepared = session.plan(prepared.statement(), prepared.types(), &pin).await?;
                 continue;
             }
             _ => None,
@@ -89,7 +90,7 @@ pub async fn run(
             }
             Fate::SchemaChanged | Fate::RowsArrived => {
                 let pin = barrier::planning_pin(session, false).await?;
-                prepared = session.plan(prepared.statement(), prepared.given_types(), &pin).await?;
+                prepared = session.plan(prepared.statement(), prepared.types(), &pin).await?;
             }
         }
     }
@@ -98,12 +99,10 @@ pub async fn run(
 
 /// Fails when a statement that the client has described returns other columns now: before anything is stored.
 fn unchanged(described: &Option<Arc<[ResultColumn]>>, result: &Outcome<CopyIn>) -> PgResult<()> {
-    let (Some(then), Outcome::Rows(rows)) = (described, result) else { return Ok(()) };
-    let types = |columns: &[ResultColumn]| columns.iter().map(|c| c.type_oid).collect::<Vec<_>>();
-    if types(then) == types(&rows.columns) {
-        return Ok(());
+    match (described, result) {
+        (Some(then), Outcome::Rows(rows)) => same_shape(then, &rows.columns),
+        _ => Ok(()),
     }
-    Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"))
 }
 
 async fn in_transaction(

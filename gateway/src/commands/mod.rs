@@ -111,7 +111,7 @@ pub async fn run(
             if !temporary::is_temporary(&plan.table) {
                 writable(session, "COPY FROM")?;
             }
-            copy_in::begin(session, plan, place).await
+            copy_in::begin(session, prepared, plan, place).await
         }
         Plan::Ddl(plan) => {
             writable(session, &plan.tag)?;
@@ -143,7 +143,7 @@ fn not_in_block(session: &ClientSession, command: &str, place: Place) -> PgResul
 /// Refuses writes in a read-only transaction, as Postgres does.
 fn writable(session: &ClientSession, command: &str) -> PgResult<()> {
     let read_only = match &session.transaction {
-        Some(transaction) if transaction.explicit => transaction.read_only,
+        Some(transaction) if transaction.explicit => session.settings.transaction_read_only(),
         _ => session.settings.default_transaction_read_only(),
     };
     if read_only {

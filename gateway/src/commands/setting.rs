@@ -2,7 +2,7 @@
 
 use duckmesh_catalog::{Offset, Token};
 
-use super::{copy_in::CopyIn, failure, select};
+use super::{copy_in::CopyIn, failure, select, transaction};
 use crate::{
     session::{ClientSession, settings::Settings},
     sql::plan::SettingPlan,
@@ -62,6 +62,12 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
     let tag = match plan {
         SettingPlan::Set { name, value: Some(value), .. } if name.eq_ignore_ascii_case(LAST_TOKEN) => {
             continued(session, value)?;
+            "SET"
+        }
+        SettingPlan::Set { name, value, .. }
+            if name.eq_ignore_ascii_case(transaction::READ_ONLY) && session.in_block() =>
+        {
+            transaction::set_read_only(session, value.as_deref())?;
             "SET"
         }
         SettingPlan::Set { name, value, local } => {

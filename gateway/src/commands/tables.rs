@@ -321,6 +321,8 @@ fn test(session: &ClientSession, column: &ColumnDef, filter: &ColumnFilter, para
 /// A constant in the lake's text form; the inner none is NULL.
 fn lake_text(session: &ClientSession, ty: &ColumnType, value: &FilterValue, params: &Params) -> Option<Option<String>> {
     let ctx = session.value_context();
+    // A length or a scale is no part of a comparison: it would cut the constant.
+    let ty = if matches!(ty, ColumnType::Varchar(_)) { &ColumnType::Text } else { ty };
     let mut builder = ColumnBuilder::new(ty, 1).ok()?;
     match value {
         FilterValue::Text(text) => builder.append_text(text.as_bytes(), &ctx).ok()?,
@@ -363,13 +365,20 @@ fn relation(name: &str, table: &TableDef, sources: &[Source]) -> Relation {
     Relation { name: name.to_owned(), sql: arms.join(" UNION ALL "), small: small(table, sources) }
 }
 
-/// The files, where all are small and have the table's columns as they are now.
+/// The files, where they are small together and have the table's columns as they are now.
 fn small(table: &TableDef, sources: &[Source]) -> Option<SmallFiles> {
-    let is_small = |s: &Source| {
-        let few = s.rows.is_some_and(|rows| rows <= SMALL_ROWS_MAX) && s.size_bytes <= SMALL_BYTES_MAX;
-        few && s.is_whole() && s.is_current
-    };
-    if sources.is_empty() || sources.len() > SMALL_FILES_MAX || !sources.iter().all(is_small) {
+    if sources.is_empty() || sources.len() > SMALL_FILES_MAX {
+        return None;
+    }
+    let (mut rows, mut bytes) = (0_u64, 0_u64);
+    for source in sources {
+        if !source.is_whole() || !source.is_current {
+            return None;
+        }
+        rows = rows.saturating_add(source.rows?);
+        bytes = bytes.saturating_add(source.size_bytes);
+    }
+    if rows > SMALL_ROWS_MAX || bytes > SMALL_BYTES_MAX {
         return None;
     }
     let columns =

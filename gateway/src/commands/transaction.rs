@@ -7,6 +7,9 @@ use crate::{
     wire::{PgError, PgResult, SqlState, backend::Outcome},
 };
 
+/// The setting that says whether the transaction may write.
+pub const READ_ONLY: &str = "transaction_read_only";
+
 /// Runs a transaction command.
 ///
 /// # Errors
@@ -14,12 +17,12 @@ use crate::{
 pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResult<Outcome<CopyIn>> {
     let tag = match plan {
         TransactionPlan::Begin { tag, read_only, isolation } => {
-            begin(session, *read_only);
+            begin(session, *read_only)?;
             noted_isolation(session, isolation.as_deref());
             tag
         }
         TransactionPlan::Commit { and_chain } => commit(session, *and_chain).await?,
-        TransactionPlan::Rollback { and_chain } => rollback(session, *and_chain),
+        TransactionPlan::Rollback { and_chain } => rollback(session, *and_chain)?,
         TransactionPlan::Savepoint(name) => {
             block(session, "SAVEPOINT")?;
             let mark = Mark {
@@ -51,7 +54,7 @@ pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResul
         }
         TransactionPlan::Set { read_only, isolation } => {
             if session.in_block() {
-                apply_mode(session, *read_only);
+                apply_mode(session, *read_only)?;
                 noted_isolation(session, isolation.as_deref());
             } else {
                 warn(
@@ -66,7 +69,7 @@ pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResul
     Ok(Outcome::Complete((*tag).to_owned()))
 }
 
-fn begin(session: &mut ClientSession, read_only: Option<bool>) {
+fn begin(session: &mut ClientSession, read_only: Option<bool>) -> PgResult<()> {
     if session.in_block() {
         warn(session, SqlState::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
     } else {
@@ -75,16 +78,32 @@ fn begin(session: &mut ClientSession, read_only: Option<bool>) {
         let temporary = session.temporary.state();
         let transaction = session.transaction.get_or_insert_with(|| Transaction::begin(lake, true, now, temporary));
         transaction.explicit = true;
-        transaction.read_only = session.settings.default_transaction_read_only();
         session.settings.on_begin();
+        if session.settings.default_transaction_read_only() {
+            session.settings.set(READ_ONLY, Some("on"), true, true)?;
+        }
     }
-    apply_mode(session, read_only);
+    apply_mode(session, read_only)
 }
 
-fn apply_mode(session: &mut ClientSession, read_only: Option<bool>) {
-    if let (Some(transaction), Some(read_only)) = (&mut session.transaction, read_only) {
-        transaction.read_only = read_only;
+fn apply_mode(session: &mut ClientSession, read_only: Option<bool>) -> PgResult<()> {
+    let Some(read_only) = read_only else { return Ok(()) };
+    set_read_only(session, Some(if read_only { "on" } else { "off" }))
+}
+
+/// `SET transaction_read_only` in a block, which is of the transaction whatever was said.
+///
+/// # Errors
+/// 25001 for what would write after a query that was told not to.
+pub fn set_read_only(session: &mut ClientSession, value: Option<&str>) -> PgResult<()> {
+    let has_read = session.transaction.as_ref().is_some_and(|transaction| transaction.pin.is_some());
+    let was = session.settings.transaction_read_only();
+    session.settings.set(READ_ONLY, value, true, true)?;
+    if has_read && was && !session.settings.transaction_read_only() {
+        let message = "transaction read-write mode must be set before any query";
+        return Err(PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, message));
     }
+    Ok(())
 }
 
 /// Every transaction reads one snapshot and appends one frame: that is at least what each level asks for, but for SERIALIZABLE.
@@ -111,7 +130,8 @@ async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'stat
         }
         return ended_without_block(session, and_chain, "COMMIT");
     }
-    let (failed, read_only) = session.transaction.as_ref().map_or((false, false), |t| (t.failed, t.read_only));
+    let failed = session.transaction.as_ref().is_some_and(|t| t.failed);
+    let read_only = session.settings.transaction_read_only();
     if failed {
         session.end_transaction();
         session.rolled_back();
@@ -127,27 +147,27 @@ async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'stat
         session.settings.on_commit();
     }
     if and_chain {
-        begin(session, Some(read_only));
+        begin(session, Some(read_only))?;
     }
     Ok(if failed { "ROLLBACK" } else { "COMMIT" })
 }
 
-fn rollback(session: &mut ClientSession, and_chain: bool) -> &'static str {
+fn rollback(session: &mut ClientSession, and_chain: bool) -> PgResult<&'static str> {
     if !session.in_block() {
         session.end_transaction();
         session.rolled_back();
         session.settings.on_implicit_end(true);
         warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
-        return "ROLLBACK";
+        return Ok("ROLLBACK");
     }
-    let read_only = session.transaction.as_ref().is_some_and(|t| t.read_only);
+    let read_only = session.settings.transaction_read_only();
     session.end_transaction();
     session.rolled_back();
     session.settings.on_rollback();
     if and_chain {
-        begin(session, Some(read_only));
+        begin(session, Some(read_only))?;
     }
-    "ROLLBACK"
+    Ok("ROLLBACK")
 }
 
 fn ended_without_block(session: &mut ClientSession, and_chain: bool, tag: &'static str) -> PgResult<&'static str> {

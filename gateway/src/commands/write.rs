@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use duckmesh_catalog::{LakeSchema, Offset, failpoint};
+use duckmesh_catalog::{LakeSchema, Offset, TableDef, failpoint, user_types::TypeSpec};
 use duckmesh_ingest::{AppendErrorKind, Appended, IdempotencyKey, Part, Validated, Write};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -220,13 +220,35 @@ fn still_fits(pin: &Pin, newer: &LakeSchema, parts: &[Part]) -> bool {
     true
 }
 
-/// Whether a table is the same but for its comment.
+/// Whether rows made for a table are what would be made for it in another schema, and its staged files are where its files are.
 #[must_use]
 pub fn same_table(one: &LakeSchema, other: &LakeSchema, table: Uuid) -> bool {
-    match (one.table_by_uuid(table), other.table_by_uuid(table)) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b) || (a.columns == b.columns && a.constraints == b.constraints),
-        _ => false,
+    let (Some(a), Some(b)) = (one.table_by_uuid(table), other.table_by_uuid(table)) else { return false };
+    let same = Arc::ptr_eq(a, b) || (a.columns == b.columns && a.constraints == b.constraints);
+    same && folder(one, a) == folder(other, b) && domains(one, a) == domains(other, b)
+}
+
+/// Where a table's files are.
+fn folder<'s>(schema: &'s LakeSchema, table: &'s TableDef) -> Option<(&'s str, &'s str)> {
+    let of = schema.schemas.values().find(|s| s.id == table.schema_id)?;
+    Some((&of.path, &table.path))
+}
+
+/// The domains of a table's columns, down to their base types: what they demand is no part of the columns.
+fn domains<'s>(schema: &'s LakeSchema, table: &TableDef) -> Vec<Option<&'s TypeSpec>> {
+    let mut found = Vec::new();
+    for column in &table.columns {
+        let mut next = column.domain;
+        while let Some(uuid) = next {
+            let spec = schema.type_by_uuid(uuid).map(|of| &of.spec);
+            found.push(spec);
+            next = match spec {
+                Some(TypeSpec::Domain(domain)) => domain.parent,
+                _ => None,
+            };
+        }
     }
+    found
 }
 
 fn rows_came() -> PgError {

@@ -198,10 +198,10 @@ pub struct SmallFiles {
     pub paths: Vec<String>,
 }
 
-/// Rows of a file that is small.
-pub const SMALL_ROWS_MAX: u64 = 2048;
-/// Bytes of a file that is small.
-pub const SMALL_BYTES_MAX: u64 = 64 << 10;
+/// Rows of a relation's small files together. To scan them takes less than to open one Parquet file.
+pub const SMALL_ROWS_MAX: u64 = 32_768;
+/// Bytes of them.
+pub const SMALL_BYTES_MAX: u64 = 256 << 10;
 
 /// Types whose values the worker gives to DuckDB by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

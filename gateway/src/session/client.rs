@@ -278,7 +278,7 @@ impl ClientSession {
     pub fn made_for(&self, pin: &Pin) -> MadeFor {
         MadeFor {
             schema_version: pin.snapshot.schema_version,
-            own_ddl: self.transaction.as_ref().map_or(0, |t| t.ddl_count),
+            own_ddl: self.transaction.as_ref().map_or(0, |t| t.own_ddl),
             temporary: self.temporary.version(),
             settings: self.settings.version(),
         }
@@ -292,7 +292,7 @@ impl ClientSession {
         let context = PlanContext { start: statement.start(), ..self.plan_context(pin, types) };
         let plan = sql::plan(statement, context).await?;
         let made_for = self.made_for(pin);
-        Ok(PreparedStatement::new(statement.clone(), plan, made_for, pin.schema.clone(), types.to_vec()))
+        Ok(PreparedStatement::new(statement.clone(), plan, made_for, pin.schema.clone()))
     }
 
     /// Plans a statement again for parameters whose values are arrays of several dimensions.
@@ -310,7 +310,7 @@ impl ClientSession {
         let context = PlanContext { start, grids, ..self.plan_context(pin, &types) };
         let plan = sql::plan(prepared.statement(), context).await?;
         let made_for = self.made_for(pin);
-        Ok(PreparedStatement::new(prepared.statement().clone(), plan, made_for, pin.schema.clone(), types))
+        Ok(PreparedStatement::new(prepared.statement().clone(), plan, made_for, pin.schema.clone()))
     }
 
     /// What planning may look at.

@@ -22,8 +22,6 @@ struct Inner {
     plan: Plan,
     made_for: MadeFor,
     schema: Arc<LakeSchema>,
-    /// As the client gave them.
-    given_types: Vec<u32>,
     param_types: Vec<u32>,
     columns: OnceLock<Option<Arc<[ResultColumn]>>>,
 }
@@ -44,15 +42,9 @@ pub struct MadeFor {
 impl PreparedStatement {
     /// A plan of that statement.
     #[must_use]
-    pub fn new(
-        statement: sql::Statement,
-        plan: Plan,
-        made_for: MadeFor,
-        schema: Arc<LakeSchema>,
-        given_types: Vec<u32>,
-    ) -> Self {
+    pub fn new(statement: sql::Statement, plan: Plan, made_for: MadeFor, schema: Arc<LakeSchema>) -> Self {
         let param_types = plan.params().iter().map(|param| param.oid).collect();
-        Self(Arc::new(Inner { statement, plan, made_for, schema, given_types, param_types, columns: OnceLock::new() }))
+        Self(Arc::new(Inner { statement, plan, made_for, schema, param_types, columns: OnceLock::new() }))
     }
 
     /// The plan.
@@ -79,10 +71,11 @@ impl PreparedStatement {
         &self.0.schema
     }
 
-    /// Parameter types as the client gave them.
+    /// Types of its parameters, given or found out when it was first planned: they stay when it is planned again, because the
+    /// client goes by them.
     #[must_use]
-    pub fn given_types(&self) -> &[u32] {
-        &self.0.given_types
+    pub fn types(&self) -> &[u32] {
+        &self.0.param_types
     }
 
     /// Its result columns, once they were found out.
@@ -125,5 +118,5 @@ pub async fn current_plan(
     if *prepared.made_for() == session.made_for(pin) || matches!(prepared.plan(), Plan::Setting(_)) {
         return Ok(prepared.clone());
     }
-    session.plan(prepared.statement(), prepared.given_types(), pin).await
+    session.plan(prepared.statement(), prepared.types(), pin).await
 }

@@ -522,6 +522,12 @@ impl Settings {
         Some(self.text("duckmesh.idempotency_key")).filter(|t| !t.is_empty())
     }
 
+    /// `transaction_read_only`
+    #[must_use]
+    pub fn transaction_read_only(&self) -> bool {
+        self.text("transaction_read_only") == "on"
+    }
+
     /// `default_transaction_read_only`
     #[must_use]
     pub fn default_transaction_read_only(&self) -> bool {

@@ -1,6 +1,13 @@
 //! An open transaction: its pinned snapshot, its buffered writes, and what its own statements see.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use arrow::{
     array::{RecordBatch, RecordBatchOptions},
@@ -21,16 +28,14 @@ pub struct Transaction {
     pub explicit: bool,
     /// Whether a statement failed: only ROLLBACK (or COMMIT, which then rolls back) goes on.
     pub failed: bool,
-    /// Whether READ ONLY was said.
-    pub read_only: bool,
     /// `now()`.
     pub started: DateTime<Utc>,
     /// The snapshot all its reads see; pinned by the first statement that needs one.
     pub pin: Option<Pin>,
     /// Its writes in order.
     pub parts: Vec<Part>,
-    /// DDL operations so far: plans made before the last one are old.
-    pub ddl_count: u64,
+    /// Of its last DDL; 0 without. No other transaction has the same: plans may outlive one that was rolled back.
+    pub own_ddl: u64,
     /// Arrow bytes in `parts`.
     pub bytes: usize,
     /// What the client sent, for its idempotency key.
@@ -52,6 +57,12 @@ pub struct Transaction {
     hidden: Vec<PathBuf>,
     savepoints: Vec<Savepoint>,
     lake: Arc<OpenLake>,
+}
+
+/// A number that no DDL of this process had before.
+fn next_ddl() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 /// What a row that COPY left out takes in memory, about.
@@ -167,7 +178,7 @@ struct Savepoint {
     name: String,
     parts: usize,
     bytes: usize,
-    ddl_count: u64,
+    rewritten: usize,
     schema: Option<Arc<LakeSchema>>,
     mark: Mark,
 }
@@ -199,11 +210,10 @@ impl Transaction {
         Self {
             explicit,
             failed: false,
-            read_only: false,
             started,
             pin: None,
             parts: Vec::new(),
-            ddl_count: 0,
+            own_ddl: 0,
             bytes: 0,
             payload: Payload::collecting(),
             is_repeat: false,
@@ -257,7 +267,7 @@ impl Transaction {
         if let Some(pin) = &mut self.pin {
             pin.schema = schema;
         }
-        self.ddl_count += 1;
+        self.own_ddl = next_ddl();
         self.forget_truncated(&ops);
         self.parts.push(Part::Ddl(ops));
     }
@@ -322,7 +332,7 @@ impl Transaction {
             name,
             parts: self.parts.len(),
             bytes: self.bytes,
-            ddl_count: self.ddl_count,
+            rewritten: self.rewritten.len(),
             schema: self.pin.as_ref().map(|pin| pin.schema.clone()),
             mark,
         });
@@ -343,7 +353,8 @@ impl Transaction {
             self.validations.retain(|validation| validation.parts_before < mark.parts);
             self.bytes = mark.bytes;
             // A plan made after the savepoint is as old as one made before it.
-            self.ddl_count = mark.ddl_count.max(self.ddl_count) + 1;
+            self.own_ddl = next_ddl();
+            self.rewritten.truncate(mark.rewritten);
             if let Some(pin) = &mut self.pin {
                 pin.schema = mark.schema.clone().unwrap_or_else(|| pin.base.clone());
             }

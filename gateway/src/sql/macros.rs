@@ -55,7 +55,13 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_size_pretty_text(n) AS CASE WHEN abs(n) < 10240 THEN n || ' bytes' WHEN abs(n) < 10485247 THEN CAST(round(n / 1024.0) AS BIGINT) || ' kB' \
      WHEN abs(n) < 10736893952 THEN CAST(round(n / 1048576.0) AS BIGINT) || ' MB' WHEN abs(n) < 10994579406848 THEN CAST(round(n / 1073741824.0) AS BIGINT) || ' GB' ELSE CAST(round(n / 1099511627776.0) AS BIGINT) || ' TB' END",
     "CREATE OR REPLACE MACRO pg_trunc(x, n) AS sign(x) * floor(abs(x) * pow(10, n)) / pow(10, n)",
-    "CREATE OR REPLACE MACRO pg_width_bucket(x, lo, hi, n) AS CAST(CASE WHEN x < lo THEN 0 WHEN x >= hi THEN n + 1 ELSE floor((x - lo) / (hi - lo) * n) + 1 END AS INTEGER)",
+    "CREATE OR REPLACE MACRO pg_width_bucket(x, lo, hi, n) AS CAST(CASE WHEN n <= 0 THEN error('SQLSTATE 2201G: count must be greater than zero') \
+     WHEN isnan(x) OR isnan(lo) OR isnan(hi) THEN error('SQLSTATE 2201G: operand, lower bound, and upper bound cannot be NaN') \
+     WHEN isinf(lo) OR isinf(hi) THEN error('SQLSTATE 2201G: lower and upper bounds must be finite') \
+     WHEN lo = hi THEN error('SQLSTATE 2201G: lower bound cannot equal upper bound') \
+     WHEN x IS NULL OR lo IS NULL OR hi IS NULL THEN NULL \
+     WHEN lo < hi THEN CASE WHEN x < lo THEN 0 WHEN x >= hi THEN n + 1 ELSE floor((x - lo) / (hi - lo) * n) + 1 END \
+     WHEN x > lo THEN 0 WHEN x <= hi THEN n + 1 ELSE floor((lo - x) / (lo - hi) * n) + 1 END AS INTEGER)",
     "CREATE OR REPLACE MACRO pg_justify_days(x) AS to_months(CAST(extract('year' FROM x) * 12 + extract('month' FROM x) + extract('day' FROM x) // 30 AS INTEGER)) + to_days(CAST(extract('day' FROM x) % 30 AS INTEGER)) \
      + to_microseconds(extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x))",
     "CREATE OR REPLACE MACRO pg_justify_hours(x) AS to_months(CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS INTEGER)) + to_days(CAST(extract('day' FROM x) + extract('hour' FROM x) // 24 AS INTEGER)) \

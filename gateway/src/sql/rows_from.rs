@@ -21,9 +21,17 @@ pub(super) fn marked(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         let Some(span) = tokens.get(at).map(|t| t.span) else { continue };
         let next = solid.get(place + 1).copied();
         let behind = solid.get(place + 2).and_then(|at| tokens.get(*at)).map(|t| &t.token);
+        let comma = before.and_then(|at| tokens.get(*at)).is_some_and(|t| t.token == Token::Comma);
+        let stands = comma || ["from", "join", "lateral"].iter().any(|word| says(&tokens, before, word));
+        // After a comma `rows` may be a column too, before a FROM that has a query.
+        let inside = solid.get(place + 3);
+        let of_query = ["select", "values", "with", "table"].iter().any(|word| says(&tokens, inside, word))
+            || inside.and_then(|at| tokens.get(*at)).is_some_and(|t| t.token == Token::LParen);
         if says(&tokens, Some(&at), "rows")
             && says(&tokens, next.as_ref(), "from")
             && behind == Some(&Token::LParen)
+            && stands
+            && !of_query
             && let Some(from) = next
         {
             tokens.splice(at..=from, [TokenWithSpan { token: named(ROWS_FROM), span }]);

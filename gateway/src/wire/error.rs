@@ -158,6 +158,8 @@ pub struct Fields {
     pub column: Option<String>,
     pub data_type: Option<String>,
     pub constraint: Option<String>,
+    /// The function of Postgres' source that says the same, where clients go by it.
+    pub routine: Option<String>,
 }
 
 /// Result of everything that may answer a client with an error.
@@ -223,10 +225,11 @@ impl PgError {
             column: None,
             data_type: None,
             constraint: None,
+            routine: None,
         }))
     }
 
-    setters!(detail, hint, context, schema, table, column, data_type, constraint);
+    setters!(detail, hint, context, schema, table, column, data_type, constraint, routine);
 
     /// Sets the SQLSTATE: some notices have one.
     #[must_use]

@@ -34,4 +34,5 @@ mod reply;
 pub use error::{PgError, PgResult, SqlState};
 pub use limits::WireLimits;
 pub use listener::{Admission, Shutdown, Ticket};
+pub use rows::same_shape;
 pub use serve::serve_connection;

@@ -156,6 +156,7 @@ fn error_fields(error: &PgError) -> Vec<(u8, String)> {
         (b'c', &from.column),
         (b'd', &from.data_type),
         (b'n', &from.constraint),
+        (b'R', &from.routine),
     ];
     fields.extend(optional.into_iter().filter_map(|(code, value)| Some((code, clean(value.clone()?)))));
     fields

@@ -139,10 +139,20 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
 
 /// Refuses rows of another shape than the client was told: it would read them wrongly.
 pub(super) fn check_shape(told: Option<&[ResultColumn]>, given: &[ResultColumn]) -> PgResult<()> {
-    let told = told.unwrap_or_default();
-    let same = told.len() == given.len() && told.iter().zip(given).all(|(a, b)| a.type_oid == b.type_oid);
-    if same {
+    same_shape(told.unwrap_or_default(), given)
+}
+
+/// Refuses columns of other names or types than there were. Drivers that prepare a statement again then (asyncpg, pgjdbc, Rails)
+/// know the error by the function of Postgres that it comes from.
+///
+/// # Errors
+/// 0A000.
+pub fn same_shape(told: &[ResultColumn], given: &[ResultColumn]) -> PgResult<()> {
+    let is_same =
+        |(a, b): (&ResultColumn, &ResultColumn)| a.name == b.name && a.type_oid == b.type_oid && a.typmod == b.typmod;
+    if told.len() == given.len() && told.iter().zip(given).all(is_same) {
         return Ok(());
     }
-    Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"))
+    let changed = PgError::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type");
+    Err(changed.routine("RevalidateCachedQuery"))
 }

@@ -10,10 +10,8 @@ use std::{
     time::Duration,
 };
 
-use duckmesh_catalog::{
-    ErrorKind, FileId, LakeSchema, MergeInput, Offset, TableDef, failpoint, leases::Lease, publish::Merge,
-};
-use duckmesh_storage::{Merged, ROW_SNAPSHOT_NAME, names};
+use duckmesh_catalog::{FileId, LakeSchema, MergeInput, Offset, TableDef, failpoint, leases::Lease, publish::Merge};
+use duckmesh_storage::{ROW_SNAPSHOT_NAME, names};
 use tokio::{sync::Notify, time::sleep};
 use uuid::Uuid;
 
@@ -174,35 +172,26 @@ impl Merger<'_> {
             inputs: inputs.to_vec(),
             file: merged.file.clone(),
         };
-        self.publish(&merge, merged).await
+        self.publish(&merge).await
     }
 
-    /// Shows the merged file, or removes it again.
-    async fn publish(&self, merge: &Merge, merged: Merged) -> Result<bool, Error> {
+    /// Shows the merged file. One that is not shown is the sweep's, which asks the catalog once more before it removes anything:
+    /// of some failures it is not known whether the file is part of the lake, and of some refusals whether they are of a second
+    /// try.
+    async fn publish(&self, merge: &Merge) -> Result<bool, Error> {
         let shared = self.shared;
         let shown = {
             let _turn = shared.turn().await;
             shared.catalog.merge(merge).await
         };
-        match shown {
-            Ok(Some(snapshot)) => {
-                let files = merge.inputs.len();
-                tracing::debug!(lake = %shared.info.name, table = %merge.table, files, %snapshot, "merged files");
-                shared.meters.merges.increment(1);
-                shared.meters.merged_files.increment(files as u64);
-                Ok(true)
-            }
-            Ok(None) => {
-                shared.files.remove(&merged.path).await?;
-                Ok(true)
-            }
-            // It may be part of the lake.
-            Err(error) if error.kind() == ErrorKind::Unknown => Err(error.into()),
-            Err(error) => {
-                shared.files.remove(&merged.path).await?;
-                Err(error.into())
-            }
+        // Without one something came between: the table is looked at again.
+        if let Some(snapshot) = shown? {
+            let files = merge.inputs.len();
+            tracing::debug!(lake = %shared.info.name, table = %merge.table, files, %snapshot, "merged files");
+            shared.meters.merges.increment(1);
+            shared.meters.merged_files.increment(files as u64);
         }
+        Ok(true)
     }
 
     /// Only what was written here: of other writers' files it is not known that all of them can be read and written again

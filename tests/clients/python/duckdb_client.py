@@ -2,6 +2,7 @@
 
 import duckdb
 import psycopg
+from duckdb_extensions import import_extension
 from place import DATABASE, HOST, PORT, USER, did, equal
 
 
@@ -13,6 +14,7 @@ def main():
             "INSERT INTO dk SELECT g, 'n' || g, g * 1.5, timestamptz '2024-01-01 00:00:00+00' FROM generate_series(1, 100) AS s(g)"
         )
     engine = duckdb.connect()
+    import_extension("postgres_scanner", con=engine)
     engine.load_extension("postgres_scanner")
     # As it comes, the extension reads by COPY in binary form.
     # Another session wrote: a read that sees all that is acknowledged.

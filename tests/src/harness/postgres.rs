@@ -5,7 +5,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use tempfile::TempDir;
@@ -51,27 +51,11 @@ impl Postgres {
     fn made(disk: Option<&Path>, settings: &[&str]) -> Self {
         let folder = open_folder();
         let data = disk.unwrap_or(folder.path()).join("data");
-        let mut initdb = as_postgres(&paths::postgres_bin().join("initdb"));
         if disk.is_some() {
-            initdb.args(["-X", &text(&folder.path().join("wal"))]);
+            initdb(&data, &["-X", &text(&folder.path().join("wal"))]);
+        } else {
+            copy(&template(), &data);
         }
-        let made = initdb
-            .args([
-                "-D",
-                &text(&data),
-                "-U",
-                "tester",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--lc-collate=C",
-                "--lc-ctype=C.UTF-8",
-                "--no-sync",
-            ])
-            .output()
-            .expect("initdb runs");
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let settings = settings.iter().map(|s| (*s).to_owned()).collect();
         let mut cluster = Self { folder, data, settings, port: free_port(), child: None };
         cluster.launch();
@@ -203,6 +187,44 @@ impl Drop for Postgres {
         // SIGQUIT is its immediate shutdown; SIGKILL would leave its children and its shared memory.
         self.stop_immediately();
     }
+}
+
+/// Makes the files of a cluster, not synced.
+fn initdb(data: &Path, more: &[&str]) {
+    let made = as_postgres(&paths::postgres_bin().join("initdb"))
+        .args(["-D", &text(data), "-U", "tester", "-A", "trust", "-E", "UTF8"])
+        .args(["--lc-collate=C", "--lc-ctype=C.UTF-8", "--no-sync"])
+        .args(more)
+        .output()
+        .expect("initdb runs");
+    assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// The files of an empty cluster, made once for all tests of a build: `initdb` takes ten times as long as a copy of what it makes.
+fn template() -> PathBuf {
+    let program = fs::metadata(paths::postgres_bin().join("initdb")).expect("initdb is there");
+    let installed =
+        program.modified().expect("its time").duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
+    let template = paths::cache().join(format!("postgres-{installed}"));
+    if !template.exists() {
+        let folder = open_folder();
+        let data = folder.path().join("data");
+        initdb(&data, &[]);
+        let partial = paths::cache().join(format!("postgres-{installed}.{}", std::process::id()));
+        copy(&data, &partial);
+        // Whoever is first wins: a folder that is there and not empty is not replaced.
+        if fs::rename(&partial, &template).is_err() {
+            let _ = fs::remove_dir_all(&partial);
+            assert!(template.exists(), "no template of a cluster in {}", template.display());
+        }
+    }
+    template
+}
+
+/// Copies a folder with its owners and modes.
+fn copy(from: &Path, to: &Path) {
+    let done = Command::new("cp").args(["-a", &text(from), &text(to)]).output().expect("cp runs");
+    assert!(done.status.success(), "cp: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// A temporary folder that PostgreSQL's own user may write in.

@@ -27,10 +27,12 @@ use crate::engine::protocol::{Relation, SMALL_BYTES_MAX, SMALL_ROWS_MAX, SmallFi
 
 /// Decoded bytes that are kept for later statements.
 const KEPT_BYTES_MAX: usize = 16 << 20;
-/// A file of [`SMALL_BYTES_MAX`] may be much larger once it is uncompressed, and its dictionaries' words are written out.
-const DECODED_BYTES_MAX: usize = 4 << 20;
-/// Rows that are decoded before their size is looked at.
-const LOOKED_AT_ROWS: usize = 32;
+/// Files of [`SMALL_BYTES_MAX`] may be much larger once they are uncompressed, and their dictionaries' words are written out.
+const DECODED_BYTES_MAX: usize = 8 << 20;
+/// What may be decoded before its size is looked at.
+const LOOKED_AT_BYTES: usize = 32 << 20;
+/// Rows of a chunk of DuckDB's.
+const CHUNK_ROWS: usize = 2048;
 
 /// The files, and what statements that run now read of them.
 pub struct Small {
@@ -52,7 +54,8 @@ struct Kept {
 /// A file's rows, and what the file looked like.
 struct Decoded {
     seen: Seen,
-    batch: RecordBatch,
+    /// None has more than [`CHUNK_ROWS`].
+    batches: Vec<RecordBatch>,
     bytes: usize,
 }
 
@@ -73,8 +76,8 @@ impl From<&Metadata> for Seen {
 pub struct Rows {
     /// Name and type of each column.
     pub columns: Vec<(String, SmallType)>,
-    /// For each file its columns, in that order.
-    pub files: Vec<Vec<ArrayRef>>,
+    /// For each chunk its columns, in that order.
+    pub chunks: Vec<Vec<ArrayRef>>,
 }
 
 /// The relations of a statement as they are run; their rows are there until it is dropped.
@@ -126,15 +129,22 @@ impl Small {
 
     /// None where any file is not as expected.
     fn rows(&self, small: &SmallFiles) -> Option<Rows> {
-        let files = small.paths.iter().map(|path| {
-            let batch = &self.file(path)?.batch;
-            let column = |(name, ty): &(String, SmallType)| {
-                let array = batch.column_by_name(name)?;
-                (*array.data_type() == arrow_type(*ty)).then(|| Arc::clone(array))
-            };
-            small.columns.iter().map(column).collect::<Option<Vec<_>>>()
-        });
-        Some(Rows { files: files.collect::<Option<_>>()?, columns: small.columns.clone() })
+        let (mut chunks, mut bytes) = (Vec::new(), 0);
+        for path in &small.paths {
+            let file = self.file(path)?;
+            bytes += file.bytes;
+            if bytes > DECODED_BYTES_MAX {
+                return None;
+            }
+            for batch in &file.batches {
+                let column = |(name, ty): &(String, SmallType)| {
+                    let array = batch.column_by_name(name)?;
+                    (*array.data_type() == arrow_type(*ty)).then(|| Arc::clone(array))
+                };
+                chunks.push(small.columns.iter().map(column).collect::<Option<Vec<_>>>()?);
+            }
+        }
+        Some(Rows { chunks, columns: small.columns.clone() })
     }
 
     fn file(&self, path: &str) -> Option<Arc<Decoded>> {
@@ -191,22 +201,23 @@ fn decode(path: &str) -> Option<Decoded> {
     if rows > SMALL_ROWS_MAX {
         return None;
     }
-    let schema = Arc::clone(reader.schema());
-    let (mut batches, mut size) = (Vec::new(), 0);
-    for batch in reader.with_batch_size(LOOKED_AT_ROWS).build().ok()? {
+    // No word of a dictionary is longer than all that is uncompressed.
+    let uncompressed: i64 = reader.metadata().row_groups().iter().map(|group| group.total_byte_size()).sum();
+    let uncompressed = usize::try_from(uncompressed).ok()?.max(1);
+    if uncompressed > DECODED_BYTES_MAX {
+        return None;
+    }
+    let (mut batches, mut bytes, mut decoded) = (Vec::new(), 0, 0);
+    for batch in reader.with_batch_size((LOOKED_AT_BYTES / uncompressed).clamp(1, CHUNK_ROWS)).build().ok()? {
         let batch = batch.ok()?;
-        size += batch.get_array_memory_size();
-        if size > DECODED_BYTES_MAX {
+        decoded += batch.num_rows() as u64;
+        bytes += batch.get_array_memory_size();
+        if bytes > DECODED_BYTES_MAX {
             return None;
         }
         batches.push(batch);
     }
-    let batch = arrow::compute::concat_batches(&schema, &batches).ok()?;
-    if batch.num_rows() as u64 != rows {
-        return None;
-    }
-    let bytes = batch.get_array_memory_size();
-    Some(Decoded { seen, batch, bytes })
+    (decoded == rows).then_some(Decoded { seen, batches, bytes })
 }
 
 /// What a column of the type is decoded to.

@@ -95,7 +95,7 @@ unsafe extern "C" fn bind(info: ffi::duckdb_bind_info) {
             ffi::duckdb_destroy_logical_type(&raw mut of);
         }
     }
-    let count = rows.files.iter().map(|file| count(file) as u64).sum();
+    let count = rows.chunks.iter().map(|chunk| count(chunk) as u64).sum();
     // SAFETY: the bind data is dropped by DuckDB, once.
     unsafe {
         ffi::duckdb_bind_set_cardinality(info, count, true);
@@ -103,16 +103,16 @@ unsafe extern "C" fn bind(info: ffi::duckdb_bind_info) {
     }
 }
 
-/// Rows of a file.
-fn count(file: &[ArrayRef]) -> usize {
-    file.first().map_or(0, |column| column.len())
+/// Rows of a chunk.
+fn count(chunk: &[ArrayRef]) -> usize {
+    chunk.first().map_or(0, |column| column.len())
 }
 
 /// Where a scan is.
 struct Scan {
     /// The columns that are wanted, in order.
     columns: Vec<usize>,
-    /// The next file.
+    /// The next chunk.
     next: AtomicUsize,
 }
 
@@ -127,7 +127,7 @@ unsafe extern "C" fn init(info: ffi::duckdb_init_info) {
     }
 }
 
-/// Gives the rows of the next file.
+/// Gives the rows of the next chunk.
 unsafe extern "C" fn scan(info: ffi::duckdb_function_info, output: ffi::duckdb_data_chunk) {
     let done = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: both were made by `bind` and `init` and live until the scan is over.
@@ -136,18 +136,18 @@ unsafe extern "C" fn scan(info: ffi::duckdb_function_info, output: ffi::duckdb_d
             (rows, &*ffi::duckdb_function_get_init_data(info).cast_const().cast::<Scan>())
         };
         loop {
-            let Some(file) = rows.files.get(scan.next.fetch_add(1, Ordering::Relaxed)) else {
+            let Some(chunk) = rows.chunks.get(scan.next.fetch_add(1, Ordering::Relaxed)) else {
                 // SAFETY: live chunk.
                 unsafe { ffi::duckdb_data_chunk_set_size(output, 0) };
                 return Ok(());
             };
-            let count = count(file);
-            // A chunk without rows would be the end. One that is too long cannot be: such files are not decoded.
+            let count = count(chunk);
+            // A chunk without rows would be the end.
             if count == 0 {
                 continue;
             }
             // SAFETY: live chunk, whose vectors have the types that `bind` named.
-            return unsafe { fill(output, rows, scan, file, count) };
+            return unsafe { fill(output, rows, scan, chunk, count) };
         }
     }));
     if !matches!(done, Ok(Ok(()))) {
@@ -162,17 +162,17 @@ unsafe fn fill(
     output: ffi::duckdb_data_chunk,
     rows: &Rows,
     scan: &Scan,
-    file: &[ArrayRef],
+    chunk: &[ArrayRef],
     count: usize,
 ) -> Result<(), ()> {
-    // SAFETY: the vectors belong to the live chunk, and are as long as the largest file at least.
+    // SAFETY: the vectors belong to the live chunk, and are as long as the largest chunk at least.
     unsafe {
         if count as u64 > ffi::duckdb_vector_size() {
             return Err(());
         }
         for (at, wanted) in scan.columns.iter().enumerate() {
             // Beyond the columns: DuckDB wants to know only how many rows there are.
-            if let (Some((_, ty)), Some(array)) = (rows.columns.get(*wanted), file.get(*wanted)) {
+            if let (Some((_, ty)), Some(array)) = (rows.columns.get(*wanted), chunk.get(*wanted)) {
                 put(ffi::duckdb_data_chunk_get_vector(output, at as u64), *ty, array).ok_or(())?;
             }
         }

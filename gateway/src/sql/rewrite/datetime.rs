@@ -15,6 +15,27 @@ fn is_utc(text: &str) -> bool {
     ["utc", "gmt"].iter().any(|name| text.eq_ignore_ascii_case(name))
 }
 
+/// What date_trunc's unit stands for: Postgres knows several words for each, and looks at ten letters.
+fn truncated_to(unit: &str) -> Option<&'static str> {
+    let word: String = unit.to_lowercase().chars().take(10).collect();
+    Some(match word.as_str() {
+        "microsecon" | "us" | "usec" | "usecond" | "useconds" | "usecs" => "microseconds",
+        "millisecon" | "ms" | "msec" | "msecond" | "mseconds" | "msecs" => "milliseconds",
+        "s" | "sec" | "second" | "seconds" | "secs" => "second",
+        "m" | "min" | "mins" | "minute" | "minutes" => "minute",
+        "h" | "hour" | "hours" | "hr" | "hrs" => "hour",
+        "d" | "day" | "days" => "day",
+        "w" | "week" | "weeks" => "week",
+        "mon" | "mons" | "month" | "months" => "month",
+        "qtr" | "quarter" => "quarter",
+        "y" | "year" | "years" | "yr" | "yrs" => "year",
+        "dec" | "decs" | "decade" | "decades" => "decade",
+        "c" | "cent" | "century" | "centuries" => "century",
+        "mil" | "mils" | "millennia" | "millennium" => "millennium",
+        _ => return None,
+    })
+}
+
 /// Units that a date has none of.
 const TIME_UNITS: [&str; 8] =
     ["hour", "minute", "second", "millisecond", "microsecond", "timezone", "timezone_hour", "timezone_minute"];
@@ -238,30 +259,19 @@ impl Rewriter<'_> {
         let Some(unit) = values.pop() else {
             return Ok(None);
         };
+        let mut unit = unit;
+        let mut by_one = false;
         if let Kind::Str(text) = &unit.kind {
-            const UNITS: [&str; 13] = [
-                "microseconds",
-                "milliseconds",
-                "second",
-                "minute",
-                "hour",
-                "day",
-                "week",
-                "month",
-                "quarter",
-                "year",
-                "decade",
-                "century",
-                "millennium",
-            ];
-            let lower = text.to_lowercase();
-            if !UNITS.iter().any(|u| *u == lower || u.trim_end_matches('s') == lower.trim_end_matches('s')) {
+            let Some(known) = truncated_to(text) else {
                 let ty = value.ty.as_ref().map_or_else(|| "timestamp with time zone".into(), shown);
                 return Err(PgError::new(
                     SqlState::INVALID_PARAMETER_VALUE,
                     format!("unit \"{text}\" not recognized for type {ty}"),
                 ));
-            }
+            };
+            // The first century began with the year 1; the engine's hundreds begin with 0.
+            by_one = matches!(known, "century" | "millennium");
+            unit = Ex::of(quote::literal(known)?, T::Text);
         }
         let unit = self.settle(unit, &T::Text)?;
         let value = self.settle(value, &T::Timestamptz)?;
@@ -273,14 +283,16 @@ impl Rewriter<'_> {
             None => (value.sql, None),
             Some(_) => return Err(self.undefined_function("date_trunc", &[unit, value], at)),
         };
+        let truncated = |value: &str| match by_one && ty != Some(T::Interval) {
+            true => format!("(date_trunc({}, {value} - INTERVAL '1 year') + INTERVAL '1 year')", unit.sql),
+            false => format!("date_trunc({}, {value})", unit.sql),
+        };
         if let Some(zone) = zone {
             let zone = self.settle(zone, &T::Text)?.sql;
-            return Ok(Some(Ex::of(
-                format!("(date_trunc({}, {value} AT TIME ZONE {zone}) AT TIME ZONE {zone})", unit.sql),
-                T::Timestamptz,
-            )));
+            let there = truncated(&format!("({value} AT TIME ZONE {zone})"));
+            return Ok(Some(Ex::of(format!("({there} AT TIME ZONE {zone})"), T::Timestamptz)));
         }
-        Ok(Some(Ex::plain(format!("date_trunc({}, {value})", unit.sql), ty)))
+        Ok(Some(Ex::plain(truncated(&value), ty)))
     }
 
     /// `to_char(timestamp, 'YYYY-MM-DD')`, where strftime says exactly the same.

@@ -426,15 +426,20 @@ impl Rewriter<'_> {
                     Ex::plain(sql, element)
                 }
                 Subscript::Slice { lower_bound, upper_bound, stride: None } => {
-                    let bound = |r: &mut Self, e: &Option<Expr>| match e {
+                    // What is below the first element is none; the engine counts it from the last.
+                    let bound = |r: &mut Self, e: &Option<Expr>, least: i32| match e {
                         Some(e) => {
                             let ex = r.expr(e)?;
-                            Ok(r.settle(ex, &ColumnType::Int4)?.sql)
+                            let sql = r.settle(ex, &ColumnType::Int4)?.sql;
+                            Ok(match sql.bytes().all(|b| b.is_ascii_digit()) && sql != "0" {
+                                true => sql,
+                                false => format!("(CASE WHEN {sql} < {least} THEN {least} ELSE {sql} END)"),
+                            })
                         }
                         None => PgResult::Ok(String::new()),
                     };
-                    let low = bound(self, lower_bound)?;
-                    let high = bound(self, upper_bound)?;
+                    let low = bound(self, lower_bound, 1)?;
+                    let high = bound(self, upper_bound, 0)?;
                     Ex::plain(format!("({})[{low}:{high}]", ex.sql), ex.ty.clone())
                 }
                 Subscript::Slice { .. } => return self.refuse("a stride in a slice", at),

@@ -1,7 +1,7 @@
 //! Conditions on columns that every row of the result meets: what files are pruned by.
 
 use duckmesh_catalog::ColumnType;
-use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, DataType, Expr, UnaryOperator, Value};
 
 use super::Rewriter;
 use crate::sql::{
@@ -134,19 +134,21 @@ impl Rewriter<'_> {
                 Value::Placeholder(p) => {
                     let index = p.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)?;
                     let found = self.params.get(index)?.as_ref()?;
-                    (found == ty && (string_fits(ty) || numeric(ty))).then_some(FilterValue::Param(index))
+                    // A parameter may have more digits than the column's type.
+                    let fits = !matches!(ty, ColumnType::Numeric(..)) && (string_fits(ty) || numeric(ty));
+                    (found == ty && fits).then_some(FilterValue::Param(index))
                 }
                 _ => None,
             },
             Expr::TypedString(typed) => {
-                let same = crate::sql::user_type::resolve(&typed.data_type, self.ctx).ok()?.ty == *ty;
+                let same = self.is_exactly(&typed.data_type, ty)?;
                 match &typed.value.value {
                     Value::SingleQuotedString(s) if same && string_fits(ty) => Some(FilterValue::Text(s.clone())),
                     _ => None,
                 }
             }
             Expr::Cast { expr, data_type, .. } => {
-                let same = crate::sql::user_type::resolve(data_type, self.ctx).ok()?.ty == *ty;
+                let same = self.is_exactly(data_type, ty)?;
                 match expr.as_ref() {
                     Expr::Value(v) if same && string_fits(ty) => match &v.value {
                         Value::SingleQuotedString(s) => Some(FilterValue::Text(s.clone())),
@@ -157,6 +159,12 @@ impl Rewriter<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Whether a constant of the type is compared with a column of the other as it is: a precision would round it first.
+    fn is_exactly(&self, data_type: &DataType, ty: &ColumnType) -> Option<bool> {
+        let of = crate::sql::user_type::resolve(data_type, self.ctx).ok()?.ty;
+        Some(of == *ty && !matches!(of, ColumnType::Modified(..)))
     }
 }
 

@@ -1,12 +1,13 @@
 //! FROM: relations, subqueries, functions and joins.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use duckmesh_catalog::{TableDef, ViewDef};
 use sqlparser::{
     ast::{
-        Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Spanned,
-        TableAlias, TableFactor, TableSampleKind, TableSampleMethod, TableWithJoins,
+        Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart,
+        Query, Spanned, TableAlias, TableFactor, TableSampleKind, TableSampleMethod, TableWithJoins,
+        visit_expressions_mut, visit_relations_mut,
     },
     dialect::DuckDbDialect,
     parser::Parser,
@@ -581,11 +582,27 @@ fn view_query(view: &ViewDef) -> PgResult<Query> {
         ))
     };
     // In DuckLake's form the catalog's name is a hole; schemas carry the lake's names.
-    let sql = view
-        .duckdb_sql
-        .replace("{DUCKLAKE_CATALOG}.", "")
-        .replace("\"main\".", &format!("\"{}\".", sql_schema("main")))
-        .replace("main.", &format!("{}.", sql_schema("main")));
+    let sql = view.duckdb_sql.replace("{DUCKLAKE_CATALOG}.", "");
     let mut parser = Parser::new(&DuckDbDialect {}).try_with_sql(&sql).map_err(|_| unreadable())?;
-    parser.parse_query().map(|q| *q).map_err(|_| unreadable())
+    let mut query = parser.parse_query().map(|q| *q).map_err(|_| unreadable())?;
+    let rename = |first: &mut Ident| {
+        if first.value.eq_ignore_ascii_case("main") {
+            *first = Ident::with_quote('"', sql_schema("main"));
+        }
+    };
+    let _ = visit_relations_mut(&mut query, |name| {
+        if let [ObjectNamePart::Identifier(first), _] = name.0.as_mut_slice() {
+            rename(first);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    let _ = visit_expressions_mut(&mut query, |expr| {
+        if let Expr::CompoundIdentifier(parts) = expr
+            && let [first, _, _] = parts.as_mut_slice()
+        {
+            rename(first);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    Ok(query)
 }

@@ -134,7 +134,7 @@ impl Rewriter<'_> {
     ) -> Option<String> {
         let mut keys = Vec::new();
         groups.iter_mut().for_each(|group| group.keys_mut(&mut keys));
-        keys.retain(|key| key.sql.contains(ROWS));
+        keys.retain(|key| without_quoted(&key.sql).contains(ROWS));
         if keys.is_empty() {
             return None;
         }
@@ -154,8 +154,9 @@ impl Rewriter<'_> {
         order.sort_by_key(|(sql, _)| std::cmp::Reverse(sql.len()));
         for (sql, column) in order {
             let column = format!("{relation}.{column}");
-            items.iter_mut().for_each(|item| item.sql = item.sql.replace(sql, &column));
-            texts.iter_mut().for_each(|text| **text = text.replace(sql, &column));
+            let moved = |text: &str| put(text, &[(sql, &column)], true);
+            items.iter_mut().for_each(|item| item.sql = moved(&item.sql));
+            texts.iter_mut().for_each(|text| **text = moved(text));
         }
         let list: Vec<String> = moved.iter().map(|(sql, column)| format!("{sql} AS {column}")).collect();
         Some(format!("LATERAL (SELECT {}) AS {relation}", list.join(", ")))
@@ -172,7 +173,7 @@ impl Rewriter<'_> {
                 continue;
             }
             // A query inside may not ask for the group's.
-            let inside = |text: &str| text.contains("SELECT ") && text.contains(&key.sql);
+            let inside = |text: &str| text.contains(&key.sql) && has_query(text);
             if items.iter().any(|i| inside(&i.sql)) || others.iter().any(|text| inside(text)) {
                 continue;
             }
@@ -211,7 +212,12 @@ impl Rewriter<'_> {
                 ConstraintKind::PrimaryKey { columns } => Some(columns),
                 _ => None,
             });
-            let has = |text: &str, column: &Column| text.contains(&column_ex(relation, column).sql);
+            let has = |text: &str, column: &Column| {
+                let sql = column_ex(relation, column).sql;
+                // What only an aggregate reads is no matter of the group; a query inside has aggregates of its own.
+                let shown = put(text, &[(&sql, "\0")], has_query(text));
+                shown.contains('\0')
+            };
             let of = |column: &&Column, id| matches!(&column.origin, Some(Origin::Table(_, own)) if *own == id);
             let grouped = |id| relation.columns.iter().find(|c| of(c, id)).is_some_and(|c| has(group_by, c));
             if !key.is_some_and(|key| key.iter().all(|id| grouped(*id))) {
@@ -228,62 +234,127 @@ impl Rewriter<'_> {
 }
 
 /// Names of the engine's aggregates that texts of ours call.
-const AGGREGATES: [&str; 30] = [
+const AGGREGATES: [&str; 64] = [
     "any_value",
+    "approx_count_distinct",
+    "approx_quantile",
+    "approx_top_k",
     "arg_max",
+    "arg_max_null",
     "arg_min",
+    "arg_min_null",
     "array_agg",
     "avg",
     "bit_and",
     "bit_or",
+    "bit_xor",
     "bool_and",
     "bool_or",
     "corr",
     "count",
+    "count_if",
+    "count_star",
     "covar_pop",
     "covar_samp",
+    "entropy",
+    "favg",
     "first",
+    "fsum",
+    "geomean",
+    "histogram",
+    "json_group_array",
+    "json_group_object",
+    "json_group_structure",
+    "kurtosis",
     "last",
     "list",
+    "mad",
     "max",
+    "max_by",
     "median",
     "min",
+    "min_by",
     "mode",
     "percentile_cont",
     "percentile_disc",
+    "product",
+    "quantile_cont",
+    "quantile_disc",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_count",
+    "regr_intercept",
+    "regr_r2",
+    "regr_slope",
+    "regr_sxx",
+    "regr_sxy",
+    "regr_syy",
+    "skewness",
+    "stddev",
     "stddev_pop",
     "stddev_samp",
     "string_agg",
     "sum",
+    "sum_no_overflow",
     "var_pop",
     "var_samp",
-    "quantile_cont",
-    "quantile_disc",
+    "variance",
 ];
 
 /// A text in which others are put for some, but not in what aggregates are given, nor in what a client wrote as text.
 fn outside_aggregates(text: &str, pairs: &[(&str, &str)]) -> String {
+    put(text, pairs, false)
+}
+
+/// The same; `everywhere`: in what aggregates are given, too.
+fn put(text: &str, pairs: &[(&str, &str)], everywhere: bool) -> String {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
-        if let Some((from, to)) = pairs.iter().find(|(from, _)| rest.starts_with(from)) {
+        // `t.a` is no part of `t.a2`.
+        let ends = |from: &str| !(from.ends_with(is_word) && rest[from.len()..].starts_with(is_word));
+        if let Some((from, to)) = pairs.iter().find(|(from, _)| rest.starts_with(from) && ends(from)) {
             out.push_str(to);
             rest = &rest[from.len()..];
             continue;
         }
-        let word = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
-        let called = rest[word..].starts_with('(') && AGGREGATES.contains(&&rest[..word]);
+        let word = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
+        let called = !everywhere && rest[word..].starts_with('(') && AGGREGATES.contains(&&rest[..word]);
         let call = if called { call_length(rest, word) } else { None };
         let length = match word {
-            // Quotes in it are doubled: what follows them is quoted again.
-            0 if rest.starts_with('\'') => rest[1..].find('\'').map_or(rest.len(), |end| end + 2),
-            0 => rest.chars().next().map_or(0, char::len_utf8),
+            0 => quoted(rest).unwrap_or_else(|| rest.chars().next().map_or(0, char::len_utf8)),
             word => call.unwrap_or(word),
         };
         out.push_str(&rest[..length]);
         rest = &rest[length..];
     }
     out
+}
+
+/// The length of the literal or the quoted name that a text begins with. Quotes in it are doubled: what follows them is quoted
+/// again.
+fn quoted(text: &str) -> Option<usize> {
+    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    Some(text[1..].find(quote).map_or(text.len(), |end| end + 2))
+}
+
+/// A text less its literals and quoted names.
+fn without_quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\'', '"']) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        rest = &rest[quoted(rest).unwrap_or(rest.len())..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Whether there is a query in a text.
+fn has_query(text: &str) -> bool {
+    without_quoted(text).contains("SELECT ")
 }
 
 /// The length of an aggregate's call with what belongs to it. None of a window's: that is over groups.
@@ -352,8 +423,21 @@ mod tests {
             ("'x ''x' || x || 'x", "'x ''x' || F || 'x"),
             ("sum(x) FILTER (WHERE x > 0) / x", "sum(x) FILTER (WHERE x > 0) / F"),
             ("sum(x) OVER (ORDER BY x)", "sum(F) OVER (ORDER BY F)"),
+            ("\"it's\" || x || 'x' || x", "\"it's\" || F || 'x' || F"),
+            ("x2 || x.y || regr_slope(x, x)", "x2 || F.y || regr_slope(x, x)"),
         ] {
             assert_eq!(super::outside_aggregates(text, &[("key(x)", "key(x)"), ("x", "F")]), expect);
+        }
+    }
+
+    #[test]
+    fn aggregates_that_are_called_are_known() {
+        for (name, signature, template) in super::super::functions::AGGREGATES {
+            let called = |text: &str| {
+                let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+                words.clone().any(|word| super::AGGREGATES.contains(&word))
+            };
+            assert!(called(if template.is_empty() { name } else { template }), "{name} {signature}");
         }
     }
 }

@@ -125,7 +125,7 @@ impl Rewriter<'_> {
             Some(expr) => format!(" HAVING {}", self.condition(expr, "HAVING")?),
             None => String::new(),
         };
-        let windows = self.windows(&select.named_window)?;
+        let mut windows = self.windows(&select.named_window)?;
         let qualify = match &select.qualify {
             Some(_) => return self.refuse("QUALIFY", None),
             None => "",
@@ -157,13 +157,15 @@ impl Rewriter<'_> {
             None => String::new(),
         };
         let mut from = from;
-        if let Some(rows) = self.group_by_rows(&mut keys, &mut items, &mut [&mut having, &mut distinct, &mut order]) {
+        let others = &mut [&mut having, &mut windows, &mut distinct, &mut order];
+        if let Some(rows) = self.group_by_rows(&mut keys, &mut items, others) {
             from = if from.is_empty() { rows } else { format!("{from}, {rows}") };
         }
         let mut group_by = String::new();
         if !keys.is_empty() {
-            group_by = format!(" GROUP BY {}", self.group_by_value(&keys, &mut items, &mut [&mut having, &mut order]));
-            let texts = items.iter().map(|i| i.sql.as_str()).chain([having.as_str(), order.as_str()]);
+            group_by = format!(" GROUP BY {}", self.group_by_value(&keys, &mut items, others));
+            let others = others.iter().map(|text| text.as_str());
+            let texts = items.iter().map(|i| i.sql.as_str()).chain(others);
             let used = self.depends_on_keys(&group_by, &texts.collect::<Vec<_>>());
             group_by.push_str(&used);
         }

@@ -60,9 +60,8 @@ impl Rewriter<'_> {
             other => {
                 let mut rows = self.set_expr(other, hints)?;
                 if let Some(order_by) = order_by {
-                    let order = self.order_by_output(order_by, &rows)?;
-                    let keys = ["pg_num_key(", "pg_jsonb_order(", "pg_held_key("];
-                    rows.sql = if keys.iter().any(|key| order.contains(key)) {
+                    let order = self.order_by_output(order_by, &rows)?.join(", ");
+                    rows.sql = if rows.columns.iter().any(|c| self.is_keyed(c.ty.as_ref())) {
                         // The engine orders a set operation by its columns only.
                         format!("SELECT * FROM ({}) AS \"o\" ORDER BY {order}", rows.sql)
                     } else {
@@ -471,17 +470,25 @@ impl Rewriter<'_> {
         let order = self.order_by_output(order_by, rows)?;
         let names: Vec<String> = rows.columns.iter().map(|c| quote::name(&c.engine)).collect();
         let order = name_ordinals(&order, &names);
+        let free = |name: &str| {
+            let mut name = name.to_owned();
+            while rows.columns.iter().any(|c| c.engine.eq_ignore_ascii_case(&name)) {
+                name.push('_');
+            }
+            quote::name(&name)
+        };
+        let (ties, place) = (free("ties"), free("place"));
         Ok(format!(
-            "SELECT {names} FROM (SELECT *, rank() OVER (ORDER BY {order}) AS \"ties\", row_number() OVER (ORDER BY {order}) \
-             AS \"place\" FROM ({}) AS \"s\") AS \"r\" \
-             WHERE \"ties\" <= {count} + {skipped} AND \"place\" > {skipped} ORDER BY {order}",
+            "SELECT {names} FROM (SELECT *, rank() OVER (ORDER BY {order}) AS {ties}, row_number() OVER (ORDER BY {order}) \
+             AS {place} FROM ({}) AS \"s\") AS \"r\" \
+             WHERE {ties} <= {count} + {skipped} AND {place} > {skipped} ORDER BY {order}",
             rows.sql,
             names = names.join(", "),
         ))
     }
 
     /// ORDER BY over output columns only: set operations.
-    pub fn order_by_output(&mut self, order_by: &OrderBy, rows: &Rows) -> PgResult<String> {
+    fn order_by_output(&mut self, order_by: &OrderBy, rows: &Rows) -> PgResult<Vec<String>> {
         let exprs = match &order_by.kind {
             OrderByKind::Expressions(exprs) if order_by.interpolate.is_none() => exprs,
             _ => return self.refuse("this form of ORDER BY", None),
@@ -512,7 +519,7 @@ impl Rewriter<'_> {
                 None => format!("{position}{options}"),
             });
         }
-        Ok(items.join(", "))
+        Ok(items)
     }
 }
 
@@ -530,9 +537,9 @@ fn took_types(own: &mut scope::Cte, rows: &Rows) -> bool {
 }
 
 /// `2 DESC, 1` as the columns' names.
-fn name_ordinals(order: &str, names: &[String]) -> String {
+fn name_ordinals(order: &[String], names: &[String]) -> String {
     order
-        .split(", ")
+        .iter()
         .map(|item| {
             let end = item.find(|c: char| !c.is_ascii_digit()).unwrap_or(item.len());
             let (number, rest) = item.split_at(end);
