@@ -143,3 +143,73 @@ async fn transactions_that_read_only_write_nothing() {
     client.ok("BEGIN; SET transaction_read_only = on; COMMIT; INSERT INTO t VALUES (2)").await;
     assert_eq!(client.value("SET duckmesh.consistency = strong; SELECT count(*) FROM t").await, "2");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prepared_insert_learns_of_types_that_changed() {
+    let server = Server::start();
+    let (client, other) = (server.client().await, server.client().await);
+    client.ok("SET duckmesh.consistency = strong; CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TABLE t (m mood, v varchar(2), n int NOT NULL)").await;
+    client.ok("PREPARE i AS INSERT INTO t VALUES ($1, $2, $3); EXECUTE i ('a', 'x', 1)").await;
+    other.ok("ALTER TYPE mood RENAME VALUE 'a' TO 'c'; ALTER TYPE mood ADD VALUE 'd'").await;
+    client.ok("EXECUTE i ('c', 'x', 2); EXECUTE i ('d', 'x', 3)").await;
+    assert!(client.fails("EXECUTE i ('a', 'x', 4)").await.starts_with("22P02"));
+    other.ok("ALTER TABLE t ALTER v TYPE varchar(5)").await;
+    client.ok("EXECUTE i ('b', 'long', 5)").await;
+    other.ok("ALTER TABLE t ALTER n DROP NOT NULL").await;
+    client.ok("EXECUTE i ('b', 'x', NULL)").await;
+    assert_eq!(
+        client.text("SELECT m, v, n FROM t ORDER BY n").await,
+        ["c|x|1", "c|x|2", "d|x|3", "b|long|5", "b|x|NULL"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_local_is_of_the_statements_sent_together() {
+    let server = Server::start();
+    let client = server.client().await;
+    client
+        .ok("SET duckmesh.consistency = strong; CREATE SCHEMA b; CREATE TABLE q (x int); CREATE TABLE b.q (x int)")
+        .await;
+    client.ok("SET LOCAL search_path = b; INSERT INTO q VALUES (1)").await;
+    client.ok("INSERT INTO q VALUES (2)").await;
+    assert_eq!(client.text("SELECT x FROM b.q").await, ["1"]);
+    assert_eq!(client.text("SELECT x FROM public.q").await, ["2"]);
+    assert_eq!(client.value("SELECT set_config('a.b', '77', true); SELECT current_setting('a.b')").await, "77");
+    assert_eq!(client.value("SELECT current_setting('a.b')").await, "");
+    assert!(client.fails("SET LOCAL TimeZone = 'Asia/Tokyo'; SELECT 1 / 0").await.starts_with("22012"));
+    assert_ne!(client.value("SHOW TimeZone").await, "Asia/Tokyo");
+    // What was said before a COMMIT stays said.
+    client.ok("LISTEN x").await;
+    assert!(client.fails("NOTIFY x, '1'; COMMIT; SELECT 1 / 0").await.starts_with("22012"));
+    client.ok("SELECT 1").await;
+    assert_eq!(client.notified(), [("x".to_owned(), "1".to_owned())]);
+    client.ok("WITH x AS (SELECT 1 AS a) SELECT * INTO TEMP tt FROM x").await;
+    client.ok("EXPLAIN CREATE TEMP TABLE te AS SELECT 1 AS a").await;
+    assert_eq!(client.value("SELECT a FROM tt").await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_are_made_of_queries_beside_each_other() {
+    let server = Server::start();
+    let client = server.client().await;
+    client
+        .ok("SET duckmesh.consistency = strong; CREATE TABLE src AS SELECT n FROM generate_series(1, 100) AS g(n)")
+        .await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for session in 0..4 {
+        let client = server.client().await;
+        tasks.spawn(async move {
+            client.ok("SET duckmesh.consistency = strong").await;
+            for table in 0..4 {
+                client.ok(&format!("CREATE TABLE t{session}_{table} AS SELECT n * {table} AS n FROM src")).await;
+                assert_eq!(
+                    client.value(&format!("SELECT sum(n) FROM t{session}_{table}")).await,
+                    (5050 * table).to_string()
+                );
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+}

@@ -288,7 +288,6 @@ impl Failure {
     pub fn is_of_connection(&self) -> bool {
         match self {
             Self::Late | Self::Closed | Self::Lost(_) => true,
-            Self::Server(_) if self.ends_session() => true,
             Self::Server(error) => match error.code() {
                 Some(code) => code.code().starts_with("57P") || *code == SqlState::READ_ONLY_SQL_TRANSACTION,
                 None => error.is_closed() || io_source(error).is_some(),

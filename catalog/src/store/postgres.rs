@@ -221,7 +221,7 @@ impl PostgresTransaction {
             // Without a word of the server, or with its word that it ends, the commit may have happened.
             let ends = |code: &SqlState| code.code().starts_with("57P");
             let unknown = failure.ends_session() || failure.code().is_none_or(ends);
-            if failure.is_of_connection() {
+            if failure.is_of_connection() || failure.ends_session() {
                 Connections::discard(client);
             }
             if unknown {

@@ -442,17 +442,7 @@ fn set_config(session: &mut ClientSession, args: &[Option<String>]) -> PgResult<
     };
     super::setting::may_choose(session, name)?;
     let local = local.as_deref().map(read_bool).transpose()?.unwrap_or(false);
-    let in_block = session.in_block();
-    // Outside of a block the transaction is this statement: nothing later sees it.
-    if !local || in_block {
-        session.settings.set(name, value.as_deref(), local, in_block)?;
-    } else {
-        let before = session.settings.show(name).ok().map(|(_, value)| value);
-        session.settings.set(name, value.as_deref(), false, false)?;
-        let shown = session.settings.show(name)?.1;
-        session.settings.set(name, before.as_deref(), false, false)?;
-        return Ok(Some(quoted(&shown)));
-    }
+    session.settings.set(name, value.as_deref(), local)?;
     Ok(Some(quoted(&session.settings.show(name)?.1)))
 }
 

@@ -14,6 +14,7 @@ use super::{
     wrong_plan,
 };
 use crate::{
+    limits::STALE_SCHEMA_RETRIES_MAX,
     session::{ClientSession, Pin, PreparedStatement, temporary},
     sql::{
         is_long,
@@ -72,18 +73,29 @@ pub async fn run(
         insert::buffer(session, &table, rows).await?;
         return Ok(Outcome::Complete(tag));
     }
-    let mut parts = vec![Part::Ddl(vec![create])];
+    let mut parts = vec![Part::Ddl(vec![create.clone()])];
     parts.extend(rows.parts);
     let mut payload = Payload::new(session);
     payload.add_statement(prepared.statement().text(), &params);
-    match write::append(session, parts, pin.base.ddl_offset, &payload).await? {
-        Fate::Durable(appended) => {
-            write::published(session, appended.offset).await?;
-            Ok(Outcome::Complete(tag))
+    let mut made_for = pin.base.ddl_offset;
+    for _ in 0..STALE_SCHEMA_RETRIES_MAX {
+        match write::append(session, parts.clone(), made_for, &payload).await? {
+            Fate::Durable(appended) => {
+                write::published(session, appended.offset).await?;
+                return Ok(Outcome::Complete(tag));
+            }
+            // What was read stays what it was; the table must still be possible, and the same.
+            Fate::SchemaChanged | Fate::RowsArrived => {
+                let newer = barrier::planning_pin(session, false).await?;
+                let made = newer.schema.apply(std::slice::from_ref(&create)).map_err(failure::catalog)?;
+                if !write::same_table(&schema, &made, uuid) {
+                    return Err(write::changed());
+                }
+                made_for = newer.base.ddl_offset;
+            }
         }
-        // The rows were read and typed for the old schema; the client decides whether to do it all again.
-        Fate::SchemaChanged | Fate::RowsArrived => Err(write::changed()),
     }
+    Err(write::changed())
 }
 
 async fn fill(

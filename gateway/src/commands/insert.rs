@@ -72,8 +72,23 @@ pub async fn run(
         };
         let Plan::Insert(plan) = prepared.plan() else { return Err(wrong_plan()) };
         let made = prepared.schema().ddl_offset;
-        let rows = rows(session, plan, &params, pin.as_ref(), prepared.schema()).await?;
-        let result = returned(session, plan, &rows, &params, prepared.schema()).await?;
+        let typed = match rows(session, plan, &params, pin.as_ref(), prepared.schema()).await {
+            Ok(rows) => returned(session, plan, &rows, &params, prepared.schema()).await.map(|result| (rows, result)),
+            Err(error) => Err(error),
+        };
+        let (rows, result) = match typed {
+            Ok(typed) => typed,
+            // What is wrong by the schema that it was planned for may be right by now.
+            Err(error) if pin.is_none() => {
+                let newer = barrier::planning_pin(session, false).await?;
+                if session.made_for(&newer) == *prepared.made_for() {
+                    return Err(error);
+                }
+                prepared = session.plan(prepared.statement(), prepared.types(), &newer).await?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         unchanged(&described, &result)?;
         if temporary::is_temporary(&plan.table) {
             keep(session, &plan.table, rows).await?;

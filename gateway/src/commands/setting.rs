@@ -76,13 +76,13 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
             if *local && !in_block {
                 session.notice(Settings::local_outside_transaction());
             }
-            session.settings.set(name, value.as_deref(), *local, in_block)?;
+            session.settings.set(name, value.as_deref(), *local)?;
             "SET"
         }
         SettingPlan::SetMany(all) => {
             for (name, value) in all {
                 may_choose(session, name)?;
-                session.settings.set(name, Some(value), false, session.in_block())?;
+                session.settings.set(name, Some(value), false)?;
             }
             "SET"
         }

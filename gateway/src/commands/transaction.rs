@@ -80,7 +80,7 @@ fn begin(session: &mut ClientSession, read_only: Option<bool>) -> PgResult<()> {
         transaction.explicit = true;
         session.settings.on_begin();
         if session.settings.default_transaction_read_only() {
-            session.settings.set(READ_ONLY, Some("on"), true, true)?;
+            session.settings.set(READ_ONLY, Some("on"), true)?;
         }
     }
     apply_mode(session, read_only)
@@ -98,7 +98,7 @@ fn apply_mode(session: &mut ClientSession, read_only: Option<bool>) -> PgResult<
 pub fn set_read_only(session: &mut ClientSession, value: Option<&str>) -> PgResult<()> {
     let has_read = session.transaction.as_ref().is_some_and(|transaction| transaction.pin.is_some());
     let was = session.settings.transaction_read_only();
-    session.settings.set(READ_ONLY, value, true, true)?;
+    session.settings.set(READ_ONLY, value, true)?;
     if has_read && was && !session.settings.transaction_read_only() {
         let message = "transaction read-write mode must be set before any query";
         return Err(PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, message));
@@ -127,6 +127,8 @@ async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'stat
             session.committed();
         } else {
             session.advisory.end_transaction();
+            session.listening.end(true);
+            session.temporary.committed();
         }
         return ended_without_block(session, and_chain, "COMMIT");
     }

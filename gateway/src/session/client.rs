@@ -359,7 +359,12 @@ impl ClientSession {
             return self.plan(statement, types, &Pin::nothing()).await;
         }
         let text = statement.text();
-        if (verb == "CREATE" && temporary::mentions(text)) || (verb == "SELECT" && into_temporary(text)) {
+        let makes_temporary = match verb.as_str() {
+            "CREATE" | "EXPLAIN" => temporary::mentions(text),
+            "SELECT" | "WITH" => into_temporary(text),
+            _ => false,
+        };
+        if makes_temporary {
             self.temporary.show();
         }
         let pin = self.schema_for_planning(READING.contains(&verb.as_str())).await?;

@@ -111,9 +111,9 @@ impl Settings {
         self.defaults.insert(name.to_owned(), value);
     }
 
-    /// `SET name TO value`; none is `TO DEFAULT`. SET LOCAL outside a transaction is checked and does nothing: the caller
-    /// adds [`Settings::local_outside_transaction`] to its notices.
-    pub fn set(&mut self, name: &str, value: Option<&str>, local: bool, in_transaction: bool) -> PgResult<()> {
+    /// `SET name TO value`; none is `TO DEFAULT`. SET LOCAL outside of a block is of the statements that are sent with it: the
+    /// caller adds [`Settings::local_outside_transaction`] to its notices.
+    pub fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> PgResult<()> {
         let (key, value) = self.checked(name, value, false)?;
         self.before_change();
         let placeholders = self.values.keys().filter(|k| registry::find(k).is_none());
@@ -126,9 +126,7 @@ impl Settings {
         }
         let value = value.unwrap_or_else(|| self.default(&key));
         if local {
-            if in_transaction {
-                self.values.entry(key).or_default().local = Some(value);
-            }
+            self.values.entry(key).or_default().local = Some(value);
         } else {
             let session = Some(value);
             self.values.insert(key, Value { session, local: None });

@@ -22,7 +22,7 @@ fn error_text(error: &PgError) -> String {
 
 /// What SHOW says after SET; the error where SET fails.
 fn after(settings: &mut Settings, name: &str, value: &str) -> String {
-    match settings.set(name, Some(value), false, false) {
+    match settings.set(name, Some(value), false) {
         Ok(()) => settings.get(name).unwrap_or_else(|| "unknown".into()),
         Err(error) => error_text(&error),
     }
@@ -170,8 +170,8 @@ fn a_rollback_undoes_what_set_said() {
                     s.on_rollback_to(marks.last().copied().unwrap_or(0));
                     Ok(())
                 }
-                ["set", value] => s.set("app.x", Some(value), false, true),
-                ["local", value] => s.set("app.x", Some(value), true, true),
+                ["set", value] => s.set("app.x", Some(value), false),
+                ["local", value] => s.set("app.x", Some(value), true),
                 ["show"] => {
                     shown.push(s.get("app.x").unwrap_or_else(|| "-".into()));
                     Ok(())
@@ -224,12 +224,12 @@ fn clients_are_told_all_at_first_and_changes_later() {
     assert_eq!(first.len(), 14);
     assert_eq!(s.take_changes(), []);
     s.on_begin();
-    assert_eq!(s.set("timezone", Some("UTC"), false, true), Ok(()));
+    assert_eq!(s.set("timezone", Some("UTC"), false), Ok(()));
     assert_eq!(s.take_changes(), [("TimeZone".to_owned(), "UTC".to_owned())]);
     s.on_rollback();
     assert_eq!(s.take_changes(), [("TimeZone".to_owned(), "Europe/Berlin".to_owned())]);
     // RESET goes back to what the client began with.
-    assert_eq!(s.set("timezone", Some("UTC"), false, false), Ok(()));
+    assert_eq!(s.set("timezone", Some("UTC"), false), Ok(()));
     assert_eq!(s.reset("timezone"), Ok(()));
     assert_eq!(s.time_zone().name(), "Europe/Berlin");
     s.on_begin();
@@ -245,7 +245,7 @@ fn levels_of_messages() {
     for (level, notice, warning) in
         [("notice", true, true), ("warning", false, true), ("error", false, false), ("debug1", true, true)]
     {
-        assert_eq!(s.set("client_min_messages", Some(level), false, false), Ok(()));
+        assert_eq!(s.set("client_min_messages", Some(level), false), Ok(()));
         assert_eq!((s.sends(Severity::Notice), s.sends(Severity::Warning)), (notice, warning), "{level}");
         assert!(s.sends(Severity::Error) && s.sends(Severity::Info));
     }
@@ -255,7 +255,7 @@ fn levels_of_messages() {
 fn search_path_and_all() {
     let mut s = settings();
     assert_eq!(s.search_path(), ["ada", "public"]);
-    assert_eq!(s.set("search_path", Some("\"\""), false, false), Ok(()));
+    assert_eq!(s.set("search_path", Some("\"\""), false), Ok(()));
     assert_eq!(s.search_path(), [""]);
     let all = s.all();
     assert!(all.windows(2).all(|w| w[0].name.to_lowercase() <= w[1].name.to_lowercase()));
