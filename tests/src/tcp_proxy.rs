@@ -66,7 +66,18 @@ struct Once {
     /// Bytes that still pass before the connection is cut.
     cut_after: [Option<u64>; 2],
     /// What a request must contain for its reply to be dropped.
-    drop_reply: VecDeque<Vec<u8>>,
+    drop_reply: VecDeque<Lost>,
+}
+
+/// A reply that does not come.
+#[derive(Clone, Debug)]
+struct Lost {
+    /// What the connection must have said before.
+    after: Vec<u8>,
+    /// What the request must contain.
+    request: Vec<u8>,
+    /// What comes in its place.
+    instead: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -170,7 +181,13 @@ impl TcpProxy {
     /// The next request that contains these bytes (any, if none are given) reaches the server; its reply is swallowed,
     /// and then the connection is cut. Once for each call.
     pub fn drop_reply(&self, request: &[u8]) {
-        self.once().drop_reply.push_back(request.to_vec());
+        self.replace_reply(&[], request, &[]);
+    }
+
+    /// The same; on a connection that said `after` before, or with it, and `instead` comes in the place of the reply.
+    pub fn replace_reply(&self, after: &[u8], request: &[u8], instead: &[u8]) {
+        let lost = Lost { after: after.to_vec(), request: request.to_vec(), instead: instead.to_vec() };
+        self.once().drop_reply.push_back(lost);
     }
 
     /// How many replies were swallowed.
@@ -248,7 +265,7 @@ async fn connection(shared: &Arc<Shared>, mut client: TcpStream, target: u16) {
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     // Says that the reply to what was just delivered is to be swallowed.
-    let (swallow, swallowing) = watch::channel(false);
+    let (swallow, swallowing) = watch::channel(None);
     let there = pass(shared.clone(), Way::ToServer, from_client, to_server, Reply::Watch(swallow));
     let back = pass(shared.clone(), Way::ToClient, from_server, to_client, Reply::Obey(swallowing));
     let is_cut = tokio::select! {
@@ -263,8 +280,8 @@ async fn connection(shared: &Arc<Shared>, mut client: TcpStream, target: u16) {
 
 /// What a direction has to do with dropped replies.
 enum Reply {
-    Watch(watch::Sender<bool>),
-    Obey(watch::Receiver<bool>),
+    Watch(watch::Sender<Option<Vec<u8>>>),
+    Obey(watch::Receiver<Option<Vec<u8>>>),
 }
 
 /// Passes bytes until their end; an error cuts the connection.
@@ -288,7 +305,7 @@ async fn pass(
     };
     let write = async move {
         let mut settings = shared.settings.subscribe();
-        let mut tail = Vec::new();
+        let mut said = Said::default();
         while let Some((arrived, bytes)) = receiver.recv().await {
             let toxics = settings.borrow_and_update().ways[way as usize];
             sleep_until(arrived + toxics.delay).await;
@@ -297,15 +314,24 @@ async fn pass(
                 return to.shutdown().await;
             }
             match &reply {
-                Reply::Watch(swallow) if wants_reply_dropped(&shared, &mut tail, &bytes) => {
-                    // Before the delivery: its reply may come at once.
-                    swallow.send_replace(true);
+                Reply::Watch(swallow) => {
+                    if let Some(instead) = wants_reply_dropped(&shared, &mut said, &bytes) {
+                        // Before the delivery: its reply may come at once.
+                        swallow.send_replace(Some(instead));
+                    }
                 }
-                Reply::Obey(swallowing) if *swallowing.borrow() => {
-                    shared.dropped_replies.fetch_add(1, Ordering::AcqRel);
-                    return Err(cut());
+                Reply::Obey(swallowing) => {
+                    let instead = swallowing.borrow().clone();
+                    if let Some(instead) = instead {
+                        shared.dropped_replies.fetch_add(1, Ordering::AcqRel);
+                        if instead.is_empty() {
+                            return Err(cut());
+                        }
+                        // A reset could overtake it.
+                        to.write_all(&instead).await?;
+                        return to.shutdown().await;
+                    }
                 }
-                _ => {}
             }
             deliver(&shared, way, &mut settings, &mut to, &bytes).await?;
         }
@@ -360,21 +386,33 @@ fn allowance(shared: &Shared, way: Way, bytes: usize) -> (usize, bool) {
     (allowed, true)
 }
 
-/// Whether a request that is waited for is in these bytes, or began in those before.
-fn wants_reply_dropped(shared: &Shared, tail: &mut Vec<u8>, bytes: &[u8]) -> bool {
+/// What a connection said since a reply is to be lost.
+#[derive(Default)]
+struct Said {
+    /// The end of it.
+    tail: Vec<u8>,
+    /// Whether what must come before was in it.
+    after: bool,
+}
+
+/// What comes in the place of the reply to these bytes, if a request that is waited for is in them, or began in those before.
+fn wants_reply_dropped(shared: &Shared, said: &mut Said, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut once = shared.once.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(wanted) = once.drop_reply.front() else {
-        tail.clear();
-        return false;
+        *said = Said::default();
+        return None;
     };
-    tail.extend_from_slice(bytes);
-    let found = wanted.is_empty() || tail.windows(wanted.len()).any(|window| window == wanted.as_slice());
-    let keep = wanted.len().saturating_sub(1).min(tail.len());
-    tail.drain(..tail.len() - keep);
-    if found {
-        once.drop_reply.pop_front();
+    said.tail.extend_from_slice(bytes);
+    let has = |what: &[u8]| what.is_empty() || said.tail.windows(what.len()).any(|window| window == what);
+    said.after |= has(&wanted.after);
+    let found = said.after && has(&wanted.request);
+    let keep = wanted.after.len().max(wanted.request.len()).saturating_sub(1).min(said.tail.len());
+    said.tail.drain(..said.tail.len() - keep);
+    if !found {
+        return None;
     }
-    found
+    *said = Said::default();
+    once.drop_reply.pop_front().map(|lost| lost.instead)
 }
 
 fn cut() -> io::Error {

@@ -176,16 +176,17 @@ async fn interop_rd1_what_expired_there_is_gone_here(stand: &mut Stand) {
 }
 
 async fn g6_rd1_readers_are_not_expired_while_they_begin(stand: &mut Stand) {
-    const EXPIRIES: u32 = 150;
+    const EXPIRIES: u32 = 350;
     stand.client().await.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (0)").await;
     let ended = Arc::new(AtomicBool::new(false));
     let mut tasks = tokio::task::JoinSet::new();
-    for reader in 0..4 {
+    for reader in 0..6 {
         let (client, ended) = (stand.client().await, ended.clone());
         tasks.spawn(async move {
+            client.ok("SET duckmesh.write_visibility = visible").await;
             let read = match reader {
-                0 => "INSERT INTO t VALUES (1)",
-                1 => "BEGIN; SELECT count(*) FROM t; SELECT sum(a) FROM t; COMMIT",
+                0 | 1 => "INSERT INTO t VALUES (1)",
+                2 | 3 => "BEGIN; SELECT count(*) FROM t; SELECT sum(a) FROM t; COMMIT",
                 _ => "SELECT count(*) FROM t",
             };
             while !ended.load(Ordering::Relaxed) {

@@ -1,5 +1,7 @@
 //! Answers that got lost: what was written is found out before anybody is told.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use duckmesh_tests::harness::{Client, Postgres, client::token_of, eventually_async};
 
 use super::{LIMIT, refused, through};
@@ -118,6 +120,31 @@ async fn g4_pg2_lost_answers_to_publications_are_decided_by_the_watermark() {
     assert!(proxy.dropped_replies() >= 5, "{}", proxy.dropped_replies());
     let twice = "SELECT count(*) FROM lake_duckmesh.duckmesh_dead_letter";
     assert_eq!(postgres.client().await.value(twice).await, "0");
+}
+
+/// G1: a pooler whose server connection dies, or a server that panics, answers COMMIT with FATAL. Whether a merge happened is not
+/// known then: its file stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g1_pg2_a_merge_whose_commit_is_answered_by_fatal_loses_no_file() {
+    const FATAL: &[u8] = b"SFATAL\0VFATAL\0C08P01\0Mserver conn crashed?\0\0";
+    let postgres = Postgres::start();
+    let (proxy, server) = through(&postgres);
+    let client = server.client().await;
+    client.ok("CREATE TABLE t (a int); SET duckmesh.write_visibility = visible").await;
+    let length = u32::try_from(FATAL.len() + 4).unwrap().to_be_bytes();
+    proxy.replace_reply(b"merge_adjacent:", b"COMMIT\0", &[b"E", length.as_slice(), FATAL].concat());
+    let rows = AtomicU32::new(0);
+    eventually_async("the answer to a merge was lost", LIMIT, || async {
+        client.ok(&format!("INSERT INTO t VALUES ({})", rows.fetch_add(1, Ordering::Relaxed))).await;
+        (proxy.dropped_replies() == 1).then_some(())
+    })
+    .await;
+    let rows = rows.into_inner();
+    let files = "SELECT count(*) FROM lake_duckmesh.ducklake_data_file WHERE path LIKE '%merged%'";
+    assert_ne!(postgres.client().await.value(files).await, "0", "the merge happened");
+    let reader = server.client().await;
+    reader.ok("SET duckmesh.consistency = strong").await;
+    assert_eq!(reader.value("SELECT count(*), count(DISTINCT a) FROM t").await, format!("{rows}|{rows}"));
 }
 
 /// Until so many appends wait in Postgres for a lane that somebody holds.
