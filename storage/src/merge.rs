@@ -19,12 +19,13 @@ use parquet::{
     file::metadata::ParquetMetaDataReader,
     schema::types::{SchemaDescriptor, Type, TypePtr},
 };
+use sha2::{Digest, Sha256};
 
 use crate::{
     claims::Claim,
     encode::EncodedFile,
     error::{Error, ErrorKind, Result},
-    file::FileEncoder,
+    file::{FileEncoder, hex},
     footer::field_id,
     layout::{Layout, Others, ROW_SNAPSHOT_FIELD},
     names,
@@ -96,10 +97,14 @@ impl LakeFiles {
         let (_held, path) = self.local(&part.path, part.size_bytes).await?;
         let read = move || std::fs::read(path).map(Bytes::from).map_err(|e| Error::io("read a file", e));
         let bytes = blocking(read).await?;
-        if bytes.len() as u64 == part.size_bytes {
-            Ok(bytes)
-        } else {
-            Err(corrupt(part, "its size is not what was written"))
+        if bytes.len() as u64 != part.size_bytes {
+            return Err(corrupt(part, "its size is not what was written"));
+        }
+        // Damage that can be decoded would get a fresh hash.
+        let sha256 = hex(Sha256::digest(&bytes).as_slice());
+        match names::hash(&part.path) {
+            Some(hash) if !sha256.starts_with(hash) => Err(corrupt(part, "its content is not what was written")),
+            _ => Ok(bytes),
         }
     }
 }

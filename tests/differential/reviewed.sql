@@ -48,3 +48,10 @@ create type rpair as (a int, b text);
 create table rr (p rpair);
 insert into rr values ((2, 'x')), ((1, 'y'));
 select p from rr union all select p from rr order by p;
+-- degrees
+select x, sind(x), cosd(x), tand(x) from (values (0::float8), (30), (45), (60), (90), (120), (135), (150), (180), (210), (225), (270), (300), (315), (330), (360), (390), (-30), (-45), (-90), (-120), (-180), (-210), (-270), (-330), (12.5), (77.7), (1e6), ('nan'), (null)) v(x) order by x;
+select sind('inf');
+-- shifts
+select 1 << 31, -1 << 1, 1 << 33, 5 << 0, -8 >> 40, -8 >> 1, 7 >> 1, 1 << -1, 1 << 32;
+select 1::smallint << 15, 1::smallint << 16, (-1)::smallint << 3, (-1)::smallint >> 3, 1::bigint << 63, 1::bigint << 64, (-5)::bigint << 62, (-5)::bigint >> 1, 1::bigint << 40, null::int << 2, 2 << null::int;
+select id, id << 30, ts << id, id >> 1, id::bigint << 62 from rk order by id;

@@ -250,6 +250,17 @@ impl Lakes {
     /// # Errors
     /// 42P04 if it exists.
     pub async fn create(&self, name: &LakeName) -> PgResult<()> {
+        let place = self.place(name);
+        let created = {
+            // A lake of the name that is being dropped takes its folder with it.
+            let _held = self.catalog.patiently(place.lock()).await.map_err(failure::catalog)?;
+            self.create_in(name).await
+        };
+        self.leave(name, &place);
+        created
+    }
+
+    async fn create_in(&self, name: &LakeName) -> PgResult<()> {
         let data_path = match &self.config.storage {
             None => {
                 let files = self.folder(name).join("files");

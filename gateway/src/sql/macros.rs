@@ -55,6 +55,18 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_size_pretty_text(n) AS CASE WHEN abs(n) < 10240 THEN n || ' bytes' WHEN abs(n) < 10485247 THEN CAST(round(n / 1024.0) AS BIGINT) || ' kB' \
      WHEN abs(n) < 10736893952 THEN CAST(round(n / 1048576.0) AS BIGINT) || ' MB' WHEN abs(n) < 10994579406848 THEN CAST(round(n / 1073741824.0) AS BIGINT) || ' GB' ELSE CAST(round(n / 1099511627776.0) AS BIGINT) || ' TB' END",
     "CREATE OR REPLACE MACRO pg_trunc(x, n) AS sign(x) * floor(abs(x) * pow(10, n)) / pow(10, n)",
+    "CREATE OR REPLACE MACRO pg_shifted(x, m) AS CASE WHEN x >= m // 2 THEN x - m ELSE x END",
+    "CREATE OR REPLACE MACRO pg_shift_left(a, n, mask, m) AS pg_shifted(((CAST(a AS HUGEINT) * (CAST(1 AS HUGEINT) << CAST(n & mask AS HUGEINT))) % m + m) % m, m)",
+    "CREATE OR REPLACE MACRO pg_sin_quarter(x) AS CASE WHEN x <= 30 THEN sin(radians(x)) / sin(radians(30.0)) / 2 ELSE 1 - (1 - cos(radians(90 - x))) / (1 - cos(radians(60.0))) / 2 END",
+    "CREATE OR REPLACE MACRO pg_cos_quarter(x) AS pg_sin_quarter(90 - x)",
+    "CREATE OR REPLACE MACRO pg_half(x) AS CASE WHEN x > 180 THEN 360 - x ELSE x END",
+    "CREATE OR REPLACE MACRO pg_quarter(x) AS CASE WHEN x > 90 THEN 180 - x ELSE x END",
+    "CREATE OR REPLACE MACRO pg_turn(x) AS CASE WHEN isinf(x) THEN error('SQLSTATE 22003: input is out of range') ELSE abs(x) % 360 END",
+    "CREATE OR REPLACE MACRO pg_sind(x) AS CASE WHEN isnan(x) THEN x ELSE pg_sin_quarter(pg_quarter(pg_half(pg_turn(x)))) * CASE WHEN (x < 0) <> (pg_turn(x) > 180) THEN -1 ELSE 1 END END",
+    "CREATE OR REPLACE MACRO pg_cosd(x) AS CASE WHEN isnan(x) THEN x ELSE pg_cos_quarter(pg_quarter(pg_half(pg_turn(x)))) * CASE WHEN pg_half(pg_turn(x)) > 90 THEN -1 ELSE 1 END END",
+    "CREATE OR REPLACE MACRO pg_tan_quarter(x) AS CASE WHEN x = 90 THEN CAST('inf' AS DOUBLE) ELSE (pg_sin_quarter(x) / pg_cos_quarter(x)) / (pg_sin_quarter(45.0) / pg_cos_quarter(45.0)) END",
+    "CREATE OR REPLACE MACRO pg_tand(x) AS CASE WHEN isnan(x) THEN x ELSE pg_tan_quarter(pg_quarter(pg_half(pg_turn(x)))) \
+     * CASE WHEN ((x < 0) <> (pg_turn(x) > 180)) <> (pg_half(pg_turn(x)) > 90) THEN -1 ELSE 1 END + 0.0 END",
     "CREATE OR REPLACE MACRO pg_width_bucket(x, lo, hi, n) AS CAST(CASE WHEN n <= 0 THEN error('SQLSTATE 2201G: count must be greater than zero') \
      WHEN isnan(x) OR isnan(lo) OR isnan(hi) THEN error('SQLSTATE 2201G: operand, lower bound, and upper bound cannot be NaN') \
      WHEN isinf(lo) OR isinf(hi) THEN error('SQLSTATE 2201G: lower and upper bounds must be finite') \

@@ -300,8 +300,22 @@ impl Rewriter<'_> {
             (Some(a), Some(b)) => return Err(self.undefined_operator(op, Some(a), Some(b), at)),
             _ => None,
         };
+        // As processors do: of the count the low bits, and what is shifted out is gone.
+        let (mask, values) = match &l.ty {
+            Some(ColumnType::Int8) => (63, "18446744073709551616"),
+            Some(ColumnType::Int2) => (31, "65536"),
+            _ => (31, "4294967296"),
+        };
         let sql = match op {
             "#" => format!("xor({}, {})", l.sql, r.sql),
+            "<<" if l.ty.as_ref().is_some_and(is_int) => {
+                let ty = l.ty.as_ref().map(ColumnType::duckdb).unwrap_or_default();
+                format!("CAST(pg_shift_left({}, {}, {mask}, {values}) AS {ty})", l.sql, r.sql)
+            }
+            ">>" if l.ty.as_ref().is_some_and(is_int) => {
+                let ty = l.ty.as_ref().map(ColumnType::duckdb).unwrap_or_default();
+                format!("CAST({} >> ({} & {mask}) AS {ty})", l.sql, r.sql)
+            }
             _ => format!("({} {op} {})", l.sql, r.sql),
         };
         Ok(Ex::plain(sql, ty))
