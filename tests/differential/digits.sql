@@ -24,7 +24,7 @@ select 2.5 = any(array[1, 2.5]), 2 = any(array[1, 2.00]), array_position(array[1
 select amt from dg union all select 0 from dg where id = 1 order by 1;
 select amt, rate from dg union select q, 1.5 from dg order by 1, 2;
 select 1 union all select 2.5 union all select 3.00 order by 1;
-select x from (select 1.0 as x union select 1 union select 2.50) s order by x;
+select round(x, 2) as x from (select 1.0 as x union select 1 union select 2.50) s order by x;
 select 1.5 intersect select 1.50;
 select sum(a) from (select amt as a from dg union all select 1) s;
 select * from (values (1, 'a'), (2.5, 'b'), (null, 'c'), (3.10, 'd')) v(n, t);
