@@ -17,6 +17,8 @@ use super::{Client, WireClient, eventually, paths, process};
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// SIGTERM drains for at most 30 s by default.
 const STOP_LIMIT: Duration = Duration::from_secs(45);
+/// Much longer than a line takes from the server to its log.
+const SAID_LIMIT: Duration = Duration::from_secs(30);
 /// Lines of the log shown when a test fails.
 const LOG_TAIL: usize = 60;
 
@@ -219,6 +221,11 @@ impl Server {
     #[must_use]
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
+
+    /// Waits until its log holds `words`: lines arrive through a pipe, possibly after what was answered to a client.
+    pub fn says(&self, words: &str) {
+        eventually(&format!("the log says {words:?}"), SAID_LIMIT, || self.log().contains(words).then_some(()));
     }
 
     /// Whether a failpoint was reached since the last start.

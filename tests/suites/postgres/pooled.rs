@@ -51,7 +51,7 @@ async fn pgbouncer_in_session_mode_before_the_catalog_serves() {
         other.ok(&format!("SET duckmesh.min_token = '{token}'")).await;
         assert_eq!(other.value("SELECT count(*) FROM t").await, (n + 1).to_string());
     }
-    assert!(first.log().contains("settings of connections do not arrive"), "{}", first.log());
+    first.says("settings of connections do not arrive");
     let (would_run, said) = doctor(&url(bouncer.port()));
     assert!(would_run && said.contains("warning pooler: "), "{said}");
     let (_, said) = doctor(&postgres.url());
