@@ -14,6 +14,7 @@ pub mod thread;
 
 mod dispatch;
 mod typed_string;
+mod written;
 
 pub mod query;
 

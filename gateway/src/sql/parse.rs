@@ -18,7 +18,7 @@ use errors::{near, syntax_error, too_long, unterminated};
 use super::{
     empty_list, frame_exclude, position, rows_from,
     statement::{Statement, Text, Tree},
-    symmetric, thread, typed_string,
+    symmetric, thread, typed_string, written,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -176,7 +176,8 @@ fn parser_of(text: &str) -> PgResult<Parser<'static>> {
 
 /// All that is written otherwise for the parser.
 fn as_parsed(tokens: Vec<TokenWithSpan>, own: bool) -> Vec<TokenWithSpan> {
-    let tokens = rows_from::marked(symmetric::marked(typed_string::as_parsed(tokens, own)));
+    let tokens = typed_string::as_parsed(written::as_parsed(tokens), own);
+    let tokens = rows_from::marked(symmetric::marked(tokens));
     empty_list::marked(frame_exclude::marked(tokens))
 }
 
@@ -273,6 +274,7 @@ fn one(
         return Ok(new(start, end, Tree::Text));
     }
     bounded(&tokens)?;
+    written::check_numbers(text, &tokens)?;
     let overriding = if first == Some(Keyword::INSERT) { without_overriding(&mut tokens) } else { None };
     if matches!(first, Some(Keyword::SELECT | Keyword::WITH)) {
         row_locks(&mut tokens);

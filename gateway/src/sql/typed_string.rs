@@ -141,7 +141,7 @@ fn type_before(tokens: &[TokenWithSpan], own: bool) -> Option<usize> {
     }
     let Some(Token::Word(word)) = token(end) else { return None };
     let name = if word.quote_style.is_some() { word.value.clone() } else { word.value.to_lowercase() };
-    if name == "money" || TextType::of_name(&name).is_some() {
+    if matches!(name.as_str(), "money" | "name") || TextType::of_name(&name).is_some() {
         let is_type = !matches!(before(end), Some(Token::Period | Token::DoubleColon));
         return is_type.then_some(end);
     }

@@ -1,6 +1,10 @@
 //! Gives DuckDB the functions of `functions/`, over its C API.
 //!
 //! A function that fails or panics is an error of its query, never of the process.
+//!
+//! DuckDB runs a function of one column on the distinct values of a chunk's dictionary, also on those of rows that a WHERE or a
+//! CASE has left out, unless an argument can fail. The C API cannot say that a function fails. So those that fail get their
+//! texts through `repeat(x, 1)`, which DuckDB knows as one that can: they are called for the rows of the query alone.
 
 use std::{
     ffi::{CString, c_void},
@@ -29,7 +33,8 @@ pub fn register_on(connection: ffi::duckdb_connection) -> DuckResult<()> {
 }
 
 fn register_one(connection: ffi::duckdb_connection, function: &'static Function) -> DuckResult<()> {
-    let name = CString::new(function.name).map_err(|_| EngineError::internal("a function's name"))?;
+    let name = if function.fails { format!("{RAW}{}", function.name) } else { function.name.to_owned() };
+    let name = CString::new(name).map_err(|_| EngineError::internal("a function's name"))?;
     // SAFETY: the handles are made, filled and destroyed here; DuckDB copies the function when it is registered. The
     // extra information is a 'static reference, which needs no destructor.
     let state = unsafe {
@@ -60,10 +65,29 @@ fn register_one(connection: ffi::duckdb_connection, function: &'static Function)
         ffi::duckdb_destroy_scalar_function(&raw mut raw);
         state
     };
-    if state == ffi::DuckDBSuccess {
-        Ok(())
-    } else {
-        Err(EngineError::settings(format!("DuckDB did not take the function {}", function.name)))
+    if state != ffi::DuckDBSuccess {
+        return Err(EngineError::settings(format!("DuckDB did not take the function {}", function.name)));
+    }
+    if function.fails { guard(connection, function) } else { Ok(()) }
+}
+
+/// What a function that fails is registered as; a macro has its name.
+const RAW: &str = "raw_";
+
+/// Makes the macro that gives a function its texts row by row.
+fn guard(connection: ffi::duckdb_connection, function: &Function) -> DuckResult<()> {
+    let Takes::Exactly(count) = function.takes else {
+        return Err(EngineError::internal("a function of any number of texts cannot be guarded"));
+    };
+    let names: Vec<String> = (1..=count).map(|n| format!("a{n}")).collect();
+    let texts: Vec<String> = names.iter().map(|name| format!("repeat({name}, 1)")).collect();
+    let name = function.name;
+    let sql = format!("CREATE OR REPLACE MACRO {name}({}) AS {RAW}{name}({})", names.join(", "), texts.join(", "));
+    let sql = CString::new(sql).map_err(|_| EngineError::internal("a function's name"))?;
+    // SAFETY: live connection; a result is not asked for.
+    match unsafe { ffi::duckdb_query(connection, sql.as_ptr(), std::ptr::null_mut()) } == ffi::DuckDBSuccess {
+        true => Ok(()),
+        false => Err(EngineError::settings(format!("DuckDB did not take the macro {name}"))),
     }
 }
 

@@ -247,7 +247,12 @@ impl Rewriter<'_> {
         let r =
             if ty == Some(T::Float8) && r.ty.as_ref().is_some_and(is_long) { self.cast(r, &T::Float8, at)? } else { r };
         let checked = self.checked_operation(op, ty.as_ref()).is_some();
-        let guarded = if checked { r.sql.clone() } else { self.not_zero(&r) };
+        let mut guarded = if checked { r.sql.clone() } else { self.not_zero(&r) };
+        let is_int = matches!(ty, Some(T::Int2 | T::Int4 | T::Int8));
+        if op == "%" && is_int && !matches!(&r.kind, Kind::Number(n) if n.parse::<i64>().is_ok_and(|n| n > 0)) {
+            // The least integer has no quotient by -1 for the engine; what is left is nothing, as by 1.
+            guarded = format!("(CASE WHEN {r} = -1 THEN 1 ELSE {guarded} END)", r = r.sql);
+        }
         // Quotients of numerics are doubles in the engine.
         let known = ty.clone().filter(|t| op == "%" || !matches!(t, T::Numeric(..)));
         let divisor = Ex { sql: guarded, ..r.clone() };

@@ -130,6 +130,11 @@ impl Rewriter<'_> {
         {
             return Ok(row.at(at));
         }
+        if let FunctionArguments::List(list) = &function.args
+            && let Some(ex) = self.variadic_call(&name, &list.args, at)?
+        {
+            return Ok(ex.at(at));
+        }
         let args = self.arguments(function, at)?;
         let simple = function.over.is_none()
             && function.filter.is_none()
@@ -144,6 +149,12 @@ impl Rewriter<'_> {
             }
             if name == "make_interval" {
                 return self.make_interval(function, at);
+            }
+            if let Some(ex) = self.type_call(&name, function, &args.values)? {
+                return Ok(ex.at(at));
+            }
+            if let Some(ex) = self.normalize_call(&name, &args.values)? {
+                return Ok(ex.at(at));
             }
             let mut values = Vec::new();
             for value in &args.values {
@@ -164,6 +175,9 @@ impl Rewriter<'_> {
                 return Ok(self.record(fields)?.at(at));
             }
             if let Some(ex) = self.grid_call(&name, &mut values, at)? {
+                return Ok(ex.at(at));
+            }
+            if let Some(ex) = self.bytea_call(&name, &values)? {
                 return Ok(ex.at(at));
             }
             if let Some(ex) = self.held_call(&name, &mut values, at)? {

@@ -167,13 +167,13 @@ impl Rewriter<'_> {
                 Ok(Ex::of(format!("({not}EXISTS ({}))", rows.sql), ColumnType::Bool))
             }
             Expr::Subquery(query) => self.scalar_subquery(query),
+            Expr::IsNormalized { expr, form, negated } => self.is_normalized(expr, *form, *negated),
             Expr::Tuple(items) => self.row(items),
             Expr::Array(array) => self.array(array),
             Expr::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain),
             Expr::Lambda(_)
             | Expr::JsonAccess { .. }
             | Expr::IsJson { .. }
-            | Expr::IsNormalized { .. }
             | Expr::InUnnest { .. }
             | Expr::Like { .. }
             | Expr::ILike { .. }

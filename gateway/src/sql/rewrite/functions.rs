@@ -43,7 +43,8 @@ pub(super) const SCALARS: &[Row] = &[
     (
         "split_part",
         "tti>t",
-        "(CASE WHEN $3 = 0 THEN error('SQLSTATE 22023: field position must not be zero') ELSE split_part($1, $2, $3) END)",
+        "(CASE WHEN $3 = 0 THEN error('SQLSTATE 22023: field position must not be zero') \
+          WHEN $2 <> '' THEN split_part($1, $2, $3) WHEN $3 IN (1, -1) THEN $1 WHEN $1 IS NOT NULL AND $2 = '' THEN '' END)",
     ),
     ("chr", "i>t", "pg_chr($1)"),
     ("ascii", "t>i", "CAST(ascii($1) AS INTEGER)"),

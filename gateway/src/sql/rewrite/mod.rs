@@ -19,6 +19,7 @@ mod aggregate;
 mod arithmetic;
 mod array_text;
 mod bits;
+mod bytea;
 mod call;
 mod case;
 mod cast;
@@ -48,6 +49,7 @@ mod system_cast;
 mod system_column;
 mod table_function;
 mod text;
+mod type_call;
 mod user_type;
 
 mod closest;

@@ -119,6 +119,13 @@ impl Rewriter<'_> {
             return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{}\"", ident.value))
                 .or_position(at));
         }
+        // A word of the grammar, and a function: never a column.
+        if ident.quote_style.is_none()
+            && name == "current_schema"
+            && let Some(ex) = self.session_call(&name, &[], at)?
+        {
+            return Ok(ex);
+        }
         let mut guess = false;
         for scope in self.scopes.iter().rev() {
             let mut found: Option<Ex> = None;

@@ -30,6 +30,9 @@ impl Rewriter<'_> {
                 if let Some(ex) = self.bits_call("position", &args)? {
                     return Ok(ex);
                 }
+                if let Some(ex) = self.bytea_call("position", &args)? {
+                    return Ok(ex);
+                }
                 self.by_table(SCALARS, "position", args, at)
             }
             Expr::Substring { expr, substring_from, substring_for, special: _, shorthand: _ } => {
@@ -39,6 +42,9 @@ impl Rewriter<'_> {
                 let first = if from.is_none() { Some(self.number_literal("1", at)?) } else { from.clone() };
                 let args: Vec<Ex> = [Some(text.clone()), first, length.clone()].into_iter().flatten().collect();
                 if let Some(ex) = self.bits_call("substring", &args)? {
+                    return Ok(ex);
+                }
+                if let Some(ex) = self.bytea_call("substring", &args)? {
                     return Ok(ex);
                 }
                 if self.has_functions() {
@@ -89,6 +95,9 @@ impl Rewriter<'_> {
                     Some(TrimWhereField::Trailing) => "rtrim",
                     Some(TrimWhereField::Both) | None => "btrim",
                 };
+                if let Some(ex) = self.bytea_call(name, &args)? {
+                    return Ok(ex);
+                }
                 self.by_table(SCALARS, name, args, at)
             }
             Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
@@ -101,6 +110,9 @@ impl Rewriter<'_> {
                     .flatten()
                     .collect();
                 if let Some(ex) = self.bits_call("overlay", &args)? {
+                    return Ok(ex);
+                }
+                if let Some(ex) = self.bytea_call("overlay", &args)? {
                     return Ok(ex);
                 }
                 let text = self.settle(text, &ColumnType::Text)?.sql;
@@ -145,7 +157,11 @@ impl Rewriter<'_> {
             (_, false) => "~~*",
             (_, true) => "!~~*",
         };
-        let fitting = self.texts(text, pattern, operator, None);
+        let bytes = if word == "LIKE" { self.bytes_of_like(&text, &pattern)? } else { None };
+        let fitting = match bytes {
+            Some(texts) => Ok(texts),
+            None => self.texts(text, pattern, operator, None),
+        };
         let (text, pattern) = fitting.map_err(|e| e.or_position(self.at_next(left, &["not", "like", "ilike"])))?;
         let escape = match escape {
             None => "'\\'".to_owned(),
@@ -281,6 +297,15 @@ impl Rewriter<'_> {
                     texts.push(self.output(value)?);
                 }
                 Ok(Some(Ex::of(format!("{name}({})", texts.join(", ")), T::Text)))
+            }
+            "num_nulls" | "num_nonnulls" if !values.is_empty() => {
+                let is = if name == "num_nulls" { "IS NULL" } else { "IS NOT NULL" };
+                let mut terms = Vec::new();
+                for value in values.drain(..) {
+                    let value = self.settle(value, &T::Text)?;
+                    terms.push(format!("(CASE WHEN {} {is} THEN 1 ELSE 0 END)", value.sql));
+                }
+                Ok(Some(Ex::of(format!("CAST({} AS INTEGER)", terms.join(" + ")), T::Int4)))
             }
             "format" => self.format(values, at).map(Some),
             "array_to_string" => {

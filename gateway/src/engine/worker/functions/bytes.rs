@@ -1,5 +1,7 @@
 //! Bytes and bits of a `bytea`, which comes as hexadecimal digits.
 
+use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+
 use super::{Failure, Outcome, Value, integer, text};
 use crate::value::bytea;
 
@@ -62,4 +64,34 @@ pub fn set_bit(args: &[Option<&str>]) -> Outcome<Value> {
         *slot = if on { *slot | 1 << (at % 8) } else { *slot & !(1 << (at % 8)) };
     }
     Ok(Value::Bytes(bytes))
+}
+
+/// What stands for a zero byte in a text of bytes: the engine's functions of texts may end at a zero.
+const ZERO: char = '\u{100}';
+
+/// `pg_bytes_text(bytes)`: a text with one character for each byte.
+pub fn as_text(args: &[Option<&str>]) -> Outcome<Value> {
+    Ok(Value::Text(bytes(args).into_iter().map(|byte| if byte == 0 { ZERO } else { char::from(byte) }).collect()))
+}
+
+/// `pg_text_bytes(text)`: the bytes of such a text.
+pub fn of_text(args: &[Option<&str>]) -> Outcome<Value> {
+    let byte = |c: char| u8::try_from(u32::from(c)).unwrap_or(0);
+    Ok(Value::Bytes(text(args, 0).chars().map(byte).collect()))
+}
+
+/// `bit_count(bytes)`.
+pub fn ones(args: &[Option<&str>]) -> Outcome<Value> {
+    Ok(Value::Int(bytes(args).into_iter().map(|byte| i64::from(byte.count_ones())).sum()))
+}
+
+/// `sha224(bytes)` and its kin, by name.
+pub fn hash(args: &[Option<&str>]) -> Outcome<Value> {
+    let bytes = bytes(args);
+    Ok(Value::Bytes(match text(args, 1) {
+        "sha224" => Sha224::digest(bytes).to_vec(),
+        "sha256" => Sha256::digest(bytes).to_vec(),
+        "sha384" => Sha384::digest(bytes).to_vec(),
+        _ => Sha512::digest(bytes).to_vec(),
+    }))
 }

@@ -3,6 +3,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use regex::{Regex, RegexBuilder};
+use unicode_normalization::UnicodeNormalization;
 
 use super::{Failure, Outcome, Value, text};
 use crate::value::held;
@@ -90,10 +91,12 @@ pub fn similar_part(args: &[Option<&str>]) -> Outcome<Value> {
     let parts = similar_parts(text(args, 1), text(args, 2))?;
     let pattern = match parts.as_slice() {
         [one] => format!("({one})"),
-        [before, wanted, after] => format!("(?:{})({wanted})(?:{after})", before.replace(".*", ".*?")),
+        // What stands before takes as little as it can; nothing may be left over.
+        [before, wanted] => format!("(?:(?U:{before}))({wanted})"),
+        [before, wanted, after] => format!("(?:(?U:{before}))({wanted})(?:{after})"),
         _ => {
             return Err(Failure::new(
-                "2201B",
+                "2200C",
                 "SQL regular expression may not contain more than two escape-double-quote separators",
             ));
         }
@@ -101,6 +104,17 @@ pub fn similar_part(args: &[Option<&str>]) -> Outcome<Value> {
     let regex = compiled_plain(&pattern)?;
     let found = regex.captures(text(args, 0)).and_then(|c| c.get(1).map(|m| m.as_str().to_owned()));
     Ok(found.map_or(Value::Null, Value::Text))
+}
+
+/// `normalize(text, form)`.
+pub fn normalized(args: &[Option<&str>]) -> Outcome<Value> {
+    let text = text(args, 0);
+    Ok(Value::Text(match self::text(args, 1) {
+        "nfd" => text.nfd().collect(),
+        "nfkc" => text.nfkc().collect(),
+        "nfkd" => text.nfkd().collect(),
+        _ => text.nfc().collect(),
+    }))
 }
 
 /// `format(template, …)`.

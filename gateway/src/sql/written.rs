@@ -1,0 +1,179 @@
+//! Forms of Postgres that the parser does not read, written as it does: strings on several lines, TRIM without characters,
+//! VARIADIC. And numbers with letters behind them, which it reads and Postgres does not.
+
+use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
+
+use super::position;
+use crate::wire::error::{PgError, PgResult, SqlState};
+
+/// The name of an argument that is all that follow: no name has this character.
+pub(super) const VARIADIC: &str = "\u{1}variadic";
+/// Tokens that are looked at for numbers: a longer statement is made by a program, and most of it is values.
+const LOOKED_AT: usize = 20_000;
+
+/// All that is written otherwise for the parser.
+pub(super) fn as_parsed(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    variadic_as_named(trims_with_blanks(continued(tokens)))
+}
+
+/// Fails at a number or a parameter that letters follow at once.
+pub(super) fn check_numbers(text: &str, tokens: &[TokenWithSpan]) -> PgResult<()> {
+    for (n, token) in tokens.iter().take(LOOKED_AT).enumerate() {
+        let next = tokens.get(n + 1).filter(|next| next.span.start == token.span.end);
+        let (what, end) = match (&token.token, next.map(|next| &next.token)) {
+            (Token::Number(..), Some(Token::Word(word))) if word.quote_style.is_none() => {
+                ("numeric literal", next.map(|next| next.span.end))
+            }
+            (Token::Placeholder(name), _) if is_number_with_letters(name) => ("parameter", Some(token.span.end)),
+            _ => continue,
+        };
+        let start = position::byte(text, token.span.start);
+        let end = end.map_or(text.len(), |end| position::byte(text, end));
+        let lexeme = text.get(start..end).unwrap_or_default();
+        let message = format!("trailing junk after {what} at or near \"{lexeme}\"");
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, start)));
+    }
+    Ok(())
+}
+
+/// `$1a`.
+fn is_number_with_letters(parameter: &str) -> bool {
+    let name = parameter.strip_prefix('$').unwrap_or_default();
+    name.starts_with(|c: char| c.is_ascii_digit()) && name.contains(|c: char| !c.is_ascii_digit())
+}
+
+/// `'a'` and `'b'` on lines of their own are one string.
+fn continued(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    // Where the blanks behind the last string begin, and whether a line ends in them.
+    let mut behind: Option<(usize, bool)> = None;
+    for token in tokens {
+        match (&token.token, behind) {
+            (Token::Whitespace(blank), Some((at, ended))) => {
+                behind = Some((at, ended || matches!(blank, Whitespace::Newline)));
+                out.push(token);
+            }
+            (Token::SingleQuotedString(more), Some((at, true))) => {
+                out.truncate(at);
+                if let Some(last) = out.last_mut()
+                    && let Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text) = &mut last.token
+                {
+                    text.push_str(more);
+                    last.span.end = token.span.end;
+                }
+                behind = Some((at, false));
+            }
+            (Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_), _) => {
+                out.push(token);
+                behind = Some((out.len(), false));
+            }
+            _ => {
+                out.push(token);
+                behind = None;
+            }
+        }
+    }
+    out
+}
+
+fn says(token: &Token, word: &str) -> bool {
+    matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
+}
+
+/// The places of what is not blank.
+fn solid(tokens: &[TokenWithSpan]) -> Vec<usize> {
+    tokens.iter().enumerate().filter(|(_, t)| !matches!(t.token, Token::Whitespace(_))).map(|(at, _)| at).collect()
+}
+
+/// `trim(BOTH FROM x)` as `trim(BOTH ' ' FROM x)`, and `trim(FROM x)` as `trim(x)`.
+fn trims_with_blanks(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if !tokens.iter().any(|t| says(&t.token, "trim")) {
+        return tokens;
+    }
+    let places = solid(&tokens);
+    let token = |n: Option<&usize>| n.and_then(|at| tokens.get(*at)).map(|t| &t.token);
+    let mut changes = Vec::new();
+    for (n, at) in places.iter().enumerate() {
+        let opens =
+            token(Some(at)).is_some_and(|t| says(t, "trim")) && token(places.get(n + 1)) == Some(&Token::LParen);
+        let from = |n: usize| places.get(n).copied().filter(|at| token(Some(at)).is_some_and(|t| says(t, "from")));
+        if !opens {
+            continue;
+        }
+        let sided =
+            token(places.get(n + 2)).is_some_and(|t| ["both", "leading", "trailing"].iter().any(|w| says(t, w)));
+        match (from(n + 2), from(n + 3)) {
+            (Some(at), _) => changes.push((at, false)),
+            (_, Some(at)) if sided => changes.push((at, true)),
+            _ => {}
+        }
+    }
+    for (at, sided) in changes.into_iter().rev() {
+        let Some(from) = tokens.get(at).cloned() else { continue };
+        match sided {
+            true => tokens.insert(at, TokenWithSpan { token: Token::SingleQuotedString(" ".into()), span: from.span }),
+            false => {
+                tokens.remove(at);
+            }
+        }
+    }
+    tokens
+}
+
+/// `f(a, VARIADIC b)` as `f(a, <mark> => b)`.
+fn variadic_as_named(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if !tokens.iter().any(|t| says(&t.token, "variadic")) {
+        return tokens;
+    }
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len() + 1);
+    for token in tokens {
+        let before = out.iter().rev().find(|t| !matches!(t.token, Token::Whitespace(_))).map(|t| &t.token);
+        if says(&token.token, "variadic") && matches!(before, Some(Token::LParen | Token::Comma)) {
+            let span = token.span;
+            out.push(TokenWithSpan { token: Token::make_word(VARIADIC, Some('"')), span });
+            out.push(TokenWithSpan { token: Token::RArrow, span });
+        } else {
+            out.push(token);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use sqlparser::{dialect::PostgreSqlDialect, tokenizer::Tokenizer};
+
+    use crate::sql::parse;
+
+    #[test]
+    fn forms_are_written_as_the_parser_reads_them() {
+        for (sql, expected) in [
+            ("SELECT 'a'\n  'b'\n'c'", "SELECT 'abc'"),
+            ("SELECT 'a' 'b'", "SELECT 'a' 'b'"),
+            ("SELECT 'a',\n'b'", "SELECT 'a',\n'b'"),
+            ("SELECT trim(BOTH FROM x)", "SELECT trim(BOTH ' 'FROM x)"),
+            ("SELECT trim(FROM x), trim('y' FROM x)", "SELECT trim( x), trim('y' FROM x)"),
+            ("SELECT concat(VARIADIC a)", "SELECT concat(\"\u{1}variadic\"=> a)"),
+            ("SELECT variadic FROM t", "SELECT variadic FROM t"),
+        ] {
+            let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().unwrap();
+            let shown: String = super::as_parsed(tokens).iter().map(|t| t.token.to_string()).collect();
+            assert_eq!(shown, expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn numbers_end_before_letters() {
+        for (sql, wrong) in [
+            ("SELECT 123abc", Some("trailing junk after numeric literal at or near \"123abc\"")),
+            ("SELECT 1 abc, 1e5, 0.5 x", None),
+            ("SELECT $1a", Some("trailing junk after parameter at or near \"$1a\"")),
+            ("SELECT $1 a", None),
+        ] {
+            let said = parse::parse_here(&Arc::from(sql)).err().map(|error| error.fields().message.clone());
+            assert_eq!(said.as_deref(), wrong, "{sql}");
+        }
+    }
+}
