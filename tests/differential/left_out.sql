@@ -7,7 +7,7 @@ SELECT sum(CASE WHEN x ~ '^\d+$' THEN x::numeric END) AS total FROM mixed;
 SELECT count(CASE WHEN n % 4 = 2 THEN x::inet END) AS addresses FROM mixed;
 SELECT DISTINCT x::inet FROM mixed WHERE n % 4 = 2;
 SELECT max(CASE WHEN x = '12' THEN x::jsonb END::text) AS a, max(CASE WHEN x = '12' THEN to_number(x, '99') END) AS b FROM mixed;
-SELECT DISTINCT format('%I', x) FROM mixed WHERE n % 4 < 2;
+SELECT DISTINCT format('%I', x) AS name FROM mixed WHERE n % 4 < 2 ORDER BY name;
 SELECT DISTINCT format('%I', x) FROM mixed WHERE n % 4 = 3;
 SELECT sum(x::numeric) FROM mixed WHERE n % 4 < 2;
 SELECT DISTINCT substr('a,b', 1, 3) ~ x AS matches FROM mixed WHERE n % 4 = 1;

@@ -274,7 +274,7 @@ fn one(
         return Ok(new(start, end, Tree::Text));
     }
     bounded(&tokens)?;
-    written::check_numbers(text, &tokens)?;
+    written::check(text, &tokens)?;
     let overriding = if first == Some(Keyword::INSERT) { without_overriding(&mut tokens) } else { None };
     if matches!(first, Some(Keyword::SELECT | Keyword::WITH)) {
         row_locks(&mut tokens);

@@ -1,5 +1,5 @@
 //! Forms of Postgres that the parser does not read, written as it does: strings on several lines, TRIM without characters,
-//! VARIADIC. And numbers with letters behind them, which it reads and Postgres does not.
+//! VARIADIC. And numbers with letters behind them, or strings side by side, which it reads and Postgres does not.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
@@ -16,13 +16,26 @@ pub(super) fn as_parsed(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     variadic_as_named(trims_with_blanks(continued(tokens)))
 }
 
-/// Fails at a number or a parameter that letters follow at once.
-pub(super) fn check_numbers(text: &str, tokens: &[TokenWithSpan]) -> PgResult<()> {
+/// Fails at a number or a parameter that letters follow at once, and at a string that another follows on the same line.
+pub(super) fn check(text: &str, tokens: &[TokenWithSpan]) -> PgResult<()> {
     for (n, token) in tokens.iter().take(LOOKED_AT).enumerate() {
         let next = tokens.get(n + 1).filter(|next| next.span.start == token.span.end);
         let (what, end) = match (&token.token, next.map(|next| &next.token)) {
             (Token::Number(..), Some(Token::Word(word))) if word.quote_style.is_none() => {
                 ("numeric literal", next.map(|next| next.span.end))
+            }
+            (
+                Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_),
+                Some(Token::Whitespace(Whitespace::Space)),
+            ) => {
+                let mut blanks = tokens.iter().skip(n + 1);
+                let second =
+                    blanks.find(|t| !matches!(t.token, Token::Whitespace(Whitespace::Space | Whitespace::Tab)));
+                let Some(second) = second.filter(|t| matches!(t.token, Token::SingleQuotedString(_))) else { continue };
+                let start = position::byte(text, second.span.start);
+                let lexeme = text.get(start..position::byte(text, second.span.end)).unwrap_or_default();
+                let message = format!("syntax error at or near \"{lexeme}\"");
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, start)));
             }
             (Token::Placeholder(name), _) if is_number_with_letters(name) => ("parameter", Some(token.span.end)),
             _ => continue,
@@ -165,12 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_end_before_letters() {
+    fn numbers_and_strings_end() {
         for (sql, wrong) in [
             ("SELECT 123abc", Some("trailing junk after numeric literal at or near \"123abc\"")),
             ("SELECT 1 abc, 1e5, 0.5 x", None),
             ("SELECT $1a", Some("trailing junk after parameter at or near \"$1a\"")),
             ("SELECT $1 a", None),
+            ("SELECT 'a' 'b'", Some("syntax error at or near \"'b'\"")),
+            ("SELECT 'a'\n 'b'", None),
         ] {
             let said = parse::parse_here(&Arc::from(sql)).err().map(|error| error.fields().message.clone());
             assert_eq!(said.as_deref(), wrong, "{sql}");

@@ -21,7 +21,8 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 42] = [
+const RAISED: [SqlState; 43] = [
+    SqlState("2200C"),
     SqlState("22031"),
     SqlState::SEQUENCE_LIMIT_EXCEEDED,
     DATA_EXCEPTION,

@@ -484,7 +484,7 @@ fn enum_of_text(sql: &str, of: &EnumRef) -> PgResult<String> {
 }
 
 /// A type that only the system's relations have, or an array of such.
-fn system_type(ty: &DataType) -> Option<ColumnType> {
+pub(super) fn system_type(ty: &DataType) -> Option<ColumnType> {
     let (name, quoted) = match ty {
         DataType::Regclass => ("regclass".to_owned(), false),
         DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => {

@@ -44,7 +44,7 @@ pub(super) const SCALARS: &[Row] = &[
         "split_part",
         "tti>t",
         "(CASE WHEN $3 = 0 THEN error('SQLSTATE 22023: field position must not be zero') \
-          WHEN $2 <> '' THEN split_part($1, $2, $3) WHEN $3 IN (1, -1) THEN $1 WHEN $1 IS NOT NULL AND $2 = '' THEN '' END)",
+          WHEN $2 = '' THEN CASE WHEN $3 IN (1, -1) THEN $1 WHEN $1 IS NOT NULL THEN '' END ELSE split_part($1, $2, $3) END)",
     ),
     ("chr", "i>t", "pg_chr($1)"),
     ("ascii", "t>i", "CAST(ascii($1) AS INTEGER)"),
@@ -374,7 +374,6 @@ pub(super) const SCALARS: &[Row] = &[
     ("network", "I>C", "pg_inet_of('network', $1, '')"),
     ("set_masklen", "Ii>I", "pg_inet_of('set_masklen', $1, CAST($2 AS VARCHAR))"),
     ("set_masklen", "Ci>C", "pg_inet_of('set_masklen_cidr', $1, CAST($2 AS VARCHAR))"),
-    ("text", "I>t", "pg_inet_of('text', $1, '')"),
     ("trunc", "m>m", "pg_mac_of('trunc', $1, '')"),
     ("trunc", "w>w", "pg_mac_of('trunc', $1, '')"),
     ("macaddr8_set7bit", "w>w", "pg_mac_of('set7bit', $1, '')"),

@@ -7,7 +7,9 @@ use sqlparser::ast::{DataType, Expr, Function, FunctionArg, FunctionArgExpr, Nor
 use super::{
     Ex, Rewriter,
     call::is_aggregate,
+    cast::system_type,
     functions::{SCALARS, session},
+    signature::{self, Row},
 };
 use crate::{
     pgcatalog,
@@ -26,17 +28,18 @@ impl Rewriter<'_> {
     pub(super) fn type_call(&mut self, name: &str, whole: &Function, args: &[&Expr]) -> PgResult<Option<Ex>> {
         let [value] = args else { return Ok(None) };
         let is_function = |name: &str| {
-            [SCALARS, pgcatalog::functions::FUNCTIONS].iter().any(|table| table.iter().any(|row| row.0 == name))
+            let of_one = |row: &Row| row.0 == name && signature::arguments(row.1, 1).is_some();
+            [SCALARS, pgcatalog::functions::FUNCTIONS].iter().any(|table| table.iter().any(of_one))
                 || is_aggregate(name)
                 || session(name).is_some()
         };
         if name.ends_with("range") || NO_CASTS.contains(&name) || is_function(name) {
             return Ok(None);
         }
-        if types::name_to_type(name).is_err() {
+        let data_type = DataType::Custom(whole.name.clone(), Vec::new());
+        if system_type(&data_type).is_none() && types::name_to_type(name).is_err() {
             return Ok(None);
         }
-        let data_type = DataType::Custom(whole.name.clone(), Vec::new());
         match self.cast_expr(value, value, &data_type) {
             Err(error) if error.code() == SqlState::CANNOT_COERCE => {
                 let value = self.expr(value)?;
@@ -97,7 +100,10 @@ impl Rewriter<'_> {
     /// `concat(a, VARIADIC list)`: what takes any number of arguments, given as an array. None: it has no such argument.
     pub(super) fn variadic_call(&mut self, name: &str, args: &[FunctionArg], at: Option<u32>) -> PgResult<Option<Ex>> {
         let given = |arg: &FunctionArg| match arg {
-            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } if name.value == VARIADIC => {
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. }
+            | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. }
+                if name.value == VARIADIC =>
+            {
                 Some(expr.clone())
             }
             _ => None,
@@ -115,7 +121,7 @@ impl Rewriter<'_> {
         let list = self.expr(&list)?;
         if !list.is_unknown() && list.ty.as_ref().is_some_and(|ty| !matches!(ty, T::Array(_) | T::Grid(_))) {
             let error = PgError::new(SqlState::DATATYPE_MISMATCH, "VARIADIC argument must be an array");
-            return Err(error.or_position(at));
+            return Err(error.or_position(list.position).or_position(at));
         }
         let list = self.settle(list, &T::Array(Box::new(T::Text)))?;
         let by_name = |r: &mut Self, name: &str, mut values: Vec<Ex>| {
