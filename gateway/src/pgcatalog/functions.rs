@@ -30,6 +30,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_ts_parser_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_ts_template_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_get_userbyid", "l>M", USER_BY_ID),
+    ("acldefault", "al>X", DEFAULT_PRIVILEGES),
     ("pg_encoding_to_char", "a>M", ENCODING_NAME),
     (
         "pg_char_to_encoding",
@@ -285,6 +286,16 @@ pub const FORMAT_TYPE: &str = "(CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SE
     ELSE '' END) || \"#a\" FROM \"s_internal_types\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE '???' END) END)";
 
 const USER_BY_ID: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_roles\" WHERE \"#k\" = $1), 'unknown (OID=' || CAST($1 AS VARCHAR) || ')')";
+/// What the owner, and everyone, may do with an object of a kind as long as nobody granted or revoked anything.
+const DEFAULT_PRIVILEGES: &str = "(SELECT CASE CAST($1 AS VARCHAR) WHEN 'c' THEN CAST([] AS VARCHAR[]) \
+    WHEN 'r' THEN [\"#v\" || '=arwdDxt/' || \"#v\"] WHEN 's' THEN [\"#v\" || '=rwU/' || \"#v\"] \
+    WHEN 'd' THEN ['=Tc/' || \"#v\", \"#v\" || '=CTc/' || \"#v\"] WHEN 'f' THEN ['=X/' || \"#v\", \"#v\" || '=X/' || \"#v\"] \
+    WHEN 'l' THEN ['=U/' || \"#v\", \"#v\" || '=U/' || \"#v\"] WHEN 'L' THEN [\"#v\" || '=rw/' || \"#v\"] \
+    WHEN 'n' THEN [\"#v\" || '=UC/' || \"#v\"] WHEN 'p' THEN [\"#v\" || '=sA/' || \"#v\"] \
+    WHEN 't' THEN [\"#v\" || '=C/' || \"#v\"] WHEN 'F' THEN [\"#v\" || '=U/' || \"#v\"] WHEN 'S' THEN [\"#v\" || '=U/' || \"#v\"] \
+    WHEN 'T' THEN ['=U/' || \"#v\", \"#v\" || '=U/' || \"#v\"] \
+    ELSE error('SQLSTATE XX000: unrecognized object type abbreviation: ' || CAST($1 AS VARCHAR)) END \
+    FROM \"s_internal_roles\" WHERE \"#k\" = $2)";
 const SETTING: &str = "(CASE WHEN $1 IS NOT NULL THEN COALESCE((SELECT \"#v\" FROM \"s_internal_settings\" WHERE lower(\"#k\") = lower($1)), \
     error('SQLSTATE 42704: unrecognized configuration parameter \"' || $1 || '\"')) END)";
 const SETTING_OR_NULL: &str = "(CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN COALESCE((SELECT \"#v\" FROM \"s_internal_settings\" WHERE lower(\"#k\") = lower($1)), \

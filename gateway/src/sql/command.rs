@@ -10,7 +10,6 @@ use super::{
     plan::Plan,
     scan::{Scan, begins_with, is_word, string_of},
     statement::Statement,
-    types,
 };
 use crate::wire::{
     backend::{Command, CursorOptions, Direction, Given},
@@ -121,10 +120,7 @@ fn prepare(scan: &mut Scan<'_>) -> PgResult<Command<Statement>> {
                 Some(end @ (Token::Comma | Token::RParen)) if depth == 0 => {
                     let last = *end == Token::RParen;
                     let ty = scan.source(from, scan.mark());
-                    param_types.push(match ty.trim().to_ascii_lowercase().as_str() {
-                        "unknown" => 0,
-                        _ => types::name_to_type(ty)?.oid(),
-                    });
+                    param_types.push(ty.trim().to_owned());
                     scan.advance();
                     from = scan.mark();
                     if last {

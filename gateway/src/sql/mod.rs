@@ -40,6 +40,7 @@ pub mod copy;
 pub mod ddl;
 pub mod sequence;
 pub mod setting;
+mod settings_row;
 pub mod transaction;
 pub mod utility;
 
@@ -53,6 +54,7 @@ pub use dispatch::plan;
 pub use parse::parse;
 pub(crate) use rewrite::is_long;
 pub use statement::Statement;
+pub use user_type::{name_to_oid as type_oid, system_oid as system_type_oid};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use super::{
     ddl, parse,
     plan::{Plan, PlanContext, QueryPlan},
     rewrite::Rewriter,
+    settings_row,
 };
 use crate::wire::error::{PgError, PgResult};
 
@@ -16,7 +17,8 @@ pub(super) fn plan_statement(query: &ast::Query, text: &str, ctx: &PlanContext) 
     {
         return select_into(into, query, text, ctx);
     }
-    plan_query(query, text, ctx).map(Plan::Query)
+    let named = settings_row::named(query);
+    plan_query(named.as_ref().unwrap_or(query), text, ctx).map(Plan::Query)
 }
 
 /// `SELECT … INTO table`: CREATE TABLE AS in other words.

@@ -173,6 +173,18 @@ pub fn qualify(ty: &mut DataType, ctx: &PlanContext) {
     }
 }
 
+/// The oid of a type that every lake has: a column's, or one of the system's own.
+pub fn system_oid(name: &str) -> Option<u32> {
+    if let Ok(ty) = types::name_to_type(name) {
+        return Some(ty.oid());
+    }
+    let plain = name.trim();
+    let plain = plain.strip_prefix("pg_catalog.").unwrap_or(plain);
+    let plain =
+        plain.strip_prefix('"').and_then(|p| p.strip_suffix('"')).map_or_else(|| plain.to_lowercase(), Into::into);
+    crate::pgcatalog::types::by_name(&plain).map(|ty| ty.oid)
+}
+
 /// The oid of a type's name in text, as in `'mood'::regtype`.
 pub fn name_to_oid(name: &str, ctx: &PlanContext) -> PgResult<u32> {
     let error = match types::name_to_type(name) {

@@ -66,6 +66,9 @@ pub trait Session: Send + 'static {
     /// except for COMMIT and ROLLBACK.
     async fn prepare(&mut self, statement: &Self::Statement, param_types: &[u32]) -> PgResult<Self::Prepared>;
 
+    /// The oids of types by their names, 0 for `unknown`.
+    async fn type_oids(&mut self, names: &[String]) -> PgResult<Vec<u32>>;
+
     /// The result columns of a planned statement, found out without executing it; none for a statement without rows.
     async fn describe(&mut self, prepared: &Self::Prepared) -> PgResult<Option<Arc<[ResultColumn]>>>;
 
@@ -188,14 +191,14 @@ pub trait Prepared: Send + Sync + Clone + 'static {
 /// A command about what the wire holds.
 #[derive(Clone, Debug)]
 pub enum Command<S> {
-    /// `PREPARE name (types) AS statement`; oids, 0 for "find out".
+    /// `PREPARE name (types) AS statement`.
     Prepare {
         /// The statement's name.
         name: String,
         /// The statement.
         statement: S,
-        /// Its parameters.
-        param_types: Vec<u32>,
+        /// The types of its parameters, as written.
+        param_types: Vec<String>,
         /// The whole command, for `pg_prepared_statements`.
         text: String,
     },

@@ -125,14 +125,15 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         &mut self,
         name: &str,
         statement: &B::Statement,
-        types: &[u32],
+        types: &[String],
         text: String,
     ) -> Result<Outcome<B::CopyIn>, Fault> {
         if self.statements.get(name).is_some() {
             let message = format!("prepared statement \"{name}\" already exists");
             return Err(PgError::new(SqlState::DUPLICATE_PREPARED_STATEMENT, message).into());
         }
-        let preparing = self.session.prepare(statement, types);
+        let types = watched(self.pipe, self.registration, self.session.type_oids(types)).await?;
+        let preparing = self.session.prepare(statement, &types);
         let prepared = watched(self.pipe, self.registration, preparing).await?;
         // What it shows now is what it must show at every EXECUTE.
         watched(self.pipe, self.registration, self.session.describe(&prepared)).await?;

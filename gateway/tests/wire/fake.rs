@@ -205,6 +205,10 @@ impl Session for FakeSession {
         Ok(sql.split(';').map(str::trim).filter(|part| !part.is_empty()).map(Arc::from).collect())
     }
 
+    async fn type_oids(&mut self, names: &[String]) -> PgResult<Vec<u32>> {
+        Ok(vec![0; names.len()])
+    }
+
     async fn prepare(&mut self, statement: &Arc<str>, _: &[u32]) -> PgResult<FakePrepared> {
         let prepared = FakePrepared {
             params: if &**statement == "two" { vec![23, 25] } else { Vec::new() },

@@ -30,6 +30,7 @@ mod generated;
 mod index;
 mod like;
 mod move_to;
+mod no_effect;
 mod sequence;
 mod serial;
 mod set_type;

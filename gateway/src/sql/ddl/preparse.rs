@@ -10,7 +10,7 @@ use super::{
     create_table_as::{NewTable, plan_create_table_as},
     database, domain, index, like,
     lookup::{Relation, no_relation},
-    privileges, refused, rename, schema_elements, sequence, serial,
+    no_effect, privileges, refused, rename, schema_elements, sequence, serial,
     temporary::Temporary,
     truncate, user_type,
 };
@@ -43,6 +43,9 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     }
     if scan.word(&["drop", "database"]) {
         return database::drop_scanned(&mut scan, ctx).map(Some);
+    }
+    if scan.sees(&["create", "materialized", "view"]) {
+        return Err(super::view::no_materialized());
     }
     if scan.word(&["create", "schema"]) {
         return schema_elements::plan(scan, ctx);
@@ -173,6 +176,9 @@ fn alter_table(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> 
     if let Some(plan) = serial::alter_scanned(&mut scan, &parts, ctx)? {
         return Ok(Some(plan));
     }
+    if let Some(plan) = no_effect::plan(&mut scan, &parts, if_exists, ctx)? {
+        return Ok(Some(plan));
+    }
     if scan.sees(&["set", "schema"]) {
         let Some(relation) = planner.find(&object(&parts))? else {
             let shown = parts.last().cloned().unwrap_or_default();
@@ -192,8 +198,6 @@ fn alter_table(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> 
         ("INHERIT", "Use a view over both tables.")
     } else if scan.word(&["attach", "partition"]) || scan.word(&["detach", "partition"]) {
         ("partitions", "A table is kept as many files with statistics: queries skip those they do not need.")
-    } else if scan.word(&["cluster", "on"]) || scan.word(&["set", "without"]) {
-        ("CLUSTER", "Indexes have no effect.")
     } else {
         return Ok(None);
     };

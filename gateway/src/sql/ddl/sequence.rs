@@ -38,6 +38,8 @@ pub(super) struct Options {
     /// The inner none is OWNED BY NONE.
     owned: Option<Option<Vec<String>>>,
     pub(super) generated: Option<Identity>,
+    /// What the sequence of an identity column is called.
+    pub(super) name: Option<Vec<String>>,
 }
 
 /// CREATE SEQUENCE, after these words.
@@ -301,6 +303,10 @@ impl Options {
         }
         if scan.word(&["no", "maxvalue"]) {
             return Ok(once(&mut self.max, None));
+        }
+        if scan.word(&["sequence", "name"]) {
+            let name = scan.name()?;
+            return Ok(once(&mut self.name, name));
         }
         if scan.word(&["no", "cycle"]) {
             return Ok(once(&mut self.cycle, false));

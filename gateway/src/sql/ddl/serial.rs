@@ -10,9 +10,10 @@ use uuid::Uuid;
 use super::{
     Planner,
     alter::Altered,
-    lookup::{Relation, no_column, no_relation},
+    lookup::{Relation, already_exists, no_column, no_relation},
     preparse::object,
     sequence::{self, Options},
+    temporary::Temporary,
 };
 use crate::{
     sql::{
@@ -105,7 +106,20 @@ impl Planner<'_> {
         let lake = self.ctx.schema.clone();
         let space = lake.schemas.values().find(|s| s.id == table.schema_id);
         let space = space.ok_or_else(|| PgError::internal("a table without its schema"))?;
-        let name = self.sequence_name(&space.name, &table.name, column);
+        let name = match &asked.options.name {
+            None => self.sequence_name(&space.name, &table.name, column),
+            Some(parts) => {
+                let (found, name) = self.place(&object(parts), &Temporary::default())?;
+                if found.id != space.id {
+                    let message = "sequence must be in same schema as table it is linked to";
+                    return Err(PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
+                }
+                if self.taken(&found, &name)?.is_some() {
+                    return Err(already_exists(&name));
+                }
+                name
+            }
+        };
         let mut spec = asked.options.spec(None, ty.clone())?;
         spec.owner = Some((table.uuid, id));
         spec.identity = asked.identity;
@@ -122,22 +136,26 @@ impl Planner<'_> {
         generated: Option<&GeneratedAs>,
         options: Option<&Vec<SequenceOptions>>,
     ) -> PgResult<()> {
-        let Some(column) = table.new.column(name).cloned() else { return Ok(()) };
+        let asked = Asked { identity: Some(kind(generated)), options: sequence::of_tree(options)? };
+        self.identity_added(&table.new, name, &asked)
+    }
+
+    fn identity_added(&mut self, table: &TableDef, name: &str, asked: &Asked) -> PgResult<()> {
+        let Some(column) = table.column(name).cloned() else { return Ok(()) };
         let wrong = |what: &str| {
-            let message = format!("column \"{name}\" of relation \"{}\" {what}", table.new.name);
+            let message = format!("column \"{name}\" of relation \"{}\" {what}", table.name);
             PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
         };
         if column.nullable {
             return Err(wrong("must be declared NOT NULL before identity can be added"));
         }
-        if self.ctx.schema.identity(table.new.uuid, column.id).is_some() {
+        if self.ctx.schema.identity(table.uuid, column.id).is_some() {
             return Err(wrong("is already an identity column"));
         }
         if column.default.is_some() {
             return Err(wrong("already has a default value"));
         }
-        let asked = Asked { identity: Some(kind(generated)), options: sequence::of_tree(options)? };
-        self.sequence_of(&asked, name, &column.ty, &table.new, column.id).map(|_| ())
+        self.sequence_of(asked, name, &column.ty, table, column.id).map(|_| ())
     }
 }
 
@@ -153,7 +171,8 @@ pub(super) fn alter_scanned(scan: &mut Scan<'_>, table: &[String], ctx: &PlanCon
     let drops = at(1, &["drop"]) && at(2, &["identity"]);
     let sets = at(1, &["set"]) && (at(2, &OPTIONS) || (at(2, &["no"]) && at(3, &OPTIONS)));
     let computes = at(1, &["drop"]) && at(2, &["expression"]);
-    if !drops && !sets && !computes && !at(1, &["restart"]) {
+    let adds = at(1, &["add"]) && at(2, &["generated"]);
+    if !drops && !sets && !computes && !adds && !at(1, &["restart"]) {
         return Ok(None);
     }
     (0..name_at).for_each(|_| drop(scan.advance()));
@@ -166,6 +185,11 @@ pub(super) fn alter_scanned(scan: &mut Scan<'_>, table: &[String], ctx: &PlanCon
     let id = found.column(&column).map(|c| c.id).ok_or_else(|| no_column(&column, &found.name))?;
     if computes {
         return super::generated::drop_expression(planner, scan, &found, &column).map(Some);
+    }
+    if adds {
+        let asked = added(scan)?;
+        planner.identity_added(&found, &column, &asked)?;
+        return Ok(Some(planner.finish("ALTER TABLE")));
     }
     let sequence = ctx.schema.identity(found.uuid, id).cloned();
     let missing = format!("column \"{column}\" of relation \"{}\" is not an identity column", found.name);
@@ -185,6 +209,27 @@ pub(super) fn alter_scanned(scan: &mut Scan<'_>, table: &[String], ctx: &PlanCon
     let spec = options.spec(Some(&sequence.spec), sequence.spec.ty.clone())?;
     planner.put_sequence(&sequence, spec);
     Ok(Some(planner.finish("ALTER TABLE")))
+}
+
+/// `ADD GENERATED ALWAYS AS IDENTITY (…)`.
+fn added(scan: &mut Scan<'_>) -> PgResult<Asked> {
+    scan.expect_word(&["add"])?;
+    scan.expect_word(&["generated"])?;
+    let identity = match scan.word(&["by", "default"]) {
+        true => Identity::ByDefault,
+        false => {
+            scan.expect_word(&["always"])?;
+            Identity::Always
+        }
+    };
+    scan.expect_word(&["as"])?;
+    scan.expect_word(&["identity"])?;
+    let mut options = Options::default();
+    if scan.take(&Token::LParen) {
+        options = Options::read(scan)?;
+        scan.expect(&Token::RParen)?;
+    }
+    scan.done(Asked { identity: Some(identity), options })
 }
 
 /// `SET GENERATED ALWAYS SET INCREMENT 2 RESTART WITH 7` …

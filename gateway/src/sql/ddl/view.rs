@@ -17,10 +17,15 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// Why there are no materialized views.
+pub(super) fn no_materialized() -> PgError {
+    PgError::unsupported("materialized views are not supported yet")
+        .hint("Use CREATE VIEW, or CREATE TABLE AS for a copy of the rows.")
+}
+
 pub(super) fn create(mut planner: Planner<'_>, create: &CreateView) -> PgResult<Plan> {
     if create.materialized {
-        return Err(PgError::unsupported("materialized views are not supported yet")
-            .hint("Use CREATE VIEW, or CREATE TABLE AS for a copy of the rows."));
+        return Err(no_materialized());
     }
     if create.if_not_exists || create.or_alter || create.secure {
         return Err(
