@@ -20,6 +20,8 @@ pub const PUBLIC: u32 = 2200;
 pub const INFORMATION_SCHEMA: u32 = 13_207;
 /// `duckmesh`
 pub const DUCKMESH: u32 = 16_000;
+/// The extension that the relations of `duckmesh` belong to: of Postgres' own, which programs that copy a database leave out.
+pub const EXTENSION: u32 = 15_999;
 /// The owner of everything.
 pub const OWNER: u32 = 10;
 /// The owner of `public`: the role `pg_database_owner`.

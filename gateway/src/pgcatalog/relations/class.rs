@@ -68,7 +68,7 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
             (keys > 0 || indexed).into(),
             if relation.is_temporary() { "t" } else { "p" }.into(),
             relation.kind.into(),
-            i16::try_from(relation.columns.len()).unwrap_or(i16::MAX).into(),
+            relation.columns.iter().map(|c| c.num).max().unwrap_or(0).into(),
             i16::try_from(checks).unwrap_or(i16::MAX).into(),
             (relation.kind == 'v').into(),
             triggers.into(),
@@ -103,7 +103,9 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
 }
 
 pub fn attributes<'a>(relations: &[Relation<'a>]) -> Content<'a> {
-    let rows = relations.iter().flat_map(|relation| relation.columns.iter().map(|c| attribute(relation, c)));
+    let rows = relations
+        .iter()
+        .flat_map(|relation| relation.columns.iter().map(|c| attribute(relation, c)).chain(dropped(relation)));
     Content {
         columns: &[
             "attrelid",
@@ -124,6 +126,7 @@ pub fn attributes<'a>(relations: &[Relation<'a>]) -> Content<'a> {
             "attcollation",
             "attidentity",
             "attgenerated",
+            "attisdropped",
         ],
         rows: rows.collect(),
     }
@@ -159,7 +162,21 @@ fn attribute<'a>(relation: &Relation<'a>, column: &Column<'a>) -> Vec<Cell<'a>> 
         collation(relation, ty.map_or(0, |t| t.collation)),
         column.identity.and_then(super::sequence::identity).unwrap_or_default(),
         if matches!(column.default, Some(DefaultValue::Generated(_))) { "s" } else { "" },
+        false,
     ]
+}
+
+/// The numbers of a table that no column has: of those that were dropped, and of elements of lists, which have numbers of their
+/// own in a lake. Programs count on a row for each number.
+fn dropped<'a>(relation: &Relation<'a>) -> Vec<Vec<Cell<'a>>> {
+    let taken: HashSet<i16> = relation.columns.iter().map(|c| c.num).collect();
+    let last = taken.iter().copied().max().unwrap_or(0);
+    let gone = (1..last).filter(|num| !taken.contains(num));
+    gone.map(|num| {
+        let name = format!("........pg.dropped.{num}........");
+        row![relation.oid, name, 0u32, 0, -1, num, 0, -1, -1, false, "i", "p", false, false, true, 0u32, "", "", true]
+    })
+    .collect()
 }
 
 /// Columns of Postgres' own tables have collation "C" where others have the default.

@@ -8,7 +8,7 @@ use crate::{
     pgcatalog::{
         book::{Book, Source as From},
         content::{Cell, Content, row},
-        oids,
+        oids, shapes,
     },
     session::ClientSession,
     wire::PgResult,
@@ -122,6 +122,19 @@ pub fn view_dependencies<'a>(book: &Book<'a>, source: &Source<'_>) -> Vec<Vec<Ce
             rows.extend(read.map(|oid| row![REWRITE, rule, 0, CLASS, oid, 0, "n"]));
         }
     }
+    rows
+}
+
+/// The schema `duckmesh` and its relations as members of their extension, as rows of `pg_depend`.
+#[must_use]
+pub fn extension_members() -> Vec<Vec<Cell<'static>>> {
+    const NAMESPACE: u32 = 2615;
+    const CLASS: u32 = 1259;
+    const EXTENSION: u32 = 3079;
+    let member = |class: u32, oid: u32| row![class, oid, 0, EXTENSION, oids::EXTENSION, 0, "e"];
+    let relations = shapes::all().iter().filter(|shape| shape.schema == "duckmesh");
+    let mut rows = vec![member(NAMESPACE, oids::DUCKMESH)];
+    rows.extend(relations.map(|shape| member(CLASS, shape.oid)));
     rows
 }
 

@@ -14,6 +14,14 @@ const TYPE: u32 = 1247;
 /// Oid of `pg_namespace`.
 const NAMESPACE: u32 = 2615;
 
+/// `pg_extension`: what the relations of `duckmesh` belong to.
+pub fn extensions() -> Content<'static> {
+    Content {
+        columns: &["oid", "extname", "extowner", "extnamespace", "extrelocatable", "extversion"],
+        rows: vec![row![oids::EXTENSION, "duckmesh", oids::OWNER, oids::DUCKMESH, false, env!("CARGO_PKG_VERSION")]],
+    }
+}
+
 pub fn namespaces<'a>(namespaces: &[Namespace<'a>]) -> Content<'a> {
     let owner = |oid| if oid == oids::PUBLIC { oids::DATABASE_OWNER } else { oids::OWNER };
     // As PostgreSQL 15 makes it: who owns the database may make things there.

@@ -72,6 +72,7 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("information_schema", "domain_udt_usage") => domain::types(book, lake),
         ("internal", "types") => user_type::named(book, &source.search_path),
         ("pg_catalog", "pg_attrdef") => class::defaults(&book.relations, &source.definitions),
+        ("pg_catalog", "pg_extension") => listing::extensions(),
         ("pg_catalog", "pg_namespace") => listing::namespaces(&book.namespaces),
         ("pg_catalog", "pg_constraint") => constraint::constraints(book, &source.definitions),
         ("pg_catalog", "pg_index") => constraint::indexes(book),
@@ -81,6 +82,7 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
             let mut all = sequence::dependencies(book);
             all.rows.extend(counters::constraint_dependencies(book));
             all.rows.extend(counters::view_dependencies(book, source));
+            all.rows.extend(counters::extension_members());
             all
         }
         ("pg_catalog", "pg_rewrite") => counters::rules(book),

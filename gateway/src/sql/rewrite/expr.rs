@@ -400,6 +400,10 @@ impl Rewriter<'_> {
                         let message = "array subscript must have type integer";
                         return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message).or_position(at_index));
                     }
+                    if let Some(character) = super::system_call::character_of_name(&ex, &index) {
+                        ex = character;
+                        continue;
+                    }
                     let element = match &ex.ty {
                         Some(ColumnType::Array(element)) => Some((**element).clone()),
                         Some(other) => {

@@ -195,6 +195,14 @@ fn is_struct(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Other(name) if name.starts_with(STRUCT))
 }
 
+/// `name[0]`: a character of a name, which is an array of them in Postgres. None: it is no name.
+pub(super) fn character_of_name(ex: &Ex, index: &Ex) -> Option<Ex> {
+    (ex.ty == ColumnType::system(oid::NAME)).then(|| {
+        let sql = format!("(CASE WHEN {i} >= 0 THEN substr({}, {i} + 1, 1) END)", ex.sql, i = index.sql);
+        Ex::plain(sql, ColumnType::system(oid::CHAR))
+    })
+}
+
 /// Whether it is an `int2vector` or `oidvector`: those count from 0.
 pub(super) fn is_vector(ex: &Ex) -> bool {
     matches!(&ex.ty, Some(ColumnType::Array(e)) if matches!(**e, ColumnType::System(SystemType::Element(_))))
