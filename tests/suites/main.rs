@@ -20,6 +20,7 @@ mod crash;
 mod databases;
 mod deploy;
 mod differential;
+mod dumps;
 mod expiry;
 mod extended;
 mod faults;

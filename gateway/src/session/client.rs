@@ -34,7 +34,7 @@ use crate::{
         PgError, PgResult, SqlState,
         backend::{
             Command, Directory, KeptRows, Outcome, Params, Place, Prepared, ResultColumn, Rows, Session, Startup,
-            Status,
+            Status, TypeName,
         },
         cancel::{Cancel, Reason},
     },

@@ -12,7 +12,7 @@ use super::{
     statement::Statement,
 };
 use crate::wire::{
-    backend::{Command, CursorOptions, Direction, Given},
+    backend::{Command, CursorOptions, Direction, Given, TypeName},
     error::PgResult,
 };
 
@@ -112,7 +112,7 @@ fn prepare(scan: &mut Scan<'_>) -> PgResult<Command<Statement>> {
     let mut param_types = Vec::new();
     if scan.take(&Token::LParen) {
         let mut depth = 0_usize;
-        let mut from = scan.mark();
+        let (mut from, mut at) = (scan.mark(), scan.position());
         loop {
             match scan.peek() {
                 Some(Token::LParen) => depth += 1,
@@ -120,9 +120,9 @@ fn prepare(scan: &mut Scan<'_>) -> PgResult<Command<Statement>> {
                 Some(end @ (Token::Comma | Token::RParen)) if depth == 0 => {
                     let last = *end == Token::RParen;
                     let ty = scan.source(from, scan.mark());
-                    param_types.push(ty.trim().to_owned());
+                    param_types.push(TypeName { name: ty.trim().to_owned(), position: at });
                     scan.advance();
-                    from = scan.mark();
+                    (from, at) = (scan.mark(), scan.position());
                     if last {
                         break;
                     }

@@ -1,5 +1,5 @@
 //! Forms of Postgres that the parser does not read, written as it does: strings on several lines, TRIM without characters,
-//! VARIADIC. And numbers with letters behind them, or strings side by side, which it reads and Postgres does not.
+//! VARIADIC, ONLY. And numbers with letters behind them, or strings side by side, which it reads and Postgres does not.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
@@ -13,7 +13,7 @@ const LOOKED_AT: usize = 20_000;
 
 /// All that is written otherwise for the parser.
 pub(super) fn as_parsed(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    variadic_as_named(trims_with_blanks(continued(tokens)))
+    variadic_as_named(without_only(trims_with_blanks(continued(tokens))))
 }
 
 /// Fails at a number or a parameter that letters follow at once, and at a string that another follows on the same line.
@@ -133,6 +133,40 @@ fn trims_with_blanks(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     tokens
 }
 
+/// `FROM ONLY t` as `FROM t`: no table has others below it.
+fn without_only(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if !tokens.iter().any(|t| says(&t.token, "only")) {
+        return tokens;
+    }
+    let places = solid(&tokens);
+    let token = |at: &usize| tokens.get(*at).map(|t| &t.token);
+    let mut gone = Vec::new();
+    for (n, three) in places.windows(3).enumerate() {
+        let [before, only, next] = three else { continue };
+        let in_from = token(before).is_some_and(|t| *t == Token::Comma || says(t, "from") || says(t, "join"));
+        if !in_from || !token(only).is_some_and(|t| says(t, "only")) {
+            continue;
+        }
+        match token(next) {
+            Some(Token::Word(_)) => gone.push(*only),
+            Some(Token::LParen) => {
+                let mut rest = places.iter().skip(n + 3);
+                if let Some(close) = rest.find(|at| !matches!(token(at), Some(Token::Word(_) | Token::Period)))
+                    && token(close) == Some(&Token::RParen)
+                {
+                    gone.extend([*only, *next, *close]);
+                }
+            }
+            _ => {}
+        }
+    }
+    gone.sort_unstable();
+    for at in gone.into_iter().rev() {
+        tokens.remove(at);
+    }
+    tokens
+}
+
 /// `f(a, VARIADIC b)` as `f(a, <mark> => b)`.
 fn variadic_as_named(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| says(&t.token, "variadic")) {
@@ -169,6 +203,10 @@ mod tests {
             ("SELECT trim(BOTH FROM x)", "SELECT trim(BOTH ' 'FROM x)"),
             ("SELECT trim(FROM x), trim('y' FROM x)", "SELECT trim( x), trim('y' FROM x)"),
             ("SELECT concat(VARIADIC a)", "SELECT concat(\"\u{1}variadic\"=> a)"),
+            (
+                "SELECT 1 FROM ONLY s.t, ONLY (u) x FETCH FIRST 2 ROWS ONLY",
+                "SELECT 1 FROM  s.t,  u x FETCH FIRST 2 ROWS ONLY",
+            ),
             ("SELECT variadic FROM t", "SELECT variadic FROM t"),
         ] {
             let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().unwrap();

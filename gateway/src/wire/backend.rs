@@ -67,7 +67,7 @@ pub trait Session: Send + 'static {
     async fn prepare(&mut self, statement: &Self::Statement, param_types: &[u32]) -> PgResult<Self::Prepared>;
 
     /// The oids of types by their names, 0 for `unknown`.
-    async fn type_oids(&mut self, names: &[String]) -> PgResult<Vec<u32>>;
+    async fn type_oids(&mut self, names: &[TypeName]) -> PgResult<Vec<u32>>;
 
     /// The result columns of a planned statement, found out without executing it; none for a statement without rows.
     async fn describe(&mut self, prepared: &Self::Prepared) -> PgResult<Option<Arc<[ResultColumn]>>>;
@@ -188,6 +188,15 @@ pub trait Prepared: Send + Sync + Clone + 'static {
     fn ends_failed_block(&self) -> bool;
 }
 
+/// A type as a command names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeName {
+    /// The words of it.
+    pub name: String,
+    /// Where they begin, for errors.
+    pub position: Option<u32>,
+}
+
 /// A command about what the wire holds.
 #[derive(Clone, Debug)]
 pub enum Command<S> {
@@ -198,7 +207,7 @@ pub enum Command<S> {
         /// The statement.
         statement: S,
         /// The types of its parameters, as written.
-        param_types: Vec<String>,
+        param_types: Vec<TypeName>,
         /// The whole command, for `pg_prepared_statements`.
         text: String,
     },

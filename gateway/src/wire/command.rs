@@ -9,7 +9,7 @@ use super::{
     PgError, PgResult, SqlState,
     backend::{
         Command, CursorOptions, Directory, Format, Given, HeldStatement, Outcome, Params, Place, Prepared,
-        ResultColumn, RowTag, Rows, Session, Status,
+        ResultColumn, RowTag, Rows, Session, Status, TypeName,
     },
     cursor::Cursor,
     extended::no_statement,
@@ -125,7 +125,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         &mut self,
         name: &str,
         statement: &B::Statement,
-        types: &[String],
+        types: &[TypeName],
         text: String,
     ) -> Result<Outcome<B::CopyIn>, Fault> {
         if self.statements.get(name).is_some() {

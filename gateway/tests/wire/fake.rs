@@ -21,7 +21,7 @@ use duckmesh::{
         PgError, PgResult, SqlState,
         backend::{
             Command, Connector, CopySink, CopySource, CursorOptions, Direction, Format, Given, Outcome, Params, Place,
-            Prepared, ResultColumn, RowSource, RowTag, Rows, Session, Startup, Status,
+            Prepared, ResultColumn, RowSource, RowTag, Rows, Session, Startup, Status, TypeName,
         },
         cancel::Cancel,
     },
@@ -205,7 +205,7 @@ impl Session for FakeSession {
         Ok(sql.split(';').map(str::trim).filter(|part| !part.is_empty()).map(Arc::from).collect())
     }
 
-    async fn type_oids(&mut self, names: &[String]) -> PgResult<Vec<u32>> {
+    async fn type_oids(&mut self, names: &[TypeName]) -> PgResult<Vec<u32>> {
         Ok(vec![0; names.len()])
     }
 

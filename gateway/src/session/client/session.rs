@@ -12,15 +12,16 @@ impl Session for ClientSession {
         sql::parse(sql).await.inspect_err(|_| self.note_error())
     }
 
-    async fn type_oids(&mut self, names: &[String]) -> PgResult<Vec<u32>> {
+    async fn type_oids(&mut self, names: &[TypeName]) -> PgResult<Vec<u32>> {
         let mut oids = Vec::with_capacity(names.len());
-        for name in names {
+        for TypeName { name, position } in names {
             let known = if name.eq_ignore_ascii_case("unknown") { Some(0) } else { sql::system_type_oid(name) };
             oids.push(match known {
                 Some(oid) => oid,
                 None => {
                     let pin = self.schema_for_planning(true).await?;
-                    sql::type_oid(name, &self.plan_context(&pin, &[]))?
+                    let found = sql::type_oid(name, &self.plan_context(&pin, &[]));
+                    found.map_err(|error| error.or_position(*position))?
                 }
             });
         }
