@@ -11,7 +11,8 @@ use sqlparser::ast::{
 
 use super::{
     Ex, Rewriter,
-    functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
+    forbidden::forbidden,
+    functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, session},
     interval,
     signature::{self, Row, shown},
 };
@@ -189,6 +190,9 @@ impl Rewriter<'_> {
             }
             if let Some(ex) = self.privilege_call(&name, &values, at)? {
                 return Ok(ex);
+            }
+            if let Some(ex) = self.cast_named(&name, &mut values, at)? {
+                return Ok(ex.at(at));
             }
             for table in [SCALARS, pgcatalog::functions::FUNCTIONS] {
                 if table.iter().any(|r| r.0 == name) {

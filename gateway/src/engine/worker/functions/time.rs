@@ -82,11 +82,29 @@ pub fn fitted(args: &[Option<&str>]) -> Outcome<Value> {
     Ok(Value::Text(format!("{month} months {day} days {time} microseconds")))
 }
 
+/// An interval whose fields fit.
+fn within(month: i64, day: i64, time: i64) -> Outcome<Value> {
+    let small = |n: i64| i32::try_from(n).map_err(|_| Failure::new("22008", "interval out of range"));
+    Ok(Value::Text(format!("{} months {} days {time} microseconds", small(month)?, small(day)?)))
+}
+
+/// `justify_days`: months of 30 days.
+pub fn days_justified(args: &[Option<&str>]) -> Outcome<Value> {
+    let (mut month, mut day, time) = fields(super::text(args, 0));
+    (month, day) = (month + day / 30, day % 30);
+    if month > 0 && day < 0 {
+        (month, day) = (month - 1, day + 30);
+    } else if month < 0 && day > 0 {
+        (month, day) = (month + 1, day - 30);
+    }
+    within(month, day, time)
+}
+
 /// `justify_hours`: days of 24 hours.
 pub fn hours_justified(args: &[Option<&str>]) -> Outcome<Value> {
     let (month, day, time) = fields(super::text(args, 0));
     let (day, time) = one_sign(day + time / DAY_MICROS, time % DAY_MICROS);
-    Ok(Value::Text(format!("{month} months {day} days {time} microseconds")))
+    within(month, day, time)
 }
 
 /// `justify_interval`: days of 24 hours, months of 30 days, all of one sign.
@@ -102,5 +120,5 @@ pub fn justified(args: &[Option<&str>]) -> Outcome<Value> {
         (month, day) = (month + 1, day - 30);
     }
     let (day, time) = one_sign(day, time);
-    Ok(Value::Text(format!("{month} months {day} days {time} microseconds")))
+    within(month, day, time)
 }

@@ -98,9 +98,13 @@ fn keys(template: &str) -> Vec<Key> {
             '.' => keys.push(Key::Point),
             ',' => keys.push(Key::Comma),
             '"' => {
-                let end = rest.find('"').unwrap_or(rest.len());
-                keys.extend(rest.get(..end).unwrap_or_default().chars().map(Key::Text));
-                rest = rest.get(end + 1..).unwrap_or_default();
+                let mut chars = rest.chars();
+                while let Some(c) = chars.next().filter(|c| *c != '"') {
+                    // A backslash quotes the next character, if there is one.
+                    let c = if c == '\\' { chars.next().unwrap_or(c) } else { c };
+                    keys.push(Key::Text(c));
+                }
+                rest = chars.as_str();
             }
             '\\' if rest.starts_with('"') => {
                 keys.push(Key::Text('"'));
@@ -194,6 +198,11 @@ pub fn number(args: &[Option<&str>]) -> Outcome<Value> {
     }
     if s.exponent {
         return Ok(Value::Text(scientific(&value, &s)));
+    }
+    // A float has no more digits than these, whatever the template has.
+    if let (Ok(digits), Number::Finite(value)) = (text(args, 2).parse::<usize>(), &value) {
+        let whole = Number::Finite(value.at(0)).write().trim_start_matches('-').len();
+        s.after = s.after.min(digits.saturating_sub(whole));
     }
     let Number::Finite(value) = value else {
         let nan = matches!(value, Number::NaN);
