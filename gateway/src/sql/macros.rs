@@ -100,6 +100,8 @@ pub const MACROS: &[&str] = &[
      THEN make_timestamp(epoch_us(o) + pg_bin_micros(epoch_us(t) - epoch_us(o), pg_bin_stride(x))) ELSE t END",
     "CREATE OR REPLACE MACRO pg_to_timestamp(x) AS CASE WHEN isnan(x) THEN error('SQLSTATE 22008: timestamp cannot be NaN') \
      WHEN isinf(x) THEN CASE WHEN x > 0 THEN CAST('infinity' AS TIMESTAMPTZ) ELSE CAST('-infinity' AS TIMESTAMPTZ) END ELSE to_timestamp(x) END",
+    "CREATE OR REPLACE MACRO pg_to_seconds(x) AS CASE WHEN isfinite(x) OR x IS NULL THEN to_seconds(x) \
+     ELSE error('SQLSTATE 22008: interval out of range') END",
     "CREATE OR REPLACE MACRO pg_days_between(a, b) AS CASE WHEN isfinite(a) AND isfinite(b) THEN CAST(a - b AS INTEGER) \
      WHEN a IS NOT NULL AND b IS NOT NULL THEN error('SQLSTATE 22008: cannot subtract infinite dates') END",
     // An interval leaves the engine in nanoseconds.

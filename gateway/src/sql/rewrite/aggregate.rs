@@ -226,6 +226,11 @@ impl Rewriter<'_> {
             let message = format!("WITHIN GROUP is required for ordered-set aggregate {name}");
             return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message).or_position(at));
         }
+        // Of a SELECT without rows of its own it is the outer query's, which the engine does not see in a subquery.
+        let rowless = self.scopes.len() > 1 && self.scopes.last().is_some_and(|scope| scope.relations.is_empty());
+        if rowless && args.values.iter().any(|value| super::frame::asks(value)) {
+            return self.refuse("an aggregate of an outer query over a subquery", at);
+        }
         let foreign = args.order_by.iter().find(|key| !args.values.contains(&&key.expr));
         if let Some(key) = foreign.filter(|_| args.distinct) {
             let message = "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list";

@@ -450,6 +450,10 @@ impl Rewriter<'_> {
                 let ty = if *part == "secs" { ColumnType::Float8 } else { ColumnType::Int4 };
                 let ex = self.settle(ex, &ty)?;
                 fixed = fixed.and_then(|sum| interval::with_part(sum, part, &ex));
+                let constructor = match *part {
+                    "secs" if self.has_functions() => "pg_to_seconds",
+                    _ => constructor,
+                };
                 terms.push(format!("{constructor}({})", ex.sql));
             }
         }

@@ -96,6 +96,16 @@ impl Rewriter<'_> {
             Some(T::Timestamptz) => format!("(timezone('UTC', {}) + to_seconds({seconds}))", ex.sql),
             Some(T::Timestamp) => format!("timezone('UTC', {} - to_seconds({seconds}))", ex.sql),
             Some(T::Date) => format!("(timezone('UTC', CAST({} AS TIMESTAMPTZ)) + to_seconds({seconds}))", ex.sql),
+            Some(T::Time | T::AsText(TextType::Timetz)) if zone.ty == Some(T::Interval) && self.has_functions() => {
+                // As POSIX writes it, westwards.
+                let zone = format!(
+                    "list_transform([{seconds}], lambda s: 'UTC' || (CASE WHEN s > 0 THEN '-' ELSE '+' END) \
+                     || (abs(s) // 3600) || ':' || lpad(CAST(abs(s) // 60 % 60 AS VARCHAR), 2, '0') \
+                     || ':' || lpad(CAST(abs(s) % 60 AS VARCHAR), 2, '0'))[1]"
+                );
+                let ex = self.cast(ex.clone(), &T::AsText(TextType::Timetz), ex.position)?;
+                return Ok(Some(self.timetz_in_zone(&ex.sql, &zone)));
+            }
             _ if zone.ty == Some(T::Interval) => return self.refuse("a time zone as an interval", ex.position),
             _ => return Ok(None),
         };

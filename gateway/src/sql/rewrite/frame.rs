@@ -1,7 +1,11 @@
 //! Windows: PARTITION BY, ORDER BY and frames.
 
+use std::ops::ControlFlow;
+
 use duckmesh_catalog::{ColumnType, types::TextType};
-use sqlparser::ast::{OrderByExpr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType};
+use sqlparser::ast::{
+    Expr, OrderByExpr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType, visit_expressions,
+};
 
 use super::{
     Ex, Kind, Rewriter,
@@ -125,7 +129,7 @@ impl Rewriter<'_> {
             WindowFrameBound::Following(expr) => (expr, "FOLLOWING", "ending"),
         };
         let Some(expr) = expr else { return Ok(format!("UNBOUNDED {word}")) };
-        if names_column(expr) {
+        if names_column(expr) && !asks(expr) {
             let message = format!("argument of {units} must not contain variables");
             return Err(PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message).or_position(self.at_expr(expr)));
         }
@@ -178,6 +182,15 @@ impl Rewriter<'_> {
         }
         Ok(ex.sql)
     }
+}
+
+/// Whether an expression has a subquery: its columns are its own.
+pub(super) fn asks(expr: &Expr) -> bool {
+    let found = visit_expressions(expr, |part| match part {
+        Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
 }
 
 /// A count of rows or groups; it is not negative.

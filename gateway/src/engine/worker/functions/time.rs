@@ -49,10 +49,11 @@ fn spread(parts: &str, of: impl Fn(f64) -> f64) -> Outcome<Value> {
     }
     day += rest_days.trunc();
     let time = (of(micros) + rest * 1e6).round_ties_even();
-    if time.is_nan() || time.abs() > i64::MAX as f64 {
+    // The greatest 64-bit number is no float: the next one is the first that does not fit.
+    if time.is_nan() || time.abs() >= i64::MAX as f64 {
         return Err(range());
     }
-    Ok(Value::Text(format!("{} months {} days {} microseconds", month as i64, day as i64, time as i64)))
+    within(month as i64, day as i64, time as i64)
 }
 
 const DAY_MICROS: i64 = 86_400_000_000;
