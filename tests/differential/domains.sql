@@ -127,3 +127,7 @@ COPY dcopy FROM STDIN WHERE id > 1;
 2	5
 \.
 SELECT * FROM dcopy;
+create domain rising as int[] check (value[1] < value[2]);
+select array[2,1]::rising;
+select array[1,2]::rising, cast(array[3,4] as rising);
+drop domain rising;

@@ -73,3 +73,5 @@ select id from reals where f in (0.1) order by id;
 select id from reals where f in (0.1, 0.5) order by id;
 select id from reals where f between 0.05 and 0.1 order by id;
 select id, f = n as n, f = i as i, f <> n as m, case f when 0.1 then 'same' else 'other' end as c from reals order by id;
+select log(1.0, 7.5);
+select log(7.5, 1.0), (-1.0) ^ 3000000000, (-1.0) ^ 3000000001, 1.0 ^ 3000000000, 10.0 ^ (-1500), 10.0 ^ (-2147483648);

@@ -43,3 +43,6 @@ SELECT (1, 2) = (SELECT 1);
 -- What a function makes has no limit that Postgres has not, and what it refuses is named as Postgres names it.
 SELECT length(format('%1048578s', 'x')), format('%-3000000s|', 'x') = rpad('x', 3000000) || '|';
 SELECT length(to_char(timestamp '2024-01-02 03:04:05', repeat('YYYY', 20000)));
+select 'abc' ~ any (array['^b', 'c$']), 'abc' !~ all (array['^b', 'x']), 'ABC' ~* any (array['^a']), 'abc' ~ all (array['a', null]), 'abc' !~* any (array['B']), 'abc' ~ any ('{}'::text[]), 'abc' not like all (array['x%', '_x%']);
+select x from (values ('seq_one'), ('tab_two'), (null)) v(x) where x ~ any (array['^seq', 'three']) order by x;
+select regexp_match('abab', 'b', 'g');

@@ -21,6 +21,10 @@ pub(super) fn marked(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         true => excluded(tokens),
         false => tokens,
     };
+    let tokens = match tokens.iter().any(|t| says(&t.token, "preceding") || says(&t.token, "following")) {
+        true => bounded(tokens),
+        false => tokens,
+    };
     match tokens.iter().filter(|t| says(&t.token, "grouping")).count() {
         0 | 1 => tokens,
         _ => flattened(tokens),
@@ -88,6 +92,46 @@ pub(super) fn unmarked(sql: String) -> String {
         out.push(token);
     }
     out.iter().map(ToString::to_string).collect()
+}
+
+/// A frame's bound that begins with a string stands in parentheses: the parser would take it for an interval's text.
+fn bounded(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut close = None;
+    for (at, token) in tokens.iter().enumerate() {
+        if close == Some(at) {
+            out.push(TokenWithSpan { token: Token::RParen, span: token.span });
+            out.push(TokenWithSpan { token: Token::Whitespace(Whitespace::Space), span: token.span });
+        }
+        let begins = matches!(token.token, Token::SingleQuotedString(_))
+            && out.iter().rev().find(|t| !is_blank(t)).is_some_and(|before| {
+                ["between", "and", "rows", "range", "groups"].iter().any(|word| says(&before.token, word))
+            });
+        if begins && let Some(end) = bound_end(&tokens, at) {
+            out.push(TokenWithSpan { token: Token::LParen, span: token.span });
+            close = Some(end);
+        }
+        out.push(token.clone());
+    }
+    out
+}
+
+/// Where a bound that begins at a place has its PRECEDING or FOLLOWING.
+fn bound_end(tokens: &[TokenWithSpan], from: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, token) in solid(tokens, from) {
+        match token {
+            Token::LParen => depth += 1,
+            Token::RParen if depth == 0 => return None,
+            Token::RParen => depth -= 1,
+            _ if depth > 0 => {}
+            Token::Comma => return None,
+            token if says(token, "and") => return None,
+            token if says(token, "preceding") || says(token, "following") => return Some(at),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn trim(tokens: &mut Vec<Token>) {

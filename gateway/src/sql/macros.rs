@@ -74,10 +74,54 @@ pub const MACROS: &[&str] = &[
      WHEN x IS NULL OR lo IS NULL OR hi IS NULL THEN NULL \
      WHEN lo < hi THEN CASE WHEN x < lo THEN 0 WHEN x >= hi THEN n + 1 ELSE floor((x - lo) / (hi - lo) * n) + 1 END \
      WHEN x > lo THEN 0 WHEN x <= hi THEN n + 1 ELSE floor((lo - x) / (lo - hi) * n) + 1 END AS INTEGER)",
-    "CREATE OR REPLACE MACRO pg_justify_days(x) AS to_months(CAST(extract('year' FROM x) * 12 + extract('month' FROM x) + extract('day' FROM x) // 30 AS INTEGER)) + to_days(CAST(extract('day' FROM x) % 30 AS INTEGER)) \
-     + to_microseconds(extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x))",
-    "CREATE OR REPLACE MACRO pg_justify_hours(x) AS to_months(CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS INTEGER)) + to_days(CAST(extract('day' FROM x) + extract('hour' FROM x) // 24 AS INTEGER)) \
-     + to_microseconds((extract('hour' FROM x) % 24) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x))",
+    "CREATE OR REPLACE MACRO pg_trunc_years(x, n, f) AS CASE WHEN isfinite(x) \
+     THEN CAST(date_trunc('year', x) AS TIMESTAMP) - to_years(CAST((((year(x) - f) % n) + n) % n AS INTEGER)) ELSE x END",
+    "CREATE OR REPLACE MACRO pg_date_trunc(u, x) AS CASE WHEN u IN ('dec', 'decs', 'decade', 'decades') THEN pg_trunc_years(x, 10, 0) \
+     WHEN u IN ('c', 'cent', 'century', 'centuries') THEN pg_trunc_years(x, 100, 1) \
+     WHEN u IN ('mil', 'mils', 'millennia', 'millennium') THEN pg_trunc_years(x, 1000, 1) ELSE date_trunc(u, x) END",
+    "CREATE OR REPLACE MACRO pg_make_year(y, m, d) AS CASE WHEN y = 0 \
+     THEN error('SQLSTATE 22008: date field value out of range: 0-' || lpad(CAST(m AS VARCHAR), 2, '0') || '-' || lpad(CAST(d AS VARCHAR), 2, '0')) \
+     WHEN y < 0 THEN y + 1 ELSE y END",
+    "CREATE OR REPLACE MACRO pg_make_date(y, m, d) AS make_date(pg_make_year(y, m, d), m, d)",
+    "CREATE OR REPLACE MACRO pg_make_timestamp(y, m, d, h, i, s) AS make_timestamp(pg_make_year(y, m, d), m, d, h, i, s)",
+    "CREATE OR REPLACE MACRO pg_interval_micros(x) AS extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x)",
+    // Months, days and the time are added one after another, whatever their signs.
+    "CREATE OR REPLACE MACRO pg_instant_plus(t, x) AS ((t + to_months(CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS INTEGER))) \
+     + to_days(CAST(extract('day' FROM x) AS INTEGER))) + to_microseconds(pg_interval_micros(x))",
+    "CREATE OR REPLACE MACRO pg_instant_minus(t, x) AS ((t - to_months(CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS INTEGER))) \
+     - to_days(CAST(extract('day' FROM x) AS INTEGER))) - to_microseconds(pg_interval_micros(x))",
+    "CREATE OR REPLACE MACRO pg_bin_stride(x) AS CASE WHEN extract('year' FROM x) <> 0 OR extract('month' FROM x) <> 0 \
+     THEN error('SQLSTATE 0A000: timestamps cannot be binned into intervals containing months or years') \
+     WHEN abs(extract('day' FROM x)) > 106751990 THEN error('SQLSTATE 22008: interval out of range') \
+     WHEN extract('day' FROM x) * 86400000000 + pg_interval_micros(x) <= 0 THEN error('SQLSTATE 22008: stride must be greater than zero') \
+     ELSE extract('day' FROM x) * 86400000000 + pg_interval_micros(x) END",
+    "CREATE OR REPLACE MACRO pg_bin_micros(d, n) AS d - ((d % n) + n) % n",
+    "CREATE OR REPLACE MACRO pg_date_bin(x, t, o) AS CASE WHEN isfinite(t) \
+     THEN make_timestamp(epoch_us(o) + pg_bin_micros(epoch_us(t) - epoch_us(o), pg_bin_stride(x))) ELSE t END",
+    "CREATE OR REPLACE MACRO pg_to_timestamp(x) AS CASE WHEN isnan(x) THEN error('SQLSTATE 22008: timestamp cannot be NaN') \
+     WHEN isinf(x) THEN CASE WHEN x > 0 THEN CAST('infinity' AS TIMESTAMPTZ) ELSE CAST('-infinity' AS TIMESTAMPTZ) END ELSE to_timestamp(x) END",
+    "CREATE OR REPLACE MACRO pg_to_seconds(x) AS CASE WHEN isfinite(x) OR x IS NULL THEN to_seconds(x) \
+     ELSE error('SQLSTATE 22008: interval out of range') END",
+    "CREATE OR REPLACE MACRO pg_days_between(a, b) AS CASE WHEN isfinite(a) AND isfinite(b) THEN CAST(a - b AS INTEGER) \
+     WHEN a IS NOT NULL AND b IS NOT NULL THEN error('SQLSTATE 22008: cannot subtract infinite dates') END",
+    // An interval leaves the engine in nanoseconds.
+    "CREATE OR REPLACE MACRO pg_interval_sent(x) AS CASE WHEN abs(extract('hour' FROM x)) > 2562046 \
+     THEN error('SQLSTATE 0A000: an interval of more than 2562046 hours is not supported as a result, justify_hours() makes days of them') ELSE x END",
+    "CREATE OR REPLACE MACRO pg_asin_quarter(x) AS CASE WHEN x <= 0.5 THEN asin(x) / asin(CAST(0.5 AS DOUBLE)) * 30 \
+     ELSE 90 - acos(x) / acos(CAST(0.5 AS DOUBLE)) * 60 END",
+    "CREATE OR REPLACE MACRO pg_acos_quarter(x) AS CASE WHEN x <= 0.5 THEN 90 - asin(x) / asin(CAST(0.5 AS DOUBLE)) * 30 \
+     ELSE acos(x) / acos(CAST(0.5 AS DOUBLE)) * 60 END",
+    "CREATE OR REPLACE MACRO pg_asind(x) AS CASE WHEN isnan(x) THEN x WHEN abs(x) > 1 THEN error('SQLSTATE 22003: input is out of range') \
+     WHEN x >= 0 THEN pg_asin_quarter(x) ELSE -pg_asin_quarter(-x) END",
+    "CREATE OR REPLACE MACRO pg_acosd(x) AS CASE WHEN isnan(x) THEN x WHEN abs(x) > 1 THEN error('SQLSTATE 22003: input is out of range') \
+     WHEN x >= 0 THEN pg_acos_quarter(x) ELSE 90 + pg_asin_quarter(-x) END",
+    "CREATE OR REPLACE MACRO pg_atand(x) AS atan(x) / atan(CAST(1 AS DOUBLE)) * 45",
+    "CREATE OR REPLACE MACRO pg_atan2d(y, x) AS atan2(y, x) / atan(CAST(1 AS DOUBLE)) * 45",
+    "CREATE OR REPLACE MACRO pg_cot_quarter(x) AS CASE WHEN x = 0 THEN CAST('inf' AS DOUBLE) ELSE (pg_cos_quarter(x) / pg_sin_quarter(x)) / (pg_cos_quarter(45.0) / pg_sin_quarter(45.0)) END",
+    "CREATE OR REPLACE MACRO pg_cotd(x) AS CASE WHEN isnan(x) THEN x ELSE pg_cot_quarter(pg_quarter(pg_half(pg_turn(x)))) \
+     * CASE WHEN ((x < 0) <> (pg_turn(x) > 180)) <> (pg_half(pg_turn(x)) > 90) THEN -1 ELSE 1 END + 0.0 END",
+    "CREATE OR REPLACE MACRO pg_acosh(x) AS CASE WHEN x < 1 THEN error('SQLSTATE 22003: input is out of range') ELSE acosh(x) END",
+    "CREATE OR REPLACE MACRO pg_atanh(x) AS CASE WHEN isnan(x) THEN x WHEN abs(x) > 1 THEN error('SQLSTATE 22003: input is out of range') WHEN x = -1 THEN CAST('-inf' AS DOUBLE) ELSE atanh(x) END",
     "CREATE OR REPLACE MACRO pg_array_length(a, n) AS CASE WHEN n = 1 AND len(a) > 0 THEN CAST(len(a) AS INTEGER) END",
     "CREATE OR REPLACE MACRO pg_json_typeof(j) AS CASE json_type(j) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string' WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE CASE WHEN j IS NOT NULL THEN 'number' END END",
 ];

@@ -176,9 +176,17 @@ fn parser_of(text: &str) -> PgResult<Parser<'static>> {
 
 /// All that is written otherwise for the parser.
 fn as_parsed(tokens: Vec<TokenWithSpan>, own: bool) -> Vec<TokenWithSpan> {
-    let tokens = typed_string::as_parsed(written::as_parsed(tokens), own);
+    let tokens = typed_string::as_parsed(written::as_parsed(arrows(tokens)), own);
     let tokens = rows_from::marked(symmetric::marked(tokens));
     empty_list::marked(frame_exclude::marked(tokens))
+}
+
+/// `name := value` is the older way to write `name => value`.
+fn arrows(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    for token in tokens.iter_mut().filter(|t| t.token == Token::Assignment) {
+        token.token = Token::RArrow;
+    }
+    tokens
 }
 
 /// Refuses what the parser nests in a loop, so that its own limit does not see it: dropping such a tree takes more stack than

@@ -17,6 +17,9 @@ pub(super) fn too_deep() -> PgError {
 }
 
 pub(super) fn parser(fault: &Fault<'_>) -> PgError {
+    if fault.has("window \"") && fault.has("already defined") {
+        return PgError::new(SqlState::WINDOWING_ERROR, fault.plain("window is already defined"));
+    }
     if fault.has("depth limit") || fault.has("nested too deep") {
         return too_deep();
     }
@@ -58,6 +61,9 @@ pub(super) fn binder(fault: &Fault<'_>) -> PgError {
     }
     if fault.has("depth limit of") || fault.has("tree depth of") {
         return too_deep();
+    }
+    if fault.has("can only take parameters in the range [0, 1]") {
+        return PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "percentile value is not between 0 and 1");
     }
     columns(fault)
         .or_else(|| tables(fault))

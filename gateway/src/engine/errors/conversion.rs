@@ -54,7 +54,24 @@ fn padded_date(date: &str) -> String {
     }
 }
 
-fn date_or_time(fault: &Fault<'_>) -> Option<PgError> {
+/// `10:5:100.100000` as Postgres writes it.
+fn padded_time(time: &str) -> String {
+    let parts: Vec<&str> = time.split(':').collect();
+    match parts.as_slice() {
+        [hour, minute, second] => {
+            let second = second.trim_end_matches('0').trim_end_matches('.');
+            format!("{hour}:{minute:0>2}:{second:0>2}")
+        }
+        _ => time.to_owned(),
+    }
+}
+
+/// `Type INT32 with value 2202020-10-05 …`: a date is a number of 32 bits to the engine.
+fn looks_like_date(message: &str) -> bool {
+    between(message, "with value ", " can't").is_some_and(|value| value.trim_start_matches('-').contains('-'))
+}
+
+pub(super) fn date_or_time(fault: &Fault<'_>) -> Option<PgError> {
     let form = |name: &str, value: &str| {
         PgError::new(SqlState::INVALID_DATETIME_FORMAT, format!("invalid input syntax for type {name}: \"{value}\""))
     };
@@ -81,10 +98,18 @@ fn date_or_time(fault: &Fault<'_>) -> Option<PgError> {
             format!("date field value out of range: {}", padded_date(value)),
         ));
     }
+    if let Some(value) = fault.between("Time out of range: ", "\u{0}") {
+        let message = format!("time field value out of range: {}", padded_time(value));
+        return Some(PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, message));
+    }
+    if fault.has("can't be cast to the destination type INT64") && looks_like_date(fault.message) {
+        return Some(PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, "date out of range for timestamp"));
+    }
     if let Some(unit) = fault.between("extract specifier \"", "\" not recognized") {
         return Some(PgError::new(SqlState::INVALID_PARAMETER_VALUE, format!("unit \"{unit}\" not recognized")));
     }
-    let stamp = fault.has("Epoch seconds out of range") || fault.has("Could not convert Timestamp");
+    let stamp = ["Epoch seconds out of range", "Could not convert Timestamp", "Date and time not in timestamp range"];
+    let stamp = stamp.iter().any(|part| fault.has(part));
     if stamp || fault.has("imestamp") && fault.has("out of range") {
         return Some(PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, "timestamp out of range"));
     }
@@ -153,6 +178,9 @@ pub(super) fn out_of_range(fault: &Fault<'_>) -> PgError {
     }
     if fault.has("Cannot create a string of size") {
         return PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "requested length too large");
+    }
+    if fault.has("PRECEDING value") || fault.has("FOLLOWING value") {
+        return PgError::new(SqlState("22013"), "invalid preceding or following size in window function");
     }
     if fault.has("Overflow") || fault.has("out of range") {
         let of = fault.between(" of INT", " (").map(|bits| format!("INT{bits}"));

@@ -21,7 +21,10 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 43] = [
+const RAISED: [SqlState; 46] = [
+    SqlState("22013"),
+    SqlState("22014"),
+    SqlState("22016"),
     SqlState("2200C"),
     SqlState("22031"),
     SqlState::SEQUENCE_LIMIT_EXCEEDED,
@@ -155,6 +158,14 @@ fn invalid_input(fault: &Fault<'_>) -> PgError {
     }
     if let Some(raised) = raised(fault.message) {
         return raised;
+    }
+    if fault.has("Cannot subtract infinite timestamps") {
+        return PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, "cannot subtract infinite timestamps");
+    }
+    if fault.has("can't be cast to the destination type INT64")
+        && let Some(error) = conversion::date_or_time(fault)
+    {
+        return error;
     }
     if fault.has("More than one row returned by a subquery") {
         let message = "more than one row returned by a subquery used as an expression";

@@ -111,7 +111,11 @@ impl Planner<'_> {
             Operation::RenameConstraint { old_name, new_name } => self.rename_constraint(table, old_name, new_name),
             Operation::ValidateConstraint { name } => {
                 let name = self.fold(name)?;
-                self.constraint_named(table, &name).map(|_| ())
+                let constraint = self.constraint_named(table, &name)?;
+                match &constraint.kind {
+                    ConstraintKind::Check { expression } => self.validate_check(table, &name, expression),
+                    _ => Ok(()),
+                }
             }
             Operation::OwnerTo { new_owner } => self.check_new_owner(new_owner),
             Operation::SetLogged
@@ -272,7 +276,10 @@ fn on_view(mut planner: Planner<'_>, view: &Relation, operations: &[Operation]) 
     for operation in operations {
         let action = match operation {
             Operation::RenameTable { table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name) } => {
-                rename::view(&mut planner, view, name)?;
+                match (view, planner.split(name)?) {
+                    (Relation::Sequence(sequence), (None, name)) => planner.rename_sequence(sequence, &name)?,
+                    _ => rename::view(&mut planner, view, name)?,
+                }
                 continue;
             }
             Operation::OwnerTo { new_owner } => {

@@ -131,6 +131,33 @@ impl Planner<'_> {
         })
     }
 
+    /// What an identity column is does not change under its numbers.
+    fn keeps_identity(
+        &mut self,
+        table: &Altered,
+        name: &str,
+        id: duckmesh_catalog::ColumnId,
+        op: &AlterColumnOperation,
+    ) -> PgResult<()> {
+        if self.ctx.schema.identity(table.new.uuid, id).is_none() {
+            return Ok(());
+        }
+        let message = format!("column \"{name}\" of relation \"{}\" is an identity column", table.new.name);
+        let error = PgError::new(SqlState::SYNTAX_ERROR, message);
+        match op {
+            AlterColumnOperation::DropNotNull | AlterColumnOperation::SetDefault { .. } => Err(error),
+            AlterColumnOperation::DropDefault => {
+                Err(error.hint("Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead."))
+            }
+            AlterColumnOperation::SetDataType { data_type, .. } => {
+                let ty = user_type::resolve_at(data_type, self.text, self.ctx)?.ty;
+                super::serial::check_type(&ty)?;
+                self.sequence_follows(table.new.uuid, id, ty)
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn alter_column(
         &mut self,
         table: &mut Altered,
@@ -139,6 +166,7 @@ impl Planner<'_> {
     ) -> PgResult<()> {
         let name = self.fold(column)?;
         let id = table.column_id(&name)?;
+        self.keeps_identity(table, &name, id, op)?;
         match op {
             AlterColumnOperation::SetNotNull => self.set_nullable(table, &name, false),
             AlterColumnOperation::DropNotNull => {

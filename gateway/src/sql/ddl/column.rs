@@ -36,7 +36,7 @@ impl Planner<'_> {
             self.notices.push(PgError::notice(format!("column \"{name}\" of type numeric is stored as numeric(38,9)")));
         }
         let (mut nullable, mut default) = self.options(column, &name, &ty, &table.name)?;
-        if let Some(numbers) = serial::asked(column, serial.is_some())? {
+        if let Some(numbers) = serial::asked(column, serial.is_some(), &table.name)? {
             nullable = false;
             let known = default.is_some();
             default = self.numbered(&numbers, &name, &ty, table, known)?;
@@ -89,6 +89,11 @@ impl Planner<'_> {
                 ColumnOption::Generated { generation_expr: Some(expr), generation_expr_mode, .. } => {
                     if !matches!(generation_expr_mode, Some(GeneratedExpressionMode::Stored)) {
                         return Err(PgError::new(SqlState::SYNTAX_ERROR, "generated columns must be STORED"));
+                    }
+                    if computed.is_some() {
+                        let message =
+                            format!("multiple generation clauses specified for column \"{name}\" of table \"{table}\"");
+                        return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
                     }
                     computed = Some(expr.to_string());
                 }

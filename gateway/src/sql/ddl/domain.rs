@@ -158,9 +158,10 @@ pub(super) fn alter(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
     } else if scan.word(&["validate", "constraint"]) {
         let name = scan.ident()?;
         scan.done(())?;
-        if !spec.checks.iter().any(|c| c.name == name) {
+        let Some(check) = spec.checks.iter().find(|c| c.name == name) else {
             return Err(no_check(&name, &def));
-        }
+        };
+        planner.values_hold(&def, &check.expression, violated)?;
         return Ok(planner.finish("ALTER DOMAIN"));
     } else {
         planner.alter_any(&mut scan, &def, "ALTER DOMAIN")?;
@@ -168,6 +169,11 @@ pub(super) fn alter(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
     }
     planner.put_type(&def, TypeSpec::Domain(spec));
     Ok(planner.finish("ALTER DOMAIN"))
+}
+
+fn violated(column: &str, table: &str) -> PgError {
+    let message = format!("column \"{column}\" of table \"{table}\" contains values that violate the new constraint");
+    PgError::new(SqlState::CHECK_VIOLATION, message)
 }
 
 fn no_check(name: &str, def: &TypeDef) -> PgError {
@@ -188,11 +194,7 @@ fn add_check(scan: &mut Scan<'_>, planner: &mut Planner<'_>, def: &TypeDef, spec
     for (given, expr) in said.checks {
         let check = planner.domain_check(&def.name, spec, given.as_ref(), &expr)?;
         if !not_valid {
-            planner.values_hold(def, &check.expression, |column, table| {
-                let message =
-                    format!("column \"{column}\" of table \"{table}\" contains values that violate the new constraint");
-                PgError::new(SqlState::CHECK_VIOLATION, message)
-            })?;
+            planner.values_hold(def, &check.expression, violated)?;
         }
         spec.checks.push(check);
     }

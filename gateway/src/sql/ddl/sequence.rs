@@ -247,6 +247,11 @@ fn users(lake: &duckmesh_catalog::LakeSchema, text: &str) -> Vec<(Uuid, duckmesh
 }
 
 impl Options {
+    /// `AS type` alone.
+    pub(super) fn of_type(ty: ColumnType) -> Self {
+        Self { ty: Some(ty), ..Self::default() }
+    }
+
     /// Reads options up to the end, or a closing parenthesis.
     pub(super) fn read(scan: &mut Scan<'_>) -> PgResult<Self> {
         let mut all = Self::default();

@@ -53,7 +53,8 @@ pub(super) fn is_numbered(column: &ast::ColumnDef) -> bool {
 }
 
 /// What the options of a column ask for.
-pub(super) fn asked(column: &ast::ColumnDef, serial: bool) -> PgResult<Option<Asked>> {
+pub(super) fn asked(column: &ast::ColumnDef, serial: bool, table: &str) -> PgResult<Option<Asked>> {
+    check_options(column, serial, table)?;
     for option in &column.options {
         if let ColumnOption::Generated { generated_as, sequence_options, generation_expr: None, .. } = &option.option {
             let options = sequence::of_tree(sequence_options.as_ref())?;
@@ -61,6 +62,31 @@ pub(super) fn asked(column: &ast::ColumnDef, serial: bool) -> PgResult<Option<As
         }
     }
     Ok(serial.then(|| Asked { identity: None, options: Options::default() }))
+}
+
+/// Whether an identity column can be of a type.
+pub(super) fn check_type(ty: &ColumnType) -> PgResult<()> {
+    if matches!(ty, ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8) {
+        return Ok(());
+    }
+    let message = "identity column type must be smallint, integer, or bigint";
+    Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, message))
+}
+
+/// Whether a column's options say twice what makes its values, or that a column with numbers may be NULL.
+fn check_options(column: &ast::ColumnDef, serial: bool, table: &str) -> PgResult<()> {
+    let count = |wanted: fn(&ColumnOption) -> bool| column.options.iter().filter(|o| wanted(&o.option)).count();
+    let identities = count(|o| matches!(o, ColumnOption::Generated { generation_expr: None, .. }));
+    let name = &column.name.value;
+    let what = match identities {
+        0 if !serial => return Ok(()),
+        2.. => "multiple identity specifications for",
+        1 if serial => "both default and identity specified for",
+        _ if count(|o| matches!(o, ColumnOption::Null)) > 0 => "conflicting NULL/NOT NULL declarations for",
+        _ => return Ok(()),
+    };
+    let message = format!("{what} column \"{name}\" of table \"{table}\"");
+    Err(PgError::new(SqlState::SYNTAX_ERROR, message))
 }
 
 fn kind(generated: Option<&GeneratedAs>) -> Identity {
@@ -99,10 +125,7 @@ impl Planner<'_> {
         table: &TableDef,
         id: duckmesh_catalog::ColumnId,
     ) -> PgResult<Option<DefaultValue>> {
-        if !matches!(ty, ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8) {
-            let message = "identity column type must be smallint, integer, or bigint";
-            return Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, message));
-        }
+        check_type(ty)?;
         let lake = self.ctx.schema.clone();
         let space = lake.schemas.values().find(|s| s.id == table.schema_id);
         let space = space.ok_or_else(|| PgError::internal("a table without its schema"))?;
@@ -128,6 +151,19 @@ impl Planner<'_> {
         Ok(default)
     }
 
+    /// The numbers of an identity column are of its type.
+    pub(super) fn sequence_follows(
+        &mut self,
+        table: Uuid,
+        column: duckmesh_catalog::ColumnId,
+        ty: ColumnType,
+    ) -> PgResult<()> {
+        let Some(sequence) = self.ctx.schema.identity(table, column).cloned() else { return Ok(()) };
+        let spec = Options::of_type(ty.clone()).spec(Some(&sequence.spec), ty)?;
+        self.ops.push(DdlOp::AlterSequence { uuid: sequence.uuid, name: sequence.name.clone(), spec });
+        Ok(())
+    }
+
     /// ALTER COLUMN … ADD GENERATED … AS IDENTITY.
     pub(super) fn add_identity(
         &mut self,
@@ -146,6 +182,7 @@ impl Planner<'_> {
             let message = format!("column \"{name}\" of relation \"{}\" {what}", table.name);
             PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
         };
+        check_type(&column.ty)?;
         if column.nullable {
             return Err(wrong("must be declared NOT NULL before identity can be added"));
         }

@@ -227,6 +227,9 @@ fn rename_value(planner: &mut Planner<'_>, def: &Arc<TypeDef>, old: &str, new: &
     let mut labels = enum_labels(def)?;
     super::attribute::not_within_rows(planner, def)?;
     check_label(new)?;
+    if !labels.iter().any(|known| known.name == old) {
+        return Err(no_label(old));
+    }
     if labels.iter().any(|known| known.name == new) {
         let message = format!("enum label \"{new}\" already exists");
         return Err(PgError::new(SqlState::DUPLICATE_OBJECT, message));

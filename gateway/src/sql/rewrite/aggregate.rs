@@ -1,9 +1,9 @@
 //! Calls of aggregates and of windows.
 
+use std::ops::ControlFlow;
+
 use duckmesh_catalog::ColumnType;
-use sqlparser::ast::{
-    Function, NullTreatment, OrderByExpr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
-};
+use sqlparser::ast::{Expr, Function, NullTreatment, OrderByExpr, visit_expressions};
 
 use super::{
     Ex, Kind, Rewriter,
@@ -12,10 +12,7 @@ use super::{
     scale::{self, is_mixed, without_modifier},
     signature,
 };
-use crate::{
-    sql::{frame_exclude, quote},
-    wire::error::{PgError, PgResult, SqlState},
-};
+use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// The arguments of an aggregate, as a clause that takes no aggregates.
 pub(super) const NESTED: &str = "an aggregate";
@@ -49,7 +46,105 @@ fn finite_sum(sum: &str, x: &str, tail: &str) -> String {
     )
 }
 
+/// Whether an expression is another one for another row.
+pub(super) fn names_column(expr: &Expr) -> bool {
+    visit_expressions(expr, |part| match part {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Subquery(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
+}
+
+/// The value at a fraction of all, where the fraction is a column: the engine takes constants only.
+fn place_in_list(name: &str, x: &str, direction: &str, fraction: &str, tail: &str) -> String {
+    let all = format!("list_filter(list({x} ORDER BY {x}{direction}){tail}, lambda v: v IS NOT NULL)");
+    let checked = format!(
+        "(CASE WHEN {fraction} < 0 OR {fraction} > 1 \
+         THEN error('SQLSTATE 22003: percentile value ' || {fraction} || ' is not between 0 and 1') ELSE {fraction} END)"
+    );
+    let of_list = match name {
+        "percentile_cont" => {
+            let place = format!("({checked} * (len(l) - 1))");
+            let low = format!("l[CAST(floor{place} AS BIGINT) + 1]");
+            let high = format!("l[CAST(ceil{place} AS BIGINT) + 1]");
+            format!("{low} + ({high} - {low}) * ({place} - floor{place})")
+        }
+        _ => format!("l[greatest(CAST(ceil({checked} * len(l)) AS BIGINT), 1)]"),
+    };
+    format!("list_transform([{all}], lambda l: CASE WHEN len(l) > 0 AND {fraction} IS NOT NULL THEN {of_list} END)[1]")
+}
+
+/// Two arguments of which either is not finite: what that makes of the whole.
+fn finite_pair(called: &str, texts: &[&str], distinct: &str, tail: &str) -> Option<(String, String)> {
+    let [y, x] = texts else { return None };
+    let bad = |side: &str| format!("NOT isfinite({side})");
+    let either = match called {
+        "regr_sxx" => bad(x),
+        "regr_syy" => bad(y),
+        "corr" | "covar_pop" | "covar_samp" | "regr_slope" | "regr_intercept" | "regr_r2" | "regr_sxy" => {
+            format!("({} OR {})", bad(x), bad(y))
+        }
+        _ => return None,
+    };
+    let bad = format!("({y} IS NOT NULL AND {x} IS NOT NULL AND {either})");
+    let least = if called == "covar_samp" { 2 } else { 1 };
+    let count = format!("regr_count({y}, {x}){tail}");
+    let whole = format!("WHEN bool_or({bad}){tail} THEN CASE WHEN {count} >= {least} THEN CAST('NaN' AS DOUBLE) END");
+    Some((whole, format!("{distinct}CASE WHEN NOT {bad} THEN {y} END, {x}")))
+}
+
+/// The same of what is not finite: the spread of infinity is no number.
+fn finite_spread(called: &str, distinct: &str, x: &str, tail: &str) -> String {
+    let least = if called.ends_with("_samp") { 2 } else { 1 };
+    format!(
+        "(CASE WHEN bool_or(NOT isfinite({x})){tail} THEN CASE WHEN count({x}){tail} >= {least} THEN CAST('NaN' AS DOUBLE) END \
+         ELSE {called}({distinct}CASE WHEN isfinite({x}) THEN {x} END){tail} END)"
+    )
+}
+
+/// An argument that is computed only for the rows that FILTER takes: for others it may be an error.
+fn filtered(ex: Ex, only: Option<&str>) -> Ex {
+    match only {
+        Some(condition) if ex.kind == Kind::Plain && ex.sql.contains('(') => {
+            Ex { sql: format!("(CASE WHEN {condition} THEN {} END)", ex.sql), ..ex }
+        }
+        _ => ex,
+    }
+}
+
+/// The count that `ntile` and `nth_value` take.
+fn above_zero(name: &str, values: &mut [Ex]) {
+    let (state, place) = match name {
+        "ntile" => ("22014", 0),
+        "nth_value" => ("22016", 1),
+        _ => return,
+    };
+    if let Some(ex) = values.get_mut(place)
+        && !matches!(&ex.kind, Kind::Number(n) if n.parse::<i64>().is_ok_and(|n| n > 0))
+    {
+        let fails = format!("error('SQLSTATE {state}: argument of {name} must be greater than zero')");
+        ex.sql = format!("(CASE WHEN {x} <= 0 THEN {fails} ELSE {x} END)", x = ex.sql);
+    }
+}
+
 impl Rewriter<'_> {
+    /// `string_agg` of `bytea`. None: of something else.
+    fn bytes_joined(&mut self, values: &[Ex], distinct: &str, order: &str, tail: &str) -> PgResult<Option<Ex>> {
+        let [bytes, between] = values else { return Ok(None) };
+        if bytes.ty != Some(ColumnType::Bytea) || bytes.is_unknown() {
+            return Ok(None);
+        }
+        let between = match between.ty == Some(ColumnType::Text) && between.sql == "''" {
+            true => "''".to_owned(),
+            false => format!("hex({})", self.settle(between.clone(), &ColumnType::Bytea)?.sql),
+        };
+        let hex = format!("hex({})", bytes.sql);
+        // DISTINCT takes its keys from the arguments; the digits sort as the bytes do.
+        let order = if distinct.is_empty() { order.to_owned() } else { order.replacen(&bytes.sql, &hex, 1) };
+        let sql = format!("unhex(string_agg({distinct}{hex}, {between}{order}){tail})");
+        Ok(Some(Ex::of(sql, ColumnType::Bytea)))
+    }
+
     /// An aggregate or window call.
     pub(super) fn aggregate(
         &mut self,
@@ -127,13 +222,31 @@ impl Rewriter<'_> {
         if !window && function.over.is_none() && name != "grouping" {
             self.clause = Some((NESTED, self.scopes.len()));
         }
+        if ORDERED_SETS.contains(&name) && name != "mode" && function.within_group.is_empty() && args.values.len() > 1 {
+            let message = format!("WITHIN GROUP is required for ordered-set aggregate {name}");
+            return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message).or_position(at));
+        }
+        // Of a SELECT without rows of its own it is the outer query's, which the engine does not see in a subquery.
+        let rowless = self.scopes.len() > 1 && self.scopes.last().is_some_and(|scope| scope.relations.is_empty());
+        if rowless && args.values.iter().any(|value| super::frame::asks(value)) {
+            return self.refuse("an aggregate of an outer query over a subquery", at);
+        }
+        let foreign = args.order_by.iter().find(|key| !args.values.contains(&&key.expr));
+        if let Some(key) = foreign.filter(|_| args.distinct) {
+            let message = "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list";
+            let at = self.at_expr(&key.expr);
+            return Err(PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message).or_position(at));
+        }
         let mut tail = String::new();
         let mut order = String::new();
+        let mut only = None;
         if !args.order_by.is_empty() {
             order = format!(" ORDER BY {}", self.order_list(args.order_by)?);
         }
         if let Some(filter) = &function.filter {
-            tail.push_str(&format!(" FILTER (WHERE {})", self.condition(filter, "FILTER")?));
+            let condition = self.condition(filter, "FILTER")?;
+            tail.push_str(&format!(" FILTER (WHERE {condition})"));
+            only = Some(condition);
         }
         if let Some(over) = &function.over {
             tail.push_str(&format!(" OVER {}", self.over(over)?));
@@ -148,7 +261,7 @@ impl Rewriter<'_> {
         }
         let distinct = if args.distinct { "DISTINCT " } else { "" };
         if name == "count" {
-            return self.count(args, distinct, &tail, at);
+            return self.count(args, distinct, only.as_deref(), &tail, at);
         }
         if name == "grouping" {
             let mut keys = Vec::new();
@@ -166,7 +279,8 @@ impl Rewriter<'_> {
         }
         let mut values = Vec::new();
         for value in &args.values {
-            values.push(self.expr(value)?);
+            let ex = self.expr(value)?;
+            values.push(filtered(ex, only.as_deref()));
         }
         if !window && let Some(ex) = self.interval_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));
@@ -185,6 +299,11 @@ impl Rewriter<'_> {
         {
             order = format!(" ORDER BY {} NULLS LAST", first.sql);
         }
+        if name == "string_agg"
+            && let Some(ex) = self.bytes_joined(&values, distinct, &order, &tail)?
+        {
+            return Ok(ex.at(at));
+        }
         if !window && let Some(ex) = self.grid_aggregate(name, &values, distinct, &order, &tail)? {
             return Ok(ex.at(at));
         }
@@ -201,7 +320,8 @@ impl Rewriter<'_> {
             return Ok(ex.at(at));
         }
         let table = if window { WINDOWS } else { AGGREGATES };
-        let (row, values) = self.choose(table, name, values, at)?;
+        let (row, mut values) = self.choose(table, name, values, at)?;
+        above_zero(name, &mut values);
         let ty = summed(name, &values).or_else(|| signature::result(row.1, &values));
         let texts: Vec<&str> = values.iter().map(|v| v.sql.as_str()).collect();
         let inner = format!("{distinct}{}", texts.join(", "));
@@ -212,8 +332,18 @@ impl Rewriter<'_> {
         let inner = if window { format!("{inner}{nulls}") } else { format!("{inner}{order}{nulls}") };
         let sql = format!("{before}{called}({inner}){tail}{after}");
         let sums_floats = matches!(name, "sum" | "avg") && ty == Some(ColumnType::Float8);
+        let pair = if self.has_functions() { finite_pair(&called, &texts, distinct, &tail) } else { None };
         let sql = match texts.as_slice() {
+            _ if pair.is_some() => {
+                let (whole, inner) = pair.unwrap_or_default();
+                format!("(CASE {whole} ELSE {before}{called}({inner}){tail}{after} END)")
+            }
             [x] if sums_floats && self.has_functions() => finite_sum(&sql, x, &tail),
+            [x] if self.has_functions()
+                && matches!(called.as_str(), "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp") =>
+            {
+                finite_spread(&called, distinct, x, &tail)
+            }
             _ => sql,
         };
         Ok(Ex::plain(sql, ty).at(at))
@@ -232,12 +362,19 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    pub(super) fn count(&mut self, args: &Arguments<'_>, distinct: &str, tail: &str, at: Option<u32>) -> PgResult<Ex> {
+    fn count(
+        &mut self,
+        args: &Arguments<'_>,
+        distinct: &str,
+        only: Option<&str>,
+        tail: &str,
+        at: Option<u32>,
+    ) -> PgResult<Ex> {
         let inner = match args.values.as_slice() {
             [] if args.star => "*".to_owned(),
             [value] => {
                 let ex = self.expr(value)?;
-                let ex = self.settle_unknown(ex, &ColumnType::Text)?;
+                let ex = filtered(self.settle_unknown(ex, &ColumnType::Text)?, only);
                 // Values that are equal count once, whatever their texts.
                 match (distinct.is_empty(), &ex.kind) {
                     (true, Kind::Mixed(parts)) if is_mixed(&ex) => parts.value.clone(),
@@ -295,8 +432,10 @@ impl Rewriter<'_> {
         let [fraction] = args.values.as_slice() else {
             return self.refuse("this ordered-set aggregate", at);
         };
+        let of_rows = names_column(fraction);
         let fraction = self.expr(fraction)?;
         let fraction = self.settle(fraction, &ColumnType::Float8)?;
+        let key_type = key.ty.clone().filter(|_| !key.is_unknown());
         let fraction = match &fraction.ty {
             Some(ColumnType::Array(element)) if super::number::is_long(element) => {
                 self.cast(fraction, &ColumnType::Array(Box::new(ColumnType::Float8)), at)?
@@ -332,6 +471,14 @@ impl Rewriter<'_> {
             (_, ty) => (key.sql, ty),
         };
         let ty = if many { array(ty) } else { ty };
+        if fraction.sql == "NULL" || fraction.sql.starts_with("CAST(NULL") {
+            let null = key_type.map_or_else(|| "NULL".to_owned(), |ty| super::literal::cast_to("NULL", &ty));
+            let null = if name == "percentile_cont" { "CAST(NULL AS DOUBLE)".to_owned() } else { null };
+            return Ok(Ex::plain(format!("max({null}){tail}"), ty));
+        }
+        if of_rows && !many {
+            return Ok(Ex::plain(place_in_list(name, &value, direction, &fraction.sql, tail), ty));
+        }
         Ok(Ex::plain(format!("{name}({}) WITHIN GROUP (ORDER BY {value}{direction}){tail}", fraction.sql), ty))
     }
 
@@ -346,72 +493,5 @@ impl Rewriter<'_> {
             keys.push(format!("{key}{options}"));
         }
         Ok(keys.join(", "))
-    }
-
-    pub fn over(&mut self, over: &WindowType) -> PgResult<String> {
-        match over {
-            WindowType::NamedWindow(ident) => {
-                let name = quote::fold(ident);
-                if self.scopes.last().is_some_and(|scope| !scope.windows.contains(&name)) {
-                    let message = format!("window \"{name}\" does not exist");
-                    return Err(PgError::new(SqlState::UNDEFINED_OBJECT, message).or_position(self.at(ident.span)));
-                }
-                Ok(quote::name(&name))
-            }
-            WindowType::WindowSpec(spec) => self.window_spec(spec),
-        }
-    }
-
-    /// `(PARTITION BY … ORDER BY … ROWS …)`.
-    pub fn window_spec(&mut self, spec: &WindowSpec) -> PgResult<String> {
-        let mut parts = Vec::new();
-        if let Some(name) = &spec.window_name {
-            parts.push(quote::name(&quote::fold(name)));
-        }
-        if !spec.partition_by.is_empty() {
-            let mut keys = Vec::new();
-            for expr in &spec.partition_by {
-                let ex = self.expr(expr)?;
-                keys.push(self.sorted(ex));
-            }
-            parts.push(format!("PARTITION BY {}", keys.join(", ")));
-        }
-        let (order_by, excluded) = frame_exclude::of(&spec.order_by);
-        if !order_by.is_empty() {
-            parts.push(format!("ORDER BY {}", self.order_list(order_by)?));
-        }
-        if let Some(frame) = &spec.window_frame {
-            parts.push(self.frame(frame)?);
-        }
-        parts.extend(excluded.map(|what| format!("EXCLUDE {what}")));
-        Ok(format!("({})", parts.join(" ")))
-    }
-
-    pub fn frame(&mut self, frame: &WindowFrame) -> PgResult<String> {
-        let units = match frame.units {
-            WindowFrameUnits::Rows => "ROWS",
-            WindowFrameUnits::Range => "RANGE",
-            WindowFrameUnits::Groups => "GROUPS",
-        };
-        let bound = |r: &mut Self, bound: &WindowFrameBound| {
-            let (expr, word) = match bound {
-                WindowFrameBound::CurrentRow => return PgResult::Ok("CURRENT ROW".to_owned()),
-                WindowFrameBound::Preceding(expr) => (expr, "PRECEDING"),
-                WindowFrameBound::Following(expr) => (expr, "FOLLOWING"),
-            };
-            match expr {
-                None => Ok(format!("UNBOUNDED {word}")),
-                Some(expr) => {
-                    let ex = r.expr(expr)?;
-                    let ty = if units == "RANGE" { ColumnType::Interval } else { ColumnType::Int8 };
-                    Ok(format!("{} {word}", r.settle(ex, &ty)?.sql))
-                }
-            }
-        };
-        let start = bound(self, &frame.start_bound)?;
-        Ok(match &frame.end_bound {
-            Some(end) => format!("{units} BETWEEN {start} AND {}", bound(self, end)?),
-            None => format!("{units} {start}"),
-        })
     }
 }

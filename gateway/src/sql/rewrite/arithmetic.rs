@@ -137,6 +137,11 @@ impl Rewriter<'_> {
             ("pow($1, $2)", _) => "pg_float_power($1, $2)",
             ("", "exp") => "pg_float_exp($1)",
             ("", "upper") => "pg_upper($1)",
+            ("", "acosh") => "pg_acosh($1)",
+            ("", "atanh") => "pg_atanh($1)",
+            ("", "make_date") => "pg_make_date($*)",
+            ("make_timestamp($*)", _) => "pg_make_timestamp($*)",
+            ("to_timestamp($1)", _) => "pg_to_timestamp($1)",
             (text, _) => text,
         }
     }
@@ -157,12 +162,18 @@ impl Rewriter<'_> {
             (Some(T::Date | T::Timestamp), Some(T::Interval)) | (Some(T::Interval), Some(T::Date | T::Timestamp)) => {
                 Some(T::Timestamp)
             }
-            (Some(T::Timestamptz), Some(T::Interval)) | (Some(T::Interval), Some(T::Timestamptz)) => {
-                Some(T::Timestamptz)
-            }
+            (Some(T::Timestamptz), Some(T::Interval)) => return Ok(self.instant_moved(&l, &r, "+")),
+            (Some(T::Interval), Some(T::Timestamptz)) => return Ok(self.instant_moved(&r, &l, "+")),
             (Some(T::Date), Some(T::Time)) | (Some(T::Time), Some(T::Date)) => Some(T::Timestamp),
             (Some(T::Time), Some(T::Interval)) | (Some(T::Interval), Some(T::Time)) => Some(T::Time),
             (Some(T::Interval), Some(T::Interval)) => Some(T::Interval),
+            (Some(T::Time), Some(T::Time)) => {
+                let name = super::shown(&T::Time);
+                let message = format!("operator is not unique: {name} + {name}");
+                return Err(PgError::new(SqlState::AMBIGUOUS_FUNCTION, message)
+                    .hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
+                    .or_position(at));
+            }
             _ => {
                 let ty = self.number_type(&l, &r, "+", at)?;
                 return self.plain_arithmetic(&l, "+", &r, ty);
@@ -185,13 +196,21 @@ impl Rewriter<'_> {
         }
         let ty = match (&l.ty, &r.ty) {
             (Some(T::Date), Some(T::Date)) => {
-                return Ok(Ex::of(format!("CAST(({} - {}) AS INTEGER)", l.sql, r.sql), T::Int4));
+                let sql = match self.has_functions() {
+                    true => format!("pg_days_between({}, {})", l.sql, r.sql),
+                    false => format!("CAST(({} - {}) AS INTEGER)", l.sql, r.sql),
+                };
+                return Ok(Ex::of(sql, T::Int4));
             }
             (Some(T::Date), Some(b)) if is_int(b) => {
                 return Ok(Ex::of(format!("({} - CAST({} AS INTEGER))", l.sql, r.sql), T::Date));
             }
             (Some(T::Date | T::Timestamp), Some(T::Interval)) => Some(T::Timestamp),
-            (Some(T::Timestamptz), Some(T::Interval)) => Some(T::Timestamptz),
+            (Some(T::Timestamptz), Some(T::Interval)) => return Ok(self.instant_moved(&l, &r, "-")),
+            (Some(T::Date), Some(T::Time)) => {
+                let sql = format!("(CAST({} AS TIMESTAMP) - to_microseconds(epoch_us({})))", l.sql, r.sql);
+                return Ok(Ex::of(sql, T::Timestamp));
+            }
             (Some(T::Time), Some(T::Interval)) => Some(T::Time),
             (Some(T::Interval), Some(T::Interval)) => Some(T::Interval),
             (Some(T::Time), Some(T::Time)) => {
@@ -217,6 +236,19 @@ impl Rewriter<'_> {
             }
         };
         Ok(Ex::plain(format!("({} - {})", l.sql, r.sql), ty))
+    }
+
+    /// An instant and an interval: months, days and the time are added one after another, where the engine begins with the
+    /// time when any of them is negative.
+    pub(super) fn instant_moved(&self, instant: &Ex, interval: &Ex, op: &str) -> Ex {
+        let (t, x) = (&instant.sql, &interval.sql);
+        let sql = match super::interval::steps(interval) {
+            Some(steps) => steps.iter().fold(t.clone(), |moved, step| format!("({moved} {op} {})", step.sql)),
+            None if !self.has_functions() => format!("({t} {op} {x})"),
+            None if op == "+" => format!("pg_instant_plus({t}, {x})"),
+            None => format!("pg_instant_minus({t}, {x})"),
+        };
+        Ex::of(sql, ColumnType::Timestamptz)
     }
 
     pub fn multiply(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
@@ -247,12 +279,13 @@ impl Rewriter<'_> {
         let r =
             if ty == Some(T::Float8) && r.ty.as_ref().is_some_and(is_long) { self.cast(r, &T::Float8, at)? } else { r };
         let checked = self.checked_operation(op, ty.as_ref()).is_some();
-        let mut guarded = if checked { r.sql.clone() } else { self.not_zero(&r) };
-        let is_int = matches!(ty, Some(T::Int2 | T::Int4 | T::Int8));
-        if op == "%" && is_int && !matches!(&r.kind, Kind::Number(n) if n.parse::<i64>().is_ok_and(|n| n > 0)) {
-            // The least integer has no quotient by -1 for the engine; what is left is nothing, as by 1.
-            guarded = format!("(CASE WHEN {r} = -1 THEN 1 ELSE {guarded} END)", r = r.sql);
-        }
+        let whole = ty.as_ref().is_some_and(is_int);
+        let guarded = match () {
+            () if checked => r.sql.clone(),
+            // The least number has no remainder by -1 in the engine.
+            () if op == "%" && whole => self.divisor_of_rest(&r),
+            () => self.not_zero(&r),
+        };
         // Quotients of numerics are doubles in the engine.
         let known = ty.clone().filter(|t| op == "%" || !matches!(t, T::Numeric(..)));
         let divisor = Ex { sql: guarded, ..r.clone() };
@@ -268,6 +301,17 @@ impl Rewriter<'_> {
         match &r.kind {
             Kind::Number(n) if n.parse::<f64>().is_ok_and(|v| v != 0.0) => r.sql.clone(),
             _ => format!("(CASE WHEN {r} = 0 THEN error('SQLSTATE 22012: division by zero') ELSE {r} END)", r = r.sql),
+        }
+    }
+
+    /// A divisor whose remainders are Postgres', and which raises its error where it is zero.
+    pub fn divisor_of_rest(&self, r: &Ex) -> String {
+        match &r.kind {
+            Kind::Number(n) if n.parse::<f64>().is_ok_and(|v| v != 0.0 && v != -1.0) => r.sql.clone(),
+            _ => format!(
+                "(CASE WHEN {r} = 0 THEN error('SQLSTATE 22012: division by zero') WHEN {r} = -1 THEN 1 ELSE {r} END)",
+                r = r.sql
+            ),
         }
     }
 

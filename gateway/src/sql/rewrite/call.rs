@@ -11,7 +11,8 @@ use sqlparser::ast::{
 
 use super::{
     Ex, Rewriter,
-    functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, forbidden, session},
+    forbidden::forbidden,
+    functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, session},
     interval,
     signature::{self, Row, shown},
 };
@@ -203,6 +204,9 @@ impl Rewriter<'_> {
             }
             if let Some(ex) = self.privilege_call(&name, &values, at)? {
                 return Ok(ex);
+            }
+            if let Some(ex) = self.cast_named(&name, &mut values, at)? {
+                return Ok(ex.at(at));
             }
             for table in [SCALARS, pgcatalog::functions::FUNCTIONS] {
                 if table.iter().any(|r| r.0 == name) {
@@ -460,6 +464,10 @@ impl Rewriter<'_> {
                 let ty = if *part == "secs" { ColumnType::Float8 } else { ColumnType::Int4 };
                 let ex = self.settle(ex, &ty)?;
                 fixed = fixed.and_then(|sum| interval::with_part(sum, part, &ex));
+                let constructor = match *part {
+                    "secs" if self.has_functions() => "pg_to_seconds",
+                    _ => constructor,
+                };
                 terms.push(format!("{constructor}({})", ex.sql));
             }
         }

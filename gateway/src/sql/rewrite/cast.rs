@@ -33,7 +33,11 @@ impl Rewriter<'_> {
             && !array.elem.is_empty()
             && let ColumnType::Array(element) = self.type_of(data_type).map_err(|e| placed(self, e))?
         {
-            return self.cast_elements(&array.elem, &element).map(|ex| ex.at(at));
+            let ex = self.cast_elements(&array.elem, &element)?.at(at);
+            return match user_type::domain(data_type, self.ctx) {
+                Some(domain) => self.domain_checked(ex, &domain),
+                None => Ok(ex),
+            };
         }
         let ex = self.expr(expr)?;
         if self.has_functions()
@@ -271,6 +275,10 @@ impl Rewriter<'_> {
             (T::Int4, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(10,0))", ex.sql), scale::computed(0)),
             (T::Int8, T::Numeric(0, 0)) => Ex::of(format!("CAST({} AS DECIMAL(19,0))", ex.sql), scale::computed(0)),
             (T::Numeric(..), T::Numeric(0, 0)) => Ex { ty: Some(scale::without_modifier(from)), ..ex },
+            // The engine looks at the range before it rounds.
+            (T::Float4 | T::Float8, T::Int2 | T::Int4 | T::Int8) => {
+                origin_free(ty.cast(&format!("round_even(CAST({} AS DOUBLE), 0)", ex.sql)))
+            }
             (T::Bool, T::Int4) => origin_free(format!("CAST({} AS INTEGER)", ex.sql)),
             (T::Json, T::Jsonb) if self.has_functions() => origin_free(format!("pg_jsonb({})", ex.sql)),
             (a, T::Json) if is_text(a) && self.has_functions() => origin_free(format!("pg_json({})", ex.sql)),
@@ -511,7 +519,7 @@ pub(super) fn system_type(ty: &DataType) -> Option<ColumnType> {
 }
 
 /// Whether an explicit cast exists.
-fn castable(from: &ColumnType, to: &ColumnType) -> bool {
+pub(super) fn castable(from: &ColumnType, to: &ColumnType) -> bool {
     use ColumnType as T;
     match (from.bare(), to.bare()) {
         (T::Other(_), _) | (_, T::Other(_)) => true,

@@ -1,9 +1,9 @@
-//! Dates and times: EXTRACT, AT TIME ZONE, interval literals, date_trunc, to_char.
+//! Dates and times: AT TIME ZONE, interval literals, to_char.
 
 use duckmesh_catalog::{ColumnType, types::TextType};
 use sqlparser::ast::{DateTimeField, Expr, Interval, IntervalFields};
 
-use super::{Ex, Kind, NUMERIC, Rewriter, signature::shown};
+use super::{Ex, Kind, Rewriter, signature::shown};
 use crate::{
     sql::{quote, types},
     value::TimeZone,
@@ -14,49 +14,6 @@ use crate::{
 fn is_utc(text: &str) -> bool {
     ["utc", "gmt"].iter().any(|name| text.eq_ignore_ascii_case(name))
 }
-
-/// What date_trunc's unit stands for: Postgres knows several words for each, and looks at ten letters.
-fn truncated_to(unit: &str) -> Option<&'static str> {
-    let word: String = unit.to_lowercase().chars().take(10).collect();
-    Some(match word.as_str() {
-        "microsecon" | "us" | "usec" | "usecond" | "useconds" | "usecs" => "microseconds",
-        "millisecon" | "ms" | "msec" | "msecond" | "mseconds" | "msecs" => "milliseconds",
-        "s" | "sec" | "second" | "seconds" | "secs" => "second",
-        "m" | "min" | "mins" | "minute" | "minutes" => "minute",
-        "h" | "hour" | "hours" | "hr" | "hrs" => "hour",
-        "d" | "day" | "days" => "day",
-        "w" | "week" | "weeks" => "week",
-        "mon" | "mons" | "month" | "months" => "month",
-        "qtr" | "quarter" => "quarter",
-        "y" | "year" | "years" | "yr" | "yrs" => "year",
-        "dec" | "decs" | "decade" | "decades" => "decade",
-        "c" | "cent" | "century" | "centuries" => "century",
-        "mil" | "mils" | "millennia" | "millennium" => "millennium",
-        _ => return None,
-    })
-}
-
-/// Units that a date has none of.
-const TIME_UNITS: [&str; 8] =
-    ["hour", "minute", "second", "millisecond", "microsecond", "timezone", "timezone_hour", "timezone_minute"];
-
-/// Units that a time of day has none of.
-const DATE_UNITS: [&str; 14] = [
-    "year",
-    "month",
-    "day",
-    "quarter",
-    "week",
-    "dow",
-    "isodow",
-    "doy",
-    "isoyear",
-    "century",
-    "decade",
-    "millennium",
-    "centurie",
-    "julian",
-];
 
 impl Rewriter<'_> {
     /// `interval '1 day'`, `interval '3' month`.
@@ -139,160 +96,21 @@ impl Rewriter<'_> {
             Some(T::Timestamptz) => format!("(timezone('UTC', {}) + to_seconds({seconds}))", ex.sql),
             Some(T::Timestamp) => format!("timezone('UTC', {} - to_seconds({seconds}))", ex.sql),
             Some(T::Date) => format!("(timezone('UTC', CAST({} AS TIMESTAMPTZ)) + to_seconds({seconds}))", ex.sql),
+            Some(T::Time | T::AsText(TextType::Timetz)) if zone.ty == Some(T::Interval) && self.has_functions() => {
+                // As POSIX writes it, westwards.
+                let zone = format!(
+                    "list_transform([{seconds}], lambda s: 'UTC' || (CASE WHEN s > 0 THEN '-' ELSE '+' END) \
+                     || (abs(s) // 3600) || ':' || lpad(CAST(abs(s) // 60 % 60 AS VARCHAR), 2, '0') \
+                     || ':' || lpad(CAST(abs(s) % 60 AS VARCHAR), 2, '0'))[1]"
+                );
+                let ex = self.cast(ex.clone(), &T::AsText(TextType::Timetz), ex.position)?;
+                return Ok(Some(self.timetz_in_zone(&ex.sql, &zone)));
+            }
             _ if zone.ty == Some(T::Interval) => return self.refuse("a time zone as an interval", ex.position),
             _ => return Ok(None),
         };
         let ty = if ex.ty == Some(T::Timestamp) { T::Timestamptz } else { T::Timestamp };
         Ok(Some(Ex::of(sql, ty)))
-    }
-
-    /// `EXTRACT(field FROM x)`: numeric.
-    pub fn extract(&mut self, field: &DateTimeField, expr: &Expr) -> PgResult<Ex> {
-        let at = self.at_expr(expr);
-        let name = match field {
-            DateTimeField::Custom(ident) => ident.value.to_lowercase(),
-            other => other.to_string().to_lowercase(),
-        };
-        let ex = self.expr(expr)?;
-        let sql = self.field(&name, ex, at)?;
-        Ok(Ex::of(sql, NUMERIC).at(at))
-    }
-
-    /// A field as an exact number.
-    fn field(&mut self, name: &str, ex: Ex, at: Option<u32>) -> PgResult<String> {
-        use ColumnType as T;
-        let mut ex = self.settle(ex, &T::Interval)?;
-        if let Some(ty @ (T::Time | T::AsText(TextType::Timetz))) = &ex.ty
-            && DATE_UNITS.contains(&name.trim_end_matches('s'))
-        {
-            let message = format!("unit \"{name}\" not supported for type {}", shown(ty));
-            return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
-        }
-        if ex.ty == Some(T::Date) && TIME_UNITS.contains(&name.trim_end_matches('s')) {
-            let message = format!("unit \"{name}\" not supported for type date");
-            return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
-        }
-        if ex.ty == Some(T::AsText(TextType::Timetz)) {
-            if let Some(sql) = self.timetz_field(name, &ex.sql) {
-                return Ok(sql);
-            }
-            ex = self.cast(ex, &T::Time, at)?;
-        }
-        match &ex.ty {
-            None | Some(T::Date | T::Time | T::Timestamp | T::Timestamptz | T::Interval) => {}
-            Some(other) => {
-                return Err(PgError::new(
-                    SqlState::UNDEFINED_FUNCTION,
-                    format!("function pg_catalog.extract(unknown, {}) does not exist", shown(other)),
-                )
-                .hint(
-                    "No function matches the given name and argument types. You might need to add explicit type casts.",
-                )
-                .or_position(at));
-            }
-        }
-        let whole = |part: &str| format!("CAST(extract('{part}' FROM {}) AS DECIMAL(18,0))", ex.sql);
-        let date = ex.ty == Some(T::Date);
-        let us = || format!("CAST(epoch_us({}) AS DECIMAL(18,0))", ex.sql);
-        let sql = match name {
-            "epoch" if date => format!("CAST(epoch({}) AS DECIMAL(18,0))", ex.sql),
-            // A year of an interval is 365.25 days.
-            "epoch" if ex.ty == Some(T::Interval) => format!(
-                "(CAST((extract('year' FROM {x}) * 31557600 + extract('month' FROM {x}) * 2592000 + extract('day' FROM {x}) * 86400 \
-                 + extract('hour' FROM {x}) * 3600 + extract('minute' FROM {x}) * 60) * 1000000 \
-                 + extract('microsecond' FROM {x}) AS DECIMAL(18,0)) * 0.000001)",
-                x = ex.sql
-            ),
-            "epoch" => format!("({} * 0.000001)", us()),
-            "second" | "seconds" if !date => {
-                format!("(CAST(extract('microsecond' FROM {}) AS DECIMAL(18,0)) * 0.000001)", ex.sql)
-            }
-            "millisecond" | "milliseconds" if !date => {
-                format!("(CAST(extract('microsecond' FROM {}) AS DECIMAL(18,0)) * 0.001)", ex.sql)
-            }
-            "microsecond" | "microseconds" if !date => whole("microsecond"),
-            "year" | "month" | "day" | "quarter" | "week" | "dow" | "isodow" | "doy" | "isoyear" | "century"
-            | "decade" | "millennium" | "hour" | "minute" => whole(name),
-            "years" | "months" | "days" | "hours" | "minutes" | "decades" | "quarters" | "weeks" => {
-                whole(name.trim_end_matches('s'))
-            }
-            "timezone" | "timezone_hour" | "timezone_minute" if ex.ty == Some(T::Timestamptz) => whole(name),
-            "julian" if date => format!("CAST(julian({}) AS DECIMAL(18,0))", ex.sql),
-            _ => {
-                return Err(PgError::new(
-                    SqlState::INVALID_PARAMETER_VALUE,
-                    format!(
-                        "unit \"{name}\" not recognized for type {}",
-                        ex.ty.as_ref().map_or_else(|| "unknown".into(), shown)
-                    ),
-                ));
-            }
-        };
-        Ok(sql)
-    }
-
-    /// `date_part('year', x)`: double precision.
-    pub fn date_part(&mut self, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<Ex>> {
-        let [unit, _] = values.as_slice() else {
-            return Ok(None);
-        };
-        let Kind::Str(unit) = unit.kind.clone() else {
-            return self.refuse("date_part with a unit that is not a constant", at);
-        };
-        let Some(value) = values.pop() else {
-            return Ok(None);
-        };
-        let sql = self.field(&unit.to_lowercase(), value, at)?;
-        Ok(Some(Ex::of(format!("CAST({sql} AS DOUBLE)"), ColumnType::Float8)))
-    }
-
-    /// `date_trunc('day', x)`.
-    pub fn date_trunc(&mut self, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<Ex>> {
-        use ColumnType as T;
-        if values.len() != 2 && values.len() != 3 {
-            return Ok(None);
-        }
-        let zone = if values.len() == 3 { values.pop() } else { None };
-        let Some(value) = values.pop() else {
-            return Ok(None);
-        };
-        let Some(unit) = values.pop() else {
-            return Ok(None);
-        };
-        let mut unit = unit;
-        let mut by_one = false;
-        if let Kind::Str(text) = &unit.kind {
-            let Some(known) = truncated_to(text) else {
-                let ty = value.ty.as_ref().map_or_else(|| "timestamp with time zone".into(), shown);
-                return Err(PgError::new(
-                    SqlState::INVALID_PARAMETER_VALUE,
-                    format!("unit \"{text}\" not recognized for type {ty}"),
-                ));
-            };
-            // The first century began with the year 1; the engine's hundreds begin with 0.
-            by_one = matches!(known, "century" | "millennium");
-            unit = Ex::of(quote::literal(known)?, T::Text);
-        }
-        let unit = self.settle(unit, &T::Text)?;
-        let value = self.settle(value, &T::Timestamptz)?;
-        let (value, ty) = match value.ty.clone() {
-            Some(T::Date) => (format!("CAST({} AS TIMESTAMPTZ)", value.sql), Some(T::Timestamptz)),
-            Some(T::Timestamp) => (value.sql, Some(T::Timestamp)),
-            Some(T::Timestamptz) => (value.sql, Some(T::Timestamptz)),
-            Some(T::Interval) => (value.sql, Some(T::Interval)),
-            None => (value.sql, None),
-            Some(_) => return Err(self.undefined_function("date_trunc", &[unit, value], at)),
-        };
-        let truncated = |value: &str| match by_one && ty != Some(T::Interval) {
-            true => format!("(date_trunc({}, {value} - INTERVAL '1 year') + INTERVAL '1 year')", unit.sql),
-            false => format!("date_trunc({}, {value})", unit.sql),
-        };
-        if let Some(zone) = zone {
-            let zone = self.settle(zone, &T::Text)?.sql;
-            let there = truncated(&format!("({value} AT TIME ZONE {zone})"));
-            return Ok(Some(Ex::of(format!("({there} AT TIME ZONE {zone})"), T::Timestamptz)));
-        }
-        Ok(Some(Ex::plain(truncated(&value), ty)))
     }
 
     /// `to_char(timestamp, 'YYYY-MM-DD')`, where strftime says exactly the same.
@@ -311,7 +129,7 @@ impl Rewriter<'_> {
         let value = self.settle(value, &T::Timestamptz)?;
         let sql = match value.ty {
             Some(T::Date) => format!("CAST({} AS TIMESTAMP)", value.sql),
-            Some(T::Timestamp | T::Timestamptz) => value.sql,
+            Some(T::Timestamp | T::Timestamptz) => value.sql.clone(),
             _ => {
                 return Err(PgError::unsupported("to_char of this type is not supported")
                     .hint("Numbers can be formatted with round(), lpad() and ||.")
@@ -323,6 +141,7 @@ impl Rewriter<'_> {
                 .hint("Supported: YYYY YY MM DD DDD HH24 HH12 MI SS MS US AM Mon FMMonth Dy FMDay IYYY IW ID Q FM variants, quoted text.")
                 .or_position(at));
         };
+        let exact = self.has_functions();
         let mut texts = Vec::new();
         for (pattern, wrap) in pieces {
             let call = format!("strftime({sql}, {})", quote::literal(&pattern)?);
@@ -336,7 +155,15 @@ impl Rewriter<'_> {
         if texts.is_empty() {
             texts.push("''".into());
         }
-        Ok(Some(Ex::of(format!("({})", texts.join(" || ")), T::Text)))
+        let mut text = format!("({})", texts.join(" || "));
+        // Years before Christ, those of five digits and infinity are not what the engine says of them.
+        if let (true, Some(other)) = (exact, self.char_of_template(&value, &format)?) {
+            text = format!(
+                "(CASE WHEN {sql} BETWEEN TIMESTAMP '0001-01-02 00:00:00' AND TIMESTAMP '9999-12-30 00:00:00' THEN {text} \
+                 ELSE {other} END)"
+            );
+        }
+        Ok(Some(Ex::of(text, T::Text)))
     }
 
     /// `to_date(text, format)`, `to_timestamp(text, format)`.
@@ -452,6 +279,11 @@ pub(super) fn strftime(format: &str, reading: bool) -> Option<Vec<(String, Wrap)
         ("yy", "%y", Wrap::Plain),
         ("Q", "", Wrap::Quarter),
     ];
+    // What begins as a shorter word does.
+    let upper = format.to_ascii_uppercase();
+    if ["SSSS", "IDDD", "TH"].iter().any(|word| upper.contains(word)) {
+        return None;
+    }
     let mut pieces: Vec<(String, Wrap)> = Vec::new();
     let mut push = |text: &str, wrap: Wrap| match pieces.last_mut() {
         Some((last, Wrap::Plain)) if wrap == Wrap::Plain => last.push_str(text),

@@ -66,6 +66,22 @@ fn fixed(ex: &Ex) -> Option<Interval> {
     of_piece(ex.sql.strip_prefix(HOLE)?.strip_suffix(HOLE)?)
 }
 
+/// A constant's months, days and time, one after another; none where it is no constant.
+pub(super) fn steps(ex: &Ex) -> Option<Vec<Ex>> {
+    let Interval { months, days, micros } = fixed(ex)?;
+    let steps = [
+        Interval { months, days: 0, micros: 0 },
+        Interval { months: 0, days, micros: 0 },
+        Interval { months: 0, days: 0, micros },
+    ];
+    let none = Interval { months: 0, days: 0, micros: 0 };
+    let mut steps: Vec<Interval> = steps.into_iter().filter(|step| *step != none).collect();
+    if steps.is_empty() {
+        steps.push(none);
+    }
+    Some(steps.into_iter().map(|step| Ex::of(hole(step), ColumnType::Interval)).collect())
+}
+
 /// Two constants added or subtracted.
 pub(super) fn sum(l: &Ex, r: &Ex, sign: i32) -> Option<Ex> {
     let (l, r) = (fixed(l)?, fixed(r)?);

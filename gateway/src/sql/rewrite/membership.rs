@@ -188,6 +188,12 @@ impl Rewriter<'_> {
             BinaryOperator::GtEq => ">=",
             BinaryOperator::PGLikeMatch => return self.pattern_quantified(left, "LIKE", right, word),
             BinaryOperator::PGILikeMatch => return self.pattern_quantified(left, "ILIKE", right, word),
+            BinaryOperator::PGNotLikeMatch => return self.pattern_quantified(left, "NOT LIKE", right, word),
+            BinaryOperator::PGNotILikeMatch => return self.pattern_quantified(left, "NOT ILIKE", right, word),
+            BinaryOperator::PGRegexMatch => return self.pattern_quantified(left, "~", right, word),
+            BinaryOperator::PGRegexIMatch => return self.pattern_quantified(left, "~*", right, word),
+            BinaryOperator::PGRegexNotMatch => return self.pattern_quantified(left, "!~", right, word),
+            BinaryOperator::PGRegexNotIMatch => return self.pattern_quantified(left, "!~*", right, word),
             _ => return self.refuse("this operator with ANY or ALL", at),
         };
         let right = match right {
@@ -274,13 +280,20 @@ impl Rewriter<'_> {
         let l = self.settle(l, &ColumnType::Text)?;
         let r = self.expr(right)?;
         let r = self.settle(r, &ColumnType::Array(Box::new(ColumnType::Text)))?;
-        let (fold, empty) = if word == "ANY" { ("bool_or", "FALSE") } else { ("bool_and", "TRUE") };
+        let (decides, otherwise) = if word == "ANY" { ("TRUE", "FALSE") } else { ("FALSE", "TRUE") };
         let name = format!("p_{}", self.number());
+        let flags = if op.ends_with('*') { "i" } else { "" };
+        let one = match op {
+            op if !op.contains('~') => format!("{} {op} {name} ESCAPE '\\'", l.sql),
+            _ if !self.has_functions() => format!("regexp_matches({}, {name}, 's{flags}')", l.sql),
+            _ => format!("pg_regexp_like({}, {name}, '{flags}')", l.sql),
+        };
+        let one = if op.starts_with('!') { format!("NOT {one}") } else { one };
+        let each = format!("list_transform({}, lambda {name}: {one})", r.sql);
         let sql = format!(
-            "(CASE WHEN len({r}) = 0 THEN {empty} ELSE list_aggregate(list_transform({r}, \
-             lambda {name}: {l} {op} {name} ESCAPE '\\'), '{fold}') END)",
-            r = r.sql,
-            l = l.sql,
+            "(CASE WHEN list_contains({each}, {decides}) THEN {decides} \
+             WHEN {} IS NULL OR list_count({each}) < len({each}) THEN NULL ELSE {otherwise} END)",
+            r.sql
         );
         Ok(Ex::of(sql, ColumnType::Bool))
     }

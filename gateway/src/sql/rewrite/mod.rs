@@ -23,8 +23,11 @@ mod bytea;
 mod call;
 mod case;
 mod cast;
+mod cast_call;
 mod datetime;
+mod fields;
 mod filter;
+mod frame;
 mod held;
 mod hypothetical;
 mod interval;
@@ -54,6 +57,7 @@ mod user_type;
 
 mod closest;
 mod column_name;
+mod forbidden;
 mod function_list;
 mod functions;
 mod record;
@@ -221,7 +225,7 @@ impl<'a> Rewriter<'a> {
         })
     }
 
-    /// Columns of `regclass` and its like go out with the names that clients see.
+    /// Columns of `regclass` and its like go out with the names that clients see, computed intervals if they can.
     fn name_numbers(&mut self, rows: &mut Rows) {
         let named = |column: &Column| match &column.ty {
             Some(ColumnType::System(system)) if system.is_named() => Some((system.oid(), false)),
@@ -231,7 +235,13 @@ impl<'a> Rewriter<'a> {
             },
             _ => None,
         };
-        if !rows.known || !rows.columns.iter().any(|column| named(column).is_some()) {
+        // What a lake holds fits; what was computed may not.
+        let functions = self.has_functions();
+        let sent = |column: &Column| {
+            let interval = column.ty.as_ref().is_some_and(|ty| *ty.bare() == ColumnType::Interval);
+            functions && interval && column.origin.is_none()
+        };
+        if !rows.known || !rows.columns.iter().any(|column| named(column).is_some() || sent(column)) {
             return;
         }
         let mut list = Vec::with_capacity(rows.columns.len());
@@ -251,6 +261,7 @@ impl<'a> Rewriter<'a> {
                          AS \"n\"), []) END) AS {name}"
                     )
                 }
+                None if sent(column) => format!("pg_interval_sent({name}) AS {name}"),
                 None => name,
             });
         }

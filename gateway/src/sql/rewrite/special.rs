@@ -287,6 +287,7 @@ impl Rewriter<'_> {
         match name {
             "extract" | "date_part" => self.date_part(values, at),
             "date_trunc" => self.date_trunc(values, at),
+            "make_timestamptz" if values.len() == 7 => self.made_in_zone(values, at),
             "to_char" => self.char_of(values, at),
             "to_date" => self.parse_time(name, values, at),
             "to_timestamp" if values.len() == 2 => self.parse_time(name, values, at),
@@ -318,7 +319,8 @@ impl Rewriter<'_> {
                 };
                 let l = self.settle(l, &T::Int4)?;
                 let r = self.settle(r, &T::Int4)?;
-                let divisor = self.not_zero(&r);
+                let whole = name == "mod" && r.ty.as_ref().is_some_and(super::operator::is_int);
+                let divisor = if whole { self.divisor_of_rest(&r) } else { self.not_zero(&r) };
                 let ty = match (&l.ty, &r.ty) {
                     (Some(a), Some(b)) => super::operator::common(a, b),
                     _ => None,
@@ -401,7 +403,8 @@ impl Rewriter<'_> {
                     }
                     return Ok(Some(Ex::of(format!("unnest(pg_num_series({}))", texts.join(", ")), super::LONG)));
                 }
-                let texts: Vec<&str> = args.iter().map(|a| a.sql.as_str()).collect();
+                let texts: Vec<String> =
+                    args.iter().enumerate().map(|(n, a)| super::table_function::stepped(n, a)).collect();
                 let ty = ty.filter(super::operator::is_int).map(|t| if t == T::Int8 { t } else { T::Int4 });
                 let list = format!("unnest(generate_series({}))", texts.join(", "));
                 Ok(Some(match ty {

@@ -3,7 +3,7 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableAlias};
 
-use super::{Column, Ex, Rewriter, call::allowed, from::Alias, functions::SCALARS, unique};
+use super::{Column, Ex, Kind, Rewriter, call::allowed, from::Alias, functions::SCALARS, unique};
 use crate::{pgcatalog, sql::quote, wire::error::PgResult};
 
 impl Rewriter<'_> {
@@ -125,7 +125,7 @@ impl Rewriter<'_> {
                     return Ok((format!("(SELECT unnest({list}))"), vec![("", ty)]));
                 }
                 let ty = self.unify(&mut args, "generate_series")?;
-                let texts: Vec<String> = args.iter().map(|a| a.sql.clone()).collect();
+                let texts: Vec<String> = args.iter().enumerate().map(|(n, a)| stepped(n, a)).collect();
                 let (ty, list) = match (&ty, texts.as_slice()) {
                     (Some(T::Int2 | T::Int4 | T::Int8), [_, _] | [_, _, _]) => {
                         let wide = if ty == Some(T::Int8) { T::Int8 } else { T::Int4 };
@@ -294,8 +294,30 @@ impl Rewriter<'_> {
         for (n, arg) in args.iter().enumerate() {
             let want = if n == 2 { T::Interval } else { ty.clone() };
             let ex = self.settle(arg.clone(), &want)?;
-            texts.push(self.cast(ex, &want, arg.position)?.sql);
+            let ex = self.cast(ex, &want, arg.position)?;
+            texts.push(match n {
+                2 => stepped_by_time(&ex),
+                _ => ex.sql,
+            });
         }
         Ok((Some(ty), format!("generate_series({})", texts.join(", "))))
     }
 }
+
+/// An argument of `generate_series` of integers: the third is its step, which is not zero.
+pub(super) fn stepped(n: usize, ex: &Ex) -> String {
+    match &ex.kind {
+        Kind::Number(number) if number.parse::<i64>().is_ok_and(|step| step != 0) => ex.sql.clone(),
+        _ if n == 2 && ex.ty.as_ref().is_some_and(super::operator::is_int) => {
+            format!("(CASE WHEN {x} = 0 THEN {STEPLESS} ELSE {x} END)", x = ex.sql)
+        }
+        _ => ex.sql.clone(),
+    }
+}
+
+/// The same for an interval.
+fn stepped_by_time(ex: &Ex) -> String {
+    format!("(CASE WHEN {x} = to_days(0) THEN {STEPLESS} ELSE {x} END)", x = ex.sql)
+}
+
+const STEPLESS: &str = "error('SQLSTATE 22023: step size cannot equal zero')";

@@ -7,7 +7,7 @@ use super::{
     number::LONG,
     operator::{is_number, is_text},
 };
-use crate::wire::error::PgResult;
+use crate::{sql::quote, wire::error::PgResult};
 
 impl Rewriter<'_> {
     /// Functions of the worker over texts. None: not one of them.
@@ -180,22 +180,34 @@ impl Rewriter<'_> {
         let (value, template) = (values.remove(0), values.remove(0));
         let template = self.settle(template, &T::Text)?.sql;
         let value = self.settle(value, &T::Timestamptz)?;
+        let real = value.ty == Some(T::Float4);
+        let value = if real { self.cast(value, &T::Float8, at)? } else { value };
+        if let Some(call) = char_of_point(&value, &template) {
+            return Ok(Some(Ex::of(call, T::Text)));
+        }
         let x = value.sql.clone();
+        let digits = match &value.ty {
+            Some(T::Float8) if real => "6",
+            Some(T::Float8) => "15",
+            _ => "",
+        };
         let call = match &value.ty {
-            Some(T::Date) => format!("pg_char_of_time(CAST(CAST({x} AS TIMESTAMP) AS VARCHAR), {template})"),
-            Some(T::Timestamp) => format!("pg_char_of_time(CAST({x} AS VARCHAR), {template})"),
-            Some(T::Timestamptz) => {
-                format!("pg_char_of_time(CAST({x} AS VARCHAR) || '|' || strftime({x}, '%Z'), {template})")
-            }
             Some(T::Interval) => format!("pg_char_of_interval(pg_interval_parts({x}), {template})"),
             Some(T::Time) => {
                 format!("pg_char_of_interval('0 0 ' || CAST(epoch_us({x}) AS VARCHAR), {template})")
             }
-            Some(ty) if is_number(ty) => format!("pg_char_of_number({}, {template})", self.long(value)?.sql),
+            Some(ty) if is_number(ty) => {
+                format!("pg_char_of_number({}, {template}, '{digits}')", self.long(value)?.sql)
+            }
             Some(_) => return Err(self.undefined_function("to_char", &[value, Ex::of("", T::Text)], at)),
             None => return self.refuse("to_char of a value whose type is not known", at),
         };
         Ok(Some(Ex::of(call, T::Text)))
+    }
+
+    /// `to_char` of a point in time, where the template is a text of the client's. None: not of such a type.
+    pub(super) fn char_of_template(&self, value: &Ex, template: &str) -> PgResult<Option<String>> {
+        Ok(char_of_point(value, &quote::literal(template)?))
     }
 
     /// `sum` and `avg` of intervals. None: not one of them.
@@ -238,6 +250,9 @@ impl Rewriter<'_> {
                 None => to,
             };
             let end = match to.ty {
+                Some(ColumnType::Interval) if from.ty == Some(ColumnType::Timestamptz) => {
+                    self.instant_moved(&from, &to, "+").sql
+                }
                 Some(ColumnType::Interval) => format!("({} + {})", from.sql, to.sql),
                 _ => to.sql,
             };
@@ -247,4 +262,18 @@ impl Rewriter<'_> {
         let sql = format!("(CASE WHEN {s1} = {s2} THEN TRUE WHEN {s1} > {s2} THEN {s1} < {e2} ELSE {s2} < {e1} END)");
         Ok(Ex::of(sql, ColumnType::Bool))
     }
+}
+
+/// `to_char` of a point in time by the worker's own function.
+fn char_of_point(value: &Ex, template: &str) -> Option<String> {
+    use ColumnType as T;
+    let x = &value.sql;
+    Some(match &value.ty {
+        Some(T::Date) => format!("pg_char_of_time(CAST(CAST({x} AS TIMESTAMP) AS VARCHAR), {template})"),
+        Some(T::Timestamp) => format!("pg_char_of_time(CAST({x} AS VARCHAR), {template})"),
+        Some(T::Timestamptz) => {
+            format!("pg_char_of_time(CAST({x} AS VARCHAR) || '|' || strftime({x}, '%Z'), {template})")
+        }
+        _ => return None,
+    })
 }

@@ -62,7 +62,7 @@ pub fn log(base: &Number, x: &Number) -> Outcome<Number> {
     let scale = (SIGNIFICANT_MIN - weight).max(base.scale).max(d.scale).clamp(0, SCALE_MAX);
     let work = scale + GUARD + weight.abs() + 8;
     let divisor = ln_at(base, work);
-    if divisor.is_zero() {
+    if divisor.is_zero() || base.compared(&Decimal::whole(1)).is_eq() {
         return Err(division_by_zero());
     }
     Ok(Number::Finite(ln_at(d, work).quotient(&divisor, scale)))
@@ -207,6 +207,14 @@ pub fn power(base: &Number, exponent: &Number) -> Outcome<Number> {
         if let Ok(n) = i32::try_from(&whole.mantissa) {
             return whole_power(b, i64::from(n));
         }
+        if b.mantissa.is_negative() {
+            let odd = (&whole.mantissa % 2u8) != BigInt::zero();
+            let size = real_power(&Decimal::new(b.mantissa.abs(), b.scale), e)?;
+            return Ok(match size {
+                Number::Finite(size) if odd => Number::Finite(Decimal::new(-size.mantissa, size.scale)),
+                size => size,
+            });
+        }
     } else if b.mantissa.is_negative() {
         return error("2201F", "a negative number raised to a non-integer power yields a complex result");
     }
@@ -263,10 +271,10 @@ fn whole_power(base: &Decimal, n: i64) -> Outcome<Number> {
     if weight > 131_072.0 {
         return Err(overflow());
     }
-    if weight + 1.0 < -(SCALE_MAX as f64) {
-        return Ok(Number::Finite(Decimal::new(BigInt::zero(), SCALE_MAX)));
-    }
     let scale = SIGNIFICANT_MIN.max(base.scale).clamp(0, SCALE_MAX);
+    if weight + 1.0 < -(SCALE_MAX as f64) {
+        return Ok(Number::Finite(Decimal::new(BigInt::zero(), scale)));
+    }
     if n == 0 {
         return Ok(Number::Finite(Decimal::whole(1).at(scale)));
     }

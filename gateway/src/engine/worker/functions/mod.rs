@@ -243,7 +243,7 @@ pub const FUNCTIONS: &[Function] = &[
     // templates
     reader("pg_char_of_time", 2, Gives::Text, template::time),
     reader("pg_char_of_interval", 2, Gives::Text, template::interval),
-    reader("pg_char_of_number", 2, Gives::Text, template::number),
+    reader("pg_char_of_number", 3, Gives::Text, template::number),
     reader("pg_time_of_char", 2, Gives::Text, template::parse_time),
     reader("pg_number_of_char", 2, Gives::Text, template::parse_number),
     // times
@@ -251,6 +251,7 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_interval_times", 2, Gives::Text, time::scaled),
     row("pg_interval_over", 2, Gives::Text, time::divided),
     reader("pg_interval_fit", 2, Gives::Text, time::fitted),
+    row("pg_interval_days", 1, Gives::Text, time::days_justified),
     row("pg_interval_hours", 1, Gives::Text, time::hours_justified),
     row("pg_interval_justified", 1, Gives::Text, time::justified),
     // patterns and texts

@@ -220,6 +220,9 @@ pub fn like(args: &[Option<&str>]) -> Outcome<Value> {
 /// `regexp_match`.
 pub fn captures(args: &[Option<&str>]) -> Outcome<Value> {
     let (subject, flags) = (text(args, 0), text(args, 2));
+    if flags.contains('g') {
+        return Err(Failure::new("22023", "regexp_match() does not support the \"global\" option"));
+    }
     let found = compiled(text(args, 1), flags)?.find(subject, 0, 1)?;
     Ok(found.first().map_or(Value::Null, |found| Value::Texts(groups(subject, found))))
 }

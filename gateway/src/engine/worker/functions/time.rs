@@ -49,10 +49,11 @@ fn spread(parts: &str, of: impl Fn(f64) -> f64) -> Outcome<Value> {
     }
     day += rest_days.trunc();
     let time = (of(micros) + rest * 1e6).round_ties_even();
-    if time.is_nan() || time.abs() > i64::MAX as f64 {
+    // The greatest 64-bit number is no float: the next one is the first that does not fit.
+    if time.is_nan() || time.abs() >= i64::MAX as f64 {
         return Err(range());
     }
-    Ok(Value::Text(format!("{} months {} days {} microseconds", month as i64, day as i64, time as i64)))
+    within(month as i64, day as i64, time as i64)
 }
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -82,11 +83,29 @@ pub fn fitted(args: &[Option<&str>]) -> Outcome<Value> {
     Ok(Value::Text(format!("{month} months {day} days {time} microseconds")))
 }
 
+/// An interval whose fields fit.
+fn within(month: i64, day: i64, time: i64) -> Outcome<Value> {
+    let small = |n: i64| i32::try_from(n).map_err(|_| Failure::new("22008", "interval out of range"));
+    Ok(Value::Text(format!("{} months {} days {time} microseconds", small(month)?, small(day)?)))
+}
+
+/// `justify_days`: months of 30 days.
+pub fn days_justified(args: &[Option<&str>]) -> Outcome<Value> {
+    let (mut month, mut day, time) = fields(super::text(args, 0));
+    (month, day) = (month + day / 30, day % 30);
+    if month > 0 && day < 0 {
+        (month, day) = (month - 1, day + 30);
+    } else if month < 0 && day > 0 {
+        (month, day) = (month + 1, day - 30);
+    }
+    within(month, day, time)
+}
+
 /// `justify_hours`: days of 24 hours.
 pub fn hours_justified(args: &[Option<&str>]) -> Outcome<Value> {
     let (month, day, time) = fields(super::text(args, 0));
     let (day, time) = one_sign(day + time / DAY_MICROS, time % DAY_MICROS);
-    Ok(Value::Text(format!("{month} months {day} days {time} microseconds")))
+    within(month, day, time)
 }
 
 /// `justify_interval`: days of 24 hours, months of 30 days, all of one sign.
@@ -102,5 +121,5 @@ pub fn justified(args: &[Option<&str>]) -> Outcome<Value> {
         (month, day) = (month + 1, day - 30);
     }
     let (day, time) = one_sign(day, time);
-    Ok(Value::Text(format!("{month} months {day} days {time} microseconds")))
+    within(month, day, time)
 }

@@ -3,5 +3,5 @@
 mod number;
 mod time;
 
-pub use number::{number, parse_number};
+pub use number::{number, parse::parse_number};
 pub use time::{interval, parse::parse_time, time};

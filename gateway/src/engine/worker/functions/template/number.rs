@@ -3,6 +3,8 @@
 // The arms follow Postgres' cases one by one.
 #![allow(clippy::collapsible_match)]
 
+pub mod parse;
+
 use super::super::{
     Failure, Outcome, Value,
     number::{Decimal, Number, power_of_ten},
@@ -98,9 +100,13 @@ fn keys(template: &str) -> Vec<Key> {
             '.' => keys.push(Key::Point),
             ',' => keys.push(Key::Comma),
             '"' => {
-                let end = rest.find('"').unwrap_or(rest.len());
-                keys.extend(rest.get(..end).unwrap_or_default().chars().map(Key::Text));
-                rest = rest.get(end + 1..).unwrap_or_default();
+                let mut chars = rest.chars();
+                while let Some(c) = chars.next().filter(|c| *c != '"') {
+                    // A backslash quotes the next character, if there is one.
+                    let c = if c == '\\' { chars.next().unwrap_or(c) } else { c };
+                    keys.push(Key::Text(c));
+                }
+                rest = chars.as_str();
             }
             '\\' if rest.starts_with('"') => {
                 keys.push(Key::Text('"'));
@@ -194,6 +200,11 @@ pub fn number(args: &[Option<&str>]) -> Outcome<Value> {
     }
     if s.exponent {
         return Ok(Value::Text(scientific(&value, &s)));
+    }
+    // A float has no more digits than these, whatever the template has.
+    if let (Ok(digits), Number::Finite(value)) = (text(args, 2).parse::<usize>(), &value) {
+        let whole = Number::Finite(value.at(0)).write().trim_start_matches('-').len();
+        s.after = s.after.min(digits.saturating_sub(whole));
     }
     let Number::Finite(value) = value else {
         let nan = matches!(value, Number::NaN);
@@ -489,85 +500,4 @@ fn scientific(value: &Number, s: &Shape) -> String {
     let sign = if text.starts_with('-') { "" } else { " " };
     let way = if exponent < 0 { '-' } else { '+' };
     format!("{sign}{text}e{way}{:02}", exponent.abs())
-}
-
-/// `to_number(text, template)`: what stands where digits are asked for.
-pub fn parse_number(args: &[Option<&str>]) -> Outcome<Value> {
-    let (source, template) = (text(args, 0), text(args, 1));
-    let s = shape(template)?;
-    if s.roman.is_some() {
-        return Err(Failure::new("0A000", "\"RN\" not supported for input"));
-    }
-    if s.exponent {
-        return Err(Failure::new("0A000", "\"EEEE\" not supported for input"));
-    }
-    let invalid = || Failure::new("22P02", format!("invalid input syntax for type numeric: \"{}\"", source.trim()));
-    let (mut digits, mut negative, mut point, mut behind) = (String::new(), false, false, 0usize);
-    let mut rest = source.chars().peekable();
-    let (mut before, mut after) = (0usize, 0usize);
-    for key in &s.keys {
-        while rest.next_if(|c| c.is_whitespace()).is_some() {}
-        match key {
-            Key::Nine | Key::Zero => {
-                if rest.next_if(|c| matches!(c, '-' | '<')).is_some() {
-                    negative = true;
-                } else {
-                    rest.next_if_eq(&'+');
-                }
-                if !point && s.point && before >= s.before && rest.peek() != Some(&'.') {
-                    continue;
-                }
-                if let Some(d) = rest.next_if(char::is_ascii_digit) {
-                    digits.push(d);
-                    if point {
-                        after += 1
-                    } else {
-                        before += 1
-                    }
-                    if point {
-                        behind += 1;
-                    }
-                } else if !point && s.point && rest.next_if_eq(&'.').is_some() {
-                    point = true;
-                }
-            }
-            Key::Point => {
-                if rest.next_if_eq(&'.').is_some() {
-                    point = true;
-                }
-            }
-            Key::Comma | Key::Group => {
-                rest.next_if_eq(&',');
-            }
-            Key::Minus | Key::Sign | Key::LeadingSign | Key::Plus => {
-                if rest.next_if(|c| matches!(c, '-')).is_some() {
-                    negative = true;
-                } else {
-                    rest.next_if_eq(&'+');
-                }
-            }
-            Key::Currency => {
-                rest.next_if(|c| !c.is_ascii_digit() && !matches!(c, '.' | ',' | '-' | '+'));
-            }
-            Key::Text(_) | Key::Ordinal(_) => {
-                rest.next();
-            }
-            _ => {}
-        }
-    }
-    if rest.any(|c| c == '-') {
-        negative = true;
-    }
-    let _ = after;
-    if digits.is_empty() {
-        return Err(invalid());
-    }
-    let mut value = Number::read(&digits)?;
-    if let Number::Finite(d) = &mut value {
-        d.scale = i64::try_from(behind + s.shift).unwrap_or(0);
-        if negative {
-            d.mantissa = -d.mantissa.clone();
-        }
-    }
-    Ok(Value::Text(value.write()))
 }

@@ -40,6 +40,10 @@ enum Piece {
         ordinal: Option<bool>,
     },
     Text(char),
+    /// Between double quotes, or escaped.
+    Quoted(char),
+    /// `FX`: what follows is read as it is.
+    Exact,
 }
 
 fn pieces(template: &str) -> Vec<Piece> {
@@ -53,7 +57,7 @@ fn pieces(template: &str) -> Vec<Piece> {
             match prefix.as_str() {
                 // Names of a locale are not padded, and there is only one locale.
                 "FM" | "TM" => fill = true,
-                "FX" => {}
+                "FX" => pieces.push(Piece::Exact),
                 _ => break,
             }
             ahead = ahead.get(2..).unwrap_or_default();
@@ -86,15 +90,15 @@ fn pieces(template: &str) -> Vec<Piece> {
                         end = at + 2;
                         break;
                     }
-                    '\\' => pieces.extend(chars.next().map(|(_, c)| Piece::Text(c))),
-                    c => pieces.push(Piece::Text(c)),
+                    '\\' => pieces.extend(chars.next().map(|(_, c)| Piece::Quoted(c))),
+                    c => pieces.push(Piece::Quoted(c)),
                 }
             }
             rest = rest.get(end..).unwrap_or_default();
             continue;
         }
         if c == '\\' && rest.get(1..2) == Some("\"") {
-            pieces.push(Piece::Text('"'));
+            pieces.push(Piece::Quoted('"'));
             rest = rest.get(2..).unwrap_or_default();
             continue;
         }
@@ -251,7 +255,8 @@ fn written(fields: &Fields, template: &str) -> Outcome<Value> {
     let mut out = String::new();
     for piece in pieces(template) {
         match piece {
-            Piece::Text(c) => out.push(c),
+            Piece::Text(c) | Piece::Quoted(c) => out.push(c),
+            Piece::Exact => {}
             Piece::Word { name, written, fill, ordinal } => {
                 let start = out.len();
                 word(fields, name, &written, fill, &mut out)?;
@@ -323,6 +328,8 @@ fn word(f: &Fields, name: &'static str, written: &str, fill: bool, out: &mut Str
                 | "B.C."
                 | "DAY"
                 | "DY"
+                | "MONTH"
+                | "MON"
                 | "D"
                 | "ID"
                 | "TZ"
@@ -374,6 +381,19 @@ fn word(f: &Fields, name: &'static str, written: &str, fill: bool, out: &mut Str
             out.push_str(&format!("{}{:0width$}", if offset < 0 { '-' } else { '+' }, offset.abs() / 3600));
             if offset % 3600 != 0 {
                 out.push_str(&format!(":{:02}", offset.abs() % 3600 / 60));
+            }
+        }
+        "RM" if f.interval => {
+            // Of a negative interval the months count from the end.
+            let at = match f.month {
+                0 if f.year == 0 => None,
+                0 => Some(if f.year > 0 { 11 } else { 0 }),
+                month if month < 0 => Some(12 + month),
+                month => Some(month - 1),
+            };
+            let name = at.and_then(|at| usize::try_from(at).ok()).and_then(|at| ROMAN.get(at));
+            if let Some(name) = name {
+                put_name(name, if lower { "rm" } else { "RM" }, 4, fill, out);
             }
         }
         "MONTH" | "MON" | "RM" => match month {

@@ -1,0 +1,21 @@
+-- Aggregates: what is not finite, FILTER, ordered sets, texts and bytes.
+select var_pop(x), var_samp(x), stddev(x), stddev_pop(x), variance(x) from (values ('inf'::float8)) v(x);
+select var_pop(x), var_samp(x), stddev(x), stddev_pop(x), sum(x), avg(x) from (values ('nan'::float8), (1), (null)) v(x);
+select var_pop(x), stddev_samp(x), sum(x), avg(x) from (values ('-inf'::float4), ('inf'), (1)) v(x);
+select var_pop(x), var_samp(x), stddev(x) from (values (3::float8)) v(x);
+select var_pop(x), var_samp(x), stddev(x) from (values (3::float8)) v(x) where x > 5;
+select x, var_pop(y) from (values (1, 'inf'::float8), (1, 2), (2, 3), (2, 5)) v(x, y) group by x order by x;
+select corr(x, y), covar_pop(x, y), covar_samp(x, y), regr_slope(x, y), regr_intercept(x, y), regr_r2(x, y), regr_sxy(x, y), regr_syy(x, y), regr_count(x, y) from (values ('nan'::float8, 1::float8), (2, 3)) v(x, y);
+select corr(x, y), covar_pop(x, y), covar_samp(x, y), regr_sxx(x, y), regr_sxy(x, y), regr_syy(x, y) from (values ('inf'::float8, 1::float8), (2, 3), (null, 'inf')) v(x, y);
+select sum(10 / x) filter (where x <> 0), avg(10 / x) filter (where x <> 0), count(10 / x) filter (where x > 1), max(10 / x) filter (where x > 0) from (values (0), (1), (2), (null)) v(x);
+select sum(x::int) filter (where x ~ '^\d+$'), array_agg(x::int order by x) filter (where x ~ '^\d+$'), string_agg((x::int + 1)::text, ',' order by x) filter (where x < 'a') from (values ('1'), ('23'), ('abc')) v(x);
+select string_agg(x, '') , string_agg(x, '\x2c'), string_agg(x, null), string_agg(x, '\x00' order by x desc) from (values ('\xff'::bytea), ('\xff'), (null)) v(x);
+select string_agg(x, '\x2c' order by x) filter (where x > '\x01'), string_agg(distinct x, '\x2c') from (values ('\x03'::bytea), ('\x02'), ('\x01'), ('\x02')) v(x);
+select p, percentile_cont(p) within group (order by x), percentile_disc(p) within group (order by x desc) from (values (1::float8), (2), (5), (null)) v(x), (values (0::float8), (0.25), (0.5), (0.9), (1)) w(p) group by p order by p;
+select p, percentile_cont(p) within group (order by x) from (values (1::float8)) v(x), (values (1.5::float8)) w(p) group by p order by p;
+select percentile_cont(2) within group (order by x) from (values (1), (2)) v(x);
+select percentile_disc(null) within group (order by x), percentile_cont(null) within group (order by x) from (values (1), (2)) v(x);
+select percentile_cont(0.5, 0.5) from (values (1)) v(x);
+select string_agg(distinct x::text, ',' order by x) from (values (1), (2)) v(x);
+select array_agg(distinct x order by y) from (values (1, 2), (2, 1)) v(x, y);
+select array_agg(distinct x order by x desc), string_agg(distinct x::text, ',' order by x::text) from (values (1), (2), (2)) v(x);
