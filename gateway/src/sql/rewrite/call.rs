@@ -41,7 +41,11 @@ fn returns_sets(name: &str) -> bool {
         "string_to_table",
     ];
     let json = name.strip_prefix("jsonb_").or_else(|| name.strip_prefix("json_"));
-    let of_json = |rest: &str| rest.starts_with("array_elements") || rest.starts_with("each") || rest == "object_keys";
+    let of_json = |rest: &str| {
+        rest.starts_with("array_elements")
+            || rest.starts_with("each")
+            || matches!(rest, "object_keys" | "path_query" | "populate_recordset")
+    };
     name == "unnest" || NAMES.contains(&name) || json.is_some_and(of_json)
 }
 
@@ -121,6 +125,9 @@ impl Rewriter<'_> {
             }
             self.bounded("subquery")?;
             let rows = self.query(query, None)?;
+            if let Some(ex) = self.grid_of_rows(&rows)? {
+                return Ok(ex.at(at));
+            }
             let element =
                 rows.columns.first().and_then(|c| c.ty.clone()).filter(|t| !matches!(t, ColumnType::Array(_)));
             return Ok(Ex::plain(format!("ARRAY({})", rows.sql), element.map(|t| ColumnType::Array(Box::new(t)))));

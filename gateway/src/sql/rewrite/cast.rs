@@ -374,7 +374,7 @@ impl Rewriter<'_> {
     }
 
     /// An assignment to varchar(n) fails where a cast would cut.
-    fn length_checked(&mut self, ex: Ex, ty: &ColumnType) -> PgResult<Ex> {
+    pub(super) fn length_checked(&mut self, ex: Ex, ty: &ColumnType) -> PgResult<Ex> {
         let (n, name) = match ty {
             ColumnType::Varchar(Some(n)) => (n, "character varying"),
             ColumnType::Char(n) => (n, "character"),

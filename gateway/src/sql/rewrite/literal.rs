@@ -86,6 +86,9 @@ impl Rewriter<'_> {
             ColumnType::System(SystemType::Text(oid::CHAR)) => {
                 quote::literal(text.get(..text.chars().next().map_or(0, char::len_utf8)).unwrap_or_default())?
             }
+            ColumnType::System(SystemType::Text(oid::JSONPATH)) => {
+                quote::literal(&crate::engine::worker::jsonpath(text).map_err(|e| e.or_position(at))?)?
+            }
             ColumnType::Text | ColumnType::Varchar(None) | ColumnType::Other(_) => quote::literal(text)?,
             ColumnType::Numeric(0, _) => {
                 let long = self.has_functions()

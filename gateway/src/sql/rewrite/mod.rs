@@ -28,6 +28,7 @@ mod held;
 mod hypothetical;
 mod interval;
 mod json;
+mod json_record;
 mod literal;
 mod membership;
 mod modifier;

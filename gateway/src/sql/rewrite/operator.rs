@@ -47,6 +47,15 @@ fn row_of(fields: &[String]) -> String {
     format!("row({})", fields.join(", "))
 }
 
+/// A comparison of lists or rows for which the engine finds no BETWEEN: it makes one of two that stand beside each other, and
+/// then fails on it.
+fn apart(sql: String, op: &str) -> String {
+    match op {
+        "<" | "<=" | ">" | ">=" => format!("(CASE WHEN {sql} THEN TRUE WHEN NOT {sql} THEN FALSE END)"),
+        _ => sql,
+    }
+}
+
 /// Whether Postgres compares them.
 pub(in crate::sql) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
     let (a, b) = (a.bare(), b.bare());
@@ -246,7 +255,9 @@ impl Rewriter<'_> {
         if l.ty.as_ref().or(r.ty.as_ref()) == Some(&ColumnType::Json) {
             return Err(self.undefined_operator(shown_op, l.ty.as_ref(), r.ty.as_ref(), self.at_expr(left)));
         }
-        Ok(Ex::of(format!("({} {op} {})", l.sql, r.sql), ColumnType::Bool))
+        let sql = format!("({} {op} {})", l.sql, r.sql);
+        let sql = if matches!(l.ty, Some(ColumnType::Array(_))) { apart(sql, op) } else { sql };
+        Ok(Ex::of(sql, ColumnType::Bool))
     }
 
     /// Two sides of a comparison: a constant or parameter beside a row is one.
@@ -277,7 +288,8 @@ impl Rewriter<'_> {
             ls.push(self.sorted(a));
             rs.push(self.sorted(b));
         }
-        Ok(Ex::of(format!("((({})) {op} (({})))", row_of(&ls), row_of(&rs)), ColumnType::Bool))
+        let sql = format!("((({})) {op} (({})))", row_of(&ls), row_of(&rs));
+        Ok(Ex::of(apart(sql, op), ColumnType::Bool))
     }
 
     /// A binary operator other than AND and OR.
@@ -469,7 +481,7 @@ impl Rewriter<'_> {
     pub fn contains(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
         let (l, r) = self.meet(l, r, "@>")?;
         let sql = match &l.ty {
-            Some(ColumnType::Array(_)) => format!("list_has_all({}, {})", l.sql, r.sql),
+            Some(ColumnType::Array(_)) => super::grid::list_contains(&l.sql, &r.sql),
             Some(ColumnType::Jsonb) if self.has_functions() => format!("pg_jsonb_contains({}, {})", l.sql, r.sql),
             Some(ColumnType::Jsonb) => format!("json_contains({}, {})", l.sql, r.sql),
             Some(_) => return Err(self.undefined_operator("@>", l.ty.as_ref(), r.ty.as_ref(), at)),

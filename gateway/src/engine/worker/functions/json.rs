@@ -547,13 +547,23 @@ pub fn scalar(args: &[Option<&str>]) -> Outcome<Value> {
 
 /// `json_object(keys, values)`.
 pub fn zipped(args: &[Option<&str>]) -> Outcome<Value> {
+    if args.iter().flatten().any(|text| text.trim_start().starts_with("{{")) {
+        return Err(Failure::new("2202E", "wrong number of array subscripts"));
+    }
     let names = list(super::text(args, 0));
     let values = list(super::text(args, 1));
     if names.len() != values.len() {
         return Err(Failure::new("2202E", "mismatched array dimensions"));
     }
+    written_pairs(names.iter().zip(&values))
+}
+
+/// `{"k" : "v", …}` of texts.
+pub(super) fn written_pairs<'a>(
+    pairs: impl Iterator<Item = (&'a Option<String>, &'a Option<String>)>,
+) -> Outcome<Value> {
     let mut out = String::from("{");
-    for (n, (name, value)) in names.iter().zip(&values).enumerate() {
+    for (n, (name, value)) in pairs.enumerate() {
         let Some(name) = name else {
             return Err(Failure::new("22004", "null value not allowed for object key"));
         };

@@ -88,7 +88,7 @@ fn compile(pattern: &str, flags: &str) -> Outcome<Pattern> {
 }
 
 /// Postgres' words for what is wrong.
-fn invalid(reason: &str) -> Failure {
+pub(super) fn invalid(reason: &str) -> Failure {
     const WORDS: [(&str, &str); 12] = [
         ("unclosed group", "parentheses () not balanced"),
         ("unopened group", "parentheses () not balanced"),
@@ -126,7 +126,7 @@ fn steps_back(pattern: &str) -> bool {
 }
 
 /// Postgres' own escapes in this library's words.
-fn translate(pattern: &str) -> String {
+pub(super) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut chars = pattern.chars().peekable();
     while let Some(c) = chars.next() {

@@ -61,7 +61,7 @@ fn takes_digits(piece: Option<&Piece>) -> bool {
 }
 
 fn next_is_zone(pieces: &[Piece], at: usize) -> bool {
-    matches!(pieces.get(at + 1), Some(Piece::Word { name: "TZH" | "OF" | "YYYY", .. }))
+    matches!(pieces.get(at + 1), Some(Piece::Word { name: "TZH" | "OF", .. }))
 }
 
 /// The longest name that the text begins with.

@@ -1,0 +1,24 @@
+-- Arrays as values: what contains what, ranges of them, arrays of arrays from queries.
+CREATE TABLE av (id int, x int[], t text[]);
+INSERT INTO av VALUES (1, '{NULL}', '{a}'), (2, '{1}', '{a,NULL}'), (3, '{1,NULL}', '{}'), (4, NULL, NULL), (5, '{2,0}', '{b,a}'), (6, '{10,3}', '{"x y"}');
+SELECT id, x <@ '{1}' AS a, x @> '{NULL}' AS b, x && '{NULL}' AS c, x @> '{1}' AS d, '{1}' @> x AS e, x <@ '{}' AS f, t @> ARRAY[NULL]::text[] AS g FROM av ORDER BY id;
+SELECT id FROM av WHERE NOT x <@ '{1,2}' ORDER BY id;
+SELECT ARRAY[1,2] @> ARRAY[]::int[], ARRAY[]::int[] @> ARRAY[1], ARRAY[[1,2],[3,4]] @> ARRAY[4], ARRAY[[1,NULL]] <@ ARRAY[[1,NULL]];
+SELECT id FROM av WHERE x > '{1}' AND x <= '{10,0}' ORDER BY id;
+SELECT id FROM av WHERE x >= '{1}' AND x < '{3}' ORDER BY id;
+SELECT id FROM av WHERE x BETWEEN '{1}' AND '{9}' ORDER BY id;
+SELECT id FROM av WHERE av > ROW(2,'{1}'::int[],'{}'::text[]) AND av < ROW(5,'{9}'::int[],'{}'::text[]) ORDER BY id;
+SELECT array_agg(DISTINCT a ORDER BY a DESC) FROM (VALUES (ARRAY[1]), (ARRAY[10]), (ARRAY[9]), (ARRAY[10])) v(a);
+SELECT array_agg(DISTINCT a) FROM (VALUES (ARRAY[1]), (ARRAY[10]), (ARRAY[9])) v(a);
+SELECT array_agg(x ORDER BY id) FILTER (WHERE id IN (3, 5)) FROM av;
+SELECT array_agg(x) FROM av WHERE id IN (4, 5);
+SELECT array_agg(DISTINCT x) FROM av WHERE id IN (4, 5);
+SELECT array_agg(g ORDER BY k) FROM (SELECT k, array_agg(ARRAY[n, n * k] ORDER BY n) FROM (VALUES (1,1),(1,2),(3,1),(3,2)) v(k,n) GROUP BY k) q(k,g);
+SELECT ARRAY(SELECT ARRAY[n, n * n] FROM generate_series(1, 4) n ORDER BY n DESC);
+SELECT ARRAY(SELECT ARRAY['row', n::text] FROM generate_series(1, 2) n ORDER BY n);
+SELECT ARRAY(SELECT x FROM av WHERE id > 4 ORDER BY id), ARRAY(SELECT x FROM av WHERE id > 9);
+SELECT ARRAY(SELECT x FROM av WHERE id = 4);
+SELECT trim_array(ARRAY[1,2,3], 2), trim_array(ARRAY[1,2,3], 0), trim_array(NULL::int[], 1);
+SELECT trim_array(ARRAY[1,2,3], 4);
+SELECT trim_array(ARRAY[1,2,3], -2);
+SELECT array_to_string(ARRAY[1,2,NULL], NULL), array_to_string(ARRAY[1,2,NULL], ',', NULL), array_to_string(ARRAY[1,NULL], NULL, '-');
