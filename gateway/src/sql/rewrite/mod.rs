@@ -56,6 +56,7 @@ mod column_name;
 mod function_list;
 mod functions;
 mod record;
+mod recursion;
 mod relations;
 mod signature;
 
