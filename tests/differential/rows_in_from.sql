@@ -14,3 +14,7 @@ SELECT h FROM rf_held h(k, l) WHERE k = 2;
 SELECT to_json(q) FROM (SELECT 1 AS a) q(b);
 SELECT id FROM rf_held WHERE ROW(id, 'a') BETWEEN ROW(1, 'b') AND ROW(2, 'b') ORDER BY id;
 SELECT count(*) FROM rf_held h WHERE h.list IS NULL OR h.list BETWEEN ARRAY[ROW(0,'a')::rf_pair] AND ARRAY[ROW(9,'a')::rf_pair];
+SELECT ROW(1,'x')::rf_pair < ROW(2,'a')::rf_pair, ROW(1,'x')::rf_pair = ROW(1,'x')::rf_pair;
+CREATE TYPE rf_other AS (a int, b int);
+SELECT ROW(1,'x')::rf_pair < ROW(1,2)::rf_other;
+SELECT id FROM rf_held h WHERE h = ROW(1::bigint, NULL::rf_pair[]);

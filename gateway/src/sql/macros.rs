@@ -79,5 +79,7 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_justify_hours(x) AS to_months(CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS INTEGER)) + to_days(CAST(extract('day' FROM x) + extract('hour' FROM x) // 24 AS INTEGER)) \
      + to_microseconds((extract('hour' FROM x) % 24) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x))",
     "CREATE OR REPLACE MACRO pg_array_length(a, n) AS CASE WHEN n = 1 AND len(a) > 0 THEN CAST(len(a) AS INTEGER) END",
+    "CREATE OR REPLACE MACRO pg_trim_array(a, n) AS CASE WHEN n NOT BETWEEN 0 AND len(a) \
+     THEN error('SQLSTATE 2202E: number of elements to trim must be between 0 and ' || len(a)) ELSE list_slice(a, 1, len(a) - n) END",
     "CREATE OR REPLACE MACRO pg_json_typeof(j) AS CASE json_type(j) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string' WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE CASE WHEN j IS NOT NULL THEN 'number' END END",
 ];

@@ -16,7 +16,7 @@ use sqlparser::{
 use errors::{near, syntax_error, too_long, unterminated};
 
 use super::{
-    empty_list, frame_exclude, position, rows_from,
+    empty_list, forms, frame_exclude, position, rows_from,
     statement::{Statement, Text, Tree},
     symmetric, thread, typed_string,
 };
@@ -177,7 +177,7 @@ fn parser_of(text: &str) -> PgResult<Parser<'static>> {
 /// All that is written otherwise for the parser.
 fn as_parsed(tokens: Vec<TokenWithSpan>, own: bool) -> Vec<TokenWithSpan> {
     let tokens = rows_from::marked(symmetric::marked(typed_string::as_parsed(tokens, own)));
-    empty_list::marked(frame_exclude::marked(tokens))
+    forms::marked(empty_list::marked(frame_exclude::marked(tokens)))
 }
 
 /// Refuses what the parser nests in a loop, so that its own limit does not see it: dropping such a tree takes more stack than

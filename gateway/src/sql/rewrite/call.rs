@@ -137,6 +137,9 @@ impl Rewriter<'_> {
         {
             return Ok(row.at(at));
         }
+        if let Some(ex) = self.variadic_call(function, at)? {
+            return Ok(ex.at(at));
+        }
         let args = self.arguments(function, at)?;
         let simple = function.over.is_none()
             && function.filter.is_none()
@@ -199,8 +202,15 @@ impl Rewriter<'_> {
             }
             for table in [SCALARS, pgcatalog::functions::FUNCTIONS] {
                 if table.iter().any(|r| r.0 == name) {
-                    return self.by_table(table, &name, values, at);
+                    let found = self.by_table(table, &name, values.clone(), at);
+                    if !matches!(&found, Err(error) if error.code() == SqlState::UNDEFINED_FUNCTION) {
+                        return found;
+                    }
+                    return self.cast_call(&name, &values, at)?.map_or(found, Ok);
                 }
+            }
+            if let Some(ex) = self.cast_call(&name, &values, at)? {
+                return Ok(ex);
             }
             if !is_aggregate(&name) {
                 return Err(self.undefined_function(&name, &values, at));

@@ -42,6 +42,8 @@ impl Rewriter<'_> {
             "json_populate_record" => (true, false),
             "json_populate_recordset" => (true, true),
             _ if is_listed(alias) => {
+                let first = alias.and_then(|alias| alias.columns.first()).and_then(|c| self.at(c.name.span));
+                let at = first.or(at);
                 let message = "a column definition list is only allowed for functions returning \"record\"";
                 return Err(PgError::new(SqlState::SYNTAX_ERROR, message).or_position(at));
             }

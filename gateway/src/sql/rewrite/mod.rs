@@ -22,6 +22,7 @@ mod bits;
 mod call;
 mod case;
 mod cast;
+mod cast_call;
 mod datetime;
 mod filter;
 mod held;
@@ -50,6 +51,7 @@ mod system_column;
 mod table_function;
 mod text;
 mod user_type;
+mod variadic;
 
 mod closest;
 mod column_name;

@@ -282,7 +282,14 @@ impl Rewriter<'_> {
             return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
         }
         let (mut ls, mut rs) = (Vec::new(), Vec::new());
-        for ((_, a, a_type), (_, b, b_type)) in l.iter().zip(r) {
+        for (n, ((_, a, a_type), (_, b, b_type))) in l.iter().zip(r).enumerate() {
+            if let (Some(from), Some(to)) = (a_type, b_type)
+                && from.oid() != to.oid()
+            {
+                let (from, to, n) = (shown(from), shown(to), n + 1);
+                let message = format!("cannot compare dissimilar column types {from} and {to} at record column {n}");
+                return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
+            }
             let (a, b) = (Ex::plain(a.clone(), a_type.clone()), Ex::plain(b.clone(), b_type.clone()));
             let (a, b) = self.meet(a.at(at), b.at(at), "=")?;
             ls.push(self.sorted(a));

@@ -143,6 +143,9 @@ pub fn fill(args: Args<'_>) -> Outcome<Value> {
         let Some(text) = args.get(at).copied().flatten() else { return Ok(None) };
         let missing = || Failure::new("22004", "dimension values cannot be null");
         let grid = Grid::parse(text)?;
+        if grid.dimensions.len() > 1 {
+            return Err(Failure::new("2202E", "wrong number of array subscripts"));
+        }
         grid.elements
             .iter()
             .map(|e| e.as_ref().and_then(|e| e.parse().ok()).ok_or_else(missing))
