@@ -93,3 +93,4 @@ SELECT '$ ? (@ like_regex "x" flag "z")'::jsonpath;
 SELECT jsonb_path_query('["a\\b", "ab b", "a.b", "a\bc"]', '$[*] ? (@ like_regex "^a\\\\b")'), jsonb_path_query_array('["w x", "wx"]', '$[*] ? (@ like_regex "\\yx")');
 SELECT jsonb_path_query('"07-04-2019"', '$.datetime("dd-mm-yyyy")'), jsonb_path_query('"07-04-2019 01:02 +03:30"', '$.datetime("dd-mm-yyyy HH24:MI TZH:TZM")');
 SELECT to_date('07-04-2019', 'DD-MM-YYYY'), to_date('4-2019', 'MM-YYYY'), to_timestamp('07-04-2019 01:02', 'dd-mm-yyyy hh24:mi');
+SELECT jsonb_path_query_array('["p\bq", "p q", "p\\bq"]', '$[*] ? (@ like_regex "p\\bq")');

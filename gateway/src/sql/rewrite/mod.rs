@@ -35,6 +35,7 @@ mod membership;
 mod modifier;
 mod named_arguments;
 mod number;
+mod number_list;
 mod operator;
 mod params;
 mod place;

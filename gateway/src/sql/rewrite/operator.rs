@@ -439,6 +439,7 @@ impl Rewriter<'_> {
 
     pub fn concat(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
         use ColumnType as T;
+        let (l, r) = self.meet_number_lists(l, r)?;
         if let (Some(T::Array(a)), Some(T::Array(b))) = (&l.ty, &r.ty) {
             let ty = common(a, b).map(|t| T::Array(Box::new(t)));
             return Ok(Ex::plain(format!("list_concat({}, {})", l.sql, r.sql), ty));

@@ -141,6 +141,8 @@ pub(super) fn translate(pattern: &str) -> String {
             Some('Y') => out.push_str("\\B"),
             Some('Z') => out.push_str("\\z"),
             Some('e') => out.push_str("\\x1b"),
+            Some('b') => out.push_str("\\x08"),
+            Some('B') => out.push_str("\\\\"),
             Some(other) if other.is_ascii_punctuation() || other.is_ascii_alphanumeric() => {
                 out.push('\\');
                 out.push(other);
