@@ -112,7 +112,6 @@ mod tests {
                 "SELECT TRIM(LEADING ' ' FROM x), TRIM(BOTH ' ' FROM y)",
             ),
             ("WITH x(a) AS (VALUES (1)) SELECT a FROM x", "WITH x (a) AS (VALUES (1)) SELECT a FROM x"),
-            ("WITH x(a) AS (TABLE y) SELECT a FROM x", "WITH x (a) AS (TABLE y) SELECT a FROM x"),
             ("SELECT f(1, VARIADIC a), variadic FROM t", "SELECT f(1, VARIADIC a), variadic FROM t"),
         ] {
             assert_eq!(unmarked(parse::query(sql).unwrap().to_string()), expected, "{sql}");
