@@ -14,7 +14,6 @@ SELECT jsonb_path_query('[1, 2, 3]', '$[*] ? (@ > $min)', '[]');
 SELECT jsonb_path_query('[1, 2, 3]', '$[*] ? (@ > $nothing)');
 SELECT jsonb_path_match('{"a": 1}', '$.a > 0'), jsonb_path_match('{"a": 1}', 'exists($.b)'), jsonb_path_match('{"a": "x"}', '$.a > 0');
 SELECT jsonb_path_match('{"a": 1}', '$.a');
--- differs: an argument between may not be left out
 SELECT jsonb_path_match('{"a": 1}', '$.a', silent => true);
 SELECT jsonb_path_match('{"a": 1}', '$.a', '{}', true);
 SELECT * FROM jsonb_path_query('[1, [2, 3], {"a": 4}]', '$.**') AS q(v);
@@ -56,7 +55,6 @@ SELECT jsonb_path_query('{"a": 1}', '$.a b');
 SELECT jsonb_path_query('{"a": 1}', '@.a');
 SELECT jsonb_path_query('{"a": 1}', '$[last] + last');
 SELECT jsonb_path_query('{"a": 1}', '');
--- differs: a path is shown as it was written
 SELECT '$.a'::jsonpath;
 SELECT jsonb_path_query(NULL, '$.a'), jsonb_path_exists('{}', NULL);
 SELECT jsonb_path_query('{"A": 1}', '$.A'), jsonb_path_query('{"ü": 1}', '$.ü'), jsonb_path_query('{"a b": 1}', '$."a\u0020b"');
@@ -84,3 +82,15 @@ select '{"a":["2024-01-01","2024-06-01"]}'::jsonb @? '$.a[*].datetime() ? (@ > "
 set timezone = 'America/New_York';
 select jsonb_path_query_tz('["2024-03-05", "2024-03-05 19:30:00", "2024-03-06 01:00:00+00"]', '$[*].datetime() ? (@ < "2024-03-06 00:00:00+00".datetime())');
 select jsonb_path_query_tz('"10:20:30"', '$.datetime() < "10:20:30-05".datetime()'), jsonb_path_query_tz('"10:20:30"', '$.datetime() < "10:20:30+01".datetime()');
+SELECT 'lax $.a'::jsonpath, 'strict $.**.b ? (@ > 1)'::jsonpath, '$[0, 2 to last].x.size()'::jsonpath, '- $.a * (2 + $.b)'::jsonpath;
+SELECT x::jsonpath FROM (VALUES ('$.c'), ('$  .d ? (@.e == 1 || exists(@.f))'), (NULL)) v(x);
+SELECT '$ ? (@ like_regex "^x" flag "si")'::jsonpath, '$.t.datetime("HH24:MI") < "10:00".datetime()'::jsonpath, '1.50.type()'::jsonpath;
+SELECT ''::jsonpath;
+SELECT '$ ? (last > 0)'::jsonpath;
+SELECT '@.a'::jsonpath;
+SELECT '$ ? (@ like_regex "(")'::jsonpath;
+SELECT '$ ? (@ like_regex "x" flag "z")'::jsonpath;
+SELECT jsonb_path_query('["a\\b", "ab b", "a.b", "a\bc"]', '$[*] ? (@ like_regex "^a\\\\b")'), jsonb_path_query_array('["w x", "wx"]', '$[*] ? (@ like_regex "\\yx")');
+SELECT jsonb_path_query('"07-04-2019"', '$.datetime("dd-mm-yyyy")'), jsonb_path_query('"07-04-2019 01:02 +03:30"', '$.datetime("dd-mm-yyyy HH24:MI TZH:TZM")');
+SELECT to_date('07-04-2019', 'DD-MM-YYYY'), to_date('4-2019', 'MM-YYYY'), to_timestamp('07-04-2019 01:02', 'dd-mm-yyyy hh24:mi');
+SELECT jsonb_path_query_array('["p\bq", "p q", "p\\bq"]', '$[*] ? (@ like_regex "p\\bq")');

@@ -8,7 +8,7 @@ use sqlparser::{
     tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word},
 };
 
-use super::{empty_list, rows_from};
+use super::{empty_list, forms, rows_from};
 
 /// How the key begins: no name of Postgres holds a control character unless somebody means it.
 const MARK: &str = "\u{2}exclude ";
@@ -49,7 +49,7 @@ pub(super) fn unmarked(sql: String) -> String {
     let mut out: Vec<Token> = Vec::with_capacity(tokens.len());
     // For each open parenthesis: what its frame excludes.
     let mut open: Vec<Option<&'static str>> = vec![None];
-    let mut after_distinct = false;
+    let (mut after_distinct, mut after_variadic) = (false, false);
     for token in tokens {
         match &token {
             Token::LParen => open.push(None),
@@ -66,6 +66,15 @@ pub(super) fn unmarked(sql: String) -> String {
                 continue;
             }
             Token::Comma if std::mem::take(&mut after_distinct) => continue,
+            Token::RArrow if std::mem::take(&mut after_variadic) => {
+                trim(&mut out);
+                continue;
+            }
+            Token::Word(word) if word.value == forms::VARIADIC => {
+                after_variadic = true;
+                out.push(Token::make_word("VARIADIC", None));
+                continue;
+            }
             Token::Word(word) if rows_from::words(&word.value).is_some() => {
                 after_distinct = word.value == rows_from::DISTINCT_SETS;
                 out.push(Token::make_word(rows_from::words(&word.value).unwrap_or_default(), None));

@@ -123,5 +123,7 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_acosh(x) AS CASE WHEN x < 1 THEN error('SQLSTATE 22003: input is out of range') ELSE acosh(x) END",
     "CREATE OR REPLACE MACRO pg_atanh(x) AS CASE WHEN isnan(x) THEN x WHEN abs(x) > 1 THEN error('SQLSTATE 22003: input is out of range') WHEN x = -1 THEN CAST('-inf' AS DOUBLE) ELSE atanh(x) END",
     "CREATE OR REPLACE MACRO pg_array_length(a, n) AS CASE WHEN n = 1 AND len(a) > 0 THEN CAST(len(a) AS INTEGER) END",
+    "CREATE OR REPLACE MACRO pg_trim_array(a, n) AS CASE WHEN n NOT BETWEEN 0 AND len(a) \
+     THEN error('SQLSTATE 2202E: number of elements to trim must be between 0 and ' || len(a)) ELSE list_slice(a, 1, len(a) - n) END",
     "CREATE OR REPLACE MACRO pg_json_typeof(j) AS CASE json_type(j) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string' WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE CASE WHEN j IS NOT NULL THEN 'number' END END",
 ];

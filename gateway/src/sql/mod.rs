@@ -5,6 +5,7 @@
 pub mod plan;
 
 mod empty_list;
+mod forms;
 mod frame_exclude;
 pub mod parse;
 mod rows_from;

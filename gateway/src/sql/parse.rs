@@ -16,7 +16,7 @@ use sqlparser::{
 use errors::{near, syntax_error, too_long, unterminated};
 
 use super::{
-    empty_list, frame_exclude, position, rows_from,
+    empty_list, forms, frame_exclude, position, rows_from,
     statement::{Statement, Text, Tree},
     symmetric, thread, typed_string, written,
 };
@@ -178,7 +178,7 @@ fn parser_of(text: &str) -> PgResult<Parser<'static>> {
 fn as_parsed(tokens: Vec<TokenWithSpan>, own: bool) -> Vec<TokenWithSpan> {
     let tokens = typed_string::as_parsed(written::as_parsed(arrows(tokens)), own);
     let tokens = rows_from::marked(symmetric::marked(tokens));
-    empty_list::marked(frame_exclude::marked(tokens))
+    forms::marked(empty_list::marked(frame_exclude::marked(tokens)))
 }
 
 /// `name := value` is the older way to write `name => value`.

@@ -1,19 +1,17 @@
 //! Forms of Postgres that the parser does not read, written as it does: strings on several lines, TRIM without characters,
-//! VARIADIC, ONLY. And numbers with letters behind them, or strings side by side, which it reads and Postgres does not.
+//! ONLY. And numbers with letters behind them, or strings side by side, which it reads and Postgres does not.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
 use super::position;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
-/// The name of an argument that is all that follow: no name has this character.
-pub(super) const VARIADIC: &str = "\u{1}variadic";
 /// Tokens that are looked at for numbers: a longer statement is made by a program, and most of it is values.
 const LOOKED_AT: usize = 20_000;
 
 /// All that is written otherwise for the parser.
 pub(super) fn as_parsed(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    variadic_as_named(without_only(trims_with_blanks(continued(tokens))))
+    without_only(trims_with_blanks(continued(tokens)))
 }
 
 /// Fails at a number or a parameter that letters follow at once, and at a string that another follows on the same line.
@@ -167,25 +165,6 @@ fn without_only(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     tokens
 }
 
-/// `f(a, VARIADIC b)` as `f(a, <mark> => b)`.
-fn variadic_as_named(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    if !tokens.iter().any(|t| says(&t.token, "variadic")) {
-        return tokens;
-    }
-    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len() + 1);
-    for token in tokens {
-        let before = out.iter().rev().find(|t| !matches!(t.token, Token::Whitespace(_))).map(|t| &t.token);
-        if says(&token.token, "variadic") && matches!(before, Some(Token::LParen | Token::Comma)) {
-            let span = token.span;
-            out.push(TokenWithSpan { token: Token::make_word(VARIADIC, Some('"')), span });
-            out.push(TokenWithSpan { token: Token::RArrow, span });
-        } else {
-            out.push(token);
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -202,12 +181,10 @@ mod tests {
             ("SELECT 'a',\n'b'", "SELECT 'a',\n'b'"),
             ("SELECT trim(BOTH FROM x)", "SELECT trim(BOTH ' 'FROM x)"),
             ("SELECT trim(FROM x), trim('y' FROM x)", "SELECT trim( x), trim('y' FROM x)"),
-            ("SELECT concat(VARIADIC a)", "SELECT concat(\"\u{1}variadic\"=> a)"),
             (
                 "SELECT 1 FROM ONLY s.t, ONLY (u) x FETCH FIRST 2 ROWS ONLY",
                 "SELECT 1 FROM  s.t,  u x FETCH FIRST 2 ROWS ONLY",
             ),
-            ("SELECT variadic FROM t", "SELECT variadic FROM t"),
         ] {
             let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().unwrap();
             let shown: String = super::as_parsed(tokens).iter().map(|t| t.token.to_string()).collect();

@@ -69,6 +69,7 @@ pub(super) fn binder(fault: &Fault<'_>) -> PgError {
         .or_else(|| tables(fault))
         .or_else(|| functions(fault))
         .or_else(|| grouping(fault))
+        .or_else(|| limits(fault))
         .or_else(|| shapes(fault))
         .unwrap_or_else(|| PgError::new(SqlState::SYNTAX_ERROR, fault.plain("the statement cannot be bound")))
 }
@@ -210,6 +211,35 @@ fn grouping(fault: &Fault<'_>) -> Option<PgError> {
         return Some(PgError::new(SqlState::GROUPING_ERROR, fault.plain("aggregate function calls cannot be nested")));
     }
     None
+}
+
+/// What the engine does not do, and Postgres does.
+fn limits(fault: &Fault<'_>) -> Option<PgError> {
+    const LIMITS: [(&str, &str, &str); 4] = [
+        (
+            "Join condition for non-inner LATERAL JOIN",
+            "this condition of an outer LATERAL join is not supported",
+            "Move the condition into the LATERAL subquery's WHERE.",
+        ),
+        ("LATERAL join cannot contain aggregates", "aggregates of an outer query in LATERAL are not supported", ""),
+        (
+            "subqueries in lambda expressions are not supported",
+            "a subquery among these arguments is not supported",
+            "Move the subquery into FROM.",
+        ),
+        ("Invalid type for BETWEEN", "this range of values is not supported", ""),
+    ];
+    if fault.has("The combining JOIN type must be INNER or LEFT for a LATERAL reference") {
+        let message = "invalid reference to FROM-clause entry";
+        return Some(PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message).detail(fault.plain(message)));
+    }
+    if fault.message.starts_with("GROUPING child") {
+        let message = "arguments to GROUPING must be grouping expressions of the associated query level";
+        return Some(PgError::new(SqlState::GROUPING_ERROR, message));
+    }
+    let (_, message, hint) = LIMITS.iter().find(|(theirs, ..)| fault.has(theirs))?;
+    let error = PgError::unsupported(*message);
+    Some(if hint.is_empty() { error } else { error.hint(*hint) })
 }
 
 fn shapes(fault: &Fault<'_>) -> Option<PgError> {

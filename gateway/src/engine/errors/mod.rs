@@ -21,7 +21,7 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 46] = [
+const RAISED: [SqlState; 47] = [
     SqlState("22013"),
     SqlState("22014"),
     SqlState("22016"),
@@ -60,6 +60,7 @@ const RAISED: [SqlState; 46] = [
     SqlState::DATATYPE_MISMATCH,
     SqlState::UNDEFINED_OBJECT,
     SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+    SqlState::UNTRANSLATABLE_CHARACTER,
     SqlState::PROGRAM_LIMIT_EXCEEDED,
     SqlState::STATEMENT_TOO_COMPLEX,
     CARDINALITY_VIOLATION,

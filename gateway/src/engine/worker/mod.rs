@@ -120,7 +120,7 @@ fn serve(mut control: UnixStream, listening: Listening) -> ExitCode {
     unsafe { libc::_exit(0) }
 }
 
-/// Whether a text is a SQL/JSON path; else Postgres' error.
-pub fn check_jsonpath(text: &str) -> crate::wire::PgResult<()> {
-    functions::check_jsonpath(text)
+/// A SQL/JSON path as Postgres shows it; else Postgres' error.
+pub fn jsonpath(text: &str) -> crate::wire::PgResult<String> {
+    functions::jsonpath(text)
 }

@@ -42,7 +42,11 @@ fn returns_sets(name: &str) -> bool {
         "string_to_table",
     ];
     let json = name.strip_prefix("jsonb_").or_else(|| name.strip_prefix("json_"));
-    let of_json = |rest: &str| rest.starts_with("array_elements") || rest.starts_with("each") || rest == "object_keys";
+    let of_json = |rest: &str| {
+        rest.starts_with("array_elements")
+            || rest.starts_with("each")
+            || matches!(rest, "object_keys" | "path_query" | "populate_recordset")
+    };
     name == "unnest" || NAMES.contains(&name) || json.is_some_and(of_json)
 }
 
@@ -122,6 +126,9 @@ impl Rewriter<'_> {
             }
             self.bounded("subquery")?;
             let rows = self.query(query, None)?;
+            if let Some(ex) = self.grid_of_rows(&rows)? {
+                return Ok(ex.at(at));
+            }
             let element =
                 rows.columns.first().and_then(|c| c.ty.clone()).filter(|t| !matches!(t, ColumnType::Array(_)));
             return Ok(Ex::plain(format!("ARRAY({})", rows.sql), element.map(|t| ColumnType::Array(Box::new(t)))));
@@ -131,9 +138,7 @@ impl Rewriter<'_> {
         {
             return Ok(row.at(at));
         }
-        if let FunctionArguments::List(list) = &function.args
-            && let Some(ex) = self.variadic_call(&name, &list.args, at)?
-        {
+        if let Some(ex) = self.variadic_call(function, at)? {
             return Ok(ex.at(at));
         }
         let args = self.arguments(function, at)?;
@@ -205,7 +210,7 @@ impl Rewriter<'_> {
             if let Some(ex) = self.privilege_call(&name, &values, at)? {
                 return Ok(ex);
             }
-            if let Some(ex) = self.cast_named(&name, &mut values, at)? {
+            if let Some(ex) = self.moment_call(&name, &values, at)? {
                 return Ok(ex.at(at));
             }
             for table in [SCALARS, pgcatalog::functions::FUNCTIONS] {

@@ -9,6 +9,7 @@ use sqlparser::ast::{ArrayElemTypeDef, DataType, Expr, ObjectName, Spanned};
 use super::{
     Ex, Kind, LONG, NUMERIC, Rewriter,
     literal::duckdb,
+    number_list,
     operator::{is_number, is_text},
     scale,
     signature::shown,
@@ -31,7 +32,8 @@ impl Rewriter<'_> {
         let placed = |r: &Self, e: PgError| e.or_position(r.at_cast_type(whole));
         if let Expr::Array(array) = expr
             && !array.elem.is_empty()
-            && let ColumnType::Array(element) = self.type_of(data_type).map_err(|e| placed(self, e))?
+            && let ColumnType::Array(element) =
+                number_list::opened(self.type_of(data_type).map_err(|e| placed(self, e))?, data_type)
         {
             let ex = self.cast_elements(&array.elem, &element)?.at(at);
             return match user_type::domain(data_type, self.ctx) {
@@ -57,7 +59,11 @@ impl Rewriter<'_> {
             let text = text.clone();
             return self.cast_text(&text, data_type, at);
         }
-        self.cast(ex, &ty?, at).map_err(|e| self.at_impossible_cast(e, whole))
+        let ty = match &ex.ty {
+            Some(ColumnType::Array(_)) if !ex.is_unknown() => number_list::opened(ty?, data_type),
+            _ => ty?,
+        };
+        self.cast(ex, &ty, at).map_err(|e| self.at_impossible_cast(e, whole))
     }
 
     /// `ARRAY['a', b]::t[]`: each element is cast, so that constants are read as what they are meant to be.
@@ -85,7 +91,8 @@ impl Rewriter<'_> {
         if let Some(ex) = self.stacked(&exs, nested.as_ref())? {
             return Ok(ex);
         }
-        let long = exs.iter().any(|e| e.ty.as_ref().is_some_and(super::number::is_long));
+        let free = matches!(element, ColumnType::Numeric(0, _)) && self.has_functions();
+        let long = free || exs.iter().any(|e| e.ty.as_ref().is_some_and(super::number::is_long));
         let mut texts = Vec::with_capacity(exs.len());
         for ex in exs {
             texts.push(if long { self.long(ex)?.sql } else { ex.sql });
@@ -126,7 +133,10 @@ impl Rewriter<'_> {
                 let cut: String = text.chars().take(usize::try_from(*n).unwrap_or(usize::MAX)).collect();
                 Ok(Ex::of(quote::literal(cut.trim_end_matches(' '))?, ty).at(at))
             }
-            ty => self.constant(text, ty, at),
+            ty => match self.constant_numbers(text, number_list::opened(ty.clone(), data_type), at)? {
+                Some(numbers) => Ok(numbers),
+                None => self.constant(text, ty, at),
+            },
         }
     }
 
@@ -193,6 +203,9 @@ impl Rewriter<'_> {
             return Ok(cast);
         }
         if let Some(cast) = self.cast_to_texts(&ex, ty)? {
+            return Ok(cast);
+        }
+        if let Some(cast) = self.cast_to_numbers(&ex, ty)? {
             return Ok(cast);
         }
         let Some(from) = ex.ty.clone() else {
@@ -382,7 +395,7 @@ impl Rewriter<'_> {
     }
 
     /// An assignment to varchar(n) fails where a cast would cut.
-    fn length_checked(&mut self, ex: Ex, ty: &ColumnType) -> PgResult<Ex> {
+    pub(super) fn length_checked(&mut self, ex: Ex, ty: &ColumnType) -> PgResult<Ex> {
         let (n, name) = match ty {
             ColumnType::Varchar(Some(n)) => (n, "character varying"),
             ColumnType::Char(n) => (n, "character"),

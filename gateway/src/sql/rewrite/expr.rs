@@ -388,10 +388,7 @@ impl Rewriter<'_> {
             };
             let json = matches!(ex.ty, Some(ColumnType::Json | ColumnType::Jsonb));
             ex = match subscript {
-                Subscript::Index { index } if json => {
-                    let key = self.expr(index)?;
-                    self.json_step(ex, key, false)?
-                }
+                subscript if json => self.json_subscript(ex, subscript)?,
                 Subscript::Index { index } => {
                     let at_index = self.at_expr(index);
                     let index = self.expr(index)?;

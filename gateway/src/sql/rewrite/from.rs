@@ -535,11 +535,11 @@ impl Rewriter<'_> {
             Some(TableSampleMethod::System) => "SYSTEM",
             _ => return self.refuse("this sampling method", None),
         };
-        let quantity = match &sample.quantity {
-            Some(quantity) if quantity.unit.is_none() => constant_number(&quantity.value),
-            _ => None,
+        let quantity = sample.quantity.as_ref().filter(|quantity| quantity.unit.is_none());
+        let Some(quantity) = quantity.and_then(|quantity| super::literal::constant_number(&quantity.value)) else {
+            return self.refuse("a sample percentage that is computed", None);
         };
-        let Some(percent) = quantity.filter(|p| (0.0..=100.0).contains(p)) else {
+        let Some(percent) = Some(quantity).filter(|p| (0.0..=100.0).contains(p)) else {
             return Err(PgError::new(SqlState("2202H"), "sample percentage must be between 0 and 100"));
         };
         if sample.bucket.is_some() || sample.offset.is_some() {
@@ -556,17 +556,6 @@ impl Rewriter<'_> {
             None => String::new(),
         };
         Ok(format!(" TABLESAMPLE {method} ({percent} PERCENT){seed}"))
-    }
-}
-
-fn constant_number(expr: &Expr) -> Option<f64> {
-    match expr {
-        Expr::Value(v) => match &v.value {
-            sqlparser::ast::Value::Number(n, _) => n.parse().ok(),
-            _ => None,
-        },
-        Expr::Nested(inner) => constant_number(inner),
-        _ => None,
     }
 }
 

@@ -25,18 +25,23 @@ const WRITTEN: &[(&str, &str)] = &[
         "json_typeof, json_array_length, json_extract_path, json_extract_path_text, json_strip_nulls and their jsonb twins",
         "",
     ),
-    ("jsonb_set, jsonb_insert, jsonb_pretty", ""),
+    ("jsonb_set, jsonb_set_lax, jsonb_insert, jsonb_pretty", ""),
+    (
+        "jsonb_contains, jsonb_contained, jsonb_exists, jsonb_exists_any, jsonb_exists_all, jsonb_concat, jsonb_delete, \
+         jsonb_delete_path",
+        "what the operators do",
+    ),
     (
         "jsonb_path_query, jsonb_path_query_array, jsonb_path_query_first, jsonb_path_exists, jsonb_path_match, and their _tz twins",
         "",
     ),
     (
         "json_array_elements, json_array_elements_text, json_object_keys, json_each, json_each_text and their jsonb twins",
-        "`json_each` in FROM only",
+        "in FROM, or among other values",
     ),
     (
         "json_to_record, json_to_recordset, json_populate_record, json_populate_recordset and their jsonb twins",
-        "in FROM, with a column definition list or `NULL::type`",
+        "with a column definition list in FROM, or a row; `json_populate_record` and `json_populate_recordset` as values too",
     ),
     ("enum_first, enum_last, enum_range", ""),
     ("int4range, int8range, numrange, tsrange, tstzrange, daterange and their multiranges", "constructors of ranges"),

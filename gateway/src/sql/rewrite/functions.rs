@@ -304,7 +304,7 @@ pub(super) const SCALARS: &[Row] = &[
     ("array_position", "Aa>i", "CAST(list_position($1, $2) AS INTEGER)"),
     ("array_remove", "Aa>1", "list_filter($1, lambda x: x IS DISTINCT FROM $2)"),
     ("array_replace", "Aaa>1", "list_transform($1, lambda x: CASE WHEN x IS NOT DISTINCT FROM $2 THEN $3 ELSE x END)"),
-    ("trim_array", "Ai>1", "list_slice($1, 1, len($1) - $2)"),
+    ("trim_array", "Ai>1", "pg_trim_array($1, $2)"),
     ("array_reverse", "A>1", "list_reverse($1)"),
     ("len", "t>l", ""),
     ("len", "A>l", ""),

@@ -20,6 +20,19 @@ pub(super) fn is_grid(ex: &Ex) -> bool {
     matches!(ex.ty, Some(ColumnType::Grid(_))) && !ex.is_unknown()
 }
 
+/// What stands between arrays that are gathered, and for one that is NULL.
+const BETWEEN: char = '\u{1f}';
+const NO_ARRAY: char = '\u{1e}';
+
+fn gathered(text: &str, order: &str, tail: &str) -> String {
+    format!("pg_grid_gather(string_agg(coalesce({text}, '{NO_ARRAY}'), '{BETWEEN}'{order}){tail})")
+}
+
+/// Whether a list has all elements of another; NULL is no element that any list has.
+pub(super) fn list_contains(l: &str, r: &str) -> String {
+    format!("(list_has_all({l}, {r}) AND (({l}) IS NULL OR len({r}) = list_count({r})))")
+}
+
 impl Rewriter<'_> {
     /// An array as its text.
     pub fn grid_text(&mut self, ex: Ex) -> PgResult<String> {
@@ -203,6 +216,8 @@ impl Rewriter<'_> {
                 | "concat_ws" | "format" | "pg_typeof" | "row",
                 _,
             ) => return Ok(None),
+            ("min" | "max", _) => return self.refuse("the least or greatest of multidimensional arrays", at),
+            _ if super::call::is_aggregate(name) => return Ok(None),
             _ => return Err(self.undefined_function(name, values, at)),
         }))
     }
@@ -221,10 +236,36 @@ impl Rewriter<'_> {
         let Some(inner) = inner.filter(|_| self.has_functions() && !super::system_call::is_vector(ex)) else {
             return Ok(None);
         };
-        let text = self.grid_text(ex.clone())?;
-        // An order of its own would have to be of the text, for DISTINCT.
-        let order = if distinct.is_empty() { order.to_owned() } else { format!(" ORDER BY {text}") };
-        let sql = format!("pg_grid_gather(string_agg({distinct}{text}, '\u{1f}'{order}){tail})");
+        let sql = match distinct.is_empty() {
+            true => gathered(&self.grid_text(ex.clone())?, order, tail),
+            false => self.different_arrays(ex, order, tail)?,
+        };
+        Ok(Some(Ex::of(sql, ColumnType::Grid(Box::new(inner)))))
+    }
+
+    /// `array_agg(DISTINCT array)`: in the order of the arrays, which is not that of their texts.
+    fn different_arrays(&mut self, ex: &Ex, order: &str, tail: &str) -> PgResult<String> {
+        let way = super::json::list_order(&ex.sql, order);
+        let Some(way) = way.filter(|_| !is_grid(ex) && !self.is_keyed(ex.ty.as_ref())) else {
+            return self.refuse("array_agg(DISTINCT …) of these arrays", ex.position);
+        };
+        let name = format!("g_{}", self.number());
+        let text = self.grid_text(Ex::plain(name.clone(), ex.ty.clone()))?;
+        let list = format!("list_sort(list(DISTINCT {}){tail}, {way})", ex.sql);
+        let texts = format!("list_transform({list}, lambda {name}: coalesce({text}, '{NO_ARRAY}'))");
+        Ok(format!("pg_grid_gather(array_to_string({texts}, '{BETWEEN}'))"))
+    }
+
+    /// `ARRAY(SELECT array)`: one dimension more. None: not of arrays.
+    pub fn grid_of_rows(&mut self, rows: &super::Rows) -> PgResult<Option<Ex>> {
+        let [column] = rows.columns.as_slice() else { return Ok(None) };
+        let ex = Ex::plain("\"a\".\"x\"", column.ty.clone());
+        let inner = ex.ty.as_ref().and_then(element).cloned();
+        let Some(inner) = inner.filter(|_| self.has_functions() && !super::system_call::is_vector(&ex)) else {
+            return Ok(None);
+        };
+        let all = gathered(&self.grid_text(ex)?, "", "");
+        let sql = format!("(SELECT coalesce({all}, '{{}}') FROM ({}) AS \"a\"(\"x\"))", rows.sql);
         Ok(Some(Ex::of(sql, ColumnType::Grid(Box::new(inner)))))
     }
 
@@ -291,8 +332,11 @@ impl Rewriter<'_> {
                 let (l, r) = (self.settle(l.clone(), &list)?, self.settle(r.clone(), &list)?);
                 let (l, r) = (self.grid_list(&l)?, self.grid_list(&r)?);
                 let (l, r) = if op == "<@" { (r, l) } else { (l, r) };
-                let function = if op == "&&" { "list_has_any" } else { "list_has_all" };
-                Ok(Some(Ex::of(format!("{function}({}, {})", l.sql, r.sql), ColumnType::Bool)))
+                let sql = match op {
+                    "&&" => format!("list_has_any({}, {})", l.sql, r.sql),
+                    _ => list_contains(&l.sql, &r.sql),
+                };
+                Ok(Some(Ex::of(sql, ColumnType::Bool)))
             }
             _ => Ok(None),
         }

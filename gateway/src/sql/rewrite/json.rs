@@ -82,7 +82,7 @@ impl Rewriter<'_> {
         })
     }
 
-    fn json_result(binary: bool, text: &str) -> Ex {
+    pub(super) fn json_result(binary: bool, text: &str) -> Ex {
         if binary { Ex::of(format!("pg_jsonb({text})"), ColumnType::Jsonb) } else { Ex::of(text, ColumnType::Json) }
     }
 
@@ -128,6 +128,7 @@ impl Rewriter<'_> {
                 let mut texts = Vec::new();
                 for (n, value) in values.drain(..).enumerate() {
                     texts.push(if n % 2 == 0 {
+                        is_key(&value)?;
                         let key = self.settle(value, &T::Text)?;
                         self.text_of(key)?.sql
                     } else {
@@ -195,7 +196,7 @@ impl Rewriter<'_> {
                 let args = std::mem::take(values);
                 self.json_path_call(&plain, args)?
             }
-            _ => return Ok(None),
+            _ => return self.json_row_call(name, values),
         }))
     }
 
@@ -247,11 +248,6 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_function("jsonb path function", std::slice::from_ref(&ex), ex.position));
         }
-        if let Kind::Str(text) = &ex.kind
-            && let Err(error) = crate::engine::worker::check_jsonpath(text)
-        {
-            return Err(error.or_position(ex.position));
-        }
         Ok(self.settle(ex, &path)?.sql)
     }
 
@@ -290,7 +286,10 @@ impl Rewriter<'_> {
             return quote::literal(&text);
         }
         let ex = self.settle(ex, &ColumnType::Array(Box::new(ColumnType::Text)))?;
-        Ok(format!("pg_text_array({})", ex.sql))
+        match ex.ty {
+            Some(_) => self.grid_text(ex),
+            None => Ok(format!("pg_text_array({})", ex.sql)),
+        }
     }
 
     /// `json_agg` and its like. None: not one of them.
@@ -425,6 +424,18 @@ impl Rewriter<'_> {
     }
 }
 
+/// Whether a value may be a member's name.
+fn is_key(value: &Ex) -> PgResult<()> {
+    use ColumnType as T;
+    let is_scalar =
+        value.is_unknown() || !matches!(value.ty, Some(T::Array(_) | T::Grid(_) | T::Record(_) | T::Json | T::Jsonb));
+    if is_scalar {
+        return Ok(());
+    }
+    let message = "key value must be scalar, not array, composite, or json";
+    Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, message))
+}
+
 /// The engine's JSON alias does not fit a call of any number of texts.
 fn varchar(texts: &[String]) -> String {
     texts.iter().map(|t| format!("CAST({t} AS VARCHAR)")).collect::<Vec<_>>().join(", ")
@@ -432,7 +443,7 @@ fn varchar(texts: &[String]) -> String {
 
 /// How a list of an aggregate's different values is sorted: as ORDER BY says, which can only be by them, or as Postgres does
 /// by itself.
-fn list_order(value: &str, order: &str) -> Option<&'static str> {
+pub(super) fn list_order(value: &str, order: &str) -> Option<&'static str> {
     let said = match order.strip_prefix(" ORDER BY ") {
         None => return order.is_empty().then_some("'ASC', 'NULLS LAST'"),
         Some(said) => said.strip_prefix(value)?.trim(),

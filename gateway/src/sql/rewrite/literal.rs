@@ -4,7 +4,7 @@ use duckmesh_catalog::{
     ColumnType,
     types::{DEFAULT_NUMERIC, SystemType, oid},
 };
-use sqlparser::ast::Value;
+use sqlparser::ast::{Expr, UnaryOperator, Value};
 
 use super::{Ex, Kind, Rewriter};
 use crate::{
@@ -85,6 +85,9 @@ impl Rewriter<'_> {
             // One character; the engine has no type of such.
             ColumnType::System(SystemType::Text(oid::CHAR)) => {
                 quote::literal(text.get(..text.chars().next().map_or(0, char::len_utf8)).unwrap_or_default())?
+            }
+            ColumnType::System(SystemType::Text(oid::JSONPATH)) => {
+                quote::literal(&crate::engine::worker::jsonpath(text).map_err(|e| e.or_position(at))?)?
             }
             ColumnType::Text | ColumnType::Varchar(None) | ColumnType::Other(_) => quote::literal(text)?,
             ColumnType::Numeric(0, _) => {
@@ -198,6 +201,19 @@ pub(super) fn cast_to(sql: &str, ty: &ColumnType) -> String {
 #[allow(dead_code)]
 pub(super) fn invalid(ty: &ColumnType, text: &str) -> PgError {
     PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type {ty}: \"{text}\""))
+}
+
+/// A number that is written out.
+pub(super) fn constant_number(expr: &Expr) -> Option<f64> {
+    match expr {
+        Expr::Value(v) => match &v.value {
+            Value::Number(n, _) => n.parse().ok(),
+            _ => None,
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => constant_number(expr).map(|n| -n),
+        Expr::Nested(inner) => constant_number(inner),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -150,13 +150,18 @@ impl Rewriter<'_> {
         if let Some(low) = symmetric::low(low) {
             return self.between_symmetric(expr, negated, &low, high);
         }
+        let not = if negated { "NOT " } else { "" };
         let mut ex = self.expr(expr)?;
+        if matches!(ex.ty, Some(ColumnType::Array(_) | ColumnType::Grid(_) | ColumnType::Record(_))) {
+            // The engine has no BETWEEN of these.
+            let (above, below) = (self.compare(expr, ">=", low)?, self.compare(expr, "<=", high)?);
+            return Ok(Ex::of(format!("({not}({} AND {}))", above.sql, below.sql), ColumnType::Bool));
+        }
         let (mut low, mut high) = (self.expr(low)?, self.expr(high)?);
         if ex.is_unknown() {
             let ty = [&low, &high].into_iter().find(|e| !e.is_unknown()).and_then(|e| e.ty.clone());
             ex = self.settle(ex, &ty.unwrap_or(ColumnType::Text))?;
         }
-        let not = if negated { "NOT " } else { "" };
         if self.any_keyed([&ex.ty, &low.ty, &high.ty]) {
             let (a, low) = self.meet(ex.clone(), low, ">=")?;
             let (b, high) = self.meet(ex, high, "<=")?;

@@ -47,6 +47,15 @@ fn row_of(fields: &[String]) -> String {
     format!("row({})", fields.join(", "))
 }
 
+/// A comparison of lists or rows for which the engine finds no BETWEEN: it makes one of two that stand beside each other, and
+/// then fails on it.
+fn apart(sql: String, op: &str) -> String {
+    match op {
+        "<" | "<=" | ">" | ">=" => format!("(CASE WHEN {sql} THEN TRUE WHEN NOT {sql} THEN FALSE END)"),
+        _ => sql,
+    }
+}
+
 /// Whether Postgres compares them.
 pub(in crate::sql) fn comparable(a: &ColumnType, b: &ColumnType) -> bool {
     let (a, b) = (a.bare(), b.bare());
@@ -246,7 +255,9 @@ impl Rewriter<'_> {
         if l.ty.as_ref().or(r.ty.as_ref()) == Some(&ColumnType::Json) {
             return Err(self.undefined_operator(shown_op, l.ty.as_ref(), r.ty.as_ref(), self.at_expr(left)));
         }
-        Ok(Ex::of(format!("({} {op} {})", l.sql, r.sql), ColumnType::Bool))
+        let sql = format!("({} {op} {})", l.sql, r.sql);
+        let sql = if matches!(l.ty, Some(ColumnType::Array(_))) { apart(sql, op) } else { sql };
+        Ok(Ex::of(sql, ColumnType::Bool))
     }
 
     /// Two sides of a comparison: a constant or parameter beside a row is one.
@@ -271,13 +282,21 @@ impl Rewriter<'_> {
             return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
         }
         let (mut ls, mut rs) = (Vec::new(), Vec::new());
-        for ((_, a, a_type), (_, b, b_type)) in l.iter().zip(r) {
+        for (n, ((_, a, a_type), (_, b, b_type))) in l.iter().zip(r).enumerate() {
+            if let (Some(from), Some(to)) = (a_type, b_type)
+                && from.oid() != to.oid()
+            {
+                let (from, to, n) = (shown(from), shown(to), n + 1);
+                let message = format!("cannot compare dissimilar column types {from} and {to} at record column {n}");
+                return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
+            }
             let (a, b) = (Ex::plain(a.clone(), a_type.clone()), Ex::plain(b.clone(), b_type.clone()));
             let (a, b) = self.meet(a.at(at), b.at(at), "=")?;
             ls.push(self.sorted(a));
             rs.push(self.sorted(b));
         }
-        Ok(Ex::of(format!("((({})) {op} (({})))", row_of(&ls), row_of(&rs)), ColumnType::Bool))
+        let sql = format!("((({})) {op} (({})))", row_of(&ls), row_of(&rs));
+        Ok(Ex::of(apart(sql, op), ColumnType::Bool))
     }
 
     /// A binary operator other than AND and OR.
@@ -420,6 +439,7 @@ impl Rewriter<'_> {
 
     pub fn concat(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
         use ColumnType as T;
+        let (l, r) = self.meet_number_lists(l, r)?;
         if let (Some(T::Array(a)), Some(T::Array(b))) = (&l.ty, &r.ty) {
             let ty = common(a, b).map(|t| T::Array(Box::new(t)));
             return Ok(Ex::plain(format!("list_concat({}, {})", l.sql, r.sql), ty));
@@ -469,7 +489,7 @@ impl Rewriter<'_> {
     pub fn contains(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
         let (l, r) = self.meet(l, r, "@>")?;
         let sql = match &l.ty {
-            Some(ColumnType::Array(_)) => format!("list_has_all({}, {})", l.sql, r.sql),
+            Some(ColumnType::Array(_)) => super::grid::list_contains(&l.sql, &r.sql),
             Some(ColumnType::Jsonb) if self.has_functions() => format!("pg_jsonb_contains({}, {})", l.sql, r.sql),
             Some(ColumnType::Jsonb) => format!("json_contains({}, {})", l.sql, r.sql),
             Some(_) => return Err(self.undefined_operator("@>", l.ty.as_ref(), r.ty.as_ref(), at)),

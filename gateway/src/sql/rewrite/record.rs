@@ -1,15 +1,15 @@
-//! Rows as values: composite types, fields, and functions that make rows of JSON.
+//! Rows as values: composite types and fields.
 
 use duckmesh_catalog::{
     ColumnType, TableDef, TypeSpec,
     types::{RangeType, RecordType, TextType, oid},
 };
-use sqlparser::ast::{AccessExpr, DataType, Expr, FunctionArg, FunctionArgExpr, TableAlias};
+use sqlparser::ast::{AccessExpr, DataType, Expr};
 
 use super::{Column, Ex, Kind, Rewriter, relations::Target, select::Item};
 use crate::{
     pgcatalog::oids,
-    sql::{quote, typed_string::ALL_FIELDS, types, user_type},
+    sql::{typed_string::ALL_FIELDS, types, user_type},
     value::held::record,
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -267,128 +267,6 @@ impl Rewriter<'_> {
                     _ => format!("could not identify column \"{name}\" in record data type"),
                 };
                 Err(PgError::new(SqlState::UNDEFINED_COLUMN, message).or_position(at))
-            }
-        }
-    }
-
-    /// `json_to_recordset('…') AS x(a int)`, `json_populate_record(NULL::t, '…')` and their twins in FROM: the text, and the
-    /// columns. None: another function.
-    pub fn json_rows_of(
-        &mut self,
-        function: &str,
-        args: &[FunctionArg],
-        alias: Option<&TableAlias>,
-        at: Option<u32>,
-    ) -> PgResult<Option<(String, Fields)>> {
-        let listed = alias.is_some_and(|a| a.columns.iter().any(|c| c.data_type.is_some()));
-        let plain = function.replace("jsonb", "json");
-        let (populates, set) = match plain.as_str() {
-            "json_to_record" => (false, false),
-            "json_to_recordset" => (false, true),
-            "json_populate_record" => (true, false),
-            "json_populate_recordset" => (true, true),
-            _ if listed => {
-                let message = "a column definition list is only allowed for functions returning \"record\"";
-                return Err(PgError::new(SqlState::SYNTAX_ERROR, message).or_position(at));
-            }
-            _ => return Ok(None),
-        };
-        if !self.has_functions() {
-            return self.refuse("rows of JSON in a view that any DuckDB reads", at);
-        }
-        let mut exprs = Vec::new();
-        for arg in args {
-            match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => exprs.push(expr),
-                _ => return self.refuse("this form of an argument", at),
-            }
-        }
-        let (mut fields, document) = match (populates, exprs.as_slice()) {
-            (false, [document]) => (self.listed_fields(alias, at)?, *document),
-            (true, [base, document]) => (self.base_fields(base)?, *document),
-            _ => return Err(self.undefined_function(function, &[], at)),
-        };
-        let own = if function.starts_with("jsonb") { ColumnType::Jsonb } else { ColumnType::Json };
-        let document = self.expr(document)?;
-        let document = self.settle(document, &own)?.sql;
-        let mut list = Vec::new();
-        for (name, ty) in &mut fields {
-            let value = self.of_json("\"d\".\"j\"", name, ty)?;
-            if matches!(ty, ColumnType::Numeric(0 | 39.., _)) {
-                *ty = super::LONG;
-            }
-            list.push(format!("{value} AS {}", quote::name(name)));
-        }
-        let rows = if set { format!("unnest(pg_json_elements({document}))") } else { document };
-        let sql = format!("(SELECT {} FROM (SELECT {rows} AS \"j\") AS \"d\")", list.join(", "));
-        Ok(Some((sql, fields)))
-    }
-
-    fn listed_fields(&self, alias: Option<&TableAlias>, at: Option<u32>) -> PgResult<Fields> {
-        let columns = alias.map_or(&[][..], |a| a.columns.as_slice());
-        let mut fields = Fields::new();
-        for column in columns {
-            let Some(ty) = &column.data_type else { break };
-            fields.push((quote::fold(&column.name), self.type_of(ty)?));
-        }
-        if fields.is_empty() || fields.len() != columns.len() {
-            let message = "a column definition list is required for functions returning \"record\"";
-            return Err(PgError::new(SqlState::SYNTAX_ERROR, message).or_position(at));
-        }
-        Ok(fields)
-    }
-
-    /// `NULL::t` says which row it is.
-    fn base_fields(&self, base: &Expr) -> PgResult<Fields> {
-        match base {
-            Expr::Nested(inner) => self.base_fields(inner),
-            Expr::Cast { expr, data_type, .. } => {
-                let is_null = matches!(expr.as_ref(), Expr::Value(v) if v.value == sqlparser::ast::Value::Null);
-                match (is_null, self.composite(data_type)) {
-                    (true, Some(row)) => Ok(row.fields),
-                    (false, Some(_)) => self.refuse("a base record that is not NULL", self.at_expr(base)),
-                    (_, None) => {
-                        self.type_of(data_type)?;
-                        let message = "first argument of json_populate_record must be a row type";
-                        Err(PgError::new(SqlState::DATATYPE_MISMATCH, message))
-                    }
-                }
-            }
-            _ => self.refuse("a base record that is not NULL::type", self.at_expr(base)),
-        }
-    }
-
-    /// A member of a JSON object as a type.
-    fn of_json(&mut self, json: &str, name: &str, ty: &ColumnType) -> PgResult<String> {
-        let key = quote::literal(name)?;
-        match ty {
-            ColumnType::Json => Ok(format!("pg_json_member({json}, {key})")),
-            ColumnType::Jsonb => Ok(format!("pg_jsonb(pg_json_member({json}, {key}))")),
-            ColumnType::Array(element) => {
-                let each = format!("j_{}", self.number());
-                let value = match element.as_ref() {
-                    ColumnType::Json | ColumnType::Jsonb => each.clone(),
-                    element => self.cast(Ex::of(each.clone(), ColumnType::Text), element, None)?.sql,
-                };
-                let elements = match element.as_ref() {
-                    ColumnType::Json | ColumnType::Jsonb => "pg_json_elements",
-                    _ => "pg_json_elements_text",
-                };
-                // The member itself may be null.
-                let member = format!("pg_json_member({json}, {key})");
-                Ok(format!(
-                    "(CASE WHEN {member} <> 'null' THEN list_transform({elements}({member}), lambda {each}: {value}) END)"
-                ))
-            }
-            ty => {
-                let text = Ex::of(format!("pg_json_member_text({json}, {key})"), ColumnType::Text);
-                let value = self.cast(text, ty, None)?.sql;
-                Ok(match ty {
-                    ColumnType::Numeric(0, _) | ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_) => {
-                        value
-                    }
-                    ty => ty.cast(&value),
-                })
             }
         }
     }

@@ -179,10 +179,13 @@ impl Rewriter<'_> {
         if let Some((relation, may_miss)) = whole_row {
             if relation.known && self.has_functions() {
                 let shown = relation.columns.iter().filter(|c| !is_hidden(c));
-                let fields = shown.map(|c| (c.name.clone(), column_ex(&relation, c))).collect();
-                let mut ex = self.record(fields)?;
-                // A table's rows have a type of their own.
+                let mut fields: Vec<_> = shown.map(|c| (c.name.clone(), column_ex(&relation, c))).collect();
+                // A table's rows have a type of their own, whose fields an alias does not rename.
                 let table = relation.table.and_then(|index| self.tables.get(index)).map(|used| used.table.clone());
+                if let Some(table) = table.as_ref().filter(|table| table.columns.len() == fields.len()) {
+                    fields.iter_mut().zip(&table.columns).for_each(|(field, own)| field.0.clone_from(&own.name));
+                }
+                let mut ex = self.record(fields)?;
                 if let (Some(ColumnType::Record(row)), Some(table)) = (&mut ex.ty, table) {
                     let own = row_of(&table);
                     (row.oid, row.array_oid, row.name) = (own.oid, own.array_oid, own.name);

@@ -88,6 +88,11 @@ impl Rewriter<'_> {
                 let message = format!("WITH query name \"{name}\" specified more than once");
                 return Err(PgError::new(SqlState::DUPLICATE_ALIAS, message).or_position(self.at(cte.alias.name.span)));
             }
+        }
+        for cte in self.in_order(with)? {
+            if with.recursive {
+                self.well_formed(cte)?;
+            }
             parts.push(self.cte(cte, with.recursive)?);
         }
         let word = if with.recursive { "WITH RECURSIVE" } else { "WITH" };
@@ -120,7 +125,7 @@ impl Rewriter<'_> {
             unique(&mut rows.columns);
             Ok(())
         };
-        let mut pushed = false;
+        let mut first_types = None;
         if recursive && let SetExpr::SetOperation { op: SetOperator::Union, left, .. } = cte.query.body.as_ref() {
             self.recursive_depth += 1;
             if self.recursive_depth > RECURSIVE_DEPTH_MAX {
@@ -138,18 +143,18 @@ impl Rewriter<'_> {
             self.system.truncate(system);
             self.recursive_depth -= 1;
             rename(&mut rows)?;
+            first_types = Some(rows.columns.iter().map(|c| c.ty.clone()).collect::<Vec<_>>());
             self.ctes.push(scope::Cte {
                 name: name.clone(),
                 engine: engine.clone(),
                 columns: rows.columns,
                 known: rows.known,
             });
-            pushed = true;
         }
         // A common table expression does not see the FROM it stands beside, only outer ones: those are still pushed.
         let marks = (self.tables.len(), self.system.len());
         let mut rows = self.query(&cte.query, None)?;
-        if pushed {
+        if let Some(first_types) = first_types {
             // Numbers of two scales that meet are text, and the second part reads them as such.
             for _ in 0..RECURSIVE_LOOKS_MAX {
                 if !self.ctes.last_mut().is_some_and(|own| took_types(own, &rows)) {
@@ -160,6 +165,13 @@ impl Rewriter<'_> {
                 rows = self.query(&cte.query, None)?;
             }
             self.ctes.pop();
+            if let Some((n, error)) = other_type(&name, &first_types, &rows) {
+                let at = match cte.query.body.as_ref() {
+                    SetExpr::SetOperation { left, .. } => self.at_item(left, n),
+                    _ => at,
+                };
+                return Err(error.or_position(at));
+            }
         }
         rename(&mut rows)?;
         let list = if rows.known && !rows.columns.is_empty() {
@@ -521,6 +533,25 @@ impl Rewriter<'_> {
         }
         Ok(items)
     }
+}
+
+/// The column that the second part of a recursive query makes another type than the first.
+fn other_type(name: &str, first: &[Option<ColumnType>], rows: &Rows) -> Option<(usize, PgError)> {
+    for (n, (first, column)) in first.iter().zip(&rows.columns).enumerate() {
+        let (Some(first), Some(all)) = (first, &column.ty) else { continue };
+        if first.oid() != all.oid() {
+            let message = format!(
+                "recursive query \"{name}\" column {} has type {} in non-recursive term but type {} overall",
+                n + 1,
+                super::shown(first),
+                super::shown(all)
+            );
+            let error = PgError::new(SqlState::DATATYPE_MISMATCH, message)
+                .hint("Cast the output of the non-recursive term to the correct type.");
+            return Some((n, error));
+        }
+    }
+    None
 }
 
 /// Gives a recursive query the types that its parts have together; whether that changes what its second part reads.

@@ -309,6 +309,12 @@ impl Rewriter<'_> {
                 Ok(Some(Ex::of(format!("CAST({} AS INTEGER)", terms.join(" + ")), T::Int4)))
             }
             "format" => self.format(values, at).map(Some),
+            "array_append" | "array_prepend" | "array_cat" if values.len() == 2 => {
+                if let [l, r] = &mut *values.as_mut_slice() {
+                    (*l, *r) = self.meet_number_lists(l.clone(), r.clone())?;
+                }
+                Ok(None)
+            }
             "array_to_string" => {
                 self.texts_of_first(values)?;
                 Ok(None)

@@ -72,6 +72,9 @@ impl Rewriter<'_> {
                 format!("(CASE {} WHEN TRUE THEN 't' WHEN FALSE THEN 'f' END)", ex.sql)
             }
             (Some(T::AsText(_)), T::System(SystemType::Text(oid::NAME))) => ex.sql,
+            (_, T::System(SystemType::Text(oid::JSONPATH))) if self.has_functions() => {
+                format!("pg_jsonpath({})", self.text_of(ex)?.sql)
+            }
             (_, T::System(SystemType::Text(_))) => self.text_of(ex)?.sql,
             // The bits of a negative one, as in Postgres.
             (Some(T::Int2 | T::Int4), T::System(_)) => format!("(CAST({} AS BIGINT) & {OID_MAX})", ex.sql),

@@ -1,6 +1,6 @@
 //! Functions in FROM.
 
-use duckmesh_catalog::ColumnType;
+use duckmesh_catalog::{ColumnType, types::oid};
 use sqlparser::ast::{FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableAlias};
 
 use super::{Column, Ex, Kind, Rewriter, call::allowed, from::Alias, functions::SCALARS, unique};
@@ -26,19 +26,9 @@ impl Rewriter<'_> {
         if let Some(function) = parts.last()
             && let Some((sql, fields)) = self.json_rows_of(function, args, alias, at)?
         {
-            let column =
-                |(name, ty): (String, ColumnType)| Column { engine: name.clone(), name, ty: Some(ty), origin: None };
-            let given = alias.map_or_else(|| function.clone(), |a| quote::fold(&a.name));
-            let mut columns: Vec<Column> = fields.into_iter().map(column).collect();
-            unique(&mut columns);
-            let renamed = alias.map_or(&[][..], |a| a.columns.as_slice());
-            let mut names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
-            for (slot, new) in names.iter_mut().zip(renamed) {
-                *slot = quote::fold(&new.name);
-            }
-            let alias = Alias { name: Some(given), columns: names, at };
-            return self.place(sql, alias, ("", None), columns, true, None);
+            return self.rows_placed(sql, fields, (function, alias, ordinality), at);
         }
+        let written = alias;
         let alias = self.alias(alias)?;
         let function = match parts.as_slice() {
             [name] => name.clone(),
@@ -54,6 +44,11 @@ impl Rewriter<'_> {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => values.push(self.expr(expr)?),
                 _ => return self.refuse("this form of an argument", at),
             }
+        }
+        if function == "unnest"
+            && let Some((sql, fields)) = self.unnested_rows(&values)?
+        {
+            return self.rows_placed(sql, fields, (&function, written, ordinality), at);
         }
         let (sql, columns) = self.table_function(&function, values, at)?;
         let default = if columns.len() == 1 {
@@ -101,6 +96,55 @@ impl Rewriter<'_> {
             relation.scalar = scalar;
         }
         Ok(text)
+    }
+
+    /// A function in FROM that gives rows of named fields.
+    fn rows_placed(
+        &mut self,
+        mut sql: String,
+        mut fields: Vec<(String, ColumnType)>,
+        (function, alias, ordinality): (&str, Option<&TableAlias>, bool),
+        at: Option<u32>,
+    ) -> PgResult<String> {
+        if ordinality {
+            let names: Vec<String> = (0..fields.len()).map(|n| format!("\"o{n}\"")).collect();
+            let names = names.join(", ");
+            sql = format!("(SELECT {names}, row_number() OVER () AS \"ordinality\" FROM {sql} AS \"f\"({names}))");
+            fields.push(("ordinality".to_owned(), ColumnType::Int8));
+        }
+        let column =
+            |(name, ty): (String, ColumnType)| Column { engine: name.clone(), name, ty: Some(ty), origin: None };
+        let given = alias.map_or_else(|| function.to_owned(), |a| quote::fold(&a.name));
+        let mut columns: Vec<Column> = fields.into_iter().map(column).collect();
+        unique(&mut columns);
+        let renamed = alias.map_or(&[][..], |a| a.columns.as_slice());
+        let mut names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+        for (slot, new) in names.iter_mut().zip(renamed) {
+            *slot = quote::fold(&new.name);
+        }
+        if renamed.len() > columns.len() {
+            names = renamed.iter().map(|new| quote::fold(&new.name)).collect();
+        }
+        let alias = Alias { name: Some(given), columns: names, at };
+        self.place(sql, alias, ("", None), columns, true, None)
+    }
+
+    /// `unnest(array of rows)`: a column for each of their fields. None: of other elements.
+    #[allow(clippy::type_complexity)]
+    fn unnested_rows(&mut self, values: &[Ex]) -> PgResult<Option<(String, Vec<(String, ColumnType)>)>> {
+        let [Ex { sql, ty: Some(ColumnType::Array(element)), .. }] = values else { return Ok(None) };
+        let ColumnType::Record(row) = element.as_ref() else { return Ok(None) };
+        if row.oid == oid::RECORD {
+            return Ok(None);
+        }
+        let name = format!("\"u_{}\"", self.number());
+        let one = Ex::of(format!("{name}.\"r\""), (**element).clone());
+        let (mut list, mut fields) = (Vec::new(), Vec::new());
+        for (name, sql, ty) in self.row_fields(&one)?.unwrap_or_default() {
+            list.push(format!("{sql} AS {}", quote::name(&name)));
+            fields.push((name, ty.unwrap_or(ColumnType::Text)));
+        }
+        Ok(Some((format!("(SELECT {} FROM (SELECT unnest({sql}) AS \"r\") AS {name})", list.join(", ")), fields)))
     }
 
     /// A function in FROM: its text and its columns; an empty name takes the alias'.

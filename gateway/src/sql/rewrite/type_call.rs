@@ -1,8 +1,7 @@
-//! Calls that are none: `float8(x)` is a cast, `normalize(x, NFD)` has a word for an argument, and `concat(VARIADIC list)` takes
-//! its arguments from an array.
+//! Calls that are none: `float8(x)` is a cast, and `normalize(x, NFD)` has a word for an argument.
 
-use duckmesh_catalog::ColumnType as T;
-use sqlparser::ast::{DataType, Expr, Function, FunctionArg, FunctionArgExpr, NormalizationForm};
+use duckmesh_catalog::{ColumnType as T, types::TextType};
+use sqlparser::ast::{DataType, Expr, Function, NormalizationForm};
 
 use super::{
     Ex, Rewriter,
@@ -13,8 +12,8 @@ use super::{
 };
 use crate::{
     pgcatalog,
-    sql::{types, written::VARIADIC},
-    wire::error::{PgError, PgResult, SqlState},
+    sql::types,
+    wire::error::{PgResult, SqlState},
 };
 
 /// Forms that a text can be normalized to.
@@ -97,51 +96,28 @@ impl Rewriter<'_> {
         Ok(Ex::of(format!("(pg_normalize({text}, '{form}') {op} {text})"), T::Bool))
     }
 
-    /// `concat(a, VARIADIC list)`: what takes any number of arguments, given as an array. None: it has no such argument.
-    pub(super) fn variadic_call(&mut self, name: &str, args: &[FunctionArg], at: Option<u32>) -> PgResult<Option<Ex>> {
-        let given = |arg: &FunctionArg| match arg {
-            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. }
-            | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. }
-                if name.value == VARIADIC =>
-            {
-                Some(expr.clone())
-            }
-            _ => None,
+    /// `timestamptz(date, time)`. None: another function.
+    pub(super) fn moment_call(&mut self, name: &str, values: &[Ex], at: Option<u32>) -> PgResult<Option<Ex>> {
+        let ty = match name {
+            "timestamp" => T::Timestamp,
+            "timestamptz" => T::Timestamptz,
+            _ => return Ok(None),
         };
-        let Some((list, before)) = args.split_last().and_then(|(last, before)| Some((given(last)?, before))) else {
+        let [day, time] = values else { return Ok(None) };
+        let (day, time) = (self.settle(day.clone(), &T::Date)?, self.settle(time.clone(), &T::Time)?);
+        if day.ty != Some(T::Date) || !self.has_functions() {
             return Ok(None);
-        };
-        let mut values = Vec::new();
-        for arg in before {
-            let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else {
-                return self.refuse("this form of an argument", at);
-            };
-            values.push(self.expr(expr)?);
         }
-        let list = self.expr(&list)?;
-        if !list.is_unknown() && list.ty.as_ref().is_some_and(|ty| !matches!(ty, T::Array(_) | T::Grid(_))) {
-            let error = PgError::new(SqlState::DATATYPE_MISMATCH, "VARIADIC argument must be an array");
-            return Err(error.or_position(list.position).or_position(at));
-        }
-        let list = self.settle(list, &T::Array(Box::new(T::Text)))?;
-        let by_name = |r: &mut Self, name: &str, mut values: Vec<Ex>| {
-            r.special_call(name, &mut values, at)?;
-            r.by_table(SCALARS, name, values, at).map(Some)
-        };
-        match (name, values.as_slice()) {
-            ("concat", []) => {
-                let nothing = Ex::of("''", T::Text);
-                by_name(self, "array_to_string", vec![list, nothing])
+        let whole = match &time.ty {
+            Some(T::Time) => self.add(day, time, at)?,
+            Some(T::AsText(TextType::Timetz)) if ty == T::Timestamptz => {
+                match self.held_operator("+", &day, &time, at)? {
+                    Some(whole) => whole,
+                    None => return Ok(None),
+                }
             }
-            ("concat_ws", [separator]) => by_name(self, "array_to_string", vec![list, separator.clone()]),
-            ("num_nulls", []) => Ok(Some(Ex::of(nulls_of(&list.sql, "IS NULL"), T::Int4))),
-            ("num_nonnulls", []) => Ok(Some(Ex::of(nulls_of(&list.sql, "IS NOT NULL"), T::Int4))),
-            _ => self.refuse(&format!("VARIADIC with {name}"), at),
-        }
+            _ => return Ok(None),
+        };
+        self.cast(whole, &ty, at).map(Some)
     }
-}
-
-/// How many elements are so.
-fn nulls_of(list: &str, is: &str) -> String {
-    format!("CAST(len(list_filter({list}, lambda v: v {is})) AS INTEGER)")
 }

@@ -22,7 +22,11 @@ pub fn stack(args: Args<'_>) -> Outcome<Value> {
 
 /// `pg_grid_gather(texts)`: the same of what an aggregate joined.
 pub fn gathered(args: Args<'_>) -> Outcome<Value> {
-    let parts = super::text(args, 0).split('\u{1f}').map(Grid::parse).collect::<Result<Vec<_>, _>>()?;
+    let texts = || super::text(args, 0).split('\u{1f}');
+    if texts().any(|text| text == "\u{1e}") {
+        return Err(Failure::new("22004", "cannot accumulate null arrays"));
+    }
+    let parts = texts().map(Grid::parse).collect::<Result<Vec<_>, _>>()?;
     if parts.iter().any(|p| p.dimensions.is_empty()) {
         return Err(Failure::new("2202E", "cannot accumulate empty arrays"));
     }
@@ -139,6 +143,9 @@ pub fn fill(args: Args<'_>) -> Outcome<Value> {
         let Some(text) = args.get(at).copied().flatten() else { return Ok(None) };
         let missing = || Failure::new("22004", "dimension values cannot be null");
         let grid = Grid::parse(text)?;
+        if grid.dimensions.len() > 1 {
+            return Err(Failure::new("2202E", "wrong number of array subscripts"));
+        }
         grid.elements
             .iter()
             .map(|e| e.as_ref().and_then(|e| e.parse().ok()).ok_or_else(missing))

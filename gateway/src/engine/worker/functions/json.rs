@@ -80,48 +80,53 @@ pub fn pair(args: &[Option<&str>]) -> Outcome<Value> {
     Ok(Value::Text(out))
 }
 
-fn found(value: Option<&str>, text: bool) -> Value {
-    match value {
+fn found(value: Option<&str>, text: bool) -> Outcome<Value> {
+    Ok(match value {
         None => Value::Null,
-        Some(value) if text => scan::as_text(value).map_or(Value::Null, Value::Text),
+        Some(value) if text => match scan::as_text(value) {
+            Some(text) if text.contains('\0') => {
+                return Err(Failure::new("22P05", "unsupported Unicode escape sequence"));
+            }
+            text => text.map_or(Value::Null, Value::Text),
+        },
         Some(value) => Value::Text(value.trim().to_owned()),
-    }
+    })
 }
 
 /// `j -> name`, `j ->> name`.
 pub fn member(args: &[Option<&str>]) -> Outcome<Value> {
-    Ok(found(scan::member(super::text(args, 0), super::text(args, 1)), false))
+    found(scan::member(super::text(args, 0), super::text(args, 1)), false)
 }
 
 pub fn member_text(args: &[Option<&str>]) -> Outcome<Value> {
-    Ok(found(scan::member(super::text(args, 0), super::text(args, 1)), true))
+    found(scan::member(super::text(args, 0), super::text(args, 1)), true)
 }
 
 /// `j -> index`, `j ->> index`.
 pub fn element(args: &[Option<&str>]) -> Outcome<Value> {
-    Ok(found(scan::element(super::text(args, 0), super::integer(args, 1)), false))
+    found(scan::element(super::text(args, 0), super::integer(args, 1)), false)
 }
 
 pub fn element_text(args: &[Option<&str>]) -> Outcome<Value> {
-    Ok(found(scan::element(super::text(args, 0), super::integer(args, 1)), true))
+    found(scan::element(super::text(args, 0), super::integer(args, 1)), true)
 }
 
 /// `j #> path`, `j #>> path`; the path is a list of texts.
 pub fn path(args: &[Option<&str>]) -> Outcome<Value> {
-    Ok(found(scan::follow(super::text(args, 0), &list(super::text(args, 1))), false))
+    found(scan::follow(super::text(args, 0), &list(super::text(args, 1))), false)
 }
 
 pub fn path_text(args: &[Option<&str>]) -> Outcome<Value> {
-    Ok(found(scan::follow(super::text(args, 0), &list(super::text(args, 1))), true))
+    found(scan::follow(super::text(args, 0), &list(super::text(args, 1))), true)
 }
 
 /// `json_extract_path(j, a, b)`.
 pub fn steps(args: &[Option<&str>]) -> Outcome<Value> {
-    Ok(found(scan::follow(super::text(args, 0), &rest(args)), false))
+    found(scan::follow(super::text(args, 0), &rest(args)), false)
 }
 
 pub fn steps_text(args: &[Option<&str>]) -> Outcome<Value> {
-    Ok(found(scan::follow(super::text(args, 0), &rest(args)), true))
+    found(scan::follow(super::text(args, 0), &rest(args)), true)
 }
 
 fn rest(args: &[Option<&str>]) -> Vec<Option<String>> {
@@ -547,13 +552,23 @@ pub fn scalar(args: &[Option<&str>]) -> Outcome<Value> {
 
 /// `json_object(keys, values)`.
 pub fn zipped(args: &[Option<&str>]) -> Outcome<Value> {
+    if args.iter().flatten().any(|text| text.trim_start().starts_with("{{")) {
+        return Err(Failure::new("2202E", "wrong number of array subscripts"));
+    }
     let names = list(super::text(args, 0));
     let values = list(super::text(args, 1));
     if names.len() != values.len() {
         return Err(Failure::new("2202E", "mismatched array dimensions"));
     }
+    written_pairs(names.iter().zip(&values))
+}
+
+/// `{"k" : "v", …}` of texts.
+pub(super) fn written_pairs<'a>(
+    pairs: impl Iterator<Item = (&'a Option<String>, &'a Option<String>)>,
+) -> Outcome<Value> {
     let mut out = String::from("{");
-    for (n, (name, value)) in names.iter().zip(&values).enumerate() {
+    for (n, (name, value)) in pairs.enumerate() {
         let Some(name) = name else {
             return Err(Failure::new("22004", "null value not allowed for object key"));
         };

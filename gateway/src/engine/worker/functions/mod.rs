@@ -9,6 +9,7 @@ mod grids;
 mod held;
 mod json;
 mod json_order;
+mod json_populate;
 mod json_scan;
 mod jsonpath;
 mod mathematics;
@@ -204,6 +205,12 @@ pub const FUNCTIONS: &[Function] = &[
     any("pg_json_array", Gives::Text, json::array),
     any("pg_json_pair", Gives::Text, json::pair),
     reader("pg_json_zip", 2, Gives::Text, json::zipped),
+    row("pg_json_alternate", 1, Gives::Text, json_populate::alternating),
+    row("pg_json_line", 1, Gives::Text, json_populate::lines),
+    row("pg_json_one", 2, Gives::Text, json_populate::object),
+    row("pg_json_many", 2, Gives::Texts, json_populate::objects),
+    row("pg_json_list", 1, Gives::Texts, json_populate::list_of),
+    row("pg_json_pairs", 2, Gives::Texts, json_populate::pairs),
     row("pg_json_member", 2, Gives::Text, json::member),
     row("pg_json_member_text", 2, Gives::Text, json::member_text),
     row("pg_json_element", 2, Gives::Text, json::element),
@@ -292,9 +299,9 @@ fn or_null(args: &[Option<&str>], run: fn(&[Option<&str>]) -> Outcome<Value>) ->
     if args.iter().any(Option::is_none) { Ok(Value::Null) } else { run(args) }
 }
 
-/// Whether a text is a SQL/JSON path; for the gate, which says so with its place.
-pub fn check_jsonpath(text: &str) -> PgResult<()> {
-    jsonpath::check(text).map_err(|failure| PgError::new(SqlState(failure.state), failure.message))
+/// A SQL/JSON path as Postgres shows it; for the gate, which says with its place where a text is none.
+pub fn jsonpath(text: &str) -> PgResult<String> {
+    Ok(jsonpath::normal(text)?)
 }
 
 /// An argument; empty where it is missing.

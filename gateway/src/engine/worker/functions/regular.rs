@@ -88,7 +88,7 @@ fn compile(pattern: &str, flags: &str) -> Outcome<Pattern> {
 }
 
 /// Postgres' words for what is wrong.
-fn invalid(reason: &str) -> Failure {
+pub(super) fn invalid(reason: &str) -> Failure {
     const WORDS: [(&str, &str); 12] = [
         ("unclosed group", "parentheses () not balanced"),
         ("unopened group", "parentheses () not balanced"),
@@ -126,7 +126,7 @@ fn steps_back(pattern: &str) -> bool {
 }
 
 /// Postgres' own escapes in this library's words.
-fn translate(pattern: &str) -> String {
+pub(super) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut chars = pattern.chars().peekable();
     while let Some(c) = chars.next() {
@@ -141,6 +141,8 @@ fn translate(pattern: &str) -> String {
             Some('Y') => out.push_str("\\B"),
             Some('Z') => out.push_str("\\z"),
             Some('e') => out.push_str("\\x1b"),
+            Some('b') => out.push_str("\\x08"),
+            Some('B') => out.push_str("\\\\"),
             Some(other) if other.is_ascii_punctuation() || other.is_ascii_alphanumeric() => {
                 out.push('\\');
                 out.push(other);

@@ -6,6 +6,7 @@ mod lexer;
 mod method;
 mod moment;
 mod parser;
+mod print;
 mod walk;
 
 use std::{cell::RefCell, rc::Rc};
@@ -17,15 +18,14 @@ use crate::value::TimeZone;
 /// Values of one call; beyond is no answer but a load.
 const ITEMS_MAX: usize = 10_000_000;
 
-/// Checks a path.
-pub fn check(path: &str) -> Outcome<()> {
-    parser::parse(path).map(drop)
+/// A path as Postgres shows it.
+pub fn normal(path: &str) -> Outcome<String> {
+    parser::parse(path).map(|path| print::shown(&path))
 }
 
 /// Text to `jsonpath`.
 pub fn read(args: &[Option<&str>]) -> Outcome<Value> {
-    check(text(args, 0))?;
-    Ok(Value::Text(text(args, 0).to_owned()))
+    normal(text(args, 0)).map(Value::Text)
 }
 
 /// All values that a path finds. Arguments: the document, the path, variables, whether errors are silent.
@@ -181,6 +181,28 @@ mod tests {
     }
 
     #[test]
+    fn paths_are_shown_as_postgres_shows_them() {
+        for (path, expected) in [
+            ("lax  $.a [ * ]", "$.\"a\"[*]"),
+            ("strict $.**{2 to last}.b", "strict $.**{2 to last}.\"b\""),
+            ("$.a[0, 1 to last - 1]", "$.\"a\"[0,1 to last - 1]"),
+            ("$.a + 2 * -3", "($.\"a\" + 2 * -3)"),
+            ("($.a + 2).b", "($.\"a\" + 2).\"b\""),
+            ("7.50.floor()", "(7.50).floor()"),
+            (
+                "$v ? (@ > 1 && !(@ < .5) || exists(@.x)) . size()",
+                "$\"v\"?(@ > 1 && !(@ < 0.5) || exists (@.\"x\")).size()",
+            ),
+            ("$ ? ((@ == 1) is unknown)", "$?((@ == 1) is unknown)"),
+            ("$ ? (@ like_regex \"a\\\\d\" flag \"si\")", "$?(@ like_regex \"a\\\\d\" flag \"is\")"),
+            ("$.t.datetime(\"HH24\") <> $w", "($.\"t\".datetime(\"HH24\") != $\"w\")"),
+            ("- + $.a", "(-(+$.\"a\"))"),
+        ] {
+            assert_eq!(normal(path).unwrap_or_else(|e| e.raised()), expected, "{path}");
+        }
+    }
+
+    #[test]
     fn hostile_paths_end() {
         let chain = format!("$ ? ({}@ == 1)", "@ == 1 && ".repeat(240));
         for path in [
@@ -193,7 +215,7 @@ mod tests {
             "-".repeat(900),
             chain,
         ] {
-            let _ = check(&path);
+            let _ = normal(&path);
             let _ = shown("1", &path);
         }
     }

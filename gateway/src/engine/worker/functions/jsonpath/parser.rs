@@ -3,7 +3,11 @@
 use std::rc::Rc;
 
 use super::{
-    super::{Failure, Outcome, number::Number},
+    super::{
+        Failure, Outcome,
+        number::Number,
+        regular::{self, REGEX_BYTES_MAX},
+    },
     item::Item,
     lexer::{self, Token},
 };
@@ -38,7 +42,15 @@ pub enum Expr {
     Exists(Box<Expr>),
     Compare(&'static str, Box<Expr>, Box<Expr>),
     StartsWith(Box<Expr>, Box<Expr>),
-    LikeRegex(Box<Expr>, Rc<regex::Regex>),
+    LikeRegex(Box<Expr>, Rc<Like>),
+}
+
+/// The regular expression of LIKE_REGEX, as it was written and as it matches.
+#[derive(Debug)]
+pub struct Like {
+    pub pattern: String,
+    pub flags: String,
+    pub regex: regex::Regex,
 }
 
 impl Expr {
@@ -269,7 +281,8 @@ impl Parser<'_> {
                 self.at += 1;
                 flags = given;
             }
-            return Ok(Expr::LikeRegex(left, Rc::new(regular(&pattern, &flags)?)));
+            let regex = regular(&pattern, &flags)?;
+            return Ok(Expr::LikeRegex(left, Rc::new(Like { pattern, flags, regex })));
         }
         Ok(left)
     }
@@ -461,29 +474,20 @@ impl Parser<'_> {
 
 /// A regular expression with XQuery's flags.
 fn regular(pattern: &str, flags: &str) -> Outcome<regex::Regex> {
-    let (mut fold, mut lines, mut dots, mut plain) = (false, false, false, false);
-    for flag in flags.chars() {
-        match flag {
-            'i' => fold = true,
-            's' => dots = true,
-            'm' => lines = true,
-            'q' => plain = true,
-            'x' => {
-                let message = "XQuery \"x\" flag (expanded regular expressions) is not implemented";
-                return Err(Failure::new("0A000", message));
-            }
-            _ => {
-                let message = "invalid input syntax for type jsonpath";
-                return Err(Failure::new("42601", message));
-            }
-        }
+    if flags.chars().any(|flag| !"ismxq".contains(flag)) {
+        return Err(Failure::new("42601", "invalid input syntax for type jsonpath"));
     }
-    let pattern = if plain { regex::escape(pattern) } else { pattern.to_owned() };
+    let has = |flag: char| flags.contains(flag);
+    if has('x') && !has('q') {
+        let message = "XQuery \"x\" flag (expanded regular expressions) is not implemented";
+        return Err(Failure::new("0A000", message));
+    }
+    let pattern = if has('q') { regex::escape(pattern) } else { regular::translate(pattern) };
     regex::RegexBuilder::new(&pattern)
-        .case_insensitive(fold)
-        .multi_line(lines)
-        .dot_matches_new_line(dots)
-        .size_limit(10 << 20)
+        .case_insensitive(has('i'))
+        .multi_line(has('m'))
+        .dot_matches_new_line(has('s'))
+        .size_limit(REGEX_BYTES_MAX)
         .build()
-        .map_err(|_| Failure::new("2201B", "invalid regular expression"))
+        .map_err(|error| regular::invalid(error.to_string().lines().last().unwrap_or_default()))
 }

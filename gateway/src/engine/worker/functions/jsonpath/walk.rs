@@ -386,8 +386,8 @@ impl<'a> Walk<'a> {
                 (Item::String(text), Item::String(prefix)) => Some(text.starts_with(&**prefix)),
                 _ => None,
             })?,
-            Expr::LikeRegex(a, pattern) => self.pairs(a, None, &|a, _| match a {
-                Item::String(text) => Some(pattern.is_match(text)),
+            Expr::LikeRegex(a, like) => self.pairs(a, None, &|a, _| match a {
+                Item::String(text) => Some(like.regex.is_match(text)),
                 _ => None,
             })?,
             _ => None,
