@@ -219,7 +219,7 @@ fn table_column(table: &TableDef, column: &ColumnDef, name: &str) -> ResultColum
 
 /// Oid of the table and attribute number of the column.
 fn place(table: &TableDef, column: &ColumnDef) -> (u32, i16) {
-    (pgcatalog::table_oid(table.id), i16::try_from(column.id.get()).unwrap_or(0))
+    (pgcatalog::table_oid(table.id), pgcatalog::attnum(table, column.id))
 }
 
 /// The column of EXPLAIN.

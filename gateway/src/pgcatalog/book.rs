@@ -62,7 +62,7 @@ pub enum Source<'a> {
 /// A column.
 pub struct Column<'a> {
     pub name: &'a str,
-    /// `attnum`: in the lake's tables the column's id, which no other column of the table ever has.
+    /// `attnum`: of the lake's tables see [`attnum`].
     pub num: i16,
     pub type_oid: u32,
     pub typmod: i32,
@@ -238,7 +238,7 @@ impl<'a> Book<'a> {
                 .map(|c| {
                     let identity = self.schema.identity(table.uuid, c.id).map(std::convert::AsRef::as_ref);
                     let domain = c.domain.and_then(|uuid| self.schema.type_by_uuid(uuid)).map(AsRef::as_ref);
-                    let column = table_column(c);
+                    let column = table_column(table, c);
                     let type_oid = domain.map_or(column.type_oid, TypeDef::oid);
                     Column { identity, domain, type_oid, ..column }
                 })
@@ -256,7 +256,7 @@ impl<'a> Book<'a> {
                     schema,
                     name: &constraint.name,
                     kind: 'i',
-                    columns: columns.map(|(c, num)| Column { num, default: None, ..table_column(c) }).collect(),
+                    columns: columns.map(|(c, num)| Column { num, default: None, ..table_column(table, c) }).collect(),
                     source: Source::Key,
                 });
                 oid
@@ -334,16 +334,19 @@ pub fn key_columns(constraint: &Constraint) -> Option<&[ColumnId]> {
     }
 }
 
-/// `attnum` of a column; Postgres' has 16 bits, columns beyond are shown as 0.
+/// `attnum` of a column: its id, less those that elements of lists before it have, which are no columns. It stays what it is
+/// until a list before it is dropped. Postgres' has 16 bits, columns beyond are shown as 0.
 #[must_use]
-pub fn attnum(id: ColumnId) -> i16 {
-    i16::try_from(id.get()).unwrap_or(0)
+pub fn attnum(table: &TableDef, id: ColumnId) -> i16 {
+    let elements = table.columns.iter().filter(|c| c.element_id.is_some_and(|element| element < id)).count();
+    let number = id.get() - i64::try_from(elements).unwrap_or(0);
+    i16::try_from(number).unwrap_or(0)
 }
 
-fn table_column(column: &ColumnDef) -> Column<'_> {
+fn table_column<'a>(table: &TableDef, column: &'a ColumnDef) -> Column<'a> {
     Column {
         name: &column.name,
-        num: attnum(column.id),
+        num: attnum(table, column.id),
         type_oid: column.ty.oid(),
         typmod: column.ty.typmod(),
         not_null: !column.nullable,
@@ -358,10 +361,10 @@ fn table_column(column: &ColumnDef) -> Column<'_> {
 /// The columns of an index: those of its table, and one for each expression.
 fn index_columns<'a>(table: &'a TableDef, index: &'a IndexDef) -> Vec<Column<'a>> {
     let keys = index.keys.iter().filter_map(|key| match &key.of {
-        IndexedBy::Column(id) => table.column_by_id(*id).map(table_column),
+        IndexedBy::Column(id) => table.column_by_id(*id).map(|c| table_column(table, c)),
         IndexedBy::Expression(name, _) => Some(view_column(name, &ColumnType::Text, 0)),
     });
-    let included = index.include.iter().filter_map(|id| table.column_by_id(*id)).map(table_column);
+    let included = index.include.iter().filter_map(|id| table.column_by_id(*id)).map(|c| table_column(table, c));
     let plain = |(column, num)| Column { num, default: None, not_null: false, comment: None, ..column };
     keys.chain(included).zip(1..).map(plain).collect()
 }

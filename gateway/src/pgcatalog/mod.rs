@@ -27,7 +27,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use duckmesh_catalog::TableId;
 
-pub use self::book::sql_schema;
+pub use self::book::{attnum, sql_schema};
 use self::{book::Book, content::Content, files::Own, relations::Source, shapes::Shape};
 pub use self::{
     files::Files,

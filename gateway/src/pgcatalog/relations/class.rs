@@ -166,8 +166,7 @@ fn attribute<'a>(relation: &Relation<'a>, column: &Column<'a>) -> Vec<Cell<'a>> 
     ]
 }
 
-/// The numbers of a table that no column has: of those that were dropped, and of elements of lists, which have numbers of their
-/// own in a lake. Programs count on a row for each number.
+/// The numbers of a table that no column has any more. Programs count on a row for each number.
 fn dropped<'a>(relation: &Relation<'a>) -> Vec<Vec<Cell<'a>>> {
     let taken: HashSet<i16> = relation.columns.iter().map(|c| c.num).collect();
     let last = taken.iter().copied().max().unwrap_or(0);

@@ -15,8 +15,8 @@ use crate::pgcatalog::{
 };
 use crate::sql::deparse::Definitions;
 
-fn numbers(columns: &[ColumnId]) -> Cell<'static> {
-    Cell::Ints(columns.iter().map(|id| i64::from(attnum(*id))).collect())
+fn numbers(table: &TableDef, columns: &[ColumnId]) -> Cell<'static> {
+    Cell::Ints(columns.iter().map(|id| i64::from(attnum(table, *id))).collect())
 }
 
 pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a> {
@@ -27,21 +27,21 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
         let (mut target_oid, mut target_index) = (0, con.index.unwrap_or(0));
         match &con.constraint.kind {
             ConstraintKind::Check { expression: text } => {
-                (kind, key) = ('c', numbers(&named(con.table, text)));
+                (kind, key) = ('c', numbers(con.table, &named(con.table, text)));
                 let shown = definitions.check(con.table.id, &con.constraint.name);
                 expression = shown.map_or_else(|| text.clone(), |shown| shown.full.clone()).into();
             }
-            ConstraintKind::PrimaryKey { columns } => (kind, key) = ('p', numbers(columns)),
-            ConstraintKind::Unique { columns } => (kind, key) = ('u', numbers(columns)),
+            ConstraintKind::PrimaryKey { columns } => (kind, key) = ('p', numbers(con.table, columns)),
+            ConstraintKind::Unique { columns } => (kind, key) = ('u', numbers(con.table, columns)),
             ConstraintKind::ForeignKey { columns, target, target_columns, rules: said } => {
                 rules = *said;
-                (kind, key) = ('f', numbers(columns));
+                (kind, key) = ('f', numbers(con.table, columns));
                 if let Some(table) = book.target(target) {
                     let columns: Vec<ColumnId> =
                         book.target_columns(table, target_columns).iter().map(|c: &&ColumnDef| c.id).collect();
                     target_oid = oids::table(table.id);
                     target_index = book.key(table.id, &columns).and_then(|key| key.index).unwrap_or(0);
-                    target_key = numbers(&columns);
+                    target_key = numbers(table, &columns);
                 }
             }
         }
@@ -148,7 +148,7 @@ pub fn indexes<'a>(book: &Book<'a>) -> Content<'a> {
             true,
             true,
             true,
-            numbers(columns),
+            numbers(con.table, columns),
             Cell::Ints(collations.collect()),
             Cell::Ints(classes.collect()),
             Cell::Ints(vec![0; columns.len()]),
@@ -199,10 +199,10 @@ fn own_index<'a>(ix: &Ix<'a>) -> Vec<Cell<'a>> {
         options.push(i64::from(key.descending) + 2 * i64::from(key.nulls_first));
     }
     let columns = index.keys.iter().map(|key| match &key.of {
-        IndexedBy::Column(id) => i64::from(attnum(*id)),
+        IndexedBy::Column(id) => i64::from(attnum(table, *id)),
         IndexedBy::Expression(..) => 0,
     });
-    let columns: Vec<i64> = columns.chain(index.include.iter().map(|id| i64::from(attnum(*id)))).collect();
+    let columns: Vec<i64> = columns.chain(index.include.iter().map(|id| i64::from(attnum(table, *id)))).collect();
     let count = |n: usize| i16::try_from(n).unwrap_or(i16::MAX);
     let expressions: Vec<String> = definitions::index_expressions(index);
     row![

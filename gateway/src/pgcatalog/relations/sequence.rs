@@ -81,7 +81,7 @@ pub fn dependencies<'a>(book: &Book<'a>) -> Content<'a> {
         let Some((table, column)) = sequence.spec.owner else { continue };
         let Some(table) = book.schema.table_by_uuid(table) else { continue };
         let kind = if sequence.spec.identity.is_some() { "i" } else { "a" };
-        let (oid, attnum) = (oids::sequence(sequence.id), i32::from(book::attnum(column)));
+        let (oid, attnum) = (oids::sequence(sequence.id), i32::from(book::attnum(table, column)));
         rows.push(row![CLASS, oid, 0, CLASS, oids::table(table.id), attnum, kind]);
     }
     for table in book.schema.tables.values() {
