@@ -22,10 +22,5 @@ SELECT trim_array(ARRAY[1,2,3], 2), trim_array(ARRAY[1,2,3], 0), trim_array(NULL
 SELECT trim_array(ARRAY[1,2,3], 4);
 SELECT trim_array(ARRAY[1,2,3], -2);
 SELECT array_to_string(ARRAY[1,2,NULL], NULL), array_to_string(ARRAY[1,2,NULL], ',', NULL), array_to_string(ARRAY[1,NULL], NULL, '-');
-SELECT ARRAY[1,2,3,4.5]::numeric[], '{1,2.50,NULL}'::numeric[], ARRAY[1,2]::numeric[], ARRAY['1.50','2']::numeric[], ARRAY[1,2]::numeric(5,1)[], '{}'::numeric[];
-SELECT unnest(ARRAY[1,2,3.25]::numeric[]), (ARRAY[1,2,4.5]::numeric[])[1], array_to_string(ARRAY[1,2.5]::numeric[], ',');
-SELECT ARRAY[1.5,2.25]::float8[]::numeric[], ARRAY['1.10','2']::text[]::numeric[], x::numeric[] FROM av WHERE id = 3;
 SELECT '{1,x}'::numeric[];
 SELECT ARRAY[1.1] || ARRAY[2,3], ARRAY[1.1] || 2, 2 || ARRAY[1.1], ARRAY[1.25] || ARRAY[2.5], array_cat(ARRAY[1.1], ARRAY[2]), array_append(ARRAY[1.1], 2.25), array_prepend(3, ARRAY[1.1]);
-SELECT 2.0 = ANY('{1,2}'::numeric[]), '{1.0,2}'::numeric[] = '{1,2.00}'::numeric[], '{1.0,2}'::numeric[] @> ARRAY[2.00], sum(v), max(v) FROM unnest('{1.5,2}'::numeric[]) v;
-SELECT to_json('{1.50,2}'::numeric[]), array_agg(v ORDER BY v) FROM unnest('{10,9.5}'::numeric[]) v;

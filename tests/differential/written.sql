@@ -53,3 +53,15 @@ PREPARE wrong(no_such_type) AS SELECT $1;
 SELECT typname[0] AS a, typname[1] AS b, typname[-1] AS c FROM pg_type WHERE oid = 16;
 SELECT set_config(name, 'public', false) FROM pg_settings WHERE name = 'search_path';
 SELECT acldefault('n', 10) IS NULL AS a, acldefault('c', 10)::text AS b;
+SELECT relname FROM pg_catalog.pg_class c WHERE c.relkind OPERATOR(pg_catalog.=) ANY (array['r']) AND c.relname OPERATOR(pg_catalog.~) '^(kept)$' COLLATE pg_catalog.default;
+SELECT 3 OPERATOR(pg_catalog.<) ALL (ARRAY[4, 5]) AS a, 3 OPERATOR(pg_catalog.+) 4 AS b;
+SELECT E'a\n'
+ 'b\tc' AS escaped;
+SELECT substr('abc', NULL) AS a, substr('abc', 1, NULL) AS b, substr('\x0102'::bytea, NULL) AS c, substring('abc' FROM 2 FOR 1) AS d;
+CREATE SEQUENCE unnamed SEQUENCE NAME other;
+ALTER TABLE kept DISABLE TRIGGER ALL;
+CREATE TABLE branch (id int, parent int, name varchar);
+INSERT INTO branch VALUES (1, NULL, 'a'), (2, 1, 'b');
+WITH RECURSIVE p AS (SELECT id, name AS path FROM branch WHERE parent IS NULL UNION ALL SELECT b.id, (p.path || '/' || b.name)::varchar FROM p JOIN branch b ON b.parent = p.id) SELECT id, path FROM p ORDER BY id;
+WITH RECURSIVE p AS (SELECT id, name AS path FROM branch WHERE parent IS NULL UNION ALL SELECT b.id, p.path || '/' || b.name FROM p JOIN branch b ON b.parent = p.id) SELECT id, path::text FROM p ORDER BY id;
+SELECT count(*) FROM (SELECT timestamptz 'epoch' + (round(random()) * interval '1 day 1 hour') AS x FROM generate_series(1, 200)) s WHERE x NOT IN ('1970-01-01 00:00+00', '1970-01-02 01:00+00');

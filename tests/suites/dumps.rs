@@ -26,6 +26,19 @@ ALTER TABLE shop.orders ALTER COLUMN note SET STATISTICS 500;
 ALTER TABLE shop.orders ALTER note SET STORAGE EXTERNAL, ALTER COLUMN note SET (n_distinct = 5);
 ALTER TABLE shop.orders CLUSTER ON orders_placed;
 CREATE TABLE kinds (a smallint, b real, c bytea, d interval, e inet, f time(3), g timetz, h bit(3), i uuid, j \"char\");
+CREATE TABLE ser (id serial PRIMARY KEY, n text);
+CREATE SEQUENCE numbers START 7;
+CREATE TABLE explicit (a int DEFAULT nextval('numbers'), b int);
+CREATE TYPE z_enum AS ENUM ('q', 'r');
+CREATE TYPE a_pair AS (x z_enum, y int);
+CREATE DOMAIN a_kind AS z_enum;
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE DOMAIN a_small AS positive CHECK (VALUE < 10);
+CREATE DOMAIN shouted AS text DEFAULT upper('x');
+CREATE TABLE made (a a_pair, d a_kind, s a_small, t shouted);
+INSERT INTO ser(n) VALUES ('x');
+INSERT INTO explicit(b) VALUES (1);
+INSERT INTO made(a, d, s) VALUES (ROW('q', 1), 'r', 5);
 INSERT INTO shop.customers(name, mail, joined, tags, meta)
     SELECT 'n' || i, 'm' || i || '@example.org', '2024-05-06 07:08:09+02', ARRAY['a', 'b\"c', NULL], jsonb_build_object('i', i)
     FROM generate_series(1, 50) i;
@@ -38,7 +51,7 @@ SELECT nextval('shop.tickets');
 ";
 
 /// What must be the same wherever it was copied to.
-const QUESTIONS: [&str; 9] = [
+const QUESTIONS: [&str; 14] = [
     "SELECT * FROM shop.customers ORDER BY id",
     "SELECT * FROM shop.orders ORDER BY id",
     "SELECT * FROM shop.paid ORDER BY id",
@@ -50,6 +63,11 @@ const QUESTIONS: [&str; 9] = [
      FROM pg_attribute WHERE attrelid = 'shop.orders'::regclass AND attname = 'note'",
     "SELECT column_name, data_type, is_nullable, is_identity, is_generated FROM information_schema.columns \
      WHERE table_schema = 'shop' ORDER BY table_name, column_name",
+    "SELECT * FROM made",
+    "INSERT INTO made(s) VALUES (6) RETURNING s, t",
+    "INSERT INTO ser(n) VALUES ('y') RETURNING id",
+    "INSERT INTO explicit(b) VALUES (2) RETURNING a",
+    "SELECT typname, typbasetype::regtype, lower(typdefault) FROM pg_type WHERE typtype = 'd' AND typnamespace = 'public'::regnamespace ORDER BY 1",
     "SELECT nextval('shop.tickets'), nextval('shop.customers_id_seq'), nextval('shop.orders_id_seq')",
 ];
 
@@ -93,6 +111,8 @@ fn pg_dump_copies_into_a_lake_and_out_of_it() {
     run(theirs, "back", &second);
     database(ours, "duckmesh", "back");
     run(ours, "back", &dump(ours, "shop", &["--inserts"]));
+    let one = dump(ours, "shop", &["--data-only", "-t", "shop.orders"]);
+    assert!(one.contains("COPY shop.orders") && !one.contains("COPY shop.customers"), "{one}");
 
     let expected = answers(theirs, "shop");
     assert_eq!(expected[1].lines().count(), 200, "{}", expected[1]);

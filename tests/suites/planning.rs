@@ -61,3 +61,21 @@ async fn a_many_statements_text_costs_in_proportion() {
     })
     .await;
 }
+
+/// Forms that are written otherwise for the parser cost in proportion, and names of types nest as deep as they may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g10_forms_of_a_long_text_end_no_server() {
+    const LONGEST: Duration = Duration::from_secs(20);
+    let stand = Stand::sqlite();
+    let client = stand.client().await;
+    for (what, text) in [
+        ("types", format!("PREPARE p(int{}) AS SELECT 1", "[]".repeat(100_000))),
+        ("names", format!("SELECT '{}'::regtype", "int[]".repeat(100_000))),
+        ("ONLY", format!("SELECT 1 FROM {}t", "ONLY t, ".repeat(60_000))),
+        ("TRIM", format!("SELECT 1 FROM t WHERE {}true", "trim(BOTH FROM 'x') = 'x' AND ".repeat(20_000))),
+    ] {
+        let ended = tokio::time::timeout(LONGEST, client.rows(&text)).await;
+        assert!(ended.expect(what).is_err(), "{what} is refused");
+        assert_eq!(client.value("SELECT 1").await, "1", "{what}");
+    }
+}

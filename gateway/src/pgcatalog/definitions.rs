@@ -222,11 +222,14 @@ fn column_list(table: &TableDef, columns: &[ColumnId]) -> String {
 
 /// A default as Postgres writes it: `'new'::text`, `0`, `now()`.
 #[must_use]
-pub fn default(default: &DefaultValue, ty: &ColumnType) -> String {
+pub fn default(default: &DefaultValue, ty: &ColumnType, finds_public: bool) -> String {
     use ColumnType as T;
     let text = match default {
         // As Postgres shows it to those who find the sequence without its schema.
-        DefaultValue::Expression(expression) => return expression.replacen("nextval('public.", "nextval('", 1),
+        DefaultValue::Expression(expression) if finds_public => {
+            return expression.replace("nextval('public.", "nextval('");
+        }
+        DefaultValue::Expression(expression) => return expression.clone(),
         DefaultValue::Generated(expression) => return predicate(expression),
         DefaultValue::Literal(text) => text,
     };
@@ -266,11 +269,16 @@ const PRETTY: char = '\u{1f}';
 
 /// A column's default as `pg_attrdef` has it.
 #[must_use]
-pub fn stored_default(definitions: &Definitions, relation: &Relation<'_>, column: &Column<'_>) -> Option<String> {
+pub fn stored_default(
+    definitions: &Definitions,
+    relation: &Relation<'_>,
+    column: &Column<'_>,
+    finds_public: bool,
+) -> Option<String> {
     Some(match computed_default(definitions, relation, column) {
         Some(shown) if shown.full == shown.pretty => shown.full.clone(),
         Some(shown) => format!("{}{PRETTY}{}", shown.full, shown.pretty),
-        None => default(column.default?, column.ty?),
+        None => default(column.default?, column.ty?, finds_public),
     })
 }
 
@@ -279,7 +287,7 @@ pub fn stored_default(definitions: &Definitions, relation: &Relation<'_>, column
 pub fn column_default(definitions: &Definitions, relation: &Relation<'_>, column: &Column<'_>) -> Option<String> {
     match computed_default(definitions, relation, column) {
         Some(shown) => Some(shown.full.clone()),
-        None => Some(default(column.default?, column.ty?)),
+        None => Some(default(column.default?, column.ty?, true)),
     }
 }
 
@@ -329,7 +337,7 @@ mod tests {
             (literal("[a, 'b c']"), T::Array(Box::new(T::Text)), "'{a,\"b c\"}'::text[]"),
             (DefaultValue::Expression("now()".into()), T::Timestamptz, "now()"),
         ] {
-            assert_eq!(default(&value, &ty), expect);
+            assert_eq!(default(&value, &ty, true), expect);
         }
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn marked(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         if let Some((_, words)) = before.next_if(|(place, _)| *place == at) {
             out.extend(words.into_iter().map(|token| TokenWithSpan { token, span }));
         }
-        if !gone.contains(&at) {
+        if gone.binary_search(&at).is_err() {
             out.push(token);
         }
     }

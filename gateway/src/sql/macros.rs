@@ -38,9 +38,9 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_rpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE rpad(s, n, f) END",
     "CREATE OR REPLACE MACRO pg_repeat(s, n) AS CASE WHEN strlen(s) * CAST(greatest(n, 0) AS BIGINT) > 1073741819 THEN error('SQLSTATE 54000: requested length too large') \
      ELSE repeat(s, greatest(n, 0)) END",
-    "CREATE OR REPLACE MACRO pg_substr(s, f) AS substr(s, greatest(f, 1))",
+    "CREATE OR REPLACE MACRO pg_substr(s, f) AS CASE WHEN f IS NOT NULL THEN substr(s, greatest(f, 1)) END",
     "CREATE OR REPLACE MACRO pg_substring(s, f, n) AS CASE WHEN n < 0 THEN error('SQLSTATE 22011: negative substring length not allowed') \
-     ELSE substr(s, greatest(f, 1), greatest(CAST(f AS BIGINT) + n - greatest(f, 1), 0)) END",
+     WHEN f IS NOT NULL AND n IS NOT NULL THEN substr(s, greatest(f, 1), greatest(CAST(f AS BIGINT) + n - greatest(f, 1), 0)) END",
     "CREATE OR REPLACE MACRO pg_chr(n) AS CASE WHEN n = 0 THEN error('SQLSTATE 54000: null character not permitted') \
      WHEN n < 0 THEN error('SQLSTATE 22023: character number must be positive') \
      WHEN n > 1114111 THEN error('SQLSTATE 54000: requested character too large for encoding: ' || n) \

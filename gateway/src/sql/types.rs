@@ -44,9 +44,15 @@ pub fn resolve_at(ty: &DataType, text: &str) -> PgResult<ColumnType> {
     })
 }
 
+/// Bytes of a type's name in text: the parser nests an array for each pair of brackets, on threads whose stack is not large.
+const NAME_BYTES_MAX: usize = 1024;
+
 /// The column type of a type's name in text, as in `'integer'::regtype` or `pg_typeof`.
 pub fn name_to_type(name: &str) -> PgResult<ColumnType> {
     let undefined = || undefined(name.trim());
+    if name.len() > NAME_BYTES_MAX {
+        return Err(PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "a type's name is too long"));
+    }
     let dialect = PostgreSqlDialect {};
     let mut parser = Parser::new(&dialect).try_with_sql(name).map_err(|_| undefined())?;
     let ty = parser.parse_data_type().map_err(|_| undefined())?;

@@ -1,7 +1,10 @@
 //! Forms of Postgres that the parser does not read, written as it does: strings on several lines, TRIM without characters,
-//! ONLY. And numbers with letters behind them, or strings side by side, which it reads and Postgres does not.
+//! ONLY, OPERATOR before ANY. And numbers with letters behind them, or strings side by side, which it reads and Postgres does not.
 
-use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
+use sqlparser::{
+    dialect::PostgreSqlDialect,
+    tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace},
+};
 
 use super::position;
 use crate::wire::error::{PgError, PgResult, SqlState};
@@ -11,7 +14,7 @@ const LOOKED_AT: usize = 20_000;
 
 /// All that is written otherwise for the parser.
 pub(super) fn as_parsed(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    without_only(trims_with_blanks(continued(tokens)))
+    plain_operators(without_only(trims_with_blanks(continued(tokens))))
 }
 
 /// Fails at a number or a parameter that letters follow at once, and at a string that another follows on the same line.
@@ -66,10 +69,14 @@ fn continued(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             }
             (Token::SingleQuotedString(more), Some((at, true))) => {
                 out.truncate(at);
+                let escaped = matches!(out.last().map(|t| &t.token), Some(Token::EscapedStringLiteral(_)));
                 if let Some(last) = out.last_mut()
                     && let Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text) = &mut last.token
                 {
-                    text.push_str(more);
+                    match escaped {
+                        true => text.push_str(&unescaped(more)),
+                        false => text.push_str(more),
+                    }
                     last.span.end = token.span.end;
                 }
                 behind = Some((at, false));
@@ -85,6 +92,16 @@ fn continued(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         }
     }
     out
+}
+
+/// A string behind one with escapes has them too, whatever it begins with.
+fn unescaped(text: &str) -> String {
+    let again = format!("E'{}'", text.replace('\'', "''"));
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, &again).tokenize().unwrap_or_default();
+    match tokens.into_iter().next() {
+        Some(Token::EscapedStringLiteral(text)) => text,
+        _ => text.to_owned(),
+    }
 }
 
 fn says(token: &Token, word: &str) -> bool {
@@ -119,20 +136,23 @@ fn trims_with_blanks(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             _ => {}
         }
     }
-    for (at, sided) in changes.into_iter().rev() {
-        let Some(from) = tokens.get(at).cloned() else { continue };
-        match sided {
-            true => tokens.insert(at, TokenWithSpan { token: Token::SingleQuotedString(" ".into()), span: from.span }),
-            false => {
-                tokens.remove(at);
+    let mut changes = changes.into_iter().peekable();
+    let mut out = Vec::with_capacity(tokens.len() + changes.len());
+    for (at, token) in tokens.drain(..).enumerate() {
+        match changes.next_if(|change| change.0 == at) {
+            Some((_, true)) => {
+                out.push(TokenWithSpan { token: Token::SingleQuotedString(" ".into()), span: token.span });
+                out.push(token);
             }
+            Some((_, false)) => {}
+            None => out.push(token),
         }
     }
-    tokens
+    out
 }
 
 /// `FROM ONLY t` as `FROM t`: no table has others below it.
-fn without_only(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+fn without_only(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| says(&t.token, "only")) {
         return tokens;
     }
@@ -159,10 +179,38 @@ fn without_only(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         }
     }
     gone.sort_unstable();
-    for at in gone.into_iter().rev() {
-        tokens.remove(at);
-    }
+    without(tokens, &gone)
+}
+
+/// The tokens without those at these places, which are in order.
+fn without(tokens: Vec<TokenWithSpan>, gone: &[usize]) -> Vec<TokenWithSpan> {
+    let mut gone = gone.iter().peekable();
     tokens
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| gone.next_if(|place| *place == at).is_none())
+        .map(|(_, t)| t)
+        .collect()
+}
+
+/// `a OPERATOR(pg_catalog.=) ANY (b)` as `a = ANY (b)`.
+fn plain_operators(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if !tokens.iter().any(|t| says(&t.token, "operator")) {
+        return tokens;
+    }
+    let places = solid(&tokens);
+    let token = |at: &usize| tokens.get(*at).map(|t| &t.token);
+    let mut gone = Vec::new();
+    for seven in places.windows(7) {
+        let [operator, open, schema, period, _, close, next] = seven else { continue };
+        let word = |at: &usize, word: &str| token(at).is_some_and(|t| says(t, word));
+        let named = word(operator, "operator") && token(open) == Some(&Token::LParen) && word(schema, "pg_catalog");
+        let whole = token(period) == Some(&Token::Period) && token(close) == Some(&Token::RParen);
+        if named && whole && ["any", "all", "some"].iter().any(|w| word(next, w)) {
+            gone.extend([*operator, *open, *schema, *period, *close]);
+        }
+    }
+    without(tokens, &gone)
 }
 
 #[cfg(test)]
@@ -181,6 +229,8 @@ mod tests {
             ("SELECT 'a',\n'b'", "SELECT 'a',\n'b'"),
             ("SELECT trim(BOTH FROM x)", "SELECT trim(BOTH ' 'FROM x)"),
             ("SELECT trim(FROM x), trim('y' FROM x)", "SELECT trim( x), trim('y' FROM x)"),
+            ("SELECT a OPERATOR(pg_catalog.=) ANY (b)", "SELECT a = ANY (b)"),
+            ("SELECT a OPERATOR(pg_catalog.~) b", "SELECT a OPERATOR(pg_catalog.~) b"),
             (
                 "SELECT 1 FROM ONLY s.t, ONLY (u) x FETCH FIRST 2 ROWS ONLY",
                 "SELECT 1 FROM  s.t,  u x FETCH FIRST 2 ROWS ONLY",

@@ -186,12 +186,12 @@ fn collation(relation: &Relation<'_>, own: u32) -> u32 {
     if system && own == DEFAULT && relation.namespace == oids::PG_CATALOG { C } else { own }
 }
 
-pub fn defaults<'a>(relations: &[Relation<'a>], shown: &Definitions) -> Content<'a> {
+pub fn defaults<'a>(relations: &[Relation<'a>], shown: &Definitions, finds_public: bool) -> Content<'a> {
     let rows = relations.iter().flat_map(|relation| {
         relation.columns.iter().filter_map(move |column| {
             let Source::Table(table) = relation.source else { return None };
             let def = table.columns.iter().find(|c| c.name == column.name)?;
-            let text = definitions::stored_default(shown, relation, column)?;
+            let text = definitions::stored_default(shown, relation, column, finds_public)?;
             Some(row![default_oid(table.id, def.id), relation.oid, column.num, text])
         })
     });

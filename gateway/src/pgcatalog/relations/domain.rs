@@ -62,7 +62,7 @@ pub fn domains<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
             | ColumnType::AsText(TextType::Timetz) => Some(spec.base.second_digits()),
             _ => None,
         };
-        let default = spec.default.as_ref().map(|d| definitions::default(d, &spec.base));
+        let default = spec.default.as_ref().map(|d| definitions::default(d, &spec.base, false));
         row![
             lake,
             space,

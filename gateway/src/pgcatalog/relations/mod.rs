@@ -71,7 +71,10 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("information_schema", "column_domain_usage") => domain::columns(book, lake),
         ("information_schema", "domain_udt_usage") => domain::types(book, lake),
         ("internal", "types") => user_type::named(book, &source.search_path),
-        ("pg_catalog", "pg_attrdef") => class::defaults(&book.relations, &source.definitions),
+        ("pg_catalog", "pg_attrdef") => {
+            let finds_public = source.search_path.iter().any(|schema| schema == "public");
+            class::defaults(&book.relations, &source.definitions, finds_public)
+        }
         ("pg_catalog", "pg_extension") => listing::extensions(),
         ("pg_catalog", "pg_namespace") => listing::namespaces(&book.namespaces),
         ("pg_catalog", "pg_constraint") => constraint::constraints(book, &source.definitions),
@@ -83,6 +86,7 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
             all.rows.extend(counters::constraint_dependencies(book));
             all.rows.extend(counters::view_dependencies(book, source));
             all.rows.extend(counters::extension_members());
+            all.rows.extend(user_type::dependencies(book));
             all
         }
         ("pg_catalog", "pg_rewrite") => counters::rules(book),

@@ -1,6 +1,6 @@
 //! Types of the lake: those that users made, and the row types of its relations.
 
-use duckmesh_catalog::{ColumnType, TypeDef, TypeSpec, types::oid};
+use duckmesh_catalog::{ColumnType, TypeDef, TypeSpec, types::oid, user_types::DomainSpec};
 
 use crate::pgcatalog::{
     book::{Book, Relation},
@@ -52,7 +52,7 @@ pub fn types<'a>(book: &Book<'a>) -> Content<'a> {
     let mut rows = Vec::new();
     for def in book.schema.types.values() {
         let namespace = namespace(book, def);
-        rows.push(row(user(def, namespace)));
+        rows.push(row(user(book, def, namespace)));
         rows.push(row(array(def.array_oid(), def.oid(), &def.name, namespace, alignment(def))));
     }
     for relation in book.relations.iter().filter(|r| matches!(r.kind, 'r' | 'v')) {
@@ -88,6 +88,7 @@ pub fn types<'a>(book: &Book<'a>) -> Content<'a> {
             "typtypmod",
             "typcollation",
             "typdefault",
+            "typdefaultbin",
         ],
         rows,
     }
@@ -111,7 +112,10 @@ fn row<'a>(ty: Kind<'_>) -> Vec<Cell<'a>> {
     ];
     row.extend([function(ty.subscript), ty.element.into(), ty.array.into()]);
     row.extend([function(input), function(output), function(receive), function(send)]);
-    row.extend(row![ty.held.align, ty.held.storage, ty.not_null, ty.base, ty.typmod, ty.held.collation, ty.default]);
+    // Who copies a domain takes the one for an expression, where both are there, and the other for a constant.
+    let shown = ty.default.clone();
+    row.extend(row![ty.held.align, ty.held.storage, ty.not_null, ty.base, ty.typmod, ty.held.collation]);
+    row.extend(row![shown, ty.default]);
     row
 }
 
@@ -120,7 +124,7 @@ fn namespace(book: &Book<'_>, def: &TypeDef) -> u32 {
     schema.map_or(0, |s| oids::schema(s.id, &s.name))
 }
 
-fn user<'a>(def: &TypeDef, namespace: u32) -> Kind<'a> {
+fn user<'a>(book: &Book<'_>, def: &TypeDef, namespace: u32) -> Kind<'a> {
     let of = |kind, category, functions, held| Kind {
         oid: def.oid(),
         name: def.name.clone(),
@@ -153,16 +157,51 @@ fn user<'a>(def: &TypeDef, namespace: u32) -> Kind<'a> {
                 storage: base.map_or("p", |t| t.storage),
                 collation: base.map_or(0, |t| t.collation),
             };
-            let default = domain.default.as_ref().map(|d| definitions::default(d, &domain.base));
+            let default = domain.default.as_ref().map(|d| definitions::default(d, &domain.base, false));
             Kind {
                 not_null: !domain.nullable,
-                base: domain.base.oid(),
-                typmod: domain.base.typmod(),
+                base: parent(book, domain).map_or(domain.base.oid(), TypeDef::oid),
+                typmod: if parent(book, domain).is_some() { -1 } else { domain.base.typmod() },
                 default,
                 ..of('d', category(&domain.base), DOMAIN, held)
             }
         }
     }
+}
+
+/// The domain that a domain is over.
+fn parent<'b>(book: &Book<'b>, domain: &DomainSpec) -> Option<&'b TypeDef> {
+    domain.parent.and_then(|uuid| book.schema.type_by_uuid(uuid)).map(AsRef::as_ref)
+}
+
+/// What types are made of, as rows of `pg_depend`: domains of the types below, composite types of those of their fields.
+pub fn dependencies<'a>(book: &Book<'a>) -> Vec<Vec<Cell<'a>>> {
+    const TYPE: u32 = 1247;
+    const CLASS: u32 = 1259;
+    // An array needs its element, which is what is made.
+    let needed = |ty: &ColumnType| match ty {
+        ColumnType::Array(element) => element.oid(),
+        other => other.oid(),
+    };
+    let own = |oid: &u32| *oid >= oids::FIRST_OWN;
+    let mut rows = Vec::new();
+    for def in book.schema.types.values() {
+        match &def.spec {
+            TypeSpec::Enum(_) => {}
+            TypeSpec::Domain(domain) => {
+                let below = parent(book, domain).map_or_else(|| needed(&domain.base), TypeDef::oid);
+                rows.extend(Some(below).filter(own).map(|below| row![TYPE, def.oid(), 0, TYPE, below, 0, "n"]));
+            }
+            TypeSpec::Composite(fields) => {
+                rows.push(row![CLASS, def.relation_oid(), 0, TYPE, def.oid(), 0, "i"]);
+                for ((_, field), number) in fields.iter().zip(1..) {
+                    let needed = Some(needed(field)).filter(own);
+                    rows.extend(needed.map(|oid| row![CLASS, def.relation_oid(), number, TYPE, oid, 0, "n"]));
+                }
+            }
+        }
+    }
+    rows
 }
 
 fn record<'a>(oid: u32, name: &str, namespace: u32, relation: u32, array: u32) -> Kind<'a> {

@@ -118,6 +118,13 @@ impl Planner<'_> {
                 }
             }
             Operation::OwnerTo { new_owner } => self.check_new_owner(new_owner),
+            // There are none.
+            Operation::DisableTrigger { name } | Operation::EnableTrigger { name }
+                if ["all", "user"].iter().any(|word| name.value.eq_ignore_ascii_case(word)) =>
+            {
+                self.notices.push(PgError::notice(format!("ALTER TABLE … {operation} has no effect")));
+                Ok(())
+            }
             Operation::SetLogged
             | Operation::SetUnlogged
             | Operation::ReplicaIdentity { .. }

@@ -40,6 +40,8 @@ pub(super) struct Options {
     pub(super) generated: Option<Identity>,
     /// What the sequence of an identity column is called.
     pub(super) name: Option<Vec<String>>,
+    /// Where that is said.
+    name_at: Option<u32>,
 }
 
 /// CREATE SEQUENCE, after these words.
@@ -49,6 +51,7 @@ pub(super) fn create(mut scan: Scan<'_>, ctx: &PlanContext, temporary: &Temporar
     let parts = scan.name()?;
     let options = Options::read(&mut scan)?;
     scan.done(())?;
+    options.check_unnamed()?;
     let (schema, name) = planner.place(&object(&parts), temporary)?;
     if planner.taken(&schema, &name)?.is_some() {
         if if_not_exists {
@@ -96,6 +99,7 @@ pub(super) fn alter(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
     }
     let options = Options::read(&mut scan)?;
     scan.done(())?;
+    options.check_unnamed()?;
     let mut spec = options.spec(Some(&sequence.spec), sequence.spec.ty.clone())?;
     if let Some(owned) = &options.owned {
         if spec.identity.is_some() {
@@ -247,6 +251,17 @@ fn users(lake: &duckmesh_catalog::LakeSchema, text: &str) -> Vec<(Uuid, duckmesh
 }
 
 impl Options {
+    /// SEQUENCE NAME is for identity columns.
+    fn check_unnamed(&self) -> PgResult<()> {
+        match self.name {
+            None => Ok(()),
+            Some(_) => {
+                Err(PgError::new(SqlState::SYNTAX_ERROR, "invalid sequence option SEQUENCE NAME")
+                    .or_position(self.name_at))
+            }
+        }
+    }
+
     /// `AS type` alone.
     pub(super) fn of_type(ty: ColumnType) -> Self {
         Self { ty: Some(ty), ..Self::default() }
@@ -309,7 +324,9 @@ impl Options {
         if scan.word(&["no", "maxvalue"]) {
             return Ok(once(&mut self.max, None));
         }
+        let at = scan.position();
         if scan.word(&["sequence", "name"]) {
+            self.name_at = at;
             let name = scan.name()?;
             return Ok(once(&mut self.name, name));
         }

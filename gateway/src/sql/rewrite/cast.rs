@@ -9,7 +9,6 @@ use sqlparser::ast::{ArrayElemTypeDef, DataType, Expr, ObjectName, Spanned};
 use super::{
     Ex, Kind, LONG, NUMERIC, Rewriter,
     literal::duckdb,
-    number_list,
     operator::{is_number, is_text},
     scale,
     signature::shown,
@@ -32,8 +31,7 @@ impl Rewriter<'_> {
         let placed = |r: &Self, e: PgError| e.or_position(r.at_cast_type(whole));
         if let Expr::Array(array) = expr
             && !array.elem.is_empty()
-            && let ColumnType::Array(element) =
-                number_list::opened(self.type_of(data_type).map_err(|e| placed(self, e))?, data_type)
+            && let ColumnType::Array(element) = self.type_of(data_type).map_err(|e| placed(self, e))?
         {
             let ex = self.cast_elements(&array.elem, &element)?.at(at);
             return match user_type::domain(data_type, self.ctx) {
@@ -59,11 +57,7 @@ impl Rewriter<'_> {
             let text = text.clone();
             return self.cast_text(&text, data_type, at);
         }
-        let ty = match &ex.ty {
-            Some(ColumnType::Array(_)) if !ex.is_unknown() => number_list::opened(ty?, data_type),
-            _ => ty?,
-        };
-        self.cast(ex, &ty, at).map_err(|e| self.at_impossible_cast(e, whole))
+        self.cast(ex, &ty?, at).map_err(|e| self.at_impossible_cast(e, whole))
     }
 
     /// `ARRAY['a', b]::t[]`: each element is cast, so that constants are read as what they are meant to be.
@@ -133,10 +127,7 @@ impl Rewriter<'_> {
                 let cut: String = text.chars().take(usize::try_from(*n).unwrap_or(usize::MAX)).collect();
                 Ok(Ex::of(quote::literal(cut.trim_end_matches(' '))?, ty).at(at))
             }
-            ty => match self.constant_numbers(text, number_list::opened(ty.clone(), data_type), at)? {
-                Some(numbers) => Ok(numbers),
-                None => self.constant(text, ty, at),
-            },
+            ty => self.constant(text, ty, at),
         }
     }
 
@@ -203,9 +194,6 @@ impl Rewriter<'_> {
             return Ok(cast);
         }
         if let Some(cast) = self.cast_to_texts(&ex, ty)? {
-            return Ok(cast);
-        }
-        if let Some(cast) = self.cast_to_numbers(&ex, ty)? {
             return Ok(cast);
         }
         let Some(from) = ex.ty.clone() else {

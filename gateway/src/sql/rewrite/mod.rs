@@ -15,6 +15,7 @@ mod select;
 mod set;
 mod set_by_value;
 
+mod access;
 mod aggregate;
 mod arithmetic;
 mod array_text;

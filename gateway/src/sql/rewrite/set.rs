@@ -539,7 +539,9 @@ impl Rewriter<'_> {
 fn other_type(name: &str, first: &[Option<ColumnType>], rows: &Rows) -> Option<(usize, PgError)> {
     for (n, (first, column)) in first.iter().zip(&rows.columns).enumerate() {
         let (Some(first), Some(all)) = (first, &column.ty) else { continue };
-        if first.oid() != all.oid() {
+        // Texts of all kinds take the first one's type in Postgres.
+        let texts = [first, all].iter().all(|ty| super::operator::is_text(ty));
+        if first.oid() != all.oid() && !texts {
             let message = format!(
                 "recursive query \"{name}\" column {} has type {} in non-recursive term but type {} overall",
                 n + 1,

@@ -450,7 +450,7 @@ impl Read {
         let mut micros = self.days(source)?.saturating_mul(MICROS_OF_DAY).saturating_add(self.clock(source)?);
         if (1..MICRO_DIGITS).contains(&self.precision) {
             let step = 10_i64.pow(u32::try_from(MICRO_DIGITS - self.precision).unwrap_or(0));
-            micros = (micros + step / 2).div_euclid(step) * step;
+            micros = micros.saturating_add(step / 2).div_euclid(step).saturating_mul(step);
         }
         let (year, month, day) = civil(micros.div_euclid(MICROS_OF_DAY));
         let clock = micros.rem_euclid(MICROS_OF_DAY);
