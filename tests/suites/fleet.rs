@@ -15,7 +15,7 @@ use duckmesh_tests::harness::{Client, Postgres, Server, ServerOptions, eventuall
 use tempfile::TempDir;
 
 /// How long a server counts as alive here: short, so that a death is noticed soon.
-pub const LEASE: Duration = Duration::from_millis(1500);
+pub const LEASE: Duration = Duration::from_millis(2500);
 /// What takes longer fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
