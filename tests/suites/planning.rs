@@ -72,10 +72,16 @@ async fn g10_forms_of_a_long_text_end_no_server() {
         ("types", format!("PREPARE p(int{}) AS SELECT 1", "[]".repeat(100_000))),
         ("names", format!("SELECT '{}'::regtype", "int[]".repeat(100_000))),
         ("ONLY", format!("SELECT 1 FROM {}t", "ONLY t, ".repeat(60_000))),
+        // Each reads the next one, and the last what there is not.
+        ("WITH", format!("WITH RECURSIVE {} z AS (SELECT * FROM nothing) SELECT 1 FROM c0", reversed(400))),
         ("TRIM", format!("SELECT 1 FROM t WHERE {}true", "trim(BOTH FROM 'x') = 'x' AND ".repeat(20_000))),
     ] {
         let ended = tokio::time::timeout(LONGEST, client.rows(&text)).await;
         assert!(ended.expect(what).is_err(), "{what} is refused");
         assert_eq!(client.value("SELECT 1").await, "1", "{what}");
     }
+}
+
+fn reversed(count: usize) -> String {
+    (0..count).map(|n| format!("c{n} AS (SELECT * FROM c{}),", n + 1)).collect::<String>()
 }

@@ -1,7 +1,7 @@
 //! WITH RECURSIVE: the order of its queries, and where one may name itself. What Postgres refuses there the engine runs
 //! without an end, or to another result.
 
-use std::ops::ControlFlow;
+use std::{collections::HashSet, ops::ControlFlow};
 
 use sqlparser::{
     ast::{
@@ -13,7 +13,7 @@ use sqlparser::{
 
 use super::{Rewriter, call::is_aggregate};
 use crate::{
-    sql::quote,
+    sql::{quote, thread},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -132,20 +132,29 @@ impl Rewriter<'_> {
         if !with.recursive || self.in_view() {
             return Ok(left);
         }
-        let mut ordered = Vec::with_capacity(left.len());
-        while !left.is_empty() {
-            let names: Vec<String> = left.iter().map(|cte| name_of(cte)).collect();
-            let is_ready = |cte: &&Cte| {
-                let own = name_of(cte);
-                names.iter().filter(|name| **name != own).all(|name| named_in(&cte.query, name).is_empty())
-            };
-            let Some(next) = left.iter().position(is_ready) else {
-                let at = left.first().and_then(|cte| self.at(cte.alias.name.span));
+        let names: Vec<String> = left.iter().map(|cte| name_of(cte)).collect();
+        // Whom each reads: asked once for each pair.
+        let mut reads: Vec<(&Cte, Vec<&str>)> = Vec::with_capacity(left.len());
+        for cte in left.drain(..) {
+            thread::check()?;
+            let own = name_of(cte);
+            let others = names.iter().filter(|name| **name != own && !named_in(&cte.query, name).is_empty());
+            reads.push((cte, others.map(String::as_str).collect()));
+        }
+        let mut ordered = Vec::with_capacity(reads.len());
+        let mut known: HashSet<String> = HashSet::new();
+        while !reads.is_empty() {
+            thread::check()?;
+            let Some(next) = reads.iter().position(|(_, others)| others.iter().all(|name| known.contains(*name)))
+            else {
+                let at = reads.first().and_then(|(cte, _)| self.at(cte.alias.name.span));
                 return Err(
                     PgError::unsupported("mutual recursion between WITH items is not implemented").or_position(at)
                 );
             };
-            ordered.push(left.remove(next));
+            let (cte, _) = reads.remove(next);
+            known.insert(name_of(cte));
+            ordered.push(cte);
         }
         Ok(ordered)
     }
