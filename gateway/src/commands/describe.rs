@@ -52,8 +52,8 @@ pub async fn columns(
 /// What the engine says of the query.
 pub async fn query_columns(session: &mut ClientSession, plan: &QueryPlan) -> PgResult<Arc<[ResultColumn]>> {
     let pin = session.schema_for_planning(true).await?;
-    let sql = render::sql(session, &plan.sql, &plan.params, None)?;
     let prelude = tables::prelude(session, &pin, plan, None).await?;
+    let sql = render::sql(session, &prelude.filled(plan.sql.as_slice().into()), &plan.params, None)?;
     let request = QueryRequest { relations: prelude.relations, ..select::request(session, sql) };
     described(session, request, plan).await
 }
@@ -63,9 +63,9 @@ async fn returning_columns(
     plan: &InsertPlan,
     query: &QueryPlan,
 ) -> PgResult<Arc<[ResultColumn]>> {
-    let sql = render::sql(session, &query.sql, &plan.params, None)?;
     let pin = session.schema_for_planning(true).await?;
     let mut prelude = tables::prelude(session, &pin, query, None).await?;
+    let sql = render::sql(session, &prelude.filled(query.sql.as_slice().into()), &plan.params, None)?;
     prelude.relations.push(tables::relation_over(RETURNING_VIEW, &plan.table, &[]));
     let request = QueryRequest { relations: prelude.relations, ..select::request(session, sql) };
     described(session, request, query).await

@@ -80,13 +80,13 @@ async fn explained(
     let params = bound.then_some(params);
     let _reading = session.lake.lake.read();
     let prelude = tables::prelude(session, pin, query, params).await?;
-    let (_scratch, _files) = (select::ScratchFiles(prelude.scratch), prelude.files);
     prelude.scans.iter().for_each(|scan| report.scan(scan));
     let numbers = match params.filter(|_| plan.analyze) {
         Some(params) => numbers::source(session, &pin.schema, &query.numbers, &query.params, params)?,
         None => None,
     };
-    let parts = numbers::filled(query.sql.as_slice().into(), numbers.as_ref());
+    let parts = prelude.filled(numbers::filled(query.sql.as_slice().into(), numbers.as_ref()));
+    let (_scratch, _files) = (select::ScratchFiles(prelude.scratch), prelude.files);
     let sql = render::sql(session, &parts, &query.params, params)?;
     let request = QueryRequest {
         relations: prelude.relations,

@@ -417,8 +417,6 @@ async fn returned(
         Some(Returning::Query(query)) => {
             let parts = calls::run(session, schema, &query.sql, &plan.params, params).await?;
             let numbers = numbers::source(session, schema, &query.numbers, &plan.params, params)?;
-            let parts = numbers::filled(parts, numbers.as_ref());
-            let sql = render::sql(session, &parts, &plan.params, Some(params))?;
             // Its subqueries read what was there before the statement.
             let _reading = session.lake.lake.read();
             let needs = if query.tables.is_empty() && query.system.is_empty() {
@@ -427,6 +425,8 @@ async fn returned(
                 let pin = select::pin(session).await?;
                 tables::prelude(session, &pin, query, Some(params)).await?
             };
+            let parts = needs.filled(numbers::filled(parts, numbers.as_ref()));
+            let sql = render::sql(session, &parts, &plan.params, Some(params))?;
             let (stream, batches) = query_rows(session, plan, rows, sql, (needs, numbers)).await?;
             let columns = describe::result_columns(session, &stream, query)?;
             Ok(select::ready(columns, batches, RowTag::Insert))

@@ -183,6 +183,9 @@ pub fn session_value(session: &ClientSession, value: &SessionValue) -> PgResult<
         }
         // Only described here; a statement that runs has run its calls before.
         SessionValue::Call(call) => super::calls::null_of(call.function),
+        SessionValue::RowsOf(_) => {
+            return Err(PgError::unsupported("functions that look into the catalog are not supported here"));
+        }
         SessionValue::Number(index) => format!("'0', '{index}'"),
         SessionValue::Setting(name, missing_ok) => match session.settings.get(name) {
             Some(value) => text(&value),

@@ -95,10 +95,10 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
     let parts = calls::run(session, &pin.schema, &plan.sql, &plan.params, params).await?;
     let calls = RowCalls::of(session, &pin.schema, plan, params)?;
     let numbers = numbers::source(session, &pin.schema, &plan.numbers, &plan.params, params)?;
-    let parts = numbers::filled(parts, numbers.as_ref());
-    let sql = render::sql(session, &parts, &plan.params, Some(params))?;
     let reading = session.lake.lake.read();
     let prelude = tables::prelude(session, pin, plan, Some(params)).await?;
+    let parts = prelude.filled(numbers::filled(parts, numbers.as_ref()));
+    let sql = render::sql(session, &parts, &plan.params, Some(params))?;
     let scratch = ScratchFiles(prelude.scratch);
     // What is made of the catalog alone is small, and its planning takes longer than its rows.
     let at_once = plan.one_row || (plan.tables.is_empty() && !plan.system.is_empty());

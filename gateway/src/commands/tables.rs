@@ -1,6 +1,7 @@
 //! The tables of a query as relations of the statement: exact file lists of the pinned snapshot, never a glob.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, hash_map::Entry},
     fmt::Write as _,
     path::PathBuf,
@@ -21,7 +22,7 @@ use crate::{
         ClientSession, Pin, scratch_path,
         temporary::{self, TempFile},
     },
-    sql::plan::{ColumnFilter, FilterOp, FilterValue, QueryPlan, TableUse},
+    sql::plan::{ColumnFilter, FilterOp, FilterValue, QueryPlan, SessionValue, SqlPart, TableUse},
     value::{self, ColumnBuilder},
     wire::{
         PgError, PgResult,
@@ -34,6 +35,8 @@ use crate::{
 pub struct Prelude {
     /// Its tables, and relations of the system.
     pub relations: Vec<Relation>,
+    /// Where functions find rows of internal relations: their names, and literals for the engine.
+    pub rows_of: Vec<(String, String)>,
     /// What will be read, for EXPLAIN.
     pub scans: Vec<Scan>,
     /// Files made for this query alone.
@@ -112,9 +115,33 @@ pub async fn prelude(
         prelude.relations.push(relation(&table.view, &table.table, &sources));
     }
     for system in &plan.system {
-        prelude.relations.push(pgcatalog::relation(session, pin, system).await?);
+        match &system.view {
+            Some(view) => prelude.relations.push(pgcatalog::relation(session, pin, system, view).await?),
+            // To describe a statement nothing is looked up.
+            None if params.is_none() => prelude.rows_of.push((system.name.clone(), "''".to_owned())),
+            None => {
+                let rows = pgcatalog::rows_of(session, pin, &system.name).await?;
+                prelude.rows_of.push((system.name.clone(), rows));
+            }
+        }
     }
     Ok(prelude)
+}
+
+impl Prelude {
+    /// The statement's parts, with where its functions find rows of the catalog.
+    #[must_use]
+    pub fn filled<'p>(&self, parts: Cow<'p, [SqlPart]>) -> Cow<'p, [SqlPart]> {
+        if self.rows_of.is_empty() {
+            return parts;
+        }
+        let rows_of = |name: &str| self.rows_of.iter().find(|(of, _)| of == name).map(|(_, rows)| rows.clone());
+        let filled = parts.iter().map(|part| match part {
+            SqlPart::Session(SessionValue::RowsOf(name)) => rows_of(name).map_or_else(|| part.clone(), SqlPart::Text),
+            other => other.clone(),
+        });
+        Cow::Owned(filled.collect())
+    }
 }
 
 /// A relation over the files given, for rows that are not in the lake yet.

@@ -16,6 +16,6 @@ pub mod worker;
 pub use options::{EngineOptions, NumberSource, QueryRequest};
 pub use pool::{Engine, EngineStatus};
 pub use protocol::{
-    EngineColumn, EngineError, Relation, SMALL_BYTES_MAX, SMALL_ROWS_MAX, SmallFiles, SmallType, Verb, Wall,
+    EngineColumn, EngineError, InlineRows, Relation, SMALL_BYTES_MAX, SMALL_ROWS_MAX, SmallFiles, SmallType, Verb, Wall,
 };
 pub use stream::{CancelHandle, ResultStream};

@@ -136,6 +136,15 @@ pub fn write_frame(to: &mut impl Write, kind: FrameKind, head: &[u8], body: &[u8
     to.write_all(body)
 }
 
+/// Few rows of a relation of the catalog, as JSON in the statement itself: `pg_found` and its like take them.
+#[derive(Serialize, Deserialize)]
+pub struct InlineRows {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// Their texts.
+    pub rows: Vec<Vec<Option<Box<str>>>>,
+}
+
 /// What the gateway asks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {

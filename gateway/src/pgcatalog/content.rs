@@ -13,7 +13,15 @@ use chrono::{DateTime, Utc};
 use duckmesh_catalog::ColumnType;
 
 use super::shapes::{Shape, ShapeColumn};
-use crate::wire::{PgError, PgResult};
+use crate::{
+    engine::InlineRows,
+    wire::{PgError, PgResult},
+};
+
+/// Rows that stand in a statement: their text is compared for each row that looks something up.
+const INLINE_ROWS_MAX: usize = 24;
+/// Bytes of them.
+const INLINE_BYTES_MAX: usize = 1024;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,6 +159,25 @@ pub fn values_sql(shape: &Shape, content: &Content<'_>) -> String {
     let names: Vec<String> = (0..content.columns.len()).map(|at| format!("c{at}")).collect();
     let _ = write!(sql, ") AS v({})", names.join(", "));
     sql
+}
+
+/// Few rows, as functions of the engine find them in the statement itself. None where they are not few.
+#[must_use]
+pub fn inline(content: &Content<'_>) -> Option<String> {
+    let cell = |cell: &Cell<'_>| match cell {
+        Cell::Null => Some(None),
+        Cell::Bool(value) => Some(Some(value.to_string().into())),
+        Cell::Int(value) => Some(Some(value.to_string().into())),
+        Cell::Text(text) => Some(Some(text.as_ref().into())),
+        _ => None,
+    };
+    if content.rows.len() > INLINE_ROWS_MAX {
+        return None;
+    }
+    let columns = content.columns.iter().map(|name| (*name).to_owned()).collect();
+    let rows = content.rows.iter().map(|row| row.iter().map(cell).collect::<Option<Vec<_>>>());
+    let text = serde_json::to_string(&InlineRows { columns, rows: rows.collect::<Option<_>>()? }).ok()?;
+    (text.len() <= INLINE_BYTES_MAX && !text.contains('\0')).then_some(text)
 }
 
 fn literal(cell: &Cell<'_>) -> String {

@@ -1,11 +1,13 @@
 //! Functions of the system that look something up: their text over relations that only they read.
 //!
-//! `$1` … are the arguments. The relations' columns begin with `#`, so that no argument's column can be taken for theirs.
+//! `$1` … are the arguments. `@name` are the rows of `internal.name`, for what looks one up by its key (`engine/worker`'s
+//! functions); `"s_internal_name"` is that relation. Its columns begin with `#`, so that no argument's column can be taken for
+//! theirs.
 
 use duckmesh_catalog::types::oid;
 
 /// Name, arguments and result as letters (those of the gate's function table), DuckDB text. Texts that name `"s_internal_x"` need
-/// the system relation `internal.x` under that view's name.
+/// the system relation `internal.x` under that view's name, those that name `@x` a text that says where its rows are.
 pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("format_type", "li>t", FORMAT_TYPE),
     // Of a default there are two texts where they differ: for the computer and for people.
@@ -16,8 +18,8 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
         "(CASE WHEN $3 THEN string_split(CAST($1 AS VARCHAR), chr(31))[-1] \
          ELSE string_split(CAST($1 AS VARCHAR), chr(31))[1] END)",
     ),
-    ("pg_table_is_visible", "l>b", "(SELECT \"#s\" FROM \"s_internal_relations\" WHERE \"#k\" = $1)"),
-    ("pg_type_is_visible", "l>b", "(SELECT \"#s\" FROM \"s_internal_types\" WHERE \"#k\" = $1)"),
+    ("pg_table_is_visible", "l>b", "CAST(pg_found(@relations, '#s', '#k', CAST($1 AS VARCHAR)) AS BOOLEAN)"),
+    ("pg_type_is_visible", "l>b", "CAST(pg_found(@types, '#s', '#k', CAST($1 AS VARCHAR)) AS BOOLEAN)"),
     ("pg_function_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_operator_is_visible", "l>b", "($1 IS NOT NULL)"),
     ("pg_opclass_is_visible", "l>b", "($1 IS NOT NULL)"),
@@ -39,10 +41,10 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ),
     ("pg_get_viewdef", "l>t", VIEW),
     ("pg_get_viewdef", "lb>t", VIEW_PRETTY),
-    ("pg_get_viewdef", "li>t", "(SELECT \"#p\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)"),
+    ("pg_get_viewdef", "li>t", "pg_found(@viewdefs, '#p', '#k', CAST($1 AS VARCHAR))"),
     ("pg_get_constraintdef", "l>t", CONSTRAINT),
     ("pg_get_constraintdef", "lb>t", CONSTRAINT_PRETTY),
-    ("pg_get_indexdef", "l>t", "(SELECT \"#v\" FROM \"s_internal_indexdefs\" WHERE \"#k\" = $1 AND \"#n\" = 0)"),
+    ("pg_get_indexdef", "l>t", "pg_found(@indexdefs, '#v', '#k,#n', CAST($1 AS VARCHAR), '0')"),
     ("pg_get_indexdef", "lib>t", INDEX),
     ("pg_get_ruledef", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_ruledef", "ab>t", "CAST(NULL AS VARCHAR)"),
@@ -51,17 +53,13 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_get_partkeydef", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_statisticsobjdef_columns", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_function_sqlbody", "a>t", "CAST(NULL AS VARCHAR)"),
-    ("pg_get_functiondef", "l>t", "(SELECT \"#f\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1)"),
+    ("pg_get_functiondef", "l>t", "pg_found(@procedures, '#f', '#k', CAST($1 AS VARCHAR))"),
     ("oidvectortypes", "A>t", VECTOR_TYPES),
     ("pg_get_serial_sequence", "tt>t", SERIAL),
     ("pg_relation_is_publishable", "a>b", "FALSE"),
     ("pg_is_in_recovery", ">b", "FALSE"),
     ("obj_description", "lt>t", OBJECT_COMMENT),
-    (
-        "obj_description",
-        "l>t",
-        "(SELECT any_value(\"#v\") FROM \"s_internal_descriptions\" WHERE \"#k\" = $1 AND \"#n\" = 0)",
-    ),
+    ("obj_description", "l>t", "pg_found(@descriptions, '#v', '#k,#n', CAST($1 AS VARCHAR), '0')"),
     ("col_description", "li>t", COLUMN_COMMENT),
     (
         "shobj_description",
@@ -113,9 +111,9 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("current_setting", "t>t", SETTING),
     ("current_setting", "tb>t", SETTING_OR_NULL),
     ("row_security_active", "a>b", "FALSE"),
-    ("pg_get_function_result", "l>t", "(SELECT \"#r\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1)"),
-    ("pg_get_function_arguments", "l>t", "(SELECT \"#d\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1)"),
-    ("pg_get_function_identity_arguments", "l>t", "(SELECT \"#i\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1)"),
+    ("pg_get_function_result", "l>t", "pg_found(@procedures, '#r', '#k', CAST($1 AS VARCHAR))"),
+    ("pg_get_function_arguments", "l>t", "pg_found(@procedures, '#d', '#k', CAST($1 AS VARCHAR))"),
+    ("pg_get_function_identity_arguments", "l>t", "pg_found(@procedures, '#i', '#k', CAST($1 AS VARCHAR))"),
     ("pg_get_function_arg_default", "ai>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_statisticsobjdef", "a>t", "CAST(NULL AS VARCHAR)"),
     ("pg_get_partition_constraintdef", "a>t", "CAST(NULL AS VARCHAR)"),
@@ -149,19 +147,19 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// `oid::regclass` as text.
-pub const REGCLASS_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_relations\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+pub const REGCLASS_TEXT: &str = "COALESCE(pg_found(@relations, '#v', '#k', CAST($1 AS VARCHAR)), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regnamespace` as text.
-pub const REGNAMESPACE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_namespaces\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+pub const REGNAMESPACE_TEXT: &str = "COALESCE(pg_found(@namespaces, '#v', '#k', CAST($1 AS VARCHAR)), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regproc` as text.
-pub const REGPROC_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+pub const REGPROC_TEXT: &str = "COALESCE(pg_found(@procedures, '#v', '#k', CAST($1 AS VARCHAR)), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regprocedure` as text.
-const REGPROCEDURE_TEXT: &str = "COALESCE((SELECT \"#s\" FROM \"s_internal_procedures\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+const REGPROCEDURE_TEXT: &str = "COALESCE(pg_found(@procedures, '#s', '#k', CAST($1 AS VARCHAR)), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regdictionary` as text.
-const REGDICTIONARY_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_dictionaries\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+const REGDICTIONARY_TEXT: &str = "COALESCE(pg_found(@dictionaries, '#v', '#k', CAST($1 AS VARCHAR)), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regoperator` as text.
-pub const REGOPERATOR_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_operators\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '0' ELSE CAST($1 AS VARCHAR) END)";
+pub const REGOPERATOR_TEXT: &str = "COALESCE(pg_found(@operators, '#v', '#k', CAST($1 AS VARCHAR)), CASE WHEN $1 = 0 THEN '0' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regrole` as text.
-pub const REGROLE_TEXT: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_roles\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+pub const REGROLE_TEXT: &str = "COALESCE(pg_found(@roles, '#v', '#k', CAST($1 AS VARCHAR)), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// The number of what is named so, or NULL, by the type's oid.
 #[must_use]
 pub fn found(ty: u32) -> &'static str {
@@ -206,86 +204,28 @@ pub fn input(ty: u32) -> &'static str {
 }
 
 /// `oid::regtype` as text.
-const REGTYPE_TEXT: &str = "COALESCE((SELECT \"#v\" || \"#a\" FROM \"s_internal_types\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
+const REGTYPE_TEXT: &str = "COALESCE(pg_found(@types, '#v', '#k', CAST($1 AS VARCHAR)) || pg_found(@types, '#a', '#k', CAST($1 AS VARCHAR)), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// What finds a number: the text of `to_regclass` and its like, and that of a cast, which takes numbers too and fails where
 /// there is none.
 macro_rules! finder {
-    ($found:ident, $input:ident, $lookup:literal, $code:literal, $what:literal) => {
-        const $found: &str = concat!("(SELECT ", $lookup, " FROM (SELECT $1 AS \"#in\"))");
-        const $input: &str = concat!(
-            "(SELECT CASE WHEN \"#in\" IS NULL THEN NULL WHEN \"#in\" = '-' THEN 0 WHEN regexp_full_match(\"#in\", '[0-9]+') \
-             THEN TRY_CAST(\"#in\" AS BIGINT) ELSE COALESCE(",
-            $lookup,
-            ", CAST(error('SQLSTATE ",
-            $code,
-            ": ",
-            $what,
-            " \"' || \"#in\" || '\" does not exist') AS BIGINT)) END FROM (SELECT $1 AS \"#in\"))"
-        );
+    ($found:ident, $input:ident, $kind:literal, $relation:literal) => {
+        const $found: &str = concat!("pg_reg_found('", $kind, "', @", $relation, ", $1)");
+        const $input: &str = concat!("pg_reg_in('", $kind, "', @", $relation, ", $1)");
     };
 }
-finder!(
-    FIND_CLASS,
-    FROM_CLASS,
-    "(SELECT min(\"#k\") FROM \"s_internal_relations\" WHERE (\"#s\" AND \"#p\" = pg_name(\"#in\")) \
-     OR \"#q\" = pg_name(\"#in\") OR pg_name(\"#in\") LIKE '%.%.%' AND \"#q\" = regexp_replace(pg_name(\"#in\"), '^[^.]*\\.', ''))",
-    "42P01",
-    "relation"
-);
-finder!(
-    FIND_TYPE,
-    FROM_TYPE,
-    "(SELECT min(\"#k\") FROM \"s_internal_types\" WHERE \"#v\" || \"#a\" = lower(\"#in\") OR \"#p\" = pg_name(\"#in\") \
-     OR \"#t\" = regexp_replace(pg_name(\"#in\"), '^(pg_catalog|information_schema)\\.', ''))",
-    "42704",
-    "type"
-);
-finder!(
-    FIND_NAMESPACE,
-    FROM_NAMESPACE,
-    "(SELECT min(\"#k\") FROM \"s_internal_namespaces\" WHERE pg_name(\"#v\") = pg_name(\"#in\"))",
-    "3F000",
-    "schema"
-);
-finder!(
-    FIND_ROLE,
-    FROM_ROLE,
-    "(SELECT min(\"#k\") FROM \"s_internal_roles\" WHERE \"#v\" = pg_name(\"#in\"))",
-    "42704",
-    "role"
-);
-finder!(
-    FIND_PROCEDURE,
-    FROM_PROCEDURE,
-    "(SELECT min(\"#k\") FROM \"s_internal_procedures\" WHERE \"#v\" = regexp_replace(pg_name(\"#in\"), '^pg_catalog\\.|\\(.*$', '', 'g'))",
-    "42883",
-    "function"
-);
-
-finder!(
-    FIND_DICTIONARY,
-    FROM_DICTIONARY,
-    "(SELECT min(\"#k\") FROM \"s_internal_dictionaries\" WHERE \"#v\" = regexp_replace(pg_name(\"#in\"), '^pg_catalog\\.', ''))",
-    "42704",
-    "text search dictionary"
-);
-finder!(
-    FIND_OPERATOR,
-    FROM_OPERATOR,
-    "(SELECT min(\"#k\") FROM \"s_internal_operators\" WHERE \"#v\" = regexp_replace(\"#in\", '^pg_catalog\\.| ', '', 'g'))",
-    "42883",
-    "operator"
-);
+finder!(FIND_CLASS, FROM_CLASS, "class", "relations");
+finder!(FIND_TYPE, FROM_TYPE, "type", "types");
+finder!(FIND_NAMESPACE, FROM_NAMESPACE, "namespace", "namespaces");
+finder!(FIND_ROLE, FROM_ROLE, "role", "roles");
+finder!(FIND_PROCEDURE, FROM_PROCEDURE, "function", "procedures");
+finder!(FIND_DICTIONARY, FROM_DICTIONARY, "dictionary", "dictionaries");
+finder!(FIND_OPERATOR, FROM_OPERATOR, "operator", "operators");
 
 /// `format_type(type, modifier)`; `regtype` as text with modifier NULL.
-pub const FORMAT_TYPE: &str = "(CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SELECT (CASE WHEN \"#b\" = 1042 AND $2 = -1 THEN 'bpchar' WHEN \"#b\" = 1560 AND $2 = -1 THEN '\"bit\"' \
-    WHEN $2 >= 0 AND \"#b\" IN (1083, 1114, 1184, 1186, 1266, 1560, 1562) THEN pg_type_modified(CAST(\"#b\" AS VARCHAR), CAST($2 AS VARCHAR)) \
-    ELSE \"#v\" END) || (CASE WHEN $2 IS NULL OR CAST($2 AS INTEGER) < 4 THEN '' \
-    WHEN \"#b\" IN (1042, 1043) THEN '(' || CAST(CAST($2 AS INTEGER) - 4 AS VARCHAR) || ')' \
-    WHEN \"#b\" = 1700 THEN '(' || CAST((CAST($2 AS INTEGER) - 4) // 65536 AS VARCHAR) || ',' || CAST((CAST($2 AS INTEGER) - 4) % 2048 AS VARCHAR) || ')' \
-    ELSE '' END) || \"#a\" FROM \"s_internal_types\" WHERE \"#k\" = $1), CASE WHEN $1 = 0 THEN '-' ELSE '???' END) END)";
+pub const FORMAT_TYPE: &str = "pg_format_type(@types, CAST($1 AS VARCHAR), CAST($2 AS VARCHAR))";
 
-const USER_BY_ID: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_roles\" WHERE \"#k\" = $1), 'unknown (OID=' || CAST($1 AS VARCHAR) || ')')";
+const USER_BY_ID: &str =
+    "COALESCE(pg_found(@roles, '#v', '#k', CAST($1 AS VARCHAR)), 'unknown (OID=' || CAST($1 AS VARCHAR) || ')')";
 /// What the owner, and everyone, may do with an object of a kind as long as nobody granted or revoked anything.
 const DEFAULT_PRIVILEGES: &str = "(SELECT CASE CAST($1 AS VARCHAR) WHEN 'c' THEN CAST([] AS VARCHAR[]) \
     WHEN 'r' THEN [\"#v\" || '=arwdDxt/' || \"#v\"] WHEN 's' THEN [\"#v\" || '=rwU/' || \"#v\"] \
@@ -301,17 +241,16 @@ const SETTING: &str = "(CASE WHEN $1 IS NOT NULL THEN COALESCE((SELECT \"#v\" FR
 const SETTING_OR_NULL: &str = "(CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN COALESCE((SELECT \"#v\" FROM \"s_internal_settings\" WHERE lower(\"#k\") = lower($1)), \
     CASE WHEN NOT $2 THEN error('SQLSTATE 42704: unrecognized configuration parameter \"' || $1 || '\"') END) END)";
 /// With the flag a relation that is found without its schema is shown without: number -1.
-const INDEX: &str = "(SELECT \"#v\" FROM \"s_internal_indexdefs\" WHERE \"#k\" = $1 AND \"#n\" = CASE WHEN $3 THEN -1 - $2 ELSE $2 END)";
-const VIEW: &str = "(SELECT \"#v\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)";
-const VIEW_PRETTY: &str =
-    "(SELECT CASE WHEN $2 THEN \"#p\" WHEN NOT $2 THEN \"#v\" END FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)";
-const CONSTRAINT_PRETTY: &str = "(SELECT CASE WHEN $2 THEN \"#p\" WHEN NOT $2 THEN \"#v\" END FROM \"s_internal_constraintdefs\" WHERE \"#k\" = $1)";
-const CONSTRAINT: &str = "(SELECT \"#v\" FROM \"s_internal_constraintdefs\" WHERE \"#k\" = $1)";
-const OBJECT_COMMENT: &str =
-    "(SELECT \"#v\" FROM \"s_internal_descriptions\" WHERE \"#k\" = $1 AND \"#c\" = $2 AND \"#n\" = 0)";
+const INDEX: &str =
+    "pg_found(@indexdefs, '#v', '#k,#n', CAST($1 AS VARCHAR), CAST(CASE WHEN $3 THEN -1 - $2 ELSE $2 END AS VARCHAR))";
+const VIEW: &str = "pg_found(@viewdefs, '#v', '#k', CAST($1 AS VARCHAR))";
+const VIEW_PRETTY: &str = "(CASE WHEN $2 THEN pg_found(@viewdefs, '#p', '#k', CAST($1 AS VARCHAR)) WHEN NOT $2 THEN pg_found(@viewdefs, '#v', '#k', CAST($1 AS VARCHAR)) END)";
+const CONSTRAINT_PRETTY: &str = "(CASE WHEN $2 THEN pg_found(@constraintdefs, '#p', '#k', CAST($1 AS VARCHAR)) WHEN NOT $2 THEN pg_found(@constraintdefs, '#v', '#k', CAST($1 AS VARCHAR)) END)";
+const CONSTRAINT: &str = "pg_found(@constraintdefs, '#v', '#k', CAST($1 AS VARCHAR))";
+const OBJECT_COMMENT: &str = "pg_found(@descriptions, '#v', '#k,#c,#n', CAST($1 AS VARCHAR), $2, '0')";
 const COLUMN_COMMENT: &str =
-    "(SELECT \"#v\" FROM \"s_internal_descriptions\" WHERE \"#k\" = $1 AND \"#c\" = 'pg_class' AND \"#n\" = $2)";
-const SIZE: &str = "COALESCE((SELECT \"#v\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0)";
+    "pg_found(@descriptions, '#v', '#k,#c,#n', CAST($1 AS VARCHAR), 'pg_class', CAST($2 AS VARCHAR))";
+const SIZE: &str = "COALESCE(CAST(pg_found(@sizes, '#v', '#k', CAST($1 AS VARCHAR)) AS BIGINT), 0)";
 
 /// Encodings by their number, from 0.
 const ENCODING_NAME: &str = "CASE WHEN $1 IS NULL THEN NULL WHEN CAST($1 AS INTEGER) < 0 THEN '' ELSE COALESCE(list_extract([\
@@ -321,18 +260,24 @@ const ENCODING_NAME: &str = "CASE WHEN $1 IS NULL THEN NULL WHEN CAST($1 AS INTE
     'ISO_8859_6', 'ISO_8859_7', 'ISO_8859_8', 'WIN1250', 'WIN1253', 'WIN1254', 'WIN1255', 'WIN1257', \
     'KOI8U', 'SJIS', 'BIG5', 'GBK', 'UHC', 'GB18030', 'JOHAB', 'SHIFT_JIS_2004'], CAST($1 AS INTEGER) + 1), '') END";
 /// The types of a vector: `integer, text`.
-const VECTOR_TYPES: &str = "CASE WHEN $1 IS NULL THEN NULL ELSE COALESCE((SELECT string_agg(t.\"#v\" || t.\"#a\", ', ' ORDER BY u.i) \
-    FROM (SELECT unnest($1) AS o, unnest(range(len($1))) AS i) u JOIN \"s_internal_types\" t ON t.\"#k\" = u.o), '') END";
+const VECTOR_TYPES: &str =
+    "array_to_string(list_transform($1, lambda o: pg_format_type(@types, CAST(o AS VARCHAR), NULL)), ', ')";
 /// Only the main fork has something in it.
-const FORK_SIZE: &str = "CASE WHEN $2 IS NULL THEN NULL WHEN $2 <> 'main' THEN 0 ELSE COALESCE((SELECT \"#v\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0) END";
-const LIVE: &str = "COALESCE((SELECT \"#r\" FROM \"s_internal_sizes\" WHERE \"#k\" = $1), 0)";
+const FORK_SIZE: &str = "CASE WHEN $2 IS NULL THEN NULL WHEN $2 <> 'main' THEN 0 ELSE COALESCE(CAST(pg_found(@sizes, '#v', '#k', CAST($1 AS VARCHAR)) AS BIGINT), 0) END";
+const LIVE: &str = "COALESCE(CAST(pg_found(@sizes, '#r', '#k', CAST($1 AS VARCHAR)) AS BIGINT), 0)";
 /// The sequence of a column whose table is named as text.
-const SERIAL: &str = "(SELECT min(s.\"#v\") FROM \"s_internal_serials\" s JOIN \"s_internal_relations\" r ON r.\"#k\" = s.\"#k\" \
-    WHERE s.\"#c\" = $2 AND (r.\"#q\" = pg_name($1) OR (r.\"#s\" AND r.\"#p\" = pg_name($1))))";
+const SERIAL: &str = "pg_found(@serials, '#v', '#k,#c', CAST(pg_reg_found('class', @relations, $1) AS VARCHAR), $2)";
 
 /// The internal relations that a text reads: `relations` where it names `"s_internal_relations"`.
 pub fn reads(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.split("\"s_internal_").skip(1).filter_map(|rest| rest.split_once('"').map(|(name, _)| name))
+}
+
+/// The internal relations that a text looks up rows of: `relations` where it names `@relations`.
+pub fn looks_up(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.split('@')
+        .skip(1)
+        .map(|rest| rest.split_once(|c: char| !c.is_ascii_lowercase()).map_or(rest, |(name, _)| name))
 }
 
 /// The name of the view of a system relation on the engine's connection.
@@ -359,7 +304,7 @@ mod tests {
         let own = named.into_iter().flat_map(|ty| [output(ty), input(ty), found(ty)]);
         let texts = FUNCTIONS.iter().map(|f| f.2).chain(own);
         let mut seen = 0;
-        for name in texts.flat_map(reads) {
+        for name in texts.flat_map(|text| reads(text).chain(looks_up(text))) {
             assert!(shapes::internal(name).is_some(), "{name}");
             seen += 1;
         }

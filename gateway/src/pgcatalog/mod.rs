@@ -88,27 +88,13 @@ pub fn index_named(schema: &duckmesh_catalog::LakeSchema, name: &[String], searc
 ///
 /// # Errors
 /// When the catalog cannot be read.
-pub async fn relation(session: &ClientSession, pin: &Pin, system: &SystemUse) -> PgResult<Relation> {
+pub async fn relation(session: &ClientSession, pin: &Pin, system: &SystemUse, view: &str) -> PgResult<Relation> {
     let shape = match system.schema.as_str() {
         INTERNAL => shapes::internal(&system.name),
         schema => shapes::find(schema, &system.name),
     };
     let shape = shape.ok_or_else(|| PgError::internal(format!("no relation {}.{}", system.schema, system.name)))?;
-    let exists = |name: &String| pin.schema.schemas.values().any(|s| book::sql_schema(&s.name) == name);
-    let system_schema = |name: &String| ["pg_catalog", "information_schema", "duckmesh"].contains(&name.as_str());
-    let own = |name: String| match session.temporary.schema_name() {
-        Some(own) if name == SCHEMA_ALIAS => own.to_owned(),
-        _ => name,
-    };
-    let said = session.settings.search_path().into_iter().map(own);
-    let mut search_path: Vec<String> = said.filter(|name| exists(name) || system_schema(name)).collect();
-    if let Some(own) = session.temporary.schema_name().filter(|own| !search_path.iter().any(|name| name == own)) {
-        search_path.insert(0, own.to_owned());
-    }
-    let mut source = Source { session, pin, search_path, definitions: Arc::default() };
-    if SHOW_DEFINITIONS.contains(&shape.name) {
-        source.definitions = definitions_of(session, pin).await?;
-    }
+    let source = source(session, pin, shape).await?;
     let mut arms = Vec::new();
     arms.extend(fixed(session, shape).await?);
     match session.lake.system.find(&key(&source, shape), &pin.schema) {
@@ -134,7 +120,73 @@ pub async fn relation(session: &ClientSession, pin: &Pin, system: &SystemUse) ->
     let sql = format!(
         "SELECT *, CAST({oid} AS BIGINT) AS \"%tableoid\", CAST({version} AS BIGINT) AS \"%xmin\" FROM ({rows})"
     );
-    Ok(Relation { name: system.view.clone(), sql, small: None })
+    Ok(Relation { name: view.to_owned(), sql, small: None })
+}
+
+/// Where functions of the engine find the rows of an internal relation (`engine/worker/functions/found.rs`): a literal.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn rows_of(session: &ClientSession, pin: &Pin, name: &str) -> PgResult<String> {
+    let shape = shapes::internal(name).ok_or_else(|| PgError::internal(format!("no relation internal.{name}")))?;
+    let source = source(session, pin, shape).await?;
+    let files = &session.lake.system;
+    let mut paths = Vec::new();
+    paths.extend(fixed_file(session, shape).await?);
+    // The same rows may be kept as text too.
+    let key = key(&source, shape) + "\0file";
+    match files.find(&key, &pin.schema) {
+        Some(Own::File(path)) => paths.push(path),
+        Some(_) => {}
+        None => {
+            if let Some(content) = relations::of_server(shape.schema, shape.name, &source).await? {
+                if let Some(few) = content::inline(&content) {
+                    return Ok(names::literal(&few));
+                }
+                let path = written(session, content::batch(shape, &content)?).await?;
+                files.keep_no_longer(path.clone());
+                paths.push(path);
+            } else {
+                let schema = Arc::clone(&pin.schema);
+                let batch = {
+                    let book = Book::new(&schema);
+                    let content = relations::of_schema(shape.schema, shape.name, &book, &source);
+                    let content = content.filter(|content| !content.rows.is_empty());
+                    content.map(|content| content::batch(shape, &content)).transpose()?
+                };
+                let own = match batch {
+                    Some(batch) => Own::File(written(session, batch).await?),
+                    None => Own::Nothing,
+                };
+                files.keep(key, &pin.schema, own.clone());
+                if let Own::File(path) = own {
+                    paths.push(path);
+                }
+            }
+        }
+    }
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    Ok(names::literal(&paths.join("\n")))
+}
+
+/// What the rows of a relation are made from.
+async fn source<'a>(session: &'a ClientSession, pin: &'a Pin, shape: &Shape) -> PgResult<Source<'a>> {
+    let exists = |name: &String| pin.schema.schemas.values().any(|s| book::sql_schema(&s.name) == name);
+    let system_schema = |name: &String| ["pg_catalog", "information_schema", "duckmesh"].contains(&name.as_str());
+    let own = |name: String| match session.temporary.schema_name() {
+        Some(own) if name == SCHEMA_ALIAS => own.to_owned(),
+        _ => name,
+    };
+    let said = session.settings.search_path().into_iter().map(own);
+    let mut search_path: Vec<String> = said.filter(|name| exists(name) || system_schema(name)).collect();
+    if let Some(own) = session.temporary.schema_name().filter(|own| !search_path.iter().any(|name| name == own)) {
+        search_path.insert(0, own.to_owned());
+    }
+    let mut source = Source { session, pin, search_path, definitions: Arc::default() };
+    if SHOW_DEFINITIONS.contains(&shape.name) {
+        source.definitions = definitions_of(session, pin).await?;
+    }
+    Ok(source)
 }
 
 async fn definitions_of(session: &ClientSession, pin: &Pin) -> PgResult<Arc<Definitions>> {
@@ -213,19 +265,28 @@ async fn served_once(source: &Source<'_>, shape: &'static Shape, content: &Conte
 
 /// The rows that are the same in every lake.
 async fn fixed(session: &ClientSession, shape: &'static Shape) -> PgResult<Option<String>> {
+    if session.lake.system.fixed((shape.schema, shape.name)).is_none()
+        && let Some(content) = relations::fixed(shape.schema, shape.name)
+        && content.rows.len() <= TEXT_ROWS_MAX
+    {
+        return Ok(Some(content::values_sql(shape, &content)));
+    }
+    Ok(fixed_file(session, shape).await?.map(|path| files::read(&path)))
+}
+
+async fn fixed_file(session: &ClientSession, shape: &'static Shape) -> PgResult<Option<std::path::PathBuf>> {
     let relation = (shape.schema, shape.name);
     if let Some(path) = session.lake.system.fixed(relation) {
-        return Ok(Some(files::read(&path)));
+        return Ok(Some(path));
     }
     let batch = match relations::fixed(shape.schema, shape.name) {
-        Some(content) if content.rows.len() <= TEXT_ROWS_MAX => return Ok(Some(content::values_sql(shape, &content))),
         Some(content) => Some(content::batch(shape, &content)?),
         None => rows::batch(shape)?,
     };
     let Some(batch) = batch else { return Ok(None) };
     let path = written(session, batch).await?;
     session.lake.system.keep_fixed(relation, path.clone());
-    Ok(Some(files::read(&path)))
+    Ok(Some(path))
 }
 
 async fn written(session: &ClientSession, batch: RecordBatch) -> PgResult<std::path::PathBuf> {

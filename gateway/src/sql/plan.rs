@@ -176,6 +176,8 @@ pub enum SessionValue {
     Schemas(bool),
     /// `pg_listening_channels()` as a text list.
     Channels,
+    /// Where functions of the engine find the rows of a relation that only they read.
+    RowsOf(&'static str),
     /// `version()`.
     Version,
     /// `pg_backend_pid()`.
@@ -342,8 +344,8 @@ pub struct SystemUse {
     pub schema: String,
     /// Its name there.
     pub name: String,
-    /// The view's name on the engine's connection.
-    pub view: String,
+    /// Its name in the statement; none where only functions look for rows of it.
+    pub view: Option<String>,
 }
 
 /// A relation's column that is shown unchanged.

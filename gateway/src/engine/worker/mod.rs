@@ -70,6 +70,7 @@ fn start(control: &mut UnixStream) -> Result<Listening, String> {
     sandbox::die_with_parent(config.parent_pid)?;
     let listener = UnixListener::bind(&config.socket).map_err(|e| format!("cannot listen: {e}"))?;
     let walls = sandbox::raise(&config);
+    functions::found::allow(config.read_folders.clone());
     let small = Arc::new(Small::new(config.read_folders.clone()));
     let (database, version) =
         settings::open(&config, &small).map_err(|e| format!("{}: {}", e.exception_type, e.message))?;

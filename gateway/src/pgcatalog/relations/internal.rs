@@ -136,9 +136,9 @@ pub fn relations<'a>(system: &[Relation<'a>], book: &Book<'a>, search_path: &[St
         let seen = visible.get(r.name) == Some(&r.oid);
         let name = names::quoted(r.name);
         let shown = if seen { name } else { format!("{}.{name}", names::quoted(r.schema)) };
-        row![r.oid, shown, seen, r.name, format!("{}.{}", r.schema, r.name)]
+        row![r.oid, shown, seen, r.name, format!("{}.{}", r.schema, r.name), seen.then_some(r.name)]
     });
-    Content { columns: &["#k", "#v", "#s", "#p", "#q"], rows: rows.collect() }
+    Content { columns: &["#k", "#v", "#s", "#p", "#q", "#y"], rows: rows.collect() }
 }
 
 pub fn constraint_definitions<'a>(book: &Book<'a>, source: &Source<'_>) -> Content<'a> {

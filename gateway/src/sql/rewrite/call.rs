@@ -1,5 +1,7 @@
 //! Function calls: scalars, aggregates, windows and functions in FROM.
 
+use std::borrow::Cow;
+
 use duckmesh_catalog::{
     ColumnType,
     types::{modifier::PRECISION_MAX, oid},
@@ -18,7 +20,10 @@ use super::{
 };
 use crate::{
     pgcatalog,
-    sql::{plan::SessionValue, quote},
+    sql::{
+        plan::{SessionValue, SystemUse},
+        quote,
+    },
     value::Interval,
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -340,7 +345,32 @@ impl Rewriter<'_> {
         for relation in pgcatalog::functions::reads(text) {
             self.use_system(pgcatalog::INTERNAL, relation);
         }
-        fill(text, name, args)
+        let mut template = Cow::Borrowed(text);
+        for relation in pgcatalog::functions::looks_up(text).filter(|name| pgcatalog::shapes::internal(name).is_some())
+        {
+            let rows = self.looks_up(relation);
+            template = Cow::Owned(template.replace(&format!("@{relation}"), &rows));
+        }
+        fill(&template, name, args)
+    }
+
+    /// The view of a system relation on the engine's connection, which the query then needs.
+    pub fn use_system(&mut self, schema: &str, name: &str) -> String {
+        let view = pgcatalog::functions::view_name(schema, name);
+        self.uses(SystemUse { schema: schema.to_owned(), name: name.to_owned(), view: Some(view.clone()) });
+        view
+    }
+
+    /// Where functions of the engine find the rows of an internal relation; the text is known when the statement runs.
+    pub fn looks_up(&mut self, name: &'static str) -> String {
+        self.uses(SystemUse { schema: pgcatalog::INTERNAL.to_owned(), name: name.to_owned(), view: None });
+        self.session_value(SessionValue::RowsOf(name))
+    }
+
+    fn uses(&mut self, system: SystemUse) {
+        if !self.system.contains(&system) {
+            self.system.push(system);
+        }
     }
 
     /// The best row, with the arguments settled to its types.

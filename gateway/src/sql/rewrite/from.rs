@@ -20,10 +20,10 @@ use super::{
     system_column, unique,
 };
 use crate::{
-    pgcatalog::{functions, oids, shapes::Shape},
+    pgcatalog::{oids, shapes::Shape},
     sql::{
         parse,
-        plan::{Origin, SystemUse, TableUse},
+        plan::{Origin, TableUse},
         quote,
     },
     wire::error::{PgError, PgResult, SqlState},
@@ -419,16 +419,6 @@ impl Rewriter<'_> {
         }
         let place = (shape.name, Some(shape.schema.to_owned()));
         self.place(quote::name(&view), alias, place, columns, true, None)
-    }
-
-    /// The view of a system relation on the engine's connection, which the query then needs.
-    pub fn use_system(&mut self, schema: &str, name: &str) -> String {
-        let view = functions::view_name(schema, name);
-        let system = SystemUse { schema: schema.to_owned(), name: name.to_owned(), view: view.clone() };
-        if !self.system.contains(&system) {
-            self.system.push(system);
-        }
-        view
     }
 
     fn table(&mut self, table: Arc<TableDef>, schema: String, alias: Alias) -> PgResult<String> {

@@ -257,13 +257,8 @@ impl<'a> Rewriter<'a> {
                     format!("(CAST({name} AS VARCHAR) || ':' || {text}) AS {name}")
                 }
                 Some((ty, true)) => {
-                    // No lambda looks into the catalog: the elements are rows for that.
-                    let text = self.looked_up(system_functions::output(ty), "", &["\"n\".\"x\""]);
-                    format!(
-                        "(CASE WHEN {name} IS NOT NULL THEN coalesce((SELECT list(CAST(\"n\".\"x\" AS VARCHAR) || ':' || {text} \
-                         ORDER BY \"n\".\"i\") FROM (SELECT unnest({name}) AS \"x\", unnest(range(len({name}))) AS \"i\") \
-                         AS \"n\"), []) END) AS {name}"
-                    )
+                    let text = self.looked_up(system_functions::output(ty), "", &["\"x\""]);
+                    format!("list_transform({name}, lambda \"x\": CAST(\"x\" AS VARCHAR) || ':' || {text}) AS {name}")
                 }
                 None if sent(column) => format!("pg_interval_sent({name}) AS {name}"),
                 None => name,

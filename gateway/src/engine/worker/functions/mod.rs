@@ -1,10 +1,12 @@
 //! Postgres' functions that DuckDB's SQL cannot say, in Rust: the list of them, and what a function is.
 //!
-//! They take texts and give a text, a list of texts, a number or a flag. They touch nothing outside their arguments.
+//! They take texts and give a text, a list of texts, a number or a flag. They touch nothing outside their arguments, but `found`,
+//! which reads files that its arguments name.
 
 mod bits;
 mod bytes;
 pub(crate) mod floats;
+pub(crate) mod found;
 mod grids;
 mod held;
 mod json;
@@ -159,6 +161,10 @@ pub const FUNCTIONS: &[Function] = &[
     // types that are held as text
     reader("pg_held_in", 4, Gives::Text, held::read),
     row("pg_held_key", 2, Gives::Bytes, held::key),
+    any("pg_found", Gives::Text, found::found),
+    any("pg_format_type", Gives::Text, found::format_type),
+    any("pg_reg_found", Gives::Int, found::named),
+    reader("pg_reg_in", 3, Gives::Int, found::read),
     reader("pg_type_modified", 2, Gives::Text, held::type_modified),
     reader("pg_held_fit", 4, Gives::Text, held::fit),
     any("pg_bits_of", Gives::Text, |args| or_null(args, bits::computed)),
