@@ -66,7 +66,8 @@ pub enum ColumnType {
     Money,
     /// A type whose values are held as text in Postgres' form: `inet`, `int4range` and their like.
     AsText(TextType),
-    /// An array of any dimensions and bounds, held as text: in expressions only, no column of a lake is like that.
+    /// An array of any dimensions and bounds, held as text in Postgres' form: what expressions compute, and columns that are declared
+    /// with several pairs of brackets.
     Grid(Box<ColumnType>),
     /// A type with a modifier of its own, as Postgres numbers it: `timestamp(3)`, `interval day to second`, `bit(8)`. Its
     /// values are held as the type's.
@@ -233,7 +234,8 @@ impl ColumnType {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         match self {
-            Self::Other(_) | Self::Grid(_) => false,
+            Self::Other(_) => false,
+            Self::Grid(element) => element.is_writable(),
             Self::Record(row) => row.uuid.is_some(),
             // Those whose values say all of themselves.
             Self::System(ty) if ty.is_named() => ty.is_kept(),

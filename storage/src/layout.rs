@@ -178,6 +178,7 @@ fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
         | ColumnType::Varchar(_)
         | ColumnType::Char(_)
         | ColumnType::Enum(_)
+        | ColumnType::Grid(_)
         | ColumnType::AsText(_)
         | ColumnType::Record(_)
         | ColumnType::Other(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
@@ -192,7 +193,7 @@ fn scalar(name: &str, ty: &ColumnType, id: ColumnId) -> Result<TypePtr> {
         ColumnType::Timestamptz => (Physical::INT64, timestamp(true)),
         ColumnType::Interval => return interval::parquet_type(name, field_id(id)?),
         ColumnType::Uuid => (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Uuid)),
-        ColumnType::Array(_) | ColumnType::Grid(_) => {
+        ColumnType::Array(_) => {
             let message = format!("arrays of arrays cannot be stored (column \"{name}\")");
             return Err(Error::new(ErrorKind::Invalid, message));
         }

@@ -34,7 +34,7 @@ SELECT i, (ARRAY['a','b','c'])[i] AS x FROM generate_subscripts(ARRAY['a','b','c
 SELECT coalesce(NULL, ARRAY[[1,2]]) AS a, CASE WHEN true THEN ARRAY[[1,2]] ELSE ARRAY[3] END AS b;
 SELECT array_append(ARRAY[[1,2]], 3);
 SELECT array_position(ARRAY[[1,2]], 2);
-CREATE TABLE grids (id int, v int[][]);
+CREATE TABLE grids (id int, v int[]);
 -- differs: a lake's list has one dimension
 INSERT INTO grids VALUES (1, '{{1,2},{3,4}}');
 -- differs: a lake's list has one dimension

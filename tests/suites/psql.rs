@@ -1,6 +1,6 @@
 //! What a person at the real psql sees.
 
-use duckmesh_tests::harness::psql;
+use duckmesh_tests::harness::{Postgres, Server, psql};
 
 use crate::stand::Stand;
 
@@ -129,4 +129,188 @@ fn psql_copies_parquet_both_ways() {
     );
     let read = psql(port, "duckmesh", &count, &["-qAt"]);
     assert_eq!(read.out, "4\n0\n(x,1)|1\n", "{read:?}");
+}
+
+const THINGS: &str = "
+CREATE SCHEMA sales;
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE DOMAIN posint AS int CHECK (value > 0);
+CREATE TYPE pair AS (a int, b text);
+CREATE SEQUENCE counted START 5;
+CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name varchar(40) NOT NULL UNIQUE,
+    mood mood DEFAULT 'ok', age posint, tags text[]);
+CREATE TABLE sales.orders (id serial PRIMARY KEY, customer bigint REFERENCES customers(id),
+    total numeric(10,2) CHECK (total >= 0), at timestamptz DEFAULT now());
+CREATE INDEX orders_at ON sales.orders (at DESC);
+CREATE VIEW big AS SELECT id, total FROM sales.orders WHERE total > 100;
+COMMENT ON TABLE customers IS 'who buys';
+COMMENT ON COLUMN customers.name IS 'as written';
+COMMENT ON DOMAIN posint IS 'not nothing';
+";
+
+/// Every command that lists something, and what it lists here is what it lists there; sizes are not compared.
+const SAME: &[&str] = &[
+    "\\d",
+    "\\d+",
+    "\\dS",
+    "\\d customers",
+    "\\d+ customers",
+    "\\d sales.orders",
+    "\\d+ sales.orders",
+    "\\d sales.*",
+    "\\d+ big",
+    "\\d counted",
+    "\\d orders_at",
+    "\\d+ orders_at",
+    "\\d customers_pkey",
+    "\\da",
+    "\\da+ sum",
+    "\\dA",
+    "\\dA+",
+    "\\dAc",
+    "\\dAc+ btree int4",
+    "\\dAo btree integer_ops",
+    "\\dAp btree integer_ops",
+    "\\db",
+    "\\dc",
+    "\\dc+",
+    "\\dconfig work_mem",
+    "\\dC",
+    "\\dC+ money",
+    "\\dd",
+    "\\dD",
+    "\\dD+",
+    "\\ddp",
+    "\\dE",
+    "\\des",
+    "\\des+",
+    "\\det",
+    "\\deu",
+    "\\dew",
+    "\\df",
+    "\\df lower",
+    "\\df+ lower",
+    "\\dfa",
+    "\\dfn upper",
+    "\\dft",
+    "\\dfw",
+    "\\dF",
+    "\\dF+",
+    "\\dFd",
+    "\\dFd+",
+    "\\dFp",
+    "\\dFp+",
+    "\\dFt",
+    "\\dFt+",
+    "\\dg",
+    "\\dg+",
+    "\\di",
+    "\\di+",
+    "\\dl",
+    "\\dm",
+    "\\do",
+    "\\do =",
+    "\\do+ ||",
+    "\\dO",
+    "\\dO+",
+    "\\dp",
+    "\\dP",
+    "\\dPt",
+    "\\drds",
+    "\\dRp",
+    "\\dRp+",
+    "\\dRs",
+    "\\ds",
+    "\\ds+",
+    "\\dt",
+    "\\dt+",
+    "\\dt sales.*",
+    "\\dtvs",
+    "\\dT",
+    "\\dT+",
+    "\\dT mood",
+    "\\dT+ mood",
+    "\\du",
+    "\\dv",
+    "\\dv+",
+    "\\dX",
+    "\\dy",
+    "\\sv big",
+    "\\sv+ big",
+    "\\sf lower(text)",
+    "\\sf+ lower(text)",
+    "\\z",
+    "\\z customers",
+    "\\lo_list",
+    "\\d nowhere",
+    "\\sv nowhere",
+    "\\dt nowhere.*",
+    "\\encoding",
+    "\\conninfo",
+];
+
+/// They list what each server has of its own; they must only work.
+const OWN: &[&str] = &[
+    // Operator families list their types in the order in which an aggregate finds them.
+    "\\dAf",
+    "\\dAf btree",
+    // Other settings, databases and files.
+    "\\dconfig",
+    "\\db+",
+    "\\l",
+    "\\l+",
+    // One schema more, and no language of procedures.
+    "\\dn",
+    "\\dn+",
+    "\\dL",
+    "\\dL+",
+    "\\dx",
+    "\\dx+",
+];
+
+#[test]
+fn psql_lists_everything_as_in_postgres() {
+    let (postgres, server) = (Postgres::start(), Server::start());
+    for (port, database) in [(postgres.port(), "postgres"), (server.port(), "duckmesh")] {
+        let made = psql(port, database, "CREATE DATABASE things", &["-v", "ON_ERROR_STOP=1"]);
+        assert_eq!(made.code, 0, "{made:?}");
+        let made = psql(port, "things", THINGS, &["-v", "ON_ERROR_STOP=1"]);
+        assert_eq!(made.code, 0, "{made:?}");
+    }
+    let shown = |port: u16, command: &str| {
+        let printed = psql(port, "things", command, &[]);
+        plain(&printed.out, port) + &plain(&printed.err, port)
+    };
+    let mut differ = String::new();
+    for command in SAME {
+        let (theirs, ours) = (shown(postgres.port(), command), shown(server.port(), command));
+        if theirs != ours {
+            differ.push_str(&format!("{command}\n--- PostgreSQL\n{theirs}\n--- DuckMesh\n{ours}\n"));
+        }
+    }
+    assert!(differ.is_empty(), "{differ}");
+    for command in OWN {
+        let printed = psql(server.port(), "things", command, &["-v", "ON_ERROR_STOP=1"]);
+        assert!(printed.code == 0 && printed.err.is_empty() && !printed.out.is_empty(), "{command}: {printed:?}");
+    }
+}
+
+/// Without sizes, the port, and the widths that go with them.
+fn plain(text: &str, port: u16) -> String {
+    let mut out = String::new();
+    for line in text.lines().map(|line| line.replace(&port.to_string(), "port").replace('-', "")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let mut words = words.into_iter().peekable();
+        while let Some(word) = words.next() {
+            let size =
+                word.parse::<u64>().is_ok() && words.peek().is_some_and(|unit| ["bytes", "kB", "MB"].contains(unit));
+            if size {
+                words.next();
+            }
+            out.push_str(if size { "size" } else { word });
+            out.push(' ');
+        }
+        out.push('\n');
+    }
+    out
 }

@@ -78,6 +78,7 @@ fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
             | ColumnType::Char(_)
             | ColumnType::Enum(_)
             | ColumnType::Record(_)
+            | ColumnType::Grid(_)
             | ColumnType::Json
             | ColumnType::Jsonb
             | ColumnType::Bytea => "BYTEA",
@@ -88,8 +89,6 @@ fn store_type(dialect: Dialect, ty: &ColumnType) -> String {
             | ColumnType::Timestamp
             | ColumnType::Timestamptz
             | ColumnType::Array(_)
-            // In no table.
-            | ColumnType::Grid(_)
             // Never a base.
             | ColumnType::Modified(..)
             | ColumnType::System(_) => "VARCHAR",

@@ -63,7 +63,7 @@ pub fn array(array: &ArrayRef, ty: &ColumnType, ctx: &Arc<ValueContext>) -> PgRe
 fn needs_check(ty: &ColumnType) -> bool {
     match ty {
         ColumnType::Varchar(Some(_)) | ColumnType::Char(_) | ColumnType::Jsonb | ColumnType::Interval => true,
-        ColumnType::Enum(_) | ColumnType::System(_) | ColumnType::Record(_) => true,
+        ColumnType::Enum(_) | ColumnType::System(_) | ColumnType::Record(_) | ColumnType::Grid(_) => true,
         ColumnType::Array(element) => needs_check(element),
         _ => false,
     }

@@ -93,9 +93,12 @@ fn parameter(session: &ClientSession, index: usize, types: &[ParamType], params:
         return value::literal_as(&ty.ty, parameter_value(params, index).ok_or_else(missing)?, &ctx);
     }
     if let ColumnType::Grid(element) = &ty.ty {
-        return grid(element, params, index, &ctx)?
-            .map(|stored| format!("CAST('{}' AS VARCHAR)", stored.replace('\'', "''")))
-            .ok_or_else(missing);
+        let stored = match parameter_value(params, index).ok_or_else(missing)? {
+            Param::Null => return Ok("CAST(NULL AS VARCHAR)".to_owned()),
+            Param::Text(text) => held::grid::stored(element, text, &ctx)?,
+            Param::Binary(bytes) => held::grid::stored_of(element, bytes)?,
+        };
+        return Ok(format!("CAST('{}' AS VARCHAR)", stored.replace('\'', "''")));
     }
     value::literal(ty.oid, parameter_value(params, index).ok_or_else(missing)?, &ctx)
 }

@@ -308,7 +308,7 @@ fn base_name(ty: &ColumnType) -> String {
         ColumnType::Varchar(_) => "character varying".to_owned(),
         ColumnType::Char(_) => "character".to_owned(),
         ColumnType::Modified(ty, _) => base_name(ty),
-        ColumnType::Array(element) => format!("{}[]", base_name(element)),
+        ColumnType::Array(element) | ColumnType::Grid(element) => format!("{}[]", base_name(element)),
         other => other.to_string(),
     }
 }

@@ -51,24 +51,12 @@ struct Made {
 /// The rows that a lake has in a system relation.
 #[derive(Clone, Debug)]
 pub enum Own {
-    /// None, and no such rows in any lake.
+    /// None of its own.
     Nothing,
-    /// Few: a query that gives them.
+    /// Few: a query that gives them, or they themselves.
     Text(String),
-    /// Many: a file.
+    /// A file with all rows of the relation.
     File(PathBuf),
-}
-
-impl Own {
-    /// The query that gives them.
-    #[must_use]
-    pub fn sql(self) -> Option<String> {
-        match self {
-            Self::Nothing => None,
-            Self::Text(sql) => Some(sql),
-            Self::File(path) => Some(read(&path)),
-        }
-    }
 }
 
 /// A query that gives a file's rows.

@@ -22,9 +22,12 @@ mod unsupported;
 pub mod oids;
 pub mod types;
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
 
-use arrow::array::RecordBatch;
+use arrow::{array::RecordBatch, compute::concat_batches};
 use duckmesh_catalog::TableId;
 
 pub use self::book::{attnum, sql_schema};
@@ -96,16 +99,16 @@ pub async fn relation(session: &ClientSession, pin: &Pin, system: &SystemUse, vi
     let shape = shape.ok_or_else(|| PgError::internal(format!("no relation {}.{}", system.schema, system.name)))?;
     let source = source(session, pin, shape).await?;
     let mut arms = Vec::new();
-    arms.extend(fixed(session, shape).await?);
-    match session.lake.system.find(&key(&source, shape), &pin.schema) {
-        Some(own) => arms.extend(own.sql()),
-        None => {
-            if let Some(content) = relations::of_server(shape.schema, shape.name, &source).await? {
-                arms.push(served_once(&source, shape, &content).await?);
-            } else {
-                // The schema's content borrows it, so it is made and rendered in one step.
-                arms.extend(of_schema(&source, shape).await?);
-            }
+    if let Some(content) = relations::of_server(shape.schema, shape.name, &source).await? {
+        arms.extend(fixed(session, shape).await?);
+        arms.push(served_once(&source, shape, &content).await?);
+    } else {
+        let few =
+            |content: &Content<'_>| (content.rows.len() <= TEXT_ROWS_MAX).then(|| content::values_sql(shape, content));
+        match of_schema(&source, shape, key(&source, shape), few).await? {
+            Own::Nothing => arms.extend(fixed(session, shape).await?),
+            Own::Text(sql) => arms.push(sql),
+            Own::File(path) => arms.push(files::read(&path)),
         }
     }
     if arms.is_empty() {
@@ -130,43 +133,22 @@ pub async fn relation(session: &ClientSession, pin: &Pin, system: &SystemUse, vi
 pub async fn rows_of(session: &ClientSession, pin: &Pin, name: &str) -> PgResult<String> {
     let shape = shapes::internal(name).ok_or_else(|| PgError::internal(format!("no relation internal.{name}")))?;
     let source = source(session, pin, shape).await?;
-    let files = &session.lake.system;
-    let mut paths = Vec::new();
-    paths.extend(fixed_file(session, shape).await?);
-    // The same rows may be kept as text too.
-    let key = key(&source, shape) + "\0file";
-    match files.find(&key, &pin.schema) {
-        Some(Own::File(path)) => paths.push(path),
-        Some(_) => {}
-        None => {
-            if let Some(content) = relations::of_server(shape.schema, shape.name, &source).await? {
-                if let Some(few) = content::inline(&content) {
-                    return Ok(names::literal(&few));
-                }
-                let path = written(session, content::batch(shape, &content)?).await?;
-                files.keep_no_longer(path.clone());
-                paths.push(path);
-            } else {
-                let schema = Arc::clone(&pin.schema);
-                let batch = {
-                    let book = Book::new(&schema);
-                    let content = relations::of_schema(shape.schema, shape.name, &book, &source);
-                    let content = content.filter(|content| !content.rows.is_empty());
-                    content.map(|content| content::batch(shape, &content)).transpose()?
-                };
-                let own = match batch {
-                    Some(batch) => Own::File(written(session, batch).await?),
-                    None => Own::Nothing,
-                };
-                files.keep(key, &pin.schema, own.clone());
-                if let Own::File(path) = own {
-                    paths.push(path);
-                }
-            }
+    let file = |path: &std::path::Path| names::literal(&path.display().to_string());
+    if let Some(content) = relations::of_server(shape.schema, shape.name, &source).await? {
+        if let Some(few) = content::inline(&content) {
+            return Ok(names::literal(&few));
         }
+        let path = written(session, content::batch(shape, &content)?).await?;
+        session.lake.system.keep_no_longer(path.clone());
+        return Ok(file(&path));
     }
-    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    Ok(names::literal(&paths.join("\n")))
+    // The same rows may be kept as SQL too.
+    let key = key(&source, shape) + "\0rows";
+    Ok(match of_schema(&source, shape, key, content::inline).await? {
+        Own::Nothing => fixed_file(session, shape).await?.map_or_else(|| names::literal(""), |path| file(&path)),
+        Own::Text(rows) => names::literal(&rows),
+        Own::File(path) => file(&path),
+    })
 }
 
 /// What the rows of a relation are made from.
@@ -223,44 +205,50 @@ fn key(source: &Source<'_>, shape: &Shape) -> String {
     format!("{}.{}\0{}\0{}", shape.schema, shape.name, session.user, source.search_path.join("\0"))
 }
 
-/// The lake's own rows, as they will serve later statements too.
-async fn of_schema(source: &Source<'_>, shape: &'static Shape) -> PgResult<Option<String>> {
-    let files = &source.session.lake.system;
-    let (own, sql) = {
-        let schema = Arc::clone(&source.pin.schema);
-        let book = Book::new(&schema);
-        match relations::of_schema(shape.schema, shape.name, &book, source) {
-            Some(content) => {
-                let (path, sql) = served(source, shape, &content).await?;
-                (path.map_or_else(|| Own::Text(sql.clone()), Own::File), Some(sql))
-            }
-            None => (Own::Nothing, None),
-        }
-    };
-    files.keep(key(source, shape), &source.pin.schema, own);
-    Ok(sql)
-}
-
-/// Rows as a query: text for few; a file for many, with its path.
-async fn served(
+/// The rows of a relation that depend on the schema, as they will serve later statements too: with those that every lake has, in
+/// one file. Two files in a UNION ALL take the engine several times as long to plan.
+async fn of_schema(
     source: &Source<'_>,
     shape: &'static Shape,
-    content: &Content<'_>,
-) -> PgResult<(Option<std::path::PathBuf>, String)> {
-    // Intervals are written as text only.
-    if content.rows.len() <= TEXT_ROWS_MAX || shape.name == "pg_timezone_names" {
-        return Ok((None, content::values_sql(shape, content)));
+    key: String,
+    few: impl Fn(&Content<'_>) -> Option<String>,
+) -> PgResult<Own> {
+    let files = &source.session.lake.system;
+    if let Some(known) = files.find(&key, &source.pin.schema) {
+        return Ok(known);
     }
-    let path = written(source.session, content::batch(shape, content)?).await?;
-    let sql = files::read(&path);
-    Ok((Some(path), sql))
+    let fixed = fixed_batch(shape)?;
+    let schema = Arc::clone(&source.pin.schema);
+    let (text, batch) = {
+        let book = Book::new(&schema);
+        let content = relations::of_schema(shape.schema, shape.name, &book, source);
+        let content = content.filter(|content| !content.rows.is_empty());
+        let text = content.as_ref().filter(|_| fixed.is_none()).and_then(few);
+        let own = content.filter(|_| text.is_none()).map(|content| content::batch(shape, &content)).transpose()?;
+        (text, own)
+    };
+    let own = match (text, batch) {
+        (Some(text), _) => Own::Text(text),
+        (None, None) => Own::Nothing,
+        (None, Some(own)) => {
+            let batches: Vec<RecordBatch> = fixed.into_iter().chain([own.clone()]).collect();
+            let all = concat_batches(&own.schema(), &batches).map_err(PgError::internal)?;
+            Own::File(written(source.session, all).await?)
+        }
+    };
+    files.keep(key, &source.pin.schema, own.clone());
+    Ok(own)
 }
 
-/// Rows that no other statement will use.
+/// Rows that no other statement will use, as a query: text for few, a file for many.
 async fn served_once(source: &Source<'_>, shape: &'static Shape, content: &Content<'_>) -> PgResult<String> {
-    let (path, sql) = served(source, shape, content).await?;
-    path.into_iter().for_each(|path| source.session.lake.system.keep_no_longer(path));
-    Ok(sql)
+    // Intervals are written as text only.
+    if content.rows.len() <= TEXT_ROWS_MAX || shape.name == "pg_timezone_names" {
+        return Ok(content::values_sql(shape, content));
+    }
+    let path = written(source.session, content::batch(shape, content)?).await?;
+    source.session.lake.system.keep_no_longer(path.clone());
+    Ok(files::read(&path))
 }
 
 /// The rows that are the same in every lake.
@@ -279,14 +267,26 @@ async fn fixed_file(session: &ClientSession, shape: &'static Shape) -> PgResult<
     if let Some(path) = session.lake.system.fixed(relation) {
         return Ok(Some(path));
     }
+    let Some(batch) = fixed_batch(shape)? else { return Ok(None) };
+    let path = written(session, batch).await?;
+    session.lake.system.keep_fixed(relation, path.clone());
+    Ok(Some(path))
+}
+
+/// The same for all lakes of the process.
+fn fixed_batch(shape: &'static Shape) -> PgResult<Option<RecordBatch>> {
+    type Batches = HashMap<(&'static str, &'static str), Option<RecordBatch>>;
+    static MADE: LazyLock<Mutex<Batches>> = LazyLock::new(Mutex::default);
+    let relation = (shape.schema, shape.name);
+    if let Some(known) = MADE.lock().unwrap_or_else(PoisonError::into_inner).get(&relation) {
+        return Ok(known.clone());
+    }
     let batch = match relations::fixed(shape.schema, shape.name) {
         Some(content) => Some(content::batch(shape, &content)?),
         None => rows::batch(shape)?,
     };
-    let Some(batch) = batch else { return Ok(None) };
-    let path = written(session, batch).await?;
-    session.lake.system.keep_fixed(relation, path.clone());
-    Ok(Some(path))
+    MADE.lock().unwrap_or_else(PoisonError::into_inner).insert(relation, batch.clone());
+    Ok(batch)
 }
 
 async fn written(session: &ClientSession, batch: RecordBatch) -> PgResult<std::path::PathBuf> {

@@ -83,6 +83,24 @@ pub fn undefined(name: &str) -> PgError {
     PgError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist"))
 }
 
+/// A column's type: with several pairs of brackets one of arrays of any dimensions, which a list of the lake does not hold.
+#[must_use]
+pub fn of_column(declared: &DataType, ty: ColumnType) -> ColumnType {
+    let array = |ty: &DataType| match ty {
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => Some((**element).clone()),
+        _ => None,
+    };
+    match ty {
+        ColumnType::Array(element)
+            if array(declared).is_some_and(|inner| array(&inner).is_some())
+                && !matches!(*element, ColumnType::Enum(_) | ColumnType::Record(_) | ColumnType::System(_)) =>
+        {
+            ColumnType::Grid(element)
+        }
+        ty => ty,
+    }
+}
+
 fn resolve_nested(ty: &DataType, depth: usize) -> PgResult<ColumnType> {
     Ok(match ty {
         DataType::Bool | DataType::Boolean => ColumnType::Bool,

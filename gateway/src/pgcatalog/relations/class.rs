@@ -150,7 +150,7 @@ fn attribute<'a>(relation: &Relation<'a>, column: &Column<'a>) -> Vec<Cell<'a>> 
         -1,
         ty.map_or(-1, |t| t.len),
         column.num,
-        i32::from(ty.is_some_and(|t| t.name.starts_with('_'))),
+        dimensions(column, ty.is_some_and(|t| t.name.starts_with('_'))),
         -1,
         column.typmod,
         ty.is_some_and(|t| t.by_value),
@@ -164,6 +164,12 @@ fn attribute<'a>(relation: &Relation<'a>, column: &Column<'a>) -> Vec<Cell<'a>> 
         if matches!(column.default, Some(DefaultValue::Generated(_))) { "s" } else { "" },
         false,
     ]
+}
+
+/// As declared: one, or several.
+fn dimensions(column: &Column<'_>, array: bool) -> i32 {
+    let several = matches!(column.ty, Some(ColumnType::Grid(_)));
+    if several { 2 } else { i32::from(array) }
 }
 
 /// The numbers of a table that no column has any more. Programs count on a row for each number.

@@ -70,7 +70,7 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
             rules.deferred,
         ]
     });
-    let domains = super::domain::checks(book).into_iter().map(super::domain::row_of);
+    let domains = super::domain::checks(book, definitions).into_iter().map(super::domain::row_of);
     Content {
         columns: &[
             "oid",

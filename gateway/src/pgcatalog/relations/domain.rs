@@ -2,10 +2,13 @@
 
 use duckmesh_catalog::{ColumnType, DomainCheck, DomainSpec, TypeDef, TypeSpec, types::TextType};
 
-use crate::pgcatalog::{
-    book::{self, Book},
-    content::{Cell, Content, row},
-    definitions, oids, procedure, types,
+use crate::{
+    pgcatalog::{
+        book::{self, Book},
+        content::{Cell, Content, row},
+        definitions, oids, procedure, types,
+    },
+    sql::deparse::{Definitions, Shown},
 };
 
 /// What an unlimited text may have, as Postgres says it.
@@ -159,7 +162,7 @@ pub fn types<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
 }
 
 /// A domain's constraint as `pg_constraint` has it: oid, namespace, the domain's oid, name and expression.
-pub fn checks<'a>(book: &Book<'a>) -> Vec<(u32, u32, u32, &'a str, &'a str)> {
+pub fn checks<'a>(book: &Book<'a>, definitions: &Definitions) -> Vec<Check<'a>> {
     let mut range = oids::Range::domain_checks();
     let mut found = Vec::new();
     for (def, spec, _) in all(book) {
@@ -167,15 +170,26 @@ pub fn checks<'a>(book: &Book<'a>) -> Vec<(u32, u32, u32, &'a str, &'a str)> {
         let space = schema.map_or(0, |s| oids::schema(s.id, &s.name));
         for check in &spec.checks {
             let oid = range.give(duckmesh_catalog::TableId::new(def.id.get()), &check.name);
-            found.push((oid, space, def.oid(), check.name.as_str(), check.expression.as_str()));
+            let written = || Shown { full: check.expression.clone(), pretty: check.expression.clone() };
+            let expression = definitions.domain_check(def.id, &check.name).cloned().unwrap_or_else(written);
+            found.push(Check { oid, space, domain: def.oid(), name: check.name.as_str(), expression });
         }
     }
     found
 }
 
+/// A CHECK of a domain.
+pub struct Check<'a> {
+    pub oid: u32,
+    space: u32,
+    domain: u32,
+    name: &'a str,
+    pub expression: Shown,
+}
+
 /// A constraint's cell that no constraint of a table sets.
-pub fn row_of<'a>(check: (u32, u32, u32, &'a str, &'a str)) -> Vec<Cell<'a>> {
-    let (oid, space, domain, name, expression) = check;
+pub fn row_of(check: Check<'_>) -> Vec<Cell<'_>> {
+    let Check { oid, space, domain, name, expression } = check;
     row![
         oid,
         name,
@@ -192,7 +206,7 @@ pub fn row_of<'a>(check: (u32, u32, u32, &'a str, &'a str)) -> Vec<Cell<'a>> {
         false,
         Cell::Null,
         Cell::Null,
-        expression,
+        expression.full,
         domain,
         false,
         false,

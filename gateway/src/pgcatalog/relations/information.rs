@@ -351,7 +351,11 @@ pub fn check_constraints<'a>(book: &Book<'a>, source: &'a super::Source<'a>) -> 
             TypeSpec::Domain(spec) => &spec.checks,
             _ => &[],
         };
-        checks.iter().map(move |c| row![lake, schema, c.name.as_str(), format!("(({}))", c.expression)])
+        checks.iter().map(move |c| {
+            let shown = source.definitions.domain_check(def.id, &c.name);
+            let clause = shown.map_or_else(|| format!("(({}))", c.expression), |shown| format!("({})", shown.full));
+            row![lake, schema, c.name.as_str(), clause]
+        })
     });
     Content {
         columns: &["constraint_catalog", "constraint_schema", "constraint_name", "check_clause"],

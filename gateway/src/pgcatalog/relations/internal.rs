@@ -145,10 +145,9 @@ pub fn constraint_definitions<'a>(book: &Book<'a>, source: &Source<'_>) -> Conte
     let visible = book.visible(&source.search_path);
     let text = |con, pretty| definitions::constraint(book, con, &visible, &source.definitions, pretty);
     let rows = book.constraints.iter().map(|con| row![con.oid, text(con, false), text(con, true)]);
-    let domains = super::domain::checks(book).into_iter();
-    let domains = domains.map(|(oid, _, _, _, expression)| {
-        let text = format!("CHECK ({expression})");
-        row![oid, text.clone(), text]
+    let domains = super::domain::checks(book, &source.definitions).into_iter().map(|check| {
+        let [full, pretty] = [false, true].map(|pretty| format!("CHECK ({})", check.expression.text(pretty)));
+        row![check.oid, full, pretty]
     });
     Content { columns: &["#k", "#v", "#p"], rows: rows.chain(domains).collect() }
 }

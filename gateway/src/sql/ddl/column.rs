@@ -31,7 +31,7 @@ impl Planner<'_> {
             None => user_type::resolve_at(&column.data_type, self.text, self.ctx)
                 .map_err(|error| error.or_position(super::place::after(self.text, column.name.span)))?,
         };
-        let ty = declared.ty;
+        let ty = types::of_column(&column.data_type, declared.ty);
         if types::is_plain_numeric(&column.data_type) {
             self.notices.push(PgError::notice(format!("column \"{name}\" of type numeric is stored as numeric(38,9)")));
         }

@@ -14,7 +14,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::DateTime;
 use duckmesh_catalog::{
-    ColumnDef, ColumnId, ColumnType, ConstraintKind, DefaultValue, LakeSchema, TableDef, TableId, ViewId,
+    ColumnDef, ColumnId, ColumnType, ConstraintKind, DefaultValue, LakeSchema, TableDef, TableId, TypeDef, TypeId,
+    TypeSpec, ViewId,
 };
 
 use self::{node::Class, print::Printer, resolve::Names};
@@ -72,6 +73,7 @@ pub struct Definitions {
     reads: HashMap<ViewId, Vec<(String, String)>>,
     columns: HashMap<ViewId, Vec<(String, String, String)>>,
     defaults: HashMap<(TableId, ColumnId), Shown>,
+    domains: HashMap<(TypeId, String), Shown>,
 }
 
 impl Definitions {
@@ -84,7 +86,8 @@ impl Definitions {
             !table.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::Check { .. }))
                 && !table.columns.iter().any(|c| computed_default(c).is_some())
         };
-        if schema.views.is_empty() && schema.tables.values().all(nothing) {
+        let checks = |ty: &Arc<TypeDef>| matches!(&ty.spec, TypeSpec::Domain(spec) if !spec.checks.is_empty());
+        if schema.views.is_empty() && schema.tables.values().all(nothing) && !schema.types.values().any(checks) {
             return Ok(Self::default());
         }
         thread::run(move || Ok(Self::made(&schema))).await
@@ -106,6 +109,14 @@ impl Definitions {
                 }
             }
         }
+        for ty in schema.types.values() {
+            let TypeSpec::Domain(spec) = &ty.spec else { continue };
+            for check in &spec.checks {
+                if let Some(shown) = over(&check.expression, &OneValue(&spec.base)) {
+                    all.domains.insert((ty.id, check.name.clone()), shown);
+                }
+            }
+        }
         for view in schema.views.values() {
             all.reads.insert(view.id, reads::relations_read(view, schema));
             all.columns.insert(view.id, reads::columns_read(view, schema));
@@ -120,6 +131,12 @@ impl Definitions {
     #[must_use]
     pub fn check(&self, table: TableId, name: &str) -> Option<&Shown> {
         self.checks.get(&(table, name.to_owned()))
+    }
+
+    /// A domain's CHECK.
+    #[must_use]
+    pub fn domain_check(&self, domain: TypeId, name: &str) -> Option<&Shown> {
+        self.domains.get(&(domain, name.to_owned()))
     }
 
     /// A column's default that is computed.
@@ -163,11 +180,15 @@ pub fn for_people(expression: &str, table: &TableDef) -> String {
 }
 
 fn check(expression: &str, table: &TableDef) -> Option<Shown> {
+    over(expression, &OneTable(table))
+}
+
+fn over(expression: &str, names: &dyn Names) -> Option<Shown> {
     if expression.len() > TEXT_BYTES_MAX {
         return None;
     }
     let parsed = parse::expression(expression).ok()?;
-    let node = resolve::expression(&parsed, &OneTable(table))?.node;
+    let node = resolve::expression(&parsed, names)?.node;
     let shown = |pretty| {
         let mut printer = Printer::new(pretty, 0);
         printer.node(&node, false);
@@ -188,6 +209,15 @@ impl Names for OneTable<'_> {
         };
         let column = self.0.column(name)?;
         Some((names::quoted(name), Class::of(&column.ty)))
+    }
+}
+
+/// What a domain's CHECK is about.
+struct OneValue<'a>(&'a ColumnType);
+
+impl Names for OneValue<'_> {
+    fn column(&self, parts: &[String]) -> Option<(String, Class)> {
+        matches!(parts, [name] if name == "value").then(|| ("VALUE".to_owned(), Class::of(self.0)))
     }
 }
 

@@ -378,6 +378,9 @@ impl Rewriter<'_> {
             .hint("You will need to rewrite or cast the expression.")
             .or_position(at));
         }
+        if let ColumnType::Grid(element) = ty {
+            return self.gridded(ex, element);
+        }
         let ex = self.flat(ex)?;
         self.length_checked(ex, ty)
     }
@@ -553,7 +556,7 @@ pub(in crate::sql) fn assignable(from: &ColumnType, to: &ColumnType) -> bool {
         | (T::Interval, T::Time)
         | (T::Json, T::Jsonb)
         | (T::Jsonb, T::Json) => true,
-        (T::Array(a) | T::Grid(a), T::Array(b)) => assignable(a, b),
+        (T::Array(a) | T::Grid(a), T::Array(b) | T::Grid(b)) => assignable(a, b),
         _ => super::held::assignable_held(from, to),
     }
 }

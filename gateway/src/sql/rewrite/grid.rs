@@ -98,6 +98,19 @@ impl Rewriter<'_> {
         Ok(Some(grid(format!("pg_grid_like({}, {texts})", ex.sql))))
     }
 
+    /// For a column of arrays of any dimensions.
+    pub fn gridded(&mut self, ex: Ex, element: &ColumnType) -> PgResult<Ex> {
+        let (at, ty) = (ex.position, ColumnType::Array(Box::new(element.clone())));
+        let text = match self.cast_grid(&ex, &ty)? {
+            Some(cast) => cast.sql,
+            None => {
+                let list = self.cast(ex, &ty, at)?;
+                self.grid_text(list)?
+            }
+        };
+        Ok(Ex::of(text, ColumnType::Grid(Box::new(element.clone()))).at(at))
+    }
+
     /// For a column of a lake, which has one dimension: more is an error when it runs.
     pub fn flat(&mut self, ex: Ex) -> PgResult<Ex> {
         let Some(ColumnType::Grid(inner)) = ex.ty.clone() else { return Ok(ex) };

@@ -117,6 +117,10 @@ impl Rewriter<'_> {
                 }
                 value::literal_cast(ty, param, &self.ctx.values).map_err(|e| e.or_position(at))?
             }
+            ColumnType::Grid(element) => {
+                let stored = crate::value::held::grid::stored(element, text.as_bytes(), &self.ctx.values);
+                quote::literal(&stored.map_err(|e| e.or_position(at))?)?
+            }
             // What a lake cannot hold is refused where it is stored.
             ty if *ty.bare() == ColumnType::Interval && self.has_functions() => {
                 let modifier = ty.clone().split().1;

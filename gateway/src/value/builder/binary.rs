@@ -50,6 +50,7 @@ pub(super) fn append(column: &mut ColumnBuilder, bytes: &[u8], ctx: &ValueContex
         }
         Values::Enum(b, of) => return append_label(b, of, wire.0),
         Values::Record(b, row) => return append_held(b, &held::record::receive(row, bytes, ctx)?),
+        Values::Grid(b, element) => return append_held(b, &held::grid::stored_of(element, bytes)?),
         Values::Bytea(b) => {
             ColumnBuilder::check_room(b.values_slice().len(), bytes.len())?;
             b.append_value(bytes);

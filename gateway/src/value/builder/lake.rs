@@ -31,7 +31,7 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &str) -> PgResult<()> {
             list.close(true);
             Ok(())
         }
-        Values::Text(b, _) | Values::Record(b, _) => {
+        Values::Text(b, _) | Values::Record(b, _) | Values::Grid(b, _) => {
             b.append_value(text);
             Ok(())
         }

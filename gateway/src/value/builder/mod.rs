@@ -56,6 +56,7 @@ enum Values {
     Text(StringBuilder, TextKind),
     Enum(StringBuilder, EnumRef),
     Record(StringBuilder, Box<RecordType>),
+    Grid(StringBuilder, Box<ColumnType>),
     Bytea(BinaryBuilder),
     Date(Date32Builder),
     Time(Time64MicrosecondBuilder),
@@ -127,7 +128,9 @@ impl ColumnBuilder {
                 offsets: vec![0],
                 valid: Vec::with_capacity(capacity),
             })),
-            ColumnType::Grid(_) => return Err(super::held::grid::refused()),
+            ColumnType::Grid(element) => {
+                Values::Grid(StringBuilder::with_capacity(capacity, capacity * 16), element.clone())
+            }
             ColumnType::System(ty) => return Self::system(*ty, capacity),
             ColumnType::Modified(base, modifier) => {
                 let column = Self::new(base, capacity)?;
@@ -187,7 +190,7 @@ impl ColumnBuilder {
             Values::Float4(b) => b.append_null(),
             Values::Float8(b) => b.append_null(),
             Values::Numeric(b, ..) | Values::Money(b) => b.append_null(),
-            Values::Text(b, _) | Values::Enum(b, _) | Values::Record(b, _) => b.append_null(),
+            Values::Text(b, _) | Values::Enum(b, _) | Values::Record(b, _) | Values::Grid(b, _) => b.append_null(),
             Values::Bytea(b) => b.append_null(),
             Values::Date(b) => b.append_null(),
             Values::Time(b) => b.append_null(),
@@ -239,7 +242,7 @@ impl ColumnBuilder {
             Values::Float4(b) => b.len(),
             Values::Float8(b) => b.len(),
             Values::Numeric(b, ..) | Values::Money(b) => b.len(),
-            Values::Text(b, _) | Values::Enum(b, _) | Values::Record(b, _) => b.len(),
+            Values::Text(b, _) | Values::Enum(b, _) | Values::Record(b, _) | Values::Grid(b, _) => b.len(),
             Values::Bytea(b) => b.len(),
             Values::Date(b) => b.len(),
             Values::Time(b) => b.len(),
@@ -260,7 +263,7 @@ impl ColumnBuilder {
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         match &self.values {
-            Values::Text(b, _) | Values::Enum(b, _) | Values::Record(b, _) => {
+            Values::Text(b, _) | Values::Enum(b, _) | Values::Record(b, _) | Values::Grid(b, _) => {
                 b.values_slice().len() + b.offsets_slice().len() * 4
             }
             Values::Bytea(b) => b.values_slice().len() + b.offsets_slice().len() * 4,
@@ -283,7 +286,7 @@ impl ColumnBuilder {
             Values::Float4(b) => Arc::new(b.finish()),
             Values::Float8(b) => Arc::new(b.finish()),
             Values::Numeric(b, ..) | Values::Money(b) => Arc::new(b.finish()),
-            Values::Text(b, _) | Values::Enum(b, _) | Values::Record(b, _) => Arc::new(b.finish()),
+            Values::Text(b, _) | Values::Enum(b, _) | Values::Record(b, _) | Values::Grid(b, _) => Arc::new(b.finish()),
             Values::Bytea(b) => Arc::new(b.finish()),
             Values::Date(b) => Arc::new(b.finish()),
             Values::Time(b) => Arc::new(b.finish()),

@@ -47,6 +47,7 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
         Values::Text(b, kind) => append_checked(b, *kind, text, column.explicit_cast)?,
         Values::Enum(b, of) => append_label(b, of, text)?,
         Values::Record(b, row) => append_held(b, &held::record::read(row, utf8(text)?, ctx)?)?,
+        Values::Grid(b, element) => append_held(b, &held::grid::stored(element, text, ctx)?)?,
         Values::Bytea(b) => {
             column.scratch.clear();
             bytea::parse(text, &mut column.scratch)?;

@@ -7,7 +7,7 @@ mod reader;
 use self::reader::Reader;
 use arrow::array::Array as _;
 use bytes::BytesMut;
-use duckmesh_catalog::types::ColumnType;
+use duckmesh_catalog::types::{ColumnType, DEFAULT_NUMERIC};
 
 use super::super::ColumnBuilder;
 use super::super::array_text::{needs_quotes, write_element};
@@ -283,6 +283,44 @@ pub(crate) fn read(element: &ColumnType, text: &[u8], ctx: &ValueContext) -> PgR
     }
     grid.elements = rewritten(element, &grid.elements, ctx, &super::utc())?;
     Ok(Some(grid.text()))
+}
+
+/// The held text of any array, for a column of such values: elements are as their type has them.
+pub(crate) fn stored(element: &ColumnType, text: &[u8], ctx: &ValueContext) -> PgResult<String> {
+    let mut grid = Grid::parse(utf8(text)?)?;
+    grid.elements = rewritten(element, &grid.elements, ctx, &super::utc())?;
+    grid.elements = fitted(element, grid.elements)?;
+    Ok(grid.text())
+}
+
+/// The same of the binary form.
+pub(crate) fn stored_of(element: &ColumnType, bytes: &[u8]) -> PgResult<String> {
+    if let Some(text) = receive(element, bytes)? {
+        return Ok(Grid { elements: fitted(element, Grid::parse(&text)?.elements)?, ..Grid::parse(&text)? }.text());
+    }
+    // What a list holds, and what is wrong.
+    let ty = ColumnType::Array(Box::new(element.clone()));
+    let mut column = ColumnBuilder::new(&ty, 1)?;
+    column.append_binary(bytes, &super::utc())?;
+    let texts = written(&ty, &mut column, &super::utc())?;
+    Ok(texts.into_iter().flatten().next().unwrap_or_default())
+}
+
+/// Numbers with the scale that they were declared with; without one they keep their digits.
+fn fitted(element: &ColumnType, texts: Vec<Option<String>>) -> PgResult<Vec<Option<String>>> {
+    match element {
+        ColumnType::Numeric(precision, scale) if (*precision, *scale) != DEFAULT_NUMERIC => {
+            let mut column = ColumnBuilder::new(element, texts.len())?;
+            for text in &texts {
+                match text {
+                    Some(text) => column.append_text(text.as_bytes(), &super::utc())?,
+                    None => column.append_null(),
+                }
+            }
+            written(element, &mut column, &super::utc())
+        }
+        _ => Ok(texts),
+    }
 }
 
 /// The held text of a client's bytes; none for what a list holds, and for what is wrong: that is the list's error.

@@ -105,6 +105,9 @@ pub fn read(args: Args<'_>) -> Outcome<Value> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(text.parse().map_or(Value::Null, Value::Int));
     }
+    if plain_name(text).is_empty() {
+        return Err(Failure::new("42602", "invalid name syntax"));
+    }
     if let Some(number) = number(kind, rows, text)? {
         return Ok(Value::Int(number));
     }
