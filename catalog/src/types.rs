@@ -151,7 +151,7 @@ impl ColumnType {
         match self {
             Self::Numeric(p @ 1..=DECIMAL_DIGITS, s) => ((i32::from(*p) << 16) | i32::from(*s)) + 4,
             Self::Varchar(Some(n)) | Self::Char(n) => i32::try_from(*n).unwrap_or(i32::MAX - 4) + 4,
-            Self::Array(element) => element.typmod(),
+            Self::Array(element) | Self::Grid(element) => element.typmod(),
             Self::Modified(_, modifier) => *modifier,
             _ => -1,
         }

@@ -19,7 +19,6 @@ INSERT INTO boards (id, cells) VALUES (30, '{{1,2},{3}}');
 INSERT INTO boards (id, cells) VALUES (30, '{{1,x}}');
 INSERT INTO boards (id, cells) VALUES (30, 'no');
 INSERT INTO boards (id, sums) VALUES (30, '{{123456789.1}}');
-INSERT INTO boards (id, cells) SELECT 30, ARRAY['a'];
 INSERT INTO boards (id, cells) VALUES (31, '{{1}}') RETURNING id, cells, cells[1][1];
 BEGIN;
 INSERT INTO boards (id, cells) VALUES (40, '{{4,0}}');
@@ -38,7 +37,9 @@ SELECT attname, format_type(atttypid, atttypmod), attndims FROM pg_attribute WHE
 SELECT column_name, data_type, udt_name FROM information_schema.columns WHERE table_name = 'boards' ORDER BY ordinal_position;
 CREATE TABLE board_copy AS SELECT id, cells FROM boards;
 SELECT * FROM board_copy ORDER BY id;
-CREATE VIEW board_corners AS SELECT id, cells[1][1] AS corner, cells FROM boards;
-SELECT * FROM board_corners ORDER BY id;
-DROP VIEW board_corners;
+CREATE VIEW board_cells AS SELECT id, cells FROM boards;
+SELECT id, cells, cells[1][1] AS corner FROM board_cells ORDER BY id;
+DROP VIEW board_cells;
+-- differs: a view is read by any DuckDB, which has no such subscript
+CREATE VIEW board_corners AS SELECT id, cells[1][1] AS corner FROM boards;
 DROP TABLE boards, board_defaults, board_copy;

@@ -121,6 +121,9 @@ impl Rewriter<'_> {
     /// `a[1][2]`, `a[1:2][3]` of an array, all of its subscripts at once. None: not of an array, or one that a list does.
     pub fn grid_access(&mut self, ex: &Ex, chain: &[AccessExpr]) -> PgResult<Option<Ex>> {
         let Some(inner) = ex.ty.as_ref().and_then(element).cloned() else { return Ok(None) };
+        if !self.has_functions() && is_grid(ex) {
+            return self.refuse("a subscript of an array of several dimensions here", ex.position);
+        }
         if !self.has_functions() || super::system_call::is_vector(ex) || (chain.len() < 2 && !is_grid(ex)) {
             return Ok(None);
         }
