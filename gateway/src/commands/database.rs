@@ -1,5 +1,7 @@
 //! CREATE, DROP and COMMENT ON DATABASE: a database is a lake.
 
+use std::sync::atomic::Ordering;
+
 use duckmesh_catalog::LakeName;
 
 use super::{copy_in::CopyIn, failure};
@@ -26,7 +28,9 @@ pub async fn run(session: &mut ClientSession, plan: &DatabasePlan) -> PgResult<O
             if lake == session.lake.info.name {
                 return Err(PgError::new(SqlState::OBJECT_IN_USE, "cannot drop the currently open database"));
             }
-            match server.lakes.drop_lake(&lake).await {
+            let shield = session.shield.clone();
+            // From there on "cancelled" would be said of a database that goes.
+            match server.lakes.drop_lake(&lake, || shield.store(true, Ordering::Relaxed)).await {
                 Err(error) if *if_exists && error.code() == SqlState::INVALID_CATALOG_NAME => {
                     session.notice(PgError::notice(format!("database \"{name}\" does not exist, skipping")));
                 }
