@@ -18,7 +18,7 @@ use crate::{
     engine::{Relation, SMALL_BYTES_MAX, SMALL_ROWS_MAX, SmallFiles, SmallType},
     pgcatalog,
     session::{
-        ClientSession, Pin, scratch_path,
+        ClientSession, Pin, gaps, scratch_path,
         temporary::{self, TempFile},
     },
     sql::plan::{ColumnFilter, FilterOp, FilterValue, QueryPlan, TableUse},
@@ -96,13 +96,16 @@ const SMALL_FILES_MAX: usize = 32;
 /// Relations of everything a query reads. `params` none: to describe only, then no file is named at all.
 ///
 /// # Errors
-/// When the catalog or the scratch folder fails.
+/// When the catalog or the scratch folder fails; MD006.
 pub async fn prelude(
     session: &mut ClientSession,
     pin: &Pin,
     plan: &QueryPlan,
     params: Option<&Params>,
 ) -> PgResult<Prelude> {
+    if params.is_some() {
+        gaps::tell(session, pin, &plan.tables).await?;
+    }
     let mut prelude = Prelude::default();
     for table in &plan.tables {
         let sources = match params {
