@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use duckmesh_tests::{
-    fake_s3::{FakeS3, Verb},
+    fake_s3::{FakeS3, Object, Verb},
     harness::{
         Client, Postgres, Server, ServerOptions, eventually, eventually_async,
         process::{CONT, STOP, signal},
@@ -42,6 +42,39 @@ async fn co1_s11_the_file_of_a_killed_coordinator_is_found_again() {
     assert_eq!(puts.len(), 2, "{puts:?}");
     assert_eq!(puts[0], puts[1], "the same work has the same name");
     assert_eq!(bucket.keys("t").len(), 2, "and is there once");
+}
+
+/// S3a, S11: under the name of a file that was stored and not published yet is something else by now. It is not taken for that
+/// file, and not replaced: the rows are stored under another name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3a_s11_other_content_under_the_name_is_passed_by() {
+    let mut bucket = Bucket::start();
+    let client = bucket.client().await;
+    client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1); SELECT * FROM t").await;
+    assert!(bucket.server.stop().success());
+    for (round, is_as_long) in [(1, false), (2, true)] {
+        let known = bucket.keys("t");
+        bucket.server.restart_with_failpoints(Some("commit-after-put=park"));
+        bucket.client().await.ok("INSERT INTO t VALUES (10)").await;
+        eventually("the file is put", LIMIT, || bucket.server.reached("commit-after-put").then_some(()));
+        bucket.server.kill();
+        let key = bucket.keys("t").into_iter().find(|key| !known.contains(key)).unwrap();
+        let other = bucket.s3.objects(|objects| {
+            let object = objects.all.get_mut(&key).unwrap();
+            let length = if is_as_long { object.bytes.len() } else { 10 };
+            *object = Object::new(vec![b'x'; length].into(), Vec::new());
+            object.bytes.clone()
+        });
+        bucket.forget("t");
+        bucket.server.restart_with_failpoints(None);
+        let client = bucket.client().await;
+        client.ok("SET duckmesh.consistency = strong; SET duckmesh.barrier_timeout = '60s'").await;
+        let expect = format!("{}|{}", 1 + round, 1 + 10 * round);
+        assert_eq!(client.value("SELECT count(*), sum(a) FROM t").await, expect);
+        assert_eq!(client.value("SELECT count(*) FROM duckmesh.dead_letters").await, "0");
+        assert_eq!(bucket.s3.objects(|objects| objects.all[&key].bytes.clone()), other, "it was not replaced");
+        assert!(bucket.server.stop().success());
+    }
 }
 
 /// S11: two coordinators write the same name, because one was frozen for longer than its lease between encoding and storing:
