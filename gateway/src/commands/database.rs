@@ -19,7 +19,8 @@ pub async fn run(session: &mut ClientSession, plan: &DatabasePlan) -> PgResult<O
     let server = session.server.clone();
     match plan {
         DatabasePlan::Create { name, notices } => {
-            server.lakes.create(&parse(name)?).await?;
+            let shield = session.shield.clone();
+            server.lakes.create(&parse(name)?, || shield.store(true, Ordering::Relaxed)).await?;
             notices.iter().cloned().for_each(|notice| session.notice(notice));
             Ok(Outcome::Complete("CREATE DATABASE".to_owned()))
         }

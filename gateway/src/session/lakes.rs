@@ -1,6 +1,7 @@
 //! The lakes this server has open: log, files, engine and scratch folder of each.
 
 mod dropping;
+mod making;
 
 use std::{
     collections::HashMap,
@@ -30,7 +31,7 @@ use crate::{
     engine::{Engine, EngineOptions},
     limits::SCRATCH_FILE_PREFIX,
     pgcatalog, sql,
-    wire::{PgError, PgResult, SqlState},
+    wire::{PgError, PgResult},
 };
 
 /// One open lake.
@@ -245,38 +246,6 @@ impl Lakes {
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
-    }
-
-    /// Makes a lake.
-    ///
-    /// # Errors
-    /// 42P04 if it exists.
-    pub async fn create(&self, name: &LakeName) -> PgResult<()> {
-        let place = self.place(name);
-        let created = {
-            // A lake of the name that is being dropped takes its folder with it.
-            let _held = self.catalog.patiently(place.lock()).await.map_err(failure::catalog)?;
-            self.create_in(name).await
-        };
-        self.leave(name, &place);
-        created
-    }
-
-    async fn create_in(&self, name: &LakeName) -> PgResult<()> {
-        let data_path = match &self.config.storage {
-            None => {
-                let files = self.folder(name).join("files");
-                tokio::fs::create_dir_all(&files).await.map_err(PgError::internal)?;
-                format!("{}/", files.display())
-            }
-            Some(storage) => data_path(storage, name),
-        };
-        self.catalog.create_lake(name, &data_path).await.map(drop).map_err(|error| match error.kind() {
-            duckmesh_catalog::ErrorKind::AlreadyExists => {
-                PgError::new(SqlState::DUPLICATE_DATABASE, format!("database \"{name}\" already exists"))
-            }
-            _ => failure::catalog(error),
-        })
     }
 
     /// Opens a lake, or gives the open one. None if there is no such lake.
