@@ -66,8 +66,9 @@ test-faults: setup duckdb ## the crash loops, for long (DUCKMESH_FAULT_ROUNDS=n)
 	$(CARGO) build --workspace --tests --bins
 	DUCKMESH_FAULT_ROUNDS=$${DUCKMESH_FAULT_ROUNDS:-100} $(RUN_FAULTS)
 
-object-stores: ## S3 servers of others, into .s3/bin, for make test-faults
+object-stores: ## S3 servers of others, into .s3, for make test-faults
 	$(CARGO) install --locked --root .s3 s3s-fs@0.14.1 --features binary
+	npm install --prefix .s3 --no-audit --no-fund s3rver@3.7.1
 
 test-copy: setup duckdb ## random tables through every format of COPY, for long (DUCKMESH_COPY_ROUNDS=n, DUCKMESH_SEED=n)
 	$(CARGO) build --workspace --tests --bins

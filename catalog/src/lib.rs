@@ -39,7 +39,7 @@ pub mod types;
 pub mod user_types;
 
 pub use catalog::{Catalog, Location, OpenOptions};
-pub use dead_letters::DeadLetter;
+pub use dead_letters::{DeadLetter, Gap};
 pub use error::{Error, ErrorKind};
 pub use files::{DataFile, DeleteFile, FileRange, InlinedRows, MergeInput, NewFile, TableFiles};
 pub use fleet::{Duty, Fleet, Node, NodeSpec, Roles};
@@ -50,7 +50,7 @@ pub use incarnations::Incarnations;
 pub use lakes::{LakeInfo, folder_name};
 pub use leases::{Lease, LeaseState};
 pub use merging::ScheduledFile;
-pub use publish::{Merge, Publication, Published, Rejection};
+pub use publish::{Merge, MissingFrom, Publication, Published, Rejection};
 pub use rejected_rows::{KeptRow, RejectedRow};
 pub use schema::{
     ColumnDef, Constraint, ConstraintKind, DefaultValue, IndexDef, IndexKey, IndexedBy, LakeSchema, SchemaDef,

@@ -44,6 +44,7 @@ pub(crate) const LAKE: &[Migration] = &[
     migration!(3, "0003_types"),
     migration!(5, "0005_rejected_rows"),
     migration!(11, "0011_given_up"),
+    migration!(12, "0012_gaps"),
 ];
 
 /// The advisory lock under which one process migrates a Postgres database: "duckmesh" in ASCII.

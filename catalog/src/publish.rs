@@ -58,6 +58,19 @@ pub struct Rejection {
     pub attempts: u32,
     /// The frame's bytes, kept for an operator; empty where they are unreadable.
     pub frame: Vec<u8>,
+    /// Who is to learn that it is missing.
+    pub missing_from: MissingFrom,
+}
+
+/// The tables whose readers are to be told that a write is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MissingFrom {
+    /// None: who wrote it was told, because it was never acknowledged; or an operator has dealt with it.
+    Nothing,
+    /// These, by uuid.
+    Tables(Vec<Uuid>),
+    /// Any: nobody can read what it was.
+    Anything,
 }
 
 /// What a publication made.

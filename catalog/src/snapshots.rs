@@ -26,6 +26,8 @@ pub struct SnapshotInfo {
     pub watermark: Offset,
     /// The last DDL frame it covers.
     pub ddl_offset: Offset,
+    /// The last offset it covers whose acknowledged write could not be applied; none: all are in it.
+    pub gap: Option<Offset>,
 }
 
 /// A snapshot with what was written about it.
@@ -45,7 +47,7 @@ pub struct SnapshotRow {
 macro_rules! snapshot_where {
     ($condition:literal) => {
         concat!(
-            "SELECT s.snapshot_id, s.snapshot_time, s.schema_version, d.watermark, d.ddl_offset ",
+            "SELECT s.snapshot_id, s.snapshot_time, s.schema_version, d.watermark, d.ddl_offset, d.gap ",
             "FROM @ducklake_snapshot s JOIN @duckmesh_snapshot d ON d.snapshot_id = ",
             "(SELECT max(c.snapshot_id) FROM @duckmesh_snapshot c WHERE c.snapshot_id <= s.snapshot_id) WHERE ",
             $condition
@@ -61,7 +63,7 @@ const BELOW: &str = snapshot_where!(
         (SELECT min(w.snapshot_id) FROM @duckmesh_snapshot w WHERE w.watermark >= $1))"
 );
 const BEFORE: &str = snapshot_where!("s.snapshot_id < $1 ORDER BY s.snapshot_id DESC LIMIT $2");
-const ALL: &str = "SELECT s.snapshot_id, s.snapshot_time, s.schema_version, d.watermark, d.ddl_offset,
+const ALL: &str = "SELECT s.snapshot_id, s.snapshot_time, s.schema_version, d.watermark, d.ddl_offset, d.gap,
         h.changes_made, h.author, h.commit_message
     FROM @ducklake_snapshot s
     JOIN @duckmesh_snapshot d ON d.snapshot_id =
@@ -123,9 +125,9 @@ impl Catalog {
             .map(|row| {
                 Ok(SnapshotRow {
                     info: info(row)?,
-                    changes_made: row.opt_text(5)?,
-                    author: row.opt_text(6)?,
-                    commit_message: row.opt_text(7)?,
+                    changes_made: row.opt_text(6)?,
+                    author: row.opt_text(7)?,
+                    commit_message: row.opt_text(8)?,
                 })
             })
             .collect()
@@ -144,5 +146,6 @@ pub(crate) fn info(row: &Row) -> Result<SnapshotInfo> {
         schema_version: row.int(2)?,
         watermark: Offset::new(row.int(3)?),
         ddl_offset: Offset::new(row.int(4)?),
+        gap: row.opt_int(5)?.map(Offset::new),
     })
 }

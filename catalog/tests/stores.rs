@@ -42,6 +42,7 @@ suite!(
     concurrent_publishers_make_one_history,
     foreign_snapshots_are_part_of_history,
     rejections_move_the_watermark,
+    gaps_travel_with_snapshots,
     ranges_and_table_statistics_grow,
     a_merge_shows_the_same_rows_at_every_snapshot,
     a_merge_of_what_changed_meanwhile_is_none,
@@ -266,7 +267,13 @@ mod cases {
 
     pub async fn rejections_move_the_watermark(f: &Fixture) {
         let mut p = publication(f, 0, 4);
-        let rejection = Rejection { offset: Offset::new(3), reason: "broken".into(), attempts: 5, frame: vec![0, 255] };
+        let rejection = Rejection {
+            offset: Offset::new(3),
+            reason: "broken".into(),
+            attempts: 5,
+            frame: vec![0, 255],
+            missing_from: MissingFrom::Nothing,
+        };
         p.rejected = vec![rejection.clone()];
         p.ddl_offset = Some(Offset::new(3));
         let published = f.catalog.publish(&p).await.unwrap();
@@ -277,6 +284,38 @@ mod cases {
         assert_eq!(f.catalog.dead_letters(f.lake).await.unwrap()[0].rejection, rejection);
         assert_eq!(f.catalog.rejection(f.lake, Offset::new(3)).await.unwrap(), Some(rejection));
         assert_eq!(f.catalog.rejection(f.lake, Offset::new(4)).await.unwrap(), None);
+        assert_eq!(latest.gap, None, "its writer was told");
+    }
+
+    pub async fn gaps_travel_with_snapshots(f: &Fixture) {
+        let rejection = |offset, missing_from| Rejection {
+            offset: Offset::new(offset),
+            reason: "broken".into(),
+            attempts: 1,
+            frame: Vec::new(),
+            missing_from,
+        };
+        let (a, b) = (uuid(1), uuid(2));
+        let mut p = publication(f, 0, 4);
+        p.rejected = vec![
+            rejection(1, MissingFrom::Tables(vec![a, b])),
+            rejection(2, MissingFrom::Anything),
+            rejection(3, MissingFrom::Nothing),
+        ];
+        f.catalog.publish(&p).await.unwrap();
+        f.catalog.publish(&publication(f, 4, 5)).await.unwrap();
+        let latest = f.catalog.latest(f.lake).await.unwrap();
+        assert_eq!((latest.watermark.get(), latest.gap), (5, Some(Offset::new(2))));
+        let gaps = async |after, through| {
+            let gaps = f.catalog.gaps(f.lake, Offset::new(after), Offset::new(through), 10).await.unwrap();
+            gaps.into_iter().map(|gap| (gap.offset.get(), gap.missing_from)).collect::<Vec<_>>()
+        };
+        assert_eq!(gaps(0, 5).await, [(2, MissingFrom::Anything), (1, MissingFrom::Tables(vec![a, b]))]);
+        assert_eq!(gaps(1, 5).await.len(), 1);
+        assert_eq!(gaps(0, 1).await.len(), 1);
+        assert_eq!(f.catalog.settle_dead_letters(f.lake, Offset::new(1)).await.unwrap(), 1);
+        assert_eq!(gaps(0, 5).await, [(2, MissingFrom::Anything)]);
+        assert_eq!(f.catalog.dead_letters(f.lake).await.unwrap().len(), 3, "they stay as evidence");
     }
 
     pub async fn ranges_and_table_statistics_grow(f: &Fixture) {

@@ -222,7 +222,7 @@ pub async fn termination() {
 
 /// Opens every lake, so that what a crash left in a log is published without waiting for a client; makes the first.
 /// Where others share the catalog it opens the first that it can: the rest come as they are needed.
-async fn open_lakes(lakes: &Lakes, config: &Config) -> Result<()> {
+async fn open_lakes(lakes: &Arc<Lakes>, config: &Config) -> Result<()> {
     lakes.prepare().await?;
     make_first(lakes).await?;
     if !config.roles.gateway {
@@ -258,12 +258,12 @@ async fn open_lakes(lakes: &Lakes, config: &Config) -> Result<()> {
 
 /// Makes the first lake where there is none. Another server that starts now may do it too, or take ours for one whose making
 /// had stopped.
-async fn make_first(lakes: &Lakes) -> Result<()> {
+async fn make_first(lakes: &Arc<Lakes>) -> Result<()> {
     let first = LakeName::parse(FIRST_LAKE).context("the first lake's name")?;
     let mut attempt = 0;
     while lakes.catalog().lakes().await?.is_empty() {
         attempt += 1;
-        match lakes.create(&first).await {
+        match lakes.create(&first, || ()).await {
             Err(error) if attempt == FIRST_LAKE_ATTEMPTS => return Err(error.into()),
             Err(error) if lakes.node().is_some() => {
                 tracing::info!(%error, "another server makes the first lake");

@@ -298,10 +298,7 @@ impl Lake {
 
     /// Lets rows wait while somebody holds their table; before [`Lake::append`], where the wait may be given up.
     pub async fn pass(&self, parts: &[Part]) {
-        let tables = parts.iter().filter_map(|part| match part {
-            Part::Rows { table, .. } | Part::Files { table, .. } => Some(*table),
-            Part::Ddl(_) | Part::Rejected(_) => None,
-        });
+        let tables = parts.iter().filter_map(Part::table);
         self.shared.gates.pass(tables, self.shared.options.queue_wait_max).await;
     }
 

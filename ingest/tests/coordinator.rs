@@ -8,7 +8,7 @@ use arrow::array::StringArray;
 use duckmesh_catalog::{
     ColumnId, ColumnType, Offset,
     ddl::DdlOp,
-    publish::{Publication, Rejection},
+    publish::{MissingFrom, Publication, Rejection},
 };
 use duckmesh_ingest::{AppendErrorKind, LakeOptions, Part, Validated, WaitError, Write};
 use futures::future::join_all;
@@ -205,7 +205,13 @@ async fn a_fenced_coordinator_stops_and_its_waiters_follow_the_other() {
         ddl: Vec::new(),
         ddl_offset: None,
         files: Vec::new(),
-        rejected: vec![Rejection { offset, reason: "by the other".into(), attempts: 1, frame: Vec::new() }],
+        rejected: vec![Rejection {
+            offset,
+            reason: "by the other".into(),
+            attempts: 1,
+            frame: Vec::new(),
+            missing_from: MissingFrom::Nothing,
+        }],
         rejected_rows: Vec::new(),
     };
     catalog.publish(&publication).await.expect("the fenced one did not publish");

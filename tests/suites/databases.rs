@@ -1,8 +1,37 @@
 //! Databases beside each other: what happens to one is not the other's, also when another server does it.
 
-use duckmesh_tests::harness::{Client, Server, ServerOptions};
+use duckmesh_tests::harness::{Client, Server, ServerOptions, client::sqlstate};
 
-use crate::stand::Stand;
+use crate::stand::{Stand, on_both_catalogs};
+
+on_both_catalogs!(g7_databases_are_made_and_dropped_whole);
+
+/// Milliseconds after which CREATE and DROP DATABASE are stopped, one round for each.
+const STOPPED_AFTER_MAX: usize = 60;
+
+/// G7: stopped at any moment, CREATE and DROP DATABASE have done nothing where they say that they were stopped, else all of it.
+async fn g7_databases_are_made_and_dropped_whole(stand: &mut Stand) {
+    let client = stand.client().await;
+    let (mut stopped, mut done) = (0, 0);
+    for milliseconds in (1..STOPPED_AFTER_MAX).step_by(2) {
+        for sql in ["CREATE DATABASE whole", "DROP DATABASE whole"] {
+            client.ok(&format!("SET statement_timeout = {milliseconds}")).await;
+            let answer = client.rows(sql).await.map_err(|error| sqlstate(&error));
+            client.ok("SET statement_timeout = 0").await;
+            match answer {
+                Ok(_) => done += 1,
+                Err(code) => {
+                    assert_eq!(code, "57014", "{sql} after {milliseconds} ms");
+                    stopped += 1;
+                    client.ok(sql).await;
+                }
+            }
+        }
+    }
+    println!("{stopped} stopped, {done} done");
+    client.ok("CREATE DATABASE whole").await;
+    stand.server.client_of("whole").await.ok("CREATE TABLE t (a int)").await;
+}
 
 /// G8, G9: the lake that has the name now takes nothing of the one that had it.
 #[tokio::test(flavor = "multi_thread")]

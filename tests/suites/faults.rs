@@ -274,6 +274,10 @@ async fn co7_faults_a_corrupt_frame_is_recorded_and_loses_nothing_else() {
     assert_eq!(client.text("SELECT a FROM t ORDER BY a").await, ["1", "3"], "the lane goes on behind it");
     let letters = client.text("SELECT count(*) FROM duckmesh.dead_letters").await;
     assert_eq!(letters, ["1"], "and the gap is recorded");
+    let mut wire = stand.server.wire();
+    wire.query("SELECT * FROM t");
+    let warned = wire.notices.iter().any(|n| n[&'C'] == "01000" && n[&'D'].starts_with(&format!("Offset {offset}.")));
+    assert!(warned, "nobody knows whose rows it had: every reader is told: {:?}", wire.notices);
     client.ok("INSERT INTO t VALUES (4)").await;
     assert_eq!(client.value("SELECT count(*) FROM t").await, "3");
 }
@@ -283,7 +287,8 @@ async fn co7_faults_a_corrupt_frame_is_recorded_and_loses_nothing_else() {
 async fn co7_faults_a_poison_write_becomes_a_dead_letter() {
     let mut stand = Stand::sqlite();
     let client = stand.client().await;
-    client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1); SELECT * FROM t").await;
+    client.ok("CREATE TABLE t (a int)").await;
+    client.ok("INSERT INTO t VALUES (1); SELECT * FROM t").await;
     assert!(stand.server.stop().success());
     // Each attempt fails, until the coordinator gives up on the write.
     stand.server.restart_with_failpoints(Some("encode-poison=error"));
@@ -299,6 +304,47 @@ async fn co7_faults_a_poison_write_becomes_a_dead_letter() {
     let client = stand.client().await;
     client.ok("INSERT INTO t VALUES (3)").await;
     assert_eq!(client.text("SELECT a FROM t ORDER BY a").await, ["1", "3"]);
+    readers_are_told(&stand).await;
+}
+
+/// G4, CO7: who reads a table with a gap is told, once; who wants that is not served; who reads something else, or a snapshot
+/// of before, hears nothing; after an operator has dealt with it nobody does. The table is `t`, with one gap.
+async fn readers_are_told(stand: &Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE other (a int)").await;
+    let letter = client.value("SELECT max(log_offset) FROM duckmesh.dead_letters").await;
+    let before =
+        client.value(&format!("SELECT max(snapshot_id) FROM duckmesh.snapshots WHERE watermark < {letter}")).await;
+    let mut wire = stand.server.wire();
+    let mut told = |sql: &str| {
+        let answers = wire.query(sql);
+        let failed: Vec<_> = answers.iter().filter_map(|answer| answer.sqlstate().map(str::to_owned)).collect();
+        let codes =
+            wire.notices.drain(..).filter(|n| n[&'S'] == "WARNING").map(|n| n[&'C'].clone()).collect::<Vec<_>>();
+        (codes, failed)
+    };
+    let (silent, warned) = ((vec![], vec![]), (vec!["01000".to_owned()], vec![]));
+    let refused = (vec![], vec!["MD006".to_owned()]);
+    assert_eq!(told("SELECT * FROM other"), silent, "of another table");
+    assert_eq!(told(&format!("SET duckmesh.snapshot = {before}; SELECT * FROM t; RESET duckmesh.snapshot")), silent);
+    assert_eq!(told("SELECT count(*) FROM t JOIN other USING (a)"), warned);
+    assert_eq!(told("SELECT * FROM t"), silent, "once");
+    assert_eq!(told("DISCARD ALL"), silent);
+    assert_eq!(told("COPY (SELECT * FROM t) TO STDOUT"), warned, "a pooled connection's next user was not told");
+    assert_eq!(told("DISCARD ALL"), silent);
+    assert_eq!(told("SET duckmesh.dead_letters = ignore; SELECT * FROM t"), silent);
+    assert_eq!(told("SET duckmesh.dead_letters = error; SELECT * FROM other"), silent);
+    for _ in 0..2 {
+        assert_eq!(told("SELECT * FROM t"), refused);
+    }
+    assert_eq!(told("INSERT INTO other SELECT a FROM t"), refused);
+    assert_eq!(told("CALL duckmesh.settle_dead_letters(through => 0)"), silent);
+    assert_eq!(told("SELECT * FROM t"), refused);
+    assert_eq!(told(&format!("CALL duckmesh.settle_dead_letters({letter})")), silent);
+    assert_eq!(told("SELECT * FROM t"), silent, "somebody has dealt with it");
+    assert_eq!(client.value("SELECT count(*) FROM duckmesh.dead_letters").await, "1", "it stays as evidence");
+    let answers = stand.server.wire().query("CALL duckmesh.settle_dead_letters(100)");
+    assert_eq!(answers[0].rows, [[Some("0".to_owned())]], "nothing is left to deal with");
 }
 
 fn parquet_files(folder: &Path) -> Vec<PathBuf> {

@@ -16,6 +16,8 @@ use tempfile::TempDir;
 
 /// How long a server counts as alive here: short, so that a death is noticed soon.
 pub const LEASE: Duration = Duration::from_millis(2500);
+/// Longer than this machine can be too busy for.
+const LONG_LEASE: Duration = Duration::from_secs(20);
 /// What takes longer fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -23,11 +25,18 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Fleet {
     pub postgres: Postgres,
     folder: TempDir,
+    lease: Duration,
 }
 
 impl Fleet {
     pub fn new() -> Self {
-        Self { postgres: Postgres::start(), folder: tempfile::tempdir().expect("a temporary folder") }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { postgres: Postgres::start(), folder, lease: LEASE }
+    }
+
+    /// Where nobody is to be thought dead: a server that is too busy to say that it lives loses the locks of its sessions.
+    pub fn where_nobody_dies() -> Self {
+        Self { lease: LONG_LEASE, ..Self::new() }
     }
 
     /// A server with all roles.
@@ -36,7 +45,7 @@ impl Fleet {
     }
 
     pub fn server_with(&self, name: &str, args: &[&str]) -> Server {
-        let lease = LEASE.as_millis().to_string();
+        let lease = self.lease.as_millis().to_string();
         let args = ["--lease-ms", &lease].iter().chain(args).map(|arg| (*arg).to_owned()).collect();
         let data = Some(self.folder.path().join(name));
         Server::with(ServerOptions { data, catalog: Some(self.postgres.url()), args, ..ServerOptions::default() })

@@ -179,6 +179,14 @@ async fn interop_rows_of_duckdb_are_seen(stand: &mut Stand) {
     // Inlined, as files, a delete, an update, and a table of its own.
     lake.run(&["INSERT INTO t VALUES (2, 'inlined')"]);
     assert_eq!(client.text("SELECT * FROM t ORDER BY a").await, ["1|ours", "2|inlined"]);
+    // A name that a transaction gives to another column does not take its values along.
+    client.ok("BEGIN; ALTER TABLE t RENAME b TO was; ALTER TABLE t ADD COLUMN b text DEFAULT 'new'").await;
+    client.ok("ALTER TABLE t RENAME a TO c").await;
+    assert_eq!(client.text("SELECT c, was, b FROM t ORDER BY c").await, ["1|ours|new", "2|inlined|new"]);
+    client.ok("ALTER TABLE t DROP COLUMN was").await;
+    assert_eq!(client.text("SELECT * FROM t ORDER BY c").await, ["1|new", "2|new"]);
+    client.ok("ROLLBACK").await;
+    assert_eq!(client.text("SELECT * FROM t ORDER BY a").await, ["1|ours", "2|inlined"]);
     lake.run(&["INSERT INTO t SELECT range, 'file' FROM range(100, 1100)"]);
     assert_eq!(client.value("SELECT count(*), sum(a) FROM t").await, "1002|599503");
     lake.run(&["DELETE FROM t WHERE a BETWEEN 100 AND 199"]);

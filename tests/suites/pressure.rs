@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{ErrorKind::WouldBlock, Read, Write},
     net::TcpStream,
     sync::Arc,
     time::{Duration, Instant},
@@ -63,6 +64,47 @@ async fn g10_gw9_no_descriptors_left() {
         eventually_async("it accepts again", LIMIT, || async { Client::connect(server.port(), "duckmesh").await.ok() });
     assert_eq!(fresh.await.value("SELECT a FROM t").await, "1");
     assert!(!server.log().contains("panicked"), "{}", server.log());
+}
+
+/// GW7: thousands of sockets that begin and never end to say who they are: few are held, the others are refused at once,
+/// sessions go on, and after the deadline everybody is served again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g10_gw7_thousands_of_slow_startups_are_few_at_a_time() {
+    const SOCKETS: usize = 2000;
+    const HELD_MAX: usize = 100;
+    assert!(all_descriptors() > 2 * SOCKETS as u64, "this machine gives too few descriptors");
+    let server = Server::start();
+    let client = server.client().await;
+    client.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1); SELECT * FROM t").await;
+    let (pid, before) = (server.pid(), descriptors(server.pid()));
+    let (mut sockets, mut most) = (Vec::with_capacity(SOCKETS), 0);
+    let memory = process::resident_kib(pid);
+    for n in 0..SOCKETS {
+        let mut socket = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        // A startup packet that is never whole; who was refused already may not take it.
+        let _ = socket.write_all(&[0, 0, 0, 80, 0, 3, 0, 0, b'u'][..n % 10]);
+        socket.set_nonblocking(true).unwrap();
+        sockets.push(socket);
+        if n % 100 == 99 {
+            most = most.max(descriptors(pid).saturating_sub(before));
+            assert_eq!(client.value("SELECT a FROM t").await, "1", "sessions go on");
+        }
+    }
+    let is_held = |socket: &mut TcpStream| matches!(socket.read(&mut [0; 512]), Err(e) if e.kind() == WouldBlock);
+    eventually("the others are refused", LIMIT, || {
+        let held = sockets.iter_mut().filter_map(|socket| is_held(socket).then_some(())).count();
+        (held <= HELD_MAX).then_some(())
+    });
+    // What a SELECT opens for a moment is counted too.
+    assert!(most <= HELD_MAX as u64 + 20, "{most} descriptors");
+    let grown = process::resident_kib(pid).saturating_sub(memory);
+    assert!(grown < 64 << 10, "{grown} KiB");
+    assert_eq!(client.value("SELECT a FROM t").await, "1");
+    let fresh = eventually_async("the slow ones are gone", LIMIT, || async {
+        Client::connect(server.port(), "duckmesh").await.ok()
+    });
+    assert_eq!(fresh.await.value("SELECT a FROM t").await, "1");
+    eventually("all of them", LIMIT, || (!sockets.iter_mut().any(is_held)).then_some(()));
 }
 
 fn limit_of(pid: u32) -> u64 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Publication, Published, diff, files, inlined, truncate};
+use super::{MissingFrom, Publication, Published, diff, files, inlined, truncate};
 use crate::{
     Catalog, ErrorKind, LakeSchema, Offset, SnapshotId, TableDef, TableId,
     catalog::{Book, Result},
@@ -88,7 +88,9 @@ impl Catalog {
                 statements.extend(made.1);
             }
         }
-        statements.push(cover(snapshot, publication.new_watermark, ddl_offset));
+        let gaps = publication.rejected.iter().filter(|rejection| rejection.missing_from != MissingFrom::Nothing);
+        let gap = gaps.map(|rejection| rejection.offset).chain(latest.gap).max();
+        statements.push(cover(snapshot, publication.new_watermark, ddl_offset, gap));
         Ok((Published { snapshot, watermark: publication.new_watermark }, statements))
     }
 
@@ -204,11 +206,12 @@ async fn move_watermark(tx: &mut Transaction, publication: &Publication) -> Resu
 }
 
 /// What the snapshot covers of the log; for a publication that shows nothing, the newest snapshot covers more from now on.
-pub(super) fn cover(snapshot: SnapshotId, watermark: Offset, ddl_offset: Offset) -> Statement {
+pub(super) fn cover(snapshot: SnapshotId, watermark: Offset, ddl_offset: Offset, gap: Option<Offset>) -> Statement {
     Statement::new(
-        "INSERT INTO @duckmesh_snapshot(snapshot_id, watermark, ddl_offset, made_ms) VALUES ($1, $2, $3, @@now_ms)
-         ON CONFLICT (snapshot_id) DO UPDATE SET watermark = excluded.watermark, ddl_offset = excluded.ddl_offset",
-        params![snapshot, watermark, ddl_offset],
+        "INSERT INTO @duckmesh_snapshot(snapshot_id, watermark, ddl_offset, gap, made_ms) VALUES ($1, $2, $3, $4, @@now_ms)
+         ON CONFLICT (snapshot_id) DO UPDATE
+         SET watermark = excluded.watermark, ddl_offset = excluded.ddl_offset, gap = excluded.gap",
+        params![snapshot, watermark, ddl_offset, gap],
     )
     .expect(1)
 }
@@ -220,14 +223,15 @@ fn dead_letters(catalog: &Catalog, publication: &Publication) -> Vec<Statement> 
         .iter()
         .map(|rejection| {
             Statement::new(
-                "INSERT INTO @duckmesh_dead_letter(log_offset, rejected_at, attempts, reason, frame)
-                 VALUES ($1, $2, $3, $4, $5)",
+                "INSERT INTO @duckmesh_dead_letter(log_offset, rejected_at, attempts, reason, frame, missing_from)
+                 VALUES ($1, $2, $3, $4, $5, $6)",
                 params![
                     rejection.offset,
                     now,
                     rejection.attempts,
                     &rejection.reason,
-                    Value::Blob(rejection.frame.clone())
+                    Value::Blob(rejection.frame.clone()),
+                    rejection.missing_from.text()
                 ],
             )
             .expect(1)

@@ -131,7 +131,7 @@ impl Catalog {
         statements.push(Statement::new(of_files, vec![]));
         let files = format!("DELETE FROM @ducklake_data_file WHERE data_file_id IN ({list})");
         statements.push(Statement::new(files, vec![]).expect(merge.inputs.len() as u64));
-        statements.push(cover(snapshot, latest.watermark, latest.ddl_offset));
+        statements.push(cover(snapshot, latest.watermark, latest.ddl_offset, latest.gap));
         tx.batch(statements).await?;
         Ok(Some(snapshot))
     }

@@ -1,5 +1,7 @@
 //! CREATE, DROP and COMMENT ON DATABASE: a database is a lake.
 
+use std::sync::atomic::Ordering;
+
 use duckmesh_catalog::LakeName;
 
 use super::{copy_in::CopyIn, failure};
@@ -17,7 +19,8 @@ pub async fn run(session: &mut ClientSession, plan: &DatabasePlan) -> PgResult<O
     let server = session.server.clone();
     match plan {
         DatabasePlan::Create { name, notices } => {
-            server.lakes.create(&parse(name)?).await?;
+            let shield = session.shield.clone();
+            server.lakes.create(&parse(name)?, || shield.store(true, Ordering::Relaxed)).await?;
             notices.iter().cloned().for_each(|notice| session.notice(notice));
             Ok(Outcome::Complete("CREATE DATABASE".to_owned()))
         }
@@ -26,7 +29,9 @@ pub async fn run(session: &mut ClientSession, plan: &DatabasePlan) -> PgResult<O
             if lake == session.lake.info.name {
                 return Err(PgError::new(SqlState::OBJECT_IN_USE, "cannot drop the currently open database"));
             }
-            match server.lakes.drop_lake(&lake).await {
+            let shield = session.shield.clone();
+            // From there on "cancelled" would be said of a database that goes.
+            match server.lakes.drop_lake(&lake, || shield.store(true, Ordering::Relaxed)).await {
                 Err(error) if *if_exists && error.code() == SqlState::INVALID_CATALOG_NAME => {
                     session.notice(PgError::notice(format!("database \"{name}\" does not exist, skipping")));
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use duckmesh_catalog::{ColumnDef, ColumnType, TableDef};
 
-use super::{expire, render, select, tables};
+use super::{expire, render, select, settle, tables};
 use crate::{
     engine::{EngineColumn, QueryRequest, ResultStream},
     pgcatalog,
@@ -35,6 +35,7 @@ pub async fn columns(
         },
         Plan::Explain(plan) => Some([plan_column(plan.json)].into()),
         Plan::ExpireSnapshots(_) => Some(expire::COLUMNS.iter().map(|name| text_column(name)).collect()),
+        Plan::SettleDeadLetters(_) => Some([text_column(settle::COLUMN)].into()),
         Plan::Setting(SettingPlan::Show(name)) => {
             let (shown, _) = session.settings.show(name)?;
             Some([text_column(&shown)].into())

@@ -38,6 +38,7 @@ mod explain;
 mod generated;
 mod numbers;
 mod setting;
+mod settle;
 mod transaction;
 
 use crate::{
@@ -93,6 +94,11 @@ pub async fn run(
             writable(session, "CALL")?;
             not_in_block(session, "CALL duckmesh.expire_snapshots", place)?;
             expire::run(session, older_than).await
+        }
+        Plan::SettleDeadLetters(through) => {
+            writable(session, "CALL")?;
+            not_in_block(session, "CALL duckmesh.settle_dead_letters", place)?;
+            settle::run(session, *through).await
         }
         Plan::Query(_) => select::run(session, prepared, params).await,
         Plan::CopyOut(_) => copy_out::run(session, prepared, params).await,

@@ -4,7 +4,7 @@ use duckmesh_catalog::{Offset, Token};
 
 use super::{copy_in::CopyIn, failure, select, transaction};
 use crate::{
-    session::{ClientSession, settings::Settings},
+    session::{ClientSession, gaps::Gaps, settings::Settings},
     sql::plan::SettingPlan,
     wire::{
         PgError, PgResult, SqlState,
@@ -124,6 +124,7 @@ pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<
             session.listening.stop();
             // A pooled connection's next user depends on nothing that this one wrote.
             session.last_write = Offset::ZERO;
+            session.gaps = Gaps::default();
             session.settings.set_internal("duckmesh.last_token", "");
             "DISCARD ALL"
         }

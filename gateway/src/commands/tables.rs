@@ -9,7 +9,7 @@ use std::{
 };
 
 use duckmesh_catalog::{
-    ColumnDef, ColumnType, EnumRef, SnapshotId, TableDef,
+    ColumnDef, ColumnId, ColumnType, EnumRef, SnapshotId, TableDef,
     files::{DataFile, InlinedRows, TableFiles},
 };
 use duckmesh_storage::{ColumnPredicate, Comparison, Held, ROW_SNAPSHOT_FIELD, Ranges, Test, prune};
@@ -19,7 +19,7 @@ use crate::{
     engine::{Relation, SMALL_BYTES_MAX, SMALL_ROWS_MAX, SmallFiles, SmallType},
     pgcatalog,
     session::{
-        ClientSession, Pin, scratch_path,
+        ClientSession, Pin, gaps, scratch_path,
         temporary::{self, TempFile},
     },
     sql::plan::{ColumnFilter, FilterOp, FilterValue, QueryPlan, SessionValue, SqlPart, TableUse},
@@ -99,13 +99,16 @@ const SMALL_FILES_MAX: usize = 32;
 /// Relations of everything a query reads. `params` none: to describe only, then no file is named at all.
 ///
 /// # Errors
-/// When the catalog or the scratch folder fails.
+/// When the catalog or the scratch folder fails; MD006.
 pub async fn prelude(
     session: &mut ClientSession,
     pin: &Pin,
     plan: &QueryPlan,
     params: Option<&Params>,
 ) -> PgResult<Prelude> {
+    if params.is_some() {
+        gaps::tell(session, pin, &plan.tables).await?;
+    }
     let mut prelude = Prelude::default();
     for table in &plan.tables {
         let sources = match params {
@@ -183,7 +186,7 @@ async fn sources(
             sources.push(Source { hidden, seen_at, is_current, ..source(session, file)? });
         }
         if let Some(rows) = &known.inlined
-            && let Some(path) = inlined(session, table, rows).await?
+            && let Some(path) = inlined(session, base, rows).await?
         {
             sources.push(Source::whole(&path));
             prelude.scratch.push(path);
@@ -266,27 +269,19 @@ async fn is_current(session: &ClientSession, base: &TableDef, known: &TableFiles
     }
 }
 
-/// Rows that another program inlined in the catalog, as a Parquet file of this statement.
-async fn inlined(session: &ClientSession, table: &Arc<TableDef>, rows: &InlinedRows) -> PgResult<Option<PathBuf>> {
+/// Rows that another program inlined in the catalog, as a Parquet file of this statement. `base` is the table of the snapshot,
+/// as in the catalog: a transaction may have given the names of its columns to others.
+async fn inlined(session: &ClientSession, base: &Arc<TableDef>, rows: &InlinedRows) -> PgResult<Option<PathBuf>> {
     if rows.rows.is_empty() {
         return Ok(None);
     }
     let path = scratch_path(&session.lake.scratch);
-    let columns = rows
-        .columns
-        .iter()
-        .filter_map(|name| table.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name)).map(|c| c.id))
-        .collect::<Vec<_>>();
-    let keep: Vec<usize> = rows
-        .columns
-        .iter()
-        .enumerate()
-        .filter(|(_, name)| table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name)))
-        .map(|(index, _)| index)
-        .collect();
+    let of_name = |name: &str| base.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name)).map(|c| c.id);
+    let (keep, columns): (Vec<usize>, Vec<ColumnId>) =
+        rows.columns.iter().enumerate().filter_map(|(index, name)| Some((index, of_name(name)?))).unzip();
     let rows: Vec<Vec<Option<String>>> =
         rows.rows.iter().map(|row| keep.iter().map(|i| row.get(*i).cloned().flatten()).collect()).collect();
-    let (table, to) = (table.clone(), path.clone());
+    let (table, to) = (base.clone(), path.clone());
     tokio::task::spawn_blocking(move || duckmesh_storage::write_rows(&table, &columns, &rows, &to))
         .await
         .map_err(PgError::internal)?

@@ -8,7 +8,7 @@ pub mod assign;
 pub mod cancel;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +20,7 @@ use duckmesh_catalog::{
     Catalog, ErrorKind, LakeId, LakeName, Node, NodeSpec, Roles,
     fleet::{Beat, Fleet as View, LakeRow},
 };
-use duckmesh_ingest::bus::LaneState;
+use duckmesh_ingest::{Lake, bus::LaneState};
 use futures::StreamExt;
 use tokio::{
     sync::{Mutex, Notify},
@@ -44,6 +44,9 @@ const OPENED_AT_ONCE: usize = 4;
 const REST: Duration = Duration::from_secs(60);
 /// How long the last words to the catalog may take.
 const LEAVE_WAIT: Duration = Duration::from_secs(2);
+
+/// Lakes that are open here. Made once a look: a deployment may have thousands, and each is looked for.
+type Opened = HashMap<LakeId, (LakeName, Arc<Lake>)>;
 
 /// This server among the others.
 pub struct Fleet {
@@ -233,19 +236,21 @@ impl Fleet {
     async fn apply(self: &Arc<Self>, view: &View) {
         metrics::gauge!("duckmesh_servers").set(view.members.len() as f64);
         let mut mine = self.mine.lock().await;
-        self.follow(view).await;
+        let rows: HashMap<LakeId, &LakeRow> = view.lakes.iter().map(|row| (row.id, row)).collect();
+        let mut opened = self.opened();
+        self.follow(&rows, &mut opened).await;
         if self.roles.coordinator && !self.is_retired.load(Ordering::Relaxed) {
-            mine.retain(|id| view.lakes.iter().any(|lake| lake.id == *id));
-            let orders = match self.rests(view, &mut mine).await {
+            mine.retain(|id| rows.contains_key(id));
+            let orders = match self.rests(view, &mut mine, &opened).await {
                 true => assign::Orders::default(),
                 false => assign::publishing(&self.node.name, view, &mine),
             };
             for id in &orders.give {
                 mine.remove(id);
-                self.with_open(*id, |lake| lake.lead(false));
+                with_open(&opened, *id, |lake| lake.lead(false));
             }
-            let is_taken = |lake: &&LakeRow| orders.take.contains(&lake.id);
-            let take: Vec<LakeRow> = view.lakes.iter().filter(is_taken).cloned().collect();
+            let take: Vec<LakeRow> =
+                orders.take.iter().filter_map(|id| rows.get(id).map(|row| (*row).clone())).collect();
             mine.extend(&orders.take);
             if !take.is_empty() {
                 self.open(take);
@@ -253,22 +258,25 @@ impl Fleet {
             metrics::gauge!("duckmesh_lakes_published").set(mine.len() as f64);
         }
         if self.roles.maintenance && !self.is_retired.load(Ordering::Relaxed) {
-            self.maintain(view).await;
+            self.maintain(view, &opened).await;
         }
         if !self.roles.gateway {
-            self.close_unneeded(view, &mine).await;
+            drop(opened);
+            self.close_unneeded(&rows, &mine).await;
         }
     }
 
+    fn opened(&self) -> Opened {
+        self.server.lakes.opened().into_iter().map(|(name, id, lake)| (id, (name, lake))).collect()
+    }
+
     /// After a publication hung here, the others publish, if there are any: where one hung the next may. Alone it goes on.
-    async fn rests(&self, view: &View, mine: &mut HashSet<LakeId>) -> bool {
-        let opened = self.server.lakes.opened();
-        let hung: Vec<LakeId> =
-            opened.iter().filter(|(_, _, lake)| lake.take_gave_up()).map(|(_, id, _)| *id).collect();
+    async fn rests(&self, view: &View, mine: &mut HashSet<LakeId>, opened: &Opened) -> bool {
+        let hung: Vec<LakeId> = opened.iter().filter(|(_, (_, lake))| lake.take_gave_up()).map(|(id, _)| *id).collect();
         mine.retain(|id| !hung.contains(id));
         let others = view.members.iter().any(|m| m.roles.coordinator && m.id != self.node.id);
         let mut resting = self.resting.lock().await;
-        let is_sick = opened.iter().any(|(_, _, lake)| lake.is_stuck());
+        let is_sick = opened.values().any(|(_, lake)| lake.is_stuck());
         let rests = others && (!hung.is_empty() || resting.is_some_and(|since| is_sick || since.elapsed() < REST));
         if rests == resting.is_some() {
             return rests;
@@ -281,7 +289,7 @@ impl Fleet {
         *resting = rests.then(Instant::now);
         if rests {
             tracing::warn!(lakes = mine.len(), "a publication hung here: publishing is left to the others");
-            mine.drain().for_each(|id| self.with_open(id, |lake| lake.lead(false)));
+            mine.drain().for_each(|id| with_open(opened, id, |lake| lake.lead(false)));
         } else {
             tracing::info!("takes part in publishing again");
         }
@@ -289,17 +297,18 @@ impl Fleet {
     }
 
     /// Tells open lakes what was written, and closes those that are gone.
-    async fn follow(&self, view: &View) {
-        for (name, id, lake) in self.server.lakes.opened() {
-            match view.lakes.iter().find(|row| row.id == id).map(|row| row.lane) {
-                Some(Some((head, ddl_offset))) => lake.observe(LaneState { head, ddl_offset }),
-                Some(None) => {}
-                None => {
-                    drop(lake);
-                    if self.server.lakes.close(&name, id).await {
-                        tracing::info!(lake = %name, "the lake was dropped by another server");
-                    }
-                }
+    async fn follow(&self, rows: &HashMap<LakeId, &LakeRow>, opened: &mut Opened) {
+        let gone: Vec<LakeId> = opened.keys().filter(|id| !rows.contains_key(id)).copied().collect();
+        for (id, (_, lake)) in opened.iter() {
+            if let Some((head, ddl_offset)) = rows.get(id).and_then(|row| row.lane) {
+                lake.observe(LaneState { head, ddl_offset });
+            }
+        }
+        for id in gone {
+            let Some((name, lake)) = opened.remove(&id) else { continue };
+            drop(lake);
+            if self.server.lakes.close(&name, id).await {
+                tracing::info!(lake = %name, "the lake was dropped by another server");
             }
         }
     }
@@ -329,13 +338,13 @@ impl Fleet {
         }
     }
 
-    async fn maintain(self: &Arc<Self>, view: &View) {
+    async fn maintain(self: &Arc<Self>, view: &View, opened: &Opened) {
         let me = self.node.name.as_str();
         let mut take = Vec::new();
         for row in &view.lakes {
             // Another took it over while this server was thought dead.
             if row.maintainer.as_deref() != Some(me) {
-                self.with_open(row.id, |lake| lake.maintain(false));
+                with_open(opened, row.id, |lake| lake.maintain(false));
             }
             let (is_wanted, has) = (assign::maintains(me, view, row), row.maintainer.as_deref() == Some(me));
             let done = match (is_wanted, has) {
@@ -344,7 +353,7 @@ impl Fleet {
                     Ok(())
                 }
                 (false, true) => {
-                    self.with_open(row.id, |lake| lake.maintain(false));
+                    with_open(opened, row.id, |lake| lake.maintain(false));
                     self.catalog().drop_maintenance(row.id, me).await
                 }
                 _ => Ok(()),
@@ -389,9 +398,9 @@ impl Fleet {
     }
 
     /// Without clients only lakes with a duty are kept open.
-    async fn close_unneeded(&self, view: &View, mine: &HashSet<LakeId>) {
+    async fn close_unneeded(&self, rows: &HashMap<LakeId, &LakeRow>, mine: &HashSet<LakeId>) {
         let me = Some(self.node.name.as_str());
-        let is_maintained = |id: LakeId| view.lakes.iter().any(|row| row.id == id && row.maintainer.as_deref() == me);
+        let is_maintained = |id: LakeId| rows.get(&id).is_some_and(|row| row.maintainer.as_deref() == me);
         let unneeded: Vec<(LakeName, LakeId)> = self
             .server
             .lakes
@@ -411,10 +420,6 @@ impl Fleet {
 
     fn is_maintaining(&self, id: LakeId) -> bool {
         self.server.lakes.opened().into_iter().any(|(_, of, lake)| of == id && lake.is_maintaining())
-    }
-
-    fn with_open(&self, id: LakeId, act: impl Fn(&duckmesh_ingest::Lake)) {
-        self.server.lakes.opened().iter().filter(|(_, of, _)| *of == id).for_each(|(_, _, lake)| act(lake));
     }
 
     async fn retire(&self) {
@@ -437,5 +442,11 @@ impl Fleet {
         }
         tracing::info!(lakes = mine.len(), "left to other coordinators");
         mine.clear();
+    }
+}
+
+fn with_open(opened: &Opened, id: LakeId, act: impl Fn(&Lake)) {
+    if let Some((_, lake)) = opened.get(&id) {
+        act(lake);
     }
 }

@@ -19,6 +19,7 @@ use super::{
     activity::{Doing, Seat},
     advisory::Held,
     channels::{Listening, Notification},
+    gaps::Gaps,
     sequences::Given,
     settings::Settings,
     temporary::{self, Temporary},
@@ -86,6 +87,8 @@ pub struct ClientSession {
     rolled_back: std::collections::VecDeque<u64>,
     /// Whether it was told that rows are not locked: once is enough.
     pub told_of_locks: bool,
+    /// Writes that could not be applied, as far as it was told of them.
+    pub gaps: Gaps,
     /// What existed when a statement was last planned.
     schema: Option<Arc<LakeSchema>>,
     transaction_id: u64,
@@ -122,6 +125,7 @@ impl ClientSession {
             directory: Directory::default(),
             rolled_back: std::collections::VecDeque::new(),
             told_of_locks: false,
+            gaps: Gaps::default(),
             advisory,
             listening,
             server,

@@ -1,5 +1,8 @@
 //! The lakes this server has open: log, files, engine and scratch folder of each.
 
+mod dropping;
+mod making;
+
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -28,7 +31,7 @@ use crate::{
     engine::{Engine, EngineOptions},
     limits::SCRATCH_FILE_PREFIX,
     pgcatalog, sql,
-    wire::{PgError, PgResult, SqlState},
+    wire::{PgError, PgResult},
 };
 
 /// One open lake.
@@ -245,38 +248,6 @@ impl Lakes {
         &self.catalog
     }
 
-    /// Makes a lake.
-    ///
-    /// # Errors
-    /// 42P04 if it exists.
-    pub async fn create(&self, name: &LakeName) -> PgResult<()> {
-        let place = self.place(name);
-        let created = {
-            // A lake of the name that is being dropped takes its folder with it.
-            let _held = self.catalog.patiently(place.lock()).await.map_err(failure::catalog)?;
-            self.create_in(name).await
-        };
-        self.leave(name, &place);
-        created
-    }
-
-    async fn create_in(&self, name: &LakeName) -> PgResult<()> {
-        let data_path = match &self.config.storage {
-            None => {
-                let files = self.folder(name).join("files");
-                tokio::fs::create_dir_all(&files).await.map_err(PgError::internal)?;
-                format!("{}/", files.display())
-            }
-            Some(storage) => data_path(storage, name),
-        };
-        self.catalog.create_lake(name, &data_path).await.map(drop).map_err(|error| match error.kind() {
-            duckmesh_catalog::ErrorKind::AlreadyExists => {
-                PgError::new(SqlState::DUPLICATE_DATABASE, format!("database \"{name}\" already exists"))
-            }
-            _ => failure::catalog(error),
-        })
-    }
-
     /// Opens a lake, or gives the open one. None if there is no such lake.
     ///
     /// # Errors
@@ -347,46 +318,6 @@ impl Lakes {
 
     fn places(&self) -> MutexGuard<'_, HashMap<LakeName, Place>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Drops a lake that nobody is connected to but, at most, `own` references held by the caller's side.
-    ///
-    /// # Errors
-    /// 55006 while sessions use it, 3D000 if there is none.
-    pub async fn drop_lake(&self, name: &LakeName) -> PgResult<()> {
-        let place = self.place(name);
-        let dropped = self.drop_in(&mut *place.lock().await, name).await;
-        self.leave(name, &place);
-        dropped
-    }
-
-    async fn drop_in(&self, open: &mut Option<Arc<OpenLake>>, name: &LakeName) -> PgResult<()> {
-        let Some(info) = self.catalog.lake(name).await.map_err(failure::catalog)? else {
-            return Err(PgError::new(SqlState::INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist")));
-        };
-        if let Some(lake) = open.as_ref() {
-            let others = Arc::strong_count(lake) - 1;
-            if others > 0 {
-                let text = format!("database \"{name}\" is being accessed by other users");
-                let sessions = if others == 1 { "is 1 other session" } else { "are other sessions" };
-                return Err(
-                    PgError::new(SqlState::OBJECT_IN_USE, text).detail(format!("There {sessions} using the database."))
-                );
-            }
-        }
-        if let Some(lake) = open.take() {
-            lake.engine.shutdown().await;
-            lake.lake.shutdown(std::time::Duration::ZERO).await;
-        }
-        // Another server that has the lake open must not be able to append to it any more.
-        self.bus(name).await?.drop_lane(info.id).await.map_err(failure::bus)?;
-        self.catalog.drop_lake(info.id).await.map_err(failure::catalog)?;
-        self.drop_files(&info).await;
-        let folder = self.folder(name);
-        match tokio::fs::remove_dir_all(&folder).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(PgError::internal(error)),
-            _ => Ok(()),
-        }
     }
 
     /// A lake's files. What is in its cache is looked at, beside the runtime's workers.

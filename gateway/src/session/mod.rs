@@ -6,6 +6,7 @@ pub mod activity;
 pub mod advisory;
 pub mod channels;
 mod client;
+pub mod gaps;
 mod lakes;
 mod prefetch;
 mod prepared;

@@ -121,6 +121,7 @@ impl Pin {
             schema_version: -1,
             watermark: Offset::ZERO,
             ddl_offset: Offset::ZERO,
+            gap: None,
         };
         Self { snapshot, base: schema.clone(), schema, kept: None }
     }

@@ -70,6 +70,8 @@ pub enum Plan {
     Notify(String, String),
     /// `CALL duckmesh.expire_snapshots`, of those older than this.
     ExpireSnapshots(String),
+    /// `CALL duckmesh.settle_dead_letters`, up to this offset.
+    SettleDeadLetters(i64),
     /// Accepted, does nothing.
     NoOp {
         /// The command's tag.

@@ -74,18 +74,47 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     }))
 }
 
-/// `duckmesh.expire_snapshots([older_than =>] '7 days')`, the only procedure.
+/// `CALL` of one of the two procedures.
 fn call(scan: &mut Scan<'_>) -> PgResult<Plan> {
     let name = scan.name()?;
-    if !matches!(name.as_slice(), [space, name] if space == "duckmesh" && name == "expire_snapshots") {
-        let message = format!("procedure {}() does not exist", name.join("."));
-        return Err(PgError::new(SqlState::UNDEFINED_FUNCTION, message)
-            .hint("The only procedure is duckmesh.expire_snapshots(older_than => '7 days')."));
+    match name.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["duckmesh", "expire_snapshots"] => expire_snapshots(scan),
+        ["duckmesh", "settle_dead_letters"] => settle_dead_letters(scan),
+        _ => {
+            let message = format!("procedure {}() does not exist", name.join("."));
+            Err(PgError::new(SqlState::UNDEFINED_FUNCTION, message).hint(
+                "The procedures are duckmesh.expire_snapshots(older_than => '7 days') and \
+                 duckmesh.settle_dead_letters(through => 42).",
+            ))
+        }
     }
+}
+
+/// `([name =>] `
+fn argument(scan: &mut Scan<'_>, name: &str) -> PgResult<()> {
     scan.expect(&Token::LParen)?;
-    if scan.word(&["older_than"]) && !scan.take(&Token::RArrow) {
+    if scan.word(&[name]) && !scan.take(&Token::RArrow) {
         scan.expect(&Token::Assignment)?;
     }
+    Ok(())
+}
+
+/// `([through =>] 42)`
+fn settle_dead_letters(scan: &mut Scan<'_>) -> PgResult<Plan> {
+    argument(scan, "through")?;
+    let number = match scan.peek() {
+        Some(Token::Number(number, _)) => number.parse().ok(),
+        _ => None,
+    };
+    let through = number.ok_or_else(|| scan.unexpected())?;
+    scan.advance();
+    scan.expect(&Token::RParen)?;
+    scan.done(Plan::SettleDeadLetters(through))
+}
+
+/// `([older_than =>] '7 days')`
+fn expire_snapshots(scan: &mut Scan<'_>) -> PgResult<Plan> {
+    argument(scan, "older_than")?;
     for ty in ["interval", "timestamptz", "timestamp"] {
         scan.word(&[ty]);
     }

@@ -2,13 +2,17 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use duckmesh_catalog::LakeId;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
 
-use super::{PgError, SqlState};
+use super::{PgError, SqlState, guesses::Guesses};
 
 /// Tells a running statement to stop. One per connection; a new statement starts uncancelled.
 #[derive(Clone, Debug)]
@@ -111,6 +115,7 @@ const CANCEL_CODE: u32 = 80_877_102;
 #[derive(Debug, Default)]
 pub struct CancelRegistry {
     entries: Mutex<Entries>,
+    guesses: Guesses,
     /// Once it is one of several.
     others: OnceLock<Others>,
 }
@@ -228,7 +233,29 @@ impl CancelRegistry {
         Registration { registry: Arc::clone(self), id, entry }
     }
 
-    /// A CancelRequest. It has no answer, and takes the same time for a wrong key as for a right one.
+    /// A CancelRequest as it came in, for a connection of this server or of another. It has no answer. Wrong ones are counted:
+    /// an address that sends too many is not listened to for a while, however right the next one is.
+    pub(super) async fn hear(&self, from: Option<IpAddr>, id: i32, key: &[u8]) {
+        let heard = |result| metrics::counter!("duckmesh_cancel_requests_total", "result" => result).increment(1);
+        if from.is_some_and(|from| !self.guesses.charge(from, Instant::now())) {
+            return heard("ignored");
+        }
+        if let Some(passed_on) = self.pass_on(id, key) {
+            heard("passed on");
+            // Until then it may still hit what the client sends next: the client waits for the end of this.
+            let _ = passed_on.await;
+        } else if self.request(id, key) {
+            heard("right");
+            if let Some(from) = from {
+                self.guesses.refund(from, Instant::now());
+            }
+        } else {
+            heard("wrong");
+        }
+    }
+
+    /// A request for a connection of this server; whether it was right. It takes the same time for a wrong key as for a right
+    /// one.
     pub fn request(&self, id: i32, key: &[u8]) -> bool {
         let Some(entry) = lock(&self.entries).by_id.get(&id).cloned() else {
             return false;

@@ -120,6 +120,8 @@ states! {
     SNAPSHOT_EXPIRED = "MD004",
     /// The snapshot asked for does not cover `duckmesh.min_token`.
     SNAPSHOT_BEFORE_TOKEN = "MD005",
+    /// What is read lacks an acknowledged write, and the session wants to know.
+    READS_A_GAP = "MD006",
 }
 
 /// How bad it is, as the wire's `S` and `V` fields say it.

@@ -45,12 +45,7 @@ async fn openings<S: Socket>(
                 return Err(violation("encryption was asked for twice").into());
             }
             Opening::Cancel { id, key } => {
-                if let Some(passed_on) = registry.pass_on(id, key) {
-                    // Until then it may still hit what the client sends next: the client waits for the end of this.
-                    let _ = passed_on.await;
-                } else {
-                    registry.request(id, key);
-                }
+                registry.hear(peer.map(|peer| peer.ip()), id, key).await;
                 return Err(Fault::Gone);
             }
             Opening::Startup { version, parameters } => return Ok(Greeting::read(version, parameters, peer)?),

@@ -9,6 +9,7 @@ pub mod serve;
 pub mod backend;
 pub mod cancel;
 pub mod error;
+mod guesses;
 pub mod limits;
 
 mod handshake;

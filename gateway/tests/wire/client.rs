@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use duckmesh::wire::{Shutdown, WireLimits, cancel::CancelRegistry, listener::listen};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::JoinHandle,
     time::timeout,
@@ -114,7 +114,16 @@ impl Client {
 
     /// Sends a CancelRequest on another connection, and waits until it was taken.
     pub async fn cancel(&self, server: &Server, id: i32, key: &[u8]) {
-        let mut other = Self::raw(server).await;
+        cancel_from("127.0.0.1", server, id, key).await;
+    }
+}
+
+/// The same from another address of this machine.
+pub async fn cancel_from(address: &str, server: &Server, id: i32, key: &[u8]) {
+    {
+        let from = TcpSocket::new_v4().unwrap();
+        from.bind((address.parse::<std::net::Ipv4Addr>().unwrap(), 0).into()).unwrap();
+        let mut other = Client { socket: from.connect(server.address).await.unwrap(), id: 0, key: Vec::new() };
         let mut packet = (12 + key.len() as u32).to_be_bytes().to_vec();
         packet.extend(80_877_102_u32.to_be_bytes());
         packet.extend(id.to_be_bytes());

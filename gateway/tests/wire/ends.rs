@@ -23,6 +23,31 @@ async fn only_the_right_key_cancels() {
     assert_eq!(client.until_ready().await, "E:ERROR/57014/canceling statement due to user request Z:I");
 }
 
+/// GW16: an address that guesses is not listened to for a while, not even when it is right; others are.
+#[tokio::test]
+async fn gw16_guesses_are_counted_by_address() {
+    let server = server(WireLimits::default()).await;
+    let mut client = Client::connect(&server).await;
+    let (id, key) = (client.id, client.key.clone());
+    client.send(&query("sleep")).await;
+    server.ledger.waiting.notified().await;
+    let began = std::time::Instant::now();
+    for guess in 0..200_u32 {
+        let wrong: Vec<u8> = key.iter().zip(guess.wrapping_add(1).to_be_bytes()).map(|(k, g)| k ^ g).collect();
+        cancel_from("127.0.0.2", &server, id, &wrong).await;
+    }
+    // The limit gives some back with time: a machine that is too slow for this says nothing.
+    if began.elapsed() < std::time::Duration::from_secs(5) {
+        cancel_from("127.0.0.2", &server, id, &key).await;
+        cancel_from("127.0.0.2", &server, id + 1, &key).await;
+        assert_eq!(server.ledger.gone.load(Ordering::SeqCst), 0, "the right key from there is not listened to");
+        let answer = tokio::time::timeout(std::time::Duration::from_millis(100), client.until_ready()).await;
+        assert!(answer.is_err(), "it still runs: {answer:?}");
+    }
+    cancel_from("127.0.0.3", &server, id, &key).await;
+    assert_eq!(client.until_ready().await, "E:ERROR/57014/canceling statement due to user request Z:I");
+}
+
 /// GW17: a request that was taken before a statement starts never hits it.
 #[tokio::test]
 async fn a_late_cancel_hits_nothing() {

@@ -13,7 +13,7 @@ use duckmesh_catalog::{
     failpoint,
     files::NewFile,
     leases::Lease,
-    publish::{Publication, Rejection},
+    publish::{MissingFrom, Publication, Rejection},
 };
 use duckmesh_storage::{EncodedFile, ErrorKind as StorageErrorKind, NameSeed, encode};
 use uuid::Uuid;
@@ -279,6 +279,7 @@ fn cast(array: &ArrayRef, ty: &arrow::datatypes::DataType) -> Result<ArrayRef, S
 
 /// One rejection for each offset of a unit; the bytes are kept once.
 pub(super) fn rejections(unit: &Unit, why: &str, attempts: u32) -> Vec<Rejection> {
+    let missing_from = missing_from(unit);
     let rejection = |offset| Rejection {
         offset: Offset::new(offset),
         reason: why.to_owned(),
@@ -289,6 +290,20 @@ pub(super) fn rejections(unit: &Unit, why: &str, attempts: u32) -> Vec<Rejection
         } else {
             Vec::new()
         },
+        missing_from: missing_from.clone(),
     };
     (unit.first.get()..=unit.last.get()).map(rejection).collect()
+}
+
+/// Whose readers miss a unit that is rejected. With DDL nothing was acknowledged: its session waits for this, and is told.
+fn missing_from(unit: &Unit) -> MissingFrom {
+    let mut tables = match &unit.content {
+        _ if unit.ddl => return MissingFrom::Nothing,
+        Err(_) => return MissingFrom::Anything,
+        Ok(Content::Rows(rows)) => vec![rows.table],
+        Ok(Content::Parts(parts)) => parts.iter().filter_map(Part::table).collect(),
+    };
+    tables.sort_unstable();
+    tables.dedup();
+    if tables.is_empty() { MissingFrom::Nothing } else { MissingFrom::Tables(tables) }
 }

@@ -63,6 +63,16 @@ pub enum Part {
     Rejected(Vec<RejectedRow>),
 }
 
+impl Part {
+    /// The table whose rows it has.
+    pub(crate) fn table(&self) -> Option<Uuid> {
+        match self {
+            Self::Rows { table, .. } | Self::Files { table, .. } => Some(*table),
+            Self::Ddl(_) | Self::Rejected(_) => None,
+        }
+    }
+}
+
 /// What makes a write repeatable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey {

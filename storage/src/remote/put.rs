@@ -8,15 +8,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream::FuturesOrdered};
 use object_store::{
     Attributes, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, multipart::PartId, path::Path,
 };
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::{Remote, get::SHA256_ATTRIBUTE};
 use crate::{
     error::{Error, ErrorKind, Result},
+    file::hex,
     store::blocking,
 };
 
@@ -76,7 +78,8 @@ impl Remote {
         put.await.map(drop).map_err(|e| Error::store("store a file", e))
     }
 
-    /// Stores a local file under a name that nobody else gives to another content, in pieces where it is large.
+    /// Stores a local file under a name that nobody else gives to another content, in pieces where it is large. What is sent is
+    /// hashed anew: a file that somebody changed since it was written becomes no object, and its write fails.
     pub(crate) async fn upload(
         &self,
         relative: &str,
@@ -88,7 +91,8 @@ impl Remote {
         let file = PathBuf::from(from);
         let file = Arc::new(blocking(move || File::open(file).map_err(|e| Error::io("open a staged file", e))).await?);
         if size_bytes <= PIECE_BYTES {
-            let bytes = piece(&file, 0, size_bytes).await?;
+            let (bytes, hash) = piece(&file, 0, size_bytes, Sha256::new()).await?;
+            written(relative, hash, sha256)?;
             return self.create(relative, bytes, sha256, slots).await;
         }
         let path = self.object(relative)?;
@@ -99,9 +103,12 @@ impl Remote {
         });
         let id = begun.await.map_err(|e| Error::store("begin an upload", e))?;
         let sent = self.send(&path, &id, &file, size_bytes).await;
-        let done = match sent {
+        let done = match sent.and_then(|(parts, hash)| written(relative, hash, sha256).map(|()| parts)) {
             Ok(parts) => self.complete(&path, &id, parts).await,
-            Err(error) => Err(error),
+            Err(error) => {
+                self.abort(&path, &id).await;
+                return Err(error);
+            }
         };
         let Err(error) = done else { return Ok(()) };
         // The answer to its end may have been lost: then the upload is gone, and the object is there.
@@ -127,17 +134,31 @@ impl Remote {
         }
     }
 
-    async fn send(&self, path: &Path, id: &str, file: &Arc<File>, size_bytes: u64) -> Result<Vec<PartId>> {
-        let starts = (0..size_bytes).step_by(usize::try_from(PIECE_BYTES).unwrap_or(usize::MAX));
-        let pieces = starts.enumerate().map(|(index, start)| async move {
-            let bytes = piece(file, start, PIECE_BYTES.min(size_bytes - start)).await?;
-            let sent = self.attempts("upload a piece", bytes.len() as u64, |clients| {
-                let (path, id, payload) = (path.clone(), id.to_owned(), PutPayload::from(bytes.clone()));
-                async move { clients.parts.put_part(&path, &id, index, payload).await }
-            });
-            sent.await.map_err(|e| Error::store("upload a piece", e))
+    /// Sends a file in pieces; with the hash of what was sent.
+    async fn send(&self, path: &Path, id: &str, file: &Arc<File>, size_bytes: u64) -> Result<(Vec<PartId>, Sha256)> {
+        let mut sent: Vec<PartId> = Vec::new();
+        let (mut on_their_way, mut hash, mut start) = (FuturesOrdered::new(), Sha256::new(), 0);
+        while start < size_bytes || !on_their_way.is_empty() {
+            if start < size_bytes && on_their_way.len() < PIECES_AT_ONCE {
+                let length = PIECE_BYTES.min(size_bytes - start);
+                let bytes;
+                (bytes, hash) = piece(file, start, length, hash).await?;
+                let index = usize::try_from(start / PIECE_BYTES).unwrap_or(usize::MAX);
+                on_their_way.push_back(self.send_piece(path, id, index, bytes));
+                start += length;
+            } else if let Some(piece) = on_their_way.next().await {
+                sent.push(piece?);
+            }
+        }
+        Ok((sent, hash))
+    }
+
+    async fn send_piece(&self, path: &Path, id: &str, index: usize, bytes: Bytes) -> Result<PartId> {
+        let sent = self.attempts("upload a piece", bytes.len() as u64, |clients| {
+            let (path, id, payload) = (path.clone(), id.to_owned(), PutPayload::from(bytes.clone()));
+            async move { clients.parts.put_part(&path, &id, index, payload).await }
         });
-        stream::iter(pieces).buffered(PIECES_AT_ONCE).try_collect().await
+        sent.await.map_err(|e| Error::store("upload a piece", e))
     }
 
     async fn complete(&self, path: &Path, id: &str, parts: Vec<PartId>) -> Result<()> {
@@ -167,12 +188,24 @@ fn attributes(sha256: &str) -> Attributes {
     Attributes::from_iter([(SHA256_ATTRIBUTE, sha256.to_owned())])
 }
 
-async fn piece(file: &Arc<File>, start: u64, length: u64) -> Result<Bytes> {
+/// Reads a piece of a file, and counts it into a hash.
+async fn piece(file: &Arc<File>, start: u64, length: u64, mut hash: Sha256) -> Result<(Bytes, Sha256)> {
     let file = Arc::clone(file);
     blocking(move || {
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
         file.read_exact_at(&mut bytes, start).map_err(|e| Error::io("read a staged file", e))?;
-        Ok(bytes.into())
+        hash.update(&bytes);
+        Ok((bytes.into(), hash))
     })
     .await
+}
+
+/// Fails if what was sent is not what was written.
+fn written(relative: &str, hash: Sha256, sha256: &str) -> Result<()> {
+    if hex(hash.finalize().as_slice()) == sha256 {
+        return Ok(());
+    }
+    let why = format!("{relative}: the staged file is not what was written; somebody changed it on this machine");
+    // No object is damaged: the write that it was made for fails, and may be repeated.
+    Err(Error::new(ErrorKind::Io, why))
 }

@@ -38,7 +38,7 @@ async fn g10_fleet_writers_wait_where_publication_is_away() {
     assert_eq!(client.value("SELECT count(*) FROM t").await, (acknowledged + 1).to_string());
 }
 
-/// What a thousand idle lakes cost: statements a second at the database, and memory.
+/// What a thousand idle lakes cost: statements a second at the database, processor, and memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: make test-faults"]
 async fn g10_faults_a_thousand_idle_lakes_cost_little() {
@@ -66,13 +66,18 @@ async fn g10_faults_a_thousand_idle_lakes_cost_little() {
     let count = async || catalog.value(transactions).await.parse::<f64>().expect("a number");
     // What the takeover left to do is done.
     tokio::time::sleep(WATCHED).await;
-    let (before, began) = (count().await, Instant::now());
+    let spent = || servers.each_ref().map(|server| process::ticks(server.pid()));
+    let (before, ticks, began) = (count().await, spent(), Instant::now());
     tokio::time::sleep(WATCHED).await;
     let rate = (count().await - before) / began.elapsed().as_secs_f64();
+    // Hundredths of a second: of one second they are the share of a core in percent.
+    let shares = [0, 1].map(|n| (spent()[n] - ticks[n]) as f64 / began.elapsed().as_secs_f64());
     let memory = servers.each_ref().map(|server| process::resident_kib(server.pid()));
     println!(
-        "idle: {rate:.1} transactions/s for 3 servers and {LAKES} lakes; coordinators {memory:?} KiB, a gateway {empty:?} KiB"
+        "idle: {rate:.1} transactions/s for 3 servers and {LAKES} lakes; coordinators {shares:.1?} % of a core, {memory:?} KiB, \
+         a gateway {empty:?} KiB"
     );
+    assert!(shares.iter().all(|share| *share < 8.0), "{shares:?} % of a core");
     assert!(rate < 40.0, "{rate} transactions a second");
     let each = memory.iter().max().expect("two").saturating_sub(empty[0]) / (LAKES as u64 / 2);
     println!("{each} KiB for each lake that a coordinator publishes");

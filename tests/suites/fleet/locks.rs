@@ -74,7 +74,7 @@ async fn fleet_advisory_locks_hold_over_gateways() {
 /// Two sessions on two gateways that wait for each other: one is told, the other gets its lock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fleet_a_deadlock_over_gateways_is_found() {
-    let fleet = Fleet::new();
+    let fleet = Fleet::where_nobody_dies();
     let (one, two) = (fleet.server("a"), fleet.server("b"));
     let (here, there) = (one.client().await, two.client().await);
     here.ok("SELECT pg_advisory_lock(1)").await;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use duckmesh_tests::{
-    harness::{Client, Postgres, Server, ServerOptions, client::sqlstate, eventually},
+    harness::{Client, Postgres, Server, ServerOptions, client::sqlstate, eventually, eventually_async},
     tcp_proxy::Way,
 };
 
@@ -54,6 +54,33 @@ async fn pg1_a_short_restart_is_waited_for() {
     });
     postgres.start_again();
     assert_eq!(insert.await.unwrap(), "2");
+}
+
+/// A DROP DATABASE that has begun comes to its end, whoever wants to stop it: half a lake would be of no use.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g7_a_cancelled_drop_database_is_whole() {
+    let postgres = Postgres::with(&DURABLE);
+    let server = Server::with(options(postgres.url()));
+    let client = server.client().await;
+    client.ok("CREATE DATABASE other").await;
+    server.client_of("other").await.ok("CREATE TABLE t (a int); INSERT INTO t VALUES (1); SELECT * FROM t").await;
+    let admin = postgres.client().await;
+    admin.ok("BEGIN; LOCK TABLE lake_other.duckmesh_state IN ACCESS SHARE MODE").await;
+    let cancel = client.pg.cancel_token();
+    let dropped =
+        tokio::spawn(async move { client.rows("DROP DATABASE other").await.map(drop).map_err(|e| sqlstate(&e)) });
+    let watcher = postgres.client().await;
+    let blocked =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%drop schema%'";
+    eventually_async("it waits for the lock", LIMIT, async || (watcher.value(blocked).await == "1").then_some(()))
+        .await;
+    cancel.cancel_query(tokio_postgres::NoTls).await.unwrap();
+    admin.ok("ROLLBACK").await;
+    assert_eq!(dropped.await.unwrap(), Ok(()), "it was too late to stop it");
+    let client = server.client().await;
+    assert!(client.fails("DROP DATABASE other").await.starts_with("3D000"));
+    client.ok("CREATE DATABASE other").await;
+    assert_eq!(server.client_of("other").await.value("SELECT 1").await, "1");
 }
 
 /// PG6: the database's disk is full. Writers get 53100, readers go on, and space that comes back is used without a restart.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::FileExt,
     time::{Duration, Instant},
 };
 
@@ -10,7 +11,7 @@ use duckmesh_tests::{
     harness::{Postgres, Server, ServerOptions, eventually_async},
 };
 
-use super::{Bucket, LARGE_ROWS, assert_large, files, large, options_for};
+use super::{Bucket, LARGE_ROWS, assert_large, files, fill, large, options_for};
 
 /// A file of a table that is not what it was.
 const DAMAGED: [&str; 2] = ["58030", "XX001"];
@@ -203,7 +204,10 @@ fn s8_a_store_that_cannot_do_it_is_refused() {
 /// read, nobody takes the lake from who publishes it, and then all of it is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s2_an_outage_longer_than_a_lease_delays_publication_alone() {
-    const OUTAGE: Duration = Duration::from_secs(12);
+    outage(Duration::from_secs(12)).await;
+}
+
+async fn outage(time: Duration) {
     let (postgres, s3) = (Postgres::start(), FakeS3::start());
     let with = || ServerOptions { catalog: Some(postgres.url()), ..ServerOptions::default() };
     let lease = ["--lease-ms", "1500"];
@@ -216,7 +220,7 @@ async fn s2_an_outage_longer_than_a_lease_delays_publication_alone() {
     s3.on(Where::any(), Fault::Status(503));
     client.ok("SET duckmesh.consistency = eventual").await;
     let (begun, mut rows) = (Instant::now(), 1);
-    while begun.elapsed() < OUTAGE {
+    while begun.elapsed() < time {
         client.ok(&format!("INSERT INTO t VALUES ({rows})")).await;
         rows += 1;
         assert_eq!(client.value("SELECT count(*) FROM t").await, "1", "what is cached");
@@ -229,6 +233,47 @@ async fn s2_an_outage_longer_than_a_lease_delays_publication_alone() {
         client.ok("SET duckmesh.consistency = strong; SET duckmesh.barrier_timeout = '40s'").await;
         assert_eq!(client.value("SELECT count(*) FROM t").await, rows.to_string());
     }
+}
+
+/// S2: minutes of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: make test-faults"]
+async fn s2_faults_an_outage_of_minutes_delays_publication_alone() {
+    outage(Duration::from_secs(150)).await;
+}
+
+/// A file that was staged here and that somebody changes before all of it is uploaded becomes no object: its write fails, and
+/// works when it is repeated.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s5_a_staged_file_that_changes_is_not_stored() {
+    let bucket = Bucket::start();
+    let client = bucket.client().await;
+    client.ok("CREATE TABLE t (a int, b text)").await;
+    let staging = bucket.server.data().join("lakes/duckmesh/staging");
+    for is_cut in [false, true] {
+        drop(bucket.s3.take_journal());
+        bucket.s3.on(Where::verb(Verb::Begin).nth(1), Fault::Delay(Duration::from_secs(2)));
+        let writer = bucket.client().await;
+        let write = tokio::spawn(async move { writer.fails(&fill("t")).await });
+        eventually_async("the upload begins", Duration::from_secs(60), async || {
+            (bucket.s3.count(Verb::Begin, "/main/t/") > 0).then_some(())
+        })
+        .await;
+        let staged = files(&staging).into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&staged).unwrap();
+        let length = file.metadata().unwrap().len();
+        match is_cut {
+            true => file.set_len(length - 1000).unwrap(),
+            false => file.write_all_at(b"changed", length / 2).unwrap(),
+        }
+        let error = write.await.unwrap();
+        assert!(error.starts_with("58030"), "{error}");
+        bucket.s3.heal();
+        assert_eq!(bucket.s3.count(Verb::Complete, "/main/t/"), 0);
+        assert!(bucket.keys("t").is_empty() && bucket.cached("t").is_empty());
+    }
+    client.ok(&fill("t")).await;
+    assert_large(&client, "t", 1).await;
 }
 
 /// S9, S10: uploads that nobody finished are aborted, files that nobody names are swept, both after the grace; what is

@@ -23,33 +23,49 @@ use super::{assert_large, large};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A program of `.s3/bin`, or of the folder that `DUCKMESH_S3_SERVERS` names.
+/// A program of `.s3`, or of the folder that `DUCKMESH_S3_SERVERS` names.
 fn program(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("DUCKMESH_S3_SERVERS").map_or_else(|| paths::root().join(".s3/bin"), PathBuf::from);
-    let found = Some(folder.join(name)).filter(|path| path.exists());
+    let folder = std::env::var_os("DUCKMESH_S3_SERVERS").map_or_else(|| paths::root().join(".s3"), PathBuf::from);
+    let places = ["bin", "node_modules/.bin"].map(|place| folder.join(place).join(name));
+    let found = places.into_iter().find(|path| path.exists());
     if found.is_none() {
         println!("SKIPPED: {name} is not here (make object-stores builds it)");
     }
     found
 }
 
-/// s3s-fs: objects are files of a folder.
-struct S3sFs {
+/// A server whose objects are files of a folder.
+struct Foreign {
     child: Child,
     folder: TempDir,
     port: u16,
+    /// The key, and its secret.
+    key: [&'static str; 2],
 }
 
-impl S3sFs {
-    fn start(program: &Path) -> Self {
+impl Foreign {
+    fn s3s_fs(program: &Path) -> Self {
+        Self::start(program, ["key", "secret"], |command, port, folder| {
+            command.args(["--host", "127.0.0.1", "--port", port, "--access-key", "key", "--secret-key", "secret"]);
+            command.arg(folder);
+        })
+    }
+
+    fn s3rver(program: &Path) -> Self {
+        Self::start(program, ["S3RVER", "S3RVER"], |command, port, folder| {
+            command.args(["--address", "127.0.0.1", "--port", port, "--configure-bucket", "lakes", "--directory"]);
+            command.arg(folder);
+        })
+    }
+
+    fn start(program: &Path, key: [&'static str; 2], tell: impl Fn(&mut Command, &str, &Path)) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         fs::create_dir(folder.path().join("lakes")).unwrap();
         let mut command = Command::new(program);
-        command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
-        command.args(["--access-key", "key", "--secret-key", "secret"]).arg(folder.path());
+        tell(&mut command, &port.to_string(), folder.path());
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         eventually("the S3 server answers", LIMIT, || TcpStream::connect(("127.0.0.1", port)).ok());
-        Self { child, folder, port }
+        Self { child, folder, port, key }
     }
 
     fn env(&self) -> Vec<(String, String)> {
@@ -57,8 +73,8 @@ impl S3sFs {
             ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port)),
             ("AWS_ALLOW_HTTP", "true".to_owned()),
             ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_ACCESS_KEY_ID", "key".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+            ("AWS_ACCESS_KEY_ID", self.key[0].to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", self.key[1].to_owned()),
             ("NO_PROXY", "127.0.0.1".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
@@ -70,14 +86,14 @@ impl S3sFs {
     }
 }
 
-impl Drop for S3sFs {
+impl Drop for Foreign {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-fn doctor(s3: &S3sFs, data: &Path) -> (bool, String) {
+fn doctor(s3: &Foreign, data: &Path) -> (bool, String) {
     let mut command = Command::new(paths::server_binary());
     command.args(["doctor", "--files", "--storage", "s3://lakes/real", "--data"]).arg(data).envs(s3.env());
     let output = command.output().unwrap();
@@ -117,7 +133,7 @@ fn work(port: u16, ledger: &Arc<Ledger>) -> JoinSet<()> {
 #[ignore = "asks servers that have to be built: make test-faults"]
 async fn s3_faults_a_real_server_s3s_fs() {
     let Some(program) = program("s3s-fs") else { return };
-    let s3 = S3sFs::start(&program);
+    let s3 = Foreign::s3s_fs(&program);
     let args = ["--storage", "s3://lakes/real", "--sweep-grace-seconds", "2", "--merge-grace-seconds", "1"];
     let args = args.map(str::to_owned).to_vec();
     let mut server = Server::with(ServerOptions { args, env: s3.env(), ..ServerOptions::default() });
@@ -171,4 +187,22 @@ async fn s3_faults_a_real_server_s3s_fs() {
     let (is_well, said) = doctor(&s3, &data);
     assert!(is_well && said.contains("and as long as they were written"), "{said}");
     println!("s3s-fs: {} writes acknowledged, {} objects\n{said}", ledger.acknowledged(), s3.objects().len());
+}
+
+/// S8: a server that replaces objects although it is asked not to is refused, with the reason and what to do.
+#[test]
+#[ignore = "asks servers that have to be installed: make test-faults"]
+fn s8_faults_a_real_server_without_conditions_s3rver() {
+    let Some(program) = program("s3rver") else { return };
+    let s3 = Foreign::s3rver(&program);
+    let data = tempfile::tempdir().unwrap();
+    let (is_well, said) = doctor(&s3, data.path());
+    assert!(
+        !is_well && said.contains("an object that exists was replaced") && said.contains("If-None-Match"),
+        "{said}"
+    );
+    let args = ["--storage", "s3://lakes/real"].map(str::to_owned).to_vec();
+    let started = Server::try_with(ServerOptions { args, env: s3.env(), ..ServerOptions::default() });
+    let Err(said) = started else { panic!("it serves") };
+    assert!(said.contains("conditional writes"), "{said}");
 }

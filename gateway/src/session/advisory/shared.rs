@@ -190,6 +190,24 @@ mod tests {
         ];
         let victims: Vec<_> = [(1, 1), (1, 2), (2, 1), (3, 4)].into_iter().filter(|me| is_victim(&rows, *me)).collect();
         assert_eq!(victims, [(2, 1)]);
+        // In circles of any length, whoever is where, it is one; and when that one is gone, nobody else has to go.
+        for (length, shift) in (2..12).flat_map(|length| (0..length).map(move |shift| (length, shift))) {
+            let session = |at: i64| ((at + shift) % length % 3, (at + shift) % length);
+            let hold = |at: i64| (at, session(at));
+            let held = (0..length).map(hold).map(|(key, (node, owner))| row(key, node, owner, false, true));
+            let wanted = (0..length).map(|at| {
+                let (node, owner) = session(at);
+                row((at + 1) % length, node, owner, false, false)
+            });
+            let mut rows: Vec<LockRow> = held.chain(wanted).collect();
+            let victims =
+                |rows: &[LockRow]| (0..length).map(session).filter(|me| is_victim(rows, *me)).collect::<Vec<_>>();
+            let found = victims(&rows);
+            assert_eq!(found.len(), 1, "{length}, {shift}: {found:?}");
+            // It waits no more; what it holds it gives back later.
+            rows.retain(|row| row.granted || (row.node, row.owner) != found[0]);
+            assert!(victims(&rows).is_empty(), "{length}, {shift}");
+        }
         // Who shares waits for nobody who shares.
         let shared = [
             row(1, 1, 1, true, true),
