@@ -96,6 +96,26 @@ async fn g10_gw5_a_client_that_is_cut_off_leaves_no_query() {
     assert!(start.elapsed() < limit, "the engine is free");
 }
 
+/// GW5: the kernel asks a client of whom nothing is heard whether it is there, after half a minute at most.
+#[cfg(target_os = "linux")]
+#[test]
+fn g10_gw5_the_kernel_asks_silent_clients() {
+    const HALF_A_MINUTE: i64 = 30 * 100;
+    let server = Server::start();
+    let mut client = server.wire();
+    client.query("SELECT 1");
+    let port = format!(":{:04X}", server.port());
+    // Of each connection of this machine: number, addresses, state, queues, timer and what is left of it, in hundredths.
+    eventually("a timer of keep-alives runs", LIMIT, || {
+        let all = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut lines = all.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let own = lines.find(|words| words[1].ends_with(&port) && words[3] == "01")?;
+        let (timer, left) = own[5].split_once(':')?;
+        let left = i64::from_str_radix(left, 16).unwrap();
+        (timer == "02" && (1..=HALF_A_MINUTE).contains(&left)).then_some(())
+    });
+}
+
 /// GW6: a client that reads a little at a time costs bounded memory, and others do not feel it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g10_gw6_a_throttled_reader_costs_no_memory() {

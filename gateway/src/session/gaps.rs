@@ -1,6 +1,6 @@
 //! Writes that were acknowledged and could not be applied: who reads their tables is told, once, or not served at all.
 //!
-//! A snapshot says up to where there is any; only a session that reads one with a newer one asks the catalog.
+//! A snapshot says which is the newest that it lacks; only a session that does not know of that one asks the catalog.
 
 use duckmesh_catalog::{Gap, MissingFrom, Offset, TableDef};
 
