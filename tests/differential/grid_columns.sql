@@ -42,4 +42,4 @@ SELECT id, cells, cells[1][1] AS corner FROM board_cells ORDER BY id;
 DROP VIEW board_cells;
 -- differs: a view is read by any DuckDB, which has no such subscript
 CREATE VIEW board_corners AS SELECT id, cells[1][1] AS corner FROM boards;
-DROP TABLE boards, board_defaults, board_copy;
+DROP TABLE boards, board_defaults, board_copy CASCADE;

@@ -21,7 +21,8 @@ const SUBSTRING_ERROR: SqlState = SqlState("22011");
 const RAISE_EXCEPTION: SqlState = SqlState("P0001");
 
 /// States that trusted macros raise: `error('SQLSTATE 22012: division by zero')`.
-const RAISED: [SqlState; 47] = [
+const RAISED: [SqlState; 48] = [
+    SqlState::INVALID_NAME,
     SqlState("22013"),
     SqlState("22014"),
     SqlState("22016"),

@@ -153,7 +153,7 @@ impl Small {
         if let Some(known) = lock(&self.kept).files.get(path).filter(|known| known.seen == seen) {
             return Some(Arc::clone(known));
         }
-        if !self.may_read(Path::new(path)) {
+        if !is_below(Path::new(path), &self.folders) {
             return None;
         }
         // Several may decode it at once: it takes less than to wait.
@@ -162,11 +162,12 @@ impl Small {
         lock(&self.kept).add(path, Arc::clone(&decoded));
         Some(decoded)
     }
+}
 
-    fn may_read(&self, path: &Path) -> bool {
-        let plain = path.components().all(|part| !matches!(part, Component::ParentDir));
-        plain && self.folders.iter().any(|folder| path.starts_with(folder))
-    }
+/// Whether a file is in one of the folders or below it.
+pub fn is_below(path: &Path, folders: &[PathBuf]) -> bool {
+    let plain = path.components().all(|part| !matches!(part, Component::ParentDir));
+    plain && folders.iter().any(|folder| path.starts_with(folder))
 }
 
 impl Kept {

@@ -8,7 +8,7 @@ use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque, hash_map::Entry},
     fs::File,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -16,7 +16,7 @@ use arrow::{array::AsArray as _, compute::cast, datatypes::DataType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{Failure, Outcome, Value, held};
-use crate::engine::protocol::InlineRows;
+use crate::engine::{protocol::InlineRows, worker::small::is_below};
 
 type Args<'a> = &'a [Option<&'a str>];
 
@@ -298,9 +298,7 @@ fn files(paths: &str) -> Outcome<Cells> {
     let (mut columns, mut rows) = (Vec::new(), Vec::new());
     for path in paths.lines() {
         let path = Path::new(path);
-        let plain = path.components().all(|part| !matches!(part, Component::ParentDir));
-        let allowed = FOLDERS.get().is_some_and(|folders| folders.iter().any(|folder| path.starts_with(folder)));
-        if !plain || !allowed {
+        if !FOLDERS.get().is_some_and(|folders| is_below(path, folders)) {
             return Err(unreadable("a file of rows that may not be read"));
         }
         let file = File::open(path).map_err(unreadable)?;
