@@ -29,7 +29,7 @@ use crate::{
         },
         sequence,
     },
-    value::{ColumnBuilder, Encoder, Param},
+    value::{ColumnBuilder, Encoder, Param, hash},
     wire::{
         PgError, PgResult, SqlState,
         backend::{Params, Session as _},
@@ -92,6 +92,14 @@ pub fn argument(
         CallArg::Null => return Ok(None),
         CallArg::Text(text) => return Ok(Some(text.clone())),
         CallArg::Param(index) => *index,
+        CallArg::Hash(arg, kind, seed) => {
+            let hashed = |text: String| {
+                let invalid =
+                    || PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, format!("invalid value: \"{text}\""));
+                hash::of(*kind, &text, *seed).map(|hash| hash.to_string()).ok_or_else(invalid)
+            };
+            return argument(session, arg, types, params)?.map(hashed).transpose();
+        }
     };
     let missing = || PgError::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${}", index + 1));
     match render::parameter_value(params, index).ok_or_else(missing)? {

@@ -38,6 +38,8 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
         "(CASE upper(replace($1, '-', '')) WHEN 'UTF8' THEN 6 WHEN 'SQL_ASCII' THEN 0 ELSE -1 END)",
     ),
     ("pg_get_viewdef", "l>t", VIEW),
+    ("pg_get_viewdef", "t>t", NAMED_VIEW),
+    ("pg_get_viewdef", "tb>t", NAMED_VIEW_PRETTY),
     ("pg_get_viewdef", "lb>t", VIEW_PRETTY),
     ("pg_get_viewdef", "li>t", "(SELECT \"#p\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)"),
     ("pg_get_constraintdef", "l>t", CONSTRAINT),
@@ -302,7 +304,21 @@ const SETTING_OR_NULL: &str = "(CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN
     CASE WHEN NOT $2 THEN error('SQLSTATE 42704: unrecognized configuration parameter \"' || $1 || '\"') END) END)";
 /// With the flag a relation that is found without its schema is shown without: number -1.
 const INDEX: &str = "(SELECT \"#v\" FROM \"s_internal_indexdefs\" WHERE \"#k\" = $1 AND \"#n\" = CASE WHEN $3 THEN -1 - $2 ELSE $2 END)";
+/// The number of a relation by its name, which must be one's.
+macro_rules! named_relation {
+    () => {
+        "COALESCE((SELECT min(\"#k\") FROM \"s_internal_relations\" WHERE (\"#s\" AND \"#p\" = pg_name($1)) OR \"#q\" = pg_name($1)), \
+         CASE WHEN $1 IS NOT NULL THEN CAST(error('SQLSTATE 42P01: relation \"' || $1 || '\" does not exist') AS BIGINT) END)"
+    };
+}
 const VIEW: &str = "(SELECT \"#v\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)";
+/// By the view's name.
+const NAMED_VIEW: &str = concat!("(SELECT \"#v\" FROM \"s_internal_viewdefs\" WHERE \"#k\" = ", named_relation!(), ")");
+const NAMED_VIEW_PRETTY: &str = concat!(
+    "(SELECT CASE WHEN $2 THEN \"#p\" WHEN NOT $2 THEN \"#v\" END FROM \"s_internal_viewdefs\" WHERE \"#k\" = ",
+    named_relation!(),
+    ")"
+);
 const VIEW_PRETTY: &str =
     "(SELECT CASE WHEN $2 THEN \"#p\" WHEN NOT $2 THEN \"#v\" END FROM \"s_internal_viewdefs\" WHERE \"#k\" = $1)";
 const CONSTRAINT_PRETTY: &str = "(SELECT CASE WHEN $2 THEN \"#p\" WHEN NOT $2 THEN \"#v\" END FROM \"s_internal_constraintdefs\" WHERE \"#k\" = $1)";

@@ -33,6 +33,10 @@ pub const MACROS: &[&str] = &[
      WHEN v = '' OR upper(v) = 'NULL' OR regexp_matches(v, '[{},\"\\\\\\s\\v]') THEN '\"' || replace(replace(v, '\\', '\\\\'), '\"', '\\\"') || '\"' ELSE v END",
     "CREATE OR REPLACE MACRO pg_text_array(x) AS CASE WHEN x IS NOT NULL THEN \
      '{' || COALESCE(array_to_string(list_transform(CAST(x AS VARCHAR[]), lambda v: pg_text_element(v)), ','), '') || '}' END",
+    "CREATE OR REPLACE MACRO pg_bool_word(x) AS lower(trim(x, ' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)))",
+    "CREATE OR REPLACE MACRO pg_bool(x) AS CASE WHEN pg_bool_word(x) IN ('t', 'tr', 'tru', 'true', 'y', 'ye', 'yes', 'on', '1') THEN TRUE \
+     WHEN pg_bool_word(x) IN ('f', 'fa', 'fal', 'fals', 'false', 'n', 'no', 'of', 'off', '0') THEN FALSE \
+     WHEN x IS NOT NULL THEN CAST(error('SQLSTATE 22P02: invalid input syntax for type boolean: \"' || x || '\"') AS BOOLEAN) END",
     "CREATE OR REPLACE MACRO pg_initcap(s) AS array_to_string(list_transform(regexp_extract_all(s, '[\\p{L}\\p{N}]+|[^\\p{L}\\p{N}]+'), lambda w: upper(left(w, 1)) || lower(substr(w, 2))), '')",
     "CREATE OR REPLACE MACRO pg_lpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE lpad(s, n, f) END",
     "CREATE OR REPLACE MACRO pg_rpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE rpad(s, n, f) END",
@@ -52,8 +56,6 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_string_to_array(s, d) AS CASE WHEN s IS NULL THEN NULL WHEN s = '' THEN CAST([] AS VARCHAR[]) WHEN d IS NULL THEN string_split(s, '') WHEN d = '' THEN [s] ELSE string_split(s, d) END",
     "CREATE OR REPLACE MACRO pg_array_to_string(a, d) AS CASE WHEN a IS NOT NULL AND d IS NOT NULL THEN COALESCE(array_to_string(list_filter(CAST(a AS VARCHAR[]), lambda v: v IS NOT NULL), d), '') END",
     "CREATE OR REPLACE MACRO pg_array_to_string_null(a, d, n) AS CASE WHEN a IS NOT NULL AND d IS NOT NULL THEN COALESCE(array_to_string(list_transform(CAST(a AS VARCHAR[]), lambda v: COALESCE(v, n)), d), '') END",
-    "CREATE OR REPLACE MACRO pg_size_pretty_text(n) AS CASE WHEN abs(n) < 10240 THEN n || ' bytes' WHEN abs(n) < 10485247 THEN CAST(round(n / 1024.0) AS BIGINT) || ' kB' \
-     WHEN abs(n) < 10736893952 THEN CAST(round(n / 1048576.0) AS BIGINT) || ' MB' WHEN abs(n) < 10994579406848 THEN CAST(round(n / 1073741824.0) AS BIGINT) || ' GB' ELSE CAST(round(n / 1099511627776.0) AS BIGINT) || ' TB' END",
     "CREATE OR REPLACE MACRO pg_trunc(x, n) AS sign(x) * floor(abs(x) * pow(10, n)) / pow(10, n)",
     "CREATE OR REPLACE MACRO pg_shifted(x, m) AS CASE WHEN x >= m // 2 THEN x - m ELSE x END",
     "CREATE OR REPLACE MACRO pg_shift_left(a, n, mask, m) AS pg_shifted(((CAST(a AS HUGEINT) * (CAST(1 AS HUGEINT) << CAST(n & mask AS HUGEINT))) % m + m) % m, m)",

@@ -2,13 +2,15 @@
 
 use std::{collections::HashSet, ops::ControlFlow};
 
-use sqlparser::ast::{self, Ident, ObjectName, ObjectNamePart, Visit, VisitMut, Visitor, VisitorMut};
+use sqlparser::ast::{
+    self, Ident, ObjectName, ObjectNamePart, Select, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+};
 
 use super::{
     frame_exclude,
     plan::{PlanContext, QueryPlan, SessionValue},
     quote,
-    rewrite::{Audience, Rewriter, Target},
+    rewrite::{Audience, Expanded, Rewriter, Target},
     user_type,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
@@ -32,22 +34,20 @@ pub fn qualify(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<Vi
     }
     let mut names = CteNames::default();
     let _ = query.visit(&mut names);
+    let (duckdb_sql, expanded) = for_lake(query, text, ctx)?;
     let mut qualified = query.clone();
-    let mut visitor = Qualify { rewriter: Rewriter::new(ctx, text), ctes: names.0 };
+    let mut visitor = Qualify { rewriter: Rewriter::new(ctx, text), ctes: names.0, expanded };
     if let ControlFlow::Break(error) = VisitMut::visit(&mut qualified, &mut visitor) {
         return Err(error);
     }
-    Ok(ViewQuery {
-        query: plan,
-        postgres_sql: frame_exclude::unmarked(qualified.to_string()),
-        duckdb_sql: for_lake(query, text, ctx)?,
-    })
+    Ok(ViewQuery { query: plan, postgres_sql: frame_exclude::unmarked(qualified.to_string()), duckdb_sql })
 }
 
-/// The query for any DuckDB with the lake attached.
-fn for_lake(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<String> {
+/// The query for any DuckDB with the lake attached, and what each `*` in it stands for.
+fn for_lake(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<(String, Expanded)> {
     let mut rewriter = Rewriter::new(ctx, text);
     rewriter.audience = Audience::Lake;
+    rewriter.expanded = Some(Expanded::default());
     let rows = rewriter.query(query, None)?;
     let mut sql = String::new();
     for part in rewriter.parts(&rows.sql)? {
@@ -66,7 +66,7 @@ fn for_lake(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<Strin
             }),
         }
     }
-    Ok(sql)
+    Ok((sql, rewriter.expanded.take().unwrap_or_default()))
 }
 
 /// Names of common table expressions anywhere in the query: such a name alone is left as it is.
@@ -87,10 +87,23 @@ impl Visitor for CteNames {
 struct Qualify<'a> {
     rewriter: Rewriter<'a>,
     ctes: HashSet<String>,
+    expanded: Expanded,
 }
 
 impl VisitorMut for Qualify<'_> {
     type Break = PgError;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<PgError> {
+        self.expanded.write_out(select);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<PgError> {
+        if let TableFactor::NestedJoin { table_with_joins, .. } = factor {
+            self.expanded.name_naturals(table_with_joins);
+        }
+        ControlFlow::Continue(())
+    }
 
     fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<PgError> {
         let parts = quote::parts(relation).unwrap_or_default();
@@ -114,11 +127,7 @@ impl VisitorMut for Qualify<'_> {
 
     /// Types that users made get their schema too.
     fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<PgError> {
-        match expr {
-            ast::Expr::Cast { data_type, .. } => user_type::qualify(data_type, self.rewriter.ctx),
-            ast::Expr::TypedString(typed) => user_type::qualify(&mut typed.data_type, self.rewriter.ctx),
-            _ => {}
-        }
+        user_type::qualify_in(expr, self.rewriter.ctx);
         ControlFlow::Continue(())
     }
 }

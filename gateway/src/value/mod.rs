@@ -19,6 +19,7 @@ mod digits;
 mod error;
 mod failing;
 mod float_text;
+pub(crate) mod hash;
 pub(crate) mod held;
 mod interval;
 pub(crate) mod json;
@@ -29,6 +30,7 @@ mod uuid_text;
 mod wire_bytes;
 
 pub use builder::ColumnBuilder;
+pub(crate) use builder::byte_char;
 pub use context::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, NameFinder, Names, ValueContext};
 pub use encoder::{BoundEncoder, Encoder, PgType};
 pub(crate) use error::invalid_utf8;

@@ -89,6 +89,14 @@ pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
         (&["create", "publication"], "Follow the lake by its tokens."),
         (&["create", "subscription"], "Write to the lake with INSERT and COPY."),
     ];
+    let start = scan.mark();
+    if scan.word(&["create", "table"]) {
+        scan.word(&["if", "not", "exists"]);
+        if scan.name().is_ok() && scan.sees(&["of"]) {
+            return Err(refuse("CREATE TABLE … OF", "Use CREATE TABLE t (LIKE type), which has the same columns."));
+        }
+        scan.back_to(start);
+    }
     for (words, hint) in FORMS {
         if scan.sees(words) {
             return Err(refuse(&words.join(" ").to_uppercase(), hint));

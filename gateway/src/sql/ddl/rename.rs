@@ -138,10 +138,35 @@ pub(super) fn view(planner: &mut Planner<'_>, view: &Relation, name: &ObjectName
     readers_follow(planner, view, &name)
 }
 
-/// ALTER VIEW … RENAME COLUMN.
-pub(super) fn view_column() -> PgError {
-    PgError::unsupported("renaming columns of views is not supported")
-        .hint("Use CREATE OR REPLACE VIEW after DROP VIEW, with the new names.")
+/// ALTER VIEW … RENAME COLUMN: the view's query stays, its columns are named beside it.
+pub(super) fn view_column(planner: &mut Planner<'_>, view: &Relation, old: &str, new: &str) -> PgResult<()> {
+    let Relation::View(def) = view else {
+        return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a view", view.name())));
+    };
+    let mut columns = def.columns.clone();
+    let Some((name, _)) = columns.iter_mut().find(|(name, _)| name == old) else {
+        return Err(PgError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{old}\" does not exist")));
+    };
+    new.clone_into(name);
+    if columns.iter().filter(|(name, _)| name.eq_ignore_ascii_case(new)).count() > 1 {
+        let message = format!("column \"{new}\" of relation \"{}\" already exists", def.name);
+        return Err(PgError::new(SqlState::DUPLICATE_COLUMN, message));
+    }
+    if let Some(reader) = depends::views_on_column(planner, view, old).first() {
+        let message = format!("cannot rename column {old} of view {}: view {} reads it", def.name, reader.view.name);
+        return Err(PgError::unsupported(message)
+            .hint("Drop the view that reads it, rename the column, and make the view again."));
+    }
+    let schema = planner.ctx.schema.schemas.values().find(|s| s.id == def.schema_id).map(|s| s.uuid);
+    planner.ops.push(DdlOp::CreateView {
+        uuid: def.uuid,
+        schema: schema.ok_or_else(|| PgError::internal("a view without a schema"))?,
+        name: def.name.clone(),
+        duckdb_sql: def.duckdb_sql.clone(),
+        postgres_sql: def.postgres_sql.clone().unwrap_or_default(),
+        columns,
+    });
+    Ok(())
 }
 
 fn new_name(

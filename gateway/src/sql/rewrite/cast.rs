@@ -20,10 +20,26 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// Whether it is `bpchar` without a length, as dumps write the constants of `char(n)`.
+fn is_bare_bpchar(ty: &DataType) -> bool {
+    let DataType::Custom(name, modifiers) = ty else { return false };
+    let parts = quote::parts(name).unwrap_or_default();
+    modifiers.is_empty() && matches!(parts.as_slice(), [.., last] if last == "bpchar" && parts.len() < 3)
+}
+
 impl Rewriter<'_> {
     /// `CAST(x AS t)`, `x::t`.
     pub fn cast_expr(&mut self, whole: &Expr, expr: &Expr, data_type: &DataType) -> PgResult<Ex> {
         let at = self.at_expr(expr);
+        if is_bare_bpchar(data_type) {
+            let ex = self.expr(expr)?;
+            // Characters of any number: a constant has as many as it has. That blanks at its end do not count is lost for others.
+            let ty = match &ex.kind {
+                Kind::Str(text) => ColumnType::Char(u32::try_from(text.chars().count().max(1)).unwrap_or(1)),
+                _ => ColumnType::Text,
+            };
+            return self.cast(ex, &ty, at).map_err(|e| self.at_impossible_cast(e, whole));
+        }
         if let Some(ty) = system_type(data_type) {
             let ex = self.expr(expr)?;
             return self.system_cast(ex, &ty, at).map_err(|e| self.at_impossible_cast(e, whole));
@@ -243,6 +259,16 @@ impl Rewriter<'_> {
         Ok(match (&from, ty) {
             (a, b) if a == b => Ex { ty: Some(ty.clone()), modifier: None, ..ex },
             (_, T::System(_)) => return self.system_cast(ex, ty, at),
+            (a, T::Date | T::Time | T::Timestamp | T::Timestamptz | T::Interval)
+                if is_text(a) && self.has_functions() =>
+            {
+                let sql = self.moment_of_text(&ex.sql, ty)?;
+                origin_free(sql)
+            }
+            (a, T::Int2 | T::Int4 | T::Int8) if is_text(a) && self.has_functions() => {
+                origin_free(super::text_cast::whole_of_text(&ex.sql, ty))
+            }
+            (a, T::Bool) if is_text(a) && self.has_functions() => origin_free(format!("pg_bool({})", ex.sql)),
             (a, T::Bytea) if is_text(a) && self.has_functions() => origin_free(format!("pg_bytea({})", ex.sql)),
             // Of one dimension: how many a text has is not known before it is read.
             (a, T::Array(element)) if is_text(a) && self.has_functions() => {

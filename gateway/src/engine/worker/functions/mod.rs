@@ -6,6 +6,7 @@ mod bits;
 mod bytes;
 pub(crate) mod floats;
 mod grids;
+mod hashes;
 mod held;
 mod json;
 mod json_order;
@@ -13,12 +14,14 @@ mod json_populate;
 mod json_scan;
 mod jsonpath;
 mod mathematics;
+mod moments;
 pub(crate) mod number;
 mod numeric;
 mod pattern;
 mod ranges;
 mod reach;
 mod regular;
+mod sizes;
 mod styles;
 mod template;
 mod time;
@@ -254,6 +257,7 @@ pub const FUNCTIONS: &[Function] = &[
     reader("pg_time_of_char", 2, Gives::Text, template::parse_time),
     reader("pg_number_of_char", 2, Gives::Text, template::parse_number),
     // times
+    reader("pg_moment", 4, Gives::Text, moments::read),
     row("pg_styled", 3, Gives::Text, styles::styled),
     row("pg_interval_times", 2, Gives::Text, time::scaled),
     row("pg_interval_over", 2, Gives::Text, time::divided),
@@ -275,6 +279,10 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_text_bytes", 1, Gives::Bytes, bytes::of_text),
     row("pg_bytes_ones", 1, Gives::Int, bytes::ones),
     row("pg_bytes_hash", 2, Gives::Bytes, bytes::hash),
+    row("pg_hash", 2, Gives::Int, hashes::plain),
+    row("pg_hash_seeded", 3, Gives::Int, hashes::seeded),
+    reader("pg_size_shown", 1, Gives::Text, sizes::pretty),
+    reader("pg_size_read", 1, Gives::Int, sizes::bytes),
     row("pg_normalize", 2, Gives::Text, pattern::normalized),
     reader("pg_get_byte", 2, Gives::Int, bytes::get_byte),
     reader("pg_bytea", 1, Gives::Bytes, bytes::read),

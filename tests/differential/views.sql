@@ -1,0 +1,80 @@
+-- Views keep what their stars meant when they were made.
+CREATE TABLE goods (id int, name text);
+CREATE TABLE prices (id int, price numeric(8,2));
+INSERT INTO goods VALUES (1, 'nail'), (2, 'bolt');
+INSERT INTO prices VALUES (1, 0.05), (2, 0.20);
+CREATE VIEW all_goods AS SELECT * FROM goods;
+CREATE VIEW priced AS SELECT g.*, p.price FROM goods g JOIN prices p ON p.id = g.id;
+CREATE VIEW merged AS SELECT * FROM goods JOIN prices USING (id);
+CREATE VIEW natural_ones AS SELECT * FROM goods NATURAL JOIN prices;
+CREATE VIEW nested AS SELECT * FROM (SELECT * FROM goods WHERE id > 1) AS inner_goods;
+CREATE VIEW with_cte AS WITH c AS (SELECT * FROM goods) SELECT * FROM c;
+CREATE VIEW aliased (a, b) AS SELECT * FROM goods;
+CREATE VIEW in_union AS SELECT * FROM goods UNION ALL SELECT * FROM goods WHERE id = 1;
+CREATE VIEW of_function AS SELECT * FROM generate_series(1, 2);
+CREATE VIEW counted AS SELECT count(*) FROM goods;
+CREATE VIEW of_view AS SELECT v.* FROM all_goods v;
+ALTER TABLE goods ADD COLUMN color text DEFAULT 'grey';
+ALTER TABLE prices ADD COLUMN name text DEFAULT 'tag';
+SELECT * FROM all_goods ORDER BY 1;
+SELECT * FROM priced ORDER BY 1;
+SELECT * FROM merged ORDER BY 1;
+SELECT * FROM natural_ones ORDER BY 1;
+SELECT * FROM nested ORDER BY 1;
+SELECT * FROM with_cte ORDER BY 1;
+SELECT * FROM aliased ORDER BY 1;
+SELECT * FROM in_union ORDER BY 1;
+SELECT * FROM of_function ORDER BY 1;
+SELECT * FROM counted;
+SELECT * FROM of_view ORDER BY 1;
+SELECT pg_get_viewdef('all_goods');
+SELECT pg_get_viewdef('priced', true);
+SELECT pg_get_viewdef('public.of_view'::regclass, true);
+SELECT pg_get_viewdef('no_such_view');
+SELECT definition FROM pg_views WHERE viewname = 'all_goods';
+SELECT column_name FROM information_schema.columns WHERE table_name = 'all_goods' ORDER BY ordinal_position;
+CREATE TABLE solo (id int, name text);
+CREATE VIEW of_solo AS SELECT * FROM solo;
+ALTER TABLE solo RENAME COLUMN name TO label;
+SELECT column_name FROM information_schema.columns WHERE table_name = 'of_solo' ORDER BY ordinal_position;
+SELECT * FROM of_solo;
+CREATE TABLE far (id int, x int);
+CREATE SCHEMA other;
+CREATE TABLE other.far (id int, y int);
+INSERT INTO far VALUES (1, 10);
+INSERT INTO other.far VALUES (1, 20);
+CREATE VIEW two_far (a, b, c, d) AS SELECT * FROM public.far, other.far;
+ALTER TABLE far ADD COLUMN z int;
+SELECT * FROM two_far;
+-- What else CREATE VIEW may say.
+CREATE VIEW guarded WITH (security_barrier) AS SELECT id FROM goods;
+CREATE VIEW invoked WITH (security_invoker = true, security_barrier = false) AS SELECT id FROM goods;
+CREATE VIEW checked AS SELECT id FROM goods WHERE id > 1 WITH CHECK OPTION;
+CREATE VIEW checked_here AS SELECT id FROM goods WHERE id > 1 WITH LOCAL CHECK OPTION;
+CREATE OR REPLACE VIEW checked_here AS SELECT id FROM goods WHERE id > 0 WITH CASCADED CHECK OPTION;
+SELECT * FROM guarded UNION ALL SELECT * FROM checked UNION ALL SELECT * FROM checked_here ORDER BY 1;
+CREATE RECURSIVE VIEW countdown (n) AS VALUES (3) UNION ALL SELECT n - 1 FROM countdown WHERE n > 1;
+SELECT * FROM countdown ORDER BY n;
+CREATE OR REPLACE RECURSIVE VIEW public.countdown (n) AS SELECT 2 UNION ALL SELECT n - 1 FROM countdown WHERE n > 0;
+SELECT * FROM countdown ORDER BY n;
+ALTER VIEW guarded RENAME COLUMN id TO number;
+SELECT number FROM guarded ORDER BY 1;
+ALTER VIEW guarded RENAME COLUMN id TO other;
+ALTER TABLE guarded RENAME COLUMN number TO id;
+SELECT id FROM guarded ORDER BY 1;
+ALTER VIEW priced RENAME id TO price;
+ALTER VIEW guarded SET (security_barrier = false);
+ALTER VIEW guarded ALTER COLUMN id SET DEFAULT 4;
+ALTER VIEW guarded ALTER COLUMN nothing DROP DEFAULT;
+-- Types are found whatever the path is.
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE TABLE felt (
+    m mood CHECK (m <> 'sad'::mood),
+    n mood DEFAULT greatest('happy'::mood, 'sad'::mood),
+    g boolean GENERATED ALWAYS AS (m = 'happy'::mood) STORED
+);
+SET search_path = other;
+INSERT INTO public.felt (m) VALUES ('happy');
+INSERT INTO public.felt (m) VALUES ('sad');
+SELECT * FROM public.felt;
+RESET search_path;
