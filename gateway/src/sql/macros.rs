@@ -33,10 +33,6 @@ pub const MACROS: &[&str] = &[
      WHEN v = '' OR upper(v) = 'NULL' OR regexp_matches(v, '[{},\"\\\\\\s\\v]') THEN '\"' || replace(replace(v, '\\', '\\\\'), '\"', '\\\"') || '\"' ELSE v END",
     "CREATE OR REPLACE MACRO pg_text_array(x) AS CASE WHEN x IS NOT NULL THEN \
      '{' || COALESCE(array_to_string(list_transform(CAST(x AS VARCHAR[]), lambda v: pg_text_element(v)), ','), '') || '}' END",
-    "CREATE OR REPLACE MACRO pg_bool_word(x) AS lower(trim(x, ' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)))",
-    "CREATE OR REPLACE MACRO pg_bool(x) AS CASE WHEN pg_bool_word(x) IN ('t', 'tr', 'tru', 'true', 'y', 'ye', 'yes', 'on', '1') THEN TRUE \
-     WHEN pg_bool_word(x) IN ('f', 'fa', 'fal', 'fals', 'false', 'n', 'no', 'of', 'off', '0') THEN FALSE \
-     WHEN x IS NOT NULL THEN CAST(error('SQLSTATE 22P02: invalid input syntax for type boolean: \"' || x || '\"') AS BOOLEAN) END",
     "CREATE OR REPLACE MACRO pg_initcap(s) AS array_to_string(list_transform(regexp_extract_all(s, '[\\p{L}\\p{N}]+|[^\\p{L}\\p{N}]+'), lambda w: upper(left(w, 1)) || lower(substr(w, 2))), '')",
     "CREATE OR REPLACE MACRO pg_lpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE lpad(s, n, f) END",
     "CREATE OR REPLACE MACRO pg_rpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE rpad(s, n, f) END",

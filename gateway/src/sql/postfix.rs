@@ -202,7 +202,7 @@ mod tests {
             ("SELECT a::varchar(3) COLLATE pg_catalog.\"POSIX\" b", "SELECT a::VARCHAR(3) AS b"),
             ("SELECT a COLLATE \"C\" FROM t", "SELECT a COLLATE \"C\" FROM t"),
             ("SELECT * FROM s.t* WHERE a > 1", "SELECT * FROM s.t WHERE a > 1"),
-            ("SELECT * FROM t* x", "SELECT * FROM t AS x"),
+            ("SELECT * FROM t* x", "SELECT * FROM t x"),
             ("SELECT extract(year FROM a * b)", "SELECT EXTRACT(YEAR FROM a * b)"),
         ] {
             assert_eq!(parse::query(sql).unwrap().to_string(), expected, "{sql}");

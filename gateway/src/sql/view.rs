@@ -34,7 +34,11 @@ pub fn qualify(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<Vi
     }
     let mut names = CteNames::default();
     let _ = query.visit(&mut names);
-    let (duckdb_sql, expanded) = for_lake(query, text, ctx)?;
+    let (duckdb_sql, expanded) = match for_lake(query, text, ctx) {
+        Ok(written) => written,
+        // It is a query of ours: DuckDB alone has no words for it, and others cannot read the view.
+        Err(_) => (for_us_alone(&plan), expanded_for_us(query, text, ctx)?),
+    };
     let mut qualified = query.clone();
     let mut visitor = Qualify { rewriter: Rewriter::new(ctx, text), ctes: names.0, expanded };
     if let ControlFlow::Break(error) = VisitMut::visit(&mut qualified, &mut visitor) {
@@ -67,6 +71,26 @@ fn for_lake(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<(Stri
         }
     }
     Ok((sql, rewriter.expanded.take().unwrap_or_default()))
+}
+
+/// What other programs get of a view that only DuckMesh can read: an error that says so.
+fn for_us_alone(plan: &QueryPlan) -> String {
+    const SAYS: &str = "error('this view can be read through DuckMesh only')";
+    let named = |(n, column): (usize, &super::plan::OutputColumn)| {
+        let name = column.name.clone().unwrap_or_else(|| format!("column{}", n + 1));
+        format!("{} AS {}", if n == 0 { SAYS } else { "NULL" }, quote::name(&name))
+    };
+    let list: Vec<String> = plan.columns.iter().enumerate().map(named).collect();
+    if list.is_empty() { format!("SELECT {SAYS}") } else { format!("SELECT {}", list.join(", ")) }
+}
+
+/// What each `*` stands for. Fails for what no view may do.
+fn expanded_for_us(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<Expanded> {
+    Rewriter::new(ctx, text).query_of_view(query)?;
+    let mut rewriter = Rewriter::new(ctx, text);
+    rewriter.expanded = Some(Expanded::default());
+    rewriter.query(query, None)?;
+    Ok(rewriter.expanded.take().unwrap_or_default())
 }
 
 /// Names of common table expressions anywhere in the query: such a name alone is left as it is.

@@ -35,6 +35,7 @@ pub use context::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, NameFinder, 
 pub use encoder::{BoundEncoder, Encoder, PgType};
 pub(crate) use error::invalid_utf8;
 pub(crate) use failing::{failing_text, failing_value};
+pub(crate) use float_text::real_text;
 pub(crate) use interval::Interval;
 pub use literal::{Param, lake_text, literal, literal_as, literal_cast, shown_lake_text, sql_literal, type_of_oid};
 pub(crate) use literal::{interval_constant, interval_literal};

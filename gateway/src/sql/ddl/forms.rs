@@ -302,7 +302,7 @@ mod tests {
         ] {
             let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().unwrap();
             let shown: String = super::as_parsed(tokens).iter().map(|t| t.token.to_string()).collect();
-            let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let plain = |text: &str| text.split_whitespace().collect::<String>();
             assert_eq!(plain(&shown), plain(expected), "{sql}");
         }
     }

@@ -249,6 +249,9 @@ fn create_table_as(mut scan: Scan<'_>, ctx: &PlanContext, temporary: Temporary) 
     let Ok(parts) = scan.name() else {
         return Ok(None);
     };
+    if scan.sees(&["of"]) {
+        return Err(refused::typed_table());
+    }
     let mut columns = Vec::new();
     if scan.take(&Token::LParen) {
         loop {

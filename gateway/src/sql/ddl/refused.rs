@@ -62,6 +62,11 @@ pub(super) fn drop(kind: &ObjectType, wanted: &Wanted<'_>) -> PgResult<Plan> {
     Err(PgError::new(code, format!("{word} \"{first}\" does not exist")))
 }
 
+/// `CREATE TABLE t OF type`.
+pub(super) fn typed_table() -> PgError {
+    refuse("CREATE TABLE … OF", "Use CREATE TABLE t (LIKE type), which has the same columns.")
+}
+
 /// Forms that sqlparser does not read, by their first words.
 pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
     const FORMS: [(&[&str], &str); 23] = [
@@ -89,14 +94,6 @@ pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
         (&["create", "publication"], "Follow the lake by its tokens."),
         (&["create", "subscription"], "Write to the lake with INSERT and COPY."),
     ];
-    let start = scan.mark();
-    if scan.word(&["create", "table"]) {
-        scan.word(&["if", "not", "exists"]);
-        if scan.name().is_ok() && scan.sees(&["of"]) {
-            return Err(refuse("CREATE TABLE … OF", "Use CREATE TABLE t (LIKE type), which has the same columns."));
-        }
-        scan.back_to(start);
-    }
     for (words, hint) in FORMS {
         if scan.sees(words) {
             return Err(refuse(&words.join(" ").to_uppercase(), hint));

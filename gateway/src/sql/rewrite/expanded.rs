@@ -4,18 +4,18 @@ use std::collections::{HashMap, HashSet};
 
 use sqlparser::{
     ast::{
-        Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Select, SelectItem, Spanned, TableWithJoins,
-        WildcardAdditionalOptions,
+        Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem, Spanned,
+        TableWithJoins, WildcardAdditionalOptions,
     },
     tokenizer::Location,
 };
 
 use super::{
-    Rewriter,
+    Rewriter, Rows,
     scope::{Relation, Scope, Star},
     system_column::is_hidden,
 };
-use crate::sql::quote;
+use crate::{sql::quote, wire::error::PgResult};
 
 /// By the place in the text.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,14 @@ pub(in crate::sql) struct Expanded {
 }
 
 impl Rewriter<'_> {
+    /// Writes a query as one that stands in a view.
+    pub(in crate::sql) fn query_of_view(&mut self, query: &Query) -> PgResult<Rows> {
+        self.view_depth += 1;
+        let rows = self.query(query, None);
+        self.view_depth -= 1;
+        rows
+    }
+
     /// Notes what a `*` stands for: all of FROM, or one relation. What no names tell apart stays a `*`.
     pub(super) fn note_star(&mut self, options: &WildcardAdditionalOptions, relation: Option<&Relation>) {
         let at = options.wildcard_token.0.span.start;

@@ -492,8 +492,11 @@ impl Rewriter<'_> {
         let ctes = std::mem::take(&mut self.ctes);
         let extra = self.extra.take();
         let foreign = std::mem::replace(&mut self.dialect_duckdb, view.postgres_sql.is_none());
+        let asks = Some(view.postgres_sql.as_deref().is_some_and(super::system_column::is_tableoid_named));
+        let asked = std::mem::replace(&mut self.names_tableoid, asks);
         let rows = view_query(view).and_then(|query| self.query(&query, None));
         self.dialect_duckdb = foreign;
+        self.names_tableoid = asked;
         self.scopes = scopes;
         self.ctes = ctes;
         self.extra = extra;

@@ -328,6 +328,12 @@ pub(super) const SCALARS: &[Row] = &[
     ("array_prepend", "aA>2", "list_prepend($1, $2)"),
     ("array_cat", "AA>1", "list_concat($1, $2)"),
     ("array_position", "Aa>i", "CAST(list_position($1, $2) AS INTEGER)"),
+    (
+        "array_position",
+        "Aai>i",
+        "(CASE WHEN $3 IS NULL THEN CAST(error('SQLSTATE 22004: initial position must not be null') AS INTEGER) \
+          ELSE CAST(list_position(list_slice($1, greatest($3, 1), len($1)), $2) + greatest($3, 1) - 1 AS INTEGER) END)",
+    ),
     ("array_remove", "Aa>1", "list_filter($1, lambda x: x IS DISTINCT FROM $2)"),
     ("array_replace", "Aaa>1", "list_transform($1, lambda x: CASE WHEN x IS NOT DISTINCT FROM $2 THEN $3 ELSE x END)"),
     ("trim_array", "Ai>1", "pg_trim_array($1, $2)"),

@@ -14,7 +14,7 @@ mod json_populate;
 mod json_scan;
 mod jsonpath;
 mod mathematics;
-mod moments;
+
 pub(crate) mod number;
 mod numeric;
 mod pattern;
@@ -24,6 +24,7 @@ mod regular;
 mod sizes;
 mod styles;
 mod template;
+mod texts;
 mod time;
 
 use crate::wire::error::{PgError, PgResult, SqlState};
@@ -257,7 +258,10 @@ pub const FUNCTIONS: &[Function] = &[
     reader("pg_time_of_char", 2, Gives::Text, template::parse_time),
     reader("pg_number_of_char", 2, Gives::Text, template::parse_number),
     // times
-    reader("pg_moment", 4, Gives::Text, moments::read),
+    reader("pg_read", 4, Gives::Text, texts::read),
+    row("pg_zone_offset", 1, Gives::Int, time::zone_offset),
+    reader("pg_zone_name", 1, Gives::Text, time::zone_name),
+    row("pg_real_text", 1, Gives::Text, floats::real_text),
     row("pg_styled", 3, Gives::Text, styles::styled),
     row("pg_interval_times", 2, Gives::Text, time::scaled),
     row("pg_interval_over", 2, Gives::Text, time::divided),
