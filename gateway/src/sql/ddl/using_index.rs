@@ -20,10 +20,11 @@ impl Planner<'_> {
     ) -> PgResult<()> {
         let index_name = self.fold(&said.index_name)?;
         let found = table.new.indexes.iter().find(|index| index.name == index_name).cloned();
+        let at = self.place_of_key(said, is_primary);
         let index = found.ok_or_else(|| {
-            PgError::new(SqlState::UNDEFINED_OBJECT, format!("index \"{index_name}\" does not exist"))
+            PgError::new(SqlState::UNDEFINED_OBJECT, format!("index \"{index_name}\" does not exist")).or_position(at)
         })?;
-        let columns = key_columns(&index)?;
+        let columns = key_columns(&index).map_err(|error| error.or_position(at))?;
         let name = match &said.name {
             Some(name) => self.fold(name)?,
             None => index_name.clone(),
@@ -55,6 +56,18 @@ impl Planner<'_> {
         self.ops.push(DdlOp::AddConstraint { table: uuid, constraint });
         self.tell_not_enforced();
         Ok(())
+    }
+
+    /// Where the constraint begins: its first word stands before a name.
+    fn place_of_key(&self, said: &ConstraintUsingIndex, is_primary: bool) -> Option<u32> {
+        let (name, word) = match &said.name {
+            Some(name) => (name, "constraint"),
+            None => (&said.index_name, if is_primary { "primary" } else { "unique" }),
+        };
+        let name_at = usize::try_from(self.at(name)?).ok()?;
+        let before: String = self.text.chars().take(name_at - 1).collect();
+        let found = before.to_ascii_lowercase().rfind(word)?;
+        u32::try_from(before.get(..found)?.chars().count() + 1).ok()
     }
 
     fn columns_not_null(&mut self, table: &mut Altered, columns: &[ColumnId]) -> PgResult<()> {
