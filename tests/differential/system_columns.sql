@@ -28,5 +28,5 @@ SELECT ctid FROM a;
 SELECT a.xmin FROM a;
 -- differs: rows have no transaction
 SELECT xmax, cmin, cmax FROM a;
--- differs: a view over it would not be what other programs read
-CREATE VIEW v AS SELECT tableoid FROM a;
+CREATE VIEW v AS SELECT tableoid = 'a'::regclass AS own, id FROM a;
+SELECT * FROM v ORDER BY id;

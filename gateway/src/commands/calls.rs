@@ -29,7 +29,7 @@ use crate::{
         },
         sequence,
     },
-    value::{ColumnBuilder, Encoder, Param},
+    value::{ColumnBuilder, Encoder, Param, hash},
     wire::{
         PgError, PgResult, SqlState,
         backend::{Params, Session as _},
@@ -92,6 +92,14 @@ pub fn argument(
         CallArg::Null => return Ok(None),
         CallArg::Text(text) => return Ok(Some(text.clone())),
         CallArg::Param(index) => *index,
+        CallArg::Hash(arg, kind, seed) => {
+            let hashed = |text: String| {
+                let invalid =
+                    || PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, format!("invalid value: \"{text}\""));
+                hash::of(*kind, &text, *seed).map(|hash| hash.to_string()).ok_or_else(invalid)
+            };
+            return argument(session, arg, types, params)?.map(hashed).transpose();
+        }
     };
     let missing = || PgError::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${}", index + 1));
     match render::parameter_value(params, index).ok_or_else(missing)? {
@@ -143,7 +151,7 @@ async fn one(
     };
     let void = Some("''".to_owned());
     Ok(match (function, given.as_slice()) {
-        (F::LastVal, []) => Some(bigint(last_value(session)?)),
+        (F::LastVal, []) => Some(bigint(last_value(session, schema)?)),
         (F::NextVal | F::CurrVal | F::SetVal | F::SequenceLast | F::SequenceCalled, [name, rest @ ..]) => {
             let sequence = sequence::resolve(name, schema, &session.lookup_path())?;
             Some(of_sequence(session, function, &sequence, rest).await?)
@@ -229,10 +237,13 @@ fn read_bool(text: &str) -> PgResult<bool> {
     }
 }
 
-fn last_value(session: &ClientSession) -> PgResult<i64> {
+fn last_value(session: &ClientSession, schema: &LakeSchema) -> PgResult<i64> {
     let undefined =
         || PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session");
-    session.given().last().ok_or_else(undefined)
+    let given = session.given();
+    // A sequence that was dropped has none.
+    let is_there = |uuid| schema.sequences.values().any(|sequence| sequence.uuid == uuid);
+    given.last_sequence().filter(|uuid| is_there(*uuid)).and_then(|_| given.last()).ok_or_else(undefined)
 }
 
 async fn of_sequence(

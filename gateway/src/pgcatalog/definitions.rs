@@ -27,8 +27,11 @@ pub fn constraint(
 ) -> String {
     match &con.constraint.kind {
         ConstraintKind::Check { expression } => {
-            let shown = definitions.check(con.table.id, &con.constraint.name);
-            format!("CHECK ({})", shown.map_or(expression.as_str(), |shown| shown.text(pretty)))
+            let finds_public = visible.get(con.table.name.as_str()) == Some(&oids::table(con.table.id));
+            match definitions.check(con.table.id, &con.constraint.name) {
+                Some(shown) => format!("CHECK ({})", shown.text(pretty)),
+                None => format!("CHECK ({})", deparse::types_seen(expression, finds_public)),
+            }
         }
         ConstraintKind::PrimaryKey { columns } => format!("PRIMARY KEY ({})", column_list(con.table, columns)),
         ConstraintKind::Unique { columns } => format!("UNIQUE ({})", column_list(con.table, columns)),
@@ -227,10 +230,10 @@ pub fn default(default: &DefaultValue, ty: &ColumnType, finds_public: bool) -> S
     let text = match default {
         // As Postgres shows it to those who find the sequence without its schema.
         DefaultValue::Expression(expression) if finds_public => {
-            return expression.replace("nextval('public.", "nextval('");
+            return deparse::types_seen(expression, true).replace("nextval('public.", "nextval('");
         }
-        DefaultValue::Expression(expression) => return expression.clone(),
-        DefaultValue::Generated(expression) => return predicate(expression),
+        DefaultValue::Expression(expression) => return deparse::types_seen(expression, false),
+        DefaultValue::Generated(expression) => return predicate(&deparse::types_seen(expression, finds_public)),
         DefaultValue::Literal(text) => text,
     };
     let typed = |text: &str, name: &str| format!("{}::{name}", names::literal(text));

@@ -40,6 +40,8 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
         "(CASE upper(replace($1, '-', '')) WHEN 'UTF8' THEN 6 WHEN 'SQL_ASCII' THEN 0 ELSE -1 END)",
     ),
     ("pg_get_viewdef", "l>t", VIEW),
+    ("pg_get_viewdef", "t>t", NAMED_VIEW),
+    ("pg_get_viewdef", "tb>t", NAMED_VIEW_PRETTY),
     ("pg_get_viewdef", "lb>t", VIEW_PRETTY),
     ("pg_get_viewdef", "li>t", "pg_found(@viewdefs, '#p', '#k', CAST($1 AS VARCHAR))"),
     ("pg_get_constraintdef", "l>t", CONSTRAINT),
@@ -79,26 +81,34 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ),
     ("pg_tablespace_size", "a>l", "(SELECT CAST(sum(\"#v\") AS BIGINT) FROM \"s_internal_database_sizes\")"),
     ("pg_tablespace_location", "a>t", "''"),
-    ("has_table_privilege", "at>b", "TRUE"),
-    ("has_table_privilege", "aat>b", "TRUE"),
-    ("has_schema_privilege", "at>b", "TRUE"),
-    ("has_schema_privilege", "aat>b", "TRUE"),
-    ("has_database_privilege", "at>b", "TRUE"),
-    ("has_database_privilege", "aat>b", "TRUE"),
-    ("has_column_privilege", "aat>b", "TRUE"),
-    ("has_column_privilege", "aaat>b", "TRUE"),
-    ("has_any_column_privilege", "at>b", "TRUE"),
-    ("has_any_column_privilege", "aat>b", "TRUE"),
-    ("has_function_privilege", "at>b", "TRUE"),
-    ("has_function_privilege", "aat>b", "TRUE"),
-    ("has_sequence_privilege", "at>b", "TRUE"),
-    ("has_sequence_privilege", "aat>b", "TRUE"),
-    ("has_type_privilege", "at>b", "TRUE"),
-    ("has_type_privilege", "aat>b", "TRUE"),
-    ("has_language_privilege", "at>b", "TRUE"),
-    ("has_tablespace_privilege", "at>b", "TRUE"),
-    ("pg_has_role", "at>b", "TRUE"),
-    ("pg_has_role", "aat>b", "TRUE"),
+    ("has_table_privilege", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    ("has_table_privilege", "aat>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END"),
+    ("has_schema_privilege", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    ("has_schema_privilege", "aat>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END"),
+    ("has_database_privilege", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    ("has_database_privilege", "aat>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END"),
+    ("has_column_privilege", "aat>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END"),
+    (
+        "has_column_privilege",
+        "aaat>b",
+        "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL AND $4 IS NOT NULL THEN TRUE END",
+    ),
+    ("has_any_column_privilege", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    (
+        "has_any_column_privilege",
+        "aat>b",
+        "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END",
+    ),
+    ("has_function_privilege", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    ("has_function_privilege", "aat>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END"),
+    ("has_sequence_privilege", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    ("has_sequence_privilege", "aat>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END"),
+    ("has_type_privilege", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    ("has_type_privilege", "aat>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END"),
+    ("has_language_privilege", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    ("has_tablespace_privilege", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    ("pg_has_role", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    ("pg_has_role", "aat>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END"),
     ("pg_partition_ancestors", "l>l", "$1"),
     ("pg_partition_root", "l>l", "CAST(NULL AS BIGINT)"),
     ("generate_subscripts", "Ai>i", "CAST(unnest(range(1, len($1) + 1)) AS INTEGER)"),
@@ -135,15 +145,27 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_last_xact_replay_timestamp", ">z", "CAST(NULL AS TIMESTAMPTZ)"),
     ("pg_stat_get_live_tuples", "l>l", LIVE),
     ("pg_stat_get_dead_tuples", "l>l", "CAST(0 AS BIGINT)"),
-    ("has_column_privilege", "att>b", "TRUE"),
-    ("has_foreign_data_wrapper_privilege", "at>b", "TRUE"),
-    ("has_foreign_data_wrapper_privilege", "aat>b", "TRUE"),
-    ("has_server_privilege", "at>b", "TRUE"),
-    ("has_server_privilege", "aat>b", "TRUE"),
-    ("has_language_privilege", "aat>b", "TRUE"),
-    ("has_tablespace_privilege", "aat>b", "TRUE"),
-    ("has_parameter_privilege", "at>b", "TRUE"),
-    ("has_parameter_privilege", "aat>b", "TRUE"),
+    ("has_column_privilege", "att>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END"),
+    ("has_foreign_data_wrapper_privilege", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    (
+        "has_foreign_data_wrapper_privilege",
+        "aat>b",
+        "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END",
+    ),
+    ("has_server_privilege", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    ("has_server_privilege", "aat>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END"),
+    ("has_language_privilege", "aat>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END"),
+    (
+        "has_tablespace_privilege",
+        "aat>b",
+        "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END",
+    ),
+    ("has_parameter_privilege", "at>b", "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN TRUE END"),
+    (
+        "has_parameter_privilege",
+        "aat>b",
+        "CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL THEN TRUE END",
+    ),
 ];
 
 /// `oid::regclass` as text.
@@ -244,6 +266,10 @@ const SETTING_OR_NULL: &str = "(CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN
 const INDEX: &str =
     "pg_found(@indexdefs, '#v', '#k,#n', CAST($1 AS VARCHAR), CAST(CASE WHEN $3 THEN -1 - $2 ELSE $2 END AS VARCHAR))";
 const VIEW: &str = "pg_found(@viewdefs, '#v', '#k', CAST($1 AS VARCHAR))";
+/// By the view's name.
+const NAMED_VIEW: &str = "pg_found(@viewdefs, '#v', '#k', CAST(pg_reg_in('class', @relations, $1) AS VARCHAR))";
+const NAMED_VIEW_PRETTY: &str = "(CASE WHEN $2 THEN pg_found(@viewdefs, '#p', '#k', CAST(pg_reg_in('class', @relations, $1) AS VARCHAR)) \
+    WHEN NOT $2 THEN pg_found(@viewdefs, '#v', '#k', CAST(pg_reg_in('class', @relations, $1) AS VARCHAR)) END)";
 const VIEW_PRETTY: &str = "(CASE WHEN $2 THEN pg_found(@viewdefs, '#p', '#k', CAST($1 AS VARCHAR)) WHEN NOT $2 THEN pg_found(@viewdefs, '#v', '#k', CAST($1 AS VARCHAR)) END)";
 const CONSTRAINT_PRETTY: &str = "(CASE WHEN $2 THEN pg_found(@constraintdefs, '#p', '#k', CAST($1 AS VARCHAR)) WHEN NOT $2 THEN pg_found(@constraintdefs, '#v', '#k', CAST($1 AS VARCHAR)) END)";
 const CONSTRAINT: &str = "pg_found(@constraintdefs, '#v', '#k', CAST($1 AS VARCHAR))";

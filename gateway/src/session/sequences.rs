@@ -68,6 +68,12 @@ impl Given {
         self.values.get(&sequence).copied()
     }
 
+    /// The sequence whose number `lastval` is.
+    #[must_use]
+    pub fn last_sequence(&self) -> Option<Uuid> {
+        self.last
+    }
+
     /// `lastval`
     #[must_use]
     pub fn last(&self) -> Option<i64> {

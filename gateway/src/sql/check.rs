@@ -1,6 +1,9 @@
 //! CHECK constraints as DuckDB expressions.
 
+use std::ops::ControlFlow;
+
 use duckmesh_catalog::{ColumnDef, ColumnId, ColumnType, SchemaId, TableDef, TableId, schema::ConstraintKind};
+use sqlparser::ast::{Expr, Function, visit_expressions};
 
 use super::{
     parse,
@@ -22,10 +25,25 @@ pub fn compile(table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<CompiledChec
     Ok(checks)
 }
 
+/// Functions whose value is another at each call.
+fn calls_random(function: &Function) -> bool {
+    const RANDOM: [&str; 5] = ["random", "gen_random_uuid", "uuid_generate_v4", "uuid", "uuidv7"];
+    quote::parts(&function.name).unwrap_or_default().last().is_some_and(|name| RANDOM.contains(&name.as_str()))
+}
+
 /// Compiles the expression of a generated column over its table's others.
 pub fn compile_generated(column: &ColumnDef, table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<SqlPart>> {
     let Some(expression) = column.generated() else { return Ok(Vec::new()) };
     let expr = parse::expression(expression)?;
+    let mut is_random = false;
+    let _ = visit_expressions(&expr, |inner| {
+        is_random |= matches!(inner, Expr::Function(function) if calls_random(function));
+        ControlFlow::<()>::Continue(())
+    });
+    if is_random {
+        let message = "generation expression is not immutable";
+        return Err(PgError::new(SqlState::INVALID_OBJECT_DEFINITION, message));
+    }
     let mut rewriter = over(table, expression, ctx);
     rewriter.bounds = Some("column generation expression");
     let ex = rewriter.expr(&expr)?;

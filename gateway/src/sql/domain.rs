@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     parse,
-    plan::{PlanContext, SqlPart},
+    plan::{PlanContext, SessionValue, SqlPart},
     quote,
     rewrite::{Column, Rewriter, Scope, Star},
 };
@@ -79,13 +79,21 @@ pub fn compile(table: &TableDef, ctx: &PlanContext) -> PgResult<Vec<CompiledTest
     Ok(tests)
 }
 
-/// Tests of one value, given as DuckDB SQL.
-pub(in crate::sql) fn tests(of: &TypeDef, value: &str, ctx: &PlanContext) -> PgResult<Vec<DomainTest>> {
+/// Tests of one value, given as DuckDB SQL. `session`: the values of the session that the statement asks for so far.
+pub(in crate::sql) fn tests(
+    of: &TypeDef,
+    value: &str,
+    session: &mut Vec<SessionValue>,
+    ctx: &PlanContext,
+) -> PgResult<Vec<DomainTest>> {
     let mut tests = Vec::new();
     for (_, spec) in chain(&ctx.schema, of.uuid) {
         for (expression, error) in asked(&ctx.schema, of, &spec) {
             let mut rewriter = Rewriter::new(ctx, &expression);
+            rewriter.session.clone_from(session);
             let sql = condition(&mut rewriter, &expression, value, &spec.base)?;
+            // Its holes are the statement's.
+            *session = std::mem::take(&mut rewriter.session);
             tests.push(DomainTest { sql, error });
         }
     }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use duckmesh_catalog::{ColumnDef, ColumnType, Identity, TableDef};
-use sqlparser::ast::{self, Expr, SelectItem, SetExpr, Spanned, Value};
+use sqlparser::ast::{self, Expr, SetExpr, Spanned, Value};
 
 use super::{
     parse::Overriding,
-    plan::{Cell, InsertPlan, InsertSource, Plan, PlanContext, Returning},
+    plan::{Cell, InsertPlan, InsertSource, Plan, PlanContext},
     quote,
-    rewrite::{Column, Relation, Rewriter, Scope, Target, assignable, shown, table_columns},
+    returning::{is_named, returning},
+    rewrite::{Rewriter, Target, assignable, shown},
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -503,6 +504,8 @@ fn computed<'t>(
 ) -> PgResult<(Vec<&'t ColumnDef>, Source)> {
     let mut rows = Vec::with_capacity(values.rows.len());
     rewriter.stands_in("VALUES");
+    // One row is a query of its own: its functions may give many.
+    rewriter.values_give_rows = values.rows.len() == 1;
     for row in &values.rows {
         super::thread::check()?;
         let mut cells = Vec::with_capacity(columns.len());
@@ -516,85 +519,19 @@ fn computed<'t>(
             let ex = rewriter.assign(ex, &column.ty, &column.name, at)?;
             cells.push(column.ty.cast(&ex.sql));
         }
-        rows.push(format!("({})", cells.join(", ")));
+        rows.push(cells);
     }
     let names: Vec<String> = (0..columns.len()).map(|n| quote::name(&format!("a{n}"))).collect();
-    let rows = super::rewrite::Rows {
-        sql: format!("SELECT * FROM (VALUES {}) AS \"source\"({})", rows.join(", "), names.join(", ")),
-        columns: Vec::new(),
-        known: false,
-    };
-    Ok((columns, Source::Rows(rows)))
-}
-
-/// RETURNING: columns need no engine.
-fn returning(
-    rewriter: &mut Rewriter<'_>,
-    insert: &ast::Insert,
-    items: &[SelectItem],
-    table: &Arc<TableDef>,
-) -> PgResult<Returning> {
-    let alias = insert.table_alias.as_ref().map(|a| quote::fold(&a.alias));
-    if let Some(columns) = returned_columns(items, table, alias.as_deref().unwrap_or(&table.name)) {
-        return Ok(Returning::Columns(columns));
-    }
-    let mut inner = Rewriter::new(rewriter.ctx, rewriter.text);
-    let mut scope = Scope::default();
-    let columns: Vec<Column> = table_columns(table);
-    scope.star.extend((0..columns.len()).map(|n| super::rewrite::Star::Column(0, n)));
-    scope.relations.push(Relation {
-        name: alias.unwrap_or_else(|| table.name.clone()),
-        engine: RETURNING_ROWS.into(),
-        columns,
-        known: true,
-        ..Relation::default()
-    });
-    inner.params.clone_from(&rewriter.params);
-    inner.scopes.push(scope);
-    let mut rows = inner.returning(items)?;
-    inner.scopes.pop();
-    rows.sql = format!("SELECT {} FROM {name} AS {name}", rows.sql, name = quote::name(RETURNING_ROWS));
-    rewriter.params.clone_from(&inner.params);
-    Ok(Returning::Query(inner.finish(rows)?))
-}
-
-fn is_named(column: &ColumnDef) -> bool {
-    super::named::takes_names(&column.ty)
-}
-
-fn returned_columns(
-    items: &[SelectItem],
-    table: &TableDef,
-    alias: &str,
-) -> Option<Vec<(String, duckmesh_catalog::ColumnId)>> {
-    let column = |expr: &Expr| {
-        let name = match expr {
-            Expr::Identifier(ident) => quote::fold(ident),
-            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [relation, name] if quote::fold(relation) == alias => quote::fold(name),
-                _ => return None,
-            },
-            _ => return None,
-        };
-        // Numbers that are shown as names are looked up.
-        table.column(&name).filter(|column| !is_named(column))
-    };
-    let mut columns = Vec::new();
-    for item in items {
-        match item {
-            SelectItem::UnnamedExpr(expr) => {
-                let column = column(expr)?;
-                columns.push((column.name.clone(), column.id));
-            }
-            SelectItem::ExprWithAlias { expr, alias } => {
-                columns.push((quote::fold(alias), column(expr)?.id));
-            }
-            SelectItem::Wildcard(_) if table.columns.iter().any(is_named) => return None,
-            SelectItem::Wildcard(_) => {
-                columns.extend(table.columns.iter().map(|c| (c.name.clone(), c.id)));
-            }
-            _ => return None,
+    let sql = match rows.as_slice() {
+        [cells] => {
+            let list: Vec<String> = cells.iter().zip(&names).map(|(cell, name)| format!("{cell} AS {name}")).collect();
+            format!("SELECT {}", list.join(", "))
         }
-    }
-    Some(columns)
+        rows => {
+            let rows: Vec<String> = rows.iter().map(|cells| format!("({})", cells.join(", "))).collect();
+            format!("SELECT * FROM (VALUES {}) AS \"source\"({})", rows.join(", "), names.join(", "))
+        }
+    };
+    let rows = super::rewrite::Rows { sql, columns: Vec::new(), known: false };
+    Ok((columns, Source::Rows(rows)))
 }

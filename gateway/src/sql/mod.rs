@@ -14,12 +14,14 @@ mod symmetric;
 pub mod thread;
 
 mod dispatch;
+mod postfix;
 mod typed_string;
 mod written;
 
 pub mod query;
 
 pub mod insert;
+mod returning;
 
 pub mod check;
 pub mod default;

@@ -16,7 +16,7 @@ use sqlparser::{
 use errors::{near, syntax_error, too_long, unterminated};
 
 use super::{
-    empty_list, forms, frame_exclude, position, rows_from,
+    ddl, empty_list, forms, frame_exclude, position, postfix, rows_from,
     statement::{Statement, Text, Tree},
     symmetric, thread, typed_string, written,
 };
@@ -176,7 +176,7 @@ fn parser_of(text: &str) -> PgResult<Parser<'static>> {
 
 /// All that is written otherwise for the parser.
 fn as_parsed(tokens: Vec<TokenWithSpan>, own: bool) -> Vec<TokenWithSpan> {
-    let tokens = typed_string::as_parsed(written::as_parsed(arrows(tokens)), own);
+    let tokens = typed_string::as_parsed(postfix::as_parsed(written::as_parsed(arrows(tokens))), own);
     let tokens = rows_from::marked(symmetric::marked(tokens));
     forms::marked(empty_list::marked(frame_exclude::marked(tokens)))
 }
@@ -292,6 +292,9 @@ fn one(
         identity_options(&mut tokens);
     }
     tokens = as_parsed(tokens, !is_ddl);
+    if is_ddl {
+        tokens = ddl::forms::as_parsed(tokens);
+    }
     // `TABLE t` is `SELECT * FROM t`; positions stay.
     if first == Some(Keyword::TABLE)
         && let Some(table) = tokens.first().cloned()

@@ -216,6 +216,8 @@ pub enum CallArg {
     Text(String),
     /// A parameter.
     Param(usize),
+    /// A text's hash: programs lock by name with it.
+    Hash(Box<CallArg>, crate::value::hash::Hashed, Option<i64>),
 }
 
 /// Functions that the gateway runs.

@@ -1,12 +1,12 @@
 //! Names of types in a statement, those that users made included.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use duckmesh_catalog::{
     ColumnType, TypeDef, TypeSpec,
     types::{RecordType, oid},
 };
-use sqlparser::ast::{ArrayElemTypeDef, DataType, Ident, ObjectName};
+use sqlparser::ast::{ArrayElemTypeDef, DataType, Expr, Ident, ObjectName, visit_expressions_mut};
 
 use super::{
     ddl::{names::schema_in_lake, place},
@@ -171,6 +171,26 @@ pub fn qualify(ty: &mut DataType, ctx: &PlanContext) {
         }
         _ => {}
     }
+}
+
+/// The same for the type that an expression itself names.
+pub fn qualify_in(expr: &mut Expr, ctx: &PlanContext) {
+    match expr {
+        Expr::Cast { data_type, .. } => qualify(data_type, ctx),
+        Expr::TypedString(typed) => qualify(&mut typed.data_type, ctx),
+        _ => {}
+    }
+}
+
+/// An expression's text as it is stored: whatever the search path is later, its types are found.
+#[must_use]
+pub fn stored(expr: &Expr, ctx: &PlanContext) -> String {
+    let mut expr = expr.clone();
+    let _ = visit_expressions_mut(&mut expr, |inner| {
+        qualify_in(inner, ctx);
+        ControlFlow::<()>::Continue(())
+    });
+    expr.to_string()
 }
 
 /// The oid of a type that every lake has: a column's, or one of the system's own.

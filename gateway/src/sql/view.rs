@@ -2,13 +2,15 @@
 
 use std::{collections::HashSet, ops::ControlFlow};
 
-use sqlparser::ast::{self, Ident, ObjectName, ObjectNamePart, Visit, VisitMut, Visitor, VisitorMut};
+use sqlparser::ast::{
+    self, Ident, ObjectName, ObjectNamePart, Select, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+};
 
 use super::{
     frame_exclude,
     plan::{PlanContext, QueryPlan, SessionValue},
     quote,
-    rewrite::{Audience, Rewriter, Target},
+    rewrite::{Audience, Expanded, Rewriter, Target},
     user_type,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
@@ -32,22 +34,24 @@ pub fn qualify(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<Vi
     }
     let mut names = CteNames::default();
     let _ = query.visit(&mut names);
+    let (duckdb_sql, expanded) = match for_lake(query, text, ctx) {
+        Ok(written) => written,
+        // It is a query of ours: DuckDB alone has no words for it, and others cannot read the view.
+        Err(_) => (for_us_alone(&plan), expanded_for_us(query, text, ctx)?),
+    };
     let mut qualified = query.clone();
-    let mut visitor = Qualify { rewriter: Rewriter::new(ctx, text), ctes: names.0 };
+    let mut visitor = Qualify { rewriter: Rewriter::new(ctx, text), ctes: names.0, expanded };
     if let ControlFlow::Break(error) = VisitMut::visit(&mut qualified, &mut visitor) {
         return Err(error);
     }
-    Ok(ViewQuery {
-        query: plan,
-        postgres_sql: frame_exclude::unmarked(qualified.to_string()),
-        duckdb_sql: for_lake(query, text, ctx)?,
-    })
+    Ok(ViewQuery { query: plan, postgres_sql: frame_exclude::unmarked(qualified.to_string()), duckdb_sql })
 }
 
-/// The query for any DuckDB with the lake attached.
-fn for_lake(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<String> {
+/// The query for any DuckDB with the lake attached, and what each `*` in it stands for.
+fn for_lake(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<(String, Expanded)> {
     let mut rewriter = Rewriter::new(ctx, text);
     rewriter.audience = Audience::Lake;
+    rewriter.expanded = Some(Expanded::default());
     let rows = rewriter.query(query, None)?;
     let mut sql = String::new();
     for part in rewriter.parts(&rows.sql)? {
@@ -67,7 +71,27 @@ fn for_lake(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<Strin
             }),
         }
     }
-    Ok(sql)
+    Ok((sql, rewriter.expanded.take().unwrap_or_default()))
+}
+
+/// What other programs get of a view that only DuckMesh can read: an error that says so.
+fn for_us_alone(plan: &QueryPlan) -> String {
+    const SAYS: &str = "error('this view can be read through DuckMesh only')";
+    let named = |(n, column): (usize, &super::plan::OutputColumn)| {
+        let name = column.name.clone().unwrap_or_else(|| format!("column{}", n + 1));
+        format!("{} AS {}", if n == 0 { SAYS } else { "NULL" }, quote::name(&name))
+    };
+    let list: Vec<String> = plan.columns.iter().enumerate().map(named).collect();
+    if list.is_empty() { format!("SELECT {SAYS}") } else { format!("SELECT {}", list.join(", ")) }
+}
+
+/// What each `*` stands for. Fails for what no view may do.
+fn expanded_for_us(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<Expanded> {
+    Rewriter::new(ctx, text).query_of_view(query)?;
+    let mut rewriter = Rewriter::new(ctx, text);
+    rewriter.expanded = Some(Expanded::default());
+    rewriter.query(query, None)?;
+    Ok(rewriter.expanded.take().unwrap_or_default())
 }
 
 /// Names of common table expressions anywhere in the query: such a name alone is left as it is.
@@ -88,10 +112,23 @@ impl Visitor for CteNames {
 struct Qualify<'a> {
     rewriter: Rewriter<'a>,
     ctes: HashSet<String>,
+    expanded: Expanded,
 }
 
 impl VisitorMut for Qualify<'_> {
     type Break = PgError;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<PgError> {
+        self.expanded.write_out(select);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<PgError> {
+        if let TableFactor::NestedJoin { table_with_joins, .. } = factor {
+            self.expanded.name_naturals(table_with_joins);
+        }
+        ControlFlow::Continue(())
+    }
 
     fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<PgError> {
         let parts = quote::parts(relation).unwrap_or_default();
@@ -115,11 +152,7 @@ impl VisitorMut for Qualify<'_> {
 
     /// Types that users made get their schema too.
     fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<PgError> {
-        match expr {
-            ast::Expr::Cast { data_type, .. } => user_type::qualify(data_type, self.rewriter.ctx),
-            ast::Expr::TypedString(typed) => user_type::qualify(&mut typed.data_type, self.rewriter.ctx),
-            _ => {}
-        }
+        user_type::qualify_in(expr, self.rewriter.ctx);
         ControlFlow::Continue(())
     }
 }

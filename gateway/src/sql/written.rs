@@ -14,7 +14,7 @@ const LOOKED_AT: usize = 20_000;
 
 /// All that is written otherwise for the parser.
 pub(super) fn as_parsed(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    plain_operators(without_only(trims_with_blanks(continued(tokens))))
+    plain_operators(without_only(trims_with_blanks(unicode_names(national(continued(tokens))))))
 }
 
 /// Fails at a number or a parameter that letters follow at once, and at a string that another follows on the same line.
@@ -25,10 +25,7 @@ pub(super) fn check(text: &str, tokens: &[TokenWithSpan]) -> PgResult<()> {
             (Token::Number(..), Some(Token::Word(word))) if word.quote_style.is_none() => {
                 ("numeric literal", next.map(|next| next.span.end))
             }
-            (
-                Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_),
-                Some(Token::Whitespace(Whitespace::Space)),
-            ) => {
+            (string, Some(Token::Whitespace(Whitespace::Space))) if text_of(string).is_some() => {
                 let mut blanks = tokens.iter().skip(n + 1);
                 let second =
                     blanks.find(|t| !matches!(t.token, Token::Whitespace(Whitespace::Space | Whitespace::Tab)));
@@ -69,19 +66,20 @@ fn continued(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             }
             (Token::SingleQuotedString(more), Some((at, true))) => {
                 out.truncate(at);
-                let escaped = matches!(out.last().map(|t| &t.token), Some(Token::EscapedStringLiteral(_)));
-                if let Some(last) = out.last_mut()
-                    && let Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text) = &mut last.token
-                {
-                    match escaped {
-                        true => text.push_str(&unescaped(more)),
-                        false => text.push_str(more),
+                if let Some(last) = out.last_mut() {
+                    let more = match &last.token {
+                        Token::EscapedStringLiteral(_) => escaped("E", more),
+                        Token::UnicodeStringLiteral(_) => escaped("U&", more),
+                        _ => more.clone(),
+                    };
+                    if let Some(text) = text_of_mut(&mut last.token) {
+                        text.push_str(&more);
                     }
                     last.span.end = token.span.end;
                 }
                 behind = Some((at, false));
             }
-            (Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_), _) => {
+            (string, _) if text_of(string).is_some() => {
                 out.push(token);
                 behind = Some((out.len(), false));
             }
@@ -94,14 +92,84 @@ fn continued(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     out
 }
 
-/// A string behind one with escapes has them too, whatever it begins with.
-fn unescaped(text: &str) -> String {
-    let again = format!("E'{}'", text.replace('\'', "''"));
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, &again).tokenize().unwrap_or_default();
-    match tokens.into_iter().next() {
-        Some(Token::EscapedStringLiteral(text)) => text,
-        _ => text.to_owned(),
+/// What stands in a string of any kind that goes on over lines.
+fn text_of(token: &Token) -> Option<&String> {
+    match token {
+        Token::SingleQuotedString(text)
+        | Token::EscapedStringLiteral(text)
+        | Token::UnicodeStringLiteral(text)
+        | Token::NationalStringLiteral(text)
+        | Token::SingleQuotedByteStringLiteral(text)
+        | Token::HexStringLiteral(text) => Some(text),
+        _ => None,
     }
+}
+
+fn text_of_mut(token: &mut Token) -> Option<&mut String> {
+    match token {
+        Token::SingleQuotedString(text)
+        | Token::EscapedStringLiteral(text)
+        | Token::UnicodeStringLiteral(text)
+        | Token::NationalStringLiteral(text)
+        | Token::SingleQuotedByteStringLiteral(text)
+        | Token::HexStringLiteral(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// A string behind one with escapes has them too, whatever it begins with.
+fn escaped(prefix: &str, text: &str) -> String {
+    let again = format!("{prefix}'{}'", text.replace('\'', "''"));
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, &again).tokenize().unwrap_or_default();
+    let read = tokens.into_iter().next().as_ref().and_then(text_of).cloned();
+    read.unwrap_or_else(|| text.to_owned())
+}
+
+/// `N'a'` as `'a'::bpchar`.
+fn national(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if !tokens.iter().any(|t| matches!(t.token, Token::NationalStringLiteral(_))) {
+        return tokens;
+    }
+    let mut out = Vec::with_capacity(tokens.len() + 2);
+    for token in tokens {
+        let span = token.span;
+        let Token::NationalStringLiteral(text) = token.token else {
+            out.push(token);
+            continue;
+        };
+        let all = [Token::SingleQuotedString(text), Token::DoubleColon, Token::make_word("bpchar", None)];
+        out.extend(all.map(|token| TokenWithSpan { token, span }));
+    }
+    out
+}
+
+/// `U&"d\0061t"` as the name that it is.
+fn unicode_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let is_sign = |t: &TokenWithSpan| t.token == Token::Ampersand;
+    if !tokens.iter().any(is_sign) {
+        return tokens;
+    }
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for mut token in tokens {
+        let mut before = out.iter().rev();
+        let follows = match (before.next(), before.next()) {
+            (Some(sign), Some(letter)) => {
+                is_sign(sign)
+                    && says(&letter.token, "u")
+                    && letter.span.end == sign.span.start
+                    && sign.span.end == token.span.start
+            }
+            _ => false,
+        };
+        if let (true, Token::Word(word)) = (follows, &mut token.token)
+            && word.quote_style.is_some()
+        {
+            word.value = escaped("U&", &word.value);
+            out.truncate(out.len() - 2);
+        }
+        out.push(token);
+    }
+    out
 }
 
 fn says(token: &Token, word: &str) -> bool {
@@ -226,6 +294,10 @@ mod tests {
         for (sql, expected) in [
             ("SELECT 'a'\n  'b'\n'c'", "SELECT 'abc'"),
             ("SELECT 'a' 'b'", "SELECT 'a' 'b'"),
+            ("SELECT b'01'\n'10'", "SELECT B'0110'"),
+            ("SELECT U&'\\0041'\n'\\0042'", "SELECT U&'AB'"),
+            ("SELECT N'a'", "SELECT 'a'::bpchar"),
+            ("SELECT 1 U&\"d\\0061t\", u & \"b\"", "SELECT 1 \"dat\", u & \"b\""),
             ("SELECT 'a',\n'b'", "SELECT 'a',\n'b'"),
             ("SELECT trim(BOTH FROM x)", "SELECT trim(BOTH ' 'FROM x)"),
             ("SELECT trim(FROM x), trim('y' FROM x)", "SELECT trim( x), trim('y' FROM x)"),

@@ -62,6 +62,13 @@ pub(super) fn write_f64(value: f64, extra_digits: i32, out: &mut BytesMut) {
     general(&shortest, 15, false, out);
 }
 
+/// A `real` as text with the shortest digits that read as it.
+pub(crate) fn real_text(value: f32) -> String {
+    let mut out = BytesMut::new();
+    write_f32(value, 1, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// `float4out`.
 pub(super) fn write_f32(value: f32, extra_digits: i32, out: &mut BytesMut) {
     if special(value.is_nan(), value.is_infinite(), value < 0.0, out) {

@@ -44,6 +44,16 @@ pub(super) fn parse_integer(text: &[u8], min: i64, max: i64, type_name: &str) ->
     Ok(value)
 }
 
+/// `oidin`: a negative number stands for its bits.
+pub(super) fn parse_oid(text: &[u8]) -> PgResult<i64> {
+    let value = parse_integer_slowly(text, i64::MIN, i64::MAX, "oid")?;
+    match value {
+        0.. if u32::try_from(value).is_ok() => Ok(value),
+        ..0 => i32::try_from(value).map(|value| value.cast_unsigned().into()).map_err(|_| out_of_range("oid", text)),
+        _ => Err(out_of_range("oid", text)),
+    }
+}
+
 fn parse_integer_slowly(text: &[u8], min: i64, max: i64, type_name: &str) -> PgResult<i64> {
     let mut rest = text;
     while let [first, tail @ ..] = rest

@@ -161,6 +161,9 @@ fn invalid_input(fault: &Fault<'_>) -> PgError {
     if let Some(raised) = raised(fault.message) {
         return raised;
     }
+    if fault.has(" is undefined outside [") {
+        return PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "input is out of range");
+    }
     if fault.has("Cannot subtract infinite timestamps") {
         return PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, "cannot subtract infinite timestamps");
     }

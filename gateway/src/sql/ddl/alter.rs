@@ -106,6 +106,12 @@ impl Planner<'_> {
                 rename::table(self, table, name)
             }
             Operation::AlterColumn { column_name, op } => self.alter_column(table, column_name, op),
+            Operation::AddConstraint { constraint: TableConstraint::PrimaryKeyUsingIndex(said), .. } => {
+                self.key_of_index(table, said, true)
+            }
+            Operation::AddConstraint { constraint: TableConstraint::UniqueUsingIndex(said), .. } => {
+                self.key_of_index(table, said, false)
+            }
             Operation::AddConstraint { constraint, not_valid } => self.add_constraint(table, constraint, *not_valid),
             Operation::DropConstraint { if_exists, name, .. } => self.drop_constraint(table, name, *if_exists),
             Operation::RenameConstraint { old_name, new_name } => self.rename_constraint(table, old_name, new_name),
@@ -293,7 +299,11 @@ fn on_view(mut planner: Planner<'_>, view: &Relation, operations: &[Operation]) 
                 planner.check_new_owner(new_owner)?;
                 continue;
             }
-            Operation::RenameColumn { .. } => return Err(rename::view_column()),
+            Operation::RenameColumn { old_column_name, new_column_name } => {
+                let (old, new) = (planner.fold(old_column_name)?, planner.fold(new_column_name)?);
+                rename::view_column(&mut planner, view, &old, &new)?;
+                continue;
+            }
             Operation::AddColumn { .. } => "ADD COLUMN",
             Operation::DropColumn { .. } => "DROP COLUMN",
             Operation::AddConstraint { .. } => "ADD CONSTRAINT",

@@ -95,7 +95,7 @@ impl Planner<'_> {
                             format!("multiple generation clauses specified for column \"{name}\" of table \"{table}\"");
                         return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
                     }
-                    computed = Some(expr.to_string());
+                    computed = Some(user_type::stored(expr, self.ctx));
                 }
                 ColumnOption::Identity(_) => {
                     return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \"IDENTITY\""));

@@ -1,10 +1,14 @@
 //! COMMENT ON.
 
 use duckmesh_catalog::{
-    SequenceSpec,
+    SequenceSpec, TypeSpec,
     ddl::{CommentTarget, DdlOp},
 };
-use sqlparser::ast::{CommentObject, ObjectName};
+use sqlparser::{
+    ast::{CommentObject, ObjectName},
+    keywords::Keyword,
+    tokenizer::Token,
+};
 
 use super::{
     Planner,
@@ -16,6 +20,7 @@ use crate::{
     sql::{
         plan::{DatabasePlan, Plan, PlanContext},
         scan::Scan,
+        user_type,
     },
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -80,6 +85,10 @@ pub(super) fn scanned(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
     let mut planner = Planner::new(scan.text(), ctx);
     let name = scan.ident()?;
     scan.expect_word(&["on"])?;
+    if scan.sees(&["domain"]) && !matches!(scan.ahead(1), Some(Token::Word(word)) if word.keyword == Keyword::IS) {
+        scan.advance();
+        return planner.comment_on_check_of_domain(scan, &name);
+    }
     let table = object(&scan.name()?);
     scan.expect_word(&["is"])?;
     let comment = if scan.word(&["null"]) { None } else { Some(scan.string()?) };
@@ -97,6 +106,30 @@ pub(super) fn scanned(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
 }
 
 impl Planner<'_> {
+    /// Behind `COMMENT ON CONSTRAINT name ON DOMAIN`.
+    fn comment_on_check_of_domain(mut self, mut scan: Scan<'_>, check: &str) -> PgResult<Plan> {
+        let parts = scan.name()?;
+        scan.expect_word(&["is"])?;
+        if !scan.word(&["null"]) {
+            scan.string()?;
+        }
+        scan.done(())?;
+        let found = user_type::find(&parts, self.ctx).filter(|(_, is_array)| !is_array).map(|(def, _)| def);
+        let Some(def) = found else {
+            let message = format!("type \"{}\" does not exist", parts.join("."));
+            return Err(PgError::new(SqlState::UNDEFINED_OBJECT, message));
+        };
+        let TypeSpec::Domain(domain) = &def.spec else {
+            return Err(wrong_kind(&def.name, "a domain"));
+        };
+        if !domain.checks.iter().any(|known| known.name == check) {
+            let message = format!("constraint \"{check}\" for domain {} does not exist", def.name);
+            return Err(PgError::new(SqlState::UNDEFINED_OBJECT, message));
+        }
+        self.notices.push(PgError::notice("comments on constraints of domains are not kept"));
+        Ok(self.finish("COMMENT"))
+    }
+
     fn comment_on_index(mut self, name: &ObjectName, comment: Option<String>) -> PgResult<Plan> {
         match self.index(name)? {
             Some((table, Indexed::Own(mut index))) => {

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     session::temporary::is_temporary,
+    sql::user_type,
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -94,7 +95,7 @@ impl Planner<'_> {
                 return Err(PgError::unsupported(format!("{what} are not supported")));
             }
             Said::Check(check) => {
-                let kind = ConstraintKind::Check { expression: check.expr.to_string() };
+                let kind = ConstraintKind::Check { expression: user_type::stored(&check.expr, self.ctx) };
                 // Also behind a column the name is of what the condition reads.
                 (kind, only_column(&check.expr), "check")
             }

@@ -1,7 +1,7 @@
 //! CREATE TABLE.
 
 use duckmesh_catalog::{
-    ColumnId, TableDef,
+    ColumnId, SchemaId, TableDef,
     ddl::DdlOp,
     ids::TableId,
     schema::{ColumnDef, Constraint, SchemaDef},
@@ -65,10 +65,15 @@ pub(super) fn plan(mut planner: Planner<'_>, create: &CreateTable) -> PgResult<P
 
 /// The table as far as it is known, for checks of its own parts.
 pub(super) fn empty(schema: &SchemaDef, name: &str) -> TableDef {
+    empty_named(schema.id, name)
+}
+
+/// A table without columns.
+pub(super) fn empty_named(schema_id: SchemaId, name: &str) -> TableDef {
     TableDef {
         id: TableId::new(0),
         uuid: Uuid::new_v4(),
-        schema_id: schema.id,
+        schema_id,
         name: name.to_owned(),
         path: String::new(),
         columns: Vec::new(),

@@ -46,7 +46,7 @@ impl Planner<'_> {
                 }))
             }
             None => {
-                let sql = expr.to_string();
+                let sql = user_type::stored(expr, self.ctx);
                 if sql.to_ascii_lowercase().contains("nextval(") {
                     return self.default_of_numbers(&sql, ty).map(Some).map_err(|e| e.or_position(at));
                 }

@@ -229,7 +229,7 @@ impl Planner<'_> {
         given: Option<&Ident>,
         expr: &Expr,
     ) -> PgResult<DomainCheck> {
-        let expression = expr.to_string();
+        let expression = user_type::stored(expr, self.ctx);
         let mut rewriter = Rewriter::new(self.ctx, &expression);
         let null = spec.base.cast("NULL");
         domain::condition(&mut rewriter, &expression, &null, &spec.base).map_err(|e| {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use duckmesh_catalog::{
-    ColumnDef, ColumnId, IndexedBy, LakeSchema, TableDef,
+    ColumnDef, ColumnId, ColumnType, IndexedBy, LakeSchema, TableDef,
     ddl::DdlOp,
     schema::{Constraint, ConstraintKind, ForeignKeyAction, ForeignKeyRules},
 };
@@ -21,6 +21,15 @@ use crate::{
     sql::rewrite::{comparable, shown},
     wire::error::{PgError, PgResult, SqlState},
 };
+
+/// Whether a value would lose its fraction as the key's: no index looks such up.
+fn loses(own: &ColumnType, key: &ColumnType) -> bool {
+    use ColumnType as T;
+    let is_int = |ty: &T| matches!(ty.bare(), T::Int2 | T::Int4 | T::Int8);
+    let is_float = |ty: &T| matches!(ty.bare(), T::Float4 | T::Float8);
+    let is_numeric = |ty: &T| matches!(ty.bare(), T::Numeric(..));
+    (is_int(key) && (is_float(own) || is_numeric(own))) || (is_numeric(key) && is_float(own))
+}
 
 impl Planner<'_> {
     /// The foreign key and the columns' part of its name.
@@ -88,7 +97,7 @@ impl Planner<'_> {
             ));
         }
         for (own, other) in columns.iter().filter_map(|id| table.column_by_id(*id)).zip(referred) {
-            if !comparable(&own.ty, &other.ty) {
+            if !comparable(&own.ty, &other.ty) || loses(&own.ty, &other.ty) {
                 return Err(PgError::new(
                     SqlState::DATATYPE_MISMATCH,
                     format!("foreign key constraint \"{name}\" cannot be implemented"),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use duckmesh_catalog::{ColumnId, ConstraintKind, TableDef, ddl::DdlOp, schema::Constraint};
+use duckmesh_catalog::{
+    ColumnDef, ColumnId, ColumnType, ConstraintKind, SchemaId, TableDef, ddl::DdlOp, schema::Constraint,
+};
 use sqlparser::{
     ast::{CreateTable, Statement},
     tokenizer::Token,
@@ -12,7 +14,7 @@ use uuid::Uuid;
 use super::{
     Planner,
     constraint::{self, Pending},
-    create_table::{empty, not_enforced, push},
+    create_table::{empty, empty_named, not_enforced, push},
     lookup::{Relation, already_exists, exists_skipping, no_relation},
     names::generated,
     preparse::object,
@@ -22,6 +24,7 @@ use crate::{
     sql::{
         plan::{Plan, PlanContext},
         scan::Scan,
+        user_type,
     },
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -192,13 +195,41 @@ impl Planner<'_> {
     fn like_source(&mut self, like: &Like) -> PgResult<Arc<TableDef>> {
         match self.find(&object(&like.name))? {
             Some(Relation::Table(table)) => Ok(table),
+            Some(Relation::View(view)) => Ok(Arc::new(columns_of(&view.name, &view.columns))),
             Some(other) => {
                 let message = format!("LIKE of the {} \"{}\" is not supported", other.kind(), other.name());
                 Err(PgError::unsupported(message).hint("Use CREATE TABLE AS SELECT … WITH NO DATA."))
             }
-            None => Err(no_relation(&like.name.join(".")).or_position(like.position)),
+            None => {
+                let found = user_type::find(&like.name, self.ctx).filter(|(_, is_array)| !is_array);
+                let row = found.and_then(|(def, _)| user_type::record(&def, self.ctx));
+                let row = row.ok_or_else(|| no_relation(&like.name.join(".")).or_position(like.position))?;
+                Ok(Arc::new(columns_of(&row.name, &row.fields)))
+            }
         }
     }
+}
+
+/// A table of these columns, which nothing else is said of.
+fn columns_of(name: &str, columns: &[(String, ColumnType)]) -> TableDef {
+    let mut table = empty_named(SchemaId::new(0), name);
+    for (name, ty) in columns {
+        let id = table.next_column_id;
+        let is_list = matches!(ty, ColumnType::Array(_));
+        let column = ColumnDef {
+            id,
+            element_id: is_list.then(|| id.next()),
+            name: name.clone(),
+            ty: ty.clone(),
+            nullable: true,
+            default: None,
+            initial_default: None,
+            comment: None,
+            domain: None,
+        };
+        push(&mut table, column);
+    }
+    table
 }
 
 fn options(scan: &mut Scan<'_>) -> PgResult<Including> {

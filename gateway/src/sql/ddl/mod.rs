@@ -47,10 +47,12 @@ mod rename;
 
 mod alter;
 mod alter_column;
+mod using_index;
 mod validate;
 
 mod comment;
 mod database;
+pub(in crate::sql) mod forms;
 mod preparse;
 mod privileges;
 mod refused;

@@ -1,17 +1,22 @@
 //! ALTER TABLE with what says how PostgreSQL keeps a table: accepted with a notice, as programs that copy schemas say it.
 
-use duckmesh_catalog::ConstraintKind;
+use std::sync::Arc;
+
+use duckmesh_catalog::{ConstraintKind, TableDef, ddl::DdlOp};
 use sqlparser::tokenizer::Token;
 
 use super::{
     Planner,
     lookup::{Relation, no_column, no_relation},
+    plan_ddl, preparse,
     preparse::object,
 };
 use crate::{
     sql::{
-        plan::{Plan, PlanContext},
+        parse,
+        plan::{DdlPlan, Plan, PlanContext},
         scan::Scan,
+        statement::Tree,
     },
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -21,9 +26,10 @@ enum Action {
     Column(String, String),
     Table(String),
     ClusterOn(String),
+    Constraint(String, Deferrable),
 }
 
-/// ALTER TABLE behind the table's name. None: some action is another one, and nothing is read.
+/// ALTER TABLE behind the table's name. None: no action is of these, and nothing is read.
 pub(super) fn plan(
     scan: &mut Scan<'_>,
     table: &[String],
@@ -31,20 +37,10 @@ pub(super) fn plan(
     ctx: &PlanContext,
 ) -> PgResult<Option<Plan>> {
     let start = scan.mark();
-    let mut actions = Vec::new();
-    loop {
-        let Some(action) = action(scan) else {
-            scan.back_to(start);
-            return Ok(None);
-        };
-        actions.push(action);
-        if !scan.take(&Token::Comma) {
-            break;
-        }
-    }
-    let is_whole = scan.is_done();
+    let all = actions(scan);
     scan.back_to(start);
-    if !is_whole {
+    let others = all.iter().any(|found| found.action.is_none());
+    if all.iter().all(|found| found.action.is_none()) {
         return Ok(None);
     }
     let mut planner = Planner::new(scan.text(), ctx);
@@ -59,29 +55,181 @@ pub(super) fn plan(
         }
         None => return Err(no_relation(&table.join("."))),
     };
-    for action in actions {
-        let what = match action {
-            Action::Column(column, what) => {
-                found.column(&column).ok_or_else(|| no_column(&column, &found.name))?;
-                what
-            }
-            Action::Table(what) => what,
-            Action::ClusterOn(index) => {
-                let has_index = |kind: &ConstraintKind| {
-                    matches!(kind, ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. })
-                };
-                let is_there = found.indexes.iter().any(|i| i.name == index)
-                    || found.constraints.iter().any(|c| c.name == index && has_index(&c.kind));
-                if !is_there {
-                    let message = format!("index \"{index}\" for table \"{}\" does not exist", found.name);
-                    return Err(PgError::new(SqlState::UNDEFINED_OBJECT, message));
-                }
-                "CLUSTER ON".to_owned()
-            }
-        };
-        planner.notices.push(PgError::notice(format!("ALTER TABLE … {what} has no effect")));
+    let mut rest = None;
+    if others {
+        let text = without(scan.text(), &all);
+        rest = planned(&text, ctx)?;
+        if rest.is_none() {
+            return Ok(None);
+        }
     }
-    Ok(Some(planner.finish("ALTER TABLE")))
+    // Columns that the other actions add are columns too.
+    let after = match &rest {
+        Some(plan) => ctx.schema.apply(&plan.ops).ok().and_then(|after| after.table_by_uuid(found.uuid).cloned()),
+        None => None,
+    };
+    planner.without_effect(after.as_ref().unwrap_or(&found), all.into_iter().filter_map(|found| found.action))?;
+    let mut plan = planner.finish("ALTER TABLE");
+    if let (Plan::Ddl(plan), Some(mut rest)) = (&mut plan, rest) {
+        rest.notices.append(&mut plan.notices);
+        rest.ops.append(&mut plan.ops);
+        *plan = rest;
+    }
+    Ok(Some(plan))
+}
+
+/// An action of the statement.
+struct Found {
+    /// None: another one.
+    action: Option<Action>,
+    /// Its bytes, with the comma before it.
+    bytes: std::ops::Range<usize>,
+    /// Where that comma is.
+    comma: Option<usize>,
+}
+
+/// All actions up to the statement's end.
+fn actions(scan: &mut Scan<'_>) -> Vec<Found> {
+    let mut all = Vec::new();
+    let mut comma = None;
+    while !scan.is_done() {
+        let start = scan.mark();
+        let from = scan.byte();
+        let mut found = action(scan).filter(|_| scan.is_done() || scan.peek() == Some(&Token::Comma));
+        if found.is_none() {
+            scan.back_to(start);
+            let mut depth = 0_usize;
+            while let Some(token) = scan.peek() {
+                match token {
+                    Token::LParen | Token::LBracket => depth += 1,
+                    Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
+                    Token::Comma if depth == 0 => break,
+                    _ => {}
+                }
+                scan.advance();
+            }
+        }
+        let bytes = comma.unwrap_or(from)..scan.byte();
+        all.push(Found { action: found.take(), bytes, comma });
+        comma = Some(scan.byte());
+        scan.take(&Token::Comma);
+    }
+    all
+}
+
+/// The statement with blanks in place of those actions: everything else keeps its place.
+fn without(text: &str, all: &[Found]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let mut blank = |range: std::ops::Range<usize>| {
+        bytes.iter_mut().take(range.end).skip(range.start).filter(|b| **b != b'\n').for_each(|byte| *byte = b' ');
+    };
+    let mut first = true;
+    for found in all {
+        match (found.action.is_some(), found.comma) {
+            (true, _) => blank(found.bytes.clone()),
+            (false, Some(comma)) if first => blank(comma..comma + 1),
+            (false, _) => {}
+        }
+        first &= found.action.is_some();
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// The plan of what is left; none where that is something else.
+fn planned(text: &str, ctx: &PlanContext) -> PgResult<Option<DdlPlan>> {
+    let statements = parse::parse_here(&Arc::from(text))?;
+    let [statement] = statements.as_slice() else { return Ok(None) };
+    let plan = match statement.tree() {
+        Tree::Ast(tree) => plan_ddl(tree, text, ctx)?,
+        Tree::Failed(error) => match preparse(text, ctx)? {
+            Some(plan) => Some(plan),
+            None => return Err(error.clone()),
+        },
+        Tree::Text => None,
+    };
+    Ok(plan.and_then(|plan| match plan {
+        Plan::Ddl(plan) => Some(plan),
+        _ => None,
+    }))
+}
+
+impl Planner<'_> {
+    /// Tells what has no effect, of what is there.
+    fn without_effect(&mut self, table: &TableDef, actions: impl Iterator<Item = Action>) -> PgResult<()> {
+        for action in actions {
+            let what = match action {
+                Action::Column(column, what) => {
+                    table.column(&column).ok_or_else(|| no_column(&column, &table.name))?;
+                    what
+                }
+                Action::Table(what) => what,
+                Action::Constraint(name, said) => {
+                    self.deferred(table, &name, said)?;
+                    continue;
+                }
+                Action::ClusterOn(index) => {
+                    let has_index = |kind: &ConstraintKind| {
+                        matches!(kind, ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. })
+                    };
+                    let is_there = table.indexes.iter().any(|i| i.name == index)
+                        || table.constraints.iter().any(|c| c.name == index && has_index(&c.kind));
+                    if !is_there {
+                        let message = format!("index \"{index}\" for table \"{}\" does not exist", table.name);
+                        return Err(PgError::new(SqlState::UNDEFINED_OBJECT, message));
+                    }
+                    "CLUSTER ON".to_owned()
+                }
+            };
+            self.notices.push(PgError::notice(format!("ALTER TABLE … {what} has no effect")));
+        }
+        Ok(())
+    }
+
+    /// `ALTER CONSTRAINT`: when a foreign key would be looked at.
+    fn deferred(&mut self, table: &TableDef, name: &str, said: Deferrable) -> PgResult<()> {
+        let Some(found) = table.constraints.iter().find(|c| c.name == *name) else {
+            let message = format!("constraint \"{name}\" of relation \"{}\" does not exist", table.name);
+            return Err(PgError::new(SqlState::UNDEFINED_OBJECT, message));
+        };
+        let mut constraint = found.clone();
+        let ConstraintKind::ForeignKey { rules, .. } = &mut constraint.kind else {
+            let message =
+                format!("constraint \"{name}\" of relation \"{}\" is not a foreign key constraint", table.name);
+            return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
+        };
+        rules.deferrable = said.deferrable;
+        rules.deferred = said.deferred;
+        self.ops.push(DdlOp::DropConstraint { table: table.uuid, name: name.to_owned() });
+        self.ops.push(DdlOp::AddConstraint { table: table.uuid, constraint });
+        Ok(())
+    }
+}
+
+/// What is said of when a constraint is looked at.
+#[derive(Clone, Copy, Default)]
+struct Deferrable {
+    deferrable: bool,
+    deferred: bool,
+}
+
+impl Deferrable {
+    fn read(scan: &mut Scan<'_>) -> Option<Self> {
+        let mut said = Self::default();
+        while !scan.is_done() && scan.peek() != Some(&Token::Comma) {
+            if scan.word(&["not", "deferrable"]) || scan.word(&["initially", "immediate"]) {
+                continue;
+            }
+            if scan.word(&["deferrable"]) {
+                said.deferrable = true;
+            } else if scan.word(&["initially", "deferred"]) {
+                // It says the other too.
+                said = Self { deferrable: true, deferred: true };
+            } else {
+                return None;
+            }
+        }
+        Some(said)
+    }
 }
 
 fn action(scan: &mut Scan<'_>) -> Option<Action> {
@@ -91,6 +239,10 @@ fn action(scan: &mut Scan<'_>) -> Option<Action> {
     }
     if scan.word(&["set", "without", "cluster"]) || scan.word(&["set", "without", "oids"]) {
         return Some(Action::Table("SET WITHOUT".to_owned()));
+    }
+    if scan.word(&["alter", "constraint"]) {
+        let name = scan.ident().ok()?;
+        return Deferrable::read(scan).map(|said| Action::Constraint(name, said));
     }
     if scan.word(&["alter"]) {
         scan.word(&["column"]);

@@ -9,7 +9,7 @@ use super::{
     Planner, comment,
     create_table_as::{NewTable, plan_create_table_as},
     database, domain, index, like,
-    lookup::{Relation, no_relation},
+    lookup::{Relation, no_column, no_relation},
     no_effect, privileges, refused, rename, schema_elements, sequence, serial,
     temporary::Temporary,
     truncate, user_type,
@@ -70,7 +70,7 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
     let beginning = scan.mark();
     if scan.word(&["create"]) {
         let temporary = Temporary::read(&mut scan);
-        if scan.word(&["sequence"]) {
+        if scan.word(&["sequence"]) || scan.word(&["unlogged", "sequence"]) {
             return sequence::create(scan, ctx, &temporary).map(Some);
         }
         if scan.word(&["unlogged", "table"]) || scan.word(&["table"]) {
@@ -160,9 +160,39 @@ fn alter_view(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
         return Ok(planner.finish("ALTER VIEW"));
     }
     if scan.word(&["rename"]) {
-        return Err(rename::view_column());
+        scan.word(&["column"]);
+        let old = scan.ident()?;
+        scan.expect_word(&["to"])?;
+        let new = scan.ident()?;
+        rename::view_column(&mut planner, &view, &old, &new)?;
+        return scan.done(planner.finish("ALTER VIEW"));
+    }
+    if scan.word(&["alter"]) || scan.sees(&["set"]) || scan.sees(&["reset"]) {
+        return without_effect(scan, planner, &view);
     }
     Err(PgError::unsupported("this form of ALTER VIEW is not supported").hint("Use CREATE OR REPLACE VIEW."))
+}
+
+/// Behind `ALTER VIEW v`: options, and defaults of columns, which only writes through the view would ask for.
+fn without_effect(mut scan: Scan<'_>, mut planner: Planner<'_>, view: &Relation) -> PgResult<Plan> {
+    let options = scan.sees(&["set"]) || scan.sees(&["reset"]);
+    if !options {
+        scan.word(&["column"]);
+        let column = scan.ident()?;
+        if let Relation::View(view) = view
+            && !view.columns.iter().any(|(name, _)| *name == column)
+        {
+            return Err(no_column(&column, &view.name));
+        }
+    }
+    let parentheses = scan.ahead(1) == Some(&Token::LParen);
+    let default = scan.sees(&["set", "default"]) || scan.sees(&["drop", "default"]);
+    if options != parentheses || options == default {
+        return Err(scan.unexpected());
+    }
+    let what = if options { "options of a view have no effect" } else { "defaults of a view's columns have no effect" };
+    planner.notices.push(PgError::notice(what));
+    Ok(planner.finish("ALTER VIEW"))
 }
 
 fn alter_table(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Plan>> {
@@ -219,6 +249,9 @@ fn create_table_as(mut scan: Scan<'_>, ctx: &PlanContext, temporary: Temporary) 
     let Ok(parts) = scan.name() else {
         return Ok(None);
     };
+    if scan.sees(&["of"]) {
+        return Err(refused::typed_table());
+    }
     let mut columns = Vec::new();
     if scan.take(&Token::LParen) {
         loop {

@@ -62,6 +62,11 @@ pub(super) fn drop(kind: &ObjectType, wanted: &Wanted<'_>) -> PgResult<Plan> {
     Err(PgError::new(code, format!("{word} \"{first}\" does not exist")))
 }
 
+/// `CREATE TABLE t OF type`.
+pub(super) fn typed_table() -> PgError {
+    refuse("CREATE TABLE … OF", "Use CREATE TABLE t (LIKE type), which has the same columns.")
+}
+
 /// Forms that sqlparser does not read, by their first words.
 pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
     const FORMS: [(&[&str], &str); 23] = [

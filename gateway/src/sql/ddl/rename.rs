@@ -8,8 +8,8 @@ use duckmesh_catalog::{
     schema::{Constraint, ConstraintKind, ViewDef},
 };
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, VisitMut,
-    VisitorMut, visit_expressions, visit_expressions_mut, visit_relations,
+    Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr,
+    TableAlias, TableFactor, VisitMut, VisitorMut, visit_expressions, visit_expressions_mut, visit_relations,
 };
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     names::fold,
 };
 use crate::{
-    sql::{parse, plan::PlanContext, view as stored},
+    sql::{parse, plan::PlanContext, quote, view as stored},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -61,7 +61,8 @@ pub(super) fn column(planner: &mut Planner<'_>, table: &mut Altered, old: &Ident
         .collect();
     for view in views {
         let after = with_table(&planner.ctx.schema, &table.new);
-        let sql = column_in_view(&view, &old, &new).ok_or_else(|| {
+        let in_lake = (table.schema.as_str(), table.old.name.as_str());
+        let sql = column_in_view(&view, in_lake, &old, &new).ok_or_else(|| {
             PgError::unsupported(format!(
                 "cannot rename column {old} of table {}: view {} reads it",
                 table.new.name, view.name
@@ -138,10 +139,35 @@ pub(super) fn view(planner: &mut Planner<'_>, view: &Relation, name: &ObjectName
     readers_follow(planner, view, &name)
 }
 
-/// ALTER VIEW … RENAME COLUMN.
-pub(super) fn view_column() -> PgError {
-    PgError::unsupported("renaming columns of views is not supported")
-        .hint("Use CREATE OR REPLACE VIEW after DROP VIEW, with the new names.")
+/// ALTER VIEW … RENAME COLUMN: the view's query stays, its columns are named beside it.
+pub(super) fn view_column(planner: &mut Planner<'_>, view: &Relation, old: &str, new: &str) -> PgResult<()> {
+    let Relation::View(def) = view else {
+        return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a view", view.name())));
+    };
+    let mut columns = def.columns.clone();
+    let Some((name, _)) = columns.iter_mut().find(|(name, _)| name == old) else {
+        return Err(PgError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{old}\" does not exist")));
+    };
+    new.clone_into(name);
+    if columns.iter().filter(|(name, _)| name.eq_ignore_ascii_case(new)).count() > 1 {
+        let message = format!("column \"{new}\" of relation \"{}\" already exists", def.name);
+        return Err(PgError::new(SqlState::DUPLICATE_COLUMN, message));
+    }
+    if let Some(reader) = depends::views_on_column(planner, view, old).first() {
+        let message = format!("cannot rename column {old} of view {}: view {} reads it", def.name, reader.view.name);
+        return Err(PgError::unsupported(message)
+            .hint("Drop the view that reads it, rename the column, and make the view again."));
+    }
+    let schema = planner.ctx.schema.schemas.values().find(|s| s.id == def.schema_id).map(|s| s.uuid);
+    planner.ops.push(DdlOp::CreateView {
+        uuid: def.uuid,
+        schema: schema.ok_or_else(|| PgError::internal("a view without a schema"))?,
+        name: def.name.clone(),
+        duckdb_sql: def.duckdb_sql.clone(),
+        postgres_sql: def.postgres_sql.clone().unwrap_or_default(),
+        columns,
+    });
+    Ok(())
 }
 
 fn new_name(
@@ -280,32 +306,118 @@ fn rename_columns<V: VisitMut>(node: &mut V, old: &str, new: &str) {
     });
 }
 
-/// A view's query with a column's new name, its own columns named as before. None where it is not plain enough to be sure
-/// what the name means.
-fn column_in_view(view: &ViewDef, old: &str, new: &str) -> Option<String> {
+/// A view's query with a column's new name, its own columns named as before. `table` is the table's schema in the lake and its
+/// name. None where it is not plain enough to be sure what the name means.
+fn column_in_view(view: &ViewDef, table: (&str, &str), old: &str, new: &str) -> Option<String> {
     let mut query = parse::query(view.postgres_sql.as_deref()?).ok()?;
     let mut relations = 0;
     let _ = visit_relations(&query, |_| {
         relations += 1;
         ControlFlow::<()>::Continue(())
     });
-    let plain = relations == 1 && query.with.is_none();
+    let has_with = query.with.is_some();
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return None;
+    };
+    let own = own_relations(select, table)?;
+    // What is in a subquery has names of its own.
+    if has_with || relations != own.relations || !has_plain_output(select, old) {
+        return None;
+    }
+    if own.relations > 1 && (merges(select, old) || !is_qualified(&query, old)) {
+        return None;
+    }
     let SetExpr::Select(select) = query.body.as_mut() else {
         return None;
     };
-    if !plain || !has_plain_output(select, old) {
-        return None;
-    }
+    let names = |expr: &Expr| match expr {
+        Expr::Identifier(ident) => is_named(ident, old),
+        Expr::CompoundIdentifier(parts) => {
+            let relation = parts.len().checked_sub(2).and_then(|at| parts.get(at)).map(quote::fold);
+            parts.last().is_some_and(|i| is_named(i, old)) && relation.is_some_and(|name| own.names.contains(&name))
+        }
+        _ => false,
+    };
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expr) = item
-            && let Some(ident) = column_of(expr)
-            && is_named(ident, old)
+            && names(expr)
         {
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', old) };
         }
     }
-    rename_columns(&mut query, old, new);
+    let _ = visit_expressions_mut(&mut query, |expr| {
+        if names(expr)
+            && let Some(ident) = column_of(expr)
+        {
+            *ident = Ident::with_quote('"', new);
+        }
+        ControlFlow::<()>::Continue(())
+    });
     Some(query.to_string())
+}
+
+/// The relations of a FROM.
+struct Own {
+    /// How many there are.
+    relations: usize,
+    /// The names that the table has among them.
+    names: Vec<String>,
+}
+
+/// None: there is more than tables and views, or a table's columns have other names.
+fn own_relations(select: &Select, (schema, table): (&str, &str)) -> Option<Own> {
+    let mut own = Own { relations: 0, names: Vec::new() };
+    let factors = select
+        .from
+        .iter()
+        .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)));
+    for factor in factors {
+        let TableFactor::Table { name, alias, args: None, .. } = factor else { return None };
+        own.relations += 1;
+        let parts: Vec<_> = name.0.iter().filter_map(|part| part.as_ident()).collect();
+        let [in_schema, relation] = parts.as_slice() else { return None };
+        if depends::schema_of(in_schema) == schema && quote::fold(relation) == table {
+            if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
+                return None;
+            }
+            own.names.push(alias.as_ref().map_or_else(|| table.to_owned(), |alias| quote::fold(&alias.name)));
+        }
+    }
+    Some(own)
+}
+
+/// Whether a join is by columns of that name.
+fn merges(select: &Select, name: &str) -> bool {
+    let joins = select.from.iter().flat_map(|from| &from.joins);
+    joins.into_iter().any(|join| {
+        let constraint = match &join.join_operator {
+            JoinOperator::Join(constraint)
+            | JoinOperator::Inner(constraint)
+            | JoinOperator::Left(constraint)
+            | JoinOperator::LeftOuter(constraint)
+            | JoinOperator::Right(constraint)
+            | JoinOperator::RightOuter(constraint)
+            | JoinOperator::FullOuter(constraint) => Some(constraint),
+            _ => None,
+        };
+        match constraint {
+            Some(JoinConstraint::Using(columns)) => {
+                columns.iter().any(|c| c.0.last().and_then(|p| p.as_ident()).is_some_and(|i| is_named(i, name)))
+            }
+            Some(JoinConstraint::Natural) => true,
+            _ => false,
+        }
+    })
+}
+
+/// Whether the name stands behind a relation's wherever it stands.
+fn is_qualified(query: &Query, name: &str) -> bool {
+    let mut qualified = true;
+    let _ = visit_expressions(query, |expr| {
+        qualified &= !matches!(expr, Expr::Identifier(ident) if is_named(ident, name));
+        ControlFlow::<()>::Continue(())
+    });
+    qualified
 }
 
 /// No `*`, and no output column of that name that is something else: ORDER BY could mean either.
@@ -389,10 +501,16 @@ mod tests {
             ("SELECT count(a) AS x FROM public.t", Some("SELECT count(\"n\") AS x FROM public.t")),
             ("SELECT * FROM public.t", None),
             ("SELECT b AS a FROM public.t ORDER BY a", None),
-            ("SELECT t.a FROM public.t JOIN public.u ON t.a = u.a", None),
+            (
+                "SELECT t.a, x.a FROM public.t JOIN public.u AS x ON t.a = x.a",
+                Some("SELECT t.\"n\" AS \"a\", x.a FROM public.t JOIN public.u AS x ON t.\"n\" = x.a"),
+            ),
+            ("SELECT t.b FROM public.t JOIN public.u ON a = u.b", None),
+            ("SELECT t.b FROM public.t JOIN public.u USING (a)", None),
+            ("SELECT t.a FROM public.t, (SELECT 1) AS s", None),
             ("SELECT a FROM public.t UNION SELECT a FROM public.t", None),
         ] {
-            let renamed = column_in_view(&view(sql), "a", "n");
+            let renamed = column_in_view(&view(sql), ("main", "t"), "a", "n");
             assert_eq!(renamed.as_deref(), expected, "{sql}");
         }
     }

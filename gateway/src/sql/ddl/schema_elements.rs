@@ -13,7 +13,7 @@ use crate::{
         plan::{Plan, PlanContext},
         scan::{Scan, is_word},
     },
-    wire::error::{PgError, PgResult},
+    wire::error::{PgError, PgResult, SqlState},
 };
 
 /// Plans it; none for a CREATE SCHEMA without elements, which the parser reads. `scan` stands behind `CREATE SCHEMA`.
@@ -50,6 +50,9 @@ pub(super) fn plan(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Pla
         starts.iter().zip(ends).map(|(from, to)| (*from, text.get(*from..to).unwrap_or_default())).collect();
     // As Postgres does: what others need comes first, wherever it stands.
     elements.sort_by_key(|(_, element)| order(element));
+    for (_, element) in &elements {
+        is_inside(element, schema_in_sql(name))?;
+    }
     for (from, element) in elements {
         let before = u32::try_from(text.get(..from).unwrap_or_default().chars().count()).unwrap_or(0);
         let placed = |error: PgError| match error.fields().position {
@@ -71,6 +74,36 @@ pub(super) fn plan(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Option<Pla
         }
     }
     Ok(Some(Plan::Ddl(plan)))
+}
+
+/// What is made must be in the schema that is made.
+fn is_inside(element: &str, schema: &str) -> PgResult<()> {
+    let Some(mut scan) = Scan::new(element) else { return Ok(()) };
+    if !scan.word(&["create"]) {
+        return Ok(());
+    }
+    const BEFORE: [&str; 8] = ["or", "replace", "temp", "temporary", "unlogged", "unique", "recursive", "local"];
+    while BEFORE.iter().any(|word| scan.word(&[word])) {}
+    let parts = if scan.word(&["index"]) {
+        while !scan.is_done() && !scan.word(&["on"]) {
+            scan.advance();
+        }
+        scan.word(&["only"]);
+        scan.name()
+    } else if scan.word(&["table"]) || scan.word(&["view"]) || scan.word(&["sequence"]) {
+        scan.word(&["if", "not", "exists"]);
+        scan.name()
+    } else {
+        return Ok(());
+    };
+    match parts.unwrap_or_default().as_slice() {
+        [other, _] if other != schema => {
+            let message =
+                format!("CREATE specifies a schema ({other}) different from the one being created ({schema})");
+            Err(PgError::new(SqlState::INVALID_SCHEMA_DEFINITION, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn element_plan(text: &str, ctx: &PlanContext) -> PgResult<Plan> {

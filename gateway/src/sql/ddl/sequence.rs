@@ -93,6 +93,10 @@ pub(super) fn alter(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
         planner.check_owner(&sqlparser::ast::Ident::with_quote('"', owner))?;
         return scan.done(planner.finish("ALTER SEQUENCE"));
     }
+    if scan.word(&["set", "logged"]) || scan.word(&["set", "unlogged"]) {
+        planner.notices.push(PgError::notice("ALTER SEQUENCE … SET LOGGED has no effect"));
+        return scan.done(planner.finish("ALTER SEQUENCE"));
+    }
     if scan.word(&["set", "schema"]) {
         planner.set_schema(&mut scan, &Relation::Sequence(sequence.clone()))?;
         return Ok(planner.finish("ALTER SEQUENCE"));

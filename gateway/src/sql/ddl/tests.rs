@@ -535,7 +535,7 @@ async fn expressions() {
         ("create or replace view v as select a from public.vv", "42P17: infinite recursion detected in rules for relation \"v\""),
         ("alter table t rename a to n", "rename t.1 n []; create view v v SELECT \"n\" AS \"a\" FROM \"public\".\"t\""),
         ("alter table t rename to n", "rename table t n; create view v v SELECT a FROM \"public\".\"n\" AS \"t\""),
-        ("alter view v rename to n", "rename view v n; create view vv vv SELECT * FROM \"public\".\"n\" AS \"v\""),
+        ("alter view v rename to n", "rename view v n; create view vv vv SELECT \"v\".\"a\" FROM \"public\".\"n\" AS \"v\""),
     ])
     .await;
 }

@@ -65,6 +65,33 @@ pub fn seen(text: &str, visible: impl Fn(&str, &str) -> bool) -> String {
     out
 }
 
+/// An expression as it is stored with its users' types as somebody sees them: `"public"."mood"` is `mood` to who finds it.
+#[must_use]
+pub fn types_seen(expression: &str, finds_public: bool) -> String {
+    const BEFORE: &str = "::\"";
+    let mut out = String::new();
+    let mut rest = expression;
+    while let Some((before, behind)) = rest.split_once(BEFORE) {
+        out.push_str(before);
+        let parts = behind.split_once("\".\"").and_then(|(schema, rest)| Some((schema, rest.split_once('"')?)));
+        let Some((schema, (name, behind))) =
+            parts.filter(|(schema, (name, _))| !schema.contains('"') && !name.is_empty())
+        else {
+            out.push_str(BEFORE);
+            rest = behind;
+            continue;
+        };
+        out.push_str("::");
+        if schema != "public" || !finds_public {
+            out.push_str(&names::quoted(schema));
+            out.push('.');
+        }
+        out.push_str(&names::quoted(name));
+        rest = behind;
+    }
+    out + rest
+}
+
 /// All definitions of a lake.
 #[derive(Debug, Default)]
 pub struct Definitions {
@@ -264,6 +291,18 @@ mod tests {
         let text = format!("FROM {RELATION}far{RELATION}a b{RELATION} x, {RELATION}public{RELATION}t{RELATION};");
         assert_eq!(seen(&text, |schema, _| schema == "public"), "FROM far.\"a b\" x, t;");
         assert_eq!(seen("no relation", |_, _| false), "no relation");
+    }
+
+    #[test]
+    fn types_are_shown_as_they_are_seen() {
+        for (text, finds_public, expect) in [
+            ("a = 'x'::\"public\".\"mood\" OR b", true, "a = 'x'::mood OR b"),
+            ("a = 'x'::\"public\".\"mood\"", false, "a = 'x'::public.mood"),
+            ("'x'::\"far\".\"Mood\"[]", true, "'x'::far.\"Mood\"[]"),
+            ("'y'::\"char\"", true, "'y'::\"char\""),
+        ] {
+            assert_eq!(types_seen(text, finds_public), expect);
+        }
     }
 
     #[test]

@@ -28,7 +28,11 @@ struct Entry {
 }
 
 /// The relations of a SELECT.
-struct From(Vec<Entry>);
+struct From {
+    entries: Vec<Entry>,
+    /// Columns that USING made one of two, with the relation whose column it is; none: of both.
+    merged: Vec<(String, Option<usize>)>,
+}
 
 impl Names for From {
     fn column(&self, parts: &[String]) -> Option<(String, Class)> {
@@ -37,7 +41,14 @@ impl Names for From {
             [table, name] => (Some(table), name),
             _ => return None,
         };
-        let entries = self.0.iter().filter(|entry| table.is_none_or(|table| *table == entry.name));
+        if table.is_none()
+            && let Some((_, of)) = self.merged.iter().rev().find(|(column, _)| column == name)
+        {
+            let of = of.and_then(|at| self.entries.get(at))?;
+            let (_, class) = of.columns.iter().find(|(column, _)| column == name)?;
+            return Some((format!("{}.{}", names::quoted(&of.name), names::quoted(name)), *class));
+        }
+        let entries = self.entries.iter().filter(|entry| table.is_none_or(|table| *table == entry.name));
         let mut found = entries.filter_map(|e| Some((e, e.columns.iter().find(|(column, _)| column == name)?.1)));
         let (entry, class) = found.next()?;
         found.next().is_none().then(|| (format!("{}.{}", names::quoted(&entry.name), names::quoted(name)), class))
@@ -50,6 +61,24 @@ pub fn shown(view: &ViewDef, schema: &LakeSchema) -> Option<Shown> {
     let parsed = parse::query(sql).ok()?;
     let text = |pretty| Some(format!("{};", Writer { view, schema, pretty }.query(&parsed)?));
     Some(Shown { full: text(false)?, pretty: text(true)? })
+}
+
+/// The columns of a join's USING.
+fn using(join: &Join) -> Vec<String> {
+    use JoinOperator as J;
+    match &join.join_operator {
+        J::Join(on)
+        | J::Inner(on)
+        | J::Left(on)
+        | J::LeftOuter(on)
+        | J::Right(on)
+        | J::RightOuter(on)
+        | J::FullOuter(on) => match on {
+            JoinConstraint::Using(columns) => columns.iter().filter_map(|c| quote::parts(c)?.pop()).collect(),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
 }
 
 struct Writer<'a> {
@@ -135,11 +164,24 @@ impl Writer<'_> {
         if !plain || select.from.is_empty() {
             return None;
         }
-        let mut from = From(Vec::new());
+        let mut from = From { entries: Vec::new(), merged: Vec::new() };
         for item in &select.from {
-            from.0.push(self.entry(&item.relation)?);
+            let first = from.entries.len();
+            from.entries.push(self.entry(&item.relation)?);
             for join in &item.joins {
-                from.0.push(self.entry(&join.relation)?);
+                let right = from.entries.len();
+                from.entries.push(self.entry(&join.relation)?);
+                for name in using(join) {
+                    let named = |entry: &Entry| entry.columns.iter().any(|(column, _)| *column == name);
+                    let before = from.merged.iter().rev().find(|(column, _)| *column == name).map(|(_, of)| *of);
+                    let left = || (first..right).find(|at| from.entries.get(*at).is_some_and(named));
+                    let of = match &join.join_operator {
+                        JoinOperator::FullOuter(_) => None,
+                        JoinOperator::Right(_) | JoinOperator::RightOuter(_) => Some(right),
+                        _ => before.unwrap_or_else(left),
+                    };
+                    from.merged.push((name, of));
+                }
             }
         }
         let outputs = self.outputs(select, &from)?;
@@ -216,10 +258,11 @@ impl Writer<'_> {
                     let typed = resolve::settled(resolve::expression(expr, from)?)?;
                     nodes.push(typed.node);
                 }
-                SelectItem::Wildcard(_) => from.0.iter().for_each(|entry| every(entry, &mut nodes)),
+                SelectItem::Wildcard(_) if !from.merged.is_empty() => return None,
+                SelectItem::Wildcard(_) => from.entries.iter().for_each(|entry| every(entry, &mut nodes)),
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
                     let parts = quote::parts(name)?;
-                    let entry = from.0.iter().find(|entry| parts.last() == Some(&entry.name))?;
+                    let entry = from.entries.iter().find(|entry| parts.last() == Some(&entry.name))?;
                     every(entry, &mut nodes);
                 }
                 _ => return None,
@@ -336,6 +379,10 @@ impl Writer<'_> {
         };
         let on = match constraint {
             JoinConstraint::None if word == "CROSS JOIN" => String::new(),
+            JoinConstraint::Using(_) => {
+                let columns: Vec<String> = using(join).iter().map(|name| names::quoted(name)).collect();
+                format!(" USING ({})", columns.join(", "))
+            }
             JoinConstraint::On(condition) => {
                 let shown = self.condition(condition, from)?;
                 if self.pretty { format!(" ON {shown}") } else { format!(" ON ({shown})") }

@@ -13,6 +13,7 @@ use sqlparser::ast::{
 
 use super::{
     Ex, Rewriter,
+    aggregate::NESTED,
     forbidden::forbidden,
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS, session},
     interval,
@@ -112,6 +113,36 @@ impl Rewriter<'_> {
 
     /// A call.
     pub fn call(&mut self, function: &Function) -> PgResult<Ex> {
+        let outer = self.sets_barred;
+        if quote::parts(&function.name).is_some_and(|name| name == ["coalesce"]) {
+            self.sets_barred = Some(("COALESCE", self.scopes.len()));
+        }
+        let ex = self.call_here(function);
+        self.sets_barred = outer;
+        ex
+    }
+
+    /// Fails for a function of many rows where its clause takes none.
+    fn may_return_sets(&self, at: Option<u32>) -> PgResult<()> {
+        let here = |place: Option<(&'static str, usize)>| {
+            place.filter(|(_, depth)| *depth == self.scopes.len()).map(|(place, _)| place)
+        };
+        let message = match (here(self.sets_barred), here(self.clause)) {
+            (Some(place), _) => format!("set-returning functions are not allowed in {place}"),
+            (None, Some(NESTED)) => "aggregate function calls cannot contain set-returning function calls".to_owned(),
+            // Groups may be of their rows.
+            (None, None | Some("GROUP BY")) => return Ok(()),
+            (None, Some("VALUES")) if self.values_give_rows => return Ok(()),
+            (None, Some(place)) => format!("set-returning functions are not allowed in {place}"),
+        };
+        let error = PgError::unsupported(message).or_position(at);
+        Err(match here(self.clause) {
+            Some("WHERE" | "JOIN conditions" | "VALUES" | "RETURNING") => error,
+            _ => error.hint("You might be able to move the set-returning function into a LATERAL FROM item."),
+        })
+    }
+
+    fn call_here(&mut self, function: &Function) -> PgResult<Ex> {
         let at = self.at(function.name.span());
         if function.uses_odbc_syntax || !matches!(function.parameters, FunctionArguments::None) {
             return self.refuse("this form of a call", at);
@@ -124,6 +155,9 @@ impl Rewriter<'_> {
         if let Some(place) = self.bounds.filter(|_| returns_sets(&name)) {
             let message = format!("set-returning functions are not allowed in {place}s");
             return Err(PgError::unsupported(message).or_position(at));
+        }
+        if returns_sets(&name) {
+            self.may_return_sets(at)?;
         }
         if let FunctionArguments::Subquery(query) = &function.args {
             if name != "array" {

@@ -14,6 +14,18 @@ impl Rewriter<'_> {
         conditions: &[CaseWhen],
         else_result: Option<&Expr>,
     ) -> PgResult<Ex> {
+        let outer = self.sets_barred.replace(("CASE", self.scopes.len()));
+        let ex = self.case_here(operand, conditions, else_result);
+        self.sets_barred = outer;
+        ex
+    }
+
+    fn case_here(
+        &mut self,
+        operand: Option<&Expr>,
+        conditions: &[CaseWhen],
+        else_result: Option<&Expr>,
+    ) -> PgResult<Ex> {
         let mut whens = Vec::new();
         let mut results = Vec::new();
         let operand = match operand {

@@ -24,6 +24,15 @@ impl Rewriter<'_> {
     /// `CAST(x AS t)`, `x::t`.
     pub fn cast_expr(&mut self, whole: &Expr, expr: &Expr, data_type: &DataType) -> PgResult<Ex> {
         let at = self.at_expr(expr);
+        if super::text_cast::is_bare_bpchar(data_type) {
+            let ex = self.expr(expr)?;
+            // Characters of any number: a constant has as many as it has. That blanks at its end do not count is lost for others.
+            let ty = match &ex.kind {
+                Kind::Str(text) => ColumnType::Char(u32::try_from(text.chars().count().max(1)).unwrap_or(1)),
+                _ => ColumnType::Text,
+            };
+            return self.cast(ex, &ty, at).map_err(|e| self.at_impossible_cast(e, whole));
+        }
         if let Some(ty) = system_type(data_type) {
             let ex = self.expr(expr)?;
             return self.system_cast(ex, &ty, at).map_err(|e| self.at_impossible_cast(e, whole));
@@ -243,6 +252,15 @@ impl Rewriter<'_> {
         Ok(match (&from, ty) {
             (a, b) if a == b => Ex { ty: Some(ty.clone()), modifier: None, ..ex },
             (_, T::System(_)) => return self.system_cast(ex, ty, at),
+            (a, b) if is_text(a) && super::text_cast::is_read(b) && self.has_functions() => {
+                let sql = self.read_text(&ex.sql, b)?;
+                origin_free(sql)
+            }
+            (T::Array(a), T::Array(b)) if is_text(a) && super::text_cast::is_read(b) && self.has_functions() => {
+                let name = format!("t_{}", self.number());
+                let each = self.read_text(&name, b)?;
+                origin_free(format!("list_transform({}, lambda {name}: {each})", ex.sql))
+            }
             (a, T::Bytea) if is_text(a) && self.has_functions() => origin_free(format!("pg_bytea({})", ex.sql)),
             // Of one dimension: how many a text has is not known before it is read.
             (a, T::Array(element)) if is_text(a) && self.has_functions() => {
@@ -328,6 +346,7 @@ impl Rewriter<'_> {
             Some(T::Record(row)) if self.has_functions() => self.text_of_row(&ex, &row.clone())?,
             Some(T::Grid(_) | T::Record(_)) => ex.sql.clone(),
             Some(t) if super::number::is_long(t) => ex.sql.clone(),
+            Some(T::Float4) if self.has_functions() => format!("pg_real_text(CAST({} AS VARCHAR))", ex.sql),
             Some(T::Float4 | T::Float8) => format!("pg_text_float({})", ex.sql),
             Some(T::Interval) => format!("pg_text_interval({})", ex.sql),
             Some(T::Bytea) => format!("pg_text_bytea({})", ex.sql),

@@ -10,6 +10,9 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// What is longer is not written twice.
+const ZONED_BYTES_MAX: usize = 1024;
+
 /// Whether a zone is what the engine knows best.
 fn is_utc(text: &str) -> bool {
     ["utc", "gmt"].iter().any(|name| text.eq_ignore_ascii_case(name))
@@ -69,7 +72,30 @@ impl Rewriter<'_> {
                 .or_position(at));
             }
         };
+        if let (false, Some(of)) = (matches!(zone.kind, Kind::Str(_)), &ty)
+            && self.has_functions()
+        {
+            let sql = self.zoned(&sql, *of == ColumnType::Timestamp, &zone.sql);
+            return Ok(Ex::plain(sql, ty));
+        }
         Ok(Ex::plain(format!("({sql} AT TIME ZONE {})", zone.sql), ty))
+    }
+
+    /// A moment in a zone that is known when it runs: abbreviations are offsets, whatever the engine makes of them.
+    pub(super) fn zoned(&mut self, moment: &str, to_local: bool, zone: &str) -> String {
+        let name = format!("m_{}", self.number());
+        let long = moment.len() + zone.len() > ZONED_BYTES_MAX;
+        let m = if long { &name } else { moment };
+        let offset = format!("to_seconds(pg_zone_offset({zone}))");
+        let shifted = match to_local {
+            true => format!("timezone('UTC', {m}) + {offset}"),
+            false => format!("timezone('UTC', {m} - {offset})"),
+        };
+        let sql = format!(
+            "(CASE WHEN pg_zone_offset({zone}) IS NOT NULL THEN {shifted} ELSE timezone(pg_zone_name({zone}), {m}) END)"
+        );
+        // Written once: zones can be inside each other.
+        if long { format!("list_transform([{moment}], lambda {name}: {sql})[1]") } else { sql }
     }
 
     /// A time in a zone that is an offset: an interval, or a text such as `+03`, which counts westwards as POSIX does.

@@ -228,6 +228,10 @@ impl Rewriter<'_> {
             None => (value.sql, None),
             Some(_) => return Err(self.undefined_function("date_trunc", &[unit, value], at)),
         };
+        if ty == Some(T::Interval) && known == Some("week") {
+            return Err(PgError::unsupported("unit \"week\" not supported for type interval")
+                .detail("Months usually have fractional weeks."));
+        }
         let point = matches!(ty, Some(T::Timestamp | T::Timestamptz));
         let functions = self.has_functions();
         // The engine counts years from 0 and towards it.
@@ -276,11 +280,16 @@ impl Rewriter<'_> {
         if let Some(there) = self.at_offset(ex, zone)? {
             return Ok(there);
         }
+        let is_constant = matches!(zone.kind, Kind::Str(_));
         let zone = self.settle(zone.clone(), &ColumnType::Text)?;
         let ty = match ex.ty {
             Some(ColumnType::Timestamp) => ColumnType::Timestamptz,
             _ => ColumnType::Timestamp,
         };
+        if !is_constant && self.has_functions() {
+            let sql = self.zoned(&ex.sql, ty == ColumnType::Timestamp, &zone.sql);
+            return Ok(Ex::of(sql, ty));
+        }
         Ok(Ex::of(format!("({} AT TIME ZONE {})", ex.sql, zone.sql), ty))
     }
 }

@@ -6,8 +6,8 @@ use duckmesh_catalog::{TableDef, ViewDef};
 use sqlparser::{
     ast::{
         Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart,
-        Query, Spanned, TableAlias, TableFactor, TableSampleKind, TableSampleMethod, TableWithJoins,
-        visit_expressions_mut, visit_relations_mut,
+        Query, SelectItem, Spanned, TableAlias, TableFactor, TableSampleKind, TableSampleMethod, TableWithJoins,
+        WildcardAdditionalOptions, visit_expressions_mut, visit_relations_mut,
     },
     dialect::DuckDbDialect,
     parser::Parser,
@@ -121,6 +121,7 @@ impl Rewriter<'_> {
             }
             JoinConstraint::Natural => {
                 let names = self.common_names(star_start, star_middle)?;
+                self.note_natural(join, &names);
                 if names.is_empty() { "TRUE".to_owned() } else { self.merge(word, &names, star_start, star_middle)? }
             }
             JoinConstraint::None => {
@@ -282,6 +283,8 @@ impl Rewriter<'_> {
                 // Under its alias nothing of what it is made of can be named: as of a query.
                 let mut query = parse::query("SELECT * FROM nothing")?;
                 if let sqlparser::ast::SetExpr::Select(select) = query.body.as_mut() {
+                    // A `*` that stands nowhere.
+                    select.projection = vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())];
                     select.from = vec![(**table_with_joins).clone()];
                 }
                 self.derived(false, &query, alias.as_ref())
@@ -479,8 +482,11 @@ impl Rewriter<'_> {
         let ctes = std::mem::take(&mut self.ctes);
         let extra = self.extra.take();
         let foreign = std::mem::replace(&mut self.dialect_duckdb, view.postgres_sql.is_none());
+        let asks = Some(view.postgres_sql.as_deref().is_some_and(super::system_column::is_tableoid_named));
+        let asked = std::mem::replace(&mut self.names_tableoid, asks);
         let rows = view_query(view).and_then(|query| self.query(&query, None));
         self.dialect_duckdb = foreign;
+        self.names_tableoid = asked;
         self.scopes = scopes;
         self.ctes = ctes;
         self.extra = extra;

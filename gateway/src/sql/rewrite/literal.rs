@@ -83,9 +83,7 @@ impl Rewriter<'_> {
         let sql = match ty {
             ColumnType::System(system) if system.is_named() => self.named_constant(text, system.oid(), at)?,
             // One character; the engine has no type of such.
-            ColumnType::System(SystemType::Text(oid::CHAR)) => {
-                quote::literal(text.get(..text.chars().next().map_or(0, char::len_utf8)).unwrap_or_default())?
-            }
+            ColumnType::System(SystemType::Text(oid::CHAR)) => quote::literal(&value::byte_char(text))?,
             ColumnType::System(SystemType::Text(oid::JSONPATH)) => {
                 quote::literal(&crate::engine::worker::jsonpath(text).map_err(|e| e.or_position(at))?)?
             }

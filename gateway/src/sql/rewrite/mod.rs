@@ -7,6 +7,7 @@ mod expr;
 mod scope;
 
 mod distinct;
+mod expanded;
 mod from;
 mod grid;
 mod group_by;
@@ -54,6 +55,7 @@ mod system_cast;
 mod system_column;
 mod table_function;
 mod text;
+mod text_cast;
 mod type_call;
 mod user_type;
 mod variadic;
@@ -81,6 +83,7 @@ pub(crate) use self::number::{LONG, is_long};
 pub(super) use self::{
     call::is_aggregate,
     cast::assignable,
+    expanded::Expanded,
     expr::{Ex, Kind},
     literal::string_of,
     operator::comparable,
@@ -171,6 +174,12 @@ pub(super) struct Rewriter<'a> {
     operator_placed: bool,
     /// Whether the statement names `tableoid` anywhere, once that was asked.
     names_tableoid: Option<bool>,
+    /// Whether VALUES stands for a SELECT.
+    pub values_give_rows: bool,
+    /// Inside of what there are no functions of many rows, and how deep in queries that is.
+    sets_barred: Option<(&'static str, usize)>,
+    /// What `*` stood for, where that is asked for.
+    pub expanded: Option<Expanded>,
     cursor: Cell<position::Cursor>,
 }
 
@@ -207,6 +216,9 @@ impl<'a> Rewriter<'a> {
             in_row: false,
             operator_placed: false,
             names_tableoid: None,
+            values_give_rows: false,
+            sets_barred: None,
+            expanded: None,
             cursor: Cell::new(ctx.start.cursor(text)),
         }
     }

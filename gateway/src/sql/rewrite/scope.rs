@@ -121,7 +121,7 @@ impl Rewriter<'_> {
         }
         // A word of the grammar, and a function: never a column.
         if ident.quote_style.is_none()
-            && name == "current_schema"
+            && matches!(name.as_str(), "current_schema" | "current_role")
             && let Some(ex) = self.session_call(&name, &[], at)?
         {
             return Ok(ex);

@@ -303,11 +303,13 @@ impl Rewriter<'_> {
                         .or_position(self.at(options.wildcard_token.0.span)));
                     };
                     let (star, _) = self.star(&scope);
+                    self.note_star(options, None);
                     items.extend(star.into_iter().map(star_item));
                 }
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                     self.plain_wildcard(options)?;
                     items.extend(self.qualified_star(name)?);
+                    self.note_qualified_star(name, options);
                 }
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
                     items.extend(self.all_fields(expr, &[])?);

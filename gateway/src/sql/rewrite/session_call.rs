@@ -15,6 +15,7 @@ use crate::{
         plan::{AdvisoryCall, CallArg, RowCall, RowCallKind, SessionCall, SessionFunction, SessionValue},
         quote, sequence,
     },
+    value::hash::{self, Hashed},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -243,8 +244,36 @@ impl Rewriter<'_> {
             Expr::Function(function) if named(function).as_deref() == Some("pg_get_serial_sequence") => {
                 self.serial_of(function)?
             }
+            Expr::Function(function) => self.hash_of(function)?,
             _ => None,
         })
+    }
+
+    /// `hashtext('name')`, also of a parameter.
+    fn hash_of(&mut self, function: &Function) -> PgResult<Option<CallArg>> {
+        let name = named(function).unwrap_or_default();
+        let seeded = name.strip_suffix("extended").map(|plain| plain.trim_end_matches('_'));
+        let Some(kind) = hash::hashed_by(seeded.unwrap_or(&name)) else { return Ok(None) };
+        let args = arguments(function).unwrap_or_default();
+        let (value, seed) = match (args.as_slice(), seeded) {
+            ([value], None) => (*value, None),
+            ([value, seed], Some(_)) => match self.call_arg(seed, &ColumnType::Int8)? {
+                Some(CallArg::Text(seed)) => match seed.parse() {
+                    Ok(seed) => (*value, Some(seed)),
+                    Err(_) => return Ok(None),
+                },
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        let ty = match kind {
+            Hashed::Text | Hashed::Padded => ColumnType::Text,
+            Hashed::Int4 => ColumnType::Int4,
+            Hashed::Int8 | Hashed::Oid => ColumnType::Int8,
+            Hashed::Float8 => ColumnType::Float8,
+            Hashed::Uuid => ColumnType::Uuid,
+        };
+        Ok(self.call_arg(value, &ty)?.map(|value| CallArg::Hash(Box::new(value), kind, seed)))
     }
 
     /// `pg_get_serial_sequence('t', 'c')` of constants.

@@ -41,6 +41,7 @@ pub(super) fn letter(c: char) -> Option<ColumnType> {
         'y' => T::Bytea,
         'M' => T::system(oid::NAME)?,
         'o' => T::system(oid::OID)?,
+        'x' => T::system(oid::XID8)?,
         'R' => T::system(oid::REGCLASS)?,
         'Y' => T::system(oid::REGTYPE)?,
         'P' => T::system(oid::REGPROC)?,

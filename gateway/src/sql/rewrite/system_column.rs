@@ -38,6 +38,12 @@ fn hidden(name: &str, ty: u32, relation: u32, number: i16) -> Column {
     }
 }
 
+/// Whether a text has the column's name anywhere.
+pub(super) fn is_tableoid_named(text: &str) -> bool {
+    const NAME: &[u8] = b"tableoid";
+    text.as_bytes().windows(NAME.len()).any(|w| w.eq_ignore_ascii_case(NAME))
+}
+
 impl Rewriter<'_> {
     /// A table's text and columns, with `tableoid` where the statement names it somewhere.
     pub(super) fn with_tableoid(&mut self, body: String, table: &duckmesh_catalog::TableDef) -> (String, Vec<Column>) {
@@ -51,9 +57,8 @@ impl Rewriter<'_> {
     }
 
     fn names_tableoid(&mut self) -> bool {
-        const NAME: &[u8] = b"tableoid";
-        let text = self.text.as_bytes();
-        *self.names_tableoid.get_or_insert_with(|| text.windows(NAME.len()).any(|w| w.eq_ignore_ascii_case(NAME)))
+        let text = self.text;
+        *self.names_tableoid.get_or_insert_with(|| is_tableoid_named(text))
     }
 
     /// A hidden column without its relation's name.

@@ -86,7 +86,7 @@ impl Rewriter<'_> {
     /// A value of the type below a domain, if the domain takes it.
     pub fn domain_checked(&mut self, ex: Ex, def: &TypeDef) -> PgResult<Ex> {
         let Some(ty) = ex.ty.clone() else { return Ok(ex) };
-        let tests = crate::sql::domain::tests(def, &ex.sql, self.ctx)?;
+        let tests = crate::sql::domain::tests(def, &ex.sql, &mut self.session, self.ctx)?;
         if tests.is_empty() {
             return Ok(Ex { kind: Kind::Plain, ..ex });
         }

@@ -4,6 +4,8 @@ mod binary;
 mod lake;
 mod text;
 
+pub(crate) use text::byte_char;
+
 use std::sync::Arc;
 
 use arrow::array::{

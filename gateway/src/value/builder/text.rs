@@ -26,7 +26,7 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
         Values::Int8(b) => b.append_value(number::parse_integer(text, i64::MIN, i64::MAX, "bigint")?),
         Values::Oid(b) => b.append_value(match named_type {
             Some(ty) if text.is_empty() || !text.iter().all(u8::is_ascii_digit) => named(ty, text, ctx)?,
-            _ => number::parse_integer(text, 0, u32::MAX.into(), "oid")?,
+            _ => number::parse_oid(text)?,
         }),
         Values::Float4(b) => b.append_value(number::parse_float(text)?),
         Values::Float8(b) => b.append_value(number::parse_float(text)?),
@@ -94,7 +94,7 @@ fn named(ty: u32, text: &[u8], ctx: &ValueContext) -> PgResult<i64> {
     match &ctx.names.0 {
         _ if text == b"-" => Ok(0),
         Some(names) => names.number(ty, utf8(text)?).map(i64::from),
-        None => number::parse_integer(text, 0, u32::MAX.into(), "oid"),
+        None => number::parse_oid(text),
     }
 }
 
@@ -154,8 +154,10 @@ pub(super) fn append_checked(
         TextKind::Varchar(n) => limited(text, n, explicit_cast, "character varying")?,
         TextKind::Char(n) => limited(text, n, explicit_cast, "character")?.trim_end_matches(' '),
         TextKind::Name => clipped(text, NAME_BYTES_MAX),
-        // What is not ASCII has no first byte that is a text.
-        TextKind::Byte => clipped(text, 1),
+        TextKind::Byte => {
+            builder.append_value(byte_char(text));
+            return Ok(());
+        }
         TextKind::Json => {
             json::check(text)?;
             text
@@ -170,6 +172,25 @@ pub(super) fn append_checked(
     };
     builder.append_value(kept);
     Ok(())
+}
+
+/// `charin`: the first byte, which may be said in three octal digits; what is not ASCII is shown so.
+pub(crate) fn byte_char(text: &str) -> String {
+    let octal = |digits: &[u8]| digits.iter().all(|d| matches!(d, b'0'..=b'7'));
+    let byte = match text.as_bytes() {
+        [b'\\', digits @ ..] if digits.len() == 3 && octal(digits) => {
+            let value = digits.iter().fold(0_u32, |sum, digit| sum << 3 | u32::from(digit - b'0'));
+            // Three digits have nine bits; a byte keeps the lower eight.
+            value.to_le_bytes()[0]
+        }
+        [first, ..] => *first,
+        [] => 0,
+    };
+    match byte {
+        0 => String::new(),
+        byte if byte.is_ascii() => char::from(byte).to_string(),
+        byte => format!("\\{byte:03o}"),
+    }
 }
 
 /// Postgres' longest name.

@@ -33,11 +33,11 @@ pub(super) fn decode(text: &str) -> Result<Sum, Fault> {
             (true, Some('M')) => Unit::Minute,
             (true, Some('S')) => Unit::Second,
             (false, None | Some('T' | '-')) if !any => {
-                rest = alternative_date(&mut sum, (value, fraction, behind))?;
+                rest = alternative_date(&mut sum, (value, fraction, behind), digits(rest) == 8)?;
                 continue;
             }
             (true, None | Some(':')) if !any => {
-                alternative_time(&mut sum, (value, fraction, behind))?;
+                alternative_time(&mut sum, (value, fraction, behind), digits(rest) == 6)?;
                 return Ok(sum);
             }
             _ => return Err(Fault::Format),
@@ -50,12 +50,12 @@ pub(super) fn decode(text: &str) -> Result<Sum, Fault> {
 }
 
 /// `0001-02-03` or `00010203`, up to `T` or the end.
-fn alternative_date<'a>(sum: &mut Sum, first: Number<'a>) -> Result<&'a str, Fault> {
+fn alternative_date<'a>(sum: &mut Sum, first: Number<'a>, is_whole: bool) -> Result<&'a str, Fault> {
     let (value, fraction, mut rest) = first;
     if !rest.starts_with('-') {
         // Without separators: year, month and day in eight digits; else days are not said: years.
         if rest.is_empty() || rest.starts_with('T') {
-            if (10_000..=99_999_999).contains(&value.abs()) {
+            if is_whole {
                 sum.add(value / 10_000, 0.0, Unit::Year)?;
                 sum.add(value / 100 % 100, 0.0, Unit::Month)?;
                 sum.add(value % 100, 0.0, Unit::Day)?;
@@ -79,10 +79,10 @@ fn alternative_date<'a>(sum: &mut Sum, first: Number<'a>) -> Result<&'a str, Fau
 }
 
 /// `04:05:06` or `040506`, to the end.
-fn alternative_time(sum: &mut Sum, first: Number<'_>) -> Result<(), Fault> {
+fn alternative_time(sum: &mut Sum, first: Number<'_>, is_whole: bool) -> Result<(), Fault> {
     let (value, fraction, mut rest) = first;
     if rest.is_empty() {
-        if value.abs() >= 10_000 {
+        if is_whole {
             sum.add(value / 10_000, 0.0, Unit::Hour)?;
             sum.add(value / 100 % 100, 0.0, Unit::Minute)?;
             return sum.add(value % 100, fraction, Unit::Second);
@@ -101,6 +101,11 @@ fn alternative_time(sum: &mut Sum, first: Number<'_>) -> Result<(), Fault> {
     if rest.is_empty() { Ok(()) } else { Err(Fault::Format) }
 }
 
+/// How many digits a number begins with.
+fn digits(text: &str) -> usize {
+    text.trim_start_matches('-').bytes().take_while(u8::is_ascii_digit).count()
+}
+
 fn number(text: &str) -> Result<Number<'_>, Fault> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -112,6 +117,9 @@ fn number(text: &str) -> Result<Number<'_>, Fault> {
     if rest.starts_with('.') {
         let end = rest.get(1..).and_then(|r| r.find(|c: char| !c.is_ascii_digit())).map_or(rest.len(), |n| n + 1);
         let (shown, behind) = rest.split_at(end);
+        if whole.is_empty() && shown.len() == 1 {
+            return Err(Fault::Format);
+        }
         fraction = parse_fraction(shown)?;
         rest = behind;
     } else if whole.is_empty() {

@@ -1,6 +1,13 @@
 //! Arithmetic of `double precision` and `real` with Postgres' errors, where IEEE 754 goes on with infinity, zero or NaN.
 
-use super::Failure;
+use super::{Failure, Outcome, Value};
+use crate::value;
+
+/// `pg_real_text(text)`: a `real` as Postgres writes it, from the engine's text.
+pub fn real_text(args: &[Option<&str>]) -> Outcome<Value> {
+    let number: f32 = super::text(args, 0).parse().map_err(|_| Failure::new("XX000", "a real without digits"))?;
+    Ok(Value::Text(value::real_text(number)))
+}
 
 /// `double precision` or `real`.
 pub trait Float: Copy + Default + PartialOrd {

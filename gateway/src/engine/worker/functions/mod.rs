@@ -8,6 +8,7 @@ mod bytes;
 pub(crate) mod floats;
 pub(crate) mod found;
 mod grids;
+mod hashes;
 mod held;
 mod json;
 mod json_order;
@@ -15,14 +16,17 @@ mod json_populate;
 mod json_scan;
 mod jsonpath;
 mod mathematics;
+
 pub(crate) mod number;
 mod numeric;
 mod pattern;
 mod ranges;
 mod reach;
 mod regular;
+mod sizes;
 mod styles;
 mod template;
+mod texts;
 mod time;
 
 use crate::wire::error::{PgError, PgResult, SqlState};
@@ -260,6 +264,10 @@ pub const FUNCTIONS: &[Function] = &[
     reader("pg_time_of_char", 2, Gives::Text, template::parse_time),
     reader("pg_number_of_char", 2, Gives::Text, template::parse_number),
     // times
+    reader("pg_read", 4, Gives::Text, texts::read),
+    row("pg_zone_offset", 1, Gives::Int, time::zone_offset),
+    reader("pg_zone_name", 1, Gives::Text, time::zone_name),
+    row("pg_real_text", 1, Gives::Text, floats::real_text),
     row("pg_styled", 3, Gives::Text, styles::styled),
     row("pg_interval_times", 2, Gives::Text, time::scaled),
     row("pg_interval_over", 2, Gives::Text, time::divided),
@@ -281,6 +289,10 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_text_bytes", 1, Gives::Bytes, bytes::of_text),
     row("pg_bytes_ones", 1, Gives::Int, bytes::ones),
     row("pg_bytes_hash", 2, Gives::Bytes, bytes::hash),
+    row("pg_hash", 2, Gives::Int, hashes::plain),
+    row("pg_hash_seeded", 3, Gives::Int, hashes::seeded),
+    reader("pg_size_shown", 1, Gives::Text, sizes::pretty),
+    reader("pg_size_read", 1, Gives::Int, sizes::bytes),
     row("pg_normalize", 2, Gives::Text, pattern::normalized),
     reader("pg_get_byte", 2, Gives::Int, bytes::get_byte),
     reader("pg_bytea", 1, Gives::Bytes, bytes::read),

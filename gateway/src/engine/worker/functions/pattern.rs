@@ -158,7 +158,14 @@ pub fn format(args: &[Option<&str>]) -> Outcome<Value> {
         }
         if chars.next_if_eq(&'*').is_some() {
             let at = match digits(&mut chars) {
-                Some(at) if chars.next_if_eq(&'$').is_some() => at,
+                Some(0) if chars.next_if_eq(&'$').is_some() => {
+                    return Err(wrong("format specifies argument 0, but arguments are numbered from 1".to_owned()));
+                }
+                // What follows takes the argument behind it.
+                Some(at) if chars.next_if_eq(&'$').is_some() => {
+                    next = at + 1;
+                    at
+                }
                 _ => {
                     next += 1;
                     next - 1

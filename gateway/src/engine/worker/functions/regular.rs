@@ -169,7 +169,7 @@ impl Pattern {
     /// At most `count` matches from a place on.
     fn find(&self, subject: &str, from: usize, count: usize) -> Outcome<Vec<Found>> {
         let mut all = Vec::new();
-        let (mut at, mut last_end) = (from, None);
+        let mut at = from;
         while all.len() < count && at <= subject.len() {
             let found: Option<Found> = match self {
                 Self::Linear(regex, reach) => {
@@ -188,15 +188,10 @@ impl Pattern {
             let Some(found) = found else { break };
             let Some(whole) = found.first().cloned().flatten() else { break };
             at = whole.end;
+            // As in Postgres an empty match may stand right behind another that is not.
             if whole.is_empty() {
-                // An empty match beside the one before is none.
-                let step = subject.get(whole.end..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
-                at += step;
-                if last_end == Some(whole.end) {
-                    continue;
-                }
+                at += subject.get(whole.end..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
             }
-            last_end = Some(whole.end);
             all.push(found);
         }
         Ok(all)
@@ -215,7 +210,7 @@ fn groups(subject: &str, found: &Found) -> Vec<Option<String>> {
 
 /// `x ~ pattern`.
 pub fn like(args: &[Option<&str>]) -> Outcome<Value> {
-    let regex = compiled(text(args, 1), text(args, 2))?;
+    let regex = compiled(text(args, 1), without_g(text(args, 2), "regexp_like")?)?;
     Ok(Value::Bool(regex.is_match(text(args, 0))?))
 }
 
@@ -245,7 +240,8 @@ pub fn all_captures(args: &[Option<&str>]) -> Outcome<Value> {
 pub fn split(args: &[Option<&str>]) -> Outcome<Value> {
     let subject = text(args, 0);
     let (mut parts, mut from) = (Vec::new(), 0);
-    for found in compiled(text(args, 1), text(args, 2))?.find(subject, 0, usize::MAX)? {
+    let flags = without_g(text(args, 2), "regexp_split_to_array")?;
+    for found in compiled(text(args, 1), flags)?.find(subject, 0, usize::MAX)? {
         let Some(found) = found.first().cloned().flatten() else { continue };
         if found.end == 0 || (found.is_empty() && (found.start >= subject.len() || found.start == from)) {
             continue;
@@ -387,6 +383,7 @@ mod tests {
         assert_eq!(matched("(a)\\1", "aab aa"), ["aa", "aa"]);
         assert_eq!(matched("foo(?=bar)", "foobar foobaz"), ["foo"]);
         assert_eq!(matched("(?<!x)b", "xb b"), ["b"]);
+        assert_eq!(matched("a*", "baac"), ["", "aa", "", ""]);
         assert_eq!(matched("\\mb(?=a)", "bar ba xba"), ["b", "b"]);
         assert!(!steps_back("(?:a)\\\\1[(]"));
         // Too many steps are an error, not a hang.

@@ -1,7 +1,7 @@
 //! `interval` times and over a number, as Postgres spreads the fractions.
 
 use super::{Failure, Outcome, Value};
-use crate::value::interval_fields;
+use crate::value::{TimeZone, interval_fields};
 
 const SECONDS_OF_DAY: f64 = 86_400.0;
 const DAYS_OF_MONTH: f64 = 30.0;
@@ -10,6 +10,22 @@ fn number(text: &str) -> Outcome<f64> {
     text.trim()
         .parse()
         .map_err(|_| Failure::new("22P02", format!("invalid input syntax for type double precision: \"{text}\"")))
+}
+
+/// `pg_zone_offset(zone)`: seconds east of UTC, of a zone that has one offset for ever; none for others.
+pub fn zone_offset(args: &[Option<&str>]) -> Outcome<Value> {
+    Ok(TimeZone::defined_offset(super::text(args, 0)).map_or(Value::Null, |east| Value::Int(east.into())))
+}
+
+/// `pg_zone_name(zone)`: as the engine knows it.
+pub fn zone_name(args: &[Option<&str>]) -> Outcome<Value> {
+    let zone = super::text(args, 0);
+    let unknown = || Failure::new("22023", format!("time zone \"{zone}\" not recognized"));
+    // One that has an offset is not asked for by its name, but the engine may look.
+    if TimeZone::defined_offset(zone).is_some() {
+        return Ok(Value::Text("UTC".into()));
+    }
+    TimeZone::named(zone).and_then(|zone| zone.engine_name()).map(Value::Text).ok_or_else(unknown)
 }
 
 /// `interval * x`; the interval is `months days microseconds`.
