@@ -64,7 +64,6 @@ fn for_lake(query: &ast::Query, text: &str, ctx: &PlanContext) -> PgResult<(Stri
                 SessionValue::LocalTime => "CAST(now() AS TIME)",
                 SessionValue::LocalTimestamp => "CAST(now() AS TIMESTAMP)",
                 SessionValue::Database => "current_database()",
-                SessionValue::RowsOf(_) => "''",
                 _ => {
                     return Err(PgError::unsupported("a view that reads the session's settings is not supported"));
                 }
