@@ -12,13 +12,13 @@ use std::{
     future::Future,
     hash::{BuildHasher, Hasher, RandomState},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod};
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
@@ -52,6 +52,8 @@ const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// A connection that was used within this is taken as it is.
 const TRUSTED: Duration = Duration::from_secs(2);
+/// One that nobody used for so long is given back: others may wait for it.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 /// How long an idle one may take to say that it lives.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
 /// Statements that a connection keeps prepared: lists of ids make ever new ones, and both sides would keep all of them.
@@ -92,6 +94,8 @@ pub struct Connections {
     connector: Arc<Connector>,
     doubt: Arc<Doubt>,
     budget: Duration,
+    /// When idle connections were looked for last.
+    swept: Arc<Mutex<Instant>>,
 }
 
 impl Connections {
@@ -107,15 +111,19 @@ impl Connections {
         );
         let pool = Pool::builder(manager)
             .max_size(limits.connections.max(1))
+            // The one that was used last: what is too many stays idle, and goes.
+            .queue_mode(QueueMode::Lifo)
             .pre_recycle(check_idle(doubt.clone()))
             .build()
             .map_err(|e| Error::caused(ErrorKind::Store, "the connection pool cannot be made", e))?;
-        Ok(Self { pool, connector, doubt, budget: limits.budget })
+        let swept = Arc::new(Mutex::new(Instant::now()));
+        Ok(Self { pool, connector, doubt, budget: limits.budget, swept })
     }
 
     /// A connection that lives, as far as can be seen. What passes (a restart, a failover, no more connections) is waited
     /// for, for some seconds.
     pub async fn get(&self) -> std::result::Result<Object, Failure> {
+        self.give_back();
         let end = Instant::now() + self.budget;
         let (mut pause, mut failed) = (PAUSE_FIRST, None);
         loop {
@@ -141,6 +149,16 @@ impl Connections {
                 Ok(Err(_)) => return Err(Failure::Closed),
                 Err(_) => return Err(failed.unwrap_or(Failure::Late)),
             }
+        }
+    }
+
+    /// Closes what a burst left idle: where a Postgres has few connections, one server could keep all of them from the others.
+    /// A server looks at its fleet each second, so that somebody comes by.
+    fn give_back(&self) {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.elapsed() > IDLE_MAX / 2 {
+            *swept = Instant::now();
+            self.pool.retain(|_, metrics| metrics.last_used() < IDLE_MAX);
         }
     }
 
