@@ -1,21 +1,16 @@
 //! FROM: relations, subqueries, functions and joins.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::sync::Arc;
 
 use duckmesh_catalog::{TableDef, ViewDef};
-use sqlparser::{
-    ast::{
-        Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart,
-        Query, SelectItem, Spanned, TableAlias, TableFactor, TableSampleKind, TableSampleMethod, TableWithJoins,
-        WildcardAdditionalOptions, visit_expressions_mut, visit_relations_mut,
-    },
-    dialect::DuckDbDialect,
-    parser::Parser,
+use sqlparser::ast::{
+    FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, SelectItem, Spanned,
+    TableAlias, TableFactor, TableSampleKind, TableSampleMethod, TableWithJoins, WildcardAdditionalOptions,
 };
 
 use super::{
     Audience, Column, Ex, Relation, Rewriter, VIEW_DEPTH_MAX, VIEWS_MAX,
-    relations::{Target, sql_schema},
+    relations::Target,
     scope::{Star, column_ex},
     system_column, unique,
 };
@@ -484,7 +479,7 @@ impl Rewriter<'_> {
         let foreign = std::mem::replace(&mut self.dialect_duckdb, view.postgres_sql.is_none());
         let asks = Some(view.postgres_sql.as_deref().is_some_and(super::system_column::is_tableoid_named));
         let asked = std::mem::replace(&mut self.names_tableoid, asks);
-        let rows = view_query(view).and_then(|query| self.query(&query, None));
+        let rows = super::view_text::query(view).and_then(|query| self.query(&query, None));
         self.dialect_duckdb = foreign;
         self.names_tableoid = asked;
         self.scopes = scopes;
@@ -553,41 +548,4 @@ impl Rewriter<'_> {
         };
         Ok(format!(" TABLESAMPLE {method} ({percent} PERCENT){seed}"))
     }
-}
-
-/// The query of a view: ours in Postgres' SQL, others' in DuckDB's.
-fn view_query(view: &ViewDef) -> PgResult<Query> {
-    if let Some(sql) = &view.postgres_sql {
-        return parse::query(sql);
-    }
-    let unreadable = || {
-        PgError::unsupported(format!(
-            "view \"{}\" was made by another program with SQL that DuckMesh does not read",
-            view.name
-        ))
-    };
-    // In DuckLake's form the catalog's name is a hole; schemas carry the lake's names.
-    let sql = view.duckdb_sql.replace("{DUCKLAKE_CATALOG}.", "");
-    let mut parser = Parser::new(&DuckDbDialect {}).try_with_sql(&sql).map_err(|_| unreadable())?;
-    let mut query = parser.parse_query().map(|q| *q).map_err(|_| unreadable())?;
-    let rename = |first: &mut Ident| {
-        if first.value.eq_ignore_ascii_case("main") {
-            *first = Ident::with_quote('"', sql_schema("main"));
-        }
-    };
-    let _ = visit_relations_mut(&mut query, |name| {
-        if let [ObjectNamePart::Identifier(first), _] = name.0.as_mut_slice() {
-            rename(first);
-        }
-        ControlFlow::<()>::Continue(())
-    });
-    let _ = visit_expressions_mut(&mut query, |expr| {
-        if let Expr::CompoundIdentifier(parts) = expr
-            && let [first, _, _] = parts.as_mut_slice()
-        {
-            rename(first);
-        }
-        ControlFlow::<()>::Continue(())
-    });
-    Ok(query)
 }

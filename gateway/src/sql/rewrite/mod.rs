@@ -59,6 +59,7 @@ mod text_cast;
 mod type_call;
 mod user_type;
 mod variadic;
+mod view_text;
 
 mod closest;
 mod column_name;
