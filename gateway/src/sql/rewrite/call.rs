@@ -21,10 +21,7 @@ use super::{
 };
 use crate::{
     pgcatalog,
-    sql::{
-        plan::{SessionValue, SystemUse},
-        quote,
-    },
+    sql::{plan::SessionValue, quote},
     value::Interval,
     wire::error::{PgError, PgResult, SqlState},
 };
@@ -386,25 +383,6 @@ impl Rewriter<'_> {
             template = Cow::Owned(template.replace(&format!("@{relation}"), &rows));
         }
         fill(&template, name, args)
-    }
-
-    /// The view of a system relation on the engine's connection, which the query then needs.
-    pub fn use_system(&mut self, schema: &str, name: &str) -> String {
-        let view = pgcatalog::functions::view_name(schema, name);
-        self.uses(SystemUse { schema: schema.to_owned(), name: name.to_owned(), view: Some(view.clone()) });
-        view
-    }
-
-    /// Where functions of the engine find the rows of an internal relation; the text is known when the statement runs.
-    pub fn looks_up(&mut self, name: &'static str) -> String {
-        self.uses(SystemUse { schema: pgcatalog::INTERNAL.to_owned(), name: name.to_owned(), view: None });
-        self.session_value(SessionValue::RowsOf(name))
-    }
-
-    fn uses(&mut self, system: SystemUse) {
-        if !self.system.contains(&system) {
-            self.system.push(system);
-        }
     }
 
     /// The best row, with the arguments settled to its types.

@@ -8,8 +8,11 @@ use sqlparser::ast::{AccessExpr, Expr};
 
 use super::{Ex, Kind, Rewriter};
 use crate::{
-    pgcatalog::functions,
-    sql::{plan::SessionValue, quote},
+    pgcatalog::{INTERNAL, functions},
+    sql::{
+        plan::{SessionValue, SystemUse},
+        quote,
+    },
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -93,6 +96,25 @@ impl Rewriter<'_> {
         Ok(Some(Ex::of(text, shown)))
     }
 
+    /// The view of a system relation on the engine's connection, which the query then needs.
+    pub fn use_system(&mut self, schema: &str, name: &str) -> String {
+        let view = functions::view_name(schema, name);
+        self.uses(SystemUse { schema: schema.to_owned(), name: name.to_owned(), view: Some(view.clone()) });
+        view
+    }
+
+    /// Where functions of the engine find the rows of an internal relation; the text is known when the statement runs.
+    pub fn looks_up(&mut self, name: &'static str) -> String {
+        self.uses(SystemUse { schema: INTERNAL.to_owned(), name: name.to_owned(), view: None });
+        self.session_value(SessionValue::RowsOf(name))
+    }
+
+    fn uses(&mut self, system: SystemUse) {
+        if !self.system.contains(&system) {
+            self.system.push(system);
+        }
+    }
+
     /// A function of the system in FROM.
     pub fn system_function(
         &mut self,
@@ -103,14 +125,14 @@ impl Rewriter<'_> {
         use ColumnType as T;
         Ok(Some(match (name, args.as_slice()) {
             ("pg_get_keywords", []) => {
-                let view = self.use_system(crate::pgcatalog::INTERNAL, "keywords");
+                let view = self.use_system(INTERNAL, "keywords");
                 let columns = [("word", T::Text), ("catcode", T::System(SystemType::Text(oid::CHAR)))];
                 let rest = [("barelabel", T::Bool), ("catdesc", T::Text), ("baredesc", T::Text)];
                 let columns = columns.into_iter().chain(rest).map(|(name, ty)| (name, Some(ty))).collect();
                 (format!("(SELECT * FROM {})", quote::name(&view)), columns)
             }
             ("ts_token_type", [_]) => {
-                let view = self.use_system(crate::pgcatalog::INTERNAL, "token_types");
+                let view = self.use_system(INTERNAL, "token_types");
                 let columns = vec![("tokid", Some(T::Int4)), ("alias", Some(T::Text)), ("description", Some(T::Text))];
                 (format!("(SELECT * FROM {})", quote::name(&view)), columns)
             }
