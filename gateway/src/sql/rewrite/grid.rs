@@ -20,6 +20,11 @@ pub(super) fn is_grid(ex: &Ex) -> bool {
     matches!(ex.ty, Some(ColumnType::Grid(_))) && !ex.is_unknown()
 }
 
+/// What orders and compares as arrays do, of their text.
+pub(super) fn order_key(text: &str, element: &ColumnType) -> String {
+    format!("pg_grid_key({text},'{}')", if is_number(element) { "n" } else { "t" })
+}
+
 /// What stands between arrays that are gathered, and for one that is NULL.
 const BETWEEN: char = '\u{1f}';
 const NO_ARRAY: char = '\u{1e}';
@@ -360,11 +365,11 @@ impl Rewriter<'_> {
 
     /// Two sides of a comparison, at least one of them an array of several dimensions.
     pub fn meet_grid(&mut self, l: Ex, r: Ex) -> PgResult<(Ex, Ex)> {
-        let kind = [&l, &r].into_iter().find_map(|e| e.ty.as_ref().and_then(element));
-        let kind = if kind.is_some_and(is_number) { "n" } else { "t" };
+        let inner = [&l, &r].into_iter().find_map(|e| e.ty.as_ref().and_then(element)).cloned();
+        let inner = inner.unwrap_or(ColumnType::Text);
         let mut key = |ex: Ex| -> PgResult<Ex> {
             let text = self.grid_text(ex.clone())?;
-            Ok(Ex { sql: format!("pg_grid_key({text},'{kind}')"), ..ex })
+            Ok(Ex { sql: order_key(&text, &inner), ..ex })
         };
         Ok((key(l)?, key(r)?))
     }

@@ -86,6 +86,7 @@ impl Rewriter<'_> {
             Some(ColumnType::Jsonb) => format!("pg_jsonb_order({})", ex.sql),
             Some(ColumnType::Record(row)) if self.has_functions() => self.row_key(ex, row),
             Some(ColumnType::Array(element)) if self.is_keyed(ex.ty.as_ref()) => self.list_key(ex, element),
+            Some(ColumnType::Grid(element)) if self.has_functions() => super::grid::order_key(&ex.sql, element),
             _ => ex.sql.clone(),
         }
     }
@@ -127,7 +128,9 @@ impl Rewriter<'_> {
             let keys = fields.iter().map(|(_, sql, ty)| self.sorted(Ex::plain(sql.clone(), ty.clone())));
             return format!("row({})", keys.collect::<Vec<_>>().join(", "));
         }
-        if self.is_keyed(ex.ty.as_ref()) { self.order_key(&ex) } else { ex.sql }
+        // Equal arrays of several dimensions have one text, which sorts otherwise.
+        let is_grid = matches!(ex.ty, Some(ColumnType::Grid(_)));
+        if is_grid || self.is_keyed(ex.ty.as_ref()) { self.order_key(&ex) } else { ex.sql }
     }
 
     /// `pg_num_div(a, b)` and its like.
