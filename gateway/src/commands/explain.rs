@@ -86,7 +86,7 @@ async fn explained(
         None => None,
     };
     let parts = prelude.filled(numbers::filled(query.sql.as_slice().into(), numbers.as_ref()));
-    let (_scratch, _files) = (select::ScratchFiles(prelude.scratch), prelude.files);
+    let (_scratch, _files) = (prelude.scratch, prelude.files);
     let sql = render::sql(session, &parts, &query.params, params)?;
     let request = QueryRequest {
         relations: prelude.relations,

@@ -443,7 +443,7 @@ async fn query_rows(
     (needs, numbers): (Prelude, Option<NumberSource>),
 ) -> PgResult<(crate::engine::ResultStream, Vec<RecordBatch>)> {
     let (files, _scratch) = rows.files(&session.lake, &plan.table).await?;
-    let (_of_needs, _held) = (select::ScratchFiles(needs.scratch), (needs.held, needs.files));
+    let (_of_needs, _held) = (needs.scratch, (needs.held, needs.files));
     let mut relations = needs.relations;
     relations.push(tables::relation_over(describe::RETURNING_VIEW, &plan.table, &files));
     let request = QueryRequest { relations, numbers, ..select::request(session, sql) };

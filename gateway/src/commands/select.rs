@@ -99,7 +99,6 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
     let prelude = tables::prelude(session, pin, plan, Some(params)).await?;
     let parts = prelude.filled(numbers::filled(parts, numbers.as_ref()));
     let sql = render::sql(session, &parts, &plan.params, Some(params))?;
-    let scratch = ScratchFiles(prelude.scratch);
     // What is made of the catalog alone is small, and its planning takes longer than its rows.
     let at_once = plan.one_row || (plan.tables.is_empty() && !plan.system.is_empty());
     let request =
@@ -110,7 +109,7 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
         cancel: session.cancel.clone(),
         calls,
         no_columns: plan.no_columns,
-        _scratch: scratch,
+        _scratch: prelude.scratch,
         _held: prelude.held,
         _files: prelude.files,
         _reading: reading,
@@ -151,6 +150,7 @@ impl Running {
 }
 
 /// Files made for one statement alone; they go with it.
+#[derive(Default)]
 pub struct ScratchFiles(pub Vec<PathBuf>);
 
 impl Drop for ScratchFiles {

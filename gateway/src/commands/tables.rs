@@ -14,7 +14,7 @@ use duckmesh_catalog::{
 };
 use duckmesh_storage::{ColumnPredicate, Comparison, Held, ROW_SNAPSHOT_FIELD, Ranges, Test, prune};
 
-use super::{failure, render::parameter_value};
+use super::{failure, render::parameter_value, select::ScratchFiles};
 use crate::{
     engine::{Relation, SMALL_BYTES_MAX, SMALL_ROWS_MAX, SmallFiles, SmallType},
     pgcatalog,
@@ -40,7 +40,7 @@ pub struct Prelude {
     /// What will be read, for EXPLAIN.
     pub scans: Vec<Scan>,
     /// Files made for this query alone.
-    pub scratch: Vec<PathBuf>,
+    pub scratch: ScratchFiles,
     /// Files of temporary tables, which stay while it runs.
     pub held: Vec<Arc<TempFile>>,
     /// Files of the lake, which stay on this machine while it runs.
@@ -189,7 +189,7 @@ async fn sources(
             && let Some(path) = inlined(session, base, rows).await?
         {
             sources.push(Source::whole(&path));
-            prelude.scratch.push(path);
+            prelude.scratch.0.push(path);
         }
     }
     if !pin.schema.tables.values().any(|known| known.uuid == table.uuid) {

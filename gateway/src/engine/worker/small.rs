@@ -244,3 +244,22 @@ fn arrow_type(ty: SmallType) -> DataType {
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_below_a_folder_by_whole_names_and_without_a_way_up() {
+        let folders = [PathBuf::from("/lake/files"), PathBuf::from("/lake/scratch")];
+        let check = |path: &str, expect: bool| assert_eq!(is_below(Path::new(path), &folders), expect, "{path}");
+        check("/lake/files/main/t/a.parquet", true);
+        check("/lake/scratch/b.parquet", true);
+        check("/lake/files/../secret", false);
+        check("/lake/scratch/../files/a.parquet", false);
+        check("/lake/files2/a.parquet", false);
+        check("/lake/a.parquet", false);
+        check("files/a.parquet", false);
+        check("", false);
+    }
+}

@@ -243,14 +243,18 @@ fn rewritten(
         let number = |text: &String| Number::read(text).map(|n| n.write()).map_err(PgError::from);
         return texts.iter().map(|text| text.as_ref().map(number).transpose()).collect();
     }
-    let mut column = ColumnBuilder::new(element, texts.len())?;
+    written(element, &mut read_all(element, texts, from)?, to)
+}
+
+fn read_all(ty: &ColumnType, texts: &[Option<String>], ctx: &ValueContext) -> PgResult<ColumnBuilder> {
+    let mut column = ColumnBuilder::new(ty, texts.len())?;
     for text in texts {
         match text {
-            Some(text) => column.append_text(text.as_bytes(), from)?,
+            Some(text) => column.append_text(text.as_bytes(), ctx)?,
             None => column.append_null(),
         }
     }
-    written(element, &mut column, to)
+    Ok(column)
 }
 
 fn written(element: &ColumnType, column: &mut ColumnBuilder, to: &ValueContext) -> PgResult<Vec<Option<String>>> {
@@ -296,7 +300,9 @@ pub(crate) fn stored(element: &ColumnType, text: &[u8], ctx: &ValueContext) -> P
 /// The same of the binary form.
 pub(crate) fn stored_of(element: &ColumnType, bytes: &[u8]) -> PgResult<String> {
     if let Some(text) = receive(element, bytes)? {
-        return Ok(Grid { elements: fitted(element, Grid::parse(&text)?.elements)?, ..Grid::parse(&text)? }.text());
+        let mut grid = Grid::parse(&text)?;
+        grid.elements = fitted(element, grid.elements)?;
+        return Ok(grid.text());
     }
     // What a list holds, and what is wrong.
     let ty = ColumnType::Array(Box::new(element.clone()));
@@ -310,14 +316,7 @@ pub(crate) fn stored_of(element: &ColumnType, bytes: &[u8]) -> PgResult<String> 
 fn fitted(element: &ColumnType, texts: Vec<Option<String>>) -> PgResult<Vec<Option<String>>> {
     match element {
         ColumnType::Numeric(precision, scale) if (*precision, *scale) != DEFAULT_NUMERIC => {
-            let mut column = ColumnBuilder::new(element, texts.len())?;
-            for text in &texts {
-                match text {
-                    Some(text) => column.append_text(text.as_bytes(), &super::utc())?,
-                    None => column.append_null(),
-                }
-            }
-            written(element, &mut column, &super::utc())
+            written(element, &mut read_all(element, &texts, &super::utc())?, &super::utc())
         }
         _ => Ok(texts),
     }
@@ -402,14 +401,8 @@ pub(crate) fn send(element: &ColumnType, stored: &str, out: &mut BytesMut) -> Pg
         out.extend_from_slice(&number(dimension.length));
         out.extend_from_slice(&dimension.low.to_be_bytes());
     }
-    let mut column = ColumnBuilder::new(if kept(element) { &ColumnType::Text } else { element }, grid.elements.len())?;
-    for text in &grid.elements {
-        match text {
-            Some(text) => column.append_text(text.as_bytes(), &super::utc())?,
-            None => column.append_null(),
-        }
-    }
-    let array = column.finish();
+    let ty = if kept(element) { &ColumnType::Text } else { element };
+    let array = read_all(ty, &grid.elements, &super::utc())?.finish();
     let encoder = Encoder::new(array.data_type(), "", Some(element), &std::sync::Arc::new(super::utc()))?;
     let bound = encoder.bind(&array)?;
     for row in 0..array.len() {

@@ -1,7 +1,7 @@
 //! Rows of system relations by their keys: names, definitions and comments of objects, and objects of names.
 //!
 //! A correlated subquery for each of them takes DuckDB longer to plan than all else in most statements of the catalog. So the
-//! gateway names the files with the rows, and they are read here, once: such a file never changes. The statement's own text
+//! gateway names the file with the rows, and it is read here, once: such a file never changes. The statement's own text
 //! is all that names files here, and it is the gateway's.
 
 use std::{
@@ -12,7 +12,11 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use arrow::{array::AsArray as _, compute::cast, datatypes::DataType};
+use arrow::{
+    array::{Array as _, AsArray as _, RecordBatchReader as _, StringArray},
+    compute::cast,
+    datatypes::DataType,
+};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{Failure, Outcome, Value, held};
@@ -26,7 +30,7 @@ const KEPT_MAX: usize = 64;
 const KEPT_BYTES_MAX: usize = 64 << 20;
 /// Between the parts of a key. No name holds it.
 const SEPARATOR: char = '\0';
-/// What stands for rows in the text itself instead of names of files.
+/// What rows in the text itself begin with; anything else but nothing is the path of a file.
 const INLINE: char = '{';
 
 /// Folders whose files may be read.
@@ -263,7 +267,11 @@ fn of(rows: &str, keys: &str) -> Outcome<Arc<Found>> {
     let found = match known {
         Some(found) => found,
         None => {
-            let (columns, cells) = if rows.starts_with(INLINE) { inline(rows)? } else { files(rows)? };
+            let (columns, cells) = match rows {
+                "" => Cells::default(),
+                rows if rows.starts_with(INLINE) => inline(rows)?,
+                path => file(path)?,
+            };
             let found = Arc::new(Found::new(columns, cells, keys));
             keep((rows.to_owned(), keys.to_owned()), Arc::clone(&found));
             found
@@ -293,32 +301,24 @@ fn inline(text: &str) -> Outcome<Cells> {
     Ok((parsed.columns, parsed.rows))
 }
 
-/// The rows of files with the same columns, a path in each line.
-fn files(paths: &str) -> Outcome<Cells> {
-    let (mut columns, mut rows) = (Vec::new(), Vec::new());
-    for path in paths.lines() {
-        let path = Path::new(path);
-        if !FOLDERS.get().is_some_and(|folders| is_below(path, folders)) {
-            return Err(unreadable("a file of rows that may not be read"));
-        }
-        let file = File::open(path).map_err(unreadable)?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|b| b.build()).map_err(unreadable)?;
-        for batch in reader {
-            let batch = batch.map_err(unreadable)?;
-            if columns.is_empty() {
-                columns = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
-            }
-            let texts = batch.columns().iter().map(|column| cast(column, &DataType::Utf8));
-            let texts: Vec<_> = texts.collect::<Result<_, _>>().map_err(unreadable)?;
-            let texts: Vec<_> = texts.iter().map(|column| column.as_string::<i32>()).collect();
-            rows.extend((0..batch.num_rows()).map(|row| {
-                let cell = |column: &&arrow::array::StringArray| {
-                    use arrow::array::Array as _;
-                    (!column.is_null(row)).then(|| column.value(row).into())
-                };
-                texts.iter().map(cell).collect::<Vec<Option<Box<str>>>>()
-            }));
-        }
+fn file(path: &str) -> Outcome<Cells> {
+    let path = Path::new(path);
+    if !FOLDERS.get().is_some_and(|folders| is_below(path, folders)) {
+        return Err(unreadable("a file of rows that may not be read"));
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|b| b.build()).map_err(unreadable)?;
+    let columns = reader.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let mut rows = Vec::new();
+    for batch in reader {
+        let batch = batch.map_err(unreadable)?;
+        let texts = batch.columns().iter().map(|column| cast(column, &DataType::Utf8));
+        let texts: Vec<_> = texts.collect::<Result<_, _>>().map_err(unreadable)?;
+        let texts: Vec<_> = texts.iter().map(|column| column.as_string::<i32>()).collect();
+        rows.extend((0..batch.num_rows()).map(|row| {
+            let cell = |column: &&StringArray| (!column.is_null(row)).then(|| column.value(row).into());
+            texts.iter().map(cell).collect::<Vec<Option<Box<str>>>>()
+        }));
     }
     Ok((columns, rows))
 }
