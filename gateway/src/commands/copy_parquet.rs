@@ -87,7 +87,7 @@ impl Reader {
         let request = |sql: String| {
             let path = spool.path().display().to_string().replace('\'', "''");
             let sql_of_file = format!("SELECT * FROM read_parquet('{path}', hive_partitioning = false)");
-            let relations = vec![Relation { name: RELATION.to_owned(), sql: sql_of_file, small: None }];
+            let relations = vec![Relation { name: RELATION.to_owned(), sql: sql_of_file, small: None, file: None }];
             QueryRequest { relations, client_sql: Arc::default(), ..select::request(session, sql) }
         };
         let found = aside.stoppable(engine.0.describe(request(format!("SELECT * FROM \"{RELATION}\"")))).await;

@@ -35,6 +35,7 @@ pub fn sql(
         true => parts.iter().map(|part| intervals_of(part, types)).sum::<usize>(),
         false => 0,
     };
+    let mut subqueries = 0;
     for part in parts {
         match part {
             SqlPart::Text(piece) => text.push_str(piece),
@@ -42,9 +43,11 @@ pub fn sql(
                 let value = parameter(session, *index, types, params)?;
                 let ty = types.get(*index).map(|ty| &ty.ty);
                 let apart = match params.map(|params| parameter_value(params, *index)) {
-                    None | Some(Some(Param::Null)) => ty.is_some_and(loses_type),
+                    None => false,
+                    Some(Some(Param::Null)) => ty.is_some_and(loses_type) && subqueries < NULLS_APART_MAX,
                     Some(_) => intervals > 1 && ty == Some(&ColumnType::Interval),
                 };
+                subqueries += usize::from(apart);
                 match apart {
                     true => text.extend(["(SELECT ", &value, ")"]),
                     false => text.push_str(&value),
@@ -82,11 +85,26 @@ fn loses_type(ty: &ColumnType) -> bool {
     number || matches!(ty.bare(), T::Date | T::Time | T::Timestamp | T::Timestamptz | T::Interval)
 }
 
+/// NULLs that are subqueries in one statement: the engine joins each to the rest, as deep as there are such.
+const NULLS_APART_MAX: usize = 64;
+
+/// A value of the type, for a statement that is described: a NULL could lose its type.
+fn stand_in(ty: &ColumnType) -> &'static str {
+    use ColumnType as T;
+    match ty.bare() {
+        T::Int2 | T::Int4 | T::Int8 | T::Numeric(..) | T::Float4 | T::Float8 => "1",
+        T::Date | T::Timestamp | T::Timestamptz => "'2000-01-01'",
+        T::Time => "'00:00:00'",
+        T::Interval => "'1 second'",
+        _ => "NULL",
+    }
+}
+
 fn parameter(session: &ClientSession, index: usize, types: &[ParamType], params: Option<&Params>) -> PgResult<String> {
     let missing = || PgError::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${}", index + 1));
     let ty = types.get(index).ok_or_else(missing)?;
     // Describing needs the type only.
-    let Some(params) = params else { return Ok(ty.ty.cast("NULL")) };
+    let Some(params) = params else { return Ok(ty.ty.cast(stand_in(&ty.ty))) };
     let ctx = session.value_context();
     // A user's type has a number that says nothing by itself.
     if ty.oid >= FIRST_OBJECT_OID {

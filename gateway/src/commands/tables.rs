@@ -119,7 +119,7 @@ pub async fn prelude(
     }
     for system in &plan.system {
         match &system.view {
-            Some(view) => prelude.relations.push(pgcatalog::relation(session, pin, system, view).await?),
+            Some(view) => prelude.relations.extend(pgcatalog::relations(session, pin, system, view).await?),
             // To describe a statement nothing is looked up.
             None if params.is_none() => prelude.rows_of.push((system.name.clone(), "''".to_owned())),
             None => {
@@ -384,7 +384,7 @@ fn relation(name: &str, table: &TableDef, sources: &[Source]) -> Relation {
             table.columns.iter().map(|c| format!("CAST(NULL AS {}) AS {}", c.ty.duckdb(), quote(&c.name))).collect();
         arms.push(format!("SELECT {} WHERE false", nulls.join(", ")));
     }
-    Relation { name: name.to_owned(), sql: arms.join(" UNION ALL "), small: small(table, sources) }
+    Relation { name: name.to_owned(), sql: arms.join(" UNION ALL "), small: small(table, sources), file: None }
 }
 
 /// The files, where they are small together and have the table's columns as they are now.

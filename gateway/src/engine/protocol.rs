@@ -196,6 +196,9 @@ pub struct Relation {
     /// The same, where it is no more than some small files: the worker may have their rows at hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub small: Option<SmallFiles>,
+    /// The Parquet file whose rows they are, where others will ask for them too: the worker may have them as a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// Small Parquet files that have all columns under these names, with these types. Trusted.

@@ -24,6 +24,7 @@ pub mod types;
 
 use std::{
     collections::HashMap,
+    path::{Path, PathBuf},
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
@@ -87,33 +88,54 @@ pub fn index_named(schema: &duckmesh_catalog::LakeSchema, name: &[String], searc
     }
 }
 
-/// A system relation for one statement. Not a view: making one binds its query, and so does every use of it.
+/// A system relation for one statement, after what its text names. Not a view: making one binds its query, and so does every use of it.
 ///
 /// # Errors
 /// When the catalog cannot be read.
-pub async fn relation(session: &ClientSession, pin: &Pin, system: &SystemUse, view: &str) -> PgResult<Relation> {
+pub async fn relations(
+    session: &ClientSession,
+    pin: &Pin,
+    system: &SystemUse,
+    view: &str,
+) -> PgResult<impl Iterator<Item = Relation>> {
     let shape = match system.schema.as_str() {
         INTERNAL => shapes::internal(&system.name),
         schema => shapes::find(schema, &system.name),
     };
     let shape = shape.ok_or_else(|| PgError::internal(format!("no relation {}.{}", system.schema, system.name)))?;
     let source = source(session, pin, shape).await?;
-    let mut arms = Vec::new();
+    let of_file = |path: &Path| Relation {
+        name: format!("{view}%rows"),
+        sql: files::read(path),
+        small: None,
+        file: Some(path.display().to_string()),
+    };
+    let (mut arms, mut file) = (Vec::new(), None);
     if let Some(content) = relations::of_server(shape.schema, shape.name, &source).await? {
         arms.extend(fixed(session, shape).await?);
-        arms.push(served_once(&source, shape, &content).await?);
+        arms.push(Rows::Text(served_once(&source, shape, &content).await?));
     } else {
         let few =
             |content: &Content<'_>| (content.rows.len() <= TEXT_ROWS_MAX).then(|| content::values_sql(shape, content));
-        match of_schema(&source, shape, key(&source, shape), few).await? {
-            Own::Nothing => arms.extend(fixed(session, shape).await?),
-            Own::Text(sql) => arms.push(sql),
-            Own::File(path) => arms.push(files::read(&path)),
-        }
+        arms.extend(match of_schema(&source, shape, key(&source, shape), few).await? {
+            Own::Nothing => fixed(session, shape).await?,
+            Own::Text(sql) => Some(Rows::Text(sql)),
+            Own::File(path) => Some(Rows::File(path)),
+        });
     }
     if arms.is_empty() {
-        arms.push(content::values_sql(shape, &Content::default()));
+        arms.push(Rows::Text(content::values_sql(shape, &Content::default())));
     }
+    let arms: Vec<String> = arms
+        .into_iter()
+        .map(|rows| match rows {
+            Rows::Text(sql) => sql,
+            Rows::File(path) => {
+                let of_file = file.insert(of_file(&path));
+                format!("FROM {}", names::identifier(&of_file.name))
+            }
+        })
+        .collect();
     let mut rows = arms.join(" UNION ALL ");
     let oid = shape.oid;
     if (shape.schema, shape.name) == ("pg_catalog", "pg_class") && wants_estimates(session) {
@@ -123,7 +145,16 @@ pub async fn relation(session: &ClientSession, pin: &Pin, system: &SystemUse, vi
     let sql = format!(
         "SELECT *, CAST({oid} AS BIGINT) AS \"%tableoid\", CAST({version} AS BIGINT) AS \"%xmin\" FROM ({rows})"
     );
-    Ok(Relation { name: view.to_owned(), sql, small: None })
+    let relation = Relation { name: view.to_owned(), sql, small: None, file: None };
+    Ok(file.into_iter().chain([relation]))
+}
+
+/// Rows of a relation.
+enum Rows {
+    /// A query that gives them.
+    Text(String),
+    /// A file that others will ask for too; there is one at most.
+    File(PathBuf),
 }
 
 /// Where functions of the engine find the rows of an internal relation (`engine/worker/functions/found.rs`): a literal.
@@ -133,7 +164,7 @@ pub async fn relation(session: &ClientSession, pin: &Pin, system: &SystemUse, vi
 pub async fn rows_of(session: &ClientSession, pin: &Pin, name: &str) -> PgResult<String> {
     let shape = shapes::internal(name).ok_or_else(|| PgError::internal(format!("no relation internal.{name}")))?;
     let source = source(session, pin, shape).await?;
-    let file = |path: &std::path::Path| names::literal(&path.display().to_string());
+    let file = |path: &Path| names::literal(&path.display().to_string());
     if let Some(content) = relations::of_server(shape.schema, shape.name, &source).await? {
         if let Some(few) = content::inline(&content) {
             return Ok(names::literal(&few));
@@ -252,14 +283,14 @@ async fn served_once(source: &Source<'_>, shape: &'static Shape, content: &Conte
 }
 
 /// The rows that are the same in every lake.
-async fn fixed(session: &ClientSession, shape: &'static Shape) -> PgResult<Option<String>> {
+async fn fixed(session: &ClientSession, shape: &'static Shape) -> PgResult<Option<Rows>> {
     if session.lake.system.fixed((shape.schema, shape.name)).is_none()
         && let Some(content) = relations::fixed(shape.schema, shape.name)
         && content.rows.len() <= TEXT_ROWS_MAX
     {
-        return Ok(Some(content::values_sql(shape, &content)));
+        return Ok(Some(Rows::Text(content::values_sql(shape, &content))));
     }
-    Ok(fixed_file(session, shape).await?.map(|path| files::read(&path)))
+    Ok(fixed_file(session, shape).await?.map(Rows::File))
 }
 
 async fn fixed_file(session: &ClientSession, shape: &'static Shape) -> PgResult<Option<std::path::PathBuf>> {
@@ -289,7 +320,7 @@ fn fixed_batch(shape: &'static Shape) -> PgResult<Option<RecordBatch>> {
     Ok(batch)
 }
 
-async fn written(session: &ClientSession, batch: RecordBatch) -> PgResult<std::path::PathBuf> {
+async fn written(session: &ClientSession, batch: RecordBatch) -> PgResult<PathBuf> {
     let scratch = session.lake.scratch.clone();
     tokio::task::spawn_blocking(move || files::write(&scratch, &batch)).await.map_err(PgError::internal)?
 }

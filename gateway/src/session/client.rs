@@ -176,6 +176,23 @@ impl ClientSession {
         self.transaction.as_ref().is_some_and(|t| t.explicit)
     }
 
+    /// Statements without a transaction ended: what is held of them is not of the transaction that comes next.
+    fn ended_alone(&mut self, failed: bool) {
+        if failed {
+            self.remember_rolled_back();
+        }
+        self.transaction_id += 1;
+    }
+
+    fn remember_rolled_back(&mut self) {
+        // One query string ends few transactions; the wire asks after each.
+        const REMEMBERED_MAX: usize = 1000;
+        if self.rolled_back.len() >= REMEMBERED_MAX {
+            self.rolled_back.pop_front();
+        }
+        self.rolled_back.push_back(self.transaction_id);
+    }
+
     /// A write became durable: for the wire, a transaction of one statement ended.
     pub fn wrote(&mut self) {
         self.transaction_id += 1;
@@ -222,12 +239,7 @@ impl ClientSession {
     ///
     /// Its advisory locks stay until its fate is known: who waits for one must see what was written under it.
     pub fn end_transaction(&mut self) -> Option<Transaction> {
-        // One query string ends few transactions; the wire asks after each.
-        const REMEMBERED_MAX: usize = 1000;
-        if self.rolled_back.len() >= REMEMBERED_MAX {
-            self.rolled_back.pop_front();
-        }
-        self.rolled_back.push_back(self.transaction_id);
+        self.remember_rolled_back();
         self.transaction_id += 1;
         self.settle();
         self.ending = self.transaction.as_ref().map(|t| t.temporary.clone());
@@ -360,7 +372,18 @@ impl ClientSession {
         }
         let verb = statement.verb().to_ascii_uppercase();
         if WITHOUT_SCHEMA.split(' ').any(|word| word == verb) {
-            return self.plan(statement, types, &Pin::nothing()).await;
+            let command = self.plan(statement, types, &Pin::nothing()).await?;
+            return match command.plan() {
+                // A cursor's query may have parameters: they are the command's.
+                Plan::Command(of)
+                    if let Command::Declare { statement: query, .. } = &**of
+                        && query.text().contains('$') =>
+                {
+                    let query = Box::pin(self.prepare_now(query, types)).await?;
+                    Ok(command.with_parameters(query.types()))
+                }
+                _ => Ok(command),
+            };
         }
         let text = statement.text();
         let makes_temporary = match verb.as_str() {

@@ -47,6 +47,20 @@ impl PreparedStatement {
         Self(Arc::new(Inner { statement, plan, made_for, schema, param_types, columns: OnceLock::new() }))
     }
 
+    /// The same with these types of parameters.
+    #[must_use]
+    pub fn with_parameters(&self, types: &[u32]) -> Self {
+        let Inner { statement, plan, made_for, schema, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            statement: statement.clone(),
+            plan: plan.clone(),
+            made_for: made_for.clone(),
+            schema: schema.clone(),
+            param_types: types.to_vec(),
+            columns: OnceLock::new(),
+        }))
+    }
+
     /// The plan.
     #[must_use]
     pub fn plan(&self) -> &Plan {

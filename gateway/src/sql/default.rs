@@ -34,7 +34,7 @@ pub fn compile(expression: &str, ty: &ColumnType, ctx: &PlanContext) -> PgResult
     if let (ColumnType::Bool, "TRUE" | "FALSE") = (ty, ex.sql.as_str()) {
         return Ok(DefaultProgram::Constant(ex.sql.to_lowercase()));
     }
-    if ex.sql == "gen_random_uuid()" && *ty == ColumnType::Uuid {
+    if ex.sql == "pg_random_uuid(1)" && *ty == ColumnType::Uuid {
         return Ok(DefaultProgram::RandomUuid);
     }
     let bare = ex.ty.as_ref() == Some(ty.bare())

@@ -47,7 +47,7 @@ pub fn plan(insert: &ast::Insert, text: &str, ctx: &PlanContext) -> PgResult<Pla
     let given = targets(&mut rewriter, insert, &table)?;
     let (columns, source) = source(&mut rewriter, insert, &table, given)?;
     let returning = match &insert.returning {
-        Some(items) => Some(returning(&mut rewriter, insert, items, &table)?),
+        Some(items) => Some(returning(&mut rewriter, insert, items, (&table, &schema_name))?),
         None => None,
     };
     let params = rewriter.param_types()?;
@@ -170,12 +170,7 @@ fn source<'t>(
     let all: Vec<&ColumnDef> = table.columns.iter().collect();
     let places = insert.columns.iter().map(|name| rewriter.at(name.span())).collect();
     let into = Into { table, overriding: super::parse::overriding(insert), places };
-    if let SetExpr::Values(values) = query.body.as_ref()
-        && query.with.is_none()
-        && query.order_by.is_none()
-        && query.limit_clause.is_none()
-        && query.fetch.is_none()
-    {
+    if let Some(values) = plain_values(query) {
         return rows_of_values(rewriter, values, given, all, &into);
     }
     let named = given.is_some();
@@ -280,6 +275,18 @@ fn writable(column: &ColumnDef) -> PgResult<()> {
         Ok(())
     } else {
         Err(PgError::unsupported(format!("column \"{}\" has type {}, which can only be read", column.name, column.ty)))
+    }
+}
+
+/// VALUES alone, in parentheses or not.
+fn plain_values(query: &ast::Query) -> Option<&ast::Values> {
+    let ast::Query { with: None, order_by: None, limit_clause: None, fetch: None, body, .. } = query else {
+        return None;
+    };
+    match body.as_ref() {
+        SetExpr::Values(values) => Some(values),
+        SetExpr::Query(inner) => plain_values(inner),
+        _ => None,
     }
 }
 

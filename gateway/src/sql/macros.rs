@@ -2,6 +2,9 @@
 
 /// `CREATE MACRO` statements, in order; for the trusted connection of each worker, once at start.
 pub const MACROS: &[&str] = &[
+    // The number tells calls apart.
+    "CREATE OR REPLACE MACRO pg_random(n) AS random()",
+    "CREATE OR REPLACE MACRO pg_random_uuid(n) AS gen_random_uuid()",
     "CREATE OR REPLACE MACRO pg_name(s) AS CASE WHEN contains(s, '\"') THEN replace(regexp_replace(trim(s), '\\s*\\.\\s*', '.', 'g'), '\"', '') ELSE lower(regexp_replace(trim(s), '\\s*\\.\\s*', '.', 'g')) END",
     "CREATE OR REPLACE MACRO pg_text_float(x) AS CASE WHEN isnan(x) THEN 'NaN' \
      WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END \
@@ -74,6 +77,9 @@ pub const MACROS: &[&str] = &[
      WHEN x > lo THEN 0 WHEN x <= hi THEN n + 1 ELSE floor((lo - x) / (lo - hi) * n) + 1 END AS INTEGER)",
     "CREATE OR REPLACE MACRO pg_trunc_years(x, n, f) AS CASE WHEN isfinite(x) \
      THEN CAST(date_trunc('year', x) AS TIMESTAMP) - to_years(CAST((((year(x) - f) % n) + n) % n AS INTEGER)) ELSE x END",
+    "CREATE OR REPLACE MACRO pg_is_clock(u) AS u IN ('hour', 'hours', 'h', 'hr', 'hrs', 'minute', 'minutes', 'm', 'min', 'mins', 'second', 'seconds', 's', 'sec', 'secs', \
+     'millisecond', 'milliseconds', 'ms', 'msec', 'msecs', 'msecond', 'mseconds', 'microsecond', 'microseconds', 'us', 'usec', 'usecs', 'usecond', 'useconds')",
+    "CREATE OR REPLACE MACRO pg_trunc_clock(u, x, l) AS CASE WHEN isfinite(x) THEN x - to_microseconds(epoch_us(l) - epoch_us(date_trunc(u, l))) ELSE x END",
     "CREATE OR REPLACE MACRO pg_date_trunc(u, x) AS CASE WHEN u IN ('dec', 'decs', 'decade', 'decades') THEN pg_trunc_years(x, 10, 0) \
      WHEN u IN ('c', 'cent', 'century', 'centuries') THEN pg_trunc_years(x, 100, 1) \
      WHEN u IN ('mil', 'mils', 'millennia', 'millennium') THEN pg_trunc_years(x, 1000, 1) ELSE date_trunc(u, x) END",

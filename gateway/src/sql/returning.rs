@@ -18,10 +18,11 @@ pub(super) fn returning(
     rewriter: &mut Rewriter<'_>,
     insert: &ast::Insert,
     items: &[SelectItem],
-    table: &Arc<TableDef>,
+    (table, schema): (&Arc<TableDef>, &str),
 ) -> PgResult<Returning> {
     let alias = insert.table_alias.as_ref().map(|a| quote::fold(&a.alias));
-    if let Some(columns) = returned_columns(items, table, alias.as_deref().unwrap_or(&table.name)) {
+    let schema_said = alias.is_none().then_some(schema);
+    if let Some(columns) = returned_columns(items, table, (schema_said, alias.as_deref().unwrap_or(&table.name))) {
         return Ok(Returning::Columns(columns));
     }
     let mut inner = Rewriter::new(rewriter.ctx, rewriter.text);
@@ -29,6 +30,7 @@ pub(super) fn returning(
     let columns: Vec<Column> = table_columns(table);
     scope.star.extend((0..columns.len()).map(|n| super::rewrite::Star::Column(0, n)));
     scope.relations.push(Relation {
+        schema: alias.is_none().then(|| schema.to_owned()),
         name: alias.unwrap_or_else(|| table.name.clone()),
         engine: RETURNING_ROWS.into(),
         columns,
@@ -52,13 +54,18 @@ pub(super) fn is_named(column: &ColumnDef) -> bool {
 fn returned_columns(
     items: &[SelectItem],
     table: &TableDef,
-    alias: &str,
+    (schema, alias): (Option<&str>, &str),
 ) -> Option<Vec<(String, duckmesh_catalog::ColumnId)>> {
     let column = |expr: &Expr| {
         let name = match expr {
             Expr::Identifier(ident) => quote::fold(ident),
             Expr::CompoundIdentifier(parts) => match parts.as_slice() {
                 [relation, name] if quote::fold(relation) == alias => quote::fold(name),
+                [space, relation, name]
+                    if Some(quote::fold(space).as_str()) == schema && quote::fold(relation) == alias =>
+                {
+                    quote::fold(name)
+                }
                 _ => return None,
             },
             _ => return None,

@@ -14,7 +14,8 @@ const LOOKED_AT: usize = 20_000;
 
 /// All that is written otherwise for the parser.
 pub(super) fn as_parsed(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    plain_operators(without_only(trims_with_blanks(unicode_names(national(continued(tokens))))))
+    let tokens = national_types(national(continued(signs_apart(tokens))));
+    plain_operators(without_only(trims_with_blanks(unicode_names(tokens))))
 }
 
 /// Fails at a number or a parameter that letters follow at once, and at a string that another follows on the same line.
@@ -143,6 +144,33 @@ fn national(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     out
 }
 
+/// `national character` and `nchar` as `character`, where they are no column's name.
+fn national_types(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let is_national = |token: &Token| says(token, "national") || says(token, "nchar");
+    if !tokens.iter().any(|t| is_national(&t.token)) {
+        return tokens;
+    }
+    let places = solid(&tokens);
+    let token = |at: Option<&usize>| at.and_then(|at| tokens.get(*at)).map(|t| &t.token);
+    let mut words = Vec::new();
+    for pair in places.windows(2) {
+        let is_type = !matches!(token(pair.first()), None | Some(Token::LParen | Token::Comma));
+        if is_type && token(pair.get(1)).is_some_and(is_national) {
+            words.extend(pair.get(1).copied());
+        }
+    }
+    for at in words.into_iter().rev() {
+        let next = places.iter().find(|place| **place > at).and_then(|place| tokens.get(*place));
+        let goes_on = next.is_some_and(|t| says(&t.token, "char") || says(&t.token, "character"));
+        match tokens.get_mut(at) {
+            Some(word) if says(&word.token, "nchar") => word.token = Token::make_word("char", None),
+            Some(_) if goes_on => drop(tokens.remove(at)),
+            _ => {}
+        }
+    }
+    tokens
+}
+
 /// `U&"d\0061t"` as the name that it is.
 fn unicode_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let is_sign = |t: &TokenWithSpan| t.token == Token::Ampersand;
@@ -261,6 +289,44 @@ fn without(tokens: Vec<TokenWithSpan>, gone: &[usize]) -> Vec<TokenWithSpan> {
         .collect()
 }
 
+/// `a>-1` as `a> -1`: an operator ends in a sign only where it holds one of some characters before.
+fn signs_apart(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let joined = |t: &TokenWithSpan| matches!(&t.token, Token::CustomBinaryOperator(op) if operator_of(op) < op.len());
+    if !tokens.iter().any(joined) {
+        return tokens;
+    }
+    let mut out = Vec::with_capacity(tokens.len() + 2);
+    for token in tokens {
+        let Token::CustomBinaryOperator(text) = &token.token else {
+            out.push(token);
+            continue;
+        };
+        let (head, signs) = text.split_at(operator_of(text));
+        let mut span = token.span;
+        let mut pieces = Tokenizer::new(&PostgreSqlDialect {}, head).tokenize().unwrap_or_default();
+        pieces.extend(signs.chars().map(|sign| if sign == '-' { Token::Minus } else { Token::Plus }));
+        for piece in pieces {
+            let length = piece.to_string().len() as u64;
+            span.end.column = span.start.column + length;
+            out.push(TokenWithSpan { token: piece, span });
+            span.start = span.end;
+        }
+    }
+    out
+}
+
+/// How much of a run of operator characters is one operator.
+fn operator_of(run: &str) -> usize {
+    let mut end = run.len();
+    while let Some(before) = run.get(..end).and_then(|op| op.strip_suffix(['+', '-']))
+        && !before.is_empty()
+        && !before.contains(['~', '!', '@', '#', '%', '^', '&', '|', '`', '?'])
+    {
+        end = before.len();
+    }
+    end
+}
+
 /// `a OPERATOR(pg_catalog.=) ANY (b)` as `a = ANY (b)`.
 fn plain_operators(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| says(&t.token, "operator")) {
@@ -302,6 +368,7 @@ mod tests {
             ("SELECT trim(BOTH FROM x)", "SELECT trim(BOTH ' 'FROM x)"),
             ("SELECT trim(FROM x), trim('y' FROM x)", "SELECT trim( x), trim('y' FROM x)"),
             ("SELECT a OPERATOR(pg_catalog.=) ANY (b)", "SELECT a = ANY (b)"),
+            ("SELECT a>-1, b<>+-2, c<<-3, f*-g", "SELECT a>-1, b<>+-2, c<<-3, f*-g"),
             ("SELECT a OPERATOR(pg_catalog.~) b", "SELECT a OPERATOR(pg_catalog.~) b"),
             (
                 "SELECT 1 FROM ONLY s.t, ONLY (u) x FETCH FIRST 2 ROWS ONLY",

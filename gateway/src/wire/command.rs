@@ -66,7 +66,8 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 complete("DEALLOCATE")
             }
             Command::Declare { name, statement, options, text } => {
-                self.declare(&name, &statement, options, text, place).await
+                let query = (&statement, prepared.param_types(), params);
+                self.declare(&name, query, options, text, place).await
             }
             Command::Fetch { name, direction, moves } => {
                 let cursor = self.opened(&name, place).await?;
@@ -225,7 +226,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
     async fn declare(
         &mut self,
         name: &str,
-        statement: &B::Statement,
+        (statement, types, params): (&B::Statement, &[u32], Params),
         options: CursorOptions,
         text: String,
         place: Place,
@@ -235,8 +236,8 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
             return Err(PgError::new(SqlState::NO_ACTIVE_SQL_TRANSACTION, message).into());
         }
         self.check_portal_room(name, text.len())?;
-        let prepared = watched(self.pipe, self.registration, self.session.prepare(statement, &[])).await?;
-        let execution = self.session.execute(&prepared, Params::default(), place);
+        let prepared = watched(self.pipe, self.registration, self.session.prepare(statement, types)).await?;
+        let execution = self.session.execute(&prepared, params, place);
         let Outcome::Rows(rows) = watched(self.pipe, self.registration, execution).await? else {
             return Err(PgError::internal("a cursor's query without rows").into());
         };

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{
     duck::{Connection, Database, DuckResult, StatementKind},
+    kept,
     settings::quoted,
 };
 use crate::engine::protocol::{EngineError, Relation};
@@ -44,8 +45,8 @@ const SCALARS: [&str; 24] = [
     "write_log",
 ];
 
-/// Schemas whose relations show the instance.
-const SCHEMAS: [&str; 2] = ["information_schema", "pg_catalog"];
+/// Schemas whose relations show the instance, and what others asked.
+const SCHEMAS: [&str; 3] = ["information_schema", "pg_catalog", kept::SCHEMA];
 
 /// Statements about relations that can stand in FROM.
 const SHOWING: [&str; 3] = ["describe", "show", "summarize"];
@@ -90,7 +91,7 @@ impl Gate {
             return Ok(());
         }
         let own: HashSet<String> = connection
-            .rows("SELECT view_name FROM duckdb_views() WHERE NOT internal UNION ALL SELECT table_name FROM duckdb_tables()")?
+            .rows("SELECT view_name FROM duckdb_views() WHERE NOT internal UNION ALL SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'")?
             .into_iter()
             .flatten()
             .chain(relations.iter().map(|relation| relation.name.clone()))

@@ -6,6 +6,7 @@ mod batches;
 mod duck;
 pub(crate) mod functions;
 mod gate;
+mod kept;
 mod numbers;
 mod out;
 mod plain;
@@ -32,7 +33,7 @@ use std::{
     sync::Arc,
 };
 
-use self::{duck::Database, gate::Gate, small::Small};
+use self::{duck::Database, gate::Gate, kept::Kept, small::Small};
 use super::protocol::{Hello, WorkerConfig};
 
 /// Stack of a thread that parses, binds and runs statements.
@@ -40,8 +41,9 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// What all connections of a worker share.
 pub(super) struct Instance {
-    database: Database,
+    database: Arc<Database>,
     gate: Gate,
+    kept: Kept,
     small: Arc<Small>,
 }
 
@@ -75,8 +77,9 @@ fn start(control: &mut UnixStream) -> Result<Listening, String> {
     let (database, version) =
         settings::open(&config, &small).map_err(|e| format!("{}: {}", e.exception_type, e.message))?;
     let gate = Gate::new(&database, &config.trusted_functions).map_err(|e| e.message)?;
+    let kept = Kept::new(config.read_folders.clone());
     say(control, &Hello::Ready { duckdb: version, walls }).map_err(|e| format!("cannot answer: {e}"))?;
-    Ok(Listening { listener, instance: Arc::new(Instance { database, gate, small }) })
+    Ok(Listening { listener, instance: Arc::new(Instance { database: Arc::new(database), gate, kept, small }) })
 }
 
 fn read_config(control: &mut UnixStream) -> Result<WorkerConfig, String> {

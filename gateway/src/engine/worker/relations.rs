@@ -39,7 +39,8 @@ mod tests {
     #[test]
     fn relations_come_before_the_statements_own() {
         let check = |sql: &str, expect: &str| {
-            let relation = |name: &str, sql: &str| Relation { name: name.into(), sql: sql.into(), small: None };
+            let relation =
+                |name: &str, sql: &str| Relation { name: name.into(), sql: sql.into(), small: None, file: None };
             assert_eq!(with(&[relation("t", "SELECT 1"), relation("a\"b", "SELECT 2")], sql), expect);
         };
         let defined = r#"t" AS NOT MATERIALIZED (SELECT 1), "a""b" AS NOT MATERIALIZED (SELECT 2)"#;

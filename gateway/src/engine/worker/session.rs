@@ -240,7 +240,8 @@ fn answer(
     instance.gate.check(connection, &request.sql, &request.relations)?;
     current.check()?;
     // Until the statement is over.
-    let lent = instance.small.lend(&request.relations);
+    let standing = instance.kept.standing(&instance.database, &request.relations);
+    let lent = instance.small.lend(&standing.relations);
     if request.at_once && request.verb == Verb::Query {
         match whole(connection, &lent.relations, request, current, out) {
             Ok(false) => current.check()?,

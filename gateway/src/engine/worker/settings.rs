@@ -6,6 +6,7 @@ use duckmesh_catalog::failpoint;
 
 use super::{
     duck::{Connection, Database, DuckResult},
+    kept,
     small::Small,
     small_scan, udf,
 };
@@ -23,6 +24,7 @@ pub fn open(config: &WorkerConfig, small: &Arc<Small>) -> DuckResult<(Database, 
     check_built_in(&trusted)?;
     udf::register(&trusted)?;
     small_scan::register(&trusted, small)?;
+    trusted.execute(&format!("CREATE SCHEMA {}", kept::SCHEMA))?;
     for sql in &config.setup {
         trusted.execute(sql)?;
     }

@@ -117,7 +117,7 @@ impl Small {
                 }
                 None => relation.sql.clone(),
             };
-            out.relations.push(Relation { name: relation.name.clone(), sql, small: None });
+            out.relations.push(Relation { name: relation.name.clone(), sql, small: None, file: None });
         }
         out
     }

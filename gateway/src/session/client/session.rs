@@ -102,6 +102,7 @@ impl Session for ClientSession {
             if !failed {
                 self.temporary.committed();
             }
+            self.ended_alone(failed);
             return Ok(());
         }
         if failed {

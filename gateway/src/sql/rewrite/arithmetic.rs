@@ -244,8 +244,7 @@ impl Rewriter<'_> {
         let (t, x) = (&instant.sql, &interval.sql);
         let sql = match super::interval::steps(interval) {
             Some(steps) => steps.iter().fold(t.clone(), |moved, step| format!("({moved} {op} {})", step.sql)),
-            // Written several times, what is random would be several times another.
-            None if !self.has_functions() || x.contains("random") => format!("({t} {op} {x})"),
+            None if !self.has_functions() => format!("({t} {op} {x})"),
             None if op == "+" => format!("pg_instant_plus({t}, {x})"),
             None => format!("pg_instant_minus({t}, {x})"),
         };

@@ -368,7 +368,12 @@ impl Rewriter<'_> {
             _ => signature::result(row.1, &args),
         };
         let texts: Vec<&str> = args.iter().map(|a| a.sql.as_str()).collect();
-        Ok(Ex::plain(self.looked_up(self.checked_function(row.2, name), name, &texts), ty).at(at))
+        let sql = match (name, row.2) {
+            ("random" | "gen_random_uuid", _) => self.another_each_time(name),
+            (_, "gen_random_uuid()") => self.another_each_time("gen_random_uuid"),
+            (_, template) => self.looked_up(self.checked_function(template, name), name, &texts),
+        };
+        Ok(Ex::plain(sql, ty).at(at))
     }
 
     /// A call's text; what it looks up is then part of the query.

@@ -365,13 +365,18 @@ impl Rewriter<'_> {
 
     /// Assigns to a column's type: what INSERT does.
     pub fn assign(&mut self, ex: Ex, ty: &ColumnType, column: &str, at: Option<u32>) -> PgResult<Ex> {
+        let ex = self.assigned(ex, ty, column, at)?;
+        Ok(self.made_once(ex))
+    }
+
+    fn assigned(&mut self, ex: Ex, ty: &ColumnType, column: &str, at: Option<u32>) -> PgResult<Ex> {
         let (bare, modifier) = ty.clone().split();
         if let Some(modifier) = modifier {
             // Fields say what a number without a unit is.
             if let (Kind::Str(text), ColumnType::Interval) = (&ex.kind, &bare) {
                 return self.constant(&text.clone(), ty, at);
             }
-            let ex = self.assign(ex, &bare, column, at)?;
+            let ex = self.assigned(ex, &bare, column, at)?;
             return self.fitted(ex, modifier, false);
         }
         if let (ColumnType::Record(row), Kind::Row(_)) = (ty, &ex.kind) {

@@ -75,7 +75,8 @@ impl Ex {
 impl Rewriter<'_> {
     /// Writes an expression.
     pub fn expr(&mut self, expr: &Expr) -> PgResult<Ex> {
-        self.deeper(|r| r.expr_here(expr))
+        let ex = self.deeper(|r| r.expr_here(expr))?;
+        Ok(self.once(expr, ex))
     }
 
     fn expr_here(&mut self, expr: &Expr) -> PgResult<Ex> {

@@ -153,7 +153,8 @@ impl Rewriter<'_> {
                  AS DECIMAL(20,0)) + {} * 0.000001)",
                 micros()
             ),
-            "epoch" => format!("({} * 0.000001)", exact(format!("epoch_us({instant})"))),
+            // So wide that the engine computes on with room: milliseconds are made of it by multiplication.
+            "epoch" => format!("(CAST(epoch_us({instant}) AS DECIMAL(24,0)) * 0.000001)"),
             "second" => format!("({} * 0.000001)", micros()),
             "milliseconds" => format!("({} * 0.001)", micros()),
             "microseconds" => micros(),
@@ -240,16 +241,30 @@ impl Rewriter<'_> {
             None if known.is_none() && point && functions => format!("pg_date_trunc(lower({}), {value})", unit.sql),
             None => format!("date_trunc({}, {value})", unit.sql),
         };
+        // A local time may come twice: what is cut to hours or less is moved, and not looked for again.
+        let moves = |whole: String, local: &str| match known {
+            _ if !functions => whole,
+            Some(unit) if !CLOCK.contains(&unit) => whole,
+            Some(_) => format!("pg_trunc_clock({}, {value}, {local})", unit.sql),
+            None => format!(
+                "(CASE WHEN pg_is_clock(lower({u})) THEN pg_trunc_clock(lower({u}), {value}, {local}) ELSE {whole} END)",
+                u = unit.sql
+            ),
+        };
         if let Some(zone) = zone {
-            let instant = Ex::of(value, T::Timestamptz);
+            let instant = Ex::of(value.clone(), T::Timestamptz);
             let there = self.in_zone(&instant, &zone)?;
-            let cut = plain(&there.sql);
-            return Ok(Some(self.in_zone(&Ex::of(cut, T::Timestamp), &zone)?));
+            let cut = self.in_zone(&Ex::of(plain(&there.sql), T::Timestamp), &zone)?;
+            return Ok(Some(Ex::of(moves(cut.sql, &there.sql), T::Timestamptz)));
         }
-        // What spans years is cut in the local calendar.
-        if ty == Some(T::Timestamptz) && known.is_none_or(|unit| years_of(unit).is_some()) {
-            let local = plain(&format!("CAST({value} AS TIMESTAMP)"));
-            return Ok(Some(Ex::of(format!("CAST({local} AS TIMESTAMPTZ)"), T::Timestamptz)));
+        if ty == Some(T::Timestamptz) {
+            let local = format!("CAST({value} AS TIMESTAMP)");
+            // What spans years is cut in the local calendar.
+            let whole = match known.is_none_or(|unit| years_of(unit).is_some()) {
+                true => format!("CAST({} AS TIMESTAMPTZ)", plain(&local)),
+                false => plain(&value),
+            };
+            return Ok(Some(Ex::of(moves(whole, &local), T::Timestamptz)));
         }
         Ok(Some(Ex::plain(plain(&value), ty)))
     }

@@ -60,6 +60,7 @@ mod type_call;
 mod user_type;
 mod variadic;
 mod view_text;
+mod volatile;
 
 mod closest;
 mod column_name;
@@ -152,6 +153,8 @@ pub(super) struct Rewriter<'a> {
     /// Whether row locks were asked for.
     pub locks: bool,
     calls: usize,
+    /// Calls of what is another value each time.
+    volatile_calls: usize,
     /// Whether the next SELECT is a side of a set operation: its bare NULLs take the other side's types.
     in_set: bool,
     /// A clause that takes no aggregates, and how deep in queries it is.
@@ -203,6 +206,7 @@ impl<'a> Rewriter<'a> {
             top: false,
             locks: false,
             calls: 0,
+            volatile_calls: 0,
             in_set: false,
             listless: false,
             clause: None,

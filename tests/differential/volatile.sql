@@ -1,0 +1,25 @@
+-- What is another value at each call is made once for each place it is written in.
+select count(*) from (select nullif((random() * 3)::int, 2) n from generate_series(1, 500)) s where n = 2;
+select count(*) from (select case (random() * 2)::int when 0 then 'a' when 1 then 'b' when 2 then 'c' end n from generate_series(1, 500)) s where n is null;
+select count(*) from (select case floor(random() * 4)::int + g % 2 when 0 then 0 when 1 then 1 when 2 then 2 when 3 then 3 when 4 then 4 end n from generate_series(1, 500) g) s where n is null;
+select count(*) from (select lpad((random() * 100)::int::text, 3, '0') n from generate_series(1, 500)) s where length(n) <> 3;
+select count(*) from (select lpad((random() * 99999)::int::text, 3, '0') n from generate_series(1, 500)) s where length(n) <> 3;
+select count(*) from (select initcap(left(gen_random_uuid()::text, 8)) n from generate_series(1, 500)) s where length(n) <> 8;
+select count(*) from (select timestamptz 'epoch' + (round(random()) * interval '1 day 1 hour') n from generate_series(1, 200)) s where n not in ('1970-01-01 00:00+00', '1970-01-02 01:00+00');
+select count(*) from (select to_char(round(random()) * 5, 'FM9') n from generate_series(1, 200)) s where n not in ('0', '5');
+select count(*) from (select width_bucket((random() * 3)::int, array[1, 2, 3]) n from generate_series(1, 200)) s where n not between 0 and 3;
+select count(*) from (select nullif(lpad((random() * 3)::int::text, 2, '0'), '02') n from generate_series(1, 500)) s where n = '02' or length(n) <> 2;
+select count(distinct random()) = 100, count(distinct gen_random_uuid()) from generate_series(1, 100);
+select random() = random(), gen_random_uuid() = gen_random_uuid();
+select count(*) from (select random() a, random() b from generate_series(1, 200)) s where a = b;
+select sum(case when random() < 2 then 1 else 0 end), sum(nullif(round(random()), 2)) between 0 and 100 from generate_series(1, 100);
+select count(*) from (select floor(random() * 3) n, count(*) c from generate_series(1, 300) group by floor(random() * 3)) s where n not in (0, 1, 2);
+select count(*) from generate_series(1, 100) where nullif((random() * 3)::int, 2) = 2;
+select count(*) from (select (select nullif((random() * 3)::int, 2)) n from generate_series(1, 5) g) s where n = 2;
+create table v (a int, n numeric(6, 2) default round(random()::numeric, 1), t text default lpad((random() * 99999)::int::text, 3, '0'), i int default nullif((random() * 3)::int, 2));
+insert into v (a) select g from generate_series(1, 300) g;
+insert into v select g, (random() * 9)::numeric(3, 1), lpad((random() * 99999)::int::text, 3, '0'), nullif((random() * 3)::int, 2) from generate_series(1, 300) g;
+select count(*), count(*) filter (where i = 2), count(*) filter (where length(t) <> 3), count(*) filter (where n is null) from v;
+select count(*) from (select date '2024-01-01' + (random() * 365)::int d from generate_series(1, 200)) s where d not between '2024-01-01' and '2024-12-31';
+select count(*) from (select (array['a', 'b', 'c'])[floor(random() * 3)::int + 1] n from generate_series(1, 300)) s where n is null;
+select count(*) from (select md5(random()::text) n from generate_series(1, 100)) s where length(n) <> 32;
