@@ -32,7 +32,6 @@ select * from rows from (generate_series(1, 2), unnest(array['a','b','c'])) with
 select * from rows from (generate_series(1,2), json_each_text('{"a":1,"b":2,"c":3}')) as t;
 select t.x + t.y from rows from (generate_series(1, 2), generate_series(5, 6)) as t(x, y) where t.x > 1;
 select m.a, t.* from mt m, rows from (generate_series(1, m.a)) as t(g) order by 1, 2;
--- differs: the engine does not join what depends on other rows so
 select m.a, t.* from mt m, lateral rows from (generate_series(1, m.a), generate_series(1, m.b)) as t(g, h) order by 1, 2, 3;
 create view mv as select x, y from rows from (generate_series(1, 3), generate_series(10, 11)) as t(x, y);
 select * from mv;

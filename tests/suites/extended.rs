@@ -10,6 +10,7 @@ use crate::stand::{Stand, on_both_catalogs};
 on_both_catalogs!(
     binary_values_go_in_and_out_unchanged,
     g2_pipelined_inserts_are_each_acknowledged,
+    lists_of_many_parameters,
     g1_a_plan_of_a_rolled_back_transaction_is_not_used,
 );
 
@@ -90,6 +91,29 @@ async fn binary_values_go_in_and_out_unchanged(stand: &mut Stand) {
     let error = client.pg.execute(&narrow, &[&70_000_i64]).await.unwrap_err();
     assert_eq!(error.code().map(|c| c.code()), Some("22003"), "{error}");
     assert_eq!(client.pg.execute(&narrow, &[&7_i64]).await.unwrap(), 1);
+}
+
+async fn lists_of_many_parameters(stand: &mut Stand) {
+    let client = stand.client().await;
+    let numbers: Vec<i32> = (0..2000).collect();
+    let values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = numbers.iter().map(|n| n as _).collect();
+    let marks = |each: &dyn Fn(usize) -> String| (1..=numbers.len()).map(each).collect::<Vec<_>>().join(", ");
+    let plain = marks(&|n| format!("${n}"));
+    for (sql, expect) in [
+        (format!("SELECT count(*) FROM generate_series(1, 3000) g WHERE g IN ({plain})"), 1999),
+        (format!("SELECT count(*) FROM generate_series(1, 3000) g WHERE g NOT IN ({plain})"), 1001),
+        (format!("SELECT count(*) FROM generate_series(1, 3000) g WHERE g = ANY (ARRAY[{plain}]::int[])"), 1999),
+        (format!("SELECT sum(v) FROM (VALUES {}) AS x(v)", marks(&|n| format!("(${n}::int)"))), 1_999_000),
+    ] {
+        let row = client.pg.query_one(&sql, &values).await.unwrap_or_else(|error| panic!("{error:?}: {:.60}", sql));
+        assert_eq!(row.get::<_, i64>(0), expect, "{:.60}", sql);
+    }
+    // NULL has a type without a value that shows it.
+    let nulls: Vec<Option<i32>> = vec![None; 300];
+    let values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = nulls.iter().map(|n| n as _).collect();
+    let coalesced = (1..=300).map(|n| format!("${n}::int")).collect::<Vec<_>>().join(", ");
+    let row = client.pg.query_one(&format!("SELECT coalesce({coalesced}, 7)"), &values).await.unwrap();
+    assert_eq!(row.get::<_, i32>(0), 7);
 }
 
 async fn g2_pipelined_inserts_are_each_acknowledged(stand: &mut Stand) {

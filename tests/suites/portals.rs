@@ -11,13 +11,15 @@ enum Message<'a> {
     Query(&'a str),
     /// Parse of the unnamed statement, and Bind of a portal over it; whether its columns are binary.
     Portal(&'a str, &'a str, bool),
+    /// Parse, Describe, Bind with these parameters, and Execute, all of them unnamed.
+    Given(&'a str, &'a [&'a str]),
     Describe(&'a str),
     Execute(&'a str, i32),
     Close(&'a str),
     Sync,
 }
 
-use Message::{Close, Describe, Execute, Portal, Query, Sync};
+use Message::{Close, Describe, Execute, Given, Portal, Query, Sync};
 
 /// What is answered, message by message, up to ReadyForQuery of each Query and Sync.
 fn run(client: &mut WireClient, messages: &[Message<'_>]) -> Vec<String> {
@@ -29,6 +31,18 @@ fn run(client: &mut WireClient, messages: &[Message<'_>]) -> Vec<String> {
                 client.send(b'P', &[text(&["", sql]), vec![0, 0]].concat()).unwrap();
                 let formats = if *binary { vec![0, 1, 0, 1] } else { vec![0, 0] };
                 client.send(b'B', &[text(&[name, ""]), vec![0, 0, 0, 0], formats].concat())
+            }
+            Given(sql, values) => {
+                client.send(b'P', &[text(&["", sql]), vec![0, 0]].concat()).unwrap();
+                client.send(b'D', b"S\0").unwrap();
+                let count = u16::try_from(values.len()).unwrap().to_be_bytes();
+                let mut bind = [text(&["", ""]), vec![0, 0], count.to_vec()].concat();
+                for value in *values {
+                    bind.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
+                    bind.extend(value.as_bytes());
+                }
+                client.send(b'B', &[bind, vec![0, 0]].concat()).unwrap();
+                client.send(b'E', b"\0\0\0\0\0")
             }
             Describe(name) => client.send(b'D', &[b"P".to_vec(), text(&[name])].concat()),
             Execute(name, rows) => client.send(b'E', &[text(&[name]), rows.to_be_bytes().to_vec()].concat()),
@@ -61,6 +75,7 @@ fn word(kind: u8, body: &[u8]) -> Option<String> {
             format!("T:{}/{}", String::from_utf8_lossy(&body[2..]).split('\0').next().unwrap(), body[body.len() - 1])
         }
         b'D' => format!("D:{}", body[6..].escape_ascii()),
+        b't' => format!("t:{}", body.escape_ascii()),
         b'C' => format!("C:{}", fields[0]),
         b'Z' => format!("Z:{}", char::from(body[0])),
         other => char::from(other).to_string(),
@@ -184,6 +199,34 @@ fn conversations() -> Vec<Vec<Message<'static>>> {
             Query("CLOSE h"),
         ],
         vec![begin(), Execute("c", 2), Sync],
+        // What is held stays, however the transactions end that come after.
+        vec![
+            Query("DECLARE h CURSOR WITH HOLD FOR SELECT g FROM generate_series(1, 6) g"),
+            Query("FETCH h"),
+            begin(),
+            Query("ROLLBACK"),
+            Query("FETCH h"),
+            begin(),
+            Query("SELECT nothing"),
+            Query("COMMIT"),
+            Query("FETCH h"),
+            begin(),
+            Query("DECLARE i CURSOR WITH HOLD FOR SELECT g FROM generate_series(1, 6) g"),
+            Query("ROLLBACK"),
+            Query("FETCH i"),
+            Query("FETCH h"),
+        ],
+        vec![Query("DECLARE h CURSOR WITH HOLD FOR SELECT 1 AS g; SELECT nothing"), Query("FETCH h")],
+        // Parameters of a cursor's query.
+        vec![
+            begin(),
+            Given("DECLARE c CURSOR FOR SELECT g FROM generate_series(1, $1) g WHERE g > $2::int8", &["4", "1"]),
+            Sync,
+            Query("FETCH ALL c"),
+            Query("COMMIT"),
+        ],
+        vec![begin(), Given("DECLARE c CURSOR FOR SELECT $1::int AS g", &[]), Sync, Query("COMMIT")],
+        vec![begin(), Given("DECLARE c CURSOR FOR SELECT $1::int AS g", &["x"]), Sync, Query("ROLLBACK")],
     ]
 }
 

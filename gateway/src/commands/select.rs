@@ -14,11 +14,11 @@ use super::{
     current, describe, numbers, render, tables, wrong_plan,
 };
 use crate::{
-    engine::{QueryRequest, ResultStream},
+    engine::{DECIMAL_OVERFLOW, QueryRequest, ResultStream},
     session::{ClientSession, OpenLake, Pin, PreparedStatement, temporary::TempFile},
     sql::plan::{Plan, QueryPlan},
     wire::{
-        PgError, PgResult,
+        PgError, PgResult, SqlState,
         backend::{Outcome, Params, ResultColumn, RowSource, RowTag, Rows},
         cancel::Cancel,
     },
@@ -37,12 +37,39 @@ pub async fn run(
     let (mut prepared, pin) = current(session, prepared, pin).await?;
     let grids = render::grids(session, prepared.plan().params(), &params)?;
     if !grids.is_empty() {
-        prepared = session.plan_for_grids(&prepared, grids, &pin).await?;
+        prepared = session.plan_otherwise(&prepared, &pin, |context| context.grids.clone_from(&grids)).await?;
     }
+    let running = match begun(session, &pin, &prepared, &params).await {
+        Err(error) if has_no_room(&error) => {
+            prepared = session
+                .plan_otherwise(&prepared, &pin, |context| {
+                    context.grids = grids;
+                    context.exact = true;
+                })
+                .await?;
+            begun(session, &pin, &prepared, &params).await?
+        }
+        begun => begun?,
+    };
     let Plan::Query(plan) = prepared.plan() else { return Err(wrong_plan()) };
-    let running = start(session, &pin, plan, &params).await?;
     let columns = describe::result_columns(session, &running.stream, plan)?;
     Ok(Outcome::Rows(Rows { columns, batches: Box::new(running), tag: RowTag::Select, binary: false }))
+}
+
+/// Starts a query. One that computes with the engine's decimals is waited for until it has rows: it may have to be computed again.
+async fn begun(session: &mut ClientSession, pin: &Pin, of: &PreparedStatement, params: &Params) -> PgResult<Running> {
+    let Plan::Query(plan) = of.plan() else { return Err(wrong_plan()) };
+    let mut running = start(session, pin, plan, params).await?;
+    if plan.decimals {
+        running.first = running.next().await?;
+    }
+    Ok(running)
+}
+
+/// Whether the engine's decimals were too short: those of 18 digits make none of more.
+fn has_no_room(error: &PgError) -> bool {
+    error.code() == SqlState::NUMERIC_VALUE_OUT_OF_RANGE
+        && [DECIMAL_OVERFLOW, "numeric field overflow"].contains(&error.fields().message.as_str())
 }
 
 /// The snapshot a read sees now, after its barrier.
@@ -71,6 +98,8 @@ pub fn request(session: &ClientSession, sql: String) -> QueryRequest {
 pub struct Running {
     /// Its results.
     pub stream: ResultStream,
+    /// What came already.
+    first: Option<RecordBatch>,
     cancel: Cancel,
     calls: Option<RowCalls>,
     /// Whether the rows are shown without columns.
@@ -106,6 +135,7 @@ pub async fn start(session: &mut ClientSession, pin: &Pin, plan: &QueryPlan, par
     let stream = session.lake.engine.query(request).await?;
     Ok(Running {
         stream,
+        first: None,
         cancel: session.cancel.clone(),
         calls,
         no_columns: plan.no_columns,
@@ -124,6 +154,9 @@ impl Running {
     /// # Errors
     /// Engine errors; 57014 when the statement was told to stop.
     pub async fn next(&mut self) -> PgResult<Option<RecordBatch>> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
         let batch = tokio::select! {
             biased;
             reason = self.cancel.cancelled() => Err(ClientSession::stopped(reason)),

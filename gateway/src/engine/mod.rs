@@ -13,6 +13,7 @@ pub mod errors;
 pub mod protocol;
 pub mod worker;
 
+pub use errors::DECIMAL_OVERFLOW;
 pub use options::{EngineOptions, NumberSource, QueryRequest};
 pub use pool::{Engine, EngineStatus};
 pub use protocol::{

@@ -311,19 +311,20 @@ impl ClientSession {
         Ok(PreparedStatement::new(statement.clone(), plan, made_for, pin.schema.clone()))
     }
 
-    /// Plans a statement again for parameters whose values are arrays of several dimensions.
+    /// Plans a statement again, in a context that is another in some way.
     ///
     /// # Errors
     /// Whatever is wrong with the statement.
-    pub async fn plan_for_grids(
+    pub async fn plan_otherwise(
         &self,
         prepared: &PreparedStatement,
-        grids: Vec<usize>,
         pin: &Pin,
+        change: impl FnOnce(&mut PlanContext),
     ) -> PgResult<PreparedStatement> {
         let types: Vec<u32> = prepared.plan().params().iter().map(|param| param.oid).collect();
         let start = prepared.statement().start();
-        let context = PlanContext { start, grids, ..self.plan_context(pin, &types) };
+        let mut context = PlanContext { start, ..self.plan_context(pin, &types) };
+        change(&mut context);
         let plan = sql::plan(prepared.statement(), context).await?;
         let made_for = self.made_for(pin);
         Ok(PreparedStatement::new(prepared.statement().clone(), plan, made_for, pin.schema.clone()))
@@ -340,6 +341,7 @@ impl ClientSession {
             search_path,
             param_types: types.to_vec(),
             grids: Vec::new(),
+            exact: false,
             values: self.value_context(),
             user: self.user.clone(),
             start: sql::position::Start::default(),

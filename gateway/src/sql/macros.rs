@@ -90,10 +90,13 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_make_timestamp(y, m, d, h, i, s) AS make_timestamp(pg_make_year(y, m, d), m, d, h, i, s)",
     "CREATE OR REPLACE MACRO pg_interval_micros(x) AS extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x)",
     // Months, days and the time are added one after another, whatever their signs.
-    "CREATE OR REPLACE MACRO pg_instant_plus(t, x) AS ((t + to_months(CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS INTEGER))) \
-     + to_days(CAST(extract('day' FROM x) AS INTEGER))) + to_microseconds(pg_interval_micros(x))",
-    "CREATE OR REPLACE MACRO pg_instant_minus(t, x) AS ((t - to_months(CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS INTEGER))) \
-     - to_days(CAST(extract('day' FROM x) AS INTEGER))) - to_microseconds(pg_interval_micros(x))",
+    // In the local calendar, as Postgres does: of a local time that comes twice the engine would take the first.
+    "CREATE OR REPLACE MACRO pg_instant_months(t, n) AS CASE WHEN n = 0 THEN t ELSE CAST(CAST(t AS TIMESTAMP) + to_months(n) AS TIMESTAMPTZ) END",
+    "CREATE OR REPLACE MACRO pg_instant_days(t, n) AS CASE WHEN n = 0 THEN t ELSE CAST(CAST(t AS TIMESTAMP) + to_days(n) AS TIMESTAMPTZ) END",
+    "CREATE OR REPLACE MACRO pg_instant_plus(t, x) AS pg_instant_days(pg_instant_months(t, CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS INTEGER)), \
+     CAST(extract('day' FROM x) AS INTEGER)) + to_microseconds(pg_interval_micros(x))",
+    "CREATE OR REPLACE MACRO pg_instant_minus(t, x) AS pg_instant_days(pg_instant_months(t, -CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS INTEGER)), \
+     -CAST(extract('day' FROM x) AS INTEGER)) - to_microseconds(pg_interval_micros(x))",
     "CREATE OR REPLACE MACRO pg_bin_stride(x) AS CASE WHEN extract('year' FROM x) <> 0 OR extract('month' FROM x) <> 0 \
      THEN error('SQLSTATE 0A000: timestamps cannot be binned into intervals containing months or years') \
      WHEN abs(extract('day' FROM x)) > 106751990 THEN error('SQLSTATE 22008: interval out of range') \

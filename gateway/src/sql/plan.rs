@@ -29,6 +29,8 @@ pub struct PlanContext {
     pub param_types: Vec<u32>,
     /// Parameters whose values are arrays of several dimensions: they travel as text.
     pub grids: Vec<usize>,
+    /// Whether numerics are computed with all their digits, which takes longer: the engine's decimals had no room.
+    pub exact: bool,
     /// How literals are read (time zone, date order, now).
     pub values: Arc<crate::value::ValueContext>,
     /// The session's user.
@@ -134,6 +136,8 @@ pub struct QueryPlan {
     pub locks: bool,
     /// Whether it has one row at most: aggregates without groups.
     pub one_row: bool,
+    /// Whether it computes with the engine's decimals, which may have no room where Postgres has.
+    pub decimals: bool,
 }
 
 /// A piece of SQL.

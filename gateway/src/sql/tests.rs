@@ -78,6 +78,7 @@ fn context() -> PlanContext {
         search_path: vec!["public".into()],
         param_types: Vec::new(),
         grids: Vec::new(),
+        exact: false,
         values: Arc::new(ValueContext::new(DateTime::from_timestamp(1_700_000_000, 0).expect("a time"))),
         user: "duck".into(),
         start: crate::sql::position::Start::default(),

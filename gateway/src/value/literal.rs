@@ -149,6 +149,8 @@ fn decimal(parsed: Parsed) -> PgResult<String> {
     if digits > DECIMAL_DIGITS_MAX {
         return Err(overflow("numeric field overflow").detail("A number may have 38 digits."));
     }
+    // One digit before the point, where there is room: without it the engine writes 0.5 as .5.
+    let digits = digits.max((number.scale + 1).min(DECIMAL_DIGITS_MAX));
     let mut text = String::new();
     numeric::write_decimal(&number, &mut text);
     Ok(format!("CAST('{text}' AS DECIMAL({digits},{}))", number.scale))
@@ -305,7 +307,7 @@ mod tests {
             (oid::UNKNOWN, "it's", "'it''s'"),
             (oid::NUMERIC, "1.50", "CAST('1.50' AS DECIMAL(3,2))"),
             (oid::NUMERIC, "-1e3", "CAST('-1000' AS DECIMAL(4,0))"),
-            (oid::NUMERIC, "0.001", "CAST('0.001' AS DECIMAL(3,3))"),
+            (oid::NUMERIC, "0.001", "CAST('0.001' AS DECIMAL(4,3))"),
             (oid::INTERVAL, "-1 day 0.5 us", "(to_months(0) + to_days(-1) + to_microseconds(0))"),
             (oid::BYTEA, "\\x00ff", "CAST('\\x00\\xFF' AS BLOB)"),
             (1007, "{1,NULL}", "CAST([CAST(1 AS INTEGER), CAST(NULL AS INTEGER)] AS INTEGER[])"),

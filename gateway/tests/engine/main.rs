@@ -15,7 +15,7 @@ use arrow::{
     util::display::array_value_to_string,
 };
 use duckmesh::{
-    engine::{Engine, EngineOptions, QueryRequest, ResultStream, Verb},
+    engine::{Engine, EngineOptions, QueryRequest, Relation, ResultStream, Verb},
     wire::error::{PgError, PgResult},
 };
 
@@ -391,4 +391,34 @@ async fn explain_shows_a_plan() {
     let mut request = lake.request("SELECT * FROM enable_logging('QueryLog')");
     request.verb = Verb::Explain;
     assert_eq!(lake.engine.query(request).await.map(|_| ()).unwrap_err().code().0, "42501");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_are_asked_for_again_are_kept() {
+    let lake = lake();
+    let asked = async |path: &str, verb: Verb| {
+        let sql = format!("SELECT * FROM read_parquet(['{path}'])");
+        let relation = Relation { name: "r".into(), sql, small: None, file: Some(path.to_owned()) };
+        let request = QueryRequest { relations: vec![relation], verb, ..QueryRequest::new("SELECT sum(id) FROM r") };
+        PgResult::Ok(rows(lake.engine.query(request).await?).await?.concat().concat())
+    };
+    let file = lake.file();
+    let start = Instant::now();
+    // A table is made beside the second statement: from then on the file is not read.
+    while asked(&file, Verb::Explain).await.unwrap().contains("PARQUET") {
+        assert!(start.elapsed() < PATIENCE, "no table was made");
+    }
+    fs::remove_file(&file).unwrap();
+    assert_eq!(asked(&file, Verb::Query).await.unwrap(), "499500");
+    // Statements cannot name it.
+    assert_eq!(
+        lake.engine.query(QueryRequest::new("SELECT * FROM duckmesh_kept.t1")).await.err().unwrap().code().0,
+        "42501"
+    );
+    // What is elsewhere is not read, however often it is asked for.
+    let outside = lake.folder.path().join("b.parquet");
+    write_parquet(&outside);
+    for _ in 0..3 {
+        assert!(asked(&outside.display().to_string(), Verb::Query).await.is_err());
+    }
 }

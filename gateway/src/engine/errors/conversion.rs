@@ -1,7 +1,7 @@
 //! Errors of values: not of a type's form, or outside its range.
 
 use super::{
-    Fault, INVALID_ARGUMENT_FOR_LOGARITHM, INVALID_ARGUMENT_FOR_POWER,
+    DECIMAL_OVERFLOW, Fault, INVALID_ARGUMENT_FOR_LOGARITHM, INVALID_ARGUMENT_FOR_POWER,
     text::{between, postgres_type},
 };
 use crate::wire::error::{PgError, SqlState};
@@ -187,7 +187,7 @@ pub(super) fn out_of_range(fault: &Fault<'_>) -> PgError {
         return match of.as_deref() {
             Some(integer @ ("INT8" | "INT16" | "INT32" | "INT64")) => out_of_type(integer),
             _ if fault.has("DECIMAL") || fault.has("HUGEINT") || fault.has("INT128") => {
-                PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value overflows numeric format")
+                PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, DECIMAL_OVERFLOW)
             }
             _ => date_or_time(fault)
                 .unwrap_or_else(|| PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range")),

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use super::protocol::{EngineError, REFUSED};
 use crate::wire::error::{PgError, SqlState};
 
+/// What is said of a decimal that the engine has no room for.
+pub const DECIMAL_OVERFLOW: &str = "value overflows numeric format";
+
 const DATA_EXCEPTION: SqlState = SqlState("22000");
 const CARDINALITY_VIOLATION: SqlState = SqlState("21000");
 const INVALID_ARGUMENT_FOR_LOGARITHM: SqlState = SqlState("2201E");

@@ -113,6 +113,7 @@ fn context() -> PlanContext {
         search_path: vec!["public".into()],
         param_types: Vec::new(),
         grids: Vec::new(),
+        exact: false,
         values: Arc::new(ValueContext::new(now)),
         user: "ada".into(),
         start: crate::sql::position::Start::default(),

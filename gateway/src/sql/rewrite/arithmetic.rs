@@ -94,7 +94,9 @@ impl Rewriter<'_> {
     }
 
     pub fn plain_arithmetic(&mut self, l: &Ex, op: &str, r: &Ex, ty: Option<ColumnType>) -> PgResult<Ex> {
-        if ty.as_ref().is_some_and(is_long) {
+        let decimal = matches!(ty, Some(ColumnType::Numeric(..))) && matches!(op, "+" | "-" | "*");
+        self.decimals |= decimal;
+        if ty.as_ref().is_some_and(is_long) || (decimal && self.ctx.exact && self.has_functions()) {
             let function = match op {
                 "+" => "pg_num_add",
                 "-" => "pg_num_sub",
@@ -243,7 +245,13 @@ impl Rewriter<'_> {
     pub(super) fn instant_moved(&self, instant: &Ex, interval: &Ex, op: &str) -> Ex {
         let (t, x) = (&instant.sql, &interval.sql);
         let sql = match super::interval::steps(interval) {
-            Some(steps) => steps.iter().fold(t.clone(), |moved, step| format!("({moved} {op} {})", step.sql)),
+            Some(steps) => {
+                steps.iter().fold(t.clone(), |moved, (step, is_clock)| match *is_clock || !self.has_functions() {
+                    true => format!("({moved} {op} {})", step.sql),
+                    // Of a local time that comes twice the engine would take the first.
+                    false => format!("CAST((CAST({moved} AS TIMESTAMP) {op} {}) AS TIMESTAMPTZ)", step.sql),
+                })
+            }
             None if !self.has_functions() => format!("({t} {op} {x})"),
             None if op == "+" => format!("pg_instant_plus({t}, {x})"),
             None => format!("pg_instant_minus({t}, {x})"),

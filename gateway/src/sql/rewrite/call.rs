@@ -420,17 +420,11 @@ impl Rewriter<'_> {
             self.unify(&mut exs, &name.to_ascii_uppercase())?;
             return Ok((row, exs));
         }
-        let first = args.first().and_then(|a| a.ty.clone());
+        let anything = signature::anything(&letters, &args);
         for (letter, arg) in letters.into_iter().zip(args.iter_mut()) {
             let ty = match letter {
-                // Beside an array: its element. Beside a value: that value's type.
-                'a' => match &first {
-                    Some(ColumnType::Array(element)) if arg.is_unknown() => Some((**element).clone()),
-                    Some(ty) if arg.is_unknown() => Some(ty.clone()),
-                    _ if arg.is_unknown() => Some(ColumnType::Text),
-                    _ => None,
-                },
-                'A' => arg.is_unknown().then(|| ColumnType::Array(Box::new(ColumnType::Text))),
+                'a' => arg.is_unknown().then(|| anything.clone()),
+                'A' => arg.is_unknown().then(|| ColumnType::Array(Box::new(anything.clone()))),
                 c => signature::letter(c),
             };
             let Some(ty) = ty else { continue };

@@ -3,7 +3,7 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{Array, BinaryOperator, Expr, Query, SetExpr, Spanned, TypedString, UnaryOperator, Value};
 
-use super::{NUMERIC, Rewriter, operator, scale};
+use super::{NUMERIC, Rewriter, membership, operator, scale};
 use crate::{
     sql::{empty_list, plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
@@ -362,6 +362,9 @@ impl Rewriter<'_> {
     fn unary(&mut self, op: UnaryOperator, expr: &Expr) -> PgResult<Ex> {
         let at = self.at_expr(expr);
         if op == UnaryOperator::Not {
+            if let Some((row, query, negated)) = membership::of_row(expr) {
+                return self.in_subquery(row, query, !negated);
+            }
             let sql = self.condition(expr, "NOT")?;
             return Ok(Ex::of(format!("(NOT {sql})"), ColumnType::Bool));
         }

@@ -66,8 +66,9 @@ fn fixed(ex: &Ex) -> Option<Interval> {
     of_piece(ex.sql.strip_prefix(HOLE)?.strip_suffix(HOLE)?)
 }
 
-/// A constant's months, days and time, one after another; none where it is no constant.
-pub(super) fn steps(ex: &Ex) -> Option<Vec<Ex>> {
+/// A constant's months, days and time, one after another, each with whether it moves the clock and not the calendar; none where it is
+/// no constant.
+pub(super) fn steps(ex: &Ex) -> Option<Vec<(Ex, bool)>> {
     let Interval { months, days, micros } = fixed(ex)?;
     let steps = [
         Interval { months, days: 0, micros: 0 },
@@ -79,7 +80,12 @@ pub(super) fn steps(ex: &Ex) -> Option<Vec<Ex>> {
     if steps.is_empty() {
         steps.push(none);
     }
-    Some(steps.into_iter().map(|step| Ex::of(hole(step), ColumnType::Interval)).collect())
+    Some(
+        steps
+            .into_iter()
+            .map(|step| (Ex::of(hole(step), ColumnType::Interval), step.months == 0 && step.days == 0))
+            .collect(),
+    )
 }
 
 /// Two constants added or subtracted.

@@ -14,6 +14,18 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// `(a, b) IN (SELECT …)`: the row, the query, and whether it is NOT IN. The engine takes a row with a NULL in it for unknown, and
+/// only a NOT around it tells that from false.
+pub(super) fn of_row(expr: &Expr) -> Option<(&Expr, &Query, bool)> {
+    match expr {
+        Expr::Nested(inner) => of_row(inner),
+        Expr::InSubquery { expr, subquery, negated } => {
+            row_items(expr).is_some_and(|items| items.len() > 1).then_some((expr, subquery, *negated))
+        }
+        _ => None,
+    }
+}
+
 impl Rewriter<'_> {
     pub fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> PgResult<Ex> {
         let not = if negated { "NOT " } else { "" };

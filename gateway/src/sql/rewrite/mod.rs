@@ -12,6 +12,7 @@ mod from;
 mod grid;
 mod group_by;
 mod order_by;
+mod ordinality;
 mod select;
 mod set;
 mod set_by_value;
@@ -153,6 +154,8 @@ pub(super) struct Rewriter<'a> {
     /// Whether row locks were asked for.
     pub locks: bool,
     calls: usize,
+    /// Whether the engine's decimals are computed with.
+    decimals: bool,
     /// Calls of what is another value each time.
     volatile_calls: usize,
     /// Whether the next SELECT is a side of a set operation: its bare NULLs take the other side's types.
@@ -206,6 +209,7 @@ impl<'a> Rewriter<'a> {
             top: false,
             locks: false,
             calls: 0,
+            decimals: false,
             volatile_calls: 0,
             in_set: false,
             listless: false,
@@ -243,6 +247,7 @@ impl<'a> Rewriter<'a> {
             numbers: std::mem::take(&mut self.numbers),
             locks: self.locks,
             one_row: std::mem::take(&mut self.one_row),
+            decimals: self.decimals,
         })
     }
 

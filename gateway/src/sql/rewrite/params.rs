@@ -7,7 +7,7 @@ use duckmesh_catalog::{
     types::{DEFAULT_NUMERIC, TextType, oid},
 };
 
-use super::{Ex, Kind, Rewriter};
+use super::{Ex, Kind, NUMERIC, Rewriter};
 use crate::{
     pgcatalog::functions,
     sql::{plan::ParamType, quote::HOLE, user_type},
@@ -48,6 +48,10 @@ impl Rewriter<'_> {
             known = Some(ColumnType::Grid(element.clone()));
         }
         let sql = self.param_text(index, known.as_ref().unwrap_or(&ColumnType::Text));
+        // Its value has the digits that it has.
+        if known == Some(ColumnType::Numeric(DEFAULT_NUMERIC.0, DEFAULT_NUMERIC.1)) {
+            known = Some(NUMERIC);
+        }
         let mut ex = Ex::plain(sql, known.clone()).at(at);
         ex.kind = if known.is_some() { Kind::Typed(index) } else { Kind::Param(index) };
         Ok(ex)

@@ -72,6 +72,8 @@ pub(super) fn row_items(expr: &Expr) -> Option<Vec<&Expr>> {
     use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
     match expr {
         Expr::Tuple(items) => Some(items.iter().collect()),
+        // `((a, b))`: in parentheses a row is a row.
+        Expr::Nested(inner) => row_items(inner),
         Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("row") => {
             let FunctionArguments::List(list) = &function.args else { return None };
             let item = |arg| match arg {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, TableAlias};
 
-use super::{Column, Ex, Rewriter, group_by::Group};
+use super::{Column, Ex, Rewriter, group_by::Group, ordinality::side_by_side};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -46,28 +46,39 @@ impl Rewriter<'_> {
                 let name = if shown.is_empty() { name.clone() } else { shown.to_owned() };
                 columns.push(Column { name, engine: engine.clone(), ty, origin: None });
             }
-            let names: Vec<String> = names.iter().map(|name| quote::name(name)).collect();
-            sides.push(format!(
-                "(SELECT *, row_number() OVER () AS \"n\" FROM {sql} AS \"f\"({})) AS \"s{n}\"",
-                names.join(", ")
-            ));
+            sides.push((sql, names.iter().map(|name| quote::name(name)).collect::<Vec<_>>(), at));
             first.get_or_insert(name);
         }
-        let mut list: Vec<String> = columns.iter().map(|c| quote::name(&c.engine)).collect();
         if ordinality {
-            list.push("\"n\"".to_owned());
             let ty = Some(ColumnType::Int8);
             columns.push(Column { name: "ordinality".into(), engine: "n".into(), ty, origin: None });
         }
+        let body = self.beside(&sides, ordinality)?;
+        self.place(body, alias, (first.as_deref().unwrap_or_default(), None), columns, true, None)
+    }
+
+    /// The texts of functions with their columns, as one.
+    fn beside(&self, sides: &[(String, Vec<String>, Option<u32>)], ordinality: bool) -> PgResult<String> {
+        let mut list: Vec<String> = sides.iter().flat_map(|(_, names, _)| names.clone()).collect();
+        let texts: Vec<String> = sides.iter().map(|(sql, ..)| sql.clone()).collect();
+        if let Some(rows) = side_by_side(&texts) {
+            return match ordinality {
+                true => self.with_ordinals(&rows, &list, "n", None),
+                false => Ok(format!("(SELECT {list} FROM {rows} AS \"f\"({list}))", list = list.join(", "))),
+            };
+        }
+        if ordinality {
+            list.push("\"n\"".to_owned());
+        }
         let mut from = String::new();
-        for (n, side) in sides.iter().enumerate() {
+        for (n, (sql, names, at)) in sides.iter().enumerate() {
+            let side = format!("{} AS \"s{n}\"", self.with_ordinals(sql, names, "n", *at)?);
             match n {
-                0 => from.push_str(side),
+                0 => from.push_str(&side),
                 _ => from.push_str(&format!(" FULL JOIN {side} USING (\"n\")")),
             }
         }
-        let body = format!("(SELECT {} FROM {from} ORDER BY \"n\")", list.join(", "));
-        self.place(body, alias, (first.as_deref().unwrap_or_default(), None), columns, true, None)
+        Ok(format!("(SELECT {} FROM {from} ORDER BY \"n\")", list.join(", ")))
     }
 }
 

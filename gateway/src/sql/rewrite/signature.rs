@@ -70,6 +70,20 @@ pub(super) fn arguments(signature: &str, count: usize) -> Option<Vec<char>> {
     (letters.len() == count).then_some(letters)
 }
 
+/// What an argument without a type is that may be anything: the elements of an array beside it, or the type of a value beside it.
+pub(super) fn anything(letters: &[char], args: &[Ex]) -> ColumnType {
+    let known = |letter: char| {
+        let of = letters.iter().zip(args).filter(move |(l, arg)| **l == letter && !arg.is_unknown());
+        of.filter_map(|(_, arg)| arg.ty.clone()).next()
+    };
+    match known('A') {
+        Some(ColumnType::Array(element) | ColumnType::Grid(element)) => *element,
+        Some(_) => ColumnType::Text,
+        // The first argument's, whatever it is, where there is no other: `json_build_object` and its like take any.
+        None => known('a').or_else(|| args.first().and_then(|arg| arg.ty.clone())).unwrap_or(ColumnType::Text),
+    }
+}
+
 /// How well an argument fits: none not at all.
 pub(super) fn fit(letter_: char, arg: &Ex) -> Option<u32> {
     use ColumnType as T;
@@ -77,8 +91,12 @@ pub(super) fn fit(letter_: char, arg: &Ex) -> Option<u32> {
         return Some(1);
     }
     let Some(ty) = arg.ty.as_ref().map(T::base).filter(|_| !arg.is_unknown()) else {
-        // Postgres prefers text for what has no type yet.
-        return Some(if letter_ == 't' { 2 } else { 1 });
+        // Postgres prefers text for what has no type yet, and then the widest of a kind.
+        return Some(match letter_ {
+            't' => 3,
+            'd' | 'z' | 'v' | 'I' => 2,
+            _ => 1,
+        });
     };
     if letter_ == 'A' {
         return matches!(ty, T::Array(_)).then_some(4);

@@ -3,7 +3,9 @@
 use duckmesh_catalog::{ColumnType, types::oid};
 use sqlparser::ast::{FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableAlias};
 
-use super::{Column, Ex, Kind, Rewriter, call::allowed, from::Alias, functions::SCALARS, unique};
+use super::{
+    Column, Ex, Kind, Rewriter, call::allowed, from::Alias, functions::SCALARS, ordinality::reads_columns, unique,
+};
 use crate::{pgcatalog, sql::quote, wire::error::PgResult};
 
 impl Rewriter<'_> {
@@ -68,11 +70,7 @@ impl Rewriter<'_> {
         let mut sql = sql;
         if ordinality {
             let names: Vec<String> = columns.iter().map(|c| quote::name(&c.engine)).collect();
-            sql = format!(
-                "(SELECT {}, row_number() OVER () AS \"ordinality\" FROM {sql} AS \"f\"({}))",
-                names.join(", "),
-                names.join(", ")
-            );
+            sql = self.with_ordinals(&sql, &names, "ordinality", at)?;
             columns.push(Column {
                 name: "ordinality".into(),
                 engine: "ordinality".into(),
@@ -108,8 +106,7 @@ impl Rewriter<'_> {
     ) -> PgResult<String> {
         if ordinality {
             let names: Vec<String> = (0..fields.len()).map(|n| format!("\"o{n}\"")).collect();
-            let names = names.join(", ");
-            sql = format!("(SELECT {names}, row_number() OVER () AS \"ordinality\" FROM {sql} AS \"f\"({names}))");
+            sql = self.with_ordinals(&sql, &names, "ordinality", at)?;
             fields.push(("ordinality".to_owned(), ColumnType::Int8));
         }
         let column =
@@ -173,6 +170,12 @@ impl Rewriter<'_> {
                 let (ty, list) = match (&ty, texts.as_slice()) {
                     (Some(T::Int2 | T::Int4 | T::Int8), [_, _] | [_, _, _]) => {
                         let wide = if ty == Some(T::Int8) { T::Int8 } else { T::Int4 };
+                        // Of columns the rows of a list stay beside theirs.
+                        if texts.iter().any(|text| reads_columns(text)) {
+                            let list = T::Array(Box::new(wide.clone()))
+                                .cast(&format!("generate_series({})", texts.join(", ")));
+                            return Ok((format!("(SELECT unnest({list}))"), vec![("", Some(wide))]));
+                        }
                         let sql = format!(
                             "(SELECT CAST(generate_series AS {}) FROM generate_series({}))",
                             wide.duckdb(),

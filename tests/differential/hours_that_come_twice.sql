@@ -1,0 +1,24 @@
+-- Local times that come twice or never.
+set timezone = 'Europe/Berlin';
+create table twice(t timestamptz);
+insert into twice select timestamptz '2024-10-26 22:00+00' + g * interval '10 minutes' from generate_series(0, 30) g;
+insert into twice select timestamptz '2024-03-31 00:00+00' + g * interval '10 minutes' from generate_series(0, 20) g;
+select date_trunc('hour', t), count(*) from twice group by 1 order by 1;
+select date_trunc('minute', t + interval '7 seconds') = t, count(*) from twice group by 1 order by 1;
+select count(*) from twice where date_trunc('day', t) > t or date_trunc('second', t) <> t or date_trunc('microseconds', t) <> t;
+select date_trunc('hour', timestamptz '2024-10-27 00:30+00', 'Europe/Berlin'), date_trunc('hour', timestamptz '2024-10-27 01:30+00', 'Europe/Berlin'), date_trunc('minute', timestamptz '2024-10-27 00:30:20+00', 'America/St_Johns');
+prepare cut(text) as select date_trunc($1, timestamptz '2024-10-27 00:30:40.5+00'), date_trunc($1, timestamptz '2024-10-27 01:30:40.5+00', 'Europe/Berlin');
+execute cut('hour');
+execute cut('MINUTES');
+execute cut('day');
+execute cut('decade');
+select date_trunc('hour', 'infinity'::timestamptz), date_trunc('hour', null::timestamptz), date_trunc('hour', '-infinity'::timestamptz, 'Europe/Berlin');
+select timestamptz '2024-10-26 02:30' + interval '1 day', timestamptz '2024-09-27 02:30' + interval '1 month', timestamptz '2024-10-28 02:30' - interval '1 day';
+select timestamptz '2024-10-26 02:30' + interval '1 day 1 hour', timestamptz '2024-10-27 00:30+00' + interval '1 hour', timestamptz '2024-10-27 00:30+00' + interval '0 days', timestamptz '2024-10-27 00:30+00' + interval '-1 day 1 day';
+select timestamptz '2024-03-30 02:30' + interval '1 day', timestamptz '2024-02-29 02:30' + interval '1 month 2 days', timestamptz '2024-03-31 03:30' - interval '1 hour';
+select t, t + i.i, t - i.i, t + i.i - i.i from twice, (values (interval '1 day'), ('1 month'), ('-1 day 2 hours'), ('3 hours'), ('1 year -1 mon 3 days 04:05:06')) i(i) order by 1, 2;
+select 'infinity'::timestamptz + interval '1 day', '-infinity'::timestamptz - interval '1 month 1 day';
+set timezone = 'America/St_Johns';
+select date_trunc('hour', t), count(*) from twice group by 1 order by 1;
+select timestamptz '2024-11-02 01:30' + interval '1 day', timestamptz '2024-03-09 02:15' + interval '1 day';
+select t + interval '7 days', t - interval '1 month' from twice order by t;

@@ -1,0 +1,22 @@
+-- Numbers of a function's rows, many rows beside it.
+create table listed(id int, s text, a int[], j jsonb, e text);
+insert into listed select g, g||'a,'||g||'b,'||g||'c', array[g*10+1, g*10+2, g*10+3], jsonb_build_object('l', jsonb_build_array(g, g+1), 'k', g), null from generate_series(1, 300) g;
+insert into listed values (1000, null, null, null, null), (1001, '', '{}', '{}', '');
+select count(*), count(*) filter (where e <> id||chr(96+pos::int)) from listed, unnest(string_to_array(s, ',')) with ordinality t(e, pos) where id <= 300;
+select count(*), count(*) filter (where e <> id*10+pos) from listed, unnest(a) with ordinality t(e, pos);
+select count(*), count(*) filter (where e <> id||chr(96+pos::int)) from listed, string_to_table(s, ',') with ordinality t(e, pos) where id <= 300;
+select count(*), count(*) filter (where e <> id||chr(96+pos::int)) from listed, regexp_split_to_table(s, ',') with ordinality t(e, pos) where id <= 300;
+select count(*), count(*) filter (where m[1] <> id||chr(96+pos::int)) from listed, regexp_matches(s, '[0-9]+[abc]', 'g') with ordinality t(m, pos);
+select count(*), count(*) filter (where v <> id+pos-1) from listed, generate_series(id, id+2) with ordinality t(v, pos);
+select count(*), count(*) filter (where v::text::int <> id+pos-1) from listed, jsonb_array_elements(j->'l') with ordinality t(v, pos);
+select count(*), count(*) filter (where v::int <> id+pos-1) from listed, jsonb_array_elements_text(j->'l') with ordinality t(v, pos);
+select id, k, v, pos from listed, jsonb_each(j) with ordinality t(k, v, pos) where id in (1, 200, 1000, 1001) order by id, pos;
+select id, x, y, pos from listed, unnest(a, array[id, id+1]) with ordinality t(x, y, pos) where id in (1, 250, 1000, 1001) order by id, pos;
+select count(*) from listed where (select e from unnest(string_to_array(s, ',')) with ordinality t(e, pos) where pos = 1) <> id||'a';
+select id, p, pos from listed left join lateral unnest(a) with ordinality t(p, pos) on true where id in (7, 1000, 1001) order by id, pos;
+select * from unnest(array['x', 'y', null]) with ordinality;
+select * from generate_series(5, 1, -2) with ordinality;
+select * from jsonb_each('{"a": 1, "b": [2]}') with ordinality as t(k, v, n);
+select id, r.x, r.y from listed, rows from (unnest(a), generate_series(id, id+1)) as r(x, y) where id in (2, 280) order by id, x;
+select id, n, v from listed, generate_series(1, 2) n, unnest(a[n:n+1]) v where id in (5, 6) order by id, n, v;
+select id, r.* from listed left join lateral rows from (unnest(a), string_to_table(s, ','), generate_series(1, 2)) with ordinality as r(x, y, z, n) on true where id in (2, 280, 1000) order by id, n;
