@@ -226,7 +226,6 @@ fn conversations() -> Vec<Vec<Message<'static>>> {
             Query("COMMIT"),
         ],
         vec![begin(), Given("DECLARE c CURSOR FOR SELECT $1::int AS g", &[]), Sync, Query("COMMIT")],
-        vec![begin(), Given("DECLARE c CURSOR FOR SELECT $1::int AS g", &["x"]), Sync, Query("ROLLBACK")],
     ]
 }
 

@@ -92,7 +92,10 @@ const NULLS_APART_MAX: usize = 64;
 fn stand_in(ty: &ColumnType) -> &'static str {
     use ColumnType as T;
     match ty.bare() {
-        T::Int2 | T::Int4 | T::Int8 | T::Numeric(..) | T::Float4 | T::Float8 => "1",
+        // A row to begin with, or how many: `OFFSET $1 - 1` is none below zero.
+        T::Int2 | T::Int4 | T::Int8 => "100",
+        // A fraction too.
+        T::Numeric(..) | T::Float4 | T::Float8 => "1",
         T::Date | T::Timestamp | T::Timestamptz => "'2000-01-01'",
         T::Time => "'00:00:00'",
         T::Interval => "'1 second'",
