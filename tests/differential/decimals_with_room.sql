@@ -35,3 +35,13 @@ select count(*) from wide where (5, 2) in (select 9, null::int union all select 
 select count(*) from wide where not ((5, 2) in (select 9, null::int union all select 9, 9));
 select count(*) from wide where not ((5, 2) in (select 5, null::int));
 select count(*) from wide where not (((5, 2)) not in (select 5, 2));
+create table products as select id, a * a as aa, c * d as cd from wide;
+select id, aa::numeric(30, 6), cd::numeric(30, 6) from products order by id;
+insert into products select id + 10, a * a * 2, c * d - 1 from wide;
+select id, aa::numeric(30, 6), cd::numeric(30, 6) from products where id > 10 order by id;
+begin;
+insert into products select id + 20, a * a, c * d from wide returning id;
+create table inner_products as select id, b * b as bb from wide;
+select count(*), count(aa) from products;
+commit;
+select id, round(bb, 4) from inner_products order by id;

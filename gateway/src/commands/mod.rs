@@ -43,7 +43,7 @@ mod transaction;
 
 use crate::{
     session::{ClientSession, Pin, PreparedStatement, temporary},
-    sql::plan::Plan,
+    sql::plan::{InsertPlan, InsertSource, Plan},
     wire::{
         PgError, PgResult, SqlState,
         backend::{Outcome, Params, Place},
@@ -111,7 +111,16 @@ pub async fn run(
             if !temporary::is_temporary(&plan.table) {
                 writable(session, "INSERT")?;
             }
-            insert::run(session, prepared, params, place).await
+            if !computes_decimals(prepared.plan()) {
+                return insert::run(session, prepared, params, place).await;
+            }
+            match insert::run(session, prepared, params.clone(), place).await {
+                Err(error) if select::has_no_room(&error) => {
+                    let exact = exact(session, prepared).await?;
+                    insert::run(session, &exact, params, place).await
+                }
+                done => done,
+            }
         }
         Plan::CopyIn(plan) => {
             if !temporary::is_temporary(&plan.table) {
@@ -128,13 +137,35 @@ pub async fn run(
         }
         Plan::CreateTableAs(_) => {
             writable(session, "CREATE TABLE AS")?;
-            create_as::run(session, prepared, params, place).await
+            match create_as::run(session, prepared, params.clone(), place).await {
+                Err(error) if computes_decimals(prepared.plan()) && select::has_no_room(&error) => {
+                    let exact = exact(session, prepared).await?;
+                    create_as::run(session, &exact, params, place).await
+                }
+                done => done,
+            }
         }
         Plan::CreateView(plan) => {
             writable(session, "CREATE VIEW")?;
             create_view::run(session, prepared, plan, place).await
         }
     }
+}
+
+/// Whether a write computes its rows with the engine's decimals. All rows are there before any is written, so that they can be
+/// computed again.
+fn computes_decimals(plan: &Plan) -> bool {
+    match plan {
+        Plan::Insert(InsertPlan { source: InsertSource::Query(query), .. }) => query.decimals,
+        Plan::CreateTableAs(plan) => plan.query.decimals,
+        _ => false,
+    }
+}
+
+/// The statement planned to compute numerics with all their digits.
+async fn exact(session: &mut ClientSession, prepared: &PreparedStatement) -> PgResult<PreparedStatement> {
+    let pin = session.schema_for_planning(true).await?;
+    session.plan_otherwise(prepared, &pin, |context| context.exact = true).await
 }
 
 /// Refuses what cannot be part of a transaction.

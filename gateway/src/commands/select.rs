@@ -67,7 +67,8 @@ async fn begun(session: &mut ClientSession, pin: &Pin, of: &PreparedStatement, p
 }
 
 /// Whether the engine's decimals were too short: those of 18 digits make none of more.
-fn has_no_room(error: &PgError) -> bool {
+#[must_use]
+pub fn has_no_room(error: &PgError) -> bool {
     error.code() == SqlState::NUMERIC_VALUE_OUT_OF_RANGE
         && [DECIMAL_OVERFLOW, "numeric field overflow"].contains(&error.fields().message.as_str())
 }
