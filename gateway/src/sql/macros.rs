@@ -89,6 +89,9 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_make_date(y, m, d) AS make_date(pg_make_year(y, m, d), m, d)",
     "CREATE OR REPLACE MACRO pg_make_timestamp(y, m, d, h, i, s) AS make_timestamp(pg_make_year(y, m, d), m, d, h, i, s)",
     "CREATE OR REPLACE MACRO pg_interval_micros(x) AS extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x)",
+    // What an interval is compared by: a month is 30 days.
+    "CREATE OR REPLACE MACRO pg_interval_key(x) AS (CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS HUGEINT) * 30 + extract('day' FROM x)) \
+     * 86400000000 + pg_interval_micros(x)",
     // Months, days and the time are added one after another, whatever their signs.
     "CREATE OR REPLACE MACRO pg_instant_plus(t, x) AS ((t + to_months(CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS INTEGER))) \
      + to_days(CAST(extract('day' FROM x) AS INTEGER))) + to_microseconds(pg_interval_micros(x))",
