@@ -77,6 +77,8 @@ impl Rewriter<'_> {
                 };
                 format!("pg_grid_json({x}, '{kind}')")
             }
+            // With its blanks, as its output has it.
+            Some(T::Char(_)) => format!("pg_json_quote({})", self.output(ex)?),
             Some(T::Other(_)) | None => format!("CAST(to_json({x}) AS VARCHAR)"),
             Some(_) => format!("pg_json_quote({})", self.text_of(ex)?.sql),
         })

@@ -283,7 +283,7 @@ impl Rewriter<'_> {
             return self.refuse("this operator with ANY or ALL of a query", at);
         }
         let l = self.expr(left)?;
-        let l = self.settle(l, &ColumnType::Text)?;
+        let l = super::special::with_blanks(self.settle(l, &ColumnType::Text)?);
         let r = self.expr(right)?;
         let r = self.settle(r, &ColumnType::Array(Box::new(ColumnType::Text)))?;
         let (decides, otherwise) = if word == "ANY" { ("TRUE", "FALSE") } else { ("FALSE", "TRUE") };
