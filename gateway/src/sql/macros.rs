@@ -37,8 +37,8 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_text_array(x) AS CASE WHEN x IS NOT NULL THEN \
      '{' || COALESCE(array_to_string(list_transform(CAST(x AS VARCHAR[]), lambda v: pg_text_element(v)), ','), '') || '}' END",
     "CREATE OR REPLACE MACRO pg_initcap(s) AS array_to_string(list_transform(regexp_extract_all(s, '[\\p{L}\\p{N}]+|[^\\p{L}\\p{N}]+'), lambda w: upper(left(w, 1)) || lower(substr(w, 2))), '')",
-    "CREATE OR REPLACE MACRO pg_lpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE lpad(s, n, f) END",
-    "CREATE OR REPLACE MACRO pg_rpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE rpad(s, n, f) END",
+    "CREATE OR REPLACE MACRO pg_lpad(s, n, f) AS CASE WHEN n <= 0 THEN left(s || f, 0) WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE lpad(s, n, f) END",
+    "CREATE OR REPLACE MACRO pg_rpad(s, n, f) AS CASE WHEN n <= 0 THEN left(s || f, 0) WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE rpad(s, n, f) END",
     "CREATE OR REPLACE MACRO pg_repeat(s, n) AS CASE WHEN strlen(s) * CAST(greatest(n, 0) AS BIGINT) > 1073741819 THEN error('SQLSTATE 54000: requested length too large') \
      ELSE repeat(s, greatest(n, 0)) END",
     "CREATE OR REPLACE MACRO pg_substr(s, f) AS CASE WHEN f IS NOT NULL THEN substr(s, greatest(f, 1)) END",

@@ -282,6 +282,12 @@ impl Rewriter<'_> {
             let ex = self.expr(value)?;
             values.push(filtered(ex, only.as_deref()));
         }
+        // There are none of times: they are intervals for these.
+        if let ("sum" | "avg", [value]) = (name, values.as_mut_slice())
+            && value.ty == Some(ColumnType::Time)
+        {
+            *value = self.cast(value.clone(), &ColumnType::Interval, at)?;
+        }
         if !window && let Some(ex) = self.interval_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));
         }

@@ -500,7 +500,7 @@ impl Rewriter<'_> {
                     let message = format!("more than one function named \"{text}\"");
                     return Err(PgError::new(SqlState::AMBIGUOUS_FUNCTION, message).or_position(at));
                 }
-                (pgcatalog::procedure(name), SqlState::UNDEFINED_FUNCTION, "function")
+                (pgcatalog::procedure(text), SqlState::UNDEFINED_FUNCTION, "function")
             }
         };
         found.ok_or_else(|| PgError::new(code, format!("{what} \"{text}\" does not exist")).or_position(at))

@@ -251,7 +251,7 @@ impl Rewriter<'_> {
                 | "concat_ws" | "format" | "pg_typeof" | "row",
                 _,
             ) => return Ok(None),
-            _ if super::call::is_aggregate(name) => return Ok(None),
+            _ if name.starts_with("json") || super::call::is_aggregate(name) => return Ok(None),
             _ => return Err(self.undefined_function(name, values, at)),
         }))
     }

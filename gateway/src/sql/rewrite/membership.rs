@@ -207,6 +207,10 @@ impl Rewriter<'_> {
             Expr::Nested(inner) => inner.as_ref(),
             other => other,
         };
+        if let (Expr::Subquery(query), Some(_), ("=", "ANY") | ("<>", "ALL")) = (right, row_items(left), (symbol, word))
+        {
+            return self.in_subquery(left, query, word == "ALL");
+        }
         if let Expr::Subquery(query) = right {
             return self.quantified_query(left, symbol, query, word);
         }

@@ -203,6 +203,11 @@ impl Rewriter<'_> {
             },
             (false, false) => (l, r),
         };
+        let (l, r) = match (&l.ty, &r.ty) {
+            (Some(ColumnType::Time), Some(ColumnType::Interval)) => (self.cast(l, &ColumnType::Interval, at)?, r),
+            (Some(ColumnType::Interval), Some(ColumnType::Time)) => (l, self.cast(r, &ColumnType::Interval, at)?),
+            _ => (l, r),
+        };
         if let (Some(a), Some(b)) = (&l.ty, &r.ty)
             && !comparable(a, b)
         {
@@ -430,19 +435,19 @@ impl Rewriter<'_> {
         let (l, r) = self.meet_number_lists(l, r)?;
         if let (Some(T::Array(a)), Some(T::Array(b))) = (&l.ty, &r.ty) {
             let ty = common(a, b).map(|t| T::Array(Box::new(t)));
-            return Ok(Ex::plain(format!("list_concat({}, {})", l.sql, r.sql), ty));
+            return Ok(Ex::plain(joined(&l.sql, &r.sql), ty));
         }
         if let Some(T::Array(element)) = l.ty.clone() {
             if r.is_unknown() {
                 let r = self.settle(r, &T::Array(element.clone()))?;
-                return Ok(Ex::of(format!("list_concat({}, {})", l.sql, r.sql), T::Array(element)));
+                return Ok(Ex::of(joined(&l.sql, &r.sql), T::Array(element)));
             }
             return Ok(Ex::plain(format!("list_append({}, {})", l.sql, r.sql), l.ty));
         }
         if let Some(T::Array(element)) = r.ty.clone() {
             if l.is_unknown() {
                 let l = self.settle(l, &T::Array(element.clone()))?;
-                return Ok(Ex::of(format!("list_concat({}, {})", l.sql, r.sql), T::Array(element)));
+                return Ok(Ex::of(joined(&l.sql, &r.sql), T::Array(element)));
             }
             return Ok(Ex::plain(format!("list_prepend({}, {})", l.sql, r.sql), r.ty));
         }
@@ -544,6 +549,17 @@ impl Rewriter<'_> {
         let ty = if text { ColumnType::Text } else { l.ty.clone().unwrap_or(ColumnType::Json) };
         Ok(Ex::of(format!("{function}({}, {})", l.sql, quote::literal(&json)?), ty))
     }
+}
+
+/// Two lists as one; of two that are NULL the engine makes an empty one. Each is written once: they can be inside each other.
+fn joined(l: &str, r: &str) -> String {
+    if [l, r].into_iter().any(|list| list.starts_with('[') || list.starts_with("CAST([")) {
+        return format!("list_concat({l}, {r})");
+    }
+    format!(
+        "list_transform([{{'l': {l}, 'r': {r}}}], \
+         lambda p: CASE WHEN p.l IS NOT NULL OR p.r IS NOT NULL THEN list_concat(p.l, p.r) END)[1]"
+    )
 }
 
 /// A comparison of rows, unless one of them is NULL.

@@ -133,7 +133,10 @@ impl Rewriter<'_> {
                     None => format!("length({what})"),
                 };
                 Ok(Ex::of(
-                    format!("(left({text}, {from} - 1) || {what} || substr({text}, {from} + {length}))"),
+                    format!(
+                        "(CASE WHEN {from} <= 0 THEN error('SQLSTATE 22011: negative substring length not allowed') \
+                         ELSE left({text}, {from} - 1) || {what} || substr({text}, {from} + {length}) END)"
+                    ),
                     ColumnType::Text,
                 ))
             }
@@ -327,6 +330,14 @@ impl Rewriter<'_> {
             "array_append" | "array_prepend" | "array_cat" if values.len() == 2 => {
                 if let [l, r] = &mut *values.as_mut_slice() {
                     (*l, *r) = self.meet_number_lists(l.clone(), r.clone())?;
+                    let is_list = |ex: &Ex| matches!(ex.ty, Some(T::Array(_))) && !ex.is_unknown();
+                    if name == "array_cat" && [&*l, &*r].into_iter().all(|ex| is_list(ex) || ex.is_unknown()) {
+                        let (l, r) = (l.clone(), r.clone());
+                        return match is_list(&l) || is_list(&r) {
+                            true => self.concat(l, r, at).map(Some),
+                            false => Ok(None),
+                        };
+                    }
                 }
                 Ok(None)
             }
@@ -512,6 +523,9 @@ impl Rewriter<'_> {
 
 /// Whether a regular expression has a back reference, looks around, or has one of Postgres' own escapes.
 fn needs_worker(pattern: &str) -> bool {
+    if pattern.contains("[[:<:]]") || pattern.contains("[[:>:]]") {
+        return true;
+    }
     let mut bytes = pattern.bytes().peekable();
     while let Some(byte) = bytes.next() {
         match byte {
