@@ -180,6 +180,49 @@ pub fn name(oid: u32) -> String {
     }
 }
 
+/// `abs(int)` as it is shown: `abs(integer)`.
+#[must_use]
+pub fn shown(name: &str, types: &str) -> String {
+    let ty = |ty: &str| {
+        let ty = ty.split_whitespace().collect::<Vec<_>>().join(" ");
+        let bare = ty.trim_end_matches("[]");
+        let shown = match bare.strip_prefix("pg_catalog.").unwrap_or(bare) {
+            "int" | "int4" => "integer",
+            "int8" => "bigint",
+            "int2" => "smallint",
+            "float8" | "float" => "double precision",
+            "float4" => "real",
+            "bool" => "boolean",
+            "decimal" => "numeric",
+            "varchar" => "character varying",
+            "char" | "bpchar" => "character",
+            "timestamptz" => "timestamp with time zone",
+            "timestamp" => "timestamp without time zone",
+            "timetz" => "time with time zone",
+            "time" => "time without time zone",
+            "varbit" => "bit varying",
+            "any" => "\"any\"",
+            other => other,
+        };
+        format!("{shown}{}", ty.get(bare.len()..).unwrap_or_default())
+    };
+    let types = types.trim_end().trim_end_matches(')').trim();
+    let types: Vec<String> = types.split(',').filter(|_| !types.is_empty()).map(ty).collect();
+    format!("{}({})", name.trim(), types.join(","))
+}
+
+/// The oid of the function with this signature: `abs(int)`.
+#[must_use]
+pub fn by_signature(text: &str) -> Option<u32> {
+    let text = text.strip_prefix("pg_catalog.").unwrap_or(text);
+    let (name, types) = text.split_once('(')?;
+    let signature = shown(&name.trim().to_lowercase(), &types.to_lowercase());
+    let name = signature.split('(').next().unwrap_or_default();
+    let lines = super::rows::of("pg_proc").unwrap_or_default().lines();
+    let named = lines.filter(|line| line.split('\t').nth(1).is_some_and(|of| of == name));
+    named.filter_map(Procedure::read).find(|procedure| procedure.signature() == signature).map(|found| found.oid)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::rows, *};

@@ -96,9 +96,12 @@ pub fn name_of_procedure(oid: &str) -> Option<(u32, &'static str)> {
     by_oid.get(&oid).map(|name| (oid, *name))
 }
 
-/// The oid of the first function of that name.
+/// The oid of the first function of that name, or of that signature.
 #[must_use]
 pub fn procedure(name: &str) -> Option<u32> {
+    if name.contains('(') {
+        return super::procedure::by_signature(name);
+    }
     procedures_named(name).map(|(oid, _)| oid)
 }
 

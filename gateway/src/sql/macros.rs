@@ -37,8 +37,8 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_text_array(x) AS CASE WHEN x IS NOT NULL THEN \
      '{' || COALESCE(array_to_string(list_transform(CAST(x AS VARCHAR[]), lambda v: pg_text_element(v)), ','), '') || '}' END",
     "CREATE OR REPLACE MACRO pg_initcap(s) AS array_to_string(list_transform(regexp_extract_all(s, '[\\p{L}\\p{N}]+|[^\\p{L}\\p{N}]+'), lambda w: upper(left(w, 1)) || lower(substr(w, 2))), '')",
-    "CREATE OR REPLACE MACRO pg_lpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE lpad(s, n, f) END",
-    "CREATE OR REPLACE MACRO pg_rpad(s, n, f) AS CASE WHEN n <= 0 THEN '' WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE rpad(s, n, f) END",
+    "CREATE OR REPLACE MACRO pg_lpad(s, n, f) AS CASE WHEN n <= 0 THEN left(s || f, 0) WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE lpad(s, n, f) END",
+    "CREATE OR REPLACE MACRO pg_rpad(s, n, f) AS CASE WHEN n <= 0 THEN left(s || f, 0) WHEN n > 268435453 THEN error('SQLSTATE 54000: requested length too large') WHEN f = '' OR length(s) >= n THEN left(s, n) ELSE rpad(s, n, f) END",
     "CREATE OR REPLACE MACRO pg_repeat(s, n) AS CASE WHEN strlen(s) * CAST(greatest(n, 0) AS BIGINT) > 1073741819 THEN error('SQLSTATE 54000: requested length too large') \
      ELSE repeat(s, greatest(n, 0)) END",
     "CREATE OR REPLACE MACRO pg_substr(s, f) AS CASE WHEN f IS NOT NULL THEN substr(s, greatest(f, 1)) END",
@@ -89,6 +89,9 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_make_date(y, m, d) AS make_date(pg_make_year(y, m, d), m, d)",
     "CREATE OR REPLACE MACRO pg_make_timestamp(y, m, d, h, i, s) AS make_timestamp(pg_make_year(y, m, d), m, d, h, i, s)",
     "CREATE OR REPLACE MACRO pg_interval_micros(x) AS extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x)",
+    // What an interval is compared by: a month is 30 days.
+    "CREATE OR REPLACE MACRO pg_interval_key(x) AS (CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS HUGEINT) * 30 + extract('day' FROM x)) \
+     * 86400000000 + pg_interval_micros(x)",
     // Months, days and the time are added one after another, whatever their signs.
     // In the local calendar, as Postgres does: of a local time that comes twice the engine would take the first.
     "CREATE OR REPLACE MACRO pg_instant_months(t, n) AS CASE WHEN n = 0 THEN t ELSE CAST(CAST(t AS TIMESTAMP) + to_months(n) AS TIMESTAMPTZ) END",

@@ -282,6 +282,12 @@ impl Rewriter<'_> {
             let ex = self.expr(value)?;
             values.push(filtered(ex, only.as_deref()));
         }
+        // There are none of times: they are intervals for these.
+        if let ("sum" | "avg", [value]) = (name, values.as_mut_slice())
+            && value.ty == Some(ColumnType::Time)
+        {
+            *value = self.cast(value.clone(), &ColumnType::Interval, at)?;
+        }
         if !window && let Some(ex) = self.interval_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));
         }
@@ -312,6 +318,13 @@ impl Rewriter<'_> {
         }
         if !window && let Some(ex) = self.held_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));
+        }
+        if let ("min" | "max", [ex], false) = (name, values.as_slice(), window)
+            && let Some(ColumnType::Array(_) | ColumnType::Grid(_)) =
+                ex.ty.as_ref().filter(|ty| self.is_keyed(Some(ty)))
+        {
+            let sql = format!("arg_{name}({}, {}){tail}", ex.sql, self.order_key(ex));
+            return Ok(Ex::plain(sql, ex.ty.clone()).at(at));
         }
         if !window && let Some(ex) = self.exact_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));
@@ -419,15 +432,27 @@ impl Rewriter<'_> {
             Some(expr) => self.expr(expr)?,
             None => return self.refuse("this ordered-set aggregate", at),
         };
+        let descending = function
+            .within_group
+            .first()
+            .is_some_and(|o| matches!(o.options.sort, Some(sqlparser::ast::OrderBySort::Desc)));
+        let direction = if descending { " DESC" } else { "" };
         let keyed = self.is_keyed(key.ty.as_ref());
         if name == "mode" {
             if let Some(ex) = self.mixed_mode(&key, tail) {
                 return Ok(ex.at(at));
             }
-            if keyed {
-                return self.refuse("mode() of this type", at);
-            }
-            return Ok(Ex::plain(format!("mode({k} ORDER BY {k}){tail}", k = key.sql), key.ty.map(without_modifier)));
+            let sql = if keyed {
+                let pair = format!(
+                    "CASE WHEN {x} IS NOT NULL THEN {{'k': {}, 'v': {x}}} END",
+                    self.order_key(&key),
+                    x = key.sql
+                );
+                format!("struct_extract(mode({pair} ORDER BY {pair}{direction}){tail}, 'v')")
+            } else {
+                format!("mode({k} ORDER BY {k}{direction}){tail}", k = key.sql)
+            };
+            return Ok(Ex::plain(sql, key.ty.map(without_modifier)));
         }
         let [fraction] = args.values.as_slice() else {
             return self.refuse("this ordered-set aggregate", at);
@@ -445,11 +470,6 @@ impl Rewriter<'_> {
         // Several fractions give an array.
         let many = matches!(fraction.ty, Some(ColumnType::Array(_)));
         let array = |ty: Option<ColumnType>| ty.map(|ty| ColumnType::Array(Box::new(ty)));
-        let descending = function
-            .within_group
-            .first()
-            .is_some_and(|o| matches!(o.options.sort, Some(sqlparser::ast::OrderBySort::Desc)));
-        let direction = if descending { " DESC" } else { "" };
         let (value, ty) = match (name, key.ty.clone().map(without_modifier)) {
             ("percentile_cont", Some(ColumnType::Interval)) if many || !self.has_functions() => {
                 return self.refuse("percentile_cont() over intervals with several fractions", at);

@@ -61,7 +61,19 @@ impl Rewriter<'_> {
             "position" => values.iter().any(known),
             _ => values.first().is_some_and(known),
         };
-        if !asked || !self.has_functions() {
+        let is_own = matches!(
+            name,
+            "length"
+                | "bit_length"
+                | "octet_length"
+                | "bit_count"
+                | "get_bit"
+                | "position"
+                | "set_bit"
+                | "substring"
+                | "overlay"
+        );
+        if !asked || !is_own || !self.has_functions() {
             return Ok(None);
         }
         let mut texts = Vec::with_capacity(values.len());

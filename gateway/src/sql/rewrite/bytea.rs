@@ -6,6 +6,11 @@ use duckmesh_catalog::ColumnType as T;
 use super::{Ex, Rewriter};
 use crate::wire::error::PgResult;
 
+/// The bytes that a text is read as.
+pub(super) fn of_text(text: Ex) -> String {
+    format!("pg_bytea({})", super::special::with_blanks(text).sql)
+}
+
 impl Rewriter<'_> {
     /// `substr(bytea, …)`, `trim(… FROM bytea)`, `sha384(bytea)` and the like. None: not of bytes.
     pub fn bytea_call(&mut self, name: &str, values: &[Ex]) -> PgResult<Option<Ex>> {

@@ -261,7 +261,7 @@ impl Rewriter<'_> {
                 let each = self.read_text(&name, b)?;
                 origin_free(format!("list_transform({}, lambda {name}: {each})", ex.sql))
             }
-            (a, T::Bytea) if is_text(a) && self.has_functions() => origin_free(format!("pg_bytea({})", ex.sql)),
+            (a, T::Bytea) if is_text(a) && self.has_functions() => origin_free(super::bytea::of_text(ex.clone())),
             // Of one dimension: how many a text has is not known before it is read.
             (a, T::Array(element)) if is_text(a) && self.has_functions() => {
                 let name = format!("t_{}", self.number());
@@ -500,7 +500,7 @@ impl Rewriter<'_> {
                     let message = format!("more than one function named \"{text}\"");
                     return Err(PgError::new(SqlState::AMBIGUOUS_FUNCTION, message).or_position(at));
                 }
-                (pgcatalog::procedure(name), SqlState::UNDEFINED_FUNCTION, "function")
+                (pgcatalog::procedure(text), SqlState::UNDEFINED_FUNCTION, "function")
             }
         };
         found.ok_or_else(|| PgError::new(code, format!("{what} \"{text}\" does not exist")).or_position(at))

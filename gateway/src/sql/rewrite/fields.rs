@@ -185,6 +185,9 @@ impl Rewriter<'_> {
         let Some(value) = values.pop() else {
             return Ok(None);
         };
+        // Of a date it is that of its midnight.
+        let value =
+            if value.ty == Some(ColumnType::Date) { self.cast(value, &ColumnType::Timestamp, at)? } else { value };
         let (unit, ex) = self.unit_and_value(&unit.to_lowercase(), value, at)?;
         let field = self.field(unit, &ex, at)?;
         let float = format!("CAST({} AS DOUBLE)", field.sql);
@@ -223,6 +226,7 @@ impl Rewriter<'_> {
         }
         let unit = self.settle(unit, &T::Text)?;
         let value = self.settle(value, &T::Timestamptz)?;
+        let value = if value.ty == Some(T::Time) { self.cast(value, &T::Interval, at)? } else { value };
         let (value, ty) = match value.ty.clone() {
             Some(T::Date) => (format!("CAST({} AS TIMESTAMPTZ)", value.sql), Some(T::Timestamptz)),
             Some(ty @ (T::Timestamp | T::Timestamptz | T::Interval)) => (value.sql, Some(ty)),

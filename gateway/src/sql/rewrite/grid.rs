@@ -22,7 +22,21 @@ pub(super) fn is_grid(ex: &Ex) -> bool {
 
 /// What orders and compares as arrays do, of their text.
 pub(super) fn order_key(text: &str, element: &ColumnType) -> String {
-    format!("pg_grid_key({text},'{}')", if is_number(element) { "n" } else { "t" })
+    let mapped = |key: String| {
+        let keys = format!("list_transform(pg_grid_list({text}), lambda g: CAST({key} AS VARCHAR))");
+        format!("pg_grid_like({text}, pg_text_array({keys}))")
+    };
+    match element {
+        ty if is_number(ty) => format!("pg_grid_key({text},'n')"),
+        ColumnType::Enum(_) => format!("pg_grid_key({},'n')", mapped(format!("enum_code({})", element.cast("g")))),
+        ColumnType::Interval => {
+            format!("pg_grid_key({},'n')", mapped(super::interval::key(&element.cast("g"))))
+        }
+        ColumnType::AsText(held) if super::held::keyed(element) => {
+            format!("pg_grid_key({},'t')", mapped(format!("hex({})", super::held::key_of(*held, "g"))))
+        }
+        _ => format!("pg_grid_key({text},'t')"),
+    }
 }
 
 /// What stands between arrays that are gathered, and for one that is NULL.
@@ -237,8 +251,7 @@ impl Rewriter<'_> {
                 | "concat_ws" | "format" | "pg_typeof" | "row",
                 _,
             ) => return Ok(None),
-            ("min" | "max", _) => return self.refuse("the least or greatest of multidimensional arrays", at),
-            _ if super::call::is_aggregate(name) => return Ok(None),
+            _ if name.starts_with("json") || super::call::is_aggregate(name) => return Ok(None),
             _ => return Err(self.undefined_function(name, values, at)),
         }))
     }
@@ -369,7 +382,7 @@ impl Rewriter<'_> {
         let inner = inner.unwrap_or(ColumnType::Text);
         let mut key = |ex: Ex| -> PgResult<Ex> {
             let text = self.grid_text(ex.clone())?;
-            Ok(Ex { sql: order_key(&text, &inner), ..ex })
+            Ok(Ex { sql: order_key(&text, &inner), ty: None, ..ex })
         };
         Ok((key(l)?, key(r)?))
     }

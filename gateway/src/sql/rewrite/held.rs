@@ -5,7 +5,7 @@
 use duckmesh_catalog::{ColumnType, types::TextType};
 
 use super::{
-    Ex, NUMERIC, Rewriter,
+    Ex, Kind, NUMERIC, Rewriter,
     bits::{BIT, castable_bits, is_bits},
     operator::{is_int, is_number, is_text},
 };
@@ -172,7 +172,9 @@ impl Rewriter<'_> {
         if plain || !self.has_functions() {
             return Ok((l, r));
         }
-        Ok((Ex { sql: key_of(held, &l.sql), ..l }, Ex { sql: key_of(held, &r.sql), ..r }))
+        // A key is no value of the type: nobody makes one of it again.
+        let key = |ex: Ex| Ex { sql: key_of(held, &ex.sql), ty: None, kind: Kind::Plain, ..ex };
+        Ok((key(l), key(r)))
     }
 
     /// A binary operator of these types. None: not one of them.
@@ -382,19 +384,20 @@ impl Rewriter<'_> {
         }))
     }
 
-    /// `greatest` and `least` of values with a key.
-    pub fn held_extreme(&mut self, name: &str, values: &[Ex], ty: TextType) -> Ex {
+    /// `greatest` and `least` of values that are compared by a key, or that are equal and differ: the first of equals.
+    pub fn first_extreme(&mut self, name: &str, values: &[Ex], ty: ColumnType) -> Ex {
         let texts: Vec<&str> = values.iter().map(|v| v.sql.as_str()).collect();
         let (v, w) = (format!("v_{}", self.number()), format!("w_{}", self.number()));
         let op = if name == "greatest" { ">=" } else { "<=" };
+        let key = |name: &str| self.sorted(Ex::of(name, ty.clone()));
         let sql = format!(
-            "list_reduce(list_filter([{}], lambda {v}: {v} IS NOT NULL) || [CAST(NULL AS VARCHAR)], \
+            "list_reduce(list_filter([{}], lambda {v}: {v} IS NOT NULL) || [NULL], \
              lambda {v}, {w}: CASE WHEN {w} IS NULL OR {} {op} {} THEN {v} ELSE {w} END)",
             texts.join(", "),
-            key_of(ty, &v),
-            key_of(ty, &w),
+            key(&v),
+            key(&w),
         );
-        Ex::of(sql, ColumnType::AsText(ty))
+        Ex::of(sql, ty)
     }
 
     /// `int4range(1, 5)`, `int4range(1, 5, '[]')`.

@@ -15,6 +15,11 @@ use crate::{
 const DAY_MICROS: i128 = 86_400_000_000;
 const MONTH_DAYS: i128 = 30;
 
+/// What an interval is compared by, as a number.
+pub(super) fn key(sql: &str) -> String {
+    format!("pg_interval_key({sql})")
+}
+
 /// The intervals that a statement has so far.
 pub(super) struct Apart {
     /// Those that are written as constants, with their lengths.

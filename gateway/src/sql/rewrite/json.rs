@@ -77,6 +77,8 @@ impl Rewriter<'_> {
                 };
                 format!("pg_grid_json({x}, '{kind}')")
             }
+            // With its blanks, as its output has it.
+            Some(T::Char(_)) => format!("pg_json_quote({})", self.output(ex)?),
             Some(T::Other(_)) | None => format!("CAST(to_json({x}) AS VARCHAR)"),
             Some(_) => format!("pg_json_quote({})", self.text_of(ex)?.sql),
         })
@@ -149,10 +151,7 @@ impl Rewriter<'_> {
                 Ex { sql: format!("CAST({} AS INTEGER)", ex.sql), ..ex }
             }
             ("json_strip_nulls", 1) if binary => self.json_function("pg_jsonb_strip", values, &own, T::Jsonb)?,
-            ("json_strip_nulls", 1) => {
-                let ex = self.json_function("pg_jsonb_strip", values, &own, T::Json)?;
-                Ex { sql: format!("regexp_replace({}, '([,:]) ', '\\1', 'g')", ex.sql), ..ex }
-            }
+            ("json_strip_nulls", 1) => self.json_function("pg_json_strip", values, &own, T::Json)?,
             ("json_pretty", 1) if binary => self.json_function("pg_jsonb_pretty", values, &own, T::Text)?,
             ("json_extract_path" | "json_extract_path_text", 1..) => {
                 let mut texts = Vec::new();
@@ -342,13 +341,14 @@ impl Rewriter<'_> {
     /// `j -> key`, `j ->> key`.
     pub fn json_member(&mut self, l: Ex, r: Ex, text: bool) -> PgResult<Ex> {
         let ending = if text { "_text" } else { "" };
+        let element = if l.ty == Some(ColumnType::Jsonb) { "pg_jsonb_element" } else { "pg_json_element" };
         let call = match &r.kind {
-            Kind::Number(n) => format!("pg_json_element{ending}({}, '{}')", l.sql, n.replace('\'', "")),
+            Kind::Number(n) => format!("{element}{ending}({}, '{}')", l.sql, n.replace('\'', "")),
             _ => {
                 let r = self.settle(r, &ColumnType::Text)?;
                 match &r.ty {
                     Some(ty) if is_int(ty) => {
-                        format!("pg_json_element{ending}({}, CAST({} AS VARCHAR))", l.sql, r.sql)
+                        format!("{element}{ending}({}, CAST({} AS VARCHAR))", l.sql, r.sql)
                     }
                     Some(ty) if !is_text(ty) => {
                         let op = if text { "->>" } else { "->" };

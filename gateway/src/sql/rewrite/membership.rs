@@ -6,7 +6,7 @@ use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr};
 use super::{
     Ex, Rewriter, Rows,
     number::is_exact,
-    operator::{comparable, compared, is_widened},
+    operator::{comparable, compared, is_blank_filled, is_widened},
     rows::row_items,
 };
 use crate::{
@@ -50,7 +50,8 @@ impl Rewriter<'_> {
         } else {
             left
         };
-        let long = self.any_keyed(items.iter().map(|i| &i.ty).chain([&left.ty]));
+        let long = self.any_keyed(items.iter().map(|i| &i.ty).chain([&left.ty]))
+            || items.iter().any(|i| is_blank_filled(&i.ty, &left.ty) && !i.is_unknown());
         let mut texts = Vec::with_capacity(items.len());
         for mut item in items {
             // A list is of the left side's own type.
@@ -110,7 +111,8 @@ impl Rewriter<'_> {
             }
         }
         let keyed = self.any_keyed(left.iter().map(|l| &l.ty).chain(rows.columns.iter().map(|c| &c.ty)));
-        if rows.known && keyed && !(negated && left.len() > 1) {
+        let filled = left.iter().zip(&rows.columns).any(|(l, c)| is_blank_filled(&l.ty, &c.ty));
+        if rows.known && (keyed || filled) && !(negated && left.len() > 1) {
             return self.in_keyed_rows(left, &rows, not);
         }
         // The engine takes a row with a NULL in it for unknown, also where another field differs.
@@ -217,6 +219,10 @@ impl Rewriter<'_> {
             Expr::Nested(inner) => inner.as_ref(),
             other => other,
         };
+        if let (Expr::Subquery(query), Some(_), ("=", "ANY") | ("<>", "ALL")) = (right, row_items(left), (symbol, word))
+        {
+            return self.in_subquery(left, query, word == "ALL");
+        }
         if let Expr::Subquery(query) = right {
             return self.quantified_query(left, symbol, query, word);
         }
@@ -249,15 +255,14 @@ impl Rewriter<'_> {
         {
             return Err(self.undefined_operator(symbol, Some(a), Some(b), at));
         }
-        if self.any_keyed([&l.ty, &element]) || is_widened(&l.ty, &element) {
-            let (a, b) = self.meet(l, Ex::plain("\"x\"", element), symbol)?;
-            let sql = format!(
-                "(CASE WHEN {list} IS NOT NULL THEN {} {symbol} {word} (SELECT {} FROM (SELECT unnest({list})) AS \"s\"(\"x\")) END)",
-                a.sql,
-                b.sql,
-                list = r.sql
-            );
-            return Ok(Ex::of(sql, ColumnType::Bool));
+        let nested = element.as_ref().is_some_and(is_nested);
+        if self.any_keyed([&l.ty, &element]) || is_widened(&l.ty, &element) || is_blank_filled(&l.ty, &element) {
+            // A name of its own: a left side of columns may come to stand inside.
+            let name = format!("q_{}", self.number());
+            let (a, b) = self.meet(l, Ex::plain(name.clone(), element), symbol)?;
+            let test = Quantified { left: a.sql, symbol, word, right: b.sql, name };
+            let sql = test.of_rows(&format!("SELECT unnest({})", r.sql), nested);
+            return Ok(Ex::of(format!("(CASE WHEN {} IS NOT NULL THEN {sql} END)", r.sql), ColumnType::Bool));
         }
         let sql = match (symbol, word) {
             ("=", "ANY") | ("<>", "ALL") if listed(&r).is_some() => {
@@ -294,7 +299,7 @@ impl Rewriter<'_> {
             return self.refuse("this operator with ANY or ALL of a query", at);
         }
         let l = self.expr(left)?;
-        let l = self.settle(l, &ColumnType::Text)?;
+        let l = super::special::with_blanks(self.settle(l, &ColumnType::Text)?);
         let r = self.expr(right)?;
         let r = self.settle(r, &ColumnType::Array(Box::new(ColumnType::Text)))?;
         let (decides, otherwise) = if word == "ANY" { ("TRUE", "FALSE") } else { ("FALSE", "TRUE") };
@@ -325,12 +330,55 @@ impl Rewriter<'_> {
         let rows = self.query(query, (!hints.is_empty() && !l.is_unknown()).then_some(&hints[..]))?;
         let ty = rows.columns.first().and_then(|c| c.ty.clone()).unwrap_or(ColumnType::Text);
         let l = self.settle(l, &ty)?;
-        if rows.known && self.any_keyed([&l.ty, &Some(ty.clone())]) {
-            let (a, b) = self.meet(l, Ex::of("\"x\"", ty), symbol)?;
-            let sql = format!("({} {symbol} {word} (SELECT {} FROM ({}) AS \"s\"(\"x\")))", a.sql, b.sql, rows.sql);
+        if rows.known && l.ty == Some(ColumnType::Interval) && ty == ColumnType::Interval && self.has_functions() {
+            // Of intervals the engine makes no such join.
+            let (a, b) = (super::interval::key(&l.sql), super::interval::key("\"x\""));
+            let sql = format!("({a} {symbol} {word} (SELECT {b} FROM ({}) AS \"s\"(\"x\")))", rows.sql);
             return Ok(Ex::of(sql, ColumnType::Bool));
         }
+        let filled = is_blank_filled(&l.ty, &Some(ty.clone()));
+        let nested = is_nested(&ty);
+        if rows.known && (filled || nested || self.any_keyed([&l.ty, &Some(ty.clone())])) {
+            let name = format!("q_{}", self.number());
+            let (a, b) = self.meet(l, Ex::of(name.clone(), ty), symbol)?;
+            let test = Quantified { left: a.sql, symbol, word, right: b.sql, name };
+            return Ok(Ex::of(test.of_rows(&rows.sql, nested), ColumnType::Bool));
+        }
         Ok(Ex::of(format!("({} {symbol} {word} ({}))", l.sql, rows.sql), ColumnType::Bool))
+    }
+}
+
+/// Whether the engine holds values of the type, or their keys, as lists or rows.
+fn is_nested(ty: &ColumnType) -> bool {
+    matches!(ty, ColumnType::Array(_) | ColumnType::Record(_))
+}
+
+/// A value beside all rows of a query, of whose column, by that name, the right side is made.
+struct Quantified<'a> {
+    left: String,
+    symbol: &'a str,
+    word: &'a str,
+    right: String,
+    name: String,
+}
+
+impl Quantified<'_> {
+    fn of_rows(&self, rows: &str, nested: bool) -> String {
+        let Self { left, symbol, word, right, name } = self;
+        if !nested || matches!((*symbol, *word), ("=", "ANY") | ("<>", "ALL")) {
+            return format!("({left} {symbol} {word} (SELECT {right} FROM ({rows}) AS {name}({name})))");
+        }
+        // The engine's own join takes some lists and rows for ordered that are not.
+        let test = format!("({left} {symbol} {right})");
+        let (decides, sought, otherwise) = match *word {
+            "ANY" => ("TRUE", test.clone(), "FALSE"),
+            _ => ("FALSE", format!("NOT {test}"), "TRUE"),
+        };
+        format!(
+            "(SELECT CASE WHEN count(*) FILTER (WHERE {sought}) > 0 THEN {decides} \
+             WHEN count(*) FILTER (WHERE {test} IS NULL) > 0 THEN NULL ELSE {otherwise} END \
+             FROM ({rows}) AS {name}({name}))"
+        )
     }
 }
 

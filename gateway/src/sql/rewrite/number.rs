@@ -91,9 +91,17 @@ impl Rewriter<'_> {
         }
     }
 
+    /// What sorts as a field of a row or an element of an array does: the engine sorts intervals there by their parts.
+    pub fn inner_key(&self, ex: Ex) -> String {
+        match ex.ty {
+            Some(ColumnType::Interval) if self.has_functions() => super::interval::key(&ex.sql),
+            _ => self.sorted(ex),
+        }
+    }
+
     /// A list of what its elements order and compare by.
     fn list_key(&self, ex: &Ex, element: &ColumnType) -> String {
-        let key = self.order_key(&Ex::of("v", element.clone()));
+        let key = self.inner_key(Ex::of("v", element.clone()));
         format!("list_transform({}, lambda v: {key})", ex.sql)
     }
 
@@ -103,17 +111,21 @@ impl Rewriter<'_> {
         if !self.is_keyed(Some(a)) && !self.is_keyed(Some(b)) {
             return None;
         }
-        let key = |ex: &Ex, element| Ex { sql: self.list_key(ex, element), ..ex.clone() };
+        // Lists still, of what no key is made of again.
+        let keys = || Some(ColumnType::Array(Box::new(ColumnType::Bytea)));
+        let key = |ex: &Ex, element| Ex { sql: self.list_key(ex, element), ty: keys(), ..ex.clone() };
         Some((key(l, a), key(r, b)))
     }
 
     /// Whether values of a type sort by a key that is made of them.
     pub fn is_keyed(&self, ty: Option<&ColumnType>) -> bool {
         if let Some(ColumnType::Array(element)) = ty {
-            return self.has_functions() && self.is_keyed(Some(element));
+            return self.has_functions() && (**element == ColumnType::Interval || self.is_keyed(Some(element)));
         }
         let functions = self.has_functions();
-        let made = |ty: &ColumnType| functions && matches!(ty, ColumnType::Jsonb | ColumnType::Record(_));
+        let made = |ty: &ColumnType| {
+            functions && matches!(ty, ColumnType::Jsonb | ColumnType::Record(_) | ColumnType::Grid(_))
+        };
         ty.is_some_and(|ty| super::held::keyed(ty) || made(ty))
     }
 
@@ -125,12 +137,10 @@ impl Rewriter<'_> {
     /// What sorts as an expression does: a key, the fields of a row, or the expression itself.
     pub fn sorted(&self, ex: Ex) -> String {
         if let Kind::Row(fields) = &ex.kind {
-            let keys = fields.iter().map(|(_, sql, ty)| self.sorted(Ex::plain(sql.clone(), ty.clone())));
+            let keys = fields.iter().map(|(_, sql, ty)| self.inner_key(Ex::plain(sql.clone(), ty.clone())));
             return format!("row({})", keys.collect::<Vec<_>>().join(", "));
         }
-        // Equal arrays of several dimensions have one text, which sorts otherwise.
-        let is_grid = matches!(ex.ty, Some(ColumnType::Grid(_)));
-        if is_grid || self.is_keyed(ex.ty.as_ref()) { self.order_key(&ex) } else { ex.sql }
+        if self.is_keyed(ex.ty.as_ref()) { self.order_key(&ex) } else { ex.sql }
     }
 
     /// `pg_num_div(a, b)` and its like.
@@ -172,8 +182,8 @@ impl Rewriter<'_> {
         if let Some(bound) = bounded(&r, &l, mirrored) {
             return (bound, r);
         }
-        let (lk, rk) = (self.order_key(&l), self.order_key(&r));
-        (Ex { sql: lk, ..l }, Ex { sql: rk, ..r })
+        let key = |ex: Ex| Ex { sql: self.order_key(&ex), ty: None, kind: Kind::Plain, ..ex };
+        (key(l), key(r))
     }
 
     /// A value among others whose common type is `target`.
@@ -317,10 +327,9 @@ impl Rewriter<'_> {
             }
             "greatest" | "least" => {
                 let ty = self.unify(values, &name.to_ascii_uppercase())?;
-                if let Some(ColumnType::AsText(held)) = ty
-                    && super::held::keyed(&ColumnType::AsText(held))
-                {
-                    return Ok(Some(self.held_extreme(name, values, held)));
+                let is_kept = |ty: &ColumnType| *ty == ColumnType::Interval || self.is_keyed(Some(ty));
+                if let Some(ty) = ty.clone().filter(|ty| !is_long(ty) && is_kept(ty)) {
+                    return Ok(Some(self.first_extreme(name, values, ty)));
                 }
                 Ok(ty.filter(is_long).map(|ty| Ex { ty: Some(ty), ..self.extreme(name, values) }))
             }

@@ -40,16 +40,9 @@ pub(super) fn is_json(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Json | ColumnType::Jsonb)
 }
 
-/// A field of a row: name, text and type.
-type Field = (String, String, Option<ColumnType>);
-
-fn row_of(fields: &[String]) -> String {
-    format!("row({})", fields.join(", "))
-}
-
 /// A comparison of lists or rows for which the engine finds no BETWEEN: it makes one of two that stand beside each other, and
 /// then fails on it.
-fn apart(sql: String, op: &str) -> String {
+pub(super) fn apart(sql: String, op: &str) -> String {
     match op {
         "<" | "<=" | ">" | ">=" => format!("(CASE WHEN {sql} THEN TRUE WHEN NOT {sql} THEN FALSE END)"),
         _ => sql,
@@ -151,6 +144,20 @@ pub(super) fn is_widened(a: &Option<ColumnType>, b: &Option<ColumnType>) -> bool
     (real(a) && exact(b)) || (exact(a) && real(b))
 }
 
+/// Whether one is `char(n)`, whose blanks at the end are nothing, and the other `varchar`: that is compared as the first.
+pub(super) fn is_blank_filled(a: &Option<ColumnType>, b: &Option<ColumnType>) -> bool {
+    use ColumnType as T;
+    matches!((a, b), (Some(T::Char(_)), Some(T::Varchar(_))) | (Some(T::Varchar(_)), Some(T::Char(_))))
+}
+
+/// A `varchar` beside `char(n)`.
+fn without_blanks(beside: &Ex, ex: Ex) -> Ex {
+    match is_blank_filled(&beside.ty, &ex.ty) && matches!(ex.ty, Some(ColumnType::Varchar(_))) {
+        true => Ex { sql: format!("rtrim({}, ' ')", ex.sql), ..ex },
+        false => ex,
+    }
+}
+
 /// A `real` and an exact number are compared as double precision: `0.1::real` is not `0.1`.
 fn widened(beside: &Ex, ex: Ex) -> Ex {
     if is_widened(&beside.ty, &ex.ty) {
@@ -196,6 +203,11 @@ impl Rewriter<'_> {
             },
             (false, false) => (l, r),
         };
+        let (l, r) = match (&l.ty, &r.ty) {
+            (Some(ColumnType::Time), Some(ColumnType::Interval)) => (self.cast(l, &ColumnType::Interval, at)?, r),
+            (Some(ColumnType::Interval), Some(ColumnType::Time)) => (l, self.cast(r, &ColumnType::Interval, at)?),
+            _ => (l, r),
+        };
         if let (Some(a), Some(b)) = (&l.ty, &r.ty)
             && !comparable(a, b)
         {
@@ -203,6 +215,10 @@ impl Rewriter<'_> {
         }
         if super::grid::is_grid(&l) || super::grid::is_grid(&r) {
             return self.meet_grid(l, r);
+        }
+        if matches!((&l.ty, &r.ty), (Some(ColumnType::Record(_)), Some(ColumnType::Record(_)))) && self.has_functions()
+        {
+            return self.meet_records(l, r);
         }
         if let Some(keys) = self.meet_keyed_lists(&l, &r).filter(|_| self.has_functions()) {
             return Ok(keys);
@@ -219,6 +235,7 @@ impl Rewriter<'_> {
         if any_long([&l.ty, &r.ty]) {
             return Ok(self.meet_long(l, r, op));
         }
+        let (l, r) = (without_blanks(&r, l.clone()), without_blanks(&l, r));
         Ok((widened(&r, l.clone()), widened(&l, r)))
     }
 
@@ -261,7 +278,7 @@ impl Rewriter<'_> {
     }
 
     /// Two sides of a comparison: a constant or parameter beside a row is one.
-    fn rows_meet(&mut self, l: Ex, r: Ex) -> PgResult<(Ex, Ex)> {
+    pub(super) fn rows_meet(&mut self, l: Ex, r: Ex) -> PgResult<(Ex, Ex)> {
         let row = |e: &Ex| e.ty.clone().filter(|ty| matches!(ty, ColumnType::Record(_)) && !e.is_unknown());
         Ok(match (row(&l), row(&r)) {
             (Some(ColumnType::Record(row)), None) if r.is_unknown() && row.uuid.is_some() => {
@@ -273,30 +290,6 @@ impl Rewriter<'_> {
             }
             _ => (l, r),
         })
-    }
-
-    /// Rows that are values already: `t = u`, `ROW(1, 2) < (1, 3)`.
-    pub fn compare_fields(&mut self, l: &[Field], op: &str, r: &[Field], at: Option<u32>) -> PgResult<Ex> {
-        if l.len() != r.len() {
-            let message = "cannot compare record types with different numbers of columns";
-            return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
-        }
-        let (mut ls, mut rs) = (Vec::new(), Vec::new());
-        for (n, ((_, a, a_type), (_, b, b_type))) in l.iter().zip(r).enumerate() {
-            if let (Some(from), Some(to)) = (a_type, b_type)
-                && from.oid() != to.oid()
-            {
-                let (from, to, n) = (shown(from), shown(to), n + 1);
-                let message = format!("cannot compare dissimilar column types {from} and {to} at record column {n}");
-                return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
-            }
-            let (a, b) = (Ex::plain(a.clone(), a_type.clone()), Ex::plain(b.clone(), b_type.clone()));
-            let (a, b) = self.meet(a.at(at), b.at(at), "=")?;
-            ls.push(self.sorted(a));
-            rs.push(self.sorted(b));
-        }
-        let sql = format!("((({})) {op} (({})))", row_of(&ls), row_of(&rs));
-        Ok(Ex::of(apart(sql, op), ColumnType::Bool))
     }
 
     /// A binary operator other than AND and OR.
@@ -442,19 +435,19 @@ impl Rewriter<'_> {
         let (l, r) = self.meet_number_lists(l, r)?;
         if let (Some(T::Array(a)), Some(T::Array(b))) = (&l.ty, &r.ty) {
             let ty = common(a, b).map(|t| T::Array(Box::new(t)));
-            return Ok(Ex::plain(format!("list_concat({}, {})", l.sql, r.sql), ty));
+            return Ok(Ex::plain(joined(&l.sql, &r.sql), ty));
         }
         if let Some(T::Array(element)) = l.ty.clone() {
             if r.is_unknown() {
                 let r = self.settle(r, &T::Array(element.clone()))?;
-                return Ok(Ex::of(format!("list_concat({}, {})", l.sql, r.sql), T::Array(element)));
+                return Ok(Ex::of(joined(&l.sql, &r.sql), T::Array(element)));
             }
             return Ok(Ex::plain(format!("list_append({}, {})", l.sql, r.sql), l.ty));
         }
         if let Some(T::Array(element)) = r.ty.clone() {
             if l.is_unknown() {
                 let l = self.settle(l, &T::Array(element.clone()))?;
-                return Ok(Ex::of(format!("list_concat({}, {})", l.sql, r.sql), T::Array(element)));
+                return Ok(Ex::of(joined(&l.sql, &r.sql), T::Array(element)));
             }
             return Ok(Ex::plain(format!("list_prepend({}, {})", l.sql, r.sql), r.ty));
         }
@@ -556,6 +549,17 @@ impl Rewriter<'_> {
         let ty = if text { ColumnType::Text } else { l.ty.clone().unwrap_or(ColumnType::Json) };
         Ok(Ex::of(format!("{function}({}, {})", l.sql, quote::literal(&json)?), ty))
     }
+}
+
+/// Two lists as one; of two that are NULL the engine makes an empty one. Each is written once: they can be inside each other.
+fn joined(l: &str, r: &str) -> String {
+    if [l, r].into_iter().any(|list| list.starts_with('[') || list.starts_with("CAST([")) {
+        return format!("list_concat({l}, {r})");
+    }
+    format!(
+        "list_transform([{{'l': {l}, 'r': {r}}}], \
+         lambda p: CASE WHEN p.l IS NOT NULL OR p.r IS NOT NULL THEN list_concat(p.l, p.r) END)[1]"
+    )
 }
 
 /// A comparison of rows, unless one of them is NULL.

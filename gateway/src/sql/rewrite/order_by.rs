@@ -1,6 +1,5 @@
 //! ORDER BY of a SELECT: its keys may name the list, the FROM, or compute.
 
-use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{Expr, OrderBy, OrderByKind, OrderByOptions, OrderBySort};
 
 use super::{Ex, Kind, Rewriter, select::Item, set::integer};
@@ -56,7 +55,7 @@ impl Rewriter<'_> {
                 self.only_item(&name, items, as_text).map_err(|e| e.or_position(self.at(ident.span)))?;
                 match items.iter().position(|i| !i.star && i.column.name == name) {
                     // By its place: a volatile expression must not be computed again.
-                    Some(at) if items.get(at).is_some_and(|i| self.sorts_by_key(i)) => {
+                    Some(at) if items.get(at).is_some_and(|i| self.is_keyed_item(i)) => {
                         Ok(items.get(at).map(|i| self.item_key(i)).unwrap_or_default())
                     }
                     Some(at) if known && !as_text => Ok((at + 1).to_string()),
@@ -73,7 +72,7 @@ impl Rewriter<'_> {
             other => match integer(other) {
                 Some(n) => {
                     let item = usize::try_from(n).ok().and_then(|n| items.get(n.wrapping_sub(1)));
-                    match item.filter(|i| known && self.sorts_by_key(i)) {
+                    match item.filter(|i| known && self.is_keyed_item(i)) {
                         Some(item) => Ok(self.item_key(item)),
                         None => self.ordinal(n, "ORDER BY", other, items, known, as_text),
                     }
@@ -103,12 +102,6 @@ impl Rewriter<'_> {
 
     pub(super) fn is_keyed_item(&self, item: &Item) -> bool {
         !item.star && self.is_keyed(item.column.ty.as_ref())
-    }
-
-    /// Whether ORDER BY needs a key of it.
-    fn sorts_by_key(&self, item: &Item) -> bool {
-        let is_grid = matches!(item.column.ty, Some(ColumnType::Grid(_)));
-        self.is_keyed_item(item) || (!item.star && is_grid && self.has_functions())
     }
 
     pub(super) fn item_key(&self, item: &Item) -> String {

@@ -3,8 +3,11 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{Expr, Query};
 
-use super::{Ex, Rewriter};
+use super::{Ex, Kind, Rewriter, operator::apart, shown};
 use crate::wire::error::{PgError, PgResult, SqlState};
+
+/// A field of a row: name, text and type.
+type Field = (String, String, Option<ColumnType>);
 
 impl Rewriter<'_> {
     pub(super) fn compare_rows(&mut self, l: &[&Expr], op: &str, r: &[&Expr]) -> PgResult<Ex> {
@@ -17,10 +20,7 @@ impl Rewriter<'_> {
         let (mut ls, mut rs) = (Vec::new(), Vec::new());
         for (a, b) in l.iter().zip(r) {
             let (a, b) = (self.expr(a)?, self.expr(b)?);
-            let (mut a, mut b) = self.meet(a, b, "=")?;
-            if !matches!(op, "=" | "<>") && matches!(a.ty, Some(ColumnType::AsText(_))) {
-                (a, b) = self.meet_held(a, b, op)?;
-            }
+            let (a, b) = self.meet_fields(a, b, op)?;
             ls.push(a.sql);
             rs.push(b.sql);
         }
@@ -33,6 +33,37 @@ impl Rewriter<'_> {
             return Ok(Ex::of(format!("({not}({}))", parts.join(" AND ")), ColumnType::Bool));
         }
         Ok(Ex::of(format!("(({}) {op} ({}))", ls.join(", "), rs.join(", ")), ColumnType::Bool))
+    }
+
+    /// Rows that are values already: `t = u`, `ROW(1, 2) < (1, 3)`.
+    pub fn compare_fields(&mut self, l: &[Field], op: &str, r: &[Field], at: Option<u32>) -> PgResult<Ex> {
+        same_fields(l.iter().map(|f| f.2.as_ref()), r.iter().map(|f| f.2.as_ref()))?;
+        let (mut ls, mut rs) = (Vec::new(), Vec::new());
+        for ((_, a, a_type), (_, b, b_type)) in l.iter().zip(r) {
+            let (a, b) = (Ex::plain(a.clone(), a_type.clone()), Ex::plain(b.clone(), b_type.clone()));
+            let (a, b) = self.meet(a.at(at), b.at(at), "=")?;
+            ls.push(self.inner_key(a));
+            rs.push(self.inner_key(b));
+        }
+        let sql = format!("((({})) {op} (({})))", row_of(&ls), row_of(&rs));
+        Ok(Ex::of(apart(sql, op), ColumnType::Bool))
+    }
+
+    /// Two rows as what they are compared by: the values of their fields.
+    pub(super) fn meet_records(&mut self, l: Ex, r: Ex) -> PgResult<(Ex, Ex)> {
+        if let (Some(ColumnType::Record(a)), Some(ColumnType::Record(b))) = (&l.ty, &r.ty) {
+            same_fields(a.fields.iter().map(|(_, ty)| Some(ty)), b.fields.iter().map(|(_, ty)| Some(ty)))?;
+        }
+        let key = |ex: Ex| Ex { sql: self.sorted(ex.clone()), ty: None, kind: Kind::Plain, ..ex };
+        Ok((key(l), key(r)))
+    }
+
+    /// Two fields that stand beside each other in rows: they are compared with `=` and in the order of `op` as well.
+    pub(super) fn meet_fields(&mut self, l: Ex, r: Ex, op: &str) -> PgResult<(Ex, Ex)> {
+        let (l, r) = self.rows_meet(l, r)?;
+        // Of these the key for an order serves for both; of a number it would not.
+        let held = [&l.ty, &r.ty].into_iter().any(|ty| matches!(ty, Some(ColumnType::AsText(_))));
+        self.meet(l, r, if held { op } else { "=" })
     }
 
     /// `(a, b) = (SELECT c, d …)`: NULL where there is no row, an error where there are two.
@@ -51,7 +82,7 @@ impl Rewriter<'_> {
         for (n, (item, column)) in l.iter().zip(&rows.columns).enumerate() {
             names.push(format!("x{n}"));
             let ex = self.expr(item)?;
-            let (a, b) = self.meet(ex, Ex::plain(format!("{alias}.x{n}"), column.ty.clone()), op)?;
+            let (a, b) = self.meet_fields(ex, Ex::plain(format!("{alias}.x{n}"), column.ty.clone()), op)?;
             ls.push(a.sql);
             rs.push(b.sql);
         }
@@ -65,6 +96,31 @@ impl Rewriter<'_> {
         let sql = format!("(SELECT {condition} FROM ({}) AS {alias}({}))", rows.sql, names.join(", "));
         Ok(Ex::of(sql, ColumnType::Bool))
     }
+}
+
+/// Fails where rows with fields of these types are not compared.
+fn same_fields<'t>(
+    l: impl ExactSizeIterator<Item = Option<&'t ColumnType>>,
+    r: impl ExactSizeIterator<Item = Option<&'t ColumnType>>,
+) -> PgResult<()> {
+    if l.len() != r.len() {
+        let message = "cannot compare record types with different numbers of columns";
+        return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
+    }
+    for (n, (a, b)) in l.zip(r).enumerate() {
+        if let (Some(from), Some(to)) = (a, b)
+            && from.oid() != to.oid()
+        {
+            let (from, to, n) = (shown(from), shown(to), n + 1);
+            let message = format!("cannot compare dissimilar column types {from} and {to} at record column {n}");
+            return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
+        }
+    }
+    Ok(())
+}
+
+fn row_of(fields: &[String]) -> String {
+    format!("row({})", fields.join(", "))
 }
 
 /// The fields of a row as written: `(a, b)`, `ROW(a, b)`.

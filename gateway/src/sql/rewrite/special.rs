@@ -9,6 +9,16 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// A `char(n)` with the blanks that fill it, as patterns and sizes have it; another value as it is.
+pub(super) fn with_blanks(ex: Ex) -> Ex {
+    match ex.ty {
+        Some(ColumnType::Char(n)) if !ex.is_unknown() => {
+            Ex { sql: format!("rpad({}, {n}, ' ')", ex.sql), ty: Some(ColumnType::Text), kind: Kind::Plain, ..ex }
+        }
+        _ => ex,
+    }
+}
+
 impl Rewriter<'_> {
     /// `substring(x FROM 1 FOR 2)`, `trim(BOTH 'x' FROM y)` and the like.
     pub fn special(&mut self, expr: &Expr) -> PgResult<Ex> {
@@ -123,7 +133,10 @@ impl Rewriter<'_> {
                     None => format!("length({what})"),
                 };
                 Ok(Ex::of(
-                    format!("(left({text}, {from} - 1) || {what} || substr({text}, {from} + {length}))"),
+                    format!(
+                        "(CASE WHEN {from} <= 0 THEN error('SQLSTATE 22011: negative substring length not allowed') \
+                         ELSE left({text}, {from} - 1) || {what} || substr({text}, {from} + {length}) END)"
+                    ),
                     ColumnType::Text,
                 ))
             }
@@ -201,6 +214,7 @@ impl Rewriter<'_> {
         }
         let kind = pattern.kind.clone();
         let text = self.settle(text, &ColumnType::Text)?;
+        let text = with_blanks(text);
         let mut pattern = self.settle(pattern, &ColumnType::Text)?;
         if matches!(kind, Kind::Str(_)) {
             pattern.kind = kind;
@@ -239,7 +253,7 @@ impl Rewriter<'_> {
     pub fn similar(&mut self, negated: bool, expr: &Expr, pattern: &Expr, escape: Option<&Expr>) -> PgResult<Ex> {
         let at = self.at_expr(expr);
         let text = self.expr(expr)?;
-        let text = self.settle(text, &ColumnType::Text)?;
+        let text = with_blanks(self.settle(text, &ColumnType::Text)?);
         let pattern = self.expr(pattern)?;
         if self.has_functions() {
             let escape = match escape {
@@ -285,6 +299,10 @@ impl Rewriter<'_> {
     pub fn special_call(&mut self, name: &str, values: &mut Vec<Ex>, at: Option<u32>) -> PgResult<Option<Ex>> {
         use ColumnType as T;
         match name {
+            "octet_length" => {
+                values.iter_mut().for_each(|value| *value = with_blanks(value.clone()));
+                Ok(None)
+            }
             "extract" | "date_part" => self.date_part(values, at),
             "date_trunc" => self.date_trunc(values, at),
             "make_timestamptz" if values.len() == 7 => self.made_in_zone(values, at),
@@ -312,6 +330,14 @@ impl Rewriter<'_> {
             "array_append" | "array_prepend" | "array_cat" if values.len() == 2 => {
                 if let [l, r] = &mut *values.as_mut_slice() {
                     (*l, *r) = self.meet_number_lists(l.clone(), r.clone())?;
+                    let is_list = |ex: &Ex| matches!(ex.ty, Some(T::Array(_))) && !ex.is_unknown();
+                    if name == "array_cat" && [&*l, &*r].into_iter().all(|ex| is_list(ex) || ex.is_unknown()) {
+                        let (l, r) = (l.clone(), r.clone());
+                        return match is_list(&l) || is_list(&r) {
+                            true => self.concat(l, r, at).map(Some),
+                            false => Ok(None),
+                        };
+                    }
                 }
                 Ok(None)
             }
@@ -497,6 +523,9 @@ impl Rewriter<'_> {
 
 /// Whether a regular expression has a back reference, looks around, or has one of Postgres' own escapes.
 fn needs_worker(pattern: &str) -> bool {
+    if pattern.contains("[[:<:]]") || pattern.contains("[[:>:]]") {
+        return true;
+    }
     let mut bytes = pattern.bytes().peekable();
     while let Some(byte) = bytes.next() {
         match byte {

@@ -75,7 +75,18 @@ impl Rewriter<'_> {
             (_, T::System(SystemType::Text(oid::JSONPATH))) if self.has_functions() => {
                 format!("pg_jsonpath({})", self.text_of(ex)?.sql)
             }
+            (_, T::System(SystemType::Text(oid::NAME))) if self.has_functions() => {
+                format!("pg_cut_name({})", self.text_of(ex)?.sql)
+            }
             (_, T::System(SystemType::Text(_))) => self.text_of(ex)?.sql,
+            // The bits of a negative one here too.
+            (Some(from), T::System(SystemType::Number(oid::OID))) if is_text(from) => {
+                let x = format!("CAST({} AS BIGINT)", ex.sql);
+                format!(
+                    "(CASE WHEN {x} BETWEEN -2147483648 AND {OID_MAX} THEN {x} & {OID_MAX} \
+                     WHEN {x} IS NOT NULL THEN error('SQLSTATE 22003: value \"' || {x} || '\" is out of range for type oid') END)"
+                )
+            }
             // The bits of a negative one, as in Postgres.
             (Some(T::Int2 | T::Int4), T::System(_)) => format!("(CAST({} AS BIGINT) & {OID_MAX})", ex.sql),
             (Some(T::Int8), T::System(SystemType::Number(number))) if *number != oid::XID8 => {

@@ -101,6 +101,19 @@ impl Rewriter<'_> {
                 let format = self.settle(format, &T::Text)?;
                 Some(Ex::of(format!("pg_encode(hex({}), {})", bytes.sql, format.sql), T::Text))
             }
+            ("convert_to", 2) if values.iter().all(|v| v.is_unknown() || v.ty.as_ref().is_some_and(is_text)) => {
+                Some(Ex::of(self.texts_call("pg_convert_to", values, 0)?, T::Bytea))
+            }
+            ("convert_from", 2) => {
+                let [bytes, encoding] = values.as_slice() else { return Ok(None) };
+                let (bytes, encoding) = (bytes.clone(), encoding.clone());
+                let (bytes, encoding) = (self.settle(bytes, &T::Bytea)?, self.settle(encoding, &T::Text)?);
+                if bytes.ty != Some(T::Bytea) || !encoding.ty.as_ref().is_some_and(is_text) {
+                    return Ok(None);
+                }
+                let sql = format!("pg_convert_from_bytes(hex({}), {})", bytes.sql, encoding.sql);
+                Some(Ex::of(sql, T::Text))
+            }
             ("decode", 2) => Some(Ex::of(self.texts_call("pg_decode", values, 0)?, T::Bytea)),
             ("unistr", 1) => Some(Ex::of(self.texts_call("pg_unistr", values, 0)?, T::Text)),
             ("substring", 3) if values.iter().skip(1).all(|v| v.ty.as_ref().is_some_and(is_text)) => {
@@ -180,6 +193,13 @@ impl Rewriter<'_> {
         let (value, template) = (values.remove(0), values.remove(0));
         let template = self.settle(template, &T::Text)?.sql;
         let value = self.settle(value, &T::Timestamptz)?;
+        // A date is an instant there, which is seen where the template asks for the zone.
+        let asks = template.to_ascii_lowercase();
+        let zoned = !template.starts_with('\'') || asks.contains("tz") || asks.contains("of");
+        let value = match value.ty == Some(T::Date) && zoned {
+            true => self.cast(value, &T::Timestamptz, at)?,
+            false => value,
+        };
         let real = value.ty == Some(T::Float4);
         let value = if real { self.cast(value, &T::Float8, at)? } else { value };
         if let Some(call) = char_of_point(&value, &template) {
@@ -196,6 +216,7 @@ impl Rewriter<'_> {
             Some(T::Time) => {
                 format!("pg_char_of_interval('0 0 ' || CAST(epoch_us({x}) AS VARCHAR), {template})")
             }
+            Some(T::Float8) => format!("pg_char_of_number(CAST({x} AS VARCHAR), {template}, '{digits}')"),
             Some(ty) if is_number(ty) => {
                 format!("pg_char_of_number({}, {template}, '{digits}')", self.long(value)?.sql)
             }
@@ -256,10 +277,21 @@ impl Rewriter<'_> {
                 Some(ColumnType::Interval) => format!("({} + {})", from.sql, to.sql),
                 _ => to.sql,
             };
-            ends.push((format!("least({}, {end})", from.sql), format!("greatest({}, {end})", from.sql)));
+            let (from, low) = (&from.sql, format!("least({}, {end})", from.sql));
+            let high = format!("(CASE WHEN {from} IS NOT NULL AND {end} IS NOT NULL THEN greatest({from}, {end}) END)");
+            ends.push((low, high));
         }
         let [(s1, e1), (s2, e2)] = ends.as_slice() else { return self.refuse("this form of OVERLAPS", at) };
-        let sql = format!("(CASE WHEN {s1} = {s2} THEN TRUE WHEN {s1} > {s2} THEN {s1} < {e2} ELSE {s2} < {e1} END)");
+        // A side with one end has no length that is known.
+        let behind = |s: &str, e: &str, own: &str| {
+            format!("CASE WHEN {e} IS NULL THEN NULL WHEN {s} < {e} THEN TRUE WHEN {own} IS NOT NULL THEN FALSE END")
+        };
+        let sql = format!(
+            "(CASE WHEN {s1} > {s2} THEN {} WHEN {s1} < {s2} THEN {} \
+             WHEN {s1} = {s2} AND {e1} IS NOT NULL AND {e2} IS NOT NULL THEN TRUE END)",
+            behind(s1, e2, e1),
+            behind(s2, e1, e2),
+        );
         Ok(Ex::of(sql, ColumnType::Bool))
     }
 }

@@ -16,7 +16,7 @@ const OFFSET: &str = "(Z|[+-][0-9]{2}(:[0-9]{2})?)?";
 /// Texts that are longer are written once, and read by a function: others several times, and casts can be inside each other.
 const WRITTEN_BYTES_MAX: usize = 1024;
 /// What the engine takes within a whole number, and Postgres does not.
-const NOT_WHOLE: &str = ".eE_";
+const NOT_WHOLE: &str = ".eExXoObB_";
 
 /// Whether it is `bpchar` without a length, as dumps write the constants of `char(n)`.
 pub(super) fn is_bare_bpchar(ty: &DataType) -> bool {

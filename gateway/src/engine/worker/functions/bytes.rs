@@ -5,7 +5,7 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 use super::{Failure, Outcome, Value, integer, text};
 use crate::value::bytea;
 
-fn bytes(args: &[Option<&str>]) -> Vec<u8> {
+pub(super) fn bytes(args: &[Option<&str>]) -> Vec<u8> {
     let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).unwrap_or(0);
     text(args, 0).as_bytes().chunks(2).map(|p| p.iter().fold(0, |sum, b| sum << 4 | digit(*b))).collect()
 }

@@ -21,6 +21,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{Failure, Outcome, Value, held};
 use crate::engine::{protocol::InlineRows, worker::small::is_below};
+use crate::pgcatalog::procedure_shown;
 
 type Args<'a> = &'a [Option<&'a str>];
 
@@ -148,8 +149,11 @@ fn number(kind: &str, rows: &str, text: &str) -> Outcome<Option<i64>> {
             vec![("#v", plain.strip_prefix("pg_catalog.").map_or(plain.clone(), str::to_owned))]
         }
         "function" => {
-            let name = name.split_once('(').map_or(name.as_str(), |(name, _)| name);
-            vec![("#v", name.strip_prefix("pg_catalog.").unwrap_or(name).to_owned())]
+            let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
+            match name.split_once('(') {
+                Some((name, types)) => vec![("#s", procedure_shown(name, types))],
+                None => vec![("#v", name.to_owned())],
+            }
         }
         "dictionary" => vec![("#v", name.strip_prefix("pg_catalog.").unwrap_or(&name).to_owned())],
         _ => vec![("#v", name)],

@@ -107,6 +107,23 @@ pub fn element(args: &[Option<&str>]) -> Outcome<Value> {
     found(scan::element(super::text(args, 0), super::integer(args, 1)), false)
 }
 
+/// `jsonb -> index`: a scalar is an array of one.
+pub fn element_of_binary(args: &[Option<&str>]) -> Outcome<Value> {
+    binary_element(args, false)
+}
+
+pub fn element_of_binary_text(args: &[Option<&str>]) -> Outcome<Value> {
+    binary_element(args, true)
+}
+
+fn binary_element(args: &[Option<&str>], as_text: bool) -> Outcome<Value> {
+    let json = super::text(args, 0);
+    if json.trim_start().starts_with(['[', '{']) {
+        return found(scan::element(json, super::integer(args, 1)), as_text);
+    }
+    found(matches!(super::integer(args, 1), 0 | -1).then_some(json), as_text)
+}
+
 pub fn element_text(args: &[Option<&str>]) -> Outcome<Value> {
     found(scan::element(super::text(args, 0), super::integer(args, 1)), true)
 }
@@ -487,6 +504,42 @@ pub fn strip_nulls(args: &[Option<&str>]) -> Outcome<Value> {
     let mut node = tree(super::text(args, 0))?;
     strip(&mut node);
     shown(node)
+}
+
+/// `json_strip_nulls`: members stay in their order, those of equal names too.
+pub fn strip_text(args: &[Option<&str>]) -> Outcome<Value> {
+    let mut node = document(super::text(args, 0), true)?;
+    strip(&mut node);
+    let mut out = String::new();
+    write_compact(&node, &mut out);
+    Ok(Value::Text(out))
+}
+
+fn write_compact(node: &Node, out: &mut String) {
+    match node {
+        Node::Null => out.push_str("null"),
+        Node::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Node::Number(text) => out.push_str(text),
+        Node::String(text) => write_string(text, out),
+        Node::Array(items) => {
+            out.push('[');
+            for (n, item) in items.iter().enumerate() {
+                out.push_str(if n == 0 { "" } else { "," });
+                write_compact(item, out);
+            }
+            out.push(']');
+        }
+        Node::Object(members) => {
+            out.push('{');
+            for (n, (name, value)) in members.iter().enumerate() {
+                out.push_str(if n == 0 { "" } else { "," });
+                write_string(name, out);
+                out.push(':');
+                write_compact(value, out);
+            }
+            out.push('}');
+        }
+    }
 }
 
 fn strip(node: &mut Node) {

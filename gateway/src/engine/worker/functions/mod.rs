@@ -5,7 +5,8 @@
 
 mod bits;
 mod bytes;
-pub(crate) mod floats;
+pub(crate) mod encodings;
+pub mod floats;
 pub(crate) mod found;
 mod grids;
 mod hashes;
@@ -225,6 +226,8 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_json_member_text", 2, Gives::Text, json::member_text),
     row("pg_json_element", 2, Gives::Text, json::element),
     row("pg_json_element_text", 2, Gives::Text, json::element_text),
+    row("pg_jsonb_element", 2, Gives::Text, json::element_of_binary),
+    row("pg_jsonb_element_text", 2, Gives::Text, json::element_of_binary_text),
     row("pg_json_path", 2, Gives::Text, json::path),
     row("pg_json_path_text", 2, Gives::Text, json::path_text),
     any("pg_json_steps", Gives::Text, json::steps),
@@ -248,6 +251,7 @@ pub const FUNCTIONS: &[Function] = &[
     reader("pg_jsonb_delete", 2, Gives::Text, json::delete_path),
     reader("pg_jsonb_set", 4, Gives::Text, json::set),
     reader("pg_jsonb_insert", 4, Gives::Text, json::insert),
+    row("pg_json_strip", 1, Gives::Text, json::strip_text),
     row("pg_jsonb_strip", 1, Gives::Text, json::strip_nulls),
     row("pg_jsonb_pretty", 1, Gives::Text, json::pretty),
     // paths
@@ -296,6 +300,8 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_normalize", 2, Gives::Text, pattern::normalized),
     reader("pg_get_byte", 2, Gives::Int, bytes::get_byte),
     reader("pg_bytea", 1, Gives::Bytes, bytes::read),
+    reader("pg_convert_to", 2, Gives::Bytes, encodings::to),
+    reader("pg_convert_from_bytes", 2, Gives::Text, encodings::from),
     reader("pg_set_byte", 3, Gives::Bytes, bytes::set_byte),
     reader("pg_get_bit", 2, Gives::Int, bytes::get_bit),
     reader("pg_set_bit", 3, Gives::Bytes, bytes::set_bit),
@@ -309,6 +315,7 @@ pub const FUNCTIONS: &[Function] = &[
     reader("pg_encode", 2, Gives::Text, pattern::encode),
     reader("pg_decode", 2, Gives::Bytes, pattern::decode),
     reader("pg_unistr", 1, Gives::Text, pattern::unistr),
+    row("pg_cut_name", 1, Gives::Text, texts::name),
     row("pg_quote_ident", 1, Gives::Text, pattern::quote_ident),
 ];
 

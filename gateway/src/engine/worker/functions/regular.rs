@@ -127,6 +127,8 @@ fn steps_back(pattern: &str) -> bool {
 
 /// Postgres' own escapes in this library's words.
 pub(super) fn translate(pattern: &str) -> String {
+    // Where words begin and end, in the older way of writing it.
+    let pattern = pattern.replace("[[:<:]]", "\\m").replace("[[:>:]]", "\\M");
     let mut out = String::with_capacity(pattern.len());
     let mut chars = pattern.chars().peekable();
     while let Some(c) = chars.next() {

@@ -28,6 +28,15 @@ pub fn read(args: &[Option<&str>]) -> Outcome<Value> {
     })
 }
 
+/// Bytes of a name.
+const NAME_BYTES_MAX: usize = 63;
+
+/// `pg_cut_name(text)`: as much of a text as a name holds.
+pub fn name(args: &[Option<&str>]) -> Outcome<Value> {
+    let text = text(args, 0);
+    Ok(Value::Text(text.get(..text.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or_default().to_owned()))
+}
+
 fn moment(ty: &ColumnType, text: &str, ctx: &ValueContext) -> Outcome<Value> {
     if *ty == ColumnType::Interval {
         let value = interval_constant(text, None, ctx)?;

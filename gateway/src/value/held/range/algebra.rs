@@ -97,10 +97,10 @@ impl Range {
     pub fn new(of: RangeType, lower: End, upper: End) -> PgResult<Self> {
         let Some((mut lower, mut upper)) = Self::checked(lower, upper)? else { return Ok(Self::empty(of)) };
         if matches!(of, RangeType::Int4 | RangeType::Int8 | RangeType::Date) {
-            if let (Some(value), false) = (&lower.value, lower.inclusive) {
+            if let (Some(value), false) = (lower.value.as_ref().filter(|value| value.has_next(of)), lower.inclusive) {
                 lower = End::new(Some(value.next(of)?), true, true);
             }
-            if let (Some(value), true) = (&upper.value, upper.inclusive) {
+            if let (Some(value), true) = (upper.value.as_ref().filter(|value| value.has_next(of)), upper.inclusive) {
                 upper = End::new(Some(value.next(of)?), false, false);
             }
             return Ok(Self { of, ends: Self::checked(lower, upper)? });

@@ -74,6 +74,12 @@ impl Point {
         }
     }
 
+    /// Whether another may come next: infinity of days stays what it is, and in the range or not.
+    pub fn has_next(&self, of: RangeType) -> bool {
+        let infinite = |value: &i64| value.unsigned_abs() >= u64::from(datetime::DATE_INFINITY.unsigned_abs());
+        of != RangeType::Date || !matches!(self, Self::Whole(value) if infinite(value))
+    }
+
     /// The next value, of types that have one.
     pub fn next(&self, of: RangeType) -> PgResult<Self> {
         let out = |state, message: &str| PgError::new(state, message);
@@ -83,8 +89,7 @@ impl Point {
                 Err(out(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))
             }
             RangeType::Date => {
-                // Infinity has no next day.
-                if value.unsigned_abs() >= u64::from(datetime::DATE_INFINITY.unsigned_abs()) {
+                if !self.has_next(of) {
                     return Ok(self.clone());
                 }
                 datetime::check_date(value + 1)

@@ -194,17 +194,23 @@ fn shape(template: &str) -> Outcome<Shape> {
 pub fn number(args: &[Option<&str>]) -> Outcome<Value> {
     let template = text(args, 1);
     let mut s = shape(template)?;
-    let value = Number::read(text(args, 0))?;
+    // A float comes as the engine writes it: what is rounded is what it is worth, not its digits.
+    let float = (!text(args, 2).is_empty()).then(|| text(args, 0).parse::<f64>().ok()).flatten();
+    let value = match float {
+        Some(float) if float.is_nan() => Number::NaN,
+        Some(float) if float.is_infinite() => Number::read(if float > 0.0 { "Infinity" } else { "-Infinity" })?,
+        Some(float) if s.roman.is_some() || s.exponent => Number::read(&float.to_string())?,
+        Some(_) => Number::read("0")?,
+        None => Number::read(text(args, 0))?,
+    };
     if s.roman.is_some() {
         return Ok(Value::Text(roman(&value, &s)));
     }
     if s.exponent {
         return Ok(Value::Text(scientific(&value, &s)));
     }
-    // A float has no more digits than these, whatever the template has.
-    if let (Ok(digits), Number::Finite(value)) = (text(args, 2).parse::<usize>(), &value) {
-        let whole = Number::Finite(value.at(0)).write().trim_start_matches('-').len();
-        s.after = s.after.min(digits.saturating_sub(whole));
+    if let (Ok(digits), Some(float), Number::Finite(_)) = (text(args, 2).parse(), float, &value) {
+        return Ok(Value::Text(of_float(float, digits, s)));
     }
     let Number::Finite(value) = value else {
         let nan = matches!(value, Number::NaN);
@@ -222,6 +228,19 @@ pub fn number(args: &[Option<&str>]) -> Outcome<Value> {
     };
     let whole = digits.find('.').unwrap_or(digits.len());
     Ok(Value::Text(Writer::new(&mut s, negative, digits, whole).write()))
+}
+
+/// A finite float: it has no more digits than these, whatever the template has, and a half goes to the even digit.
+fn of_float(float: f64, digits: usize, mut s: Shape) -> String {
+    let shift = i32::try_from(s.shift).unwrap_or(i32::MAX);
+    let float = if shift > 0 { float * 10_f64.powi(shift) } else { float };
+    s.before += s.shift;
+    let whole = format!("{:.0}", float.abs()).len();
+    s.after = if whole >= digits { 0 } else { s.after.min(digits - whole) };
+    let shown = format!("{:.*}", s.after, float.abs());
+    let whole = shown.find('.').unwrap_or(shown.len());
+    // Of what is nearly zero the sign stays.
+    Writer::new(&mut s, float < 0.0 || float.is_sign_negative(), shown, whole).write()
 }
 
 /// The state of Postgres' `NUM_processor`.

@@ -289,6 +289,12 @@ fn put(value: i64, width: usize, fill: bool, out: &mut String) {
     out.push_str(&format!("{sign}{:0width$}", value.abs()));
 }
 
+/// A number of so many characters, its sign among them.
+fn put_whole(value: i64, width: usize, fill: bool, out: &mut String) {
+    let width = if fill { 0 } else { width };
+    out.push_str(&format!("{value:0width$}"));
+}
+
 /// A name in the case of the word, with blanks behind it.
 fn put_name(name: &str, written: &str, width: usize, fill: bool, out: &mut String) {
     let mut letters = written.chars();
@@ -416,9 +422,9 @@ fn word(f: &Fields, name: &'static str, written: &str, fill: bool, out: &mut Str
                 _ => put_name(day.get(..3).unwrap_or(""), written, 0, fill, out),
             }
         }
-        "DDD" => put(f.day_of_year(), 3, fill, out),
+        "DDD" => put_whole(f.day_of_year(), 3, fill, out),
         "IDDD" => put(f.iso().2, 3, fill, out),
-        "DD" => put(f.day, 2, fill, out),
+        "DD" => put_whole(f.day, 2, fill, out),
         "D" => put(f.weekday() + 1, 0, fill, out),
         "ID" => put(if f.weekday() == 0 { 7 } else { f.weekday() }, 0, fill, out),
         "WW" => put((f.day_of_year() - 1) / 7 + 1, 2, fill, out),
