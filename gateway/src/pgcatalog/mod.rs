@@ -5,6 +5,8 @@
 
 pub mod functions;
 
+pub mod casts;
+
 pub mod shapes;
 
 mod relations;
