@@ -37,7 +37,7 @@ pub use self::book::{attnum, sql_schema};
 use self::{book::Book, content::Content, files::Own, relations::Source, shapes::Shape};
 pub use self::{
     files::Files,
-    relations::{dictionary, operator},
+    relations::{dictionary, operator, operators_named},
     rows::{is_overloaded, procedure},
     unsupported::Unsupported,
 };
@@ -52,7 +52,7 @@ use crate::{
 const TEXT_ROWS_MAX: usize = 64;
 
 /// Relations with texts that have to be deparsed.
-const SHOW_DEFINITIONS: [&str; 11] = [
+const SHOW_DEFINITIONS: [&str; 14] = [
     "constraintdefs",
     "viewdefs",
     "pg_constraint",
@@ -63,6 +63,9 @@ const SHOW_DEFINITIONS: [&str; 11] = [
     "view_column_usage",
     "check_constraints",
     "pg_attrdef",
+    "indexdefs",
+    "pg_index",
+    "pg_indexes",
     "columns",
 ];
 
