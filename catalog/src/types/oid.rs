@@ -30,6 +30,7 @@ pub const MONEY: u32 = 790;
 pub const REGCLASS: u32 = 2205;
 pub const REGTYPE: u32 = 2206;
 pub const REGPROCEDURE: u32 = 2202;
+pub const REGOPER: u32 = 2203;
 pub const REGOPERATOR: u32 = 2204;
 pub const REGDICTIONARY: u32 = 3769;
 pub const REGNAMESPACE: u32 = 4089;
@@ -83,6 +84,7 @@ pub fn array_of(element: u32) -> Option<u32> {
         JSONPATH => 4073,
         REGPROC => 1008,
         REGPROCEDURE => 2207,
+        REGOPER => 2208,
         REGOPERATOR => 2209,
         REGDICTIONARY => 3770,
         REGCLASS => 2210,
@@ -101,7 +103,10 @@ pub fn array_of(element: u32) -> Option<u32> {
 /// Whether the text form of its values is the name of what their number stands for.
 #[must_use]
 pub const fn is_named(oid: u32) -> bool {
-    matches!(oid, REGPROC | REGPROCEDURE | REGOPERATOR | REGDICTIONARY | REGCLASS | REGTYPE | REGNAMESPACE | REGROLE)
+    matches!(
+        oid,
+        REGPROC | REGPROCEDURE | REGOPER | REGOPERATOR | REGDICTIONARY | REGCLASS | REGTYPE | REGNAMESPACE | REGROLE
+    )
 }
 
 /// The element's oid of an array type's oid.

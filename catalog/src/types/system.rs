@@ -76,6 +76,7 @@ impl SystemType {
             oid::INT2 => "smallint",
             oid::REGPROC => "regproc",
             oid::REGPROCEDURE => "regprocedure",
+            oid::REGOPER => "regoper",
             oid::REGOPERATOR => "regoperator",
             oid::REGDICTIONARY => "regdictionary",
             oid::REGCLASS => "regclass",

@@ -109,6 +109,8 @@ fn columns(plan: &CreateViewPlan, described: &[ResultColumn]) -> PgResult<Vec<(S
     Ok(columns)
 }
 
+const RENAME: &str = "Use ALTER VIEW ... RENAME COLUMN ... to change name of view column instead.";
+
 /// A replacement may only add columns at the end, as in Postgres.
 fn replaceable(old: &[(String, ColumnType)], new: &[(String, ColumnType)]) -> PgResult<()> {
     let refused = |text: String| Err(PgError::new(SqlState::INVALID_TABLE_DEFINITION, text));
@@ -117,7 +119,8 @@ fn replaceable(old: &[(String, ColumnType)], new: &[(String, ColumnType)]) -> Pg
     }
     for ((old_name, old_type), (new_name, new_type)) in old.iter().zip(new) {
         if old_name != new_name {
-            return refused(format!("cannot change name of view column \"{old_name}\" to \"{new_name}\""));
+            return refused(format!("cannot change name of view column \"{old_name}\" to \"{new_name}\""))
+                .map_err(|e: PgError| e.hint(RENAME));
         }
         if old_type != new_type {
             return refused(format!(

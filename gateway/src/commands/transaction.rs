@@ -156,6 +156,9 @@ async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'stat
 
 fn rollback(session: &mut ClientSession, and_chain: bool) -> PgResult<&'static str> {
     if !session.in_block() {
+        if and_chain {
+            return ended_without_block(session, true, "ROLLBACK");
+        }
         session.end_transaction();
         session.rolled_back();
         session.settings.on_implicit_end(true);

@@ -1,6 +1,9 @@
 //! Definitions as text: what `pg_get_constraintdef`, `pg_get_indexdef`, `pg_get_viewdef` and `pg_get_expr` give.
 
-use std::{collections::HashMap, fmt::Write as _};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+};
 
 use duckmesh_catalog::{
     ColumnId, ColumnType, ConstraintKind, DefaultValue, IndexDef, IndexKey, IndexedBy, TableDef, ViewDef,
@@ -87,20 +90,20 @@ pub fn index(con: &Con<'_>, qualified: bool) -> Option<String> {
 
 /// `CREATE INDEX …` of one that is no key's.
 #[must_use]
-pub fn own_index(ix: &Ix<'_>, qualified: bool) -> String {
-    index_text(ix, qualified, false)
+pub fn own_index(ix: &Ix<'_>, definitions: &Definitions, qualified: bool) -> String {
+    index_text(ix, definitions, qualified, false)
 }
 
 /// The same with fewer parentheses.
 #[must_use]
-pub fn own_index_pretty(ix: &Ix<'_>, qualified: bool) -> String {
-    index_text(ix, qualified, true)
+pub fn own_index_pretty(ix: &Ix<'_>, definitions: &Definitions, qualified: bool) -> String {
+    index_text(ix, definitions, qualified, true)
 }
 
-fn index_text(ix: &Ix<'_>, qualified: bool, pretty: bool) -> String {
+fn index_text(ix: &Ix<'_>, definitions: &Definitions, qualified: bool, pretty: bool) -> String {
     let (table, index) = (ix.table, ix.index);
     let mut keys = Vec::with_capacity(index.keys.len());
-    for (key, mut text) in index.keys.iter().zip(index_columns(table, index, pretty)) {
+    for (key, mut text) in index.keys.iter().zip(index_columns(table, index, definitions, pretty)) {
         if let Some(class) = &key.class {
             text.push(' ');
             text.push_str(class);
@@ -129,7 +132,8 @@ fn index_text(ix: &Ix<'_>, qualified: bool, pretty: bool) -> String {
         text.push_str(" NULLS NOT DISTINCT");
     }
     if let Some(condition) = &index.predicate {
-        let condition = if pretty { condition.clone() } else { predicate(condition) };
+        let condition = definitions.index_text(index, condition, pretty);
+        let condition = if pretty { condition.to_owned() } else { predicate(condition) };
         let _ = write!(text, " WHERE {condition}");
     }
     text
@@ -137,25 +141,32 @@ fn index_text(ix: &Ix<'_>, qualified: bool, pretty: bool) -> String {
 
 /// What an index orders by, as `pg_get_indexdef` shows its columns; included ones behind.
 #[must_use]
-pub fn index_columns(table: &TableDef, index: &IndexDef, pretty: bool) -> Vec<String> {
+pub fn index_columns(table: &TableDef, index: &IndexDef, definitions: &Definitions, pretty: bool) -> Vec<String> {
     let column = |id: &ColumnId| table.column_by_id(*id).map_or_else(String::new, |c| names::quoted(&c.name));
     let keys = index.keys.iter().map(|key| match &key.of {
         IndexedBy::Column(id) => column(id),
         // A call stands by itself, everything else in parentheses.
-        IndexedBy::Expression(_, text) if is_call(text) => text.clone(),
-        IndexedBy::Expression(_, text) if pretty => predicate(text),
-        IndexedBy::Expression(_, text) => format!("({})", predicate(text)),
+        IndexedBy::Expression(_, text) => {
+            let text = definitions.index_text(index, text, pretty);
+            match (is_call(text), pretty) {
+                (true, _) => text.to_owned(),
+                (false, true) => predicate(text),
+                (false, false) => format!("({})", predicate(text)),
+            }
+        }
     });
     keys.chain(index.include.iter().map(column)).collect()
 }
 
 /// The expressions of an index.
 #[must_use]
-pub fn index_expressions(index: &IndexDef) -> Vec<String> {
+pub fn index_expressions(index: &IndexDef, definitions: &Definitions) -> Vec<String> {
     let expression = |key: &IndexKey| match &key.of {
         IndexedBy::Column(_) => None,
-        IndexedBy::Expression(_, text) if is_call(text) => Some(text.clone()),
-        IndexedBy::Expression(_, text) => Some(predicate(text)),
+        IndexedBy::Expression(_, text) => {
+            let text = definitions.index_text(index, text, false);
+            Some(if is_call(text) { text.to_owned() } else { predicate(text) })
+        }
     };
     index.keys.iter().filter_map(expression).collect()
 }
@@ -168,9 +179,11 @@ pub fn predicate(text: &str) -> String {
 
 /// The same as `pg_index` has it.
 #[must_use]
-pub fn stored_predicate(text: &str) -> String {
-    let whole = predicate(text);
-    if whole == text { whole } else { format!("{whole}{PRETTY}{text}") }
+pub fn stored_predicate(index: &IndexDef, definitions: &Definitions) -> Option<String> {
+    let text = index.predicate.as_deref()?;
+    let [whole, shown] = [false, true].map(|pretty| definitions.index_text(index, text, pretty));
+    let whole = predicate(whole);
+    Some(if whole == shown { whole } else { format!("{whole}{PRETTY}{shown}") })
 }
 
 /// Whether a text is one call: a name, and parentheses to its end.
@@ -223,17 +236,70 @@ fn column_list(table: &TableDef, columns: &[ColumnId]) -> String {
     names::list(columns.iter().filter_map(|id| table.column_by_id(*id)).map(|c| c.name.as_str()))
 }
 
+/// What somebody finds without naming its schema.
+#[derive(Debug, Default)]
+pub struct Seen<'a> {
+    finds_public: bool,
+    /// Schemas and names.
+    sequences: HashSet<(&'a str, &'a str)>,
+}
+
+impl<'a> Seen<'a> {
+    /// By a search path.
+    #[must_use]
+    pub fn by(book: &Book<'a>, search_path: &[String]) -> Self {
+        let visible = book.visible(search_path);
+        let sequences = book.relations.iter().filter(|r| r.kind == 'S' && visible.get(r.name) == Some(&r.oid));
+        Self {
+            finds_public: search_path.iter().any(|schema| schema == "public"),
+            sequences: sequences.map(|r| (r.schema, r.name)).collect(),
+        }
+    }
+
+    /// A text with the sequences that it takes numbers of: `nextval('t_id_seq'::regclass)`.
+    fn of_sequences(&self, text: &str) -> String {
+        const CALL: &str = "nextval('";
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once(CALL) {
+            out.push_str(before);
+            out.push_str(CALL);
+            let parts = split_name(behind).and_then(|(schema, rest)| Some((schema, rest.strip_prefix('.')?)));
+            rest = match parts {
+                Some((schema, name)) => match split_name(name) {
+                    Some((own, _)) if self.sequences.contains(&(schema.as_str(), own.as_str())) => name,
+                    _ => behind,
+                },
+                None => behind,
+            };
+        }
+        out + rest
+    }
+}
+
+/// The name that a text begins with, and what follows it.
+fn split_name(text: &str) -> Option<(String, &str)> {
+    match text.strip_prefix('"') {
+        Some(quoted) => {
+            let (name, rest) = quoted.split_once('"')?;
+            Some((name.to_owned(), rest))
+        }
+        None => {
+            let end = text.find(['.', '\'', '"'])?;
+            Some((text.get(..end)?.to_owned(), text.get(end..)?))
+        }
+    }
+}
+
 /// A default as Postgres writes it: `'new'::text`, `0`, `now()`.
 #[must_use]
-pub fn default(default: &DefaultValue, ty: &ColumnType, finds_public: bool) -> String {
+pub fn default(default: &DefaultValue, ty: &ColumnType, seen: &Seen<'_>) -> String {
     use ColumnType as T;
     let text = match default {
-        // As Postgres shows it to those who find the sequence without its schema.
-        DefaultValue::Expression(expression) if finds_public => {
-            return deparse::types_seen(expression, true).replace("nextval('public.", "nextval('");
+        DefaultValue::Expression(expression) => {
+            return seen.of_sequences(&deparse::types_seen(expression, seen.finds_public));
         }
-        DefaultValue::Expression(expression) => return deparse::types_seen(expression, false),
-        DefaultValue::Generated(expression) => return predicate(&deparse::types_seen(expression, finds_public)),
+        DefaultValue::Generated(expression) => return predicate(&deparse::types_seen(expression, seen.finds_public)),
         DefaultValue::Literal(text) => text,
     };
     let typed = |text: &str, name: &str| format!("{}::{name}", names::literal(text));
@@ -262,7 +328,11 @@ pub fn default(default: &DefaultValue, ty: &ColumnType, finds_public: bool) -> S
             let shown = value::shown_lake_text(ty, text);
             typed(shown.as_deref().unwrap_or(text), &base_name(ty))
         }
-        _ => typed(text, &base_name(ty)),
+        _ => match base_name(ty).as_str() {
+            // The constant has no length, and a bare `bit` has one.
+            "bit" => typed(text, "\"bit\""),
+            name => typed(text, name),
+        },
     }
 }
 
@@ -276,21 +346,26 @@ pub fn stored_default(
     definitions: &Definitions,
     relation: &Relation<'_>,
     column: &Column<'_>,
-    finds_public: bool,
+    seen: &Seen<'_>,
 ) -> Option<String> {
     Some(match computed_default(definitions, relation, column) {
         Some(shown) if shown.full == shown.pretty => shown.full.clone(),
         Some(shown) => format!("{}{PRETTY}{}", shown.full, shown.pretty),
-        None => default(column.default?, column.ty?, finds_public),
+        None => default(column.default?, column.ty?, seen),
     })
 }
 
 /// A column's default as `information_schema` has it.
 #[must_use]
-pub fn column_default(definitions: &Definitions, relation: &Relation<'_>, column: &Column<'_>) -> Option<String> {
+pub fn column_default(
+    definitions: &Definitions,
+    relation: &Relation<'_>,
+    column: &Column<'_>,
+    seen: &Seen<'_>,
+) -> Option<String> {
     match computed_default(definitions, relation, column) {
         Some(shown) => Some(shown.full.clone()),
-        None => Some(default(column.default?, column.ty?, true)),
+        None => Some(default(column.default?, column.ty?, seen)),
     }
 }
 
@@ -340,7 +415,7 @@ mod tests {
             (literal("[a, 'b c']"), T::Array(Box::new(T::Text)), "'{a,\"b c\"}'::text[]"),
             (DefaultValue::Expression("now()".into()), T::Timestamptz, "now()"),
         ] {
-            assert_eq!(default(&value, &ty, true), expect);
+            assert_eq!(default(&value, &ty, &Seen::default()), expect);
         }
     }
 }

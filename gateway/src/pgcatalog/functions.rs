@@ -60,6 +60,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_get_serial_sequence", "tt>t", SERIAL),
     ("pg_relation_is_publishable", "a>b", "FALSE"),
     ("pg_is_in_recovery", ">b", "FALSE"),
+    ("pg_blocking_pids", "i>L", "CAST(CASE WHEN $1 IS NOT NULL THEN [] END AS INTEGER[])"),
     ("obj_description", "lt>t", OBJECT_COMMENT),
     ("obj_description", "l>t", "pg_found(@descriptions, '#v', '#k,#n', CAST($1 AS VARCHAR), '0')"),
     ("col_description", "li>t", COLUMN_COMMENT),
@@ -140,7 +141,6 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("pg_indexam_has_property", "lt>b", "CASE WHEN lower($2) = 'can_exclude' THEN FALSE ELSE TRUE END"),
     ("pg_collation_actual_version", "l>t", "CAST(NULL AS VARCHAR)"),
     ("pg_database_collation_actual_version", "l>t", "CAST(NULL AS VARCHAR)"),
-    ("pg_conf_load_time", ">z", "CAST(NULL AS TIMESTAMPTZ)"),
     ("pg_is_wal_replay_paused", ">b", "FALSE"),
     ("pg_last_xact_replay_timestamp", ">z", "CAST(NULL AS TIMESTAMPTZ)"),
     ("pg_stat_get_live_tuples", "l>l", LIVE),
@@ -180,6 +180,8 @@ const REGPROCEDURE_TEXT: &str = "COALESCE(pg_found(@procedures, '#s', '#k', CAST
 const REGDICTIONARY_TEXT: &str = "COALESCE(pg_found(@dictionaries, '#v', '#k', CAST($1 AS VARCHAR)), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// `oid::regoperator` as text.
 pub const REGOPERATOR_TEXT: &str = "COALESCE(pg_found(@operators, '#v', '#k', CAST($1 AS VARCHAR)), CASE WHEN $1 = 0 THEN '0' ELSE CAST($1 AS VARCHAR) END)";
+/// `oid::regoper` as text.
+const REGOPER_TEXT: &str = "COALESCE(pg_found(@operators, '#o', '#k', CAST($1 AS VARCHAR)), CAST($1 AS VARCHAR))";
 /// `oid::regrole` as text.
 pub const REGROLE_TEXT: &str = "COALESCE(pg_found(@roles, '#v', '#k', CAST($1 AS VARCHAR)), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// The number of what is named so, or NULL, by the type's oid.
@@ -190,6 +192,7 @@ pub fn found(ty: u32) -> &'static str {
         oid::REGROLE => FIND_ROLE,
         oid::REGTYPE => FIND_TYPE,
         oid::REGCLASS => FIND_CLASS,
+        oid::REGOPER => FIND_OPER,
         oid::REGOPERATOR => FIND_OPERATOR,
         oid::REGDICTIONARY => FIND_DICTIONARY,
         _ => FIND_PROCEDURE,
@@ -204,6 +207,7 @@ pub fn output(ty: u32) -> &'static str {
         oid::REGROLE => REGROLE_TEXT,
         oid::REGTYPE => REGTYPE_TEXT,
         oid::REGCLASS => REGCLASS_TEXT,
+        oid::REGOPER => REGOPER_TEXT,
         oid::REGOPERATOR => REGOPERATOR_TEXT,
         oid::REGDICTIONARY => REGDICTIONARY_TEXT,
         oid::REGPROCEDURE => REGPROCEDURE_TEXT,
@@ -219,6 +223,7 @@ pub fn input(ty: u32) -> &'static str {
         oid::REGROLE => FROM_ROLE,
         oid::REGTYPE => FROM_TYPE,
         oid::REGCLASS => FROM_CLASS,
+        oid::REGOPER => FROM_OPER,
         oid::REGOPERATOR => FROM_OPERATOR,
         oid::REGDICTIONARY => FROM_DICTIONARY,
         _ => FROM_PROCEDURE,
@@ -241,6 +246,7 @@ finder!(FIND_NAMESPACE, FROM_NAMESPACE, "namespace", "namespaces");
 finder!(FIND_ROLE, FROM_ROLE, "role", "roles");
 finder!(FIND_PROCEDURE, FROM_PROCEDURE, "function", "procedures");
 finder!(FIND_DICTIONARY, FROM_DICTIONARY, "dictionary", "dictionaries");
+finder!(FIND_OPER, FROM_OPER, "oper", "operators");
 finder!(FIND_OPERATOR, FROM_OPERATOR, "operator", "operators");
 
 /// `format_type(type, modifier)`; `regtype` as text with modifier NULL.
@@ -324,6 +330,7 @@ mod tests {
             oid::REGPROC,
             oid::REGNAMESPACE,
             oid::REGROLE,
+            oid::REGOPER,
             oid::REGOPERATOR,
             oid::REGDICTIONARY,
         ];

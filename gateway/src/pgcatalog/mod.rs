@@ -5,6 +5,8 @@
 
 pub mod functions;
 
+pub mod casts;
+
 pub mod shapes;
 
 mod relations;
@@ -36,7 +38,7 @@ use self::{book::Book, content::Content, files::Own, relations::Source, shapes::
 pub use self::{
     files::Files,
     procedure::shown as procedure_shown,
-    relations::{dictionary, operator},
+    relations::{dictionary, operator, operators_named},
     rows::{is_overloaded, procedure},
     unsupported::Unsupported,
 };
@@ -51,7 +53,7 @@ use crate::{
 const TEXT_ROWS_MAX: usize = 64;
 
 /// Relations with texts that have to be deparsed.
-const SHOW_DEFINITIONS: [&str; 11] = [
+const SHOW_DEFINITIONS: [&str; 14] = [
     "constraintdefs",
     "viewdefs",
     "pg_constraint",
@@ -62,6 +64,9 @@ const SHOW_DEFINITIONS: [&str; 11] = [
     "view_column_usage",
     "check_constraints",
     "pg_attrdef",
+    "indexdefs",
+    "pg_index",
+    "pg_indexes",
     "columns",
 ];
 

@@ -12,8 +12,8 @@ use super::{
     statement::Statement,
 };
 use crate::wire::{
-    backend::{Command, CursorOptions, Direction, Given, TypeName},
-    error::PgResult,
+    backend::{Command, CursorOptions, Direction, Given, GivenValue, TypeName, Written},
+    error::{PgError, PgResult},
 };
 
 const VERBS: [&str; 9] = ["prepare", "execute", "deallocate", "declare", "fetch", "move", "close", "explain", "create"];
@@ -158,18 +158,23 @@ fn rest(scan: &Scan<'_>) -> PgResult<Statement> {
     }
 }
 
-/// `(1, 'x', now())`: constants as they are, anything else as a query that gives them.
+/// `(1, 'x', now())`
 fn given(scan: &mut Scan<'_>) -> PgResult<Given> {
     if scan.is_done() {
-        return Ok(Given::Texts(Vec::new()));
+        return Ok(Given::default());
     }
     scan.expect(&Token::LParen)?;
+    let before = scan.text().get(..scan.byte()).unwrap_or_default().chars().count();
     let from = scan.mark();
-    let mut texts = Some(Vec::new());
+    let mut values = Vec::new();
     let mut depth = 0_usize;
-    let mut value = scan.mark();
+    let (mut value, mut position) = (scan.mark(), scan.position());
     loop {
         match scan.peek() {
+            Some(Token::LParen) if ["select", "with"].iter().any(|word| is_next(scan, word)) => {
+                let message = "cannot use subquery in EXECUTE parameter";
+                return Err(PgError::unsupported(message).or_position(scan.position()));
+            }
             Some(Token::LParen | Token::LBracket) => depth += 1,
             Some(Token::RBracket) => depth = depth.saturating_sub(1),
             Some(Token::RParen) if depth > 0 => depth -= 1,
@@ -179,18 +184,13 @@ fn given(scan: &mut Scan<'_>) -> PgResult<Given> {
                 if value == to {
                     return Err(scan.unexpected());
                 }
-                texts = texts.and_then(|mut all: Vec<Option<String>>| {
-                    all.push(constant(scan.source(value, to))?);
-                    Some(all)
-                });
+                let source = scan.source(value, to).to_owned();
+                values.push(GivenValue { written: constant(&source), source, position });
                 scan.advance();
-                value = scan.mark();
+                (value, position) = (scan.mark(), scan.position());
                 if last {
                     let list = scan.source(from, to).to_owned();
-                    return scan.done(match texts {
-                        Some(texts) => Given::Texts(texts),
-                        None => Given::Query(format!("SELECT {list}")),
-                    });
+                    return scan.done(Given { values, list, before });
                 }
                 continue;
             }
@@ -201,16 +201,20 @@ fn given(scan: &mut Scan<'_>) -> PgResult<Given> {
     }
 }
 
-/// The text of a constant; the inner none is NULL.
-fn constant(source: &str) -> Option<Option<String>> {
+/// Whether the token behind the one at hand is this word.
+fn is_next(scan: &Scan<'_>, word: &str) -> bool {
+    scan.ahead(1).is_some_and(|token| is_word(token, word))
+}
+
+/// A constant as it is written; none: something else.
+fn constant(source: &str) -> Option<Written> {
     let mut scan = Scan::new(source)?;
     let sign = if scan.take(&Token::Minus) { "-" } else { "" };
     let value = match scan.advance()? {
-        Token::Number(text, _) => Some(format!("{sign}{text}")),
+        Token::Number(text, _) => Written::Number(format!("{sign}{text}")),
         token if sign.is_empty() => match string_of(&token) {
-            Some(text) => Some(text),
-            None if is_word(&token, "null") => None,
-            None if is_word(&token, "true") || is_word(&token, "false") => Some(source.trim().to_ascii_lowercase()),
+            Some(text) => Written::Text(Some(text)),
+            None if is_word(&token, "null") => Written::Text(None),
             None => return None,
         },
         _ => return None,
@@ -237,7 +241,7 @@ fn create_as(scan: &mut Scan<'_>) -> PgResult<Option<Command<Statement>>> {
     let end = scan.text().trim_end().trim_end_matches(';').len();
     let with = [["with", "no", "data"].as_slice(), &["with", "data"]];
     if scan.is_done() {
-        let given = Given::Texts(Vec::new());
+        let given = Given::default();
         return Ok(Some(Command::CreateAs { name, given, before, after: String::new() }));
     }
     // Values of an EXECUTE are in parentheses: what follows them is the table's.
@@ -254,7 +258,7 @@ fn create_as(scan: &mut Scan<'_>) -> PgResult<Option<Command<Statement>>> {
     let (values, after) = rest.text().split_at_checked(rest.byte()).unwrap_or_default();
     let given = match Scan::new(values) {
         Some(mut values) => given(&mut values)?,
-        None => Given::Texts(Vec::new()),
+        None => Given::default(),
     };
     Ok(Some(Command::CreateAs { name, given, before, after: format!(" {after}") }))
 }

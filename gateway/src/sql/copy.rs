@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     copy::{CopyOptions, CopyTarget, Direction, ForceColumns, RawCopyOptions},
+    pgcatalog::shapes,
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -204,6 +205,11 @@ fn shifted(error: PgError, before: u32) -> PgError {
 }
 
 fn copy_table(statement: &CopyStatement<'_>, name: &[String], columns: &[String], ctx: &PlanContext) -> PgResult<Plan> {
+    if statement.direction == Direction::To
+        && let Some(plan) = copy_system(statement, name, columns, ctx)?
+    {
+        return Ok(plan);
+    }
     let found = find(name, statement.direction, ctx)?;
     let (ids, names) = chosen(&found.table, columns)?;
     let all: Vec<_> = found.table.columns.iter().map(|c| c.name.clone()).collect();
@@ -228,6 +234,36 @@ fn copy_table(statement: &CopyStatement<'_>, name: &[String], columns: &[String]
     let sql = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(&found.schema_name), quoted(&found.table.name));
     let query = query::plan_query(&parse::query(&sql)?, &sql, ctx)?;
     Ok(Plan::CopyOut(CopyOutPlan { query, columns: names, options, raw: Box::new(statement.raw.clone()) }))
+}
+
+/// COPY of a relation of the system. None: it is none.
+fn copy_system(
+    statement: &CopyStatement<'_>,
+    name: &[String],
+    said: &[String],
+    ctx: &PlanContext,
+) -> PgResult<Option<Plan>> {
+    let shape = match name {
+        [name] => shapes::find("pg_catalog", name),
+        [schema, name] if is_system_schema(schema) => shapes::find(schema, name),
+        _ => None,
+    };
+    let Some(shape) = shape else { return Ok(None) };
+    if shape.kind != 'r' {
+        return Err(of_other("view", shape.name, Direction::To));
+    }
+    let all: Vec<String> = shape.columns.iter().map(|c| c.name.to_owned()).collect();
+    if let Some(missing) = said.iter().find(|name| !all.contains(name)) {
+        return Err(super::ddl::no_column(missing, shape.name));
+    }
+    let names = if said.is_empty() { all.clone() } else { said.to_vec() };
+    let target = CopyTarget { relation: Some(shape.name), all: &all, columns: &names };
+    let options = CopyOptions::new(&statement.raw, Direction::To, &target)?;
+    let list: Vec<_> = names.iter().map(|n| quoted(n)).collect();
+    let sql = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(shape.schema), quoted(shape.name));
+    let query = query::plan_query(&parse::query(&sql)?, &sql, ctx)?;
+    let raw = Box::new(statement.raw.clone());
+    Ok(Some(Plan::CopyOut(CopyOutPlan { query, columns: names, options, raw })))
 }
 
 struct Found {
@@ -267,17 +303,23 @@ fn find(name: &[String], direction: Direction, ctx: &PlanContext) -> PgResult<Fo
             return Ok(Found { table: Arc::clone(table), schema_name: schema_in_sql(schema).to_owned() });
         }
         if ctx.schema.view(schema, relation).is_some() {
-            return Err(of_view(relation, direction));
+            return Err(of_other("view", relation, direction));
+        }
+        if ctx.schema.sequence(schema, relation).is_some() {
+            return Err(of_other("sequence", relation, direction));
         }
     }
     Err(super::ddl::no_relation(&name.join(".")))
 }
 
-fn of_view(name: &str, direction: Direction) -> PgError {
-    let error = |message: String, hint: &str| PgError::new(SqlState::WRONG_OBJECT_TYPE, message).hint(hint);
-    match direction {
-        Direction::From => error(format!("cannot copy to view \"{name}\""), "COPY into the table that the view reads."),
-        Direction::To => error(format!("cannot copy from view \"{name}\""), "Try the COPY (SELECT ...) TO variant."),
+/// For what is no table.
+fn of_other(kind: &str, name: &str, direction: Direction) -> PgError {
+    let way = if direction == Direction::From { "to" } else { "from" };
+    let error = PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("cannot copy {way} {kind} \"{name}\""));
+    match (kind, direction) {
+        ("view", Direction::From) => error.hint("COPY into the table that the view reads."),
+        ("view", Direction::To) => error.hint("Try the COPY (SELECT ...) TO variant."),
+        _ => error,
     }
 }
 

@@ -341,9 +341,10 @@ fn is_insert_values(tree: &ast::Statement) -> bool {
 }
 
 /// `FOR NO KEY UPDATE` and `FOR KEY SHARE`, which the parser does not know, as the kinds that it does: none locks anything.
+/// `FOR READ ONLY` says what is so anyway.
 fn row_locks(tokens: &mut Vec<TokenWithSpan>) {
     let is = |t: &TokenWithSpan, what: &str| matches!(&t.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(what));
-    if !tokens.iter().any(|t| is(t, "key")) {
+    if !tokens.iter().any(|t| is(t, "key") || is(t, "only")) {
         return;
     }
     let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
@@ -359,6 +360,9 @@ fn row_locks(tokens: &mut Vec<TokenWithSpan>) {
         let [a, b, c] = *window else { continue };
         if is(&tokens[a], "for") && is(&tokens[b], "key") && is(&tokens[c], "share") {
             gone.push(b);
+        }
+        if is(&tokens[a], "for") && is(&tokens[b], "read") && is(&tokens[c], "only") {
+            gone.extend([a, b, c]);
         }
     }
     gone.sort_unstable();

@@ -258,12 +258,34 @@ pub enum Command<S> {
 }
 
 /// Values of an EXECUTE.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Each of them.
+    pub values: Vec<GivenValue>,
+    /// All of them as written, with the commas between.
+    pub list: String,
+    /// The characters before that.
+    pub before: usize,
+}
+
+/// A value of an EXECUTE.
 #[derive(Clone, Debug)]
-pub enum Given {
-    /// As text; none is NULL.
-    Texts(Vec<Option<String>>),
-    /// The columns of this query's row.
-    Query(String),
+pub struct GivenValue {
+    /// Its expression.
+    pub source: String,
+    /// Where that stands.
+    pub position: Option<u32>,
+    /// What it is, where it is a constant.
+    pub written: Option<Written>,
+}
+
+/// A constant as it is written.
+#[derive(Clone, Debug)]
+pub enum Written {
+    /// A string, of no type yet; none is NULL.
+    Text(Option<String>),
+    /// A number.
+    Number(String),
 }
 
 /// What DECLARE says of a cursor.

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use chrono::Utc;
 
 use super::{
-    PgError, PgResult, SqlState,
+    PgError, SqlState,
     backend::{
         Command, CursorOptions, Directory, Format, Given, HeldStatement, Outcome, Params, Place, Prepared,
         ResultColumn, RowTag, Rows, Session, Status, TypeName,
@@ -19,7 +18,6 @@ use super::{
     rows::{RowStream, check_shape},
     session_loop::{Conversation, watched},
 };
-use crate::value::{self, DataRowWriter, Encoder};
 
 impl<S: Socket, B: Session> Conversation<'_, S, B> {
     /// Executes a statement, be it a command about what is held here.
@@ -178,51 +176,6 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         Ok(watched(self.pipe, self.registration, execution).await?)
     }
 
-    /// The values of an EXECUTE as parameters.
-    async fn given_params(&mut self, name: &str, prepared: &B::Prepared, given: Given) -> Result<Params, Fault> {
-        let texts = match given {
-            Given::Texts(texts) => texts.into_iter().map(|text| text.map(Bytes::from)).collect(),
-            Given::Query(sql) => self.first_row(sql).await?,
-        };
-        let wanted = prepared.param_types().len();
-        if texts.len() != wanted {
-            let message = format!("wrong number of parameters for prepared statement \"{name}\"");
-            return Err(PgError::new(SqlState::SYNTAX_ERROR, message)
-                .detail(format!("Expected {wanted} parameters but got {}.", texts.len()))
-                .into());
-        }
-        let formats = vec![Format::Text; texts.len()];
-        Ok(Params { values: texts, formats })
-    }
-
-    /// The first row of a query as text.
-    async fn first_row(&mut self, sql: String) -> Result<Vec<Option<Bytes>>, Fault> {
-        let statements = watched(self.pipe, self.registration, self.session.parse(sql.into())).await?;
-        let [statement] = statements.as_slice() else {
-            return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in the values of EXECUTE").into());
-        };
-        let prepared = watched(self.pipe, self.registration, self.session.prepare(statement, &[])).await?;
-        let execution = self.session.execute(&prepared, Params::default(), Place::MoreMayFollow);
-        let Outcome::Rows(mut rows) = watched(self.pipe, self.registration, execution).await? else {
-            return Err(PgError::internal("values without rows").into());
-        };
-        while let Some(batch) = watched(self.pipe, self.registration, rows.batches.next()).await? {
-            if batch.num_rows() == 0 {
-                continue;
-            }
-            let context = self.session.value_context();
-            let mut encoders = Vec::with_capacity(rows.columns.len());
-            for (field, column) in batch.schema_ref().fields().iter().zip(rows.columns.iter()) {
-                let encoder = Encoder::new(field.data_type(), &column.duckdb_type, column.declared.as_ref(), &context)?;
-                encoders.push((encoder, value::Format::Text));
-            }
-            let mut out = BytesMut::new();
-            DataRowWriter::new(encoders).write(&batch, 0..1, &mut out)?;
-            return Ok(cells(out.freeze())?);
-        }
-        Ok(Vec::new())
-    }
-
     async fn declare(
         &mut self,
         name: &str,
@@ -365,25 +318,4 @@ fn explanation(before: Option<&str>) -> ResultColumn {
         duckdb_type: duckmesh_catalog::ColumnType::Text.duckdb(),
         declared: Some(duckmesh_catalog::ColumnType::Text),
     }
-}
-
-/// The cells of a DataRow message that we wrote ourselves.
-fn cells(message: Bytes) -> PgResult<Vec<Option<Bytes>>> {
-    // Kind and length come first.
-    const HEAD: usize = 5;
-    let short = || PgError::internal("a short row");
-    let mut at = HEAD;
-    let mut take = |count: usize| {
-        let piece = (at + count <= message.len()).then(|| message.slice(at..at + count));
-        at += count;
-        piece.ok_or_else(short)
-    };
-    let number = |bytes: &Bytes| bytes.iter().fold(0_u32, |n, byte| (n << 8) | u32::from(*byte));
-    let count = number(&take(2)?);
-    (0..count)
-        .map(|_| {
-            let length = number(&take(4)?);
-            if length == u32::MAX { Ok(None) } else { take(length as usize).map(Some) }
-        })
-        .collect()
 }

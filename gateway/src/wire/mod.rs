@@ -22,6 +22,7 @@ mod copy_in;
 mod copy_out;
 mod cursor;
 mod extended;
+mod given;
 mod portal;
 mod rows;
 mod simple;

@@ -60,7 +60,10 @@ impl Greeting {
             unknown_options: Vec::new(),
             lowered: spoken != minor,
         };
-        for (name, value) in pairs(parameters)? {
+        // What stands in `options` comes first: a parameter of its own goes before it.
+        let (options, others): (Vec<_>, Vec<_>) =
+            pairs(parameters)?.into_iter().partition(|(name, _)| *name == "options");
+        for (name, value) in options.into_iter().chain(others) {
             greeting.parameter(name, value)?;
         }
         let startup = &mut greeting.startup;

@@ -268,7 +268,7 @@ impl Session for FakeSession {
         let name = || "x".to_owned();
         Some(match &*prepared.sql {
             "deallocate x" => Command::Deallocate(Some(name())),
-            "execute x" => Command::Execute { name: name(), given: Given::Texts(Vec::new()), explain: None },
+            "execute x" => Command::Execute { name: name(), given: Given::default(), explain: None },
             "declare x" => Command::Declare {
                 name: name(),
                 statement: Arc::from("select 7"),

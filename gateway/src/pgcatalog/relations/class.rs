@@ -1,6 +1,6 @@
 //! `pg_class`, `pg_attribute`, `pg_attrdef`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use duckmesh_catalog::{ColumnType, ConstraintKind, DefaultValue, TableId, types::oid};
 
@@ -14,27 +14,33 @@ use crate::sql::deparse::Definitions;
 /// Rows per table that nobody counted.
 const NOT_ANALYZED: f64 = -1.0;
 
+/// Tables with foreign keys, their own or others'. Triggers are how Postgres keeps those.
+pub fn with_triggers(relations: &[Relation<'_>], constraints: &[Con<'_>]) -> HashSet<u32> {
+    let tables = relations.iter().filter(|r| r.kind == 'r');
+    let tables: HashMap<(&str, &str), u32> = tables.map(|r| ((r.schema, r.name), r.oid)).collect();
+    let mut found = HashSet::new();
+    for con in constraints {
+        if let ConstraintKind::ForeignKey { target, .. } = &con.constraint.kind {
+            let space = crate::pgcatalog::book::sql_schema(&target.0);
+            found.extend(tables.get(&(space, target.1.as_str())));
+            found.insert(con.table_oid);
+        }
+    }
+    found
+}
+
 pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Content<'a> {
-    let referred: HashSet<(&str, &str)> = constraints
-        .iter()
-        .filter_map(|con| match &con.constraint.kind {
-            ConstraintKind::ForeignKey { target, .. } => {
-                Some((crate::pgcatalog::book::sql_schema(&target.0), target.1.as_str()))
-            }
-            _ => None,
-        })
-        .collect();
+    let triggered = with_triggers(relations, constraints);
     let rows = relations.iter().map(|relation| {
-        let (checks, keys, foreign) = match relation.source {
+        let (checks, keys) = match relation.source {
             Source::Table(table) => {
                 let count = |of: fn(&ConstraintKind) -> bool| table.constraints.iter().filter(|c| of(&c.kind)).count();
                 (
                     count(|k| matches!(k, ConstraintKind::Check { .. })),
                     count(|k| matches!(k, ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. })),
-                    count(|k| matches!(k, ConstraintKind::ForeignKey { .. })),
                 )
             }
-            _ => (0, 0, 0),
+            _ => (0, 0),
         };
         let indexed = matches!(relation.source, Source::Table(table) if !table.indexes.is_empty());
         let system = matches!(relation.source, Source::System);
@@ -47,8 +53,8 @@ pub fn classes<'a>(relations: &[Relation<'a>], constraints: &[Con<'a>]) -> Conte
             _ => 0,
         };
         let replica = if relation.kind == 'r' && !system { 'd' } else { 'n' };
-        // Triggers are how Postgres keeps foreign keys; psql shows the keys only where there are some.
-        let triggers = foreign > 0 || referred.contains(&(relation.schema, relation.name));
+        // psql shows foreign keys only where there are some.
+        let triggers = triggered.contains(&relation.oid);
         let mut row = row![
             relation.oid,
             relation.name,
@@ -192,12 +198,12 @@ fn collation(relation: &Relation<'_>, own: u32) -> u32 {
     if system && own == DEFAULT && relation.namespace == oids::PG_CATALOG { C } else { own }
 }
 
-pub fn defaults<'a>(relations: &[Relation<'a>], shown: &Definitions, finds_public: bool) -> Content<'a> {
+pub fn defaults<'a>(relations: &[Relation<'a>], shown: &Definitions, seen: &definitions::Seen<'a>) -> Content<'a> {
     let rows = relations.iter().flat_map(|relation| {
         relation.columns.iter().filter_map(move |column| {
             let Source::Table(table) = relation.source else { return None };
             let def = table.columns.iter().find(|c| c.name == column.name)?;
-            let text = definitions::stored_default(shown, relation, column, finds_public)?;
+            let text = definitions::stored_default(shown, relation, column, seen)?;
             Some(row![default_oid(table.id, def.id), relation.oid, column.num, text])
         })
     });

@@ -125,7 +125,7 @@ fn operator_class(ty: u32) -> u32 {
     classes.get(&key).copied().unwrap_or_default()
 }
 
-pub fn indexes<'a>(book: &Book<'a>) -> Content<'a> {
+pub fn indexes<'a>(book: &Book<'a>, shown: &Definitions) -> Content<'a> {
     let rows = book.constraints.iter().filter_map(|con| {
         let (oid, columns) = (con.index?, key_columns(con.constraint)?);
         let count = i16::try_from(columns.len()).unwrap_or(i16::MAX);
@@ -157,7 +157,7 @@ pub fn indexes<'a>(book: &Book<'a>) -> Content<'a> {
             false,
         ])
     });
-    let own = book.indexes.iter().map(own_index);
+    let own = book.indexes.iter().map(|ix| own_index(ix, shown));
     Content {
         columns: &[
             "indexrelid",
@@ -183,7 +183,7 @@ pub fn indexes<'a>(book: &Book<'a>) -> Content<'a> {
 }
 
 /// An index that is no key's.
-fn own_index<'a>(ix: &Ix<'a>) -> Vec<Cell<'a>> {
+fn own_index<'a>(ix: &Ix<'a>, shown: &Definitions) -> Vec<Cell<'a>> {
     let (table, index) = (ix.table, ix.index);
     let keys = index.keys.iter().map(|key| match &key.of {
         IndexedBy::Column(id) => table.column_by_id(*id),
@@ -204,7 +204,7 @@ fn own_index<'a>(ix: &Ix<'a>) -> Vec<Cell<'a>> {
     });
     let columns: Vec<i64> = columns.chain(index.include.iter().map(|id| i64::from(attnum(table, *id)))).collect();
     let count = |n: usize| i16::try_from(n).unwrap_or(i16::MAX);
-    let expressions: Vec<String> = definitions::index_expressions(index);
+    let expressions: Vec<String> = definitions::index_expressions(index, shown);
     row![
         ix.oid,
         ix.table_oid,
@@ -221,7 +221,7 @@ fn own_index<'a>(ix: &Ix<'a>) -> Vec<Cell<'a>> {
         Cell::Ints(classes),
         Cell::Ints(options),
         (!expressions.is_empty()).then(|| expressions.join(", ")),
-        index.predicate.as_deref().map(definitions::stored_predicate),
+        definitions::stored_predicate(index, shown),
         index.nulls_not_distinct,
     ]
 }
@@ -236,13 +236,12 @@ fn named_class(name: &str, method: &str) -> Option<u32> {
     })
 }
 
-pub fn index_list<'a>(book: &Book<'a>) -> Content<'a> {
+pub fn index_list<'a>(book: &Book<'a>, shown: &Definitions) -> Content<'a> {
     let rows = book.constraints.iter().filter_map(|con| {
         Some(row![con.schema, con.table.name.as_str(), con.constraint.name.as_str(), definitions::index(con, true)?])
     });
-    let own = book
-        .indexes
-        .iter()
-        .map(|ix| row![ix.schema, ix.table.name.as_str(), ix.index.name.as_str(), definitions::own_index(ix, true)]);
+    let own = book.indexes.iter().map(|ix| {
+        row![ix.schema, ix.table.name.as_str(), ix.index.name.as_str(), definitions::own_index(ix, shown, true)]
+    });
     Content { columns: &["schemaname", "tablename", "indexname", "indexdef"], rows: rows.chain(own).collect() }
 }

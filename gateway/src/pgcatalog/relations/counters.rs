@@ -87,7 +87,11 @@ pub fn indexes<'a>(book: &Book<'a>) -> Content<'a> {
         let (table, name) = (con.table.name.as_str(), con.constraint.name.as_str());
         Some(row![con.table_oid, con.index?, con.schema, table, name, 0, 0, 0])
     });
-    Content { columns: COLUMNS, rows: rows.collect() }
+    let own = book.indexes.iter().map(|ix| {
+        let (table, name) = (ix.table.name.as_str(), ix.index.name.as_str());
+        row![ix.table_oid, ix.oid, ix.schema, table, name, 0, 0, 0]
+    });
+    Content { columns: COLUMNS, rows: rows.chain(own).collect() }
 }
 
 /// `pg_rewrite`: the rule that each view is in PostgreSQL.
@@ -135,25 +139,5 @@ pub fn extension_members() -> Vec<Vec<Cell<'static>>> {
     let relations = shapes::all().iter().filter(|shape| shape.schema == "duckmesh");
     let mut rows = vec![member(NAMESPACE, oids::DUCKMESH)];
     rows.extend(relations.map(|shape| member(CLASS, shape.oid)));
-    rows
-}
-
-/// What constraints, their indexes and defaults hang on, as rows of `pg_depend`.
-#[must_use]
-pub fn constraint_dependencies<'a>(book: &Book<'a>) -> Vec<Vec<Cell<'a>>> {
-    const CONSTRAINT: u32 = 2606;
-    const CLASS: u32 = 1259;
-    let mut rows = Vec::new();
-    for con in &book.constraints {
-        rows.push(row![CONSTRAINT, con.oid, 0, CLASS, con.table_oid, 0, "a"]);
-        if let Some(index) = con.index {
-            rows.push(row![CLASS, index, 0, CONSTRAINT, con.oid, 0, "i"]);
-        }
-        if let duckmesh_catalog::ConstraintKind::ForeignKey { target, .. } = &con.constraint.kind
-            && let Some(table) = book.target(target)
-        {
-            rows.push(row![CONSTRAINT, con.oid, 0, CLASS, oids::table(table.id), 0, "n"]);
-        }
-    }
     rows
 }

@@ -65,7 +65,7 @@ pub fn domains<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
             | ColumnType::AsText(TextType::Timetz) => Some(spec.base.second_digits()),
             _ => None,
         };
-        let default = spec.default.as_ref().map(|d| definitions::default(d, &spec.base, false));
+        let default = spec.default.as_ref().map(|d| definitions::default(d, &spec.base, &definitions::Seen::default()));
         row![
             lake,
             space,

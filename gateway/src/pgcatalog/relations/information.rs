@@ -84,7 +84,9 @@ pub fn schemata<'a>(book: &Book<'a>, lake: &'a str, user: &'a str) -> Content<'a
     Content { columns: &["catalog_name", "schema_name", "schema_owner"], rows: rows.collect() }
 }
 
-pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str, definitions: &Definitions) -> Content<'a> {
+pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, source: &super::Source<'a>) -> Content<'a> {
+    let (lake, shown) = (source.session.lake.info.name.as_str(), &source.definitions);
+    let seen = definitions::Seen::by(book, &source.search_path);
     let relations = system.iter().chain(&book.relations).filter(|r| !matches!(r.kind, 'i' | 'S' | 'c'));
     Content {
         columns: &[
@@ -122,7 +124,10 @@ pub fn columns<'a>(system: &[Relation<'a>], book: &Book<'a>, lake: &'a str, defi
             "generation_expression",
             "is_updatable",
         ],
-        rows: relations.flat_map(|r| r.columns.iter().map(move |c| column(book, r, c, lake, definitions))).collect(),
+        rows: relations
+            .flat_map(|r| r.columns.iter().map(move |c| (r, c)))
+            .map(|(r, c)| column(book, r, c, lake, (shown, &seen)))
+            .collect(),
     }
 }
 
@@ -194,9 +199,9 @@ fn column<'a>(
     relation: &Relation<'a>,
     column: &Column<'a>,
     lake: &'a str,
-    shown: &Definitions,
+    (shown, seen): (&Definitions, &definitions::Seen<'a>),
 ) -> Vec<Cell<'a>> {
-    let shown = definitions::column_default(shown, relation, column);
+    let shown = definitions::column_default(shown, relation, column, seen);
     let computed = matches!(column.default, Some(DefaultValue::Generated(_)));
     let (default, expression) = if computed { (None, shown) } else { (shown, None) };
     let (ty, own) = base_type(column);
@@ -300,7 +305,11 @@ pub fn table_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
         let (name, table) = (con.constraint.name.as_str(), con.table.name.as_str());
         let distinct = matches!(con.constraint.kind, ConstraintKind::Unique { .. }).then_some("YES");
         let shown = kind_name(con);
-        rows.push(row![lake, con.schema, name, lake, con.schema, table, shown, "NO", "NO", "YES", distinct]);
+        let (deferrable, deferred) = match &con.constraint.kind {
+            ConstraintKind::ForeignKey { rules, .. } => (yes(rules.deferrable), yes(rules.deferred)),
+            _ => ("NO", "NO"),
+        };
+        rows.push(row![lake, con.schema, name, lake, con.schema, table, shown, deferrable, deferred, "YES", distinct]);
     }
     for (relation, column, name) in not_nulls(book) {
         let (schema, table) = (relation.schema, relation.name);
@@ -469,10 +478,10 @@ pub fn referential_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a
 
 /// `attributes`: the fields of composite types.
 pub fn attributes<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
-    let shown = Definitions::default();
+    let (shown, seen) = (Definitions::default(), definitions::Seen::default());
     let fields = book.relations.iter().filter(|r| r.kind == 'c').flat_map(|r| r.columns.iter().map(move |c| (r, c)));
     let rows = fields.map(|(relation, field)| {
-        let mut cells = column(book, relation, field, lake, &shown);
+        let mut cells = column(book, relation, field, lake, (&shown, &seen));
         // What columns of tables have and fields have not.
         cells.truncate(cells.len() - OF_TABLES_ONLY);
         cells.push("NO".into());

@@ -1,5 +1,7 @@
 //! What our functions look up by oid: visibility, definitions, comments, names.
 
+use std::collections::HashMap;
+
 use super::Source;
 use crate::pgcatalog::{
     book::{self, Book, Relation},
@@ -8,6 +10,7 @@ use crate::pgcatalog::{
     procedure::Procedure,
     rows, shapes, types,
 };
+use crate::sql::deparse::Definitions;
 
 pub fn types() -> Content<'static> {
     let rows = types::all().iter().map(|ty| {
@@ -59,8 +62,16 @@ pub fn procedures() -> Content<'static> {
 
 /// `=(integer,integer)`, `-(NONE,integer)`.
 pub fn operators() -> Content<'static> {
-    let rows = operator_names().map(|(oid, name)| row![oid, name]);
-    Content { columns: &["#k", "#v"], rows: rows.collect() }
+    let all: Vec<(u32, String)> = operator_names().collect();
+    let short = |name: &str| name.split_once('(').map_or(name, |(name, _)| name).to_owned();
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    all.iter().for_each(|(_, name)| *counts.entry(short(name)).or_default() += 1);
+    let rows = all.into_iter().map(|(oid, name)| {
+        let short = short(&name);
+        let alone = counts.get(&short) == Some(&1);
+        row![oid, name, if alone { short } else { format!("pg_catalog.{short}") }]
+    });
+    Content { columns: &["#k", "#v", "#o"], rows: rows.collect() }
 }
 
 fn operator_names() -> impl Iterator<Item = (u32, String)> {
@@ -81,8 +92,33 @@ fn operator_names() -> impl Iterator<Item = (u32, String)> {
 pub fn operator(text: &str) -> Option<u32> {
     let plain: String = text.split_whitespace().collect();
     let plain = plain.strip_prefix("pg_catalog.").unwrap_or(&plain);
-    let same = |name: &str| name.chars().filter(|c| !c.is_whitespace()).eq(plain.chars());
+    let wanted = with_sql_names(plain);
+    let same = |name: &str| name.chars().filter(|c| !c.is_whitespace()).eq(wanted.chars());
     operator_names().find(|(_, name)| same(name)).map(|(oid, _)| oid)
+}
+
+/// `+(int4,int4)` as `+(integer,integer)`, without blanks.
+fn with_sql_names(text: &str) -> String {
+    let Some((name, sides)) = text.strip_suffix(')').and_then(|text| text.split_once('(')) else {
+        return text.to_owned();
+    };
+    let shown = |side: &str| {
+        let plain = side.strip_prefix("pg_catalog.").unwrap_or(side).to_lowercase();
+        match crate::pgcatalog::types::by_name(&plain) {
+            Some(ty) => crate::pgcatalog::procedure::name(ty.oid).split_whitespace().collect(),
+            None if plain == "none" => "NONE".to_owned(),
+            None => plain,
+        }
+    };
+    format!("{name}({})", sides.split(',').map(shown).collect::<Vec<String>>().join(","))
+}
+
+/// The operators of a name.
+pub fn operators_named(text: &str) -> Vec<u32> {
+    let plain = text.trim();
+    let plain = plain.strip_prefix("pg_catalog.").unwrap_or(plain);
+    let named = |name: &str| name.split_once('(').is_some_and(|(name, _)| name == plain);
+    operator_names().filter(|(_, name)| named(name)).map(|(oid, _)| oid).collect()
 }
 
 /// The number of a text search dictionary.
@@ -154,7 +190,7 @@ pub fn constraint_definitions<'a>(book: &Book<'a>, source: &Source<'_>) -> Conte
 
 /// Column 0 is the whole definition. The numbers from -1 down are the same in pretty form: with fewer parentheses, and the
 /// table as the search path finds it.
-pub fn index_definitions<'a>(book: &Book<'a>, search_path: &[String]) -> Content<'a> {
+pub fn index_definitions<'a>(book: &Book<'a>, shown: &Definitions, search_path: &[String]) -> Content<'a> {
     let visible = book.visible(search_path);
     let mut all: Vec<Vec<Cell<'a>>> = Vec::new();
     for con in &book.constraints {
@@ -171,11 +207,11 @@ pub fn index_definitions<'a>(book: &Book<'a>, search_path: &[String]) -> Content
     }
     for ix in &book.indexes {
         let seen = visible.get(ix.table.name.as_str()) == Some(&ix.table_oid);
-        all.push(row![ix.oid, 0, definitions::own_index(ix, true)]);
-        all.push(row![ix.oid, -1, definitions::own_index_pretty(ix, !seen)]);
-        let plain = definitions::index_columns(ix.table, ix.index, false).into_iter().zip(1_i32..);
+        all.push(row![ix.oid, 0, definitions::own_index(ix, shown, true)]);
+        all.push(row![ix.oid, -1, definitions::own_index_pretty(ix, shown, !seen)]);
+        let plain = definitions::index_columns(ix.table, ix.index, shown, false).into_iter().zip(1_i32..);
         all.extend(plain.map(|(text, n)| row![ix.oid, n, text]));
-        let pretty = definitions::index_columns(ix.table, ix.index, true).into_iter().zip(1_i32..);
+        let pretty = definitions::index_columns(ix.table, ix.index, shown, true).into_iter().zip(1_i32..);
         all.extend(pretty.map(|(text, n)| row![ix.oid, -1 - n, text]));
     }
     Content { columns: &["#k", "#n", "#v"], rows: all }

@@ -85,7 +85,11 @@ fn has_keys(relation: &Relation<'_>) -> bool {
 }
 
 pub fn tables<'a>(system: &[Relation<'a>], book: &Book<'a>, user: &'a str) -> Content<'a> {
-    let row = |r: &Relation<'a>| row![r.schema, r.name, user, has_keys(r), false, false, false];
+    let triggers = super::class::with_triggers(&book.relations, &book.constraints);
+    let row = |r: &Relation<'a>| {
+        let triggered = triggers.contains(&r.oid);
+        row![r.schema, r.name, user, has_keys(r), false, triggered, false]
+    };
     let rows = system.iter().chain(&book.relations).filter(|r| r.kind == 'r').map(row);
     Content {
         columns: &["schemaname", "tablename", "tableowner", "hasindexes", "hasrules", "hastriggers", "rowsecurity"],

@@ -3,6 +3,7 @@
 mod class;
 mod constraint;
 mod counters;
+mod dependency;
 mod domain;
 mod information;
 mod internal;
@@ -23,6 +24,7 @@ use crate::{
 use super::{
     book::{self, Book},
     content::Content,
+    definitions,
 };
 
 /// What the rows are made from.
@@ -72,18 +74,18 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("information_schema", "domain_udt_usage") => domain::types(book, lake),
         ("internal", "types") => user_type::named(book, &source.search_path),
         ("pg_catalog", "pg_attrdef") => {
-            let finds_public = source.search_path.iter().any(|schema| schema == "public");
-            class::defaults(&book.relations, &source.definitions, finds_public)
+            let seen = definitions::Seen::by(book, &source.search_path);
+            class::defaults(&book.relations, &source.definitions, &seen)
         }
         ("pg_catalog", "pg_extension") => listing::extensions(),
         ("pg_catalog", "pg_namespace") => listing::namespaces(&book.namespaces),
         ("pg_catalog", "pg_constraint") => constraint::constraints(book, &source.definitions),
-        ("pg_catalog", "pg_index") => constraint::indexes(book),
-        ("pg_catalog", "pg_indexes") => constraint::index_list(book),
+        ("pg_catalog", "pg_index") => constraint::indexes(book, &source.definitions),
+        ("pg_catalog", "pg_indexes") => constraint::index_list(book, &source.definitions),
         ("pg_catalog", "pg_sequence") => sequence::sequences(book),
         ("pg_catalog", "pg_depend") => {
             let mut all = sequence::dependencies(book);
-            all.rows.extend(counters::constraint_dependencies(book));
+            all.rows.extend(dependency::all(book));
             all.rows.extend(counters::view_dependencies(book, source));
             all.rows.extend(counters::extension_members());
             all.rows.extend(user_type::dependencies(book));
@@ -122,7 +124,7 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("pg_catalog", "pg_tables") => listing::tables(&system(), book, user),
         ("pg_catalog", "pg_views") => listing::views(&system(), book, source),
         ("information_schema", "tables") => information::tables(&system(), book, lake),
-        ("information_schema", "columns") => information::columns(&system(), book, lake, &source.definitions),
+        ("information_schema", "columns") => information::columns(&system(), book, source),
         ("information_schema", "views") => information::views(book, source),
         ("information_schema", "schemata") => information::schemata(book, lake, user),
         ("information_schema", "table_constraints") => information::table_constraints(book, lake),
@@ -133,7 +135,7 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("information_schema", "information_schema_catalog_name") => information::catalog_name(lake),
         ("internal", "relations") => internal::relations(&system(), book, &source.search_path),
         ("internal", "constraintdefs") => internal::constraint_definitions(book, source),
-        ("internal", "indexdefs") => internal::index_definitions(book, &source.search_path),
+        ("internal", "indexdefs") => internal::index_definitions(book, &source.definitions, &source.search_path),
         ("internal", "serials") => sequence::serials(book),
         ("internal", "viewdefs") => internal::view_definitions(book, source),
         ("internal", "descriptions") => internal::descriptions(book),
@@ -142,6 +144,6 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
     })
 }
 
-pub use internal::{dictionary, operator};
+pub use internal::{dictionary, operator, operators_named};
 pub use server::{of_server, sizes};
 pub use user_type::relations as composites;

@@ -157,7 +157,8 @@ fn user<'a>(book: &Book<'_>, def: &TypeDef, namespace: u32) -> Kind<'a> {
                 storage: base.map_or("p", |t| t.storage),
                 collation: base.map_or(0, |t| t.collation),
             };
-            let default = domain.default.as_ref().map(|d| definitions::default(d, &domain.base, false));
+            let default =
+                domain.default.as_ref().map(|d| definitions::default(d, &domain.base, &definitions::Seen::default()));
             Kind {
                 not_null: !domain.nullable,
                 base: parent(book, domain).map_or(domain.base.oid(), TypeDef::oid),

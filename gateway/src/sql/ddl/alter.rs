@@ -14,11 +14,11 @@ use sqlparser::ast::{
 
 use super::{
     Planner,
-    constraint::Pending,
+    constraint::{Pending, is_key},
     create_table::not_enforced,
     depends,
-    lookup::{Relation, no_column, no_relation},
-    names::schema_in_sql,
+    lookup::{Relation, already_exists, no_column, no_relation},
+    names::{self, schema_in_sql},
     rename,
 };
 use crate::{
@@ -39,6 +39,11 @@ pub(super) struct Altered {
 }
 
 impl Altered {
+    /// Nothing is changed yet. `schema`: the lake's name of its schema.
+    pub(super) fn new(table: Arc<TableDef>, schema: String) -> Self {
+        Self { new: table.as_ref().clone(), old: table, schema, rewritten: false, conversions: HashMap::new() }
+    }
+
     /// The column of that name, as it is now.
     pub(super) fn column_id(&self, name: &str) -> PgResult<ColumnId> {
         let column = self.new.column(name);
@@ -63,8 +68,7 @@ pub(super) fn plan(mut planner: Planner<'_>, alter: &AlterTable) -> PgResult<Pla
         }
     };
     let schema = Relation::Table(Arc::clone(&table)).schema(&planner.ctx.schema).to_owned();
-    let mut altered =
-        Altered { new: table.as_ref().clone(), old: table, schema, rewritten: false, conversions: HashMap::new() };
+    let mut altered = Altered::new(table, schema);
     let mut operations: Vec<&Operation> = alter.operations.iter().collect();
     operations.sort_by_key(|operation| pass(operation));
     for operation in operations {
@@ -113,7 +117,10 @@ impl Planner<'_> {
                 self.key_of_index(table, said, false)
             }
             Operation::AddConstraint { constraint, not_valid } => self.add_constraint(table, constraint, *not_valid),
-            Operation::DropConstraint { if_exists, name, .. } => self.drop_constraint(table, name, *if_exists),
+            Operation::DropConstraint { if_exists, name, drop_behavior } => {
+                let cascade = matches!(drop_behavior, Some(DropBehavior::Cascade));
+                self.drop_constraint(table, name, *if_exists, cascade)
+            }
             Operation::RenameConstraint { old_name, new_name } => self.rename_constraint(table, old_name, new_name),
             Operation::ValidateConstraint { name } => {
                 let name = self.fold(name)?;
@@ -160,20 +167,21 @@ impl Planner<'_> {
             ))
             .hint("Use DROP TABLE, or add another column first."));
         }
-        self.drop_generated_of(table, &name, cascade)?;
-        self.drop_foreign_keys_on_column(table, &name, cascade)?;
+        let mut lines = self.drop_generated_of(table, &name);
+        lines.extend(self.drop_foreign_keys_on_column(table, &name));
+        let relation = Relation::Table(Arc::clone(&table.old));
+        let what = format!("column {name} of {}", self.describe(&relation));
         // Views were made for the table as it was before this statement.
         if let Some(before) = table.old.column_by_id(id) {
-            let relation = Relation::Table(Arc::clone(&table.old));
             let dependents = depends::views_on_column(self, &relation, &before.name);
             let dropped = |uuid| self.ops.contains(&DdlOp::DropView { uuid });
             let dependents: Vec<_> = dependents.into_iter().filter(|d| !dropped(d.view.uuid)).collect();
-            let what = format!("column {name} of {}", self.describe(&relation));
-            self.restrict_or_tell_column(&dependents, cascade, what)?;
+            lines.extend(self.lines_of_column(&dependents));
             for dependent in dependents {
                 self.ops.push(DdlOp::DropView { uuid: dependent.view.uuid });
             }
         }
+        self.restrict_or_tell_lines(&lines, cascade, Some(what))?;
         let gone: Vec<_> = table
             .new
             .constraints
@@ -234,7 +242,7 @@ impl Planner<'_> {
         }
     }
 
-    fn drop_constraint(&mut self, table: &mut Altered, name: &Ident, if_exists: bool) -> PgResult<()> {
+    fn drop_constraint(&mut self, table: &mut Altered, name: &Ident, if_exists: bool, cascade: bool) -> PgResult<()> {
         let name = self.fold(name)?;
         match self.constraint_named(table, &name) {
             Ok(_) => {}
@@ -245,6 +253,12 @@ impl Planner<'_> {
             }
             Err(error) => return Err(error),
         }
+        let what = format!(
+            "constraint {} on {}",
+            names::quote(&name),
+            self.describe(&Relation::Table(Arc::clone(&table.old)))
+        );
+        self.drop_foreign_keys_on_key(table, &name, (what, cascade))?;
         table.new.constraints.retain(|c| c.name != name);
         self.ops.push(DdlOp::DropConstraint { table: table.new.uuid, name });
         Ok(())
@@ -258,6 +272,9 @@ impl Planner<'_> {
                 format!("constraint \"{old}\" for table \"{}\" does not exist", table.new.name),
             )
         })?;
+        if is_key(&constraint.kind) && self.key_name_taken(&table.new, &table.schema, &new) {
+            return Err(already_exists(&new));
+        }
         if self.constraint_named(table, &new).is_ok() {
             return Err(PgError::new(
                 SqlState::DUPLICATE_OBJECT,
@@ -323,14 +340,9 @@ fn on_view(mut planner: Planner<'_>, view: &Relation, operations: &[Operation]) 
 }
 
 impl Planner<'_> {
-    /// The same as for whole relations, with the column's name.
-    fn restrict_or_tell_column(
-        &mut self,
-        dependents: &[depends::Dependent],
-        cascade: bool,
-        what: String,
-    ) -> PgResult<()> {
-        let lines: Vec<_> = dependents
+    /// What depends, and on what: the same as for whole relations, with the column's name.
+    fn lines_of_column(&self, dependents: &[depends::Dependent]) -> Vec<(String, String)> {
+        dependents
             .iter()
             .map(|d| {
                 let view = Relation::View(Arc::clone(&d.view));
@@ -340,8 +352,7 @@ impl Planner<'_> {
                 };
                 (self.describe(&view), on)
             })
-            .collect();
-        self.restrict_or_tell_lines(&lines, cascade, Some(what))
+            .collect()
     }
 }
 

@@ -5,7 +5,7 @@ use duckmesh_catalog::{
     ddl::{CommentTarget, DdlOp},
 };
 use sqlparser::{
-    ast::{CommentObject, ObjectName},
+    ast::{CommentObject, ObjectName, Statement},
     keywords::Keyword,
     tokenizer::Token,
 };
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     sql::{
+        parse,
         plan::{DatabasePlan, Plan, PlanContext},
         scan::Scan,
         user_type,
@@ -78,6 +79,11 @@ pub(super) fn plan(
 /// What sqlparser does not read, after `COMMENT ON`: constraints.
 pub(super) fn scanned(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
     if !scan.word(&["constraint"]) {
+        if let Some(text) = with_plain_quotes(&mut scan)
+            && let Statement::Comment { object_type, object_name, comment, .. } = parse::tree(&text)?
+        {
+            return plan(Planner::new(&text, ctx), &object_type, &object_name, comment);
+        }
         let what = scan.ident().unwrap_or_default().to_uppercase();
         return Err(PgError::unsupported(format!("COMMENT ON {what} is not supported"))
             .hint("Comments can be on schemas, tables, columns, views, indexes, sequences and constraints."));
@@ -103,6 +109,23 @@ pub(super) fn scanned(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
     let on = CommentTarget::Constraint(table.uuid, name);
     planner.ops.push(DdlOp::Comment { on, comment: comment.filter(|c| !c.is_empty()) });
     Ok(planner.finish("COMMENT"))
+}
+
+/// The statement with its comment between plain quotes, where it is between dollar signs.
+fn with_plain_quotes(scan: &mut Scan<'_>) -> Option<String> {
+    let mark = scan.mark();
+    while scan.ahead(1).is_some() {
+        scan.advance();
+    }
+    let text = match scan.peek() {
+        Some(Token::DollarQuotedString(said)) => {
+            let before = scan.text().get(..scan.byte()).unwrap_or_default();
+            Some(format!("{before}'{}'", said.value.replace('\'', "''")))
+        }
+        _ => None,
+    };
+    scan.back_to(mark);
+    text
 }
 
 impl Planner<'_> {

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use duckmesh_catalog::{
     ColumnId, TableDef,
+    ddl::DdlOp,
     schema::{Constraint, ConstraintKind},
 };
 use sqlparser::ast::{
@@ -13,7 +14,7 @@ use sqlparser::ast::{
 
 use super::{
     Planner,
-    lookup::{Relation, no_relation},
+    lookup::{Relation, no_relation, relation_in},
     names::{generated, schema_in_lake},
     place,
 };
@@ -24,6 +25,7 @@ use crate::{
 };
 
 /// A constraint as it was said, of a column or of the table.
+#[derive(Clone)]
 pub(super) struct Pending<'a> {
     name: Option<&'a Ident>,
     said: Said<'a>,
@@ -31,6 +33,7 @@ pub(super) struct Pending<'a> {
     column: Option<String>,
 }
 
+#[derive(Clone, Copy)]
 enum Said<'a> {
     Check(&'a CheckConstraint),
     PrimaryKey(&'a [IndexColumn]),
@@ -121,27 +124,30 @@ impl Planner<'_> {
             Said::ForeignKey(key) => {
                 let (kind, second) = self.foreign_key(table, schema, key, own)?;
                 let name = match pending.name {
-                    Some(name) => self.given_name(table, name, &kind)?,
-                    None => free_name(table, Some(&second), "fkey"),
+                    Some(name) => self.given_name(table, schema, name, &kind)?,
+                    None => self.free_name(table, schema, Some(&second), "fkey"),
                 };
                 self.foreign_key_fits(table, schema, key, &kind, &name)?;
                 (kind, Some(second), "fkey")
             }
         };
         let name = match pending.name {
-            Some(name) => self.given_name(table, name, &kind)?,
-            None => free_name(table, second.as_deref(), label),
+            Some(name) => self.given_name(table, schema, name, &kind)?,
+            None => self.free_name(table, schema, second.as_deref(), label),
         };
         Ok(Constraint::new(name, kind))
     }
 
-    fn given_name(&mut self, table: &TableDef, name: &Ident, kind: &ConstraintKind) -> PgResult<String> {
+    fn given_name(&mut self, table: &TableDef, schema: &str, name: &Ident, kind: &ConstraintKind) -> PgResult<String> {
         let name = self.fold(name)?;
+        // A key has an index of its name.
+        if is_key(kind) && self.key_name_taken(table, schema, &name) {
+            return Err(super::lookup::already_exists(&name));
+        }
         if table.constraints.iter().all(|c| c.name != name) {
             return Ok(name);
         }
         Err(match kind {
-            ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => super::lookup::already_exists(&name),
             ConstraintKind::Check { .. } if table.id.get() == 0 => {
                 PgError::new(SqlState::DUPLICATE_OBJECT, format!("check constraint \"{name}\" already exists"))
             }
@@ -150,6 +156,82 @@ impl Planner<'_> {
                 format!("constraint \"{name}\" for relation \"{}\" already exists", table.name),
             ),
         })
+    }
+
+    /// Whether a key cannot have a name, because a relation of the schema has it.
+    pub(super) fn key_name_taken(&self, table: &TableDef, schema: &str, name: &str) -> bool {
+        let lake = &self.ctx.schema;
+        let has = |t: &TableDef| {
+            t.indexes.iter().any(|index| index.name == name)
+                || t.constraints.iter().any(|c| c.name == name && is_key(&c.kind))
+        };
+        // What the statement did to its own table counts, not what that was before.
+        let mut others = lake.tables.values().filter(|t| t.schema_id == table.schema_id && t.uuid != table.uuid);
+        name == table.name
+            || relation_in(lake, schema, name).is_some()
+            || has(table)
+            || others.any(|t| has(t))
+            || self.ops.iter().any(|op| match op {
+                DdlOp::CreateIndex { index, .. } => index.name == name,
+                DdlOp::CreateSequence { name: other, .. } => other == name,
+                _ => false,
+            })
+    }
+
+    /// The first name of its kind that is free.
+    pub(super) fn free_name(&self, table: &TableDef, schema: &str, second: Option<&str>, label: &str) -> String {
+        let lake = &self.ctx.schema;
+        let is_index = matches!(label, "pkey" | "key");
+        let taken = |name: &str| {
+            let mut others = lake.tables.values().filter(|t| t.schema_id == table.schema_id && t.uuid != table.uuid);
+            table.constraints.iter().any(|c| c.name == name)
+                || others.any(|t| t.constraints.iter().any(|c| c.name == name))
+                || (is_index && self.key_name_taken(table, schema, name))
+        };
+        let mut number = 0_u32;
+        loop {
+            let label = match number {
+                0 => label.to_owned(),
+                n => format!("{label}{n}"),
+            };
+            let name = generated(&table.name, second, &label);
+            if !taken(&name) {
+                return name;
+            }
+            number += 1;
+        }
+    }
+
+    /// Constraints of one statement, keys over the same columns once: the primary one, or the first, by a name that one of them has.
+    pub(super) fn without_equal_keys<'p>(
+        &mut self,
+        table: &TableDef,
+        all: &[Pending<'p>],
+    ) -> PgResult<Vec<Pending<'p>>> {
+        let mut kept: Vec<(Option<Vec<ColumnId>>, Pending<'p>)> = Vec::with_capacity(all.len());
+        for item in all {
+            let own = item.column.as_deref();
+            let columns = match &item.said {
+                Said::PrimaryKey(columns) => Some(self.key(table, columns, own, "primary key")?),
+                Said::Unique(columns) => Some(self.key(table, columns, own, "unique")?),
+                _ => None,
+            };
+            let known = kept.iter_mut().find(|(known, _)| columns.is_some() && *known == columns);
+            match known {
+                // Two primary keys are an error, which is told later.
+                Some((_, known)) if !matches!((known.said, item.said), (Said::PrimaryKey(_), Said::PrimaryKey(_))) => {
+                    known.name = match item.said {
+                        Said::PrimaryKey(_) => item.name.or(known.name),
+                        _ => known.name.or(item.name),
+                    };
+                    if matches!(item.said, Said::PrimaryKey(_)) {
+                        (known.said, known.column) = (item.said, item.column.clone());
+                    }
+                }
+                _ => kept.push((columns, item.clone())),
+            }
+        }
+        Ok(kept.into_iter().map(|(_, item)| item).collect())
     }
 
     /// The columns of a key.
@@ -255,18 +337,7 @@ fn joined(table: &TableDef, columns: &[ColumnId]) -> String {
     names.join("_")
 }
 
-/// The first name of its kind that the table does not have.
-fn free_name(table: &TableDef, second: Option<&str>, label: &str) -> String {
-    let mut number = 0_u32;
-    loop {
-        let label = match number {
-            0 => label.to_owned(),
-            n => format!("{label}{n}"),
-        };
-        let name = generated(&table.name, second, &label);
-        if table.constraints.iter().all(|c| c.name != name) {
-            return name;
-        }
-        number += 1;
-    }
+/// Whether it is what an index keeps.
+pub(super) fn is_key(kind: &ConstraintKind) -> bool {
+    matches!(kind, ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. })
 }

@@ -121,7 +121,8 @@ impl Planner<'_> {
         pending: &[Pending<'_>],
     ) -> PgResult<Vec<Constraint>> {
         let mut keys = 0;
-        let (foreign, own): (Vec<_>, Vec<_>) = pending.iter().partition(|item| item.is_foreign_key());
+        let pending = self.without_equal_keys(table, pending)?;
+        let (foreign, own): (Vec<_>, Vec<_>) = pending.iter().partition(|item: &&Pending<'_>| item.is_foreign_key());
         for item in own.into_iter().chain(foreign) {
             let constraint = self.constraint(table, schema, item)?;
             if let duckmesh_catalog::schema::ConstraintKind::Check { expression } = &constraint.kind {

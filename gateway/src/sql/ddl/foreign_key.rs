@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use duckmesh_catalog::{
-    ColumnDef, ColumnId, ColumnType, IndexedBy, LakeSchema, TableDef,
+    ColumnDef, ColumnId, ColumnType, IndexDef, IndexKey, IndexedBy, LakeSchema, TableDef,
     ddl::DdlOp,
     schema::{Constraint, ConstraintKind, ForeignKeyAction, ForeignKeyRules},
 };
@@ -151,35 +151,75 @@ impl Planner<'_> {
         }
     }
 
-    /// Foreign keys that refer to a column, before it is dropped.
-    pub(super) fn drop_foreign_keys_on_column(
+    /// Foreign keys that refer to a column go with it. What tells of each, and of the column.
+    pub(super) fn drop_foreign_keys_on_column(&mut self, table: &mut Altered, column: &str) -> Vec<(String, String)> {
+        let on = self.describe(&Relation::Table(Arc::clone(&table.old)));
+        let id = table.new.column(column).map(|c| c.id);
+        let target = table.new.clone();
+        let found = self.foreign_keys_to(table, &|constraint, own| {
+            let ConstraintKind::ForeignKey { columns, target_columns, .. } = &constraint.kind else { return false };
+            // A key of the column itself goes with it anyway.
+            let goes = own && id.is_some_and(|id| columns.contains(&id));
+            !goes && referred(&target, target_columns).is_ok_and(|list| list.iter().any(|c| c.name == column))
+        });
+        self.drop_those(table, found, &format!("column {} of {on}", quote(column)))
+    }
+
+    /// Foreign keys that stand on a key or an index, before that is dropped: without CASCADE an error; with it they go.
+    pub(super) fn drop_foreign_keys_on_key(
         &mut self,
         table: &mut Altered,
-        column: &str,
-        cascade: bool,
+        key: &str,
+        (what, cascade): (String, bool),
     ) -> PgResult<()> {
-        let target = Arc::clone(&table.old);
-        let on = self.describe(&Relation::Table(Arc::clone(&target)));
-        let lake = self.ctx.schema.clone();
-        let (mut lines, mut found) = (Vec::new(), Vec::new());
-        for holder in lake.tables.values().filter(|t| t.uuid != target.uuid) {
-            for constraint in holder.constraints.iter().filter(|c| refers_to(c, &lake, &target)) {
-                let ConstraintKind::ForeignKey { target_columns, .. } = &constraint.kind else { continue };
-                if !referred(&target, target_columns).is_ok_and(|list| list.iter().any(|c| c.name == column)) {
-                    continue;
-                }
-                let shown = self.describe(&Relation::Table(Arc::clone(holder)));
-                let line = (
-                    format!("constraint {} on {shown}", quote(&constraint.name)),
-                    format!("column {} of {on}", quote(column)),
-                );
-                lines.push(line.clone());
-                found.push((holder.uuid, constraint.name.clone(), line));
-            }
+        let target = table.new.clone();
+        let found = self.foreign_keys_to(table, &|constraint, _| {
+            let ConstraintKind::ForeignKey { target_columns, .. } = &constraint.kind else { return false };
+            key_referred(&target, target_columns).is_some_and(|name| name == key)
+        });
+        let lines = self.drop_those(table, found, &format!("index {}", quote(key)));
+        self.restrict_or_tell_lines(&lines, cascade, Some(what))
+    }
+
+    /// Foreign keys that refer to a table, its own among them, with the tables that have them.
+    fn foreign_keys_to(
+        &self,
+        table: &Altered,
+        wanted: &dyn Fn(&Constraint, bool) -> bool,
+    ) -> Vec<(Arc<TableDef>, String)> {
+        let lake = &self.ctx.schema;
+        let of = |holder: &Arc<TableDef>, constraints: &[Constraint], own: bool| {
+            let found = constraints.iter().filter(|c| refers_to(c, lake, &table.old) && wanted(c, own));
+            found.map(|c| (Arc::clone(holder), c.name.clone())).collect::<Vec<_>>()
+        };
+        let mut found = of(&table.old, &table.new.constraints, true);
+        for holder in lake.tables.values().filter(|t| t.uuid != table.old.uuid) {
+            found.extend(of(holder, &holder.constraints, false));
         }
-        self.restrict_or_tell_lines(&lines, cascade, Some(format!("column {} of {on}", quote(column))))?;
-        self.push_drops_of(found);
-        Ok(())
+        let dropped = |uuid, of: &str| {
+            let same = |op: &DdlOp| matches!(op, DdlOp::DropConstraint { table, name } if *table == uuid && name == of);
+            self.ops.iter().any(same)
+        };
+        found.retain(|(holder, name)| !dropped(holder.uuid, name));
+        found
+    }
+
+    fn drop_those(
+        &mut self,
+        table: &mut Altered,
+        found: Vec<(Arc<TableDef>, String)>,
+        on: &str,
+    ) -> Vec<(String, String)> {
+        let mut lines = Vec::with_capacity(found.len());
+        for (holder, name) in found {
+            let shown = self.describe(&Relation::Table(Arc::clone(&holder)));
+            lines.push((format!("constraint {} on {shown}", quote(&name)), on.to_owned()));
+            if holder.uuid == table.old.uuid {
+                table.new.constraints.retain(|c| c.name != name);
+            }
+            self.ops.push(DdlOp::DropConstraint { table: holder.uuid, name });
+        }
+        lines
     }
 
     /// Foreign keys name the table and the columns that they refer to: they follow when one is renamed.
@@ -219,6 +259,31 @@ fn refers_to(constraint: &Constraint, lake: &LakeSchema, table: &TableDef) -> bo
     *name == table.name && (schema == space || schema_in_lake(schema) == Some(space))
 }
 
+/// The name of the key, or of the index, that a foreign key stands on.
+fn key_referred<'t>(target: &'t TableDef, names: &[String]) -> Option<&'t str> {
+    let primary = |c: &&Constraint| matches!(c.kind, ConstraintKind::PrimaryKey { .. });
+    if names.is_empty() {
+        return target.constraints.iter().find(primary).map(|c| c.name.as_str());
+    }
+    let wanted: Vec<ColumnId> = names.iter().filter_map(|name| target.column(name)).map(|c| c.id).collect();
+    let same = |ids: &[ColumnId]| ids.len() == wanted.len() && wanted.iter().all(|id| ids.contains(id));
+    let key = target.constraints.iter().find(|c| match &c.kind {
+        ConstraintKind::PrimaryKey { columns } | ConstraintKind::Unique { columns } => same(columns),
+        _ => false,
+    });
+    let of_index = |index: &&IndexDef| index.predicate.is_none() && index.unique && same(&columns_of(index));
+    key.map(|c| c.name.as_str()).or_else(|| target.indexes.iter().find(of_index).map(|index| index.name.as_str()))
+}
+
+/// The columns of an index; none where it has an expression.
+fn columns_of(index: &IndexDef) -> Vec<ColumnId> {
+    let column = |key: &IndexKey| match &key.of {
+        IndexedBy::Column(id) => Some(*id),
+        IndexedBy::Expression(..) => None,
+    };
+    index.keys.iter().map(column).collect::<Option<_>>().unwrap_or_default()
+}
+
 /// The columns that are referred to, which must be a key.
 fn referred<'t>(target: &'t TableDef, names: &[String]) -> PgResult<Vec<&'t ColumnDef>> {
     let columns = |ids: &[ColumnId]| ids.iter().filter_map(|id| target.column_by_id(*id)).collect::<Vec<_>>();
@@ -238,17 +303,8 @@ fn referred<'t>(target: &'t TableDef, names: &[String]) -> PgResult<Vec<&'t Colu
         ConstraintKind::PrimaryKey { columns } | ConstraintKind::Unique { columns } => same(columns),
         _ => false,
     });
-    let indexed = target.indexes.iter().filter(|index| index.unique && index.predicate.is_none()).any(|index| {
-        let ids: Option<Vec<ColumnId>> = index
-            .keys
-            .iter()
-            .map(|key| match &key.of {
-                IndexedBy::Column(id) => Some(*id),
-                IndexedBy::Expression(..) => None,
-            })
-            .collect();
-        ids.is_some_and(|ids| same(&ids))
-    });
+    let unique = |index: &&IndexDef| index.unique && index.predicate.is_none();
+    let indexed = target.indexes.iter().filter(unique).any(|index| same(&columns_of(index)));
     if keyed || indexed {
         return Ok(wanted);
     }

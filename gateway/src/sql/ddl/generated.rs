@@ -47,25 +47,17 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Columns that are computed from one go with it, if CASCADE was said.
-    pub(super) fn drop_generated_of(&mut self, table: &mut Altered, name: &str, cascade: bool) -> PgResult<()> {
+    /// Columns that are computed from one go with it. What tells of each, and of what it is computed.
+    pub(super) fn drop_generated_of(&mut self, table: &mut Altered, name: &str) -> Vec<(String, String)> {
         let of: Vec<ColumnDef> = readers(&table.new, name).cloned().collect();
         let shown = table.new.name.clone();
+        let mut lines = Vec::with_capacity(of.len());
         for column in of {
-            if !cascade {
-                let message = format!("cannot drop column {name} of table {shown} because other objects depend on it");
-                let detail =
-                    format!("column {} of table {shown} depends on column {name} of table {shown}", column.name);
-                return Err(PgError::new(SqlState::DEPENDENT_OBJECTS_STILL_EXIST, message)
-                    .detail(detail)
-                    .hint("Use DROP ... CASCADE to drop the dependent objects too."));
-            }
-            let notice = format!("drop cascades to column {} of table {shown}", column.name);
-            self.notices.push(PgError::notice(notice));
+            lines.push((format!("column {} of table {shown}", column.name), format!("column {name} of table {shown}")));
             table.new.columns.retain(|c| c.id != column.id);
             self.ops.push(DdlOp::DropColumn { table: table.new.uuid, column: column.id });
         }
-        Ok(())
+        lines
     }
 
     /// Expressions with a column's new name.

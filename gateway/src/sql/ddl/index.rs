@@ -5,14 +5,19 @@ use std::{ops::ControlFlow, sync::Arc};
 use duckmesh_catalog::{
     ColumnId, Constraint, ConstraintKind, IndexDef, IndexKey, IndexedBy, TableDef, ddl::DdlOp, schema::SchemaDef,
 };
-use sqlparser::ast::{CreateIndex, Expr, Ident, IndexColumn, ObjectName, OrderBySort, visit_expressions};
+use sqlparser::{
+    ast::{CreateIndex, Expr, Ident, IndexColumn, ObjectName, OrderBySort, Spanned, visit_expressions},
+    tokenizer::Token,
+};
 use uuid::Uuid;
 
 use super::{
     Planner,
+    alter::Altered,
     drop::Wanted,
     lookup::{Relation, already_exists, exists_skipping, no_relation, relation_in},
     names::{clip, generated, quote},
+    place,
     preparse::object,
 };
 use crate::{
@@ -73,7 +78,7 @@ pub(super) fn create(mut planner: Planner<'_>, create: &CreateIndex) -> PgResult
 /// DROP INDEX.
 pub(super) fn drop(mut planner: Planner<'_>, wanted: &Wanted<'_>) -> PgResult<Plan> {
     for name in wanted.names {
-        planner.drop_index(name, wanted.if_exists)?;
+        planner.drop_index(name, wanted.if_exists, wanted.cascade)?;
     }
     Ok(planner.finish("DROP INDEX"))
 }
@@ -84,9 +89,15 @@ pub(super) fn drop_concurrently(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResu
     planner.alone = true;
     let if_exists = scan.word(&["if", "exists"]);
     let name = object(&scan.name()?);
-    let _ = scan.word(&["cascade"]) || scan.word(&["restrict"]);
+    if scan.peek() == Some(&Token::Comma) {
+        return Err(PgError::unsupported("DROP INDEX CONCURRENTLY does not support dropping multiple objects"));
+    }
+    if scan.sees(&["cascade"]) {
+        return Err(PgError::unsupported("DROP INDEX CONCURRENTLY does not support CASCADE"));
+    }
+    scan.word(&["restrict"]);
     scan.done(())?;
-    planner.drop_index(&name, if_exists)?;
+    planner.drop_index(&name, if_exists, false)?;
     Ok(planner.finish("DROP INDEX"))
 }
 
@@ -177,9 +188,13 @@ impl Planner<'_> {
             || self.ops.iter().any(made)
     }
 
-    fn drop_index(&mut self, name: &ObjectName, if_exists: bool) -> PgResult<()> {
+    fn drop_index(&mut self, name: &ObjectName, if_exists: bool, cascade: bool) -> PgResult<()> {
         match self.index(name)? {
             Some((table, Indexed::Own(index))) => {
+                let schema = Relation::Table(Arc::clone(&table)).schema(&self.ctx.schema).to_owned();
+                let what = format!("index {}", quote(&index.name));
+                let mut altered = Altered::new(Arc::clone(&table), schema);
+                self.drop_foreign_keys_on_key(&mut altered, &index.name, (what, cascade))?;
                 self.ops.push(DdlOp::DropIndex { table: table.uuid, index: index.uuid });
                 Ok(())
             }
@@ -293,6 +308,7 @@ impl Planner<'_> {
         let of = match expr {
             Expr::Identifier(ident) => IndexedBy::Column(self.index_column(table, ident)?),
             other => {
+                self.in_parentheses(other)?;
                 let inner = if let Expr::Nested(inner) = other { inner } else { other };
                 self.known_columns(table, inner)?;
                 let text = inner.to_string();
@@ -305,6 +321,17 @@ impl Planner<'_> {
         let nulls_first = column.column.options.nulls_first.unwrap_or(descending);
         let class = column.operator_class.as_ref().map(shown);
         Ok(IndexKey { of, class, descending, nulls_first })
+    }
+
+    /// An expression that is no call stands in parentheses.
+    fn in_parentheses(&self, expr: &Expr) -> PgResult<()> {
+        let (mut expr, mut wrong) = (expr, None);
+        while let Expr::BinaryOp { left, op, .. } = expr {
+            (expr, wrong) = (left.as_ref(), Some((op.to_string(), left)));
+        }
+        let Some((op, left)) = wrong else { return Ok(()) };
+        let position = place::after(self.text, left.span());
+        Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{op}\"")).or_position(position))
     }
 
     /// Fails at the first name that is no column of the table.

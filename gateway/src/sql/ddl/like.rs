@@ -16,7 +16,6 @@ use super::{
     constraint::{self, Pending},
     create_table::{empty, empty_named, not_enforced, push},
     lookup::{Relation, already_exists, exists_skipping, no_relation},
-    names::generated,
     preparse::object,
     temporary::Temporary,
 };
@@ -78,11 +77,9 @@ pub(super) fn plan(scan: &mut Scan<'_>, ctx: &PlanContext, temporary: Temporary)
             Element::Like(like) => {
                 let source = planner.like_source(like)?;
                 let ids = planner.columns_like(&mut table, &source, &schema.name, like.including)?;
-                let constraints = constraints_like(&name, &source, like.including, &ids);
-                if constraints.iter().any(|c| !matches!(c.kind, ConstraintKind::Check { .. })) {
+                if planner.constraints_like(&mut table, &schema.name, &source, like.including, &ids)? {
                     planner.notices.push(not_enforced());
                 }
-                table.constraints.extend(constraints);
                 if like.including.indexes {
                     indexes.push((source, ids));
                 }
@@ -299,33 +296,51 @@ impl Planner<'_> {
         }
         Ok(ids)
     }
-}
-
-/// CHECK constraints keep their names, keys get new ones: those of indexes are unique in a schema.
-fn constraints_like(
-    name: &str,
-    source: &TableDef,
-    including: Including,
-    ids: &[(ColumnId, ColumnId)],
-) -> Vec<Constraint> {
-    let new = |columns: &[ColumnId]| -> Vec<ColumnId> {
-        columns.iter().filter_map(|c| ids.iter().find(|(old, _)| old == c).map(|(_, new)| *new)).collect()
-    };
-    let column_name = |columns: &[ColumnId]| {
-        let names = columns.iter().filter_map(|id| source.column_by_id(*id)).map(|c| c.name.as_str());
-        names.collect::<Vec<_>>().join("_")
-    };
-    let take = |constraint: &Constraint| match &constraint.kind {
-        ConstraintKind::Check { .. } => including.constraints.then(|| constraint.clone()),
-        ConstraintKind::PrimaryKey { columns } => including.indexes.then(|| {
-            Constraint::new(generated(name, None, "pkey"), ConstraintKind::PrimaryKey { columns: new(columns) })
-        }),
-        ConstraintKind::Unique { columns } => including.indexes.then(|| {
-            let key = generated(name, Some(&column_name(columns)), "key");
-            Constraint::new(key, ConstraintKind::Unique { columns: new(columns) })
-        }),
-        // As in Postgres, foreign keys are never copied.
-        ConstraintKind::ForeignKey { .. } => None,
-    };
-    source.constraints.iter().filter_map(take).collect()
+    /// CHECK constraints keep their names, keys get new ones: those of indexes are unique in a schema. Whether there are keys.
+    fn constraints_like(
+        &mut self,
+        table: &mut TableDef,
+        lake_schema: &str,
+        source: &TableDef,
+        including: Including,
+        ids: &[(ColumnId, ColumnId)],
+    ) -> PgResult<bool> {
+        let new = |columns: &[ColumnId]| -> Vec<ColumnId> {
+            columns.iter().filter_map(|c| ids.iter().find(|(old, _)| old == c).map(|(_, new)| *new)).collect()
+        };
+        let column_name = |columns: &[ColumnId]| {
+            let names = columns.iter().filter_map(|id| source.column_by_id(*id)).map(|c| c.name.as_str());
+            names.collect::<Vec<_>>().join("_")
+        };
+        let mut keys = false;
+        for constraint in &source.constraints {
+            let (second, label, kind) = match &constraint.kind {
+                ConstraintKind::Check { .. } if including.constraints => {
+                    if table.constraints.iter().any(|c| c.name == constraint.name) {
+                        let (name, table) = (&constraint.name, &table.name);
+                        let message = format!("constraint \"{name}\" for relation \"{table}\" already exists");
+                        return Err(PgError::new(SqlState::DUPLICATE_OBJECT, message));
+                    }
+                    table.constraints.push(constraint.clone());
+                    continue;
+                }
+                ConstraintKind::PrimaryKey { columns } if including.indexes => {
+                    if table.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::PrimaryKey { .. })) {
+                        let message = format!("multiple primary keys for table \"{}\" are not allowed", table.name);
+                        return Err(PgError::new(SqlState::INVALID_TABLE_DEFINITION, message));
+                    }
+                    (None, "pkey", ConstraintKind::PrimaryKey { columns: new(columns) })
+                }
+                ConstraintKind::Unique { columns } if including.indexes => {
+                    (Some(column_name(columns)), "key", ConstraintKind::Unique { columns: new(columns) })
+                }
+                // As in Postgres, foreign keys are never copied.
+                _ => continue,
+            };
+            let name = self.free_name(table, lake_schema, second.as_deref(), label);
+            table.constraints.push(Constraint::new(name, kind));
+            keys = true;
+        }
+        Ok(keys)
+    }
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Planner,
+    constraint::is_key,
     names::{is_system_schema, schema_in_lake, schema_in_sql},
 };
 use crate::{
@@ -140,7 +141,8 @@ impl Planner<'_> {
         if let Some(relation) = relation_in(lake, &schema.name, name) {
             return Ok(Some(relation));
         }
-        if lake.index(schema.id, name).is_some() {
+        let keyed = |t: &TableDef| t.constraints.iter().any(|c| c.name == name && is_key(&c.kind));
+        if lake.index(schema.id, name).is_some() || lake.tables.values().any(|t| t.schema_id == schema.id && keyed(t)) {
             return Err(already_exists(name));
         }
         if lake.user_type(&schema.name, name).is_some() {

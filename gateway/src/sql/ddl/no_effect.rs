@@ -240,6 +240,9 @@ fn action(scan: &mut Scan<'_>) -> Option<Action> {
     if scan.word(&["set", "without", "cluster"]) || scan.word(&["set", "without", "oids"]) {
         return Some(Action::Table("SET WITHOUT".to_owned()));
     }
+    if scan.word(&["set", "access", "method", "heap"]) {
+        return Some(Action::Table("SET ACCESS METHOD".to_owned()));
+    }
     if scan.word(&["alter", "constraint"]) {
         let name = scan.ident().ok()?;
         return Deferrable::read(scan).map(|said| Action::Constraint(name, said));

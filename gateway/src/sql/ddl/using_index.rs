@@ -7,7 +7,7 @@ use duckmesh_catalog::{
 };
 use sqlparser::ast::ConstraintUsingIndex;
 
-use super::{Planner, alter::Altered};
+use super::{Planner, alter::Altered, lookup::already_exists};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 impl Planner<'_> {
@@ -33,6 +33,9 @@ impl Planner<'_> {
             let message =
                 format!("ALTER TABLE / ADD CONSTRAINT USING INDEX will rename index \"{index_name}\" to \"{name}\"");
             self.notices.push(PgError::notice(message));
+        }
+        if name != index_name && self.key_name_taken(&table.new, &table.schema, &name) {
+            return Err(already_exists(&name));
         }
         if table.new.constraints.iter().any(|c| c.name == name) {
             let message = format!("constraint \"{name}\" for relation \"{}\" already exists", table.new.name);

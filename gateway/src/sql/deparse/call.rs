@@ -110,6 +110,12 @@ pub fn word(word: &str) -> Option<Typed> {
         "current_timestamp" => ("CURRENT_TIMESTAMP", Class::Timestamptz),
         "localtimestamp" => ("LOCALTIMESTAMP", Class::Timestamp),
         "localtime" => ("LOCALTIME", Class::Time),
+        "current_user" => ("CURRENT_USER", Class::Text),
+        "session_user" => ("SESSION_USER", Class::Text),
+        "user" => ("USER", Class::Text),
+        "current_role" => ("CURRENT_ROLE", Class::Text),
+        "current_catalog" => ("CURRENT_CATALOG", Class::Text),
+        "current_schema" => ("CURRENT_SCHEMA", Class::Text),
         _ => return None,
     };
     Some(Typed::new(Node::Word(word), class))

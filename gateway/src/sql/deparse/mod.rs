@@ -14,9 +14,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::DateTime;
 use duckmesh_catalog::{
-    ColumnDef, ColumnId, ColumnType, ConstraintKind, DefaultValue, LakeSchema, TableDef, TableId, TypeDef, TypeId,
-    TypeSpec, ViewId,
+    ColumnDef, ColumnId, ColumnType, ConstraintKind, DefaultValue, IndexDef, IndexedBy, LakeSchema, TableDef, TableId,
+    TypeDef, TypeId, TypeSpec, ViewId,
 };
+use uuid::Uuid;
 
 use self::{node::Class, print::Printer, resolve::Names};
 use super::{parse, thread};
@@ -101,6 +102,7 @@ pub struct Definitions {
     columns: HashMap<ViewId, Vec<(String, String, String)>>,
     defaults: HashMap<(TableId, ColumnId), Shown>,
     domains: HashMap<(TypeId, String), Shown>,
+    indexes: HashMap<(Uuid, String), Shown>,
 }
 
 impl Definitions {
@@ -112,6 +114,7 @@ impl Definitions {
         let nothing = |table: &Arc<TableDef>| {
             !table.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::Check { .. }))
                 && !table.columns.iter().any(|c| computed_default(c).is_some())
+                && table.indexes.iter().all(|index| index_texts(index).next().is_none())
         };
         let checks = |ty: &Arc<TypeDef>| matches!(&ty.spec, TypeSpec::Domain(spec) if !spec.checks.is_empty());
         if schema.views.is_empty() && schema.tables.values().all(nothing) && !schema.types.values().any(checks) {
@@ -129,6 +132,10 @@ impl Definitions {
                 {
                     all.checks.insert((table.id, constraint.name.clone()), shown);
                 }
+            }
+            for index in &table.indexes {
+                let shown = index_texts(index).filter_map(|text| Some((text.to_owned(), check(text, table)?)));
+                all.indexes.extend(shown.map(|(text, shown)| ((index.uuid, text), shown)));
             }
             for column in &table.columns {
                 if let Some(shown) = computed_default(column).and_then(|text| check(text, table)) {
@@ -166,6 +173,12 @@ impl Definitions {
         self.domains.get(&(domain, name.to_owned()))
     }
 
+    /// A text of an index: an expression, or its condition.
+    #[must_use]
+    pub fn index_text<'d>(&'d self, index: &IndexDef, text: &'d str, pretty: bool) -> &'d str {
+        self.indexes.get(&(index.uuid, text.to_owned())).map_or(text, |shown| shown.text(pretty))
+    }
+
     /// A column's default that is computed.
     #[must_use]
     pub fn column_default(&self, table: TableId, column: ColumnId) -> Option<&Shown> {
@@ -189,6 +202,15 @@ impl Definitions {
     pub fn view(&self, view: ViewId) -> Option<&Shown> {
         self.views.get(&view)
     }
+}
+
+/// The expressions of an index, and its condition.
+fn index_texts(index: &IndexDef) -> impl Iterator<Item = &str> {
+    let expressions = index.keys.iter().filter_map(|key| match &key.of {
+        IndexedBy::Expression(_, text) => Some(text.as_str()),
+        IndexedBy::Column(_) => None,
+    });
+    expressions.chain(index.predicate.as_deref())
 }
 
 /// A default's expression. Numbers of sequences are kept as Postgres shows them.
@@ -236,6 +258,10 @@ impl Names for OneTable<'_> {
         };
         let column = self.0.column(name)?;
         Some((names::quoted(name), Class::of(&column.ty)))
+    }
+
+    fn is_of_domain(&self, parts: &[String]) -> bool {
+        parts.last().and_then(|name| self.0.column(name)).is_some_and(|column| column.domain.is_some())
     }
 }
 

@@ -116,6 +116,8 @@ pub enum Logic {
 pub enum Node {
     /// A column, as it is shown.
     Var(String),
+    /// A column of a domain.
+    Domain(String),
     /// A constant of a type.
     Const(String, Class),
     /// NULL of a type.

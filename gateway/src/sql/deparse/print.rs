@@ -67,7 +67,7 @@ impl Printer {
     /// `casts`: also those that nobody wrote.
     pub fn node(&mut self, node: &Node, casts: bool) {
         match node {
-            Node::Var(name) => self.out.push_str(name),
+            Node::Var(name) | Node::Domain(name) => self.out.push_str(name),
             Node::Word(word) => self.out.push_str(word),
             Node::Const(text, class) => self.constant(text, *class),
             Node::Null(class) => {
@@ -220,7 +220,13 @@ fn is_simple(node: &Node, parent: &Node) -> bool {
     let high = |op: &str| matches!(op, "*" | "/" | "%");
     let low = |op: &str| matches!(op, "+" | "-");
     match node {
-        Node::Var(_) | Node::Const(..) | Node::Null(_) | Node::Array(_) | Node::Call(..) | Node::Words(..) => true,
+        Node::Var(_)
+        | Node::Domain(_)
+        | Node::Const(..)
+        | Node::Null(_)
+        | Node::Array(_)
+        | Node::Call(..)
+        | Node::Words(..) => true,
         Node::Choice(..) | Node::Word(_) | Node::Case(..) => true,
         // A cast that is a function is one; one that only gives another name is as simple as what it is of.
         Node::Cast(arg, _, _, relabel) => !relabel || is_simple(arg, node),

@@ -7,11 +7,17 @@ use super::{
     node::{Class, Logic, Node, Typed},
 };
 use crate::sql::{quote::fold, types};
+use duckmesh_catalog::ColumnType;
 
 /// Where names are looked up.
 pub trait Names {
     /// A column by its name, and its table's where that is said: as it is shown, and its type.
     fn column(&self, parts: &[String]) -> Option<(String, Class)>;
+
+    /// Whether that column is of a domain: operators take it as the type below it.
+    fn is_of_domain(&self, _parts: &[String]) -> bool {
+        false
+    }
 }
 
 /// None: something is not understood, and the whole is shown as it was written.
@@ -74,6 +80,9 @@ impl Resolver<'_> {
                 operation(if *negated { "!~~*" } else { "~~*" }, self.expr(expr)?, self.expr(pattern)?)?
             }
             Expr::Between { expr, negated, low, high } => self.between(expr, *negated, low, high)?,
+            Expr::AnyOp { left, compare_op, right, .. } => self.any(left, operator(compare_op)?, right, false)?,
+            Expr::AllOp { left, compare_op, right } => self.any(left, operator(compare_op)?, right, true)?,
+            Expr::AtTimeZone { timestamp, time_zone } => self.at_zone(timestamp, time_zone)?,
             Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated)?,
             Expr::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref())?
@@ -85,7 +94,8 @@ impl Resolver<'_> {
     fn column(&self, parts: &[Ident]) -> Option<Typed> {
         let parts: Vec<String> = parts.iter().map(fold).collect();
         if let Some((shown, class)) = self.names.column(&parts) {
-            return Some(Typed::new(Node::Var(shown), class));
+            let node = if self.names.is_of_domain(&parts) { Node::Domain(shown) } else { Node::Var(shown) };
+            return Some(Typed::new(node, class));
         }
         let word = match parts.as_slice() {
             [word] => word.as_str(),
@@ -194,6 +204,63 @@ impl Resolver<'_> {
         Some(Typed::new(Node::Any(Box::new(value.node), op, not, Box::new(array)), Class::Bool))
     }
 
+    /// `x = ANY (ARRAY[…])`, and as dumps write it: `ANY ((ARRAY[…])::text[])`.
+    fn any(&self, left: &Expr, op: &'static str, right: &Expr, all: bool) -> Option<Typed> {
+        let value = settled(self.expr(left)?)?;
+        let (list, cast) = match plain(right) {
+            Expr::Array(list) => (&list.elem, false),
+            Expr::Cast { expr, data_type, .. } => {
+                let to_texts = types::resolve(data_type).ok()? == ColumnType::Array(Box::new(ColumnType::Text));
+                let Expr::Array(list) = plain(expr) else { return None };
+                (&list.elem, to_texts.then_some(true)?)
+            }
+            _ => return None,
+        };
+        let items: Vec<Typed> = list.iter().map(|item| self.expr(item)).collect::<Option<_>>()?;
+        let mut class = items.iter().find_map(|item| item.class).unwrap_or(Class::Text);
+        for item in &items {
+            class = common(class, item.class.unwrap_or(class))?;
+        }
+        let items = items.into_iter().map(|item| Some(to(item, class)?.node)).collect::<Option<Vec<_>>>()?;
+        // A cast of the constructor is one of each of its values.
+        let items = match cast {
+            true if class == Class::Varchar => {
+                let text = |item| Node::Cast(Box::new(item), "text".to_owned(), false, true);
+                items.into_iter().map(text).collect()
+            }
+            true => return None,
+            false => items,
+        };
+        if cast {
+            class = Class::Text;
+        }
+        let array = Node::Array(items);
+        let own = value.class?;
+        let value = match (own, class) {
+            (own, class) if own == class && own != Class::Varchar => to(value, own)?,
+            (own, class) if own.is_integer() && class.is_integer() => to(value, own)?,
+            (Class::Varchar, Class::Text) => to(value, Class::Text)?,
+            _ => return None,
+        };
+        (!op.contains('~') && !matches!(op, "+" | "-" | "*" | "/" | "%" | "||")).then_some(())?;
+        Some(Typed::new(Node::Any(Box::new(value.node), op, all, Box::new(array)), Class::Bool))
+    }
+
+    fn at_zone(&self, moment: &Expr, zone: &Expr) -> Option<Typed> {
+        let (moment, zone) = (self.expr(moment)?, self.expr(zone)?);
+        let class = match moment.class? {
+            Class::Timestamptz => Class::Timestamp,
+            Class::Timestamp => Class::Timestamptz,
+            _ => return None,
+        };
+        let zone = match zone.class {
+            None | Some(Class::Text | Class::Varchar) => to(zone, Class::Text)?,
+            Some(_) => return None,
+        };
+        let words = ["(", " AT TIME ZONE ", ")"].map(str::to_owned).to_vec();
+        Some(Typed::new(Node::Words(words, vec![moment.node, zone.node]), class))
+    }
+
     fn case(&self, operand: Option<&Expr>, whens: &[CaseWhen], otherwise: Option<&Expr>) -> Option<Typed> {
         if operand.is_some() {
             return None;
@@ -248,6 +315,19 @@ fn is_written(expr: &Expr, logic: Logic) -> bool {
     }
 }
 
+/// Without parentheses around it.
+fn plain(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Nested(inner) => plain(inner),
+        other => other,
+    }
+}
+
+/// A value of a domain as one of the type below it.
+fn below_domain(value: Typed, own: Class) -> Typed {
+    Typed::new(Node::Cast(Box::new(value.node), own.name().to_owned(), true, true), own)
+}
+
 fn negated(value: Typed) -> Typed {
     Typed::new(Node::Logic(Logic::Not, vec![value.node]), Class::Bool)
 }
@@ -270,6 +350,8 @@ fn constant(value: &Value) -> Option<Typed> {
         }
         Value::Boolean(value) => Typed::new(Node::Const(value.to_string(), Class::Bool), Class::Bool),
         Value::Null => Typed { node: Node::Null(Class::Text), class: None },
+        // The constant has no length, and a bare `bit` has one.
+        Value::SingleQuotedByteStringLiteral(bits) => Typed::new(Node::Var(format!("'{bits}'::\"bit\"")), Class::Other),
         other => {
             let text = crate::sql::rewrite::string_of(other)?;
             Typed { node: Node::Const(text, Class::Text), class: None }
@@ -404,6 +486,11 @@ pub(super) fn to(value: Typed, class: Class) -> Option<Typed> {
         };
         return Some(Typed::new(node, class));
     };
+    let relabel = own == Class::Varchar && class == Class::Text || own == Class::Text && class == Class::Varchar;
+    let value = match value.node {
+        Node::Domain(_) if own == class || !relabel => below_domain(value, own),
+        _ => value,
+    };
     if own == class {
         return Some(value);
     }
@@ -411,6 +498,5 @@ pub(super) fn to(value: Typed, class: Class) -> Option<Typed> {
         (own, class) if own.is_text() && class.is_text() => true,
         (own, class) => own.is_number() && class.is_number(),
     };
-    let relabel = own == Class::Varchar && class == Class::Text || own == Class::Text && class == Class::Varchar;
     able.then(|| Typed::new(Node::Cast(Box::new(value.node), class.name().to_owned(), true, relabel), class))
 }

@@ -63,7 +63,7 @@ impl Rewriter<'_> {
                         None => None,
                     };
                     // Vectors count from 0.
-                    let from = i64::from(!super::system_call::is_vector(&ex));
+                    let from = i64::from(!super::vector::is_vector(&ex));
                     // The engine counts negative ones from the end; Postgres gives NULL.
                     let sql = match super::set::integer(subscript_index(subscript)) {
                         Some(n) if n >= from => format!("({})[{}]", ex.sql, n.saturating_add(1 - from)),
@@ -86,8 +86,13 @@ impl Rewriter<'_> {
                         }
                         None => PgResult::Ok(String::new()),
                     };
-                    let low = bound(self, lower_bound, 1)?;
-                    let high = bound(self, upper_bound, 0)?;
+                    let from = i32::from(!super::vector::is_vector(&ex));
+                    let low = bound(self, lower_bound, from)?;
+                    let high = bound(self, upper_bound, from - 1)?;
+                    if let Some(slice) = super::vector::slice(&ex, &low, &high) {
+                        ex = slice;
+                        continue;
+                    }
                     Ex::plain(format!("({})[{low}:{high}]", ex.sql), ex.ty.clone())
                 }
                 Subscript::Slice { .. } => return self.refuse("a stride in a slice", at),

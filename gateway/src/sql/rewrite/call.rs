@@ -464,6 +464,11 @@ impl Rewriter<'_> {
         if letter == 'N' {
             return self.long(ex);
         }
+        // A text names what it is of.
+        if letter == 'R' && ex.ty.as_ref().is_some_and(super::operator::is_text) {
+            let at = ex.position;
+            return self.cast(ex, ty, at);
+        }
         let differs = ex.ty.as_ref().is_some_and(|t| t.oid() != ty.oid());
         if differs
             && matches!(letter, 'd' | 's' | 'z' | 'i' | 'I' | 'Z')

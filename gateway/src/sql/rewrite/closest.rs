@@ -1,6 +1,7 @@
 //! What a name that is not there may have been meant to be, as Postgres guesses it (`parse_relation.c`).
 
 use super::{Relation, Rewriter, system_column::is_hidden};
+use crate::sql::{insert::RETURNING_ROWS, plan::Origin};
 
 /// Changed letters that a suggestion may have.
 const DISTANCE_MAX: usize = 3;
@@ -65,8 +66,13 @@ impl Rewriter<'_> {
     /// The relation around that has another name here than its own, which was used.
     pub(super) fn renamed(&self, table: &str) -> Option<&Relation> {
         let is_of = |relation: &&Relation| {
-            let used = relation.table.and_then(|index| self.tables.get(index));
-            used.is_some_and(|used| used.table.name == table) && relation.name != table
+            let used = relation.table.and_then(|index| self.tables.get(index)).map(|used| used.table.name.as_str());
+            // Rows that are being written are of no table that is read.
+            let written = match relation.columns.first().and_then(|column| column.origin.as_ref()) {
+                Some(Origin::Table(written, _)) if relation.engine == RETURNING_ROWS => Some(written.name.as_str()),
+                _ => None,
+            };
+            used.or(written) == Some(table) && relation.name != table
         };
         self.scopes.iter().rev().flat_map(|scope| &scope.relations).find(is_of)
     }

@@ -542,10 +542,11 @@ pub(super) fn session(name: &str) -> Option<(SessionValue, char)> {
         "current_schema" => (SessionValue::Schema, 'M'),
         "version" => (SessionValue::Version, 't'),
         "pg_backend_pid" => (SessionValue::BackendPid, 'i'),
-        "pg_my_temp_schema" => (SessionValue::TemporarySchema, 'l'),
+        "pg_my_temp_schema" => (SessionValue::TemporarySchema, 'o'),
         "txid_current" => (SessionValue::TransactionId, 'l'),
         "pg_current_xact_id" => (SessionValue::TransactionId, 'x'),
-        "pg_postmaster_start_time" => (SessionValue::ServerStart, 'z'),
+        // Settings are read when the server starts.
+        "pg_postmaster_start_time" | "pg_conf_load_time" => (SessionValue::ServerStart, 'z'),
         _ => return None,
     })
 }

@@ -99,6 +99,9 @@ impl Rewriter<'_> {
 
     /// A cast of an array of several dimensions to another element. None: to something else.
     pub fn cast_grid(&mut self, ex: &Ex, ty: &ColumnType) -> PgResult<Option<Ex>> {
+        if let Some(cast) = self.cast_vector(ex, ty)? {
+            return Ok(Some(cast));
+        }
         let (Some(ColumnType::Grid(from)), Some(to)) = (&ex.ty, element(ty)) else { return Ok(None) };
         let grid = |sql: String| Ex::of(sql, ColumnType::Grid(Box::new(to.clone()))).at(ex.position);
         if from.as_ref() == to || matches!(to, ColumnType::Text) {
@@ -143,7 +146,7 @@ impl Rewriter<'_> {
         if !self.has_functions() && is_grid(ex) {
             return self.refuse("a subscript of an array of several dimensions here", ex.position);
         }
-        if !self.has_functions() || super::system_call::is_vector(ex) || (chain.len() < 2 && !is_grid(ex)) {
+        if !self.has_functions() || super::vector::is_vector(ex) || (chain.len() < 2 && !is_grid(ex)) {
             return Ok(None);
         }
         let mut parts = Vec::new();
@@ -188,6 +191,9 @@ impl Rewriter<'_> {
         use ColumnType as T;
         if !self.has_functions() {
             return Ok(None);
+        }
+        if let Some(ex) = self.vector_call(name, values, at)? {
+            return Ok(Some(ex));
         }
         if name == "array_fill" {
             return self.array_fill(values);
@@ -234,7 +240,8 @@ impl Rewriter<'_> {
                 let Some(second) = values.get(1).cloned() else { return Ok(None) };
                 return self.grid_concat(first, second);
             }
-            ("array_position" | "array_positions" | "array_remove", _) => {
+            ("array_position", 2 | 3) => return self.position_in_grid(&first, values, at).map(Some),
+            ("array_positions" | "array_remove", _) => {
                 let what = if name == "array_remove" { "removing" } else { "searching for" };
                 let message = format!(
                     "{what} elements {} multidimensional arrays is not supported",
@@ -267,7 +274,7 @@ impl Rewriter<'_> {
     ) -> PgResult<Option<Ex>> {
         let [ex] = values else { return Ok(None) };
         let inner = ex.ty.as_ref().filter(|_| name == "array_agg" && !ex.is_unknown()).and_then(element).cloned();
-        let Some(inner) = inner.filter(|_| self.has_functions() && !super::system_call::is_vector(ex)) else {
+        let Some(inner) = inner.filter(|_| self.has_functions() && !super::vector::is_vector(ex)) else {
             return Ok(None);
         };
         let sql = match distinct.is_empty() {
@@ -295,12 +302,37 @@ impl Rewriter<'_> {
         let [column] = rows.columns.as_slice() else { return Ok(None) };
         let ex = Ex::plain("\"a\".\"x\"", column.ty.clone());
         let inner = ex.ty.as_ref().and_then(element).cloned();
-        let Some(inner) = inner.filter(|_| self.has_functions() && !super::system_call::is_vector(&ex)) else {
+        let Some(inner) = inner.filter(|_| self.has_functions() && !super::vector::is_vector(&ex)) else {
             return Ok(None);
         };
         let all = gathered(&self.grid_text(ex)?, "", "");
         let sql = format!("(SELECT coalesce({all}, '{{}}') FROM ({}) AS \"a\"(\"x\"))", rows.sql);
         Ok(Some(Ex::of(sql, ColumnType::Grid(Box::new(inner)))))
+    }
+
+    /// `array_position` of an array that may have several dimensions, or bounds of its own.
+    fn position_in_grid(&mut self, grid: &Ex, values: &[Ex], at: Option<u32>) -> PgResult<Ex> {
+        let number = |what: &str, dimension: &str| format!("pg_grid_number('{what}', {}, '{dimension}')", grid.sql);
+        let before = format!("({} - 1)", number("lower", "1"));
+        let mut values = values.to_vec();
+        if let Some(first) = values.first_mut() {
+            *first = self.grid_list(grid)?;
+        }
+        if let Some(start) = values.get_mut(2) {
+            let settled = self.settle(start.clone(), &ColumnType::Int4)?;
+            *start = Ex::of(format!("CAST({} - {before} AS INTEGER)", settled.sql), ColumnType::Int4);
+        }
+        let found = match self.exact_call("array_position", &mut values)? {
+            Some(found) => found,
+            None => self.by_table(super::functions::SCALARS, "array_position", values, at)?,
+        };
+        let several = "error('SQLSTATE 0A000: searching for elements in multidimensional arrays is not supported')";
+        let sql = format!(
+            "CAST(CASE WHEN {} > 1 THEN CAST({several} AS INTEGER) ELSE {} + {before} END AS INTEGER)",
+            number("ndims", ""),
+            found.sql
+        );
+        Ok(Ex::of(sql, ColumnType::Int4).at(at))
     }
 
     fn array_fill(&mut self, values: &[Ex]) -> PgResult<Option<Ex>> {

@@ -3,7 +3,7 @@
 use duckmesh_catalog::ConstraintKind;
 use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier};
 
-use super::{Column, Ex, Rewriter, scope::column_ex, select::Item, set::integer};
+use super::{Column, Ex, Kind, Rewriter, scope::column_ex, select::Item, set::integer};
 use crate::{
     sql::{plan::Origin, quote, rows_from as marks},
     wire::error::PgResult,
@@ -106,8 +106,8 @@ impl Rewriter<'_> {
     fn group_key(&mut self, expr: &Expr, items: &[Item], known: bool) -> PgResult<Ex> {
         if let Expr::Identifier(ident) = expr {
             return match self.column(ident) {
-                Ok(ex) if ex.ty.is_some() || ex.origin.is_some() => Ok(ex),
-                // Postgres prefers the FROM's column; else the list's.
+                Ok(ex) if !matches!(ex.kind, Kind::Row(_)) && (ex.ty.is_some() || ex.origin.is_some()) => Ok(ex),
+                // Postgres prefers the FROM's column; else the list's, also to a whole row.
                 other => match listed(items, &quote::fold(ident)) {
                     Some(item) => Ok(Ex::plain(item.sql.clone(), item.column.ty.clone())),
                     None => other,

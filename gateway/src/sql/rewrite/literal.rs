@@ -105,6 +105,7 @@ impl Rewriter<'_> {
                     Err(e) => return Err(e.or_position(at)),
                 }
             }
+            ColumnType::Array(_) if let Some(vector) = super::vector::constant(text, ty) => vector,
             ColumnType::Array(element) if matches!(**element, ColumnType::System(s) if s.is_named()) => {
                 self.named_list(text, element, ty, at)?
             }

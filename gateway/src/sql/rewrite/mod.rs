@@ -39,6 +39,7 @@ mod literal;
 mod membership;
 mod modifier;
 mod named_arguments;
+mod named_constant;
 mod number;
 mod number_list;
 mod operator;
@@ -60,6 +61,7 @@ mod text_cast;
 mod type_call;
 mod user_type;
 mod variadic;
+mod vector;
 mod view_text;
 mod volatile;
 

@@ -115,6 +115,9 @@ impl Rewriter<'_> {
     pub fn column(&mut self, ident: &Ident) -> PgResult<Ex> {
         let name = quote::fold(ident);
         let at = self.at(ident.span);
+        if ident.quote_style.is_none() && name == "default" {
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, "DEFAULT is not allowed in this context").or_position(at));
+        }
         if ident.quote_style.is_none() && !self.in_view() && names::is_reserved(&name) {
             return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{}\"", ident.value))
                 .or_position(at));

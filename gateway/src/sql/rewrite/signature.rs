@@ -101,6 +101,9 @@ pub(super) fn fit(letter_: char, arg: &Ex) -> Option<u32> {
     if letter_ == 'A' {
         return matches!(ty, T::Array(_)).then_some(4);
     }
+    if letter_ == 'R' && operator::is_text(&ty) {
+        return Some(1);
+    }
     let want = letter(letter_)?.base();
     let long = super::number::is_long(&ty);
     match letter_ {

@@ -45,7 +45,7 @@ impl Rewriter<'_> {
                 }
                 self.by_table(SCALARS, "position", args, at)
             }
-            Expr::Substring { expr, substring_from, substring_for, special: _, shorthand: _ } => {
+            Expr::Substring { expr, substring_from, substring_for, special: _, shorthand } => {
                 let text = self.expr(expr)?;
                 let from = substring_from.as_deref().map(|e| self.expr(e)).transpose()?;
                 let length = substring_for.as_deref().map(|e| self.expr(e)).transpose()?;
@@ -83,8 +83,11 @@ impl Rewriter<'_> {
                             ColumnType::Text,
                         ))
                     }
-                    (Some(from), None) => self.by_table(SCALARS, "substring", vec![text, from], at),
-                    (Some(from), Some(length)) => self.by_table(SCALARS, "substring", vec![text, from, length], at),
+                    (Some(from), length) => {
+                        let name = if *shorthand { "substr" } else { "substring" };
+                        let args = [Some(text), Some(from), length].into_iter().flatten().collect();
+                        self.by_table(SCALARS, name, args, at)
+                    }
                     (None, Some(length)) => {
                         let one = self.number_literal("1", at)?;
                         self.by_table(SCALARS, "substring", vec![text, one, length], at)

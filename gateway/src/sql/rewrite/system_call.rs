@@ -166,7 +166,7 @@ impl Rewriter<'_> {
                 ("(SELECT CAST(0 AS BIGINT), CAST(0 AS BIGINT), '', FALSE WHERE FALSE)".to_owned(), columns)
             }
             ("generate_subscripts", [array, _]) => {
-                let from = u8::from(!is_vector(array));
+                let from = u8::from(!super::vector::is_vector(array));
                 let sql = format!("(SELECT CAST(unnest(range({from}, len({}) + {from})) AS INTEGER))", array.sql);
                 (sql, vec![("", Some(T::Int4))])
             }
@@ -223,9 +223,4 @@ pub(super) fn character_of_name(ex: &Ex, index: &Ex) -> Option<Ex> {
         let sql = format!("(CASE WHEN {i} >= 0 THEN substr({}, {i} + 1, 1) END)", ex.sql, i = index.sql);
         Ex::plain(sql, ColumnType::system(oid::CHAR))
     })
-}
-
-/// Whether it is an `int2vector` or `oidvector`: those count from 0.
-pub(super) fn is_vector(ex: &Ex) -> bool {
-    matches!(&ex.ty, Some(ColumnType::Array(e)) if matches!(**e, ColumnType::System(SystemType::Element(_))))
 }

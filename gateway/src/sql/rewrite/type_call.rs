@@ -36,7 +36,8 @@ impl Rewriter<'_> {
             return Ok(None);
         }
         let data_type = DataType::Custom(whole.name.clone(), Vec::new());
-        if system_type(&data_type).is_none() && types::name_to_type(name).is_err() {
+        let bare = super::text_cast::is_bare_bpchar(&data_type);
+        if !bare && system_type(&data_type).is_none() && types::name_to_type(name).is_err() {
             return Ok(None);
         }
         match self.cast_expr(value, value, &data_type) {

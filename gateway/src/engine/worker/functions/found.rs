@@ -122,7 +122,7 @@ pub fn read(args: Args<'_>) -> Outcome<Value> {
         "namespace" => ("3F000", "schema"),
         "role" => ("42704", "role"),
         "dictionary" => ("42704", "text search dictionary"),
-        "operator" => ("42883", "operator"),
+        "oper" | "operator" => return Err(Failure::new("42883", format!("operator does not exist: {text}"))),
         _ => ("42883", "function"),
     };
     Err(Failure::new(state, format!("{what} \"{text}\" does not exist")))
@@ -148,6 +148,8 @@ fn number(kind: &str, rows: &str, text: &str) -> Outcome<Option<i64>> {
             let plain = text.replace(' ', "");
             vec![("#v", plain.strip_prefix("pg_catalog.").map_or(plain.clone(), str::to_owned))]
         }
+        // Where several have the name, it is shown with its schema.
+        "oper" => vec![("#o", text.strip_prefix("pg_catalog.").unwrap_or(text).to_owned())],
         "function" => {
             let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
             match name.split_once('(') {
