@@ -36,6 +36,8 @@ SELECT min(i), max(i), min(ds), max(ns), percentile_disc(0.5) WITHIN GROUP (ORDE
 SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY x), mode() WITHIN GROUP (ORDER BY x), mode() WITHIN GROUP (ORDER BY r), percentile_disc(0.4) WITHIN GROUP (ORDER BY r DESC) FROM v;
 SELECT mode() WITHIN GROUP (ORDER BY n), mode() WITHIN GROUP (ORDER BY c), mode() WITHIN GROUP (ORDER BY z) FROM (VALUES ('10.0.0.10'::inet, '10.0.0.0/8'::cidr, '10:00+01'::timetz), ('10.0.0.9', '9.0.0.0/8', '09:00+00'), ('10.0.0.9', '9.0.0.0/8', '08:00-03')) AS t(n, c, z);
 SELECT mode() WITHIN GROUP (ORDER BY n DESC), mode() WITHIN GROUP (ORDER BY k DESC) FROM (VALUES ('10.0.0.10'::inet, 1), ('10.0.0.9', 2)) AS t(n, k);
+SELECT mode() WITHIN GROUP (ORDER BY j) = '1', mode() WITHIN GROUP (ORDER BY q) = 0.5 FROM (VALUES ('1'::jsonb, 1 / 2.0), ('2', 3 / 4.0), ('1.0', 1 / 2.00), ('2', 3 / 4.0), ('1.00', 0.5), (NULL, NULL), (NULL, NULL), (NULL, NULL), (NULL, NULL)) AS t(j, q);
+SELECT id % 2, mode() WITHIN GROUP (ORDER BY r), mode() WITHIN GROUP (ORDER BY r) FILTER (WHERE id > 9) FROM v GROUP BY 1 ORDER BY 1;
 SELECT x, count(*) FROM v GROUP BY x ORDER BY x NULLS FIRST;
 SELECT DISTINCT i FROM v ORDER BY i;
 -- A row that is not there.

@@ -37,7 +37,7 @@ pub use self::book::{attnum, sql_schema};
 use self::{book::Book, content::Content, files::Own, relations::Source, shapes::Shape};
 pub use self::{
     files::Files,
-    procedure::shown as procedure_shown,
+    procedure::{shown as procedure_shown, type_shown},
     relations::{dictionary, operator, operators_named},
     rows::{is_overloaded, procedure},
     unsupported::Unsupported,

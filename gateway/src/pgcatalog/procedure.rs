@@ -180,34 +180,37 @@ pub fn name(oid: u32) -> String {
     }
 }
 
+/// `int` as it is shown: `integer`.
+#[must_use]
+pub fn type_shown(ty: &str) -> String {
+    let ty = ty.split_whitespace().collect::<Vec<_>>().join(" ");
+    let bare = ty.trim_end_matches("[]");
+    let shown = match bare.strip_prefix("pg_catalog.").unwrap_or(bare) {
+        "int" | "int4" => "integer",
+        "int8" => "bigint",
+        "int2" => "smallint",
+        "float8" | "float" => "double precision",
+        "float4" => "real",
+        "bool" => "boolean",
+        "decimal" => "numeric",
+        "varchar" => "character varying",
+        "char" | "bpchar" => "character",
+        "timestamptz" => "timestamp with time zone",
+        "timestamp" => "timestamp without time zone",
+        "timetz" => "time with time zone",
+        "time" => "time without time zone",
+        "varbit" => "bit varying",
+        "any" => "\"any\"",
+        other => other,
+    };
+    format!("{shown}{}", ty.get(bare.len()..).unwrap_or_default())
+}
+
 /// `abs(int)` as it is shown: `abs(integer)`.
 #[must_use]
 pub fn shown(name: &str, types: &str) -> String {
-    let ty = |ty: &str| {
-        let ty = ty.split_whitespace().collect::<Vec<_>>().join(" ");
-        let bare = ty.trim_end_matches("[]");
-        let shown = match bare.strip_prefix("pg_catalog.").unwrap_or(bare) {
-            "int" | "int4" => "integer",
-            "int8" => "bigint",
-            "int2" => "smallint",
-            "float8" | "float" => "double precision",
-            "float4" => "real",
-            "bool" => "boolean",
-            "decimal" => "numeric",
-            "varchar" => "character varying",
-            "char" | "bpchar" => "character",
-            "timestamptz" => "timestamp with time zone",
-            "timestamp" => "timestamp without time zone",
-            "timetz" => "time with time zone",
-            "time" => "time without time zone",
-            "varbit" => "bit varying",
-            "any" => "\"any\"",
-            other => other,
-        };
-        format!("{shown}{}", ty.get(bare.len()..).unwrap_or_default())
-    };
     let types = types.trim_end().trim_end_matches(')').trim();
-    let types: Vec<String> = types.split(',').filter(|_| !types.is_empty()).map(ty).collect();
+    let types: Vec<String> = types.split(',').filter(|_| !types.is_empty()).map(type_shown).collect();
     format!("{}({})", name.trim(), types.join(","))
 }
 

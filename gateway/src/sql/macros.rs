@@ -89,6 +89,8 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_make_date(y, m, d) AS make_date(pg_make_year(y, m, d), m, d)",
     "CREATE OR REPLACE MACRO pg_make_timestamp(y, m, d, h, i, s) AS make_timestamp(pg_make_year(y, m, d), m, d, h, i, s)",
     "CREATE OR REPLACE MACRO pg_interval_micros(x) AS extract('hour' FROM x) * 3600000000 + extract('minute' FROM x) * 60000000 + extract('microsecond' FROM x)",
+    "CREATE OR REPLACE MACRO pg_date_moved(d) AS CASE WHEN isfinite(d) AND (d > DATE '5874897-12-31' OR d < DATE '4714-11-24 (BC)') \
+     THEN error('SQLSTATE 22008: date out of range') ELSE d END",
     // What an interval is compared by: a month is 30 days.
     "CREATE OR REPLACE MACRO pg_interval_key(x) AS (CAST(extract('year' FROM x) * 12 + extract('month' FROM x) AS HUGEINT) * 30 + extract('day' FROM x)) \
      * 86400000000 + pg_interval_micros(x)",

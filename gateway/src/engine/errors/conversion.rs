@@ -92,6 +92,9 @@ pub(super) fn date_or_time(fault: &Fault<'_>) -> Option<PgError> {
         let value = fault.between("field value out of range: \"", "\"")?;
         return Some(range(value));
     }
+    if fault.message.ends_with("Date out of range") {
+        return Some(PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, "date out of range"));
+    }
     if let Some(value) = fault.between("Date out of range: ", "\u{0}") {
         return Some(PgError::new(
             SqlState::DATETIME_FIELD_OVERFLOW,
@@ -146,6 +149,7 @@ fn cast_pair(message: &str) -> Option<&str> {
 
 /// A value is outside the range of a type.
 pub(super) fn out_of_type(to: &str) -> PgError {
+    let to = to.split(" when casting").next().unwrap_or(to);
     let name = postgres_type(to);
     let message = match name.as_str() {
         "real" | "double precision" => "value out of range: overflow".to_owned(),

@@ -40,6 +40,16 @@ fn interval_between(x: &str, direction: &str, fraction: &str, tail: &str) -> Ex 
     Ex::of(format!("list_transform([{all}], lambda l: {of_list})[1]"), ColumnType::Interval)
 }
 
+/// The value that is there most often, where values are equal by a key: one of those whose key that is.
+fn keyed_mode(x: &str, key: &str, direction: &str, tail: &str) -> String {
+    let pair = format!("CASE WHEN {x} IS NOT NULL THEN {{'k': {key}, 'v': {x}}} END");
+    let most = format!("mode({key} ORDER BY {key}{direction}){tail}");
+    format!(
+        "list_transform([{{'m': {most}, 'l': list({pair}){tail}}}], \
+         lambda s: struct_extract(list_filter(s.l, lambda p: p.k = s.m)[1], 'v'))[1]"
+    )
+}
+
 /// A sum of floats that is infinite although no value was: the engine goes on with it, Postgres fails.
 fn finite_sum(sum: &str, x: &str, tail: &str) -> String {
     format!(
@@ -444,15 +454,9 @@ impl Rewriter<'_> {
             if let Some(ex) = self.mixed_mode(&key, tail) {
                 return Ok(ex.at(at));
             }
-            let sql = if keyed {
-                let pair = format!(
-                    "CASE WHEN {x} IS NOT NULL THEN {{'k': {}, 'v': {x}}} END",
-                    self.order_key(&key),
-                    x = key.sql
-                );
-                format!("struct_extract(mode({pair} ORDER BY {pair}{direction}){tail}, 'v')")
-            } else {
-                format!("mode({k} ORDER BY {k}{direction}){tail}", k = key.sql)
+            let sql = match keyed {
+                true => keyed_mode(&key.sql, &self.order_key(&key), direction, tail),
+                false => format!("mode({k} ORDER BY {k}{direction}){tail}", k = key.sql),
             };
             return Ok(Ex::plain(sql, key.ty.map(without_modifier)));
         }

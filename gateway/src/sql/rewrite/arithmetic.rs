@@ -148,6 +148,12 @@ impl Rewriter<'_> {
         }
     }
 
+    /// A date so many days later or earlier: the engine has more of them than Postgres.
+    fn day_moved(&self, day: &str, op: &str, days: &str) -> Ex {
+        let moved = format!("({day} {op} CAST({days} AS INTEGER))");
+        Ex::of(if self.has_functions() { format!("pg_date_moved({moved})") } else { moved }, ColumnType::Date)
+    }
+
     pub fn add(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {
         use ColumnType as T;
         let (l, r) = self.arithmetic(l, r, "+", at)?;
@@ -156,10 +162,10 @@ impl Rewriter<'_> {
         }
         let ty = match (&l.ty, &r.ty) {
             (Some(T::Date), Some(b)) if is_int(b) => {
-                return Ok(Ex::of(format!("({} + CAST({} AS INTEGER))", l.sql, r.sql), T::Date));
+                return Ok(self.day_moved(&l.sql, "+", &r.sql));
             }
             (Some(a), Some(T::Date)) if is_int(a) => {
-                return Ok(Ex::of(format!("({} + CAST({} AS INTEGER))", r.sql, l.sql), T::Date));
+                return Ok(self.day_moved(&r.sql, "+", &l.sql));
             }
             (Some(T::Date | T::Timestamp), Some(T::Interval)) | (Some(T::Interval), Some(T::Date | T::Timestamp)) => {
                 Some(T::Timestamp)
@@ -205,7 +211,7 @@ impl Rewriter<'_> {
                 return Ok(Ex::of(sql, T::Int4));
             }
             (Some(T::Date), Some(b)) if is_int(b) => {
-                return Ok(Ex::of(format!("({} - CAST({} AS INTEGER))", l.sql, r.sql), T::Date));
+                return Ok(self.day_moved(&l.sql, "-", &r.sql));
             }
             (Some(T::Date | T::Timestamp), Some(T::Interval)) => Some(T::Timestamp),
             (Some(T::Timestamptz), Some(T::Interval)) => return Ok(self.instant_moved(&l, &r, "-")),

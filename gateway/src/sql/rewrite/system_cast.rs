@@ -66,6 +66,9 @@ impl Rewriter<'_> {
                 self.looked_up(functions::input(system.oid()), "", &[&ex.sql])
             }
             (Some(T::Int4), T::System(SystemType::Text(oid::CHAR))) => byte_of_number(&ex.sql),
+            (_, T::System(SystemType::Text(oid::CHAR))) if self.has_functions() => {
+                format!("pg_char_in({})", self.text_of(ex)?.sql)
+            }
             (_, T::System(SystemType::Text(oid::CHAR))) => format!("left({}, 1)", self.text_of(ex)?.sql),
             // Through its text form, where a cast to text has one of its own.
             (Some(T::Bool), T::System(SystemType::Text(oid::NAME))) => {

@@ -41,6 +41,7 @@ pub(super) fn is_read(ty: &ColumnType) -> bool {
             | T::Int8
             | T::Float4
             | T::Float8
+            | T::Numeric(1.., _)
     )
 }
 
@@ -48,6 +49,9 @@ impl Rewriter<'_> {
     /// Text as one of these types.
     pub(super) fn read_text(&mut self, text: &str, ty: &ColumnType) -> PgResult<String> {
         use ColumnType as T;
+        if let T::Numeric(precision, scale) = ty {
+            return Ok(decimal_of_text(text, *precision, *scale));
+        }
         if text.len() > WRITTEN_BYTES_MAX {
             return self.read_once(text, ty);
         }
@@ -90,6 +94,20 @@ impl Rewriter<'_> {
         let plain = quote::literal(&plain)?;
         Ok(format!("(CASE WHEN regexp_full_match({text}, {plain}) THEN CAST({text} AS {engine}) ELSE {read} END)"))
     }
+}
+
+/// Text as a decimal of so many digits: with an exponent, and too large, as Postgres has it.
+fn decimal_of_text(text: &str, precision: u8, scale: i8) -> String {
+    let engine = format!("DECIMAL({precision},{scale})");
+    let read = format!("CAST(pg_num_fit(pg_num_in({text}), '{precision}', '{scale}') AS {engine})");
+    let whole = i16::from(precision) - i16::from(scale);
+    if whole < 1 || scale < 0 || text.len() > WRITTEN_BYTES_MAX {
+        return read;
+    }
+    // What fits as it is written.
+    let plain = format!("[+-]?[0-9]{{1,{whole}}}([.][0-9]{{1,{}}})?", scale.max(1));
+    let plain = if scale == 0 { format!("[+-]?[0-9]{{1,{whole}}}") } else { plain };
+    format!("(CASE WHEN regexp_full_match({text}, '{plain}') THEN CAST({text} AS {engine}) ELSE {read} END)")
 }
 
 /// Text as a flag.

@@ -21,7 +21,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{Failure, Outcome, Value, held};
 use crate::engine::{protocol::InlineRows, worker::small::is_below};
-use crate::pgcatalog::procedure_shown;
+use crate::pgcatalog::{procedure_shown, type_shown};
 
 type Args<'a> = &'a [Option<&'a str>];
 
@@ -104,10 +104,11 @@ pub fn read(args: Args<'_>) -> Outcome<Value> {
     let (Some(kind), Some(rows), Some(text)) = (arg(args, 0), arg(args, 1), arg(args, 2)) else {
         return Ok(Value::Null);
     };
-    if text == "-" {
+    // A text is a relation's name, whatever its characters.
+    if text == "-" && kind != "class" {
         return Ok(Value::Int(0));
     }
-    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+    if kind != "class" && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(text.parse().map_or(Value::Null, Value::Int));
     }
     if plain_name(text).is_empty() {
@@ -142,7 +143,15 @@ fn number(kind: &str, rows: &str, text: &str) -> Outcome<Option<i64>> {
             keys.extend(parts.map(|(_, rest)| ("#q", rest.to_owned())));
             keys
         }
-        "type" => vec![("#v+#a", text.to_lowercase()), ("#p", name.clone()), ("#t", system(&name))],
+        "type" => {
+            // A modifier is read and forgotten.
+            let bare = match name.split_once('(').and_then(|(ty, rest)| Some((ty, rest.split_once(')')?.1))) {
+                Some((ty, behind)) => format!("{}{behind}", ty.trim_end()),
+                None => name.clone(),
+            };
+            let shown = type_shown(&bare);
+            vec![("#v+#a", text.to_lowercase()), ("#v+#a", shown), ("#p", name.clone()), ("#t", system(&name))]
+        }
         "namespace" => vec![("~#v", name)],
         "operator" => {
             let plain = text.replace(' ', "");

@@ -4,11 +4,11 @@ use super::{Failure, Outcome, Value, json_scan as scan, list};
 use crate::value::json::{Node, document, write_node, write_string};
 use scan::Shape;
 
-fn tree(text: &str) -> Outcome<Node> {
+pub(super) fn tree(text: &str) -> Outcome<Node> {
     Ok(document(text, true)?)
 }
 
-fn shown(node: Node) -> Outcome<Value> {
+pub(super) fn shown(node: Node) -> Outcome<Value> {
     let mut out = String::new();
     write_node(node, &mut out)?;
     Ok(Value::Text(out))
@@ -80,7 +80,7 @@ pub fn pair(args: &[Option<&str>]) -> Outcome<Value> {
     Ok(Value::Text(out))
 }
 
-fn found(value: Option<&str>, text: bool) -> Outcome<Value> {
+pub(super) fn found(value: Option<&str>, text: bool) -> Outcome<Value> {
     Ok(match value {
         None => Value::Null,
         Some(value) if text => match scan::as_text(value) {
@@ -105,23 +105,6 @@ pub fn member_text(args: &[Option<&str>]) -> Outcome<Value> {
 /// `j -> index`, `j ->> index`.
 pub fn element(args: &[Option<&str>]) -> Outcome<Value> {
     found(scan::element(super::text(args, 0), super::integer(args, 1)), false)
-}
-
-/// `jsonb -> index`: a scalar is an array of one.
-pub fn element_of_binary(args: &[Option<&str>]) -> Outcome<Value> {
-    binary_element(args, false)
-}
-
-pub fn element_of_binary_text(args: &[Option<&str>]) -> Outcome<Value> {
-    binary_element(args, true)
-}
-
-fn binary_element(args: &[Option<&str>], as_text: bool) -> Outcome<Value> {
-    let json = super::text(args, 0);
-    if json.trim_start().starts_with(['[', '{']) {
-        return found(scan::element(json, super::integer(args, 1)), as_text);
-    }
-    found(matches!(super::integer(args, 1), 0 | -1).then_some(json), as_text)
 }
 
 pub fn element_text(args: &[Option<&str>]) -> Outcome<Value> {
@@ -494,60 +477,6 @@ fn change_element(items: &mut Vec<Node>, at: Option<usize>, value: &mut Option<N
             if let Some(value) = value.take() {
                 if front { items.insert(0, value) } else { items.push(value) }
             }
-        }
-        _ => {}
-    }
-}
-
-/// `jsonb_strip_nulls`.
-pub fn strip_nulls(args: &[Option<&str>]) -> Outcome<Value> {
-    let mut node = tree(super::text(args, 0))?;
-    strip(&mut node);
-    shown(node)
-}
-
-/// `json_strip_nulls`: members stay in their order, those of equal names too.
-pub fn strip_text(args: &[Option<&str>]) -> Outcome<Value> {
-    let mut node = document(super::text(args, 0), true)?;
-    strip(&mut node);
-    let mut out = String::new();
-    write_compact(&node, &mut out);
-    Ok(Value::Text(out))
-}
-
-fn write_compact(node: &Node, out: &mut String) {
-    match node {
-        Node::Null => out.push_str("null"),
-        Node::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Node::Number(text) => out.push_str(text),
-        Node::String(text) => write_string(text, out),
-        Node::Array(items) => {
-            out.push('[');
-            for (n, item) in items.iter().enumerate() {
-                out.push_str(if n == 0 { "" } else { "," });
-                write_compact(item, out);
-            }
-            out.push(']');
-        }
-        Node::Object(members) => {
-            out.push('{');
-            for (n, (name, value)) in members.iter().enumerate() {
-                out.push_str(if n == 0 { "" } else { "," });
-                write_string(name, out);
-                out.push(':');
-                write_compact(value, out);
-            }
-            out.push('}');
-        }
-    }
-}
-
-fn strip(node: &mut Node) {
-    match node {
-        Node::Array(items) => items.iter_mut().for_each(strip),
-        Node::Object(members) => {
-            members.retain(|(_, v)| !matches!(v, Node::Null));
-            members.iter_mut().for_each(|(_, v)| strip(v));
         }
         _ => {}
     }

@@ -12,9 +12,11 @@ mod grids;
 mod hashes;
 mod held;
 mod json;
+mod json_elements;
 mod json_order;
 mod json_populate;
 mod json_scan;
+mod json_strip;
 mod jsonpath;
 mod mathematics;
 
@@ -226,8 +228,8 @@ pub const FUNCTIONS: &[Function] = &[
     row("pg_json_member_text", 2, Gives::Text, json::member_text),
     row("pg_json_element", 2, Gives::Text, json::element),
     row("pg_json_element_text", 2, Gives::Text, json::element_text),
-    row("pg_jsonb_element", 2, Gives::Text, json::element_of_binary),
-    row("pg_jsonb_element_text", 2, Gives::Text, json::element_of_binary_text),
+    row("pg_jsonb_element", 2, Gives::Text, json_elements::element_of_binary),
+    row("pg_jsonb_element_text", 2, Gives::Text, json_elements::element_of_binary_text),
     row("pg_json_path", 2, Gives::Text, json::path),
     row("pg_json_path_text", 2, Gives::Text, json::path_text),
     any("pg_json_steps", Gives::Text, json::steps),
@@ -251,8 +253,8 @@ pub const FUNCTIONS: &[Function] = &[
     reader("pg_jsonb_delete", 2, Gives::Text, json::delete_path),
     reader("pg_jsonb_set", 4, Gives::Text, json::set),
     reader("pg_jsonb_insert", 4, Gives::Text, json::insert),
-    row("pg_json_strip", 1, Gives::Text, json::strip_text),
-    row("pg_jsonb_strip", 1, Gives::Text, json::strip_nulls),
+    row("pg_json_strip", 1, Gives::Text, json_strip::strip_text),
+    row("pg_jsonb_strip", 1, Gives::Text, json_strip::strip_nulls),
     row("pg_jsonb_pretty", 1, Gives::Text, json::pretty),
     // paths
     reader("pg_jsonpath", 1, Gives::Text, jsonpath::read),
@@ -315,6 +317,7 @@ pub const FUNCTIONS: &[Function] = &[
     reader("pg_encode", 2, Gives::Text, pattern::encode),
     reader("pg_decode", 2, Gives::Bytes, pattern::decode),
     reader("pg_unistr", 1, Gives::Text, pattern::unistr),
+    row("pg_char_in", 1, Gives::Text, texts::byte),
     row("pg_cut_name", 1, Gives::Text, texts::name),
     row("pg_quote_ident", 1, Gives::Text, pattern::quote_ident),
 ];

@@ -37,6 +37,18 @@ pub fn name(args: &[Option<&str>]) -> Outcome<Value> {
     Ok(Value::Text(text.get(..text.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or_default().to_owned()))
 }
 
+/// `pg_char_in(text)`: the first byte as a `"char"`, or the one whose octal digits it is.
+pub fn byte(args: &[Option<&str>]) -> Outcome<Value> {
+    let text = text(args, 0);
+    let digits = text.strip_prefix('\\').filter(|digits| digits.len() == 3);
+    let byte = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()).or_else(|| text.bytes().next());
+    Ok(Value::Text(match byte.unwrap_or(0) {
+        0 => String::new(),
+        byte @ 0x80.. => format!("\\{byte:03o}"),
+        byte => char::from(byte).to_string(),
+    }))
+}
+
 fn moment(ty: &ColumnType, text: &str, ctx: &ValueContext) -> Outcome<Value> {
     if *ty == ColumnType::Interval {
         let value = interval_constant(text, None, ctx)?;
