@@ -53,8 +53,10 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_to_hex(n) AS lower(to_hex(CASE WHEN n < 0 THEN CAST(n AS BIGINT) + 4294967296 ELSE CAST(n AS BIGINT) END))",
     "CREATE OR REPLACE MACRO pg_quote_literal(s) AS CASE WHEN contains(s, '\\') THEN 'E''' || replace(replace(s, '\\', '\\\\'), '''', '''''') || '''' ELSE '''' || replace(s, '''', '''''') || '''' END",
     "CREATE OR REPLACE MACRO pg_string_to_array(s, d) AS CASE WHEN s IS NULL THEN NULL WHEN s = '' THEN CAST([] AS VARCHAR[]) WHEN d IS NULL THEN string_split(s, '') WHEN d = '' THEN [s] ELSE string_split(s, d) END",
-    "CREATE OR REPLACE MACRO pg_array_to_string(a, d) AS CASE WHEN a IS NOT NULL AND d IS NOT NULL THEN COALESCE(array_to_string(list_filter(CAST(a AS VARCHAR[]), lambda v: v IS NOT NULL), d), '') END",
-    "CREATE OR REPLACE MACRO pg_array_to_string_null(a, d, n) AS CASE WHEN a IS NOT NULL AND d IS NOT NULL THEN COALESCE(array_to_string(list_transform(CAST(a AS VARCHAR[]), lambda v: COALESCE(v, n)), d), '') END",
+    // The engine's `array_to_string` takes no separator that is another one in each row.
+    "CREATE OR REPLACE MACRO pg_joined(texts, d) AS substr(COALESCE(array_to_string(list_transform(texts, lambda t: d || t), ''), ''), length(d) + 1)",
+    "CREATE OR REPLACE MACRO pg_array_to_string(a, d) AS CASE WHEN a IS NOT NULL AND d IS NOT NULL THEN pg_joined(list_filter(CAST(a AS VARCHAR[]), lambda v: v IS NOT NULL), d) END",
+    "CREATE OR REPLACE MACRO pg_array_to_string_null(a, d, n) AS CASE WHEN a IS NOT NULL AND d IS NOT NULL THEN pg_joined(list_filter(list_transform(CAST(a AS VARCHAR[]), lambda v: COALESCE(v, n)), lambda v: v IS NOT NULL), d) END",
     "CREATE OR REPLACE MACRO pg_trunc(x, n) AS sign(x) * floor(abs(x) * pow(10, n)) / pow(10, n)",
     "CREATE OR REPLACE MACRO pg_shifted(x, m) AS CASE WHEN x >= m // 2 THEN x - m ELSE x END",
     "CREATE OR REPLACE MACRO pg_shift_left(a, n, mask, m) AS pg_shifted(((CAST(a AS HUGEINT) * (CAST(1 AS HUGEINT) << CAST(n & mask AS HUGEINT))) % m + m) % m, m)",

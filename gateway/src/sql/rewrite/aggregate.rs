@@ -46,7 +46,8 @@ fn keyed_mode(x: &str, key: &str, direction: &str, tail: &str) -> String {
     let most = format!("mode({key} ORDER BY {key}{direction}){tail}");
     format!(
         "list_transform([{{'m': {most}, 'l': list({pair}){tail}}}], \
-         lambda s: struct_extract(list_filter(s.l, lambda p: p.k = s.m)[1], 'v'))[1]"
+         lambda s: struct_extract(list_filter(struct_extract(s, 'l'), \
+         lambda p: struct_extract(p, 'k') = struct_extract(s, 'm'))[1], 'v'))[1]"
     )
 }
 
@@ -433,7 +434,7 @@ impl Rewriter<'_> {
         tail: &str,
         at: Option<u32>,
     ) -> PgResult<Ex> {
-        if let Some(ex) = self.hypothetical(name, function, args, tail)? {
+        if let Some(ex) = self.hypothetical(name, function, args, tail, at)? {
             return Ok(ex.at(at));
         }
         if !ORDERED_SETS.contains(&name) || function.within_group.len() != 1 {

@@ -23,6 +23,7 @@ impl Rewriter<'_> {
         function: &Function,
         args: &Arguments<'_>,
         tail: &str,
+        at: Option<u32>,
     ) -> PgResult<Option<Ex>> {
         let order = function.within_group.as_slice();
         if !matches!(name, "rank" | "dense_rank" | "percent_rank" | "cume_dist") || args.values.is_empty() {
@@ -36,7 +37,7 @@ impl Rewriter<'_> {
             for key in order {
                 values.push(self.expr(&key.expr)?);
             }
-            return Err(self.undefined_function(name, &values, None));
+            return Err(self.undefined_function(name, &values, at));
         }
         let mut places = Vec::with_capacity(order.len());
         for (value, key) in values.into_iter().zip(order) {

@@ -556,9 +556,10 @@ fn joined(l: &str, r: &str) -> String {
     if [l, r].into_iter().any(|list| list.starts_with('[') || list.starts_with("CAST([")) {
         return format!("list_concat({l}, {r})");
     }
+    // `p.l` could be a table's column: where one is called `p` it is the engine's first choice.
     format!(
-        "list_transform([{{'l': {l}, 'r': {r}}}], \
-         lambda p: CASE WHEN p.l IS NOT NULL OR p.r IS NOT NULL THEN list_concat(p.l, p.r) END)[1]"
+        "list_transform([{{'l': {l}, 'r': {r}}}], lambda p: CASE WHEN struct_extract(p, 'l') IS NOT NULL \
+         OR struct_extract(p, 'r') IS NOT NULL THEN list_concat(struct_extract(p, 'l'), struct_extract(p, 'r')) END)[1]"
     )
 }
 

@@ -408,11 +408,26 @@ impl Rewriter<'_> {
                 Ok(Some(Ex::plain(format!("unnest({})", value.sql), ty)))
             }
             "width_bucket" if values.len() == 2 && self.has_functions() => {
+                if let [x, bounds] = values.as_mut_slice()
+                    && bounds.is_unknown()
+                    && let Some(ty) = x.ty.clone()
+                {
+                    *bounds = self.settle(bounds.clone(), &T::Array(Box::new(ty)))?;
+                }
                 let [x, bounds] = values.as_slice() else { return Ok(None) };
                 let Some(T::Array(element)) = &bounds.ty else { return Ok(None) };
-                let (v, met) = self.meet(Ex::of("v", (**element).clone()), x.clone(), "<=")?;
-                let below = format!("list_filter({}, lambda v: {} <= {})", bounds.sql, v.sql, met.sql);
-                let sql = format!("(CASE WHEN {} IS NOT NULL THEN CAST(len({below}) AS INTEGER) END)", x.sql);
+                // The operand stands outside of the lambda: it may be a subquery.
+                let w = Ex { sql: "w".to_owned(), kind: Kind::Plain, ..x.clone() };
+                let (v, met) = self.meet(Ex::of("v", (**element).clone()), w, "<=")?;
+                let sql = format!(
+                    "list_transform([{x}], lambda w: CASE WHEN w IS NOT NULL THEN CASE WHEN list_count({bounds}) < len({bounds}) \
+                     THEN error('SQLSTATE 22004: thresholds array must not contain NULLs') \
+                     ELSE CAST(len(list_filter({bounds}, lambda v: {} <= {})) AS INTEGER) END END)[1]",
+                    v.sql,
+                    met.sql,
+                    x = x.sql,
+                    bounds = bounds.sql
+                );
                 Ok(Some(Ex::of(sql, T::Int4)))
             }
             "generate_series"
