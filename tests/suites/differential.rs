@@ -7,8 +7,30 @@ use duckmesh_tests::{
     harness::{Postgres, Server, WireClient, paths},
 };
 
+/// The files are shared out: one run of them all takes longer than a test may.
+const PARTS: usize = 4;
+
 #[test]
-fn differential_to_postgres() {
+fn differential_to_postgres_1() {
+    run_part(0);
+}
+
+#[test]
+fn differential_to_postgres_2() {
+    run_part(1);
+}
+
+#[test]
+fn differential_to_postgres_3() {
+    run_part(2);
+}
+
+#[test]
+fn differential_to_postgres_4() {
+    run_part(3);
+}
+
+fn run_part(part: usize) {
     let postgres = Postgres::start();
     let server = Server::start();
     let mut files: Vec<PathBuf> =
@@ -18,6 +40,7 @@ fn differential_to_postgres() {
     let only = std::env::var("DUCKMESH_DIFFERENTIAL").ok();
     files.retain(|path| only.as_ref().is_none_or(|only| path.file_stem().is_some_and(|stem| stem == only.as_str())));
     files.sort();
+    let files: Vec<PathBuf> = files.into_iter().skip(part).step_by(PARTS).collect();
     let mut summary = Summary::default();
     for file in &files {
         let database = format!("d_{}", file.file_stem().unwrap().to_string_lossy().replace('-', "_"));

@@ -38,7 +38,7 @@ use self::{book::Book, content::Content, files::Own, relations::Source, shapes::
 pub use self::{
     files::Files,
     procedure::{shown as procedure_shown, type_shown},
-    relations::{dictionary, operator, operators_named},
+    relations::{dictionary, is_bare_label, is_name, operator, operators_named},
     rows::{is_overloaded, procedure},
     unsupported::Unsupported,
 };

@@ -3,12 +3,12 @@
 
 use sqlparser::{
     ast::{Expr, Ident, OrderByExpr},
-    dialect::PostgreSqlDialect,
     keywords::Keyword,
     tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word},
 };
 
 use super::{empty_list, forms, rows_from};
+use crate::sql::dialect::Postgres;
 
 /// How the key begins: no name of Postgres holds a control character unless somebody means it.
 const MARK: &str = "\u{2}exclude ";
@@ -45,7 +45,7 @@ pub(super) fn unmarked(sql: String) -> String {
     if !sql.contains('\u{2}') {
         return sql;
     }
-    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, &sql).tokenize() else { return sql };
+    let Ok(tokens) = Tokenizer::new(&Postgres {}, &sql).tokenize() else { return sql };
     let mut out: Vec<Token> = Vec::with_capacity(tokens.len());
     // For each open parenthesis: what its frame excludes.
     let mut open: Vec<Option<&'static str>> = vec![None];

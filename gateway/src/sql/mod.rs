@@ -4,6 +4,7 @@
 
 pub mod plan;
 
+pub mod dialect;
 mod empty_list;
 mod forms;
 mod frame_exclude;

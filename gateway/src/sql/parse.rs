@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use sqlparser::{
     ast,
-    dialect::PostgreSqlDialect,
     keywords::Keyword,
     parser::{Parser, ParserError},
     tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace},
@@ -20,6 +19,7 @@ use super::{
     statement::{Statement, Text, Tree},
     symmetric, thread, typed_string, written,
 };
+use crate::sql::dialect::Postgres;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// A statement's text; what is longer is data, and belongs into COPY.
@@ -122,8 +122,7 @@ pub(super) fn parse_here(text: &Arc<str>) -> PgResult<Vec<Statement>> {
             "invalid byte sequence for encoding \"UTF8\": 0x00",
         ));
     }
-    let tokens =
-        Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().map_err(|e| unterminated(text, &e))?;
+    let tokens = Tokenizer::new(&Postgres {}, text).tokenize_with_location().map_err(|e| unterminated(text, &e))?;
     let mut statements = Vec::new();
     let mut line_starts = LineStarts::default();
     let mut cursor = position::Cursor::default();
@@ -147,7 +146,7 @@ pub fn query(text: &str) -> PgResult<ast::Query> {
 
 /// A statement alone.
 pub fn tree(text: &str) -> PgResult<ast::Statement> {
-    let mut parser = Parser::new(&PostgreSqlDialect {})
+    let mut parser = Parser::new(&Postgres {})
         .with_recursion_limit(NESTING_MAX)
         .try_with_sql(text)
         .map_err(|e| syntax_error(text, &e, None, text.len()))?;
@@ -166,12 +165,12 @@ pub fn expression(text: &str) -> PgResult<ast::Expr> {
 
 /// A parser over a text of its own.
 fn parser_of(text: &str) -> PgResult<Parser<'static>> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text)
+    let tokens = Tokenizer::new(&Postgres {}, text)
         .tokenize_with_location()
         .map_err(|e| syntax_error(text, &ParserError::from(e), None, text.len()))?;
     bounded(&tokens)?;
     let tokens = as_parsed(tokens, false);
-    Ok(Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
+    Ok(Parser::new(&Postgres {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }
 
 /// All that is written otherwise for the parser.
@@ -310,8 +309,7 @@ fn one(
         true => errors::too_deep(),
         false => syntax_error(text, error, end_of_input, end),
     };
-    let mut parser =
-        Parser::new(&PostgreSqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&Postgres {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
     let tree = parser.parse_statement().map_err(|e| syntax_error(&e)).and_then(|tree| match parser.peek_token_ref() {
         rest if rest.token == Token::EOF => Ok(tree),
         _ if is_deep => Err(errors::too_deep()),

@@ -1,11 +1,9 @@
 //! Utility statements token by token: those that sqlparser reads not at all, or otherwise than Postgres.
 
-use sqlparser::{
-    dialect::PostgreSqlDialect,
-    tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
-};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::ddl::place;
+use crate::sql::dialect::Postgres;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Statements above this length are not looked at: no utility statement is so long.
@@ -64,7 +62,7 @@ impl<'a> Scan<'a> {
         if text.len() > TEXT_BYTES_MAX {
             return None;
         }
-        let dialect = PostgreSqlDialect {};
+        let dialect = Postgres {};
         let mut tokens = Tokenizer::new(&dialect, text).tokenize_with_location().ok()?;
         tokens.retain(|t| !matches!(t.token, Token::Whitespace(_)));
         if tokens.last().is_some_and(|t| t.token == Token::SemiColon) {

@@ -181,7 +181,8 @@ fn interval_before(tokens: &[TokenWithSpan]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use sqlparser::{dialect::PostgreSqlDialect, tokenizer::Tokenizer};
+    use crate::sql::dialect::Postgres;
+    use sqlparser::tokenizer::Tokenizer;
 
     #[test]
     fn names_before_strings_are_types() {
@@ -198,7 +199,7 @@ mod tests {
             ("SELECT m = mood 'ok'", "SELECT m = 'ok'::mood"),
             ("VALUES (1)", "VALUES (1)"),
         ] {
-            let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().unwrap();
+            let tokens = Tokenizer::new(&Postgres {}, sql).tokenize_with_location().unwrap();
             let shown: String = super::as_casts(tokens, true).iter().map(|t| t.token.to_string()).collect();
             assert_eq!(shown, expected, "{sql}");
         }

@@ -11,11 +11,11 @@ use duckmesh_catalog::{
 };
 use sqlparser::{
     ast::{ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, IntervalFields, ObjectName, TimezoneInfo},
-    dialect::PostgreSqlDialect,
     parser::Parser,
 };
 
 use super::ddl::place;
+use crate::sql::dialect::Postgres;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// Postgres' greatest n of varchar(n) and char(n).
@@ -53,7 +53,7 @@ pub fn name_to_type(name: &str) -> PgResult<ColumnType> {
     if name.len() > NAME_BYTES_MAX {
         return Err(PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "a type's name is too long"));
     }
-    let dialect = PostgreSqlDialect {};
+    let dialect = Postgres {};
     let mut parser = Parser::new(&dialect).try_with_sql(name).map_err(|_| undefined())?;
     let ty = parser.parse_data_type().map_err(|_| undefined())?;
     match parser.peek_token().token {

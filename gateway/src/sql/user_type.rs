@@ -213,7 +213,7 @@ pub fn name_to_oid(name: &str, ctx: &PlanContext) -> PgResult<u32> {
     };
     let plain = name.trim();
     let (plain, suffixed) = plain.strip_suffix("[]").map_or((plain, false), |plain| (plain, true));
-    let dialect = sqlparser::dialect::PostgreSqlDialect {};
+    let dialect = crate::sql::dialect::Postgres {};
     let parsed = sqlparser::parser::Parser::new(&dialect)
         .try_with_sql(plain)
         .and_then(|mut parser| parser.parse_object_name(false));

@@ -1,11 +1,9 @@
 //! Forms of Postgres that the parser does not read, written as it does: strings on several lines, TRIM without characters,
 //! ONLY, OPERATOR before ANY. And numbers with letters behind them, or strings side by side, which it reads and Postgres does not.
 
-use sqlparser::{
-    dialect::PostgreSqlDialect,
-    tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace},
-};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
+use super::dialect::Postgres;
 use super::position;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -121,7 +119,7 @@ fn text_of_mut(token: &mut Token) -> Option<&mut String> {
 /// A string behind one with escapes has them too, whatever it begins with.
 fn escaped(prefix: &str, text: &str) -> String {
     let again = format!("{prefix}'{}'", text.replace('\'', "''"));
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, &again).tokenize().unwrap_or_default();
+    let tokens = Tokenizer::new(&Postgres {}, &again).tokenize().unwrap_or_default();
     let read = tokens.into_iter().next().as_ref().and_then(text_of).cloned();
     read.unwrap_or_else(|| text.to_owned())
 }
@@ -303,7 +301,7 @@ fn signs_apart(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         };
         let (head, signs) = text.split_at(operator_of(text));
         let mut span = token.span;
-        let mut pieces = Tokenizer::new(&PostgreSqlDialect {}, head).tokenize().unwrap_or_default();
+        let mut pieces = Tokenizer::new(&Postgres {}, head).tokenize().unwrap_or_default();
         pieces.extend(signs.chars().map(|sign| if sign == '-' { Token::Minus } else { Token::Plus }));
         for piece in pieces {
             let length = piece.to_string().len() as u64;
@@ -351,7 +349,8 @@ fn plain_operators(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 mod tests {
     use std::sync::Arc;
 
-    use sqlparser::{dialect::PostgreSqlDialect, tokenizer::Tokenizer};
+    use crate::sql::dialect::Postgres;
+    use sqlparser::tokenizer::Tokenizer;
 
     use crate::sql::parse;
 
@@ -375,7 +374,7 @@ mod tests {
                 "SELECT 1 FROM  s.t,  u x FETCH FIRST 2 ROWS ONLY",
             ),
         ] {
-            let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().unwrap();
+            let tokens = Tokenizer::new(&Postgres {}, sql).tokenize_with_location().unwrap();
             let shown: String = super::as_parsed(tokens).iter().map(|t| t.token.to_string()).collect();
             assert_eq!(shown, expected, "{sql}");
         }

@@ -28,17 +28,33 @@ pub fn types() -> Content<'static> {
 /// Every keyword with its category, and whether it can be a label without AS.
 const KEYWORDS: &str = include_str!("../data/all_keywords.tsv");
 
-pub fn keywords() -> Content<'static> {
-    let rows = KEYWORDS.lines().filter_map(|line| {
+/// Words, their categories (`U`, `C`, `T`, `R`), and whether they can be a label without AS.
+fn keyword_lines() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    KEYWORDS.lines().filter_map(|line| {
         let mut cells = line.split('\t');
-        let (word, category, bare) = (cells.next()?, cells.next()?, cells.next()? == "1");
+        Some((cells.next()?, cells.next()?, cells.next()? == "1"))
+    })
+}
+
+/// Whether a column of a SELECT can be called so without AS, as the grammar's `BareColLabel` says.
+pub fn is_bare_label(word: &str) -> bool {
+    keyword_lines().find(|line| line.0 == word).is_none_or(|(_, _, bare)| bare)
+}
+
+/// Whether a table or column can have this word for its name, as the grammar's `ColId` says.
+pub fn is_name(word: &str) -> bool {
+    keyword_lines().find(|line| line.0 == word).is_none_or(|(_, category, _)| matches!(category, "U" | "C"))
+}
+
+pub fn keywords() -> Content<'static> {
+    let rows = keyword_lines().map(|(word, category, bare)| {
         let described = match category {
             "C" => "unreserved (cannot be function or type name)",
             "T" => "reserved (can be function or type name)",
             "R" => "reserved",
             _ => "unreserved",
         };
-        Some(row![word, category, bare, described, if bare { "can be bare label" } else { "requires AS" }])
+        row![word, category, bare, described, if bare { "can be bare label" } else { "requires AS" }]
     });
     Content { columns: &["word", "catcode", "barelabel", "catdesc", "baredesc"], rows: rows.collect() }
 }

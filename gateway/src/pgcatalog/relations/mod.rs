@@ -144,6 +144,6 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
     })
 }
 
-pub use internal::{dictionary, operator, operators_named};
+pub use internal::{dictionary, is_bare_label, is_name, operator, operators_named};
 pub use server::{of_server, sizes};
 pub use user_type::relations as composites;

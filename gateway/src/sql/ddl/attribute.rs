@@ -8,12 +8,12 @@ use duckmesh_catalog::{
 };
 use sqlparser::{
     ast::{DataType, Statement},
-    dialect::PostgreSqlDialect,
     parser::Parser,
     tokenizer::Token,
 };
 
 use super::{Planner, names::quote};
+use crate::sql::dialect::Postgres;
 use crate::{
     sql::{scan::Scan, user_type},
     wire::error::{PgError, PgResult, SqlState},
@@ -98,7 +98,7 @@ fn data_type(scan: &mut Scan<'_>) -> PgResult<Typed> {
         scan.advance();
     }
     let sql = format!("CREATE TABLE x (y {})", scan.source(from, scan.mark()));
-    let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &sql);
+    let parsed = Parser::parse_sql(&Postgres {}, &sql);
     match parsed.as_deref() {
         Ok([Statement::CreateTable(table)]) if table.constraints.is_empty() => match table.columns.as_slice() {
             [column] if column.options.is_empty() => Ok((column.data_type.clone(), at)),

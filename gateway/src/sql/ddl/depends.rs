@@ -11,7 +11,6 @@ use duckmesh_catalog::{
 };
 use sqlparser::{
     ast::{Ident, visit_relations},
-    dialect::PostgreSqlDialect,
     tokenizer::{Token, Tokenizer},
 };
 use std::ops::ControlFlow;
@@ -21,6 +20,7 @@ use super::{
     lookup::Relation,
     names::{fold, schema_in_lake},
 };
+use crate::sql::dialect::Postgres;
 use crate::sql::parse;
 
 /// A view, and what it depends on.
@@ -127,7 +127,7 @@ fn named(ident: &Ident) -> String {
 /// Whether a view's text has the column's name in it, or a `*` that stands for all columns.
 pub(super) fn names_column(view: &ViewDef, column: &str) -> bool {
     let sql = sql_of(view);
-    let dialect = PostgreSqlDialect {};
+    let dialect = Postgres {};
     let Ok(mut tokens) = Tokenizer::new(&dialect, &sql).tokenize() else {
         return true;
     };

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use duckmesh_catalog::{ColumnDef, DomainCheck, DomainSpec, TableDef, TypeDef, TypeSpec, ddl::DdlOp};
 use sqlparser::{
     ast::{ColumnOption, DataType, Expr, Ident, Statement},
-    dialect::PostgreSqlDialect,
     parser::Parser,
 };
 use uuid::Uuid;
@@ -16,6 +15,7 @@ use super::{
     names::{generated, quote, schema_in_sql},
     preparse::object,
 };
+use crate::sql::dialect::Postgres;
 use crate::{
     sql::{
         domain, parse,
@@ -74,7 +74,7 @@ pub(super) fn create(mut scan: Scan<'_>, ctx: &PlanContext) -> PgResult<Plan> {
 /// What stands after the name: its grammar is that of a column, which the parser knows.
 fn said(text: &str, unexpected: impl Fn() -> PgError) -> PgResult<Said> {
     let sql = format!("CREATE TABLE x (value {text}\n)");
-    let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &sql);
+    let parsed = Parser::parse_sql(&Postgres {}, &sql);
     let Ok([Statement::CreateTable(table)]) = parsed.as_deref() else { return Err(unexpected()) };
     let ([column], []) = (table.columns.as_slice(), table.constraints.as_slice()) else { return Err(unexpected()) };
     let mut said = Said { data_type: column.data_type.clone(), default: None, nullable: None, checks: Vec::new() };

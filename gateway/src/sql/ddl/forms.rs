@@ -273,7 +273,8 @@ impl<'a> Written<'a> {
 
 #[cfg(test)]
 mod tests {
-    use sqlparser::{dialect::PostgreSqlDialect, tokenizer::Tokenizer};
+    use crate::sql::dialect::Postgres;
+    use sqlparser::tokenizer::Tokenizer;
 
     #[test]
     fn forms_are_written_as_the_parser_reads_them() {
@@ -300,7 +301,7 @@ mod tests {
             ("alter table only s.t* add a text compression pglz", "alter table only s.t add a text"),
             ("alter table t alter a set compression pglz", "alter table t alter a set compression pglz"),
         ] {
-            let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().unwrap();
+            let tokens = Tokenizer::new(&Postgres {}, sql).tokenize_with_location().unwrap();
             let shown: String = super::as_parsed(tokens).iter().map(|t| t.token.to_string()).collect();
             let plain = |text: &str| text.split_whitespace().collect::<String>();
             assert_eq!(plain(&shown), plain(expected), "{sql}");

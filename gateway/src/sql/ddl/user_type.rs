@@ -103,7 +103,7 @@ fn fields(scan: &mut Scan<'_>, planner: &mut Planner<'_>) -> PgResult<Vec<(Strin
     let list = list.trim_end().trim_end_matches(';');
     let sql = format!("CREATE TABLE x {list}");
     // Its grammar is that of a table's columns without constraints.
-    let parsed = sqlparser::parser::Parser::parse_sql(&sqlparser::dialect::PostgreSqlDialect {}, &sql);
+    let parsed = sqlparser::parser::Parser::parse_sql(&crate::sql::dialect::Postgres {}, &sql);
     let Ok([sqlparser::ast::Statement::CreateTable(table)]) = parsed.as_deref() else {
         return Err(scan.unexpected());
     };
@@ -500,7 +500,7 @@ impl Planner<'_> {
 /// Whether a text has the name where a type can stand: after `::`, after `AS`, or before a string. With a schema it is only
 /// that schema's.
 fn named_in(text: &str, def: &TypeDef, lake: &duckmesh_catalog::LakeSchema) -> bool {
-    let dialect = sqlparser::dialect::PostgreSqlDialect {};
+    let dialect = crate::sql::dialect::Postgres {};
     let Ok(mut tokens) = sqlparser::tokenizer::Tokenizer::new(&dialect, text).tokenize() else { return true };
     tokens.retain(|t| !matches!(t, Token::Whitespace(_)));
     let name_of = |token: Option<&Token>| match token {

@@ -1,6 +1,7 @@
 //! What the tokenizer and the parser found wrong, as Postgres says it.
 
 use super::*;
+use crate::sql::dialect::Postgres;
 
 pub(super) fn too_long(max: usize) -> PgError {
     PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, format!("statement is longer than {max} bytes"))
@@ -123,7 +124,7 @@ fn known(lexeme: &str, rest: &str) -> Option<&'static str> {
 fn near_byte(text: &str, at: usize) -> PgError {
     let rest = text.get(at..).unwrap_or_default();
     let error = |message: String| PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, at));
-    let token = Tokenizer::new(&PostgreSqlDialect {}, rest)
+    let token = Tokenizer::new(&Postgres {}, rest)
         .with_unescape(false)
         .tokenize_with_location()
         .ok()

@@ -3,7 +3,7 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{Array, BinaryOperator, Expr, Query, SetExpr, Spanned, TypedString, UnaryOperator, Value};
 
-use super::{NUMERIC, Rewriter, membership, operator, scale};
+use super::{NUMERIC, Rewriter, operator, scale};
 use crate::{
     sql::{empty_list, plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
@@ -80,15 +80,19 @@ impl Rewriter<'_> {
     }
 
     fn expr_here(&mut self, expr: &Expr) -> PgResult<Ex> {
+        let only_truth = std::mem::take(&mut self.only_truth);
         match expr {
             Expr::Identifier(ident) => self.column(ident),
             Expr::CompoundIdentifier(parts) => self.qualified_column(parts),
-            Expr::Nested(inner) => self.expr(inner),
+            Expr::Nested(inner) => {
+                self.only_truth = only_truth;
+                self.expr(inner)
+            }
             Expr::Value(value) => self.value(value),
             Expr::TypedString(typed) => self.typed_string(typed),
             Expr::Interval(interval) => self.interval(interval),
             Expr::BinaryOp { left, op: op @ (BinaryOperator::And | BinaryOperator::Or), right } => {
-                self.connective(left, op, right)
+                self.connective(left, op, right, only_truth)
             }
             Expr::BinaryOp { left, op, right } => {
                 self.binary(left, op, right).map_err(|error| self.at_operator(error, op, right))
@@ -105,7 +109,7 @@ impl Rewriter<'_> {
             Expr::IsDistinctFrom(l, r) => self.compare(l, "IS DISTINCT FROM", r),
             Expr::IsNotDistinctFrom(l, r) => self.compare(l, "IS NOT DISTINCT FROM", r),
             Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated),
-            Expr::InSubquery { expr, subquery, negated } => self.in_subquery(expr, subquery, *negated),
+            Expr::InSubquery { expr, subquery, negated } => self.in_subquery(expr, subquery, *negated, only_truth),
             Expr::Between { expr, negated, low, high } => self.between(expr, *negated, low, high),
             Expr::Like { negated, any: false, expr, pattern, escape_char } => {
                 self.like("LIKE", *negated, expr, pattern, escape_char.as_deref())
@@ -128,8 +132,10 @@ impl Rewriter<'_> {
             Expr::SimilarTo { negated, expr, pattern, escape_char } => {
                 self.similar(*negated, expr, pattern, escape_char.as_deref())
             }
-            Expr::AnyOp { left, compare_op, right, is_some: _ } => self.quantified(left, compare_op, right, "ANY"),
-            Expr::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, "ALL"),
+            Expr::AnyOp { left, compare_op, right, is_some: _ } => {
+                self.quantified(left, compare_op, right, "ANY", only_truth)
+            }
+            Expr::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, "ALL", only_truth),
             Expr::Cast { kind: _, expr: inner, data_type, format: None } => self.cast_expr(expr, inner, data_type),
             Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
             Expr::Extract { field, expr, .. } => self.extract(field, expr),
@@ -197,7 +203,7 @@ impl Rewriter<'_> {
     }
 
     /// AND and OR: long chains are flat, whatever the tree's shape.
-    fn connective(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> PgResult<Ex> {
+    fn connective(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr, only_truth: bool) -> PgResult<Ex> {
         let word = if *op == BinaryOperator::And { "AND" } else { "OR" };
         let mut terms = vec![right];
         let mut rest = left;
@@ -213,6 +219,7 @@ impl Rewriter<'_> {
         }
         let mut texts = Vec::with_capacity(terms.len());
         for term in terms.into_iter().rev() {
+            self.only_truth = only_truth;
             texts.push(self.condition(term, word)?);
         }
         Ok(Ex::of(format!("({})", texts.join(&format!(" {word} "))), ColumnType::Bool))
@@ -362,9 +369,6 @@ impl Rewriter<'_> {
     fn unary(&mut self, op: UnaryOperator, expr: &Expr) -> PgResult<Ex> {
         let at = self.at_expr(expr);
         if op == UnaryOperator::Not {
-            if let Some((row, query, negated)) = membership::of_row(expr) {
-                return self.in_subquery(row, query, !negated);
-            }
             let sql = self.condition(expr, "NOT")?;
             return Ok(Ex::of(format!("(NOT {sql})"), ColumnType::Bool));
         }

@@ -14,18 +14,6 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
-/// `(a, b) IN (SELECT …)`: the row, the query, and whether it is NOT IN. The engine takes a row with a NULL in it for unknown, and
-/// only a NOT around it tells that from false.
-pub(super) fn of_row(expr: &Expr) -> Option<(&Expr, &Query, bool)> {
-    match expr {
-        Expr::Nested(inner) => of_row(inner),
-        Expr::InSubquery { expr, subquery, negated } => {
-            row_items(expr).is_some_and(|items| items.len() > 1).then_some((expr, subquery, *negated))
-        }
-        _ => None,
-    }
-}
-
 impl Rewriter<'_> {
     pub fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> PgResult<Ex> {
         let not = if negated { "NOT " } else { "" };
@@ -78,9 +66,11 @@ impl Rewriter<'_> {
         Ok(Ex::of(format!("({} {not}IN ({}))", left.sql, texts.join(", ")), ColumnType::Bool))
     }
 
-    pub fn in_subquery(&mut self, expr: &Expr, query: &Query, negated: bool) -> PgResult<Ex> {
+    /// `x IN (SELECT …)`. Where `only_truth` counts, false may be unknown.
+    pub fn in_subquery(&mut self, expr: &Expr, query: &Query, negated: bool, only_truth: bool) -> PgResult<Ex> {
         self.bounded("subquery")?;
         let not = if negated { "NOT " } else { "" };
+        let before = std::mem::take(&mut self.aggregated);
         let mut left = match row_items(expr) {
             Some(items) => {
                 let mut exs = Vec::new();
@@ -91,6 +81,8 @@ impl Rewriter<'_> {
             }
             None => vec![self.expr(expr)?],
         };
+        let of_groups = std::mem::replace(&mut self.aggregated, before);
+        self.aggregated |= of_groups;
         let hints: Vec<ColumnType> = left.iter().map_while(|l| l.ty.clone()).collect();
         let rows = self.query(query, (hints.len() == left.len()).then_some(&hints[..]))?;
         if rows.known && rows.columns.len() != left.len() {
@@ -112,12 +104,13 @@ impl Rewriter<'_> {
         }
         let keyed = self.any_keyed(left.iter().map(|l| &l.ty).chain(rows.columns.iter().map(|c| &c.ty)));
         let filled = left.iter().zip(&rows.columns).any(|(l, c)| is_blank_filled(&l.ty, &c.ty));
-        if rows.known && (keyed || filled) && !(negated && left.len() > 1) {
-            return self.in_keyed_rows(left, &rows, not);
+        // The engine takes a row with a NULL in it for unknown, also where another field differs. An aggregate could not
+        // stand in the subquery.
+        if left.len() > 1 && rows.known && (negated || !only_truth) && !of_groups {
+            return self.in_rows(left, &rows, negated);
         }
-        // The engine takes a row with a NULL in it for unknown, also where another field differs.
-        if negated && left.len() > 1 && rows.known {
-            return self.not_in_rows(left, &rows);
+        if rows.known && (keyed || filled) {
+            return self.in_keyed_rows(left, &rows, not);
         }
         let texts: Vec<&str> = left.iter().map(|e| e.sql.as_str()).collect();
         let left = match texts.as_slice() {
@@ -143,7 +136,8 @@ impl Rewriter<'_> {
         Ok(Ex::of(sql, ColumnType::Bool))
     }
 
-    fn not_in_rows(&mut self, left: Vec<Ex>, rows: &Rows) -> PgResult<Ex> {
+    /// `(a, b) IN (SELECT …)`, false where no row can be equal.
+    fn in_rows(&mut self, left: Vec<Ex>, rows: &Rows, negated: bool) -> PgResult<Ex> {
         let alias = format!("r_{}", self.number());
         let (mut equal, mut names) = (Vec::new(), Vec::new());
         for (n, (l, column)) in left.into_iter().zip(&rows.columns).enumerate() {
@@ -152,9 +146,10 @@ impl Rewriter<'_> {
             names.push(format!("x{n}"));
         }
         let (equal, names) = (equal.join(" AND "), names.join(", "));
+        let (found, none) = if negated { ("FALSE", "TRUE") } else { ("TRUE", "FALSE") };
         let sql = format!(
-            "(SELECT CASE WHEN count(*) FILTER (WHERE {equal}) > 0 THEN FALSE \
-             WHEN count(*) FILTER (WHERE ({equal}) IS NULL) > 0 THEN NULL ELSE TRUE END FROM ({}) AS {alias}({names}))",
+            "(SELECT CASE WHEN count(*) FILTER (WHERE {equal}) > 0 THEN {found} \
+             WHEN count(*) FILTER (WHERE ({equal}) IS NULL) > 0 THEN NULL ELSE {none} END FROM ({}) AS {alias}({names}))",
             rows.sql
         );
         Ok(Ex::of(sql, ColumnType::Bool))
@@ -196,7 +191,14 @@ impl Rewriter<'_> {
     }
 
     /// `x = ANY (array)`, `x < ALL (SELECT …)`.
-    pub fn quantified(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr, word: &str) -> PgResult<Ex> {
+    pub fn quantified(
+        &mut self,
+        left: &Expr,
+        op: &BinaryOperator,
+        right: &Expr,
+        word: &str,
+        only_truth: bool,
+    ) -> PgResult<Ex> {
         let at = self.at_expr(left);
         let symbol = match op {
             BinaryOperator::Eq => "=",
@@ -221,7 +223,7 @@ impl Rewriter<'_> {
         };
         if let (Expr::Subquery(query), Some(_), ("=", "ANY") | ("<>", "ALL")) = (right, row_items(left), (symbol, word))
         {
-            return self.in_subquery(left, query, word == "ALL");
+            return self.in_subquery(left, query, word == "ALL", only_truth);
         }
         if let Expr::Subquery(query) = right {
             return self.quantified_query(left, symbol, query, word);

@@ -164,6 +164,8 @@ pub(super) struct Rewriter<'a> {
     in_set: bool,
     /// A clause that takes no aggregates, and how deep in queries it is.
     clause: Option<(&'static str, usize)>,
+    /// Whether false and unknown are the same for who asks: a filter does.
+    only_truth: bool,
     /// Whether the next SELECT may be without a list: only whether there are rows is asked.
     listless: bool,
     /// Whether the SELECT at hand has an aggregate.
@@ -216,6 +218,7 @@ impl<'a> Rewriter<'a> {
             in_set: false,
             listless: false,
             clause: None,
+            only_truth: false,
             aggregated: false,
             one_row: false,
             depth: 0,

@@ -1,7 +1,10 @@
 //! Names as numbers of what they name: `'orders'::regclass`, `'array_in'::regproc`.
 
 use duckmesh_catalog::types::oid;
-use sqlparser::ast::{DataType, ObjectName};
+use sqlparser::{
+    ast::{DataType, ObjectName},
+    tokenizer::Token,
+};
 
 use super::Rewriter;
 use crate::{
@@ -37,12 +40,18 @@ impl Rewriter<'_> {
 
     /// `'orders'::regclass`: the number pgcatalog gives the relation.
     fn regclass(&mut self, text: &str, at: Option<u32>) -> PgResult<u32> {
-        let missing =
-            || PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{text}\" does not exist")).or_position(at);
-        let mut parser = sqlparser::parser::Parser::new(&sqlparser::dialect::PostgreSqlDialect {})
+        let malformed = || PgError::new(SqlState::INVALID_NAME, "invalid name syntax").or_position(at);
+        let mut parser = sqlparser::parser::Parser::new(&crate::sql::dialect::Postgres {})
             .try_with_sql(text)
-            .map_err(|_| missing())?;
-        let name: ObjectName = parser.parse_object_name(false).map_err(|_| missing())?;
+            .map_err(|_| malformed())?;
+        let name: ObjectName = parser.parse_object_name(false).map_err(|_| malformed())?;
+        let parts = crate::sql::quote::parts(&name).ok_or_else(malformed)?;
+        if parser.peek_token_ref().token != Token::EOF {
+            return Err(malformed());
+        }
+        let shown = parts.join(".");
+        let missing =
+            || PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{shown}\" does not exist")).or_position(at);
         use super::relations::Target;
         if let Some(def) = user_type::definition(&DataType::Custom(name.clone(), Vec::new()), self.ctx)
             && matches!(def.spec, duckmesh_catalog::TypeSpec::Composite(_))
@@ -51,8 +60,11 @@ impl Rewriter<'_> {
         }
         let found = match self.resolve(&name) {
             Ok(found) => found,
+            // Another database, or too many names.
+            Err(error) if matches!(error.code(), SqlState::FEATURE_NOT_SUPPORTED | SqlState::SYNTAX_ERROR) => {
+                return Err(error.unplaced().or_position(at));
+            }
             Err(_) => {
-                let parts = crate::sql::quote::parts(&name).unwrap_or_default();
                 return pgcatalog::index_named(&self.ctx.schema, &parts, &self.ctx.search_path).ok_or_else(missing);
             }
         };

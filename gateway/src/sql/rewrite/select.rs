@@ -409,6 +409,10 @@ impl Rewriter<'_> {
             "HAVING" => self.clause = None,
             _ => {}
         }
+        match place {
+            "AND" | "OR" => {}
+            place => self.only_truth = matches!(place, "WHERE" | "JOIN/ON" | "FILTER" | "HAVING" | "CASE/WHEN"),
+        }
         let ex = self.expr(expr);
         self.clause = outer;
         let ex = ex?;
