@@ -294,13 +294,6 @@ fn one(
     if is_ddl {
         tokens = ddl::forms::as_parsed(tokens);
     }
-    // `TABLE t` is `SELECT * FROM t`; positions stay.
-    if first == Some(Keyword::TABLE)
-        && let Some(table) = tokens.first().cloned()
-    {
-        let words = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")];
-        tokens.splice(0..1, words.map(|token| TokenWithSpan { token, span: table.span }));
-    }
     grammar::check(text, &tokens, semicolon.as_ref(), end)?;
     let end_of_input = semicolon.as_ref().map(|t| t.span.start);
     // The parser tries other readings where one nests too deeply, and complains of the last.

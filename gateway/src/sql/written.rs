@@ -13,7 +13,7 @@ const LOOKED_AT: usize = 20_000;
 /// All that is written otherwise for the parser.
 pub(super) fn as_parsed(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let tokens = national_types(national(continued(signs_apart(tokens))));
-    plain_operators(without_only(trims_with_blanks(unicode_names(tokens))))
+    plain_operators(without_only(table_queries(trims_with_blanks(unicode_names(tokens)))))
 }
 
 /// Fails at a number or a parameter that letters follow at once, and at a string that another follows on the same line.
@@ -243,6 +243,47 @@ fn trims_with_blanks(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         }
     }
     out
+}
+
+/// `TABLE t` as `SELECT * FROM t`, where a query stands; positions stay.
+fn table_queries(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    const BEFORE: [&str; 8] = ["as", "union", "all", "distinct", "intersect", "except", "for", "explain"];
+    if !tokens.iter().any(|t| says(&t.token, "table")) {
+        return tokens;
+    }
+    let places = solid(&tokens);
+    let token = |at: &usize| tokens.get(*at).map(|t| &t.token);
+    let inserts = places.first().and_then(token).is_some_and(|t| says(t, "insert"));
+    let mut queries = Vec::new();
+    for (n, at) in places.iter().enumerate() {
+        let named = matches!(places.get(n + 1).and_then(token), Some(Token::Word(_)));
+        if !named || !token(at).is_some_and(|t| says(t, "table")) {
+            continue;
+        }
+        let before = n.checked_sub(1).and_then(|n| places.get(n)).and_then(token);
+        let begins = match before {
+            None | Some(Token::LParen | Token::RParen) => true,
+            Some(word) if BEFORE.iter().any(|w| says(word, w)) => true,
+            // `INSERT INTO t TABLE u`.
+            Some(Token::Word(_)) => inserts,
+            _ => false,
+        };
+        if begins {
+            queries.push(*at);
+        }
+    }
+    let mut queries = queries.iter().peekable();
+    let mut all = Vec::with_capacity(tokens.len());
+    for (at, t) in tokens.into_iter().enumerate() {
+        match queries.next_if(|query| **query == at) {
+            Some(_) => {
+                let words = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")];
+                all.extend(words.map(|token| TokenWithSpan { token, span: t.span }));
+            }
+            None => all.push(t),
+        }
+    }
+    all
 }
 
 /// `FROM ONLY t` as `FROM t`: no table has others below it.

@@ -12,6 +12,7 @@ use super::{
     scale::{self, is_mixed, without_modifier},
     signature,
 };
+use crate::sql::quote::HOLE;
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 /// The arguments of an aggregate, as a clause that takes no aggregates.
@@ -30,12 +31,13 @@ fn summed(name: &str, values: &[Ex]) -> Option<ColumnType> {
 }
 
 /// The interval at a fraction of all: between two of them a part of what is between them.
-fn interval_between(x: &str, direction: &str, fraction: &str, tail: &str) -> Ex {
+fn interval_between(x: &str, key: &str, direction: &str, fraction: &str, tail: &str) -> Ex {
     let place = format!("(CAST({fraction} AS DOUBLE) * (len(l) - 1))");
     let (low, high) = (format!("l[CAST(floor{place} AS BIGINT) + 1]"), format!("l[CAST(ceil{place} AS BIGINT) + 1]"));
     let part = format!("CAST({place} - floor{place} AS VARCHAR)");
     let step = format!("CAST(pg_interval_times(pg_interval_parts({high} - {low}), {part}) AS INTERVAL)");
-    let all = format!("list_filter(list({x} ORDER BY {x}{direction}){tail}, lambda v: v IS NOT NULL)");
+    // By what they are worth: in an aggregate the engine orders them by their months first.
+    let all = format!("list_filter(list({x} ORDER BY {key}{direction}){tail}, lambda v: v IS NOT NULL)");
     let of_list = format!("CASE WHEN len(l) > 0 THEN {low} + {step} END");
     Ex::of(format!("list_transform([{all}], lambda l: {of_list})[1]"), ColumnType::Interval)
 }
@@ -68,13 +70,11 @@ pub(super) fn names_column(expr: &Expr) -> bool {
     .is_break()
 }
 
-/// The value at a fraction of all, where the fraction is a column: the engine takes constants only.
-fn place_in_list(name: &str, x: &str, direction: &str, fraction: &str, tail: &str) -> String {
+/// The value at a fraction of all, or those at several, where the fraction is a column or a parameter: the engine takes constants only.
+fn place_in_list(name: &str, x: &str, direction: &str, fraction: &str, many: bool, tail: &str) -> String {
     let all = format!("list_filter(list({x} ORDER BY {x}{direction}){tail}, lambda v: v IS NOT NULL)");
-    let checked = format!(
-        "(CASE WHEN {fraction} < 0 OR {fraction} > 1 \
-         THEN error('SQLSTATE 22003: percentile value ' || {fraction} || ' is not between 0 and 1') ELSE {fraction} END)"
-    );
+    let checked = "(CASE WHEN f < 0 OR f > 1 \
+         THEN error('SQLSTATE 22003: percentile value ' || f || ' is not between 0 and 1') ELSE f END)";
     let of_list = match name {
         "percentile_cont" => {
             let place = format!("({checked} * (len(l) - 1))");
@@ -84,7 +84,10 @@ fn place_in_list(name: &str, x: &str, direction: &str, fraction: &str, tail: &st
         }
         _ => format!("l[greatest(CAST(ceil({checked} * len(l)) AS BIGINT), 1)]"),
     };
-    format!("list_transform([{all}], lambda l: CASE WHEN len(l) > 0 AND {fraction} IS NOT NULL THEN {of_list} END)[1]")
+    let fractions = if many { fraction.to_owned() } else { format!("[{fraction}]") };
+    let places = format!("list_transform({fractions}, lambda f: CASE WHEN f IS NOT NULL THEN {of_list} END)");
+    let found = format!("list_transform([{all}], lambda l: CASE WHEN len(l) > 0 THEN {places} END)[1]");
+    if many { found } else { format!("({found})[1]") }
 }
 
 /// Two arguments of which either is not finite: what that makes of the whole.
@@ -254,7 +257,9 @@ impl Rewriter<'_> {
         let mut order = String::new();
         let mut only = None;
         if !args.order_by.is_empty() {
-            order = format!(" ORDER BY {}", self.order_list(args.order_by)?);
+            // With DISTINCT the engine wants the argument itself.
+            let key = if args.distinct { Self::sorted } else { Self::inner_key };
+            order = format!(" ORDER BY {}", self.order_list(args.order_by, key)?);
         }
         if let Some(filter) = &function.filter {
             let condition = self.condition(filter, "FILTER")?;
@@ -482,12 +487,14 @@ impl Rewriter<'_> {
                 return self.refuse("percentile_cont() over intervals with several fractions", at);
             }
             ("percentile_cont", Some(ColumnType::Interval)) => {
-                return Ok(interval_between(&key.sql, direction, &fraction.sql, tail).at(at));
+                let x = key.sql.clone();
+                let by = self.inner_key(key);
+                return Ok(interval_between(&x, &by, direction, &fraction.sql, tail).at(at));
             }
             ("percentile_cont", _) => (format!("CAST({} AS DOUBLE)", key.sql), Some(ColumnType::Float8)),
             // Ordered by what the values are worth, and the value taken.
-            (_, ty) if keyed => {
-                let by = self.order_key(&key);
+            (_, ty) if keyed || ty == Some(ColumnType::Interval) && self.has_functions() => {
+                let by = self.inner_key(key.clone());
                 let pair = format!("CASE WHEN {x} IS NOT NULL THEN {{'k': {by}, 'v': {x}}} END", x = key.sql);
                 let call = format!("{name}({}) WITHIN GROUP (ORDER BY {pair}{direction}){tail}", fraction.sql);
                 return Ok(match many {
@@ -503,20 +510,21 @@ impl Rewriter<'_> {
             let null = if name == "percentile_cont" { "CAST(NULL AS DOUBLE)".to_owned() } else { null };
             return Ok(Ex::plain(format!("max({null}){tail}"), ty));
         }
-        if of_rows && !many {
-            return Ok(Ex::plain(place_in_list(name, &value, direction, &fraction.sql, tail), ty));
+        if of_rows || fraction.sql.contains(HOLE) {
+            return Ok(Ex::plain(place_in_list(name, &value, direction, &fraction.sql, many, tail), ty));
         }
         Ok(Ex::plain(format!("{name}({}) WITHIN GROUP (ORDER BY {value}{direction}){tail}", fraction.sql), ty))
     }
 
-    pub fn order_list(&mut self, order_by: &[OrderByExpr]) -> PgResult<String> {
+    /// What is behind ORDER BY, each by the key that is made of it.
+    pub fn order_list(&mut self, order_by: &[OrderByExpr], key_of: fn(&Self, Ex) -> String) -> PgResult<String> {
         let mut keys = Vec::new();
         for item in order_by {
             let at = self.at_expr(&item.expr);
             let ex = self.expr(&item.expr)?;
             let ex = self.settle_unknown(ex, &ColumnType::Text)?;
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            let key = self.sorted(ex);
+            let key = key_of(self, ex);
             keys.push(format!("{key}{options}"));
         }
         Ok(keys.join(", "))

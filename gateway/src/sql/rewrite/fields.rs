@@ -12,34 +12,36 @@ use crate::{
 /// Letters of a unit that Postgres looks at.
 const UNIT_LETTERS: usize = 10;
 
-/// What a unit stands for: Postgres knows several words for each. None: no unit.
+/// Units, and the words that Postgres knows for each.
+const UNITS: [(&str, &[&str]); 22] = [
+    ("microseconds", &["microsecon", "us", "usec", "usecond", "useconds", "usecs"]),
+    ("milliseconds", &["millisecon", "ms", "msec", "msecond", "mseconds", "msecs"]),
+    ("second", &["s", "sec", "second", "seconds", "secs"]),
+    ("minute", &["m", "min", "mins", "minute", "minutes"]),
+    ("hour", &["h", "hour", "hours", "hr", "hrs"]),
+    ("day", &["d", "day", "days"]),
+    ("week", &["w", "week", "weeks"]),
+    ("month", &["mon", "mons", "month", "months"]),
+    ("quarter", &["qtr", "quarter"]),
+    ("year", &["y", "year", "years", "yr", "yrs"]),
+    ("decade", &["dec", "decs", "decade", "decades"]),
+    ("century", &["c", "cent", "century", "centuries"]),
+    ("millennium", &["mil", "mils", "millennia", "millennium"]),
+    ("dow", &["dow"]),
+    ("isodow", &["isodow"]),
+    ("doy", &["doy"]),
+    ("isoyear", &["isoyear"]),
+    ("julian", &["j", "julian"]),
+    ("epoch", &["epoch"]),
+    ("timezone", &["timezone"]),
+    ("timezone_hour", &["timezone_h"]),
+    ("timezone_minute", &["timezone_m"]),
+];
+
+/// What a unit stands for. None: no unit.
 fn unit_of(word: &str) -> Option<&'static str> {
     let word: String = word.to_lowercase().chars().take(UNIT_LETTERS).collect();
-    Some(match word.as_str() {
-        "microsecon" | "us" | "usec" | "usecond" | "useconds" | "usecs" => "microseconds",
-        "millisecon" | "ms" | "msec" | "msecond" | "mseconds" | "msecs" => "milliseconds",
-        "s" | "sec" | "second" | "seconds" | "secs" => "second",
-        "m" | "min" | "mins" | "minute" | "minutes" => "minute",
-        "h" | "hour" | "hours" | "hr" | "hrs" => "hour",
-        "d" | "day" | "days" => "day",
-        "w" | "week" | "weeks" => "week",
-        "mon" | "mons" | "month" | "months" => "month",
-        "qtr" | "quarter" => "quarter",
-        "y" | "year" | "years" | "yr" | "yrs" => "year",
-        "dec" | "decs" | "decade" | "decades" => "decade",
-        "c" | "cent" | "century" | "centuries" => "century",
-        "mil" | "mils" | "millennia" | "millennium" => "millennium",
-        "dow" => "dow",
-        "isodow" => "isodow",
-        "doy" => "doy",
-        "isoyear" => "isoyear",
-        "j" | "julian" => "julian",
-        "epoch" => "epoch",
-        "timezone" => "timezone",
-        "timezone_h" => "timezone_hour",
-        "timezone_m" => "timezone_minute",
-        _ => return None,
-    })
+    UNITS.iter().find(|(_, words)| words.contains(&word.as_str())).map(|(unit, _)| *unit)
 }
 
 /// Units that date_trunc cuts at.
@@ -179,26 +181,63 @@ impl Rewriter<'_> {
         let [unit, _] = values.as_slice() else {
             return Ok(None);
         };
-        let Kind::Str(unit) = unit.kind.clone() else {
-            return self.refuse("date_part with a unit that is not a constant", at);
-        };
+        let unit = unit.clone();
         let Some(value) = values.pop() else {
             return Ok(None);
         };
         // Of a date it is that of its midnight.
         let value =
             if value.ty == Some(ColumnType::Date) { self.cast(value, &ColumnType::Timestamp, at)? } else { value };
+        let Kind::Str(unit) = &unit.kind else {
+            return self.part_of_any_unit(unit, value, at).map(Some);
+        };
         let (unit, ex) = self.unit_and_value(&unit.to_lowercase(), value, at)?;
-        let field = self.field(unit, &ex, at)?;
+        self.part(unit, &ex, at).map(Some)
+    }
+
+    /// `date_part($1, x)`: SQLAlchemy's `func.date_part` sends its unit so.
+    fn part_of_any_unit(&mut self, unit: Ex, value: Ex, at: Option<u32>) -> PgResult<Ex> {
+        let unit = self.settle(unit, &ColumnType::Text)?;
+        // `epoch` is one that all types have.
+        let (_, value) = self.unit_and_value("epoch", value, at)?;
+        let ty = value.ty.clone().unwrap_or(ColumnType::Interval);
+        let each = Ex::of("x", ty.clone());
+        let (mut cases, mut others) = (String::new(), Vec::new());
+        for (unit, words) in UNITS {
+            let words = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+            match has_unit(ty.bare(), unit) {
+                true => cases.push_str(&format!(" WHEN u IN ({words}) THEN {}", self.part(unit, &each, at)?.sql)),
+                false => others.push(words),
+            }
+        }
+        let shown = shown(&ty);
+        if !others.is_empty() {
+            let others = others.join(", ");
+            cases.push_str(&format!(
+                " WHEN u IN ({others}) THEN error('SQLSTATE 0A000: unit \"' || u || '\" not supported for type {shown}')"
+            ));
+        }
+        let of_unit = format!(
+            "CASE{cases} WHEN u IS NOT NULL \
+             THEN error('SQLSTATE 22023: unit \"' || u || '\" not recognized for type {shown}') END"
+        );
+        let word = format!("lower({})[:{UNIT_LETTERS}]", unit.sql);
+        let sql =
+            format!("list_transform([{word}], lambda u: list_transform([{}], lambda x: {of_unit})[1])[1]", value.sql);
+        Ok(Ex::of(sql, ColumnType::Float8).at(at))
+    }
+
+    fn part(&mut self, unit: &'static str, ex: &Ex, at: Option<u32>) -> PgResult<Ex> {
+        let field = self.field(unit, ex, at)?;
         let float = format!("CAST({} AS DOUBLE)", field.sql);
-        let sql = match infinite_of(unit, &ex) {
+        let sql = match infinite_of(unit, ex) {
             Some((finite, later)) => format!(
                 "(CASE WHEN {finite} THEN {float} WHEN {later} THEN CAST('Infinity' AS DOUBLE) \
                  ELSE CAST('-Infinity' AS DOUBLE) END)"
             ),
             None => float,
         };
-        Ok(Some(Ex::of(sql, ColumnType::Float8)))
+        Ok(Ex::of(sql, ColumnType::Float8))
     }
 
     /// `date_trunc('day', x)`.

@@ -55,7 +55,7 @@ impl Rewriter<'_> {
         }
         let (order_by, excluded) = frame_exclude::of(&spec.order_by);
         if !order_by.is_empty() {
-            parts.push(format!("ORDER BY {}", self.order_list(order_by)?));
+            parts.push(format!("ORDER BY {}", self.order_list(order_by, Self::sorted)?));
         }
         if let Some(frame) = &spec.window_frame {
             // The keys of the window that this one is made of are not at hand.

@@ -13,7 +13,7 @@ use super::{
     signature::shown,
 };
 use crate::{
-    sql::quote,
+    sql::quote::{self, HOLE},
     wire::error::{PgError, PgResult, SqlState},
 };
 
@@ -476,7 +476,9 @@ impl Rewriter<'_> {
         // As a cast, which for `inet` is more than its output.
         let (at_l, at_r) = (l.position, r.position);
         let (l, r) = (self.cast(l, &T::Text, at_l)?, self.cast(r, &T::Text, at_r)?);
-        Ok(Ex::of(format!("({} || {})", l.sql, r.sql), T::Text))
+        let sql = format!("({} || {})", l.sql, r.sql);
+        // A parameter can be NULL, and what the engine makes of that has no type.
+        Ok(Ex::of(if sql.contains(HOLE) { format!("CAST({sql} AS VARCHAR)") } else { sql }, T::Text))
     }
 
     pub fn contains(&mut self, l: Ex, r: Ex, at: Option<u32>) -> PgResult<Ex> {

@@ -6,7 +6,7 @@ use sqlparser::ast::{
     With,
 };
 
-use super::{Column, Ex, Kind, NUMERIC, Rewriter, Rows, scope, too_complex, unique};
+use super::{Column, Ex, Kind, Rewriter, Rows, scope, too_complex, unique};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -353,7 +353,7 @@ impl Rewriter<'_> {
                 let hint = hint.or_else(|| hints.and_then(|h| h.get(n).cloned()));
                 let unknown = ex.is_unknown() && !seen.get(n).copied().unwrap_or(false);
                 // It has no digits of its own: the others decide how many there are.
-                if ex.kind == Kind::Null && types.get(n) == Some(&Some(NUMERIC)) {
+                if ex.kind == Kind::Null && types.get(n).is_some_and(|ty| matches!(ty, Some(ColumnType::Numeric(..)))) {
                     row.push(ex.sql);
                     continue;
                 }

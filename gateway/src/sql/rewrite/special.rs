@@ -61,6 +61,7 @@ impl Rewriter<'_> {
                     let mut values: Vec<Ex> =
                         [Some(text.clone()), from.clone(), length.clone()].into_iter().flatten().collect();
                     if from.is_some()
+                        && !*shorthand
                         && let Some(ex) = self.text_call("substring", &mut values, at)?
                     {
                         return Ok(ex);

@@ -116,10 +116,10 @@ impl Rewriter<'_> {
             }
             ("decode", 2) => Some(Ex::of(self.texts_call("pg_decode", values, 0)?, T::Bytea)),
             ("unistr", 1) => Some(Ex::of(self.texts_call("pg_unistr", values, 0)?, T::Text)),
-            ("substring", 3) if values.iter().skip(1).all(|v| v.ty.as_ref().is_some_and(is_text)) => {
+            ("substring", 3) if values.iter().skip(1).all(may_be_text) => {
                 Some(Ex::of(self.texts_call("pg_similar_part", values, 0)?, T::Text))
             }
-            ("substring", 2) if values.get(1).is_some_and(|v| v.ty.as_ref().is_some_and(is_text)) => {
+            ("substring", 2) if values.get(1).is_some_and(may_be_text) => {
                 let call = self.texts_call("pg_regexp_match", values, 3)?;
                 Some(Ex::of(format!("CAST(({call})[1] AS VARCHAR)"), T::Text))
             }
@@ -294,6 +294,11 @@ impl Rewriter<'_> {
         );
         Ok(Ex::of(sql, ColumnType::Bool))
     }
+}
+
+/// Whether Postgres takes it for a text: what has no type yet is one where a text fits.
+fn may_be_text(value: &Ex) -> bool {
+    value.is_unknown() || value.ty.as_ref().is_some_and(is_text)
 }
 
 /// `to_char` of a point in time by the worker's own function.
