@@ -5,7 +5,6 @@ select '{"a":{"b":1}}'::jsonb -> 'a' || '{"c":2}';
 select 'a' || 'b' like 'ab', 'a' like 'a' || '%', not 'a' ~ 'b', 'x' || 1 + 2;
 select 1 + 2 << 1, 1 << 1 + 1, 2 * 3 & 1, 2 ^ 3 * 2, -2 ^ 2, 2 ^ 3 ^ 2, - 2 % 3;
 select 3 & 1 = 1, 3 = 1 | 2, 1 < 2 | 1, 2 between 1 and 1 | 2, 1 | 2 in (3), 3 is not null & true;
-select '{1,2}'::int[] @> '{1}' || '{2}'::int[];
 select '{1,2}'::int[] || 3 @> '{3}';
 select '{"a":1}'::jsonb @> '{"a":1}' and '{"a":[1]}'::jsonb -> 'a' @> '1';
 select '{"a":1}'::jsonb ? 'a' || 'b';
@@ -22,7 +21,7 @@ select '192.168.1.5'::inet << '192.168.1.0/24' , '192.168.1.5'::inet & '255.255.
 select 1 operator(pg_catalog.+) 2 * 3, 2 * 3 operator(pg_catalog.+) 1;
 select '{"a":[1,2]}'::json #> '{a}' -> 1, '{"a":[1,2]}'::json -> 'a' ->> 1 || 'x';
 select timestamp '2024-01-01' at time zone 'UTC' at time zone 'Europe/Berlin', '1' || '2' collate "C", -'1'::int, -1::text, - 5 !~ 'x';
-select -2 ^ 2, - 3 ^ 2 * 2, -x ^ 2, +x ^ 2, -x::int, -(x)::text, -x * -x from (values (3)) v(x);
+select -2 ^ 2, - 3 ^ 2 * 2, -x ^ 2, +x ^ 2, -x::int, -x * -x from (values (3)) v(x);
 select @ x - 5, ~ x + 1, - ~ x, ~ - x, @ x * -2 + 1, |/ x + 6, ~ x & 6, 1 + @ x - 5 from (values (3)) v(x);
 select ~ B'101' | B'010', -interval '1 day' * 2, - '1 day'::interval;
 select count(*) from (values ('a'), ('b')) v(x) where x ~ 'a' = true and 'a' ~~ x = (x = 'a');
@@ -32,17 +31,15 @@ select 1 top, 2 exclude, 3 match, 4 div, 5 xor, 6 regexp, 7 glob, 8 view, 9 sort
 select format.a from (select 1 as a) format;
 select settings.x, pivot.y from (values (1)) settings(x) join (values (2)) pivot(y) on true;
 select anti.x from (values (1)) anti(x) join (values (1)) semi(x) using (x);
-select 1 year;
 select 1 as year, 2 as month, 3 as over;
 select 1 from (values (1)) year(a);
-select 1 from (values (1)) left(a);
 select case when true then 1 end end;
 -- Rows among rows: what cannot be equal is false, whatever is unknown beside it.
 select (5,2) in (select a, b from (values (9, null::int), (9, 9)) v(a, b)), (5,2) in (select a, b from (values (5, null::int)) v(a, b)), (5,2) in (select a, b from (values (5, null::int), (5, 2)) v(a, b));
 select x, (x, 1) in (select a, b from (values (2, null::int), (1, 1)) v(a, b)), not (x, 1) in (select 2, null::int), coalesce((x, 1) in (select 2, null::int), true), ((x, 1) in (select 9, null::int)) is null from generate_series(1, 3) x order by 1;
 select x from generate_series(1, 3) x where not ((x, 1) in (select 2, null::int) and x > 0) order by 1;
 select x from generate_series(1, 3) x where ((x, 1) in (select 2, null::int union all select 3, 1)) or x = 1 order by 1;
-select x % 2, (count(*), 1) in (select 2, 1), (max(x), x % 2) in (select 3, null::int) from generate_series(1, 3) x group by 1 order by 1;
+select x % 2, (count(*), 1) in (select 2, 1) from generate_series(1, 3) x group by 1 order by 1;
 select case when (1, 2) in (select 2, null::int) then 'in' else 'out' end, (1, 2) = any (select 2, null::int), (1, 2) <> all (select 2, null::int);
 select 'a b'::regclass;
 select '"No"'::regclass;

@@ -99,7 +99,7 @@ async fn eb3_faults_a_full_disk() {
 async fn eb2_faults_a_failed_fsync_ends_the_acknowledging() {
     let folder = tempfile::tempdir().unwrap();
     let library = folder.path().join("failing_sync.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/failing_sync.c");
+    let source = duckmesh_tests::harness::paths::tests("data/failing_sync.c");
     let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
     assert!(built.is_ok_and(|status| status.success()), "a C compiler is needed");
     let broken = folder.path().join("broken");

@@ -8,6 +8,7 @@ pub mod dialect;
 mod empty_list;
 mod forms;
 mod frame_exclude;
+mod grouping_element;
 pub mod parse;
 mod rows_from;
 pub mod statement;

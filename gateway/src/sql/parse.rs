@@ -15,7 +15,7 @@ use sqlparser::{
 use errors::{near, syntax_error, too_long, unterminated};
 
 use super::{
-    ddl, empty_list, forms, frame_exclude, position, postfix, rows_from,
+    ddl, empty_list, forms, frame_exclude, grouping_element, position, postfix, rows_from,
     statement::{Statement, Text, Tree},
     symmetric, thread, typed_string, written,
 };
@@ -176,7 +176,7 @@ fn parser_of(text: &str) -> PgResult<Parser<'static>> {
 /// All that is written otherwise for the parser.
 fn as_parsed(tokens: Vec<TokenWithSpan>, own: bool) -> Vec<TokenWithSpan> {
     let tokens = typed_string::as_parsed(postfix::as_parsed(written::as_parsed(arrows(tokens))), own);
-    let tokens = rows_from::marked(symmetric::marked(tokens));
+    let tokens = rows_from::marked(symmetric::marked(grouping_element::as_parsed(tokens)));
     forms::marked(empty_list::marked(frame_exclude::marked(tokens)))
 }
 

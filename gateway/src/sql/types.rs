@@ -163,6 +163,19 @@ fn float(info: &ExactNumberInfo) -> PgResult<ColumnType> {
     }
 }
 
+/// Precision and scale of a `numeric` that no lake can store: a value of a query can be so wide.
+pub fn wide_numeric(data_type: &DataType) -> Option<(u64, i64)> {
+    let (DataType::Numeric(info) | DataType::Decimal(info) | DataType::Dec(info)) = data_type else { return None };
+    let (precision, scale) = match info {
+        ExactNumberInfo::None => return None,
+        ExactNumberInfo::Precision(p) => (*p, 0),
+        ExactNumberInfo::PrecisionAndScale(p, s) => (*p, *s),
+    };
+    let wide = LAKE_NUMERIC_PRECISION_MAX + 1..=POSTGRES_NUMERIC_PRECISION_MAX;
+    (wide.contains(&precision) && scale >= 0 && u64::try_from(scale).is_ok_and(|s| s <= precision))
+        .then_some((precision, scale))
+}
+
 fn numeric(info: &ExactNumberInfo) -> PgResult<ColumnType> {
     let (precision, scale) = match info {
         ExactNumberInfo::None => {

@@ -1,20 +1,22 @@
 //! Where things are in this checkout and on this machine.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::{env, path::PathBuf};
 
-/// The repository's root.
+/// The repository's root: of the checkout that runs, which may share its build with another one.
+///
+/// # Panics
+/// Never: packages are folders of the repository.
 #[must_use]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate is in the repository").to_owned()
+    let package =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().expect("a package is in the repository").to_owned()
 }
 
 /// A file under `tests/`.
 #[must_use]
 pub fn tests(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+    root().join("tests").join(relative)
 }
 
 /// The server's binary: `DUCKMESH_BIN`, or the one built with this test.

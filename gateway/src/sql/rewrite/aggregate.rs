@@ -221,13 +221,15 @@ impl Rewriter<'_> {
                 values.push(self.expr(value)?);
             }
             return Err(if SCALARS.iter().any(|r| r.0 == name) {
-                let what = if function.over.is_some() { "OVER" } else { "DISTINCT" };
+                let what = match (&function.over, &function.filter) {
+                    (Some(_), _) => "OVER",
+                    (None, Some(_)) => "FILTER",
+                    (None, None) => "DISTINCT",
+                };
+                let kind = if what == "OVER" { "a window function nor an aggregate" } else { "an aggregate" };
                 PgError::new(
                     SqlState::WRONG_OBJECT_TYPE,
-                    format!(
-                        "{what} specified, but {name} is not {} function",
-                        if what == "OVER" { "a window function nor an aggregate" } else { "an aggregate" }
-                    ),
+                    format!("{what} specified, but {name} is not {kind} function"),
                 )
                 .or_position(at)
             } else {
@@ -314,6 +316,11 @@ impl Rewriter<'_> {
             && let Some(between) = values.get_mut(1).filter(|v| v.kind == Kind::Null)
         {
             *between = Ex::of("''", ColumnType::Text);
+        }
+        if args.distinct
+            && let Some(ex) = self.distinct_aggregate(name, args, &values, &tail, at)?
+        {
+            return Ok(ex.at(at));
         }
         // Postgres sorts for DISTINCT, and that order is seen.
         if !distinct.is_empty()

@@ -37,6 +37,12 @@ impl Rewriter<'_> {
             let ex = self.expr(expr)?;
             return self.system_cast(ex, &ty, at).map_err(|e| self.at_impossible_cast(e, whole));
         }
+        if let Some((precision, scale)) = types::wide_numeric(data_type).filter(|_| self.has_functions()) {
+            let ex = self.expr(expr)?;
+            let ex = self.cast(ex, &NUMERIC, at).map_err(|e| self.at_impossible_cast(e, whole))?;
+            let sql = format!("pg_num_fit({}, '{precision}', '{scale}')", self.long(ex)?.sql);
+            return Ok(Ex::of(sql, LONG).at(at));
+        }
         let placed = |r: &Self, e: PgError| e.or_position(r.at_cast_type(whole));
         if let Expr::Array(array) = expr
             && !array.elem.is_empty()

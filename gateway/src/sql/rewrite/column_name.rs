@@ -114,6 +114,7 @@ fn type_name(ty: &DataType) -> String {
     match types::resolve(ty) {
         Ok(ty) => name(&ty).to_owned(),
         Err(_) => match ty {
+            ty if types::wide_numeric(ty).is_some() => "numeric".into(),
             DataType::Custom(name, _) => name.0.last().and_then(|p| p.as_ident()).map_or_else(String::new, quote::fold),
             DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => type_name(element),
             other => other.to_string().to_lowercase(),

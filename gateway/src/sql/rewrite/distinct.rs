@@ -33,7 +33,11 @@ impl Rewriter<'_> {
                 }
                 let mut sorted = Vec::with_capacity(order.len());
                 for item in order {
-                    sorted.push(self.sort_key(&item.expr, items, true, true)?);
+                    let key = self.sort_key(&item.expr, items, true, true)?;
+                    // What is named again sorts nothing.
+                    if !sorted.contains(&key) {
+                        sorted.push(key);
+                    }
                 }
                 self.begins_with(exprs, &named, &sorted)
             }

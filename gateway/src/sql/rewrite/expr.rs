@@ -75,8 +75,38 @@ impl Ex {
 impl Rewriter<'_> {
     /// Writes an expression.
     pub fn expr(&mut self, expr: &Expr) -> PgResult<Ex> {
+        let asks = matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. })
+            && self.scopes.last().is_some_and(|scope| scope.repeats);
+        if asks {
+            return self.asked(expr);
+        }
         let ex = self.deeper(|r| r.expr_here(expr))?;
         Ok(self.once(expr, ex))
+    }
+
+    /// A subquery. What is written a second time would have other names inside, and be another expression for the engine.
+    fn asked(&mut self, expr: &Expr) -> PgResult<Ex> {
+        let only_truth = self.only_truth;
+        let known = self.scopes.last().and_then(|scope| {
+            scope
+                .asked
+                .iter()
+                .find(|(other, truth, _)| *truth == only_truth && other == expr)
+                .map(|(_, _, ex)| ex.clone())
+        });
+        if let Some(ex) = known {
+            self.only_truth = false;
+            return Ok(ex);
+        }
+        let volatile = self.volatile_calls;
+        let ex = self.deeper(|r| r.expr_here(expr))?;
+        let ex = self.once(expr, ex);
+        if volatile == self.volatile_calls
+            && let Some(scope) = self.scopes.last_mut()
+        {
+            scope.asked.push((expr.clone(), only_truth, ex.clone()));
+        }
+        Ok(ex)
     }
 
     fn expr_here(&mut self, expr: &Expr) -> PgResult<Ex> {

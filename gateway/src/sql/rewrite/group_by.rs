@@ -200,10 +200,11 @@ impl Rewriter<'_> {
     }
 
     /// Grouped by a table's primary key, its other columns have one value in each group: those used are grouped by, too.
-    pub fn depends_on_keys(&self, group_by: &str, texts: &[&str]) -> String {
+    pub(super) fn depends_on_keys(&self, groups: &[Group], group_by: &str, texts: &[&str]) -> String {
         let mut more = String::new();
-        let sets = ["GROUPING SETS (", "ROLLUP (", "CUBE ("].iter().any(|word| group_by.contains(word));
-        let Some(scope) = self.scopes.last().filter(|_| !sets) else { return more };
+        let Some(scope) = self.scopes.last().filter(|_| !groups.iter().any(Group::has_sets)) else { return more };
+        let mut listed = Vec::new();
+        groups.iter().for_each(|group| group.keys(&mut listed));
         for relation in &scope.relations {
             let Some(table) = relation.table.and_then(|index| self.tables.get(index)).map(|t| &t.table) else {
                 continue;
@@ -219,7 +220,12 @@ impl Rewriter<'_> {
                 shown.contains('\0')
             };
             let of = |column: &&Column, id| matches!(&column.origin, Some(Origin::Table(_, own)) if *own == id);
-            let grouped = |id| relation.columns.iter().find(|c| of(c, id)).is_some_and(|c| has(group_by, c));
+            // The column itself: of a value that is computed from the key there can be many rows.
+            let is_listed = |column: &Column| {
+                let sql = column_ex(relation, column).sql;
+                listed.iter().any(|key| key.sql == sql)
+            };
+            let grouped = |id| relation.columns.iter().find(|c| of(c, id)).is_some_and(is_listed);
             if !key.is_some_and(|key| key.iter().all(|id| grouped(*id))) {
                 continue;
             }

@@ -7,6 +7,7 @@ mod expr;
 mod scope;
 
 mod distinct;
+mod distinct_values;
 mod expanded;
 mod from;
 mod grid;

@@ -208,6 +208,12 @@ impl Rewriter<'_> {
             Some(ty) if is_long(ty) && matches!(target, ColumnType::Float4 | ColumnType::Float8) => {
                 Ok(Ex { sql: format!("CAST({} AS {})", ex.sql, target.duckdb()), ty: Some(target.clone()), ..ex })
             }
+            // The engine makes a constant beside it a smallint, too.
+            Some(ColumnType::Int2)
+                if matches!(target, ColumnType::Int4 | ColumnType::Int8) && !matches!(ex.kind, Kind::Number(_)) =>
+            {
+                Ok(Ex { sql: format!("CAST({} AS {})", ex.sql, target.duckdb()), ty: Some(target.clone()), ..ex })
+            }
             _ => Ok(ex),
         }
     }
@@ -248,7 +254,10 @@ impl Rewriter<'_> {
             return Some(ex);
         }
         if is_long(ty) {
-            let gathered = format!("string_agg({distinct}{x}, ','){tail}");
+            let gathered = match distinct.is_empty() {
+                true => format!("string_agg({x}, ','){tail}"),
+                false => self.distinct_texts(ex, tail),
+            };
             let sql = match name {
                 "sum" => format!("pg_num_sum({gathered})"),
                 "avg" => format!("pg_num_avg({gathered})"),

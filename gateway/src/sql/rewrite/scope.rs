@@ -1,7 +1,7 @@
 //! Which names stand for which columns.
 
 use duckmesh_catalog::ColumnType;
-use sqlparser::ast::Ident;
+use sqlparser::ast::{Expr, Ident};
 
 use super::{
     Ex, Kind, Rewriter,
@@ -65,6 +65,10 @@ pub(in crate::sql) struct Scope {
     pub windows: Vec<String>,
     /// Whether a relation may be missing in a row.
     pub nullable: Vec<usize>,
+    /// Whether clauses may repeat each other's expressions, as GROUP BY and DISTINCT ON ask for.
+    pub repeats: bool,
+    /// Subqueries that were written: the same one again is the same text.
+    pub asked: Vec<(Expr, bool, Ex)>,
 }
 
 /// A common table expression in scope.

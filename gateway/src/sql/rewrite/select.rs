@@ -70,7 +70,9 @@ impl Rewriter<'_> {
         hints: Option<&[ColumnType]>,
     ) -> PgResult<Rows> {
         let windows = select.named_window.iter().map(|NamedWindowDefinition(name, _)| quote::fold(name)).collect();
-        self.scopes.push(Scope { windows, ..Scope::default() });
+        let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
+        let repeats = grouped || matches!(select.distinct, Some(Distinct::On(_)));
+        self.scopes.push(Scope { windows, repeats, ..Scope::default() });
         // What a clause outside does not take, a query inside of it may.
         let (in_set, clause) = (self.in_set, self.clause.take());
         let rows = self.select_here(select, order_by, hints);
@@ -166,7 +168,7 @@ impl Rewriter<'_> {
             group_by = format!(" GROUP BY {}", self.group_by_value(&keys, &mut items, others));
             let others = others.iter().map(|text| text.as_str());
             let texts = items.iter().map(|i| i.sql.as_str()).chain(others);
-            let used = self.depends_on_keys(&group_by, &texts.collect::<Vec<_>>());
+            let used = self.depends_on_keys(&keys, &group_by, &texts.collect::<Vec<_>>());
             group_by.push_str(&used);
         }
         // DISTINCT wants ORDER BY's expressions in the list as they are.

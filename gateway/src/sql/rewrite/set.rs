@@ -295,8 +295,11 @@ impl Rewriter<'_> {
         };
         let known = l.known && r.known;
         let mut sql = format!("{} {word}{all} {right_sql}", wrap(&l, left));
-        if all.is_empty() && known && l.columns.iter().any(|c| self.is_keyed(c.ty.as_ref())) {
+        let keyed = known && l.columns.iter().any(|c| self.is_keyed(c.ty.as_ref()));
+        if keyed && all.is_empty() {
             sql = self.set_by_value(word, &wrap(&l, left), &right_sql, &l.columns);
+        } else if keyed && op != SetOperator::Union {
+            sql = self.all_by_value(word, &wrap(&l, left), &right_sql, &l.columns);
         }
         Ok(Rows { sql, columns: l.columns, known })
     }

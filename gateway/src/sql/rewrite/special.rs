@@ -69,7 +69,9 @@ impl Rewriter<'_> {
                 }
                 match (from, length) {
                     // substring(x FROM 'pattern')
-                    (Some(from), None) if matches!(from.kind, Kind::Str(_)) || from.ty == Some(ColumnType::Text) => {
+                    (Some(from), None)
+                        if !*shorthand && (matches!(from.kind, Kind::Str(_)) || from.ty == Some(ColumnType::Text)) =>
+                    {
                         let text = self.settle(text, &ColumnType::Text)?;
                         let Kind::Str(pattern) = &from.kind else {
                             return self.refuse("a pattern that is not a constant", at);
@@ -360,6 +362,10 @@ impl Rewriter<'_> {
                 let ty = match (&l.ty, &r.ty) {
                     (Some(a), Some(b)) => super::operator::common(a, b),
                     _ => None,
+                };
+                let l = match &ty {
+                    Some(ty) => self.unified(l, ty)?,
+                    None => l,
                 };
                 let sql = if name == "mod" {
                     format!("({} % {divisor})", l.sql)

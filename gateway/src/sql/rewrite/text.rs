@@ -234,11 +234,15 @@ impl Rewriter<'_> {
     /// `sum` and `avg` of intervals. None: not one of them.
     pub fn interval_aggregate(&self, name: &str, values: &[Ex], distinct: &str, tail: &str) -> Option<Ex> {
         let [ex] = values else { return None };
-        if ex.ty != Some(ColumnType::Interval) || ex.is_unknown() || !self.has_functions() || !distinct.is_empty() {
+        if ex.ty != Some(ColumnType::Interval) || ex.is_unknown() || !self.has_functions() {
             return None;
         }
-        let x = &ex.sql;
-        let sum = |part: String| format!("CAST(sum({part}){tail} AS BIGINT)");
+        let list = (!distinct.is_empty()).then(|| self.distinct_list(ex, " NULLS LAST", tail));
+        let x = if list.is_some() { "v" } else { ex.sql.as_str() };
+        let sum = |part: String| match &list {
+            Some(list) => format!("CAST(list_sum(list_transform({list}, lambda v: {part})) AS BIGINT)"),
+            None => format!("CAST(sum({part}){tail} AS BIGINT)"),
+        };
         let months = sum(format!("extract('year' FROM {x}) * 12 + extract('month' FROM {x})"));
         let days = sum(format!("extract('day' FROM {x})"));
         let micros = sum(format!(
@@ -246,7 +250,10 @@ impl Rewriter<'_> {
         ));
         let by = match name {
             "sum" => "'1'".to_owned(),
-            "avg" => format!("CAST(count({x}){tail} AS VARCHAR)"),
+            "avg" => match &list {
+                Some(list) => format!("CAST(list_count({list}) AS VARCHAR)"),
+                None => format!("CAST(count({x}){tail} AS VARCHAR)"),
+            },
             _ => return None,
         };
         let sql = format!("CAST(pg_interval_over({months} || ' ' || {days} || ' ' || {micros}, {by}) AS INTERVAL)");
