@@ -76,3 +76,8 @@ SELECT COALESCE(COALESCE(CAST((SUM(DISTINCT (CAST(FLOOR(COALESCE(o.amount, 0) * 
 SELECT mod(qty, 4), least(qty, 5), greatest(5, qty), coalesce(qty, 5), CASE WHEN true THEN qty ELSE 5 END, qty + 1, array_agg(mod(qty, 4)) OVER () IS NULL FROM o WHERE id = 1;
 SELECT pg_typeof(coalesce(qty, 0)), pg_typeof(nullif(qty, 0)), pg_typeof(qty * 2), pg_typeof(array_agg(coalesce(qty, 0))) FROM o WHERE id = 1 GROUP BY qty;
 SELECT DISTINCT ON (id) id, qty FROM o WHERE id < 3 ORDER BY id, amount, id;
+PREPARE sorted (text) AS SELECT id FROM c ORDER BY $1, id LIMIT 1;
+EXECUTE sorted('x');
+PREPARE sorted_by AS SELECT min(id) FROM c GROUP BY country ORDER BY $1, 1;
+EXECUTE sorted_by('x');
+SELECT max(v), min(v) OVER (), pg_typeof(max(v)) FROM (VALUES ('a'::varchar(3))) t(v) GROUP BY v;

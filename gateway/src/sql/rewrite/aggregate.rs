@@ -22,7 +22,8 @@ pub(super) const NESTED: &str = "an aggregate";
 fn summed(name: &str, values: &[Ex]) -> Option<ColumnType> {
     let [value] = values else { return None };
     match (name, value.ty.as_ref()?) {
-        // There is none of names: they are texts for it.
+        // There are none of names and `varchar`: they are texts for them.
+        ("min" | "max", ColumnType::Varchar(_)) => Some(ColumnType::Text),
         ("min" | "max", ty) if Some(ty) == ColumnType::system(oid::NAME).as_ref() => Some(ColumnType::Text),
         ("sum", ColumnType::Int8) => Some(scale::computed(0)),
         ("sum", ColumnType::Numeric(1.., _)) => Some(scale::scale_of(value).map_or(super::NUMERIC, scale::computed)),

@@ -1,5 +1,6 @@
 //! ORDER BY of a SELECT: its keys may name the list, the FROM, or compute.
 
+use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{Expr, OrderBy, OrderByKind, OrderByOptions, OrderBySort};
 
 use super::{Ex, Kind, Rewriter, select::Item, set::integer};
@@ -78,7 +79,10 @@ impl Rewriter<'_> {
                     }
                 }
                 None => {
-                    let ex = self.expr(other)?;
+                    let mut ex = self.expr(other)?;
+                    if matches!(ex.kind, Kind::Param(_)) {
+                        ex = self.settle(ex, &ColumnType::Text)?;
+                    }
                     if matches!(ex.kind, Kind::Str(_)) {
                         return Err(PgError::new(SqlState::SYNTAX_ERROR, "non-integer constant in ORDER BY")
                             .or_position(self.at_expr(other)));
