@@ -195,6 +195,7 @@ impl Rewriter<'_> {
         }
         if let Some((place, depth)) = self.clause.filter(|_| window || is_aggregate(name))
             && depth == self.scopes.len()
+            && (window || function.over.is_some() || place == NESTED || !self.are_of_outer_query(&args.values))
         {
             let windows = window || function.over.is_some();
             let (state, what) = match windows {

@@ -1,7 +1,9 @@
 //! Which names stand for which columns.
 
+use std::ops::ControlFlow;
+
 use duckmesh_catalog::ColumnType;
-use sqlparser::ast::{Expr, Ident};
+use sqlparser::ast::{Expr, Ident, visit_expressions};
 
 use super::{
     Ex, Kind, Rewriter,
@@ -116,6 +118,28 @@ impl Rewriter<'_> {
     }
 
     /// `a`, unqualified.
+    /// Whether these expressions are about queries outside of this one alone: their aggregate is the outer query's.
+    pub(super) fn are_of_outer_query(&self, exprs: &[&Expr]) -> bool {
+        let Some(inner) = self.scopes.last().filter(|_| self.scopes.len() > 1) else { return false };
+        let has = |name: &str| inner.relations.iter().any(|r| !r.known || r.columns.iter().any(|c| c.name == name));
+        let mut outer = false;
+        let mut own_of = |part: &Expr| {
+            let own = match part {
+                Expr::Identifier(ident) => has(&quote::fold(ident)),
+                Expr::CompoundIdentifier(parts) => {
+                    let table = parts.first().map(quote::fold);
+                    inner.relations.iter().any(|r| table.as_ref() == Some(&r.name))
+                }
+                Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => true,
+                _ => return ControlFlow::Continue(()),
+            };
+            outer |= !own;
+            if own { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let own = exprs.iter().any(|expr| visit_expressions(*expr, &mut own_of).is_break());
+        outer && !own
+    }
+
     pub fn column(&mut self, ident: &Ident) -> PgResult<Ex> {
         let name = quote::fold(ident);
         let at = self.at(ident.span);
