@@ -15,6 +15,7 @@ mod symmetric;
 pub mod thread;
 
 mod dispatch;
+pub mod do_block;
 mod postfix;
 mod typed_string;
 mod written;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use duckmesh_catalog::{
-    ColumnDef, ColumnId, ColumnType, ConstraintKind, SchemaId, TableDef, ddl::DdlOp, schema::Constraint,
+    ColumnDef, ColumnId, ColumnType, ConstraintKind, ConstraintOptions, SchemaId, TableDef, ddl::DdlOp,
+    schema::Constraint,
 };
 use sqlparser::{
     ast::{CreateTable, Statement},
@@ -338,7 +339,9 @@ impl Planner<'_> {
                 _ => continue,
             };
             let name = self.free_name(table, lake_schema, second.as_deref(), label);
-            table.constraints.push(Constraint::new(name, kind));
+            let options = &constraint.options;
+            let options = ConstraintOptions { include: new(&options.include), ..options.clone() };
+            table.constraints.push(Constraint { options, ..Constraint::new(name, kind) });
             keys = true;
         }
         Ok(keys)
