@@ -322,7 +322,9 @@ impl Planner<'_> {
                         let message = format!("constraint \"{name}\" for relation \"{table}\" already exists");
                         return Err(PgError::new(SqlState::DUPLICATE_OBJECT, message));
                     }
-                    table.constraints.push(constraint.clone());
+                    // A new table has no row that was not looked at.
+                    let options = ConstraintOptions { not_valid: false, ..constraint.options.clone() };
+                    table.constraints.push(Constraint { options, ..constraint.clone() });
                     continue;
                 }
                 ConstraintKind::PrimaryKey { columns } if including.indexes => {
