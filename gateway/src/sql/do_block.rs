@@ -19,7 +19,8 @@ const STATEMENTS_MAX: usize = 1000;
 /// What a block may hold, by the first word.
 const COMMANDS: [&str; 8] = ["create", "alter", "drop", "comment", "grant", "revoke", "truncate", "insert"];
 
-const HINT: &str = "A block may be BEGIN, definitions and INSERTs, EXCEPTION WHEN … THEN NULL, END. Send other statements from the client.";
+const HINT: &str = "A block may be BEGIN, definitions and INSERTs, EXCEPTION WHEN … THEN NULL, END. \
+    Other statements are for the client to send.";
 
 /// The conditions that statements of a block can end with, as PL/pgSQL names them.
 const CONDITIONS: &[(&str, &str)] = &[

@@ -51,20 +51,7 @@ impl Planner<'_> {
             if let ColumnType::Varchar(Some(length)) = &ty {
                 self.validate_length(table, name, *length)?;
             }
-            // A constant is as its column's type has it: of another type it may be another one, or none.
-            let default = match &column.default {
-                Some(DefaultValue::Literal(_)) => self.default_as(&column, &ty)?,
-                other => other.clone(),
-            };
-            let (uuid, id) = (table.new.uuid, column.id);
-            self.ops.push(DdlOp::SetType { table: uuid, column: id, ty: ty.clone() });
-            if default != column.default {
-                self.ops.push(DdlOp::SetDefault { table: uuid, column: id, default: default.clone() });
-            }
-            if let Some(column) = table.new.columns.iter_mut().find(|c| c.id == id) {
-                (column.ty, column.default) = (ty, default);
-            }
-            return Ok(());
+            return self.read_as(table, &column, ty);
         }
         if fresh {
             return Err(PgError::unsupported(format!(
@@ -99,6 +86,24 @@ impl Planner<'_> {
             }
         }
         self.ops.push(DdlOp::Retype { table: table.new.uuid, column: retyped });
+        Ok(())
+    }
+
+    /// The files stay: they are read as the new type.
+    fn read_as(&mut self, table: &mut Altered, column: &ColumnDef, ty: ColumnType) -> PgResult<()> {
+        // A constant is as its column's type has it: of another type it may be another one, or none.
+        let default = match &column.default {
+            Some(DefaultValue::Literal(_)) => self.default_as(column, &ty)?,
+            other => other.clone(),
+        };
+        let (uuid, id) = (table.new.uuid, column.id);
+        self.ops.push(DdlOp::SetType { table: uuid, column: id, ty: ty.clone() });
+        if default != column.default {
+            self.ops.push(DdlOp::SetDefault { table: uuid, column: id, default: default.clone() });
+        }
+        if let Some(column) = table.new.columns.iter_mut().find(|c| c.id == id) {
+            (column.ty, column.default) = (ty, default);
+        }
         Ok(())
     }
 
