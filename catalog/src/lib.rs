@@ -53,12 +53,12 @@ pub use merging::ScheduledFile;
 pub use publish::{Merge, MissingFrom, Publication, Published, Rejection};
 pub use rejected_rows::{KeptRow, RejectedRow};
 pub use schema::{
-    ColumnDef, Constraint, ConstraintKind, DefaultValue, IndexDef, IndexKey, IndexedBy, LakeSchema, SchemaDef,
-    TableDef, ViewDef,
+    ColumnDef, Constraint, ConstraintKind, ConstraintOptions, DefaultValue, IndexDef, IndexKey, IndexedBy, LakeSchema,
+    SchemaDef, TableDef, ViewDef,
 };
 pub use sequences::{Identity, SequenceDef, SequenceSpec};
 pub use snapshots::{SnapshotInfo, SnapshotRow};
 pub use token::Token;
 pub use totals::Totals;
 pub use types::ColumnType;
-pub use user_types::{DomainCheck, DomainSpec, EnumRef, Label, TypeDef, TypeSpec};
+pub use user_types::{DomainCheck, DomainSpec, EnumRef, EnumType, Label, TypeDef, TypeSpec};

@@ -124,13 +124,47 @@ pub struct Constraint {
     /// `COMMENT ON CONSTRAINT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// What it says beyond its kind.
+    #[serde(default, skip_serializing_if = "ConstraintOptions::is_plain")]
+    pub options: ConstraintOptions,
 }
 
 impl Constraint {
     /// One without a comment.
     #[must_use]
     pub fn new(name: impl Into<String>, kind: ConstraintKind) -> Self {
-        Self { name: name.into(), kind, comment: None }
+        Self { name: name.into(), kind, comment: None, options: ConstraintOptions::default() }
+    }
+}
+
+/// What constraints say for those who look, without effect here. Those of a foreign key's rules are in its kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConstraintOptions {
+    /// `DEFERRABLE`, of a key.
+    #[serde(default)]
+    pub deferrable: bool,
+    /// `INITIALLY DEFERRED`, of a key.
+    #[serde(default)]
+    pub deferred: bool,
+    /// `UNIQUE NULLS NOT DISTINCT`.
+    #[serde(default)]
+    pub nulls_not_distinct: bool,
+    /// `INCLUDE`, of a key.
+    #[serde(default)]
+    pub include: Vec<ColumnId>,
+    /// `NO INHERIT`, of a CHECK.
+    #[serde(default)]
+    pub no_inherit: bool,
+    /// `NOT VALID`: rows that were there before were not looked at.
+    #[serde(default)]
+    pub not_valid: bool,
+}
+
+impl ConstraintOptions {
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
     }
 }
 

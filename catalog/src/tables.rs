@@ -8,8 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Catalog, ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, ErrorKind, IndexDef, LakeId, LakeSchema,
-    SchemaDef, SchemaId, SnapshotId, TableDef, TableId, ViewDef, ViewId,
+    Catalog, ColumnDef, ColumnId, ColumnType, Constraint, ConstraintKind, ConstraintOptions, ErrorKind, IndexDef,
+    LakeId, LakeSchema, SchemaDef, SchemaId, SnapshotId, TableDef, TableId, ViewDef, ViewId,
     catalog::Result,
     columns::{self, ColumnRow},
     error::Error,
@@ -247,8 +247,8 @@ async fn constraints(source: &mut Source<'_>, at: SnapshotId) -> Result<Kept> {
         let (table, name) = (row.int(0)?, row.text(1)?);
         match definition(&row.text(2)?)? {
             Definition::Index(index) => indexes.entry(table).or_default().push(IndexDef { name, ..index }),
-            Definition::Constraint { kind, comment } => {
-                constraints.entry(table).or_default().push(Constraint { name, kind, comment });
+            Definition::Constraint { kind, comment, options } => {
+                constraints.entry(table).or_default().push(Constraint { name, kind, comment, options });
             }
         }
     }
@@ -309,6 +309,8 @@ pub(crate) enum Definition {
         kind: ConstraintKind,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         comment: Option<String>,
+        #[serde(default, skip_serializing_if = "ConstraintOptions::is_plain")]
+        options: ConstraintOptions,
     },
 }
 

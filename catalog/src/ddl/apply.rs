@@ -393,7 +393,9 @@ impl TableDef {
         self.constraints.retain(|c| match &c.kind {
             ConstraintKind::PrimaryKey { columns }
             | ConstraintKind::Unique { columns }
-            | ConstraintKind::ForeignKey { columns, .. } => !columns.contains(&column),
+            | ConstraintKind::ForeignKey { columns, .. } => {
+                !columns.contains(&column) && !c.options.include.contains(&column)
+            }
             ConstraintKind::Check { .. } => true,
         });
         self.indexes.retain(|index| !index.has_column(column));

@@ -447,7 +447,11 @@ fn view_tags(view: &ViewDef) -> Result<Vec<(&'static str, String)>> {
 }
 
 fn insert_constraints(out: &mut Diff, table: &TableDef, at: SnapshotId) -> Result<()> {
-    let constraint = |c: &Constraint| Definition::Constraint { kind: c.kind.clone(), comment: c.comment.clone() };
+    let constraint = |c: &Constraint| Definition::Constraint {
+        kind: c.kind.clone(),
+        comment: c.comment.clone(),
+        options: c.options.clone(),
+    };
     let constraints = table.constraints.iter().map(|c| (&c.name, constraint(c)));
     let indexes = table.indexes.iter().map(|index| (&index.name, Definition::Index(index.clone())));
     for (position, (name, definition)) in (0_i64..).zip(constraints.chain(indexes)) {

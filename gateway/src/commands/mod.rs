@@ -31,6 +31,7 @@ mod create_as;
 mod create_view;
 mod database;
 mod ddl;
+mod do_block;
 mod rewrite_table;
 
 pub mod expire;
@@ -81,6 +82,7 @@ pub async fn run(
             notice.iter().cloned().for_each(|notice| session.notice(notice));
             Ok(Outcome::Complete(tag.clone()))
         }
+        Plan::Do(plan) => do_block::run(session, plan).await,
         Plan::Command(_) => Err(PgError::internal("a command of the wire reached the session")),
         Plan::Listen(on, name) => {
             session.listening.listen(*on, name.clone());
@@ -170,7 +172,7 @@ async fn exact(session: &mut ClientSession, prepared: &PreparedStatement) -> PgR
 
 /// Refuses what cannot be part of a transaction.
 fn not_in_block(session: &ClientSession, command: &str, place: Place) -> PgResult<()> {
-    if session.transaction.is_some() || place == Place::MoreMayFollow {
+    if session.transaction.is_some() || place != Place::Last {
         let text = format!("{command} cannot run inside a transaction block");
         return Err(PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, text));
     }

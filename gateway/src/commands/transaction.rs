@@ -3,7 +3,7 @@
 use super::{copy_in::CopyIn, write};
 use crate::{
     session::{ClientSession, Mark, Transaction},
-    sql::plan::TransactionPlan,
+    sql::{plan::TransactionPlan, transaction::Modes},
     wire::{PgError, PgResult, SqlState, backend::Outcome},
 };
 
@@ -16,46 +16,34 @@ pub const READ_ONLY: &str = "transaction_read_only";
 /// Of the log, at COMMIT; unknown savepoints.
 pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResult<Outcome<CopyIn>> {
     let tag = match plan {
-        TransactionPlan::Begin { tag, read_only, isolation } => {
-            begin(session, *read_only)?;
-            noted_isolation(session, isolation.as_deref());
+        TransactionPlan::Begin { tag, modes } => {
+            begin(session, modes.read_only)?;
+            apply(session, modes)?;
+            noted_isolation(session, modes.isolation.as_deref());
             tag
         }
         TransactionPlan::Commit { and_chain } => commit(session, *and_chain).await?,
         TransactionPlan::Rollback { and_chain } => rollback(session, *and_chain)?,
         TransactionPlan::Savepoint(name) => {
             block(session, "SAVEPOINT")?;
-            let mark = Mark {
-                temporary: session.temporary.state(),
-                locks: session.advisory.of_transaction(),
-                settings: session.settings.on_savepoint(),
-                listening: session.listening.mark(),
-                moment: session.moment,
-            };
-            block(session, "SAVEPOINT")?.savepoint(name.clone(), mark);
-            // What comes now is after it.
-            session.moment += 1;
+            savepoint(session, name)?;
             "SAVEPOINT"
         }
         TransactionPlan::Release(name) => {
-            let found = block(session, "RELEASE SAVEPOINT")?.release(name);
-            session.settings.on_release(found.ok_or_else(|| no_savepoint(name))?.settings);
+            block(session, "RELEASE SAVEPOINT")?;
+            release(session, name)?;
             "RELEASE"
         }
         TransactionPlan::RollbackTo(name) => {
-            let found = block(session, "ROLLBACK TO SAVEPOINT")?.rollback_to(name);
-            let mark = found.ok_or_else(|| no_savepoint(name))?;
-            session.temporary.restore(mark.temporary);
-            session.advisory.back_to(&mark.locks);
-            session.settings.on_rollback_to(mark.settings);
-            session.listening.back_to(mark.listening);
-            session.rolled_back_to = Some(mark.moment);
+            block(session, "ROLLBACK TO SAVEPOINT")?;
+            rollback_to(session, name)?;
             "ROLLBACK"
         }
-        TransactionPlan::Set { read_only, isolation } => {
+        TransactionPlan::Set { modes } => {
             if session.in_block() {
-                apply_mode(session, *read_only)?;
-                noted_isolation(session, isolation.as_deref());
+                apply_mode(session, modes.read_only)?;
+                apply(session, modes)?;
+                noted_isolation(session, modes.isolation.as_deref());
             } else {
                 warn(
                     session,
@@ -67,6 +55,50 @@ pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResul
         }
     };
     Ok(Outcome::Complete((*tag).to_owned()))
+}
+
+/// SAVEPOINT in the open transaction, whether BEGIN was said or not.
+///
+/// # Errors
+/// Without a transaction.
+pub fn savepoint(session: &mut ClientSession, name: &str) -> PgResult<()> {
+    let mark = Mark {
+        temporary: session.temporary.state(),
+        locks: session.advisory.of_transaction(),
+        settings: session.settings.on_savepoint(),
+        listening: session.listening.mark(),
+        moment: session.moment,
+    };
+    let transaction = session.transaction.as_mut().ok_or_else(|| PgError::internal("a savepoint of no transaction"))?;
+    transaction.savepoint(name.to_owned(), mark);
+    // What comes now is after it.
+    session.moment += 1;
+    Ok(())
+}
+
+/// RELEASE SAVEPOINT.
+///
+/// # Errors
+/// A name that none has.
+pub fn release(session: &mut ClientSession, name: &str) -> PgResult<()> {
+    let found = session.transaction.as_mut().and_then(|transaction| transaction.release(name));
+    session.settings.on_release(found.ok_or_else(|| no_savepoint(name))?.settings);
+    Ok(())
+}
+
+/// ROLLBACK TO SAVEPOINT.
+///
+/// # Errors
+/// A name that none has.
+pub fn rollback_to(session: &mut ClientSession, name: &str) -> PgResult<()> {
+    let found = session.transaction.as_mut().and_then(|transaction| transaction.rollback_to(name));
+    let mark = found.ok_or_else(|| no_savepoint(name))?;
+    session.temporary.restore(mark.temporary);
+    session.advisory.back_to(&mark.locks);
+    session.settings.on_rollback_to(mark.settings);
+    session.listening.back_to(mark.listening);
+    session.rolled_back_to = Some(mark.moment);
+    Ok(())
 }
 
 fn begin(session: &mut ClientSession, read_only: Option<bool>) -> PgResult<()> {
@@ -89,6 +121,28 @@ fn begin(session: &mut ClientSession, read_only: Option<bool>) -> PgResult<()> {
 fn apply_mode(session: &mut ClientSession, read_only: Option<bool>) -> PgResult<()> {
     let Some(read_only) = read_only else { return Ok(()) };
     set_read_only(session, Some(if read_only { "on" } else { "off" }))
+}
+
+/// The isolation level and DEFERRABLE, which a transaction has from its first query on.
+fn apply(session: &mut ClientSession, modes: &Modes) -> PgResult<()> {
+    let Some(transaction) = &mut session.transaction else { return Ok(()) };
+    let has_read = transaction.pin.is_some();
+    let late = |what: &str| {
+        let message = format!("SET TRANSACTION {what} must be called before any query");
+        PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, message)
+    };
+    if let Some(level) = &modes.isolation {
+        let default = session.settings.default_transaction_isolation();
+        if has_read && transaction.isolation.as_ref().unwrap_or(&default) != level {
+            return Err(late("ISOLATION LEVEL"));
+        }
+        transaction.isolation = Some(level.clone());
+    }
+    let Some(deferrable) = modes.deferrable else { return Ok(()) };
+    if has_read {
+        return Err(late("[NOT] DEFERRABLE"));
+    }
+    session.settings.set("transaction_deferrable", Some(if deferrable { "on" } else { "off" }), true)
 }
 
 /// `SET transaction_read_only` in a block, which is of the transaction whatever was said.

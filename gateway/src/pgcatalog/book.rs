@@ -249,7 +249,8 @@ impl<'a> Book<'a> {
             let oid = constraints.give(table.id, &constraint.name);
             let index = key_columns(constraint).map(|key| {
                 let oid = indexes.give(table.id, &constraint.name);
-                let columns = key.iter().filter_map(|id| table.column_by_id(*id)).zip(1..);
+                let held = key.iter().chain(&constraint.options.include);
+                let columns = held.filter_map(|id| table.column_by_id(*id)).zip(1..);
                 self.relations.push(Relation {
                     oid,
                     namespace,

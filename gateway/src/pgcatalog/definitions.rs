@@ -28,16 +28,25 @@ pub fn constraint(
     definitions: &Definitions,
     pretty: bool,
 ) -> String {
-    match &con.constraint.kind {
+    let options = &con.constraint.options;
+    let mut text = match &con.constraint.kind {
         ConstraintKind::Check { expression } => {
             let finds_public = visible.get(con.table.name.as_str()) == Some(&oids::table(con.table.id));
+            let inherit = if options.no_inherit { " NO INHERIT" } else { "" };
             match definitions.check(con.table.id, &con.constraint.name) {
-                Some(shown) => format!("CHECK ({})", shown.text(pretty)),
-                None => format!("CHECK ({})", deparse::types_seen(expression, finds_public)),
+                Some(shown) => {
+                    format!("CHECK ({}){inherit}", deparse::types_seen(shown.text(pretty), finds_public))
+                }
+                None => format!("CHECK ({}){inherit}", deparse::types_seen(expression, finds_public)),
             }
         }
-        ConstraintKind::PrimaryKey { columns } => format!("PRIMARY KEY ({})", column_list(con.table, columns)),
-        ConstraintKind::Unique { columns } => format!("UNIQUE ({})", column_list(con.table, columns)),
+        ConstraintKind::PrimaryKey { columns } => {
+            format!("PRIMARY KEY ({}){}", column_list(con.table, columns), included(con))
+        }
+        ConstraintKind::Unique { columns } => {
+            let nulls = if options.nulls_not_distinct { "NULLS NOT DISTINCT " } else { "" };
+            format!("UNIQUE {nulls}({}){}", column_list(con.table, columns), included(con))
+        }
         ConstraintKind::ForeignKey { columns, target, target_columns, rules } => {
             let found = book.target(target);
             let shown = match found {
@@ -64,14 +73,32 @@ pub fn constraint(
                     let _ = write!(text, " ON {event} {}", action.words());
                 }
             }
-            if rules.deferrable {
-                text.push_str(" DEFERRABLE");
-            }
-            if rules.deferred {
-                text.push_str(" INITIALLY DEFERRED");
-            }
             text
         }
+    };
+    let (deferrable, deferred) = deferral(con);
+    for (said, words) in
+        [(deferrable, " DEFERRABLE"), (deferred, " INITIALLY DEFERRED"), (options.not_valid, " NOT VALID")]
+    {
+        text.push_str(if said { words } else { "" });
+    }
+    text
+}
+
+/// Whether a constraint is DEFERRABLE, and INITIALLY DEFERRED.
+#[must_use]
+pub fn deferral(con: &Con<'_>) -> (bool, bool) {
+    match &con.constraint.kind {
+        ConstraintKind::ForeignKey { rules, .. } => (rules.deferrable, rules.deferred),
+        _ => (con.constraint.options.deferrable, con.constraint.options.deferred),
+    }
+}
+
+/// ` INCLUDE (a)` of a key.
+fn included(con: &Con<'_>) -> String {
+    match con.constraint.options.include.as_slice() {
+        [] => String::new(),
+        columns => format!(" INCLUDE ({})", column_list(con.table, columns)),
     }
 }
 
@@ -80,11 +107,13 @@ pub fn constraint(
 pub fn index(con: &Con<'_>, qualified: bool) -> Option<String> {
     let columns = key_columns(con.constraint)?;
     Some(format!(
-        "CREATE UNIQUE INDEX {} ON {}{} USING btree ({})",
+        "CREATE UNIQUE INDEX {} ON {}{} USING btree ({}){}{}",
         names::quoted(&con.constraint.name),
         if qualified { format!("{}.", names::quoted(con.schema)) } else { String::new() },
         names::quoted(&con.table.name),
-        column_list(con.table, columns)
+        column_list(con.table, columns),
+        included(con),
+        if con.constraint.options.nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" },
     ))
 }
 
@@ -132,8 +161,8 @@ fn index_text(ix: &Ix<'_>, definitions: &Definitions, qualified: bool, pretty: b
         text.push_str(" NULLS NOT DISTINCT");
     }
     if let Some(condition) = &index.predicate {
-        let condition = definitions.index_text(index, condition, pretty);
-        let condition = if pretty { condition.to_owned() } else { predicate(condition) };
+        let condition = deparse::types_seen(definitions.index_text(index, condition, pretty), true);
+        let condition = if pretty { condition } else { predicate(&condition) };
         let _ = write!(text, " WHERE {condition}");
     }
     text
@@ -147,11 +176,11 @@ pub fn index_columns(table: &TableDef, index: &IndexDef, definitions: &Definitio
         IndexedBy::Column(id) => column(id),
         // A call stands by itself, everything else in parentheses.
         IndexedBy::Expression(_, text) => {
-            let text = definitions.index_text(index, text, pretty);
-            match (is_call(text), pretty) {
-                (true, _) => text.to_owned(),
-                (false, true) => predicate(text),
-                (false, false) => format!("({})", predicate(text)),
+            let text = deparse::types_seen(definitions.index_text(index, text, pretty), true);
+            match (is_call(&text), pretty) {
+                (true, _) => text,
+                (false, true) => predicate(&text),
+                (false, false) => format!("({})", predicate(&text)),
             }
         }
     });
@@ -164,8 +193,8 @@ pub fn index_expressions(index: &IndexDef, definitions: &Definitions) -> Vec<Str
     let expression = |key: &IndexKey| match &key.of {
         IndexedBy::Column(_) => None,
         IndexedBy::Expression(_, text) => {
-            let text = definitions.index_text(index, text, false);
-            Some(if is_call(text) { text.to_owned() } else { predicate(text) })
+            let text = deparse::types_seen(definitions.index_text(index, text, false), true);
+            Some(if is_call(&text) { text } else { predicate(&text) })
         }
     };
     index.keys.iter().filter_map(expression).collect()
@@ -177,13 +206,13 @@ pub fn predicate(text: &str) -> String {
     if text.starts_with('(') && closes(text, 0) == Some(text.len() - 1) { text.to_owned() } else { format!("({text})") }
 }
 
-/// The same as `pg_index` has it.
+/// An index's condition for the computer, as `pg_index` has it, and for people.
 #[must_use]
-pub fn stored_predicate(index: &IndexDef, definitions: &Definitions) -> Option<String> {
+pub fn stored_predicate(index: &IndexDef, definitions: &Definitions) -> Option<(String, String)> {
     let text = index.predicate.as_deref()?;
-    let [whole, shown] = [false, true].map(|pretty| definitions.index_text(index, text, pretty));
-    let whole = predicate(whole);
-    Some(if whole == shown { whole } else { format!("{whole}{PRETTY}{shown}") })
+    let [whole, shown] =
+        [false, true].map(|pretty| deparse::types_seen(definitions.index_text(index, text, pretty), true));
+    Some((predicate(&whole), shown))
 }
 
 /// Whether a text is one call: a name, and parentheses to its end.
@@ -226,7 +255,8 @@ pub fn view(
             let own = book.relations.iter().find(|r| r.name == name && r.schema == schema);
             own.is_some_and(|r| visible.get(name) == Some(&r.oid))
         };
-        return deparse::seen(shown.text(pretty), is_visible);
+        let finds_public = visible.get(view.name.as_str()) == Some(&oids::view(view.id));
+        return deparse::types_seen(&deparse::seen(shown.text(pretty), is_visible), finds_public);
     }
     let sql = view.postgres_sql.as_deref().unwrap_or(&view.duckdb_sql);
     format!(" {};", sql.trim().trim_end_matches(';'))
@@ -336,26 +366,7 @@ pub fn default(default: &DefaultValue, ty: &ColumnType, seen: &Seen<'_>) -> Stri
     }
 }
 
-/// Between a default for the computer and the one for people, where they differ: in `pg_attrdef`, whose `adbin` is for
-/// `pg_get_expr` alone.
-const PRETTY: char = '\u{1f}';
-
-/// A column's default as `pg_attrdef` has it.
-#[must_use]
-pub fn stored_default(
-    definitions: &Definitions,
-    relation: &Relation<'_>,
-    column: &Column<'_>,
-    seen: &Seen<'_>,
-) -> Option<String> {
-    Some(match computed_default(definitions, relation, column) {
-        Some(shown) if shown.full == shown.pretty => shown.full.clone(),
-        Some(shown) => format!("{}{PRETTY}{}", shown.full, shown.pretty),
-        None => default(column.default?, column.ty?, seen),
-    })
-}
-
-/// A column's default as `information_schema` has it.
+/// A column's default.
 #[must_use]
 pub fn column_default(
     definitions: &Definitions,
@@ -364,9 +375,22 @@ pub fn column_default(
     seen: &Seen<'_>,
 ) -> Option<String> {
     match computed_default(definitions, relation, column) {
-        Some(shown) => Some(shown.full.clone()),
+        Some(shown) => Some(deparse::types_seen(&shown.full, seen.finds_public)),
         None => Some(default(column.default?, column.ty?, seen)),
     }
+}
+
+/// A computed default for the computer and for people, where these differ.
+#[must_use]
+pub fn default_for_people(
+    definitions: &Definitions,
+    relation: &Relation<'_>,
+    column: &Column<'_>,
+    seen: &Seen<'_>,
+) -> Option<(String, String)> {
+    let shown = computed_default(definitions, relation, column).filter(|shown| shown.full != shown.pretty)?;
+    let [full, pretty] = [&shown.full, &shown.pretty].map(|text| deparse::types_seen(text, seen.finds_public));
+    Some((full, pretty))
 }
 
 fn computed_default<'d>(

@@ -11,12 +11,12 @@ use duckmesh_catalog::types::oid;
 pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("format_type", "li>t", FORMAT_TYPE),
     // Of a default there are two texts where they differ: for the computer and for people.
-    ("pg_get_expr", "aa>t", "string_split(CAST($1 AS VARCHAR), chr(31))[1]"),
+    ("pg_get_expr", "aa>t", "CAST($1 AS VARCHAR)"),
     (
         "pg_get_expr",
         "aab>t",
-        "(CASE WHEN $3 THEN string_split(CAST($1 AS VARCHAR), chr(31))[-1] \
-         ELSE string_split(CAST($1 AS VARCHAR), chr(31))[1] END)",
+        "(CASE WHEN $3 THEN COALESCE(pg_found(@expressions, '#p', '#k', CAST($1 AS VARCHAR)), CAST($1 AS VARCHAR)) \
+         ELSE CAST($1 AS VARCHAR) END)",
     ),
     ("pg_table_is_visible", "l>b", "CAST(pg_found(@relations, '#s', '#k', CAST($1 AS VARCHAR)) AS BOOLEAN)"),
     ("pg_type_is_visible", "l>b", "CAST(pg_found(@types, '#s', '#k', CAST($1 AS VARCHAR)) AS BOOLEAN)"),
@@ -269,8 +269,10 @@ const SETTING: &str = "(CASE WHEN $1 IS NOT NULL THEN COALESCE((SELECT \"#v\" FR
 const SETTING_OR_NULL: &str = "(CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN COALESCE((SELECT \"#v\" FROM \"s_internal_settings\" WHERE lower(\"#k\") = lower($1)), \
     CASE WHEN NOT $2 THEN error('SQLSTATE 42704: unrecognized configuration parameter \"' || $1 || '\"') END) END)";
 /// With the flag a relation that is found without its schema is shown without: number -1.
-const INDEX: &str =
-    "pg_found(@indexdefs, '#v', '#k,#n', CAST($1 AS VARCHAR), CAST(CASE WHEN $3 THEN -1 - $2 ELSE $2 END AS VARCHAR))";
+/// A column that the index does not have is an empty text.
+const INDEX: &str = "COALESCE(pg_found(@indexdefs, '#v', '#k,#n', CAST($1 AS VARCHAR), \
+    CAST(CASE WHEN $3 THEN -1 - $2 ELSE $2 END AS VARCHAR)), CASE WHEN $2 > 0 AND $3 IS NOT NULL AND \
+    pg_found(@indexdefs, '#v', '#k,#n', CAST($1 AS VARCHAR), '0') IS NOT NULL THEN '' END)";
 const VIEW: &str = "pg_found(@viewdefs, '#v', '#k', CAST($1 AS VARCHAR))";
 /// By the view's name.
 const NAMED_VIEW: &str = "pg_found(@viewdefs, '#v', '#k', CAST(pg_reg_in('class', @relations, $1) AS VARCHAR))";

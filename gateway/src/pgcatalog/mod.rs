@@ -12,7 +12,7 @@ pub mod shapes;
 mod relations;
 
 mod book;
-mod definitions;
+pub(crate) mod definitions;
 pub mod names;
 mod procedure;
 
@@ -53,8 +53,9 @@ use crate::{
 const TEXT_ROWS_MAX: usize = 64;
 
 /// Relations with texts that have to be deparsed.
-const SHOW_DEFINITIONS: [&str; 14] = [
+const SHOW_DEFINITIONS: [&str; 15] = [
     "constraintdefs",
+    "expressions",
     "viewdefs",
     "pg_constraint",
     "pg_depend",

@@ -30,6 +30,8 @@ pub struct Transaction {
     pub failed: bool,
     /// `now()`.
     pub started: DateTime<Utc>,
+    /// The isolation level that it said.
+    pub isolation: Option<String>,
     /// The snapshot all its reads see; pinned by the first statement that needs one.
     pub pin: Option<Pin>,
     /// Its writes in order.
@@ -212,6 +214,7 @@ impl Transaction {
             explicit,
             failed: false,
             started,
+            isolation: None,
             pin: None,
             parts: Vec::new(),
             own_ddl: 0,

@@ -4,7 +4,7 @@ use duckmesh_catalog::{ColumnDef, ColumnType, TableDef, schema::DefaultValue};
 use sqlparser::ast::Expr;
 
 use super::{
-    parse,
+    ddl, parse,
     plan::{DefaultProgram, PlanContext, SqlPart},
     rewrite::{Ex, Kind, Rewriter},
 };
@@ -16,6 +16,9 @@ use crate::{
 /// Compiles a Postgres expression as the default of a column of type `ty`. It may name no column and hold no subquery.
 pub fn compile(expression: &str, ty: &ColumnType, ctx: &PlanContext) -> PgResult<DefaultProgram> {
     let expr = parse::expression(expression)?;
+    if let Some(text) = ddl::fixed(&expr, ty, ctx) {
+        return Ok(DefaultProgram::Constant(text));
+    }
     let mut rewriter = Rewriter::new(ctx, expression);
     rewriter.bounds = Some("DEFAULT expression");
     let ex = compiled(&mut rewriter, &expr)?;

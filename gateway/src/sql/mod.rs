@@ -16,6 +16,7 @@ mod symmetric;
 pub mod thread;
 
 mod dispatch;
+pub mod do_block;
 mod postfix;
 mod typed_string;
 mod written;

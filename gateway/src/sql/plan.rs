@@ -66,6 +66,8 @@ pub enum Plan {
     Explain(ExplainPlan),
     /// PREPARE, EXECUTE, DEALLOCATE, DECLARE, FETCH, MOVE, CLOSE: the wire holds what they are about.
     Command(Box<Command<super::Statement>>),
+    /// DO.
+    Do(DoPlan),
     /// LISTEN (true), UNLISTEN; none is all.
     Listen(bool, Option<String>),
     /// NOTIFY.
@@ -547,6 +549,15 @@ impl DatabasePlan {
             Self::Comment { .. } => "COMMENT ON DATABASE",
         }
     }
+}
+
+/// DO.
+#[derive(Clone, Debug)]
+pub struct DoPlan {
+    /// What it runs.
+    pub statements: Vec<super::Statement>,
+    /// Errors that only undo it.
+    pub handled: Vec<super::do_block::Condition>,
 }
 
 /// EXPLAIN.

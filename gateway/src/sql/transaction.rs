@@ -18,7 +18,7 @@ pub struct Modes {
     pub read_only: Option<bool>,
     /// The level, in lower case.
     pub isolation: Option<String>,
-    /// DEFERRABLE: means nothing here.
+    /// DEFERRABLE: kept for those who ask.
     pub deferrable: Option<bool>,
 }
 
@@ -71,8 +71,8 @@ fn command(scan: &mut Scan<'_>) -> PgResult<Option<TransactionPlan>> {
 }
 
 fn begin(scan: &mut Scan<'_>, tag: &'static str) -> PgResult<TransactionPlan> {
-    let Modes { read_only, isolation, .. } = modes(scan)?;
-    scan.done(TransactionPlan::Begin { tag, read_only, isolation })
+    let modes = modes(scan)?;
+    scan.done(TransactionPlan::Begin { tag, modes })
 }
 
 fn set(scan: &mut Scan<'_>) -> PgResult<TransactionPlan> {
@@ -86,8 +86,8 @@ fn set(scan: &mut Scan<'_>) -> PgResult<TransactionPlan> {
     if scan.is_done() {
         return Err(scan.unexpected());
     }
-    let Modes { read_only, isolation, .. } = modes(scan)?;
-    scan.done(TransactionPlan::Set { read_only, isolation })
+    let modes = modes(scan)?;
+    scan.done(TransactionPlan::Set { modes })
 }
 
 fn rollback(scan: &mut Scan<'_>) -> PgResult<TransactionPlan> {
@@ -171,14 +171,16 @@ mod tests {
     #[test]
     fn commands() {
         for (text, expected) in [
-            ("BEGIN", r#"Begin { tag: "BEGIN", read_only: None, isolation: None }"#),
+            ("BEGIN", r#"Begin { tag: "BEGIN", modes: Modes { read_only: None, isolation: None, deferrable: None } }"#),
             (
                 "/* a /* b */ */ begin -- x\n work isolation level repeatable read, read only;",
-                r#"Begin { tag: "BEGIN", read_only: Some(true), isolation: Some("repeatable read") }"#,
+                "Begin { tag: \"BEGIN\", modes: Modes { read_only: Some(true), isolation: Some(\"repeatable read\"), \
+                 deferrable: None } }",
             ),
             (
                 "start transaction read write not deferrable",
-                r#"Begin { tag: "START TRANSACTION", read_only: Some(false), isolation: None }"#,
+                "Begin { tag: \"START TRANSACTION\", modes: Modes { read_only: Some(false), isolation: None, \
+                 deferrable: Some(false) } }",
             ),
             ("begin isolation level foo", "42601: syntax error at or near \"foo\" @23"),
             ("begin read only,", "42601: syntax error at end of input @17"),
@@ -189,7 +191,10 @@ mod tests {
             ("ROLLBACK TO Foo", "RollbackTo(\"foo\")"),
             ("release savepoint x", "Release(\"x\")"),
             ("savepoint", "42601: syntax error at end of input @10"),
-            ("set transaction read only", "Set { read_only: Some(true), isolation: None }"),
+            (
+                "set transaction read only",
+                "Set { modes: Modes { read_only: Some(true), isolation: None, deferrable: None } }",
+            ),
             ("prepare transaction 'x'", "0A000: two-phase commit is not supported @0"),
             ("set x = 1", "None"),
             ("select 1", "None"),

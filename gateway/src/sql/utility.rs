@@ -3,7 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::{
-    ddl,
+    ddl, do_block,
     plan::{Plan, PlanContext},
     scan::{Scan, begins_with},
 };
@@ -59,10 +59,7 @@ pub fn preparse(text: &str, ctx: &PlanContext) -> PgResult<Option<Plan>> {
             let payload = if scan.take(&Token::Comma) { scan.string()? } else { String::new() };
             scan.done(Plan::Notify(channel, payload))?
         }
-        "do" => {
-            return Err(PgError::unsupported("DO is not supported: there is no procedural language")
-                .hint("Send the statements themselves, from the client."));
-        }
+        "do" => do_block::plan(&mut scan)?,
         "call" => {
             return call(&mut scan).map(Some);
         }

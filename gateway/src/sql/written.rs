@@ -24,6 +24,13 @@ pub(super) fn check(text: &str, tokens: &[TokenWithSpan]) -> PgResult<()> {
             (Token::Number(..), Some(Token::Word(word))) if word.quote_style.is_none() => {
                 ("numeric literal", next.map(|next| next.span.end))
             }
+            // Postgres 15 has neither `0x10` nor `1_000`.
+            (Token::HexStringLiteral(_), _)
+                if text.get(position::byte(text, token.span.start)..).is_some_and(|rest| rest.starts_with('0')) =>
+            {
+                ("numeric literal", Some(token.span.end))
+            }
+            (Token::Number(number, _), _) if number.contains('_') => ("numeric literal", Some(token.span.end)),
             (string, Some(Token::Whitespace(Whitespace::Space))) if text_of(string).is_some() => {
                 let mut blanks = tokens.iter().skip(n + 1);
                 let second =

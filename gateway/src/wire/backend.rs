@@ -361,6 +361,8 @@ pub enum Place {
     /// The only or last statement before the implicit transaction ends: if nothing was buffered before it, its write
     /// is durable before `execute` returns.
     Last,
+    /// The same, behind others of the implicit transaction.
+    LastOfSeveral,
     /// Others may follow in the same implicit transaction: writes are buffered until `end_implicit`, and the wire
     /// keeps its replies back until then.
     MoreMayFollow,

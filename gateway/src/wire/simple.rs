@@ -35,7 +35,11 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         }
         let last = statements.len().saturating_sub(1);
         for (at, statement) in statements.iter().enumerate() {
-            let place = if at == last { Place::Last } else { Place::MoreMayFollow };
+            let place = match at == last {
+                true if last == 0 => Place::Last,
+                true => Place::LastOfSeveral,
+                false => Place::MoreMayFollow,
+            };
             self.simple_statement(statement, place).await?;
             if self.pipe.sendable() > self.limits.flush_bytes {
                 self.pipe.flush().await?;

@@ -242,6 +242,17 @@ fn limits(fault: &Fault<'_>) -> Option<PgError> {
     Some(if hint.is_empty() { error } else { error.hint(*hint) })
 }
 
+/// Whether a negative number is OFFSET's, which Postgres looks at first: LIMIT is not said, or says a number itself.
+fn is_offset(sql: &str) -> bool {
+    let words: Vec<String> = sql.split_whitespace().map(str::to_ascii_lowercase).collect();
+    let pairs: Vec<(&str, bool)> = words
+        .iter()
+        .zip(words.iter().skip(1))
+        .map(|(word, value)| (word.as_str(), value.starts_with(|c: char| c.is_ascii_digit())))
+        .collect();
+    pairs.contains(&("offset", false)) && !pairs.contains(&("limit", false))
+}
+
 fn shapes(fault: &Fault<'_>) -> Option<PgError> {
     let syntax = |message: &str| Some(PgError::new(SqlState::SYNTAX_ERROR, message));
     if fault.has("same number of result columns") {
@@ -257,7 +268,10 @@ fn shapes(fault: &Fault<'_>) -> Option<PgError> {
         }
     }
     if fault.has("LIMIT/OFFSET cannot be negative") {
-        return Some(PgError::new(SqlState::INVALID_ROW_COUNT_IN_LIMIT, "LIMIT must not be negative"));
+        return Some(match is_offset(fault.sql) {
+            true => PgError::new(SqlState::INVALID_ROW_COUNT_IN_OFFSET, "OFFSET must not be negative"),
+            false => PgError::new(SqlState::INVALID_ROW_COUNT_IN_LIMIT, "LIMIT must not be negative"),
+        });
     }
     if fault.has("Cannot compare values of type") || fault.has("Cannot mix values of type") {
         return Some(PgError::new(SqlState::DATATYPE_MISMATCH, fault.plain("types cannot be compared")));

@@ -203,7 +203,7 @@ pub fn defaults<'a>(relations: &[Relation<'a>], shown: &Definitions, seen: &defi
         relation.columns.iter().filter_map(move |column| {
             let Source::Table(table) = relation.source else { return None };
             let def = table.columns.iter().find(|c| c.name == column.name)?;
-            let text = definitions::stored_default(shown, relation, column, seen)?;
+            let text = definitions::column_default(shown, relation, column, seen)?;
             Some(row![default_oid(table.id, def.id), relation.oid, column.num, text])
         })
     });

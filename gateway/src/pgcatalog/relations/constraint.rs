@@ -8,12 +8,17 @@ use duckmesh_catalog::{
     types::oid,
 };
 
+use sqlparser::tokenizer::{Token, Tokenizer};
+
 use crate::pgcatalog::{
     book::{Book, Ix, attnum, key_columns},
     content::{Cell, Content, row},
     definitions, oids, rows,
 };
-use crate::sql::deparse::Definitions;
+use crate::sql::{
+    deparse::{self, Definitions},
+    dialect::Postgres,
+};
 
 fn numbers(table: &TableDef, columns: &[ColumnId]) -> Cell<'static> {
     Cell::Ints(columns.iter().map(|id| i64::from(attnum(table, *id))).collect())
@@ -29,7 +34,8 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
             ConstraintKind::Check { expression: text } => {
                 (kind, key) = ('c', numbers(con.table, &named(con.table, text)));
                 let shown = definitions.check(con.table.id, &con.constraint.name);
-                expression = shown.map_or_else(|| text.clone(), |shown| shown.full.clone()).into();
+                let shown = shown.map_or(text, |shown| &shown.full);
+                expression = deparse::types_seen(shown, true).into();
             }
             ConstraintKind::PrimaryKey { columns } => (kind, key) = ('p', numbers(con.table, columns)),
             ConstraintKind::Unique { columns } => (kind, key) = ('u', numbers(con.table, columns)),
@@ -45,6 +51,7 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
                 }
             }
         }
+        let (deferrable, deferred) = definitions::deferral(con);
         let foreign = kind == 'f';
         let action = |of: ForeignKeyAction| if foreign { of.letter() } else { ' ' };
         let matching = if rules.full { "f" } else { "s" };
@@ -53,7 +60,7 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
             con.constraint.name.as_str(),
             con.namespace,
             kind,
-            true,
+            !con.constraint.options.not_valid,
             con.table_oid,
             target_index,
             target_oid,
@@ -61,13 +68,13 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
             action(rules.on_delete),
             if foreign { matching } else { " " },
             true,
-            kind != 'c',
+            kind != 'c' || con.constraint.options.no_inherit,
             key,
             target_key,
             expression,
             0_u32,
-            rules.deferrable,
-            rules.deferred,
+            deferrable,
+            deferred,
         ]
     });
     let domains = super::domain::checks(book, definitions).into_iter().map(super::domain::row_of);
@@ -97,11 +104,28 @@ pub fn constraints<'a>(book: &Book<'a>, definitions: &Definitions) -> Content<'a
     }
 }
 
-/// Columns whose name is a word of the expression.
+/// The columns that an expression names, in its order. Names of functions and types, and what is in quotes, are none.
 pub fn named(table: &TableDef, expression: &str) -> Vec<ColumnId> {
-    let words = || expression.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
-    let named = |c: &&ColumnDef| words().any(|w| w == c.name) || expression.contains(&format!("\"{}\"", c.name));
-    table.columns.iter().filter(named).map(|c| c.id).collect()
+    let Ok(mut tokens) = Tokenizer::new(&Postgres {}, expression).tokenize() else { return Vec::new() };
+    tokens.retain(|token| !matches!(token, Token::Whitespace(_)));
+    let mut found: Vec<ColumnId> = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let Token::Word(word) = token else { continue };
+        let before = at.checked_sub(1).and_then(|at| tokens.get(at));
+        let elsewhere = matches!(before, Some(Token::DoubleColon))
+            || matches!(tokens.get(at + 1), Some(Token::LParen | Token::Period));
+        let name = match word.quote_style {
+            Some(_) => word.value.clone(),
+            None => word.value.to_lowercase(),
+        };
+        if elsewhere || word.quote_style.is_none() && !super::internal::is_name(&name) {
+            continue;
+        }
+        if let Some(column) = table.column(&name).filter(|column| !found.contains(&column.id)) {
+            found.push(column.id);
+        }
+    }
+    found
 }
 
 /// The class by which a btree orders a type.
@@ -128,7 +152,9 @@ fn operator_class(ty: u32) -> u32 {
 pub fn indexes<'a>(book: &Book<'a>, shown: &Definitions) -> Content<'a> {
     let rows = book.constraints.iter().filter_map(|con| {
         let (oid, columns) = (con.index?, key_columns(con.constraint)?);
-        let count = i16::try_from(columns.len()).unwrap_or(i16::MAX);
+        let options = &con.constraint.options;
+        let held: Vec<ColumnId> = columns.iter().chain(&options.include).copied().collect();
+        let count = |n: usize| i16::try_from(n).unwrap_or(i16::MAX);
         let collations = columns.iter().map(|id| {
             let ty = con.table.column_by_id(*id).map(|c| c.ty.oid());
             ty.and_then(super::super::types::by_oid).map_or(0, |t| i64::from(t.collation))
@@ -140,21 +166,21 @@ pub fn indexes<'a>(book: &Book<'a>, shown: &Definitions) -> Content<'a> {
         Some(row![
             oid,
             con.table_oid,
-            count,
-            count,
+            count(held.len()),
+            count(columns.len()),
             true,
             matches!(con.constraint.kind, ConstraintKind::PrimaryKey { .. }),
+            !options.deferrable,
             true,
             true,
             true,
-            true,
-            numbers(con.table, columns),
+            numbers(con.table, &held),
             Cell::Ints(collations.collect()),
             Cell::Ints(classes.collect()),
             Cell::Ints(vec![0; columns.len()]),
             Cell::Null,
             Cell::Null,
-            false,
+            options.nulls_not_distinct,
         ])
     });
     let own = book.indexes.iter().map(|ix| own_index(ix, shown));
@@ -221,7 +247,7 @@ fn own_index<'a>(ix: &Ix<'a>, shown: &Definitions) -> Vec<Cell<'a>> {
         Cell::Ints(classes),
         Cell::Ints(options),
         (!expressions.is_empty()).then(|| expressions.join(", ")),
-        definitions::stored_predicate(index, shown),
+        definitions::stored_predicate(index, shown).map(|(whole, _)| whole),
         index.nulls_not_distinct,
     ]
 }

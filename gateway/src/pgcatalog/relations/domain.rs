@@ -8,7 +8,7 @@ use crate::{
         content::{Cell, Content, row},
         definitions, oids, procedure, types,
     },
-    sql::deparse::{Definitions, Shown},
+    sql::deparse::{self, Definitions, Shown},
 };
 
 /// What an unlimited text may have, as Postgres says it.
@@ -172,6 +172,8 @@ pub fn checks<'a>(book: &Book<'a>, definitions: &Definitions) -> Vec<Check<'a>> 
             let oid = range.give(duckmesh_catalog::TableId::new(def.id.get()), &check.name);
             let written = || Shown { full: check.expression.clone(), pretty: check.expression.clone() };
             let expression = definitions.domain_check(def.id, &check.name).cloned().unwrap_or_else(written);
+            let [full, pretty] = [&expression.full, &expression.pretty].map(|text| deparse::types_seen(text, true));
+            let expression = Shown { full, pretty };
             found.push(Check { oid, space, domain: def.oid(), name: check.name.as_str(), expression });
         }
     }

@@ -9,7 +9,7 @@ use crate::pgcatalog::{
     content::{Cell, Content, row},
     definitions, types,
 };
-use crate::sql::deparse::Definitions;
+use crate::sql::deparse::{self, Definitions};
 
 /// What an unlimited text may have, as Postgres says it.
 const OCTETS_MAX: i32 = 1 << 30;
@@ -231,7 +231,8 @@ fn column<'a>(
         }
         _ => None,
     };
-    let not_null = column.not_null && relation.kind != 'v';
+    let of_domain = column.domain.is_some_and(|def| matches!(&def.spec, TypeSpec::Domain(spec) if !spec.nullable));
+    let not_null = column.not_null && relation.kind != 'v' || of_domain;
     let domain = column.domain.map(|d| (schema_of(book, d), d.name.as_str()));
     let domain = domain.or(own.map(|own| ("information_schema", own.name)));
     row![
@@ -303,12 +304,11 @@ pub fn table_constraints<'a>(book: &Book<'a>, lake: &'a str) -> Content<'a> {
     let mut rows: Vec<Vec<Cell<'a>>> = Vec::new();
     for con in &book.constraints {
         let (name, table) = (con.constraint.name.as_str(), con.table.name.as_str());
-        let distinct = matches!(con.constraint.kind, ConstraintKind::Unique { .. }).then_some("YES");
+        let distinct = matches!(con.constraint.kind, ConstraintKind::Unique { .. })
+            .then_some(yes(!con.constraint.options.nulls_not_distinct));
         let shown = kind_name(con);
-        let (deferrable, deferred) = match &con.constraint.kind {
-            ConstraintKind::ForeignKey { rules, .. } => (yes(rules.deferrable), yes(rules.deferred)),
-            _ => ("NO", "NO"),
-        };
+        let (deferrable, deferred) = definitions::deferral(con);
+        let (deferrable, deferred) = (yes(deferrable), yes(deferred));
         rows.push(row![lake, con.schema, name, lake, con.schema, table, shown, deferrable, deferred, "YES", distinct]);
     }
     for (relation, column, name) in not_nulls(book) {
@@ -348,7 +348,8 @@ pub fn check_constraints<'a>(book: &Book<'a>, source: &'a super::Source<'a>) -> 
     let checks = book.constraints.iter().filter_map(|con| match &con.constraint.kind {
         ConstraintKind::Check { expression } => {
             let shown = source.definitions.check(con.table.id, &con.constraint.name);
-            let clause = format!("({})", shown.map_or(expression.as_str(), |shown| &shown.full));
+            let clause = shown.map_or(expression.as_str(), |shown| &shown.full);
+            let clause = format!("({})", deparse::types_seen(clause, true));
             Some(row![lake, con.schema, con.constraint.name.as_str(), clause])
         }
         _ => None,
@@ -363,6 +364,7 @@ pub fn check_constraints<'a>(book: &Book<'a>, source: &'a super::Source<'a>) -> 
         checks.iter().map(move |c| {
             let shown = source.definitions.domain_check(def.id, &c.name);
             let clause = shown.map_or_else(|| format!("(({}))", c.expression), |shown| format!("({})", shown.full));
+            let clause = deparse::types_seen(&clause, true);
             row![lake, schema, c.name.as_str(), clause]
         })
     });

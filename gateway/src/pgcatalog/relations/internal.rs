@@ -215,7 +215,11 @@ pub fn index_definitions<'a>(book: &Book<'a>, shown: &Definitions, search_path: 
         let seen = visible.get(con.table.name.as_str()) == Some(&con.table_oid);
         all.push(row![oid, -1, definitions::index(con, !seen)]);
         let columns = book::key_columns(con.constraint).unwrap_or_default();
-        let named = columns.iter().filter_map(|id| con.table.column_by_id(*id)).zip(1_i32..);
+        let named = columns
+            .iter()
+            .chain(&con.constraint.options.include)
+            .filter_map(|id| con.table.column_by_id(*id))
+            .zip(1_i32..);
         for (column, n) in named {
             let name = names::quoted(&column.name);
             all.extend([row![oid, n, name.clone()], row![oid, -1 - n, name]]);
@@ -231,6 +235,19 @@ pub fn index_definitions<'a>(book: &Book<'a>, shown: &Definitions, search_path: 
         all.extend(pretty.map(|(text, n)| row![ix.oid, -1 - n, text]));
     }
     Content { columns: &["#k", "#n", "#v"], rows: all }
+}
+
+/// Expressions for the computer and for people, where these differ: what `pg_get_expr` is asked for.
+pub fn expressions<'a>(book: &Book<'a>, source: &Source<'_>) -> Content<'a> {
+    let seen = definitions::Seen::by(book, &source.search_path);
+    let mut all: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
+    for relation in &book.relations {
+        let shown = |column| definitions::default_for_people(&source.definitions, relation, column, &seen);
+        all.extend(relation.columns.iter().filter_map(shown));
+    }
+    let predicates = book.indexes.iter().filter_map(|ix| definitions::stored_predicate(ix.index, &source.definitions));
+    all.extend(predicates);
+    Content { columns: &["#k", "#p"], rows: all.into_iter().map(|(full, pretty)| row![full, pretty]).collect() }
 }
 
 pub fn view_definitions<'a>(book: &Book<'a>, source: &Source<'_>) -> Content<'a> {

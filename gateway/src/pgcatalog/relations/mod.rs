@@ -136,6 +136,7 @@ pub fn of_schema<'a>(schema: &str, name: &str, book: &Book<'a>, source: &'a Sour
         ("internal", "relations") => internal::relations(&system(), book, &source.search_path),
         ("internal", "constraintdefs") => internal::constraint_definitions(book, source),
         ("internal", "indexdefs") => internal::index_definitions(book, &source.definitions, &source.search_path),
+        ("internal", "expressions") => internal::expressions(book, source),
         ("internal", "serials") => sequence::serials(book),
         ("internal", "viewdefs") => internal::view_definitions(book, source),
         ("internal", "descriptions") => internal::descriptions(book),

@@ -124,11 +124,7 @@ impl Planner<'_> {
             Operation::RenameConstraint { old_name, new_name } => self.rename_constraint(table, old_name, new_name),
             Operation::ValidateConstraint { name } => {
                 let name = self.fold(name)?;
-                let constraint = self.constraint_named(table, &name)?;
-                match &constraint.kind {
-                    ConstraintKind::Check { expression } => self.validate_check(table, &name, expression),
-                    _ => Ok(()),
-                }
+                self.validate_constraint(table, &name)
             }
             Operation::OwnerTo { new_owner } => self.check_new_owner(new_owner),
             // There are none.
@@ -208,7 +204,9 @@ impl Planner<'_> {
         let pending = Pending::of_table(constraint);
         let before = table.new.clone();
         let schema = table.schema.clone();
-        let constraint = self.constraint(&mut table.new, &schema, &pending)?;
+        let mut constraint = self.constraint(&mut table.new, &schema, &pending)?;
+        let may_wait = matches!(constraint.kind, ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. });
+        constraint.options.not_valid = not_valid && may_wait;
         match &constraint.kind {
             ConstraintKind::Check { expression } => {
                 let at = pending.expression_at(self.text);
@@ -231,6 +229,31 @@ impl Planner<'_> {
         }
         table.new.constraints.push(constraint.clone());
         self.ops.push(DdlOp::AddConstraint { table: table.new.uuid, constraint });
+        Ok(())
+    }
+
+    /// `VALIDATE CONSTRAINT`: rows that were there before it are looked at.
+    fn validate_constraint(&mut self, table: &mut Altered, name: &str) -> PgResult<()> {
+        let mut constraint = self.constraint_named(table, name)?;
+        match &constraint.kind {
+            ConstraintKind::ForeignKey { .. } => {}
+            ConstraintKind::Check { .. } if !constraint.options.not_valid => {}
+            ConstraintKind::Check { expression } => self.validate_check(table, name, expression)?,
+            ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => {
+                let table = &table.new.name;
+                let message =
+                    format!("constraint \"{name}\" of relation \"{table}\" is not a foreign key or check constraint");
+                return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
+            }
+        }
+        if constraint.options.not_valid {
+            constraint.options.not_valid = false;
+            let uuid = table.new.uuid;
+            table.new.constraints.retain(|c| c.name != name);
+            table.new.constraints.push(constraint.clone());
+            self.ops.push(DdlOp::DropConstraint { table: uuid, name: name.to_owned() });
+            self.ops.push(DdlOp::AddConstraint { table: uuid, constraint });
+        }
         Ok(())
     }
 

@@ -121,6 +121,7 @@ impl Planner<'_> {
         let holds_moment =
             matches!(ty.bare(), ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date | ColumnType::Time);
         Ok(match program {
+            DefaultProgram::Constant(text) => Some(text),
             // `now` is read as the start of the transaction, in the session's zone.
             _ if moment && holds_moment => Some(to_lake_text("now", ty, &self.ctx.values)?),
             DefaultProgram::Session(SessionValue::User) => Some(to_lake_text(&self.ctx.user, ty, &self.ctx.values)?),

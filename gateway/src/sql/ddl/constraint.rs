@@ -5,15 +5,16 @@ use std::ops::ControlFlow;
 use duckmesh_catalog::{
     ColumnId, TableDef,
     ddl::DdlOp,
-    schema::{Constraint, ConstraintKind},
+    schema::{Constraint, ConstraintKind, ConstraintOptions},
 };
 use sqlparser::ast::{
-    self, CheckConstraint, ColumnOption, Expr, ForeignKeyConstraint, Ident, IndexColumn, Spanned, TableConstraint,
-    visit_expressions,
+    self, CheckConstraint, ColumnOption, Expr, ForeignKeyConstraint, Ident, IndexColumn, NullsDistinctOption,
+    PrimaryKeyConstraint, Spanned, TableConstraint, UniqueConstraint, visit_expressions,
 };
 
 use super::{
     Planner,
+    foreign_key::deferral,
     lookup::{Relation, no_relation, relation_in},
     names::{generated, schema_in_lake},
     place,
@@ -36,8 +37,8 @@ pub(super) struct Pending<'a> {
 #[derive(Clone, Copy)]
 enum Said<'a> {
     Check(&'a CheckConstraint),
-    PrimaryKey(&'a [IndexColumn]),
-    Unique(&'a [IndexColumn]),
+    PrimaryKey(&'a PrimaryKeyConstraint),
+    Unique(&'a UniqueConstraint),
     ForeignKey(&'a ForeignKeyConstraint),
     Refused(&'static str),
 }
@@ -47,8 +48,8 @@ pub(super) fn of_column<'a>(column: &'a ast::ColumnDef, folded: &str, pending: &
     for option in &column.options {
         let said = match &option.option {
             ColumnOption::Check(check) => Said::Check(check),
-            ColumnOption::PrimaryKey(key) => Said::PrimaryKey(&key.columns),
-            ColumnOption::Unique(key) => Said::Unique(&key.columns),
+            ColumnOption::PrimaryKey(key) => Said::PrimaryKey(key),
+            ColumnOption::Unique(key) => Said::Unique(key),
             ColumnOption::ForeignKey(key) => Said::ForeignKey(key),
             _ => continue,
         };
@@ -61,8 +62,8 @@ impl<'a> Pending<'a> {
     pub(super) fn of_table(constraint: &'a TableConstraint) -> Self {
         let (name, said) = match constraint {
             TableConstraint::Check(check) => (check.name.as_ref(), Said::Check(check)),
-            TableConstraint::PrimaryKey(key) => (key.name.as_ref(), Said::PrimaryKey(&key.columns)),
-            TableConstraint::Unique(key) => (key.name.as_ref(), Said::Unique(&key.columns)),
+            TableConstraint::PrimaryKey(key) => (key.name.as_ref(), Said::PrimaryKey(key)),
+            TableConstraint::Unique(key) => (key.name.as_ref(), Said::Unique(key)),
             TableConstraint::ForeignKey(key) => (key.name.as_ref(), Said::ForeignKey(key)),
             TableConstraint::Exclude(_) => (None, Said::Refused("EXCLUDE constraints")),
             _ => (None, Said::Refused("this kind of constraint")),
@@ -102,8 +103,8 @@ impl Planner<'_> {
                 // Also behind a column the name is of what the condition reads.
                 (kind, only_column(&check.expr), "check")
             }
-            Said::PrimaryKey(columns) => {
-                let columns = self.key(table, columns, own, "primary key")?;
+            Said::PrimaryKey(key) => {
+                let columns = self.key(table, &key.columns, own, "primary key")?;
                 let has_key = |c: &Constraint| matches!(c.kind, ConstraintKind::PrimaryKey { .. });
                 if table.constraints.iter().any(has_key) {
                     return Err(PgError::new(
@@ -116,8 +117,8 @@ impl Planner<'_> {
                 }
                 (ConstraintKind::PrimaryKey { columns }, None, "pkey")
             }
-            Said::Unique(columns) => {
-                let columns = self.key(table, columns, own, "unique")?;
+            Said::Unique(key) => {
+                let columns = self.key(table, &key.columns, own, "unique")?;
                 let second = joined(table, &columns);
                 (ConstraintKind::Unique { columns }, Some(second), "key")
             }
@@ -135,7 +136,41 @@ impl Planner<'_> {
             Some(name) => self.given_name(table, schema, name, &kind)?,
             None => self.free_name(table, schema, second.as_deref(), label),
         };
-        Ok(Constraint::new(name, kind))
+        let options = self.constraint_options(table, &pending.said)?;
+        Ok(Constraint { options, ..Constraint::new(name, kind) })
+    }
+
+    /// What a constraint says beyond its kind.
+    fn constraint_options(&mut self, table: &TableDef, said: &Said<'_>) -> PgResult<ConstraintOptions> {
+        let mut options = ConstraintOptions::default();
+        let (characteristics, include) = match said {
+            Said::PrimaryKey(key) => (&key.characteristics, key.include.as_slice()),
+            Said::Unique(key) => {
+                options.nulls_not_distinct = key.nulls_distinct == NullsDistinctOption::NotDistinct;
+                (&key.characteristics, key.include.as_slice())
+            }
+            Said::Check(check) => {
+                options.no_inherit = check.no_inherit;
+                return Ok(options);
+            }
+            Said::ForeignKey(_) | Said::Refused(_) => return Ok(options),
+        };
+        (options.deferrable, options.deferred) = deferral(characteristics.as_ref())?;
+        for ident in include {
+            let column = self.key_column(table, ident)?;
+            options.include.push(column);
+        }
+        Ok(options)
+    }
+
+    fn key_column(&mut self, table: &TableDef, ident: &Ident) -> PgResult<ColumnId> {
+        let name = self.fold(ident)?;
+        let at = self.at(ident);
+        let found = table.column(&name).map(|column| column.id);
+        found.ok_or_else(|| {
+            let message = format!("column \"{name}\" named in key does not exist");
+            PgError::new(SqlState::UNDEFINED_COLUMN, message).or_position(at)
+        })
     }
 
     fn given_name(&mut self, table: &TableDef, schema: &str, name: &Ident, kind: &ConstraintKind) -> PgResult<String> {
@@ -208,15 +243,19 @@ impl Planner<'_> {
         table: &TableDef,
         all: &[Pending<'p>],
     ) -> PgResult<Vec<Pending<'p>>> {
-        let mut kept: Vec<(Option<Vec<ColumnId>>, Pending<'p>)> = Vec::with_capacity(all.len());
+        type Key = Option<(Vec<ColumnId>, ConstraintOptions)>;
+        let mut kept: Vec<(Key, Pending<'p>)> = Vec::with_capacity(all.len());
         for item in all {
             let own = item.column.as_deref();
             let columns = match &item.said {
-                Said::PrimaryKey(columns) => Some(self.key(table, columns, own, "primary key")?),
-                Said::Unique(columns) => Some(self.key(table, columns, own, "unique")?),
+                Said::PrimaryKey(key) => Some(self.key(table, &key.columns, own, "primary key")?),
+                Said::Unique(key) => Some(self.key(table, &key.columns, own, "unique")?),
                 _ => None,
             };
-            let known = kept.iter_mut().find(|(known, _)| columns.is_some() && *known == columns);
+            let key = columns
+                .map(|columns| Ok::<_, PgError>((columns, self.constraint_options(table, &item.said)?)))
+                .transpose()?;
+            let known = kept.iter_mut().find(|(known, _)| key.is_some() && *known == key);
             match known {
                 // Two primary keys are an error, which is told later.
                 Some((_, known)) if !matches!((known.said, item.said), (Said::PrimaryKey(_), Said::PrimaryKey(_))) => {
@@ -228,7 +267,7 @@ impl Planner<'_> {
                         (known.said, known.column) = (item.said, item.column.clone());
                     }
                 }
-                _ => kept.push((columns, item.clone())),
+                _ => kept.push((key, item.clone())),
             }
         }
         Ok(kept.into_iter().map(|(_, item)| item).collect())
@@ -250,23 +289,13 @@ impl Planner<'_> {
             let Expr::Identifier(ident) = &column.column.expr else {
                 return Err(PgError::unsupported("keys over expressions are not supported"));
             };
-            let name = self.fold(ident)?;
-            let at = self.at(ident);
-            let Some(found) = table.column(&name) else {
-                return Err(PgError::new(
-                    SqlState::UNDEFINED_COLUMN,
-                    format!("column \"{name}\" named in key does not exist"),
-                )
-                .or_position(at));
-            };
-            if ids.contains(&found.id) {
-                return Err(PgError::new(
-                    SqlState::DUPLICATE_COLUMN,
-                    format!("column \"{name}\" appears twice in {what} constraint"),
-                )
-                .or_position(at));
+            let found = self.key_column(table, ident)?;
+            if ids.contains(&found) {
+                let name = self.fold(ident)?;
+                let message = format!("column \"{name}\" appears twice in {what} constraint");
+                return Err(PgError::new(SqlState::DUPLICATE_COLUMN, message).or_position(self.at(ident)));
             }
-            ids.push(found.id);
+            ids.push(found);
         }
         Ok(ids)
     }

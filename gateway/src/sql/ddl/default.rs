@@ -5,10 +5,11 @@ use sqlparser::ast::{CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArgum
 
 use super::{Planner, column::type_name, place};
 use crate::{
+    pgcatalog::definitions::{self, Seen},
     sql::{
         check, default,
         plan::{DefaultProgram, PlanContext},
-        sequence, user_type,
+        sequence, types, user_type,
     },
     value::{ColumnBuilder, ValueContext, lake_text},
     wire::error::{PgError, PgResult, SqlState},
@@ -36,15 +37,22 @@ impl Planner<'_> {
         let named = matches!(ty, ColumnType::System(system) if system.is_named());
         match constant(expr, ty, self.ctx).filter(|constant| !named || *constant == Constant::Null) {
             Some(Constant::Null) => Ok(None),
-            Some(constant) => {
-                let text = assign(&constant, column, ty, &self.ctx.values)
-                    .map_err(|e| e.or_position(at_unless_mismatch(&constant, at)))?;
-                let written = unrounded(&constant, ty).or(self.unfitted(&constant, ty, &text)?);
-                Ok(Some(match written {
-                    Some(expression) => DefaultValue::Expression(expression),
-                    None => DefaultValue::Literal(text),
-                }))
-            }
+            Some(constant) => match assign(&constant, column, ty, &self.ctx.values) {
+                Ok(text) => {
+                    let shown = definitions::default(&DefaultValue::Literal(text.clone()), ty, &Seen::default());
+                    let written = written(&constant, ty).filter(|written| *written != shown);
+                    let written = written.or(self.unfitted(&constant, ty, &text)?);
+                    Ok(Some(match written {
+                        Some(expression) => DefaultValue::Expression(expression),
+                        None => DefaultValue::Literal(text),
+                    }))
+                }
+                // As in Postgres, a constant that only its column's modifier or width refuses fails where it is used.
+                Err(error) => match self.too_large(&constant, ty, &error) {
+                    Some(expression) => Ok(Some(DefaultValue::Expression(expression))),
+                    None => Err(error.or_position(at_unless_mismatch(&constant, at))),
+                },
+            },
             None => {
                 let sql = user_type::stored(expr, self.ctx);
                 if sql.to_ascii_lowercase().contains("nextval(") {
@@ -57,7 +65,9 @@ impl Planner<'_> {
                 })?;
                 Ok(match program {
                     DefaultProgram::Null => None,
-                    DefaultProgram::Constant(text) => Some(DefaultValue::Literal(text)),
+                    DefaultProgram::Constant(text) if number_of_cast(expr, self.ctx).is_none() => {
+                        Some(DefaultValue::Literal(text))
+                    }
                     _ => Some(DefaultValue::Expression(sql)),
                 })
             }
@@ -73,6 +83,28 @@ impl Planner<'_> {
         }
         let whole = to_lake_text(text, bare, &self.ctx.values)?;
         Ok((whole != fitted).then(|| format!("'{}'::{bare}", text.replace('\'', "''"))))
+    }
+
+    /// A constant that is one of its column's type, and too long or too large for the column: as it was written.
+    fn too_large(&self, constant: &Constant, ty: &ColumnType, error: &PgError) -> Option<String> {
+        if !matches!(error.code(), SqlState::STRING_DATA_RIGHT_TRUNCATION | SqlState::NUMERIC_VALUE_OUT_OF_RANGE) {
+            return None;
+        }
+        let text = match constant {
+            Constant::Number(number) => return number_as_written(number),
+            Constant::Text(text) => text,
+            Constant::Null | Constant::Bool(_) => return None,
+        };
+        let quoted = |name: &str| format!("'{}'::{name}", text.replace('\'', "''"));
+        match ty {
+            ColumnType::Varchar(Some(_)) => Some(quoted("character varying")),
+            ColumnType::Char(_) => Some(quoted("bpchar")),
+            ColumnType::Numeric(1.., _) => is_decimal(text.trim()).then(|| quoted("numeric")),
+            ColumnType::Modified(bare, _) => {
+                to_lake_text(text, bare, &self.ctx.values).ok().map(|_| quoted(&bare.to_string()))
+            }
+            _ => None,
+        }
     }
 
     /// A default that computes with numbers of sequences: their schemas are named, as where a number stands alone.
@@ -157,6 +189,11 @@ fn constant(expr: &Expr, ty: &ColumnType, ctx: &PlanContext) -> Option<Constant>
     }
 }
 
+fn is_number(ty: &ColumnType) -> bool {
+    use ColumnType as T;
+    matches!(ty, T::Int2 | T::Int4 | T::Int8 | T::Numeric(..) | T::Float4 | T::Float8)
+}
+
 fn is_text(ty: &ColumnType) -> bool {
     matches!(ty, ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Char(_))
 }
@@ -186,16 +223,74 @@ fn assign(constant: &Constant, column: &str, ty: &ColumnType, ctx: &ValueContext
     })
 }
 
-/// A number with more digits than its column keeps: it is rounded in each row, and shown as it was written.
-fn unrounded(constant: &Constant, ty: &ColumnType) -> Option<String> {
-    let (Constant::Number(number), ColumnType::Numeric(1.., scale)) = (constant, ty) else { return None };
-    let (_, fraction) = number.split_once('.')?;
-    let plain = fraction.bytes().all(|b| b.is_ascii_digit());
-    let kept = fraction.trim_end_matches('0').len() <= usize::try_from(*scale).unwrap_or(0);
-    (plain && !kept).then(|| match number.starts_with('-') {
-        true => format!("'{number}'::numeric"),
-        false => number.clone(),
-    })
+/// The value of a default that is a number or a text, in the lake's text form; none where it is computed, or does not fit.
+pub(in crate::sql) fn fixed(expr: &Expr, ty: &ColumnType, ctx: &PlanContext) -> Option<String> {
+    if !(is_number(ty) || is_text(ty)) {
+        return None;
+    }
+    match constant(expr, ty, ctx).or_else(|| number_of_cast(expr, ctx))? {
+        Constant::Null => None,
+        constant => assign(&constant, "", ty, &ctx.values).ok(),
+    }
+}
+
+/// `'-1'::integer` as a number.
+fn number_of_cast(expr: &Expr, ctx: &PlanContext) -> Option<Constant> {
+    let Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } = expr else { return None };
+    let Expr::Value(value) = expr.as_ref() else { return None };
+    let text = crate::sql::rewrite::string_of(&value.value)?;
+    let fits = match user_type::resolve(data_type, ctx).ok()?.ty {
+        ColumnType::Int2 => text.parse::<i16>().is_ok(),
+        ColumnType::Int4 => text.parse::<i32>().is_ok(),
+        ColumnType::Int8 => text.parse::<i64>().is_ok(),
+        ColumnType::Numeric(..) => types::is_plain_numeric(data_type) && is_decimal(&text),
+        _ => false,
+    };
+    fits.then_some(Constant::Number(text))
+}
+
+/// A constant as Postgres shows it: with the type that it has by itself, not its column's. None: nothing is known here.
+fn written(constant: &Constant, ty: &ColumnType) -> Option<String> {
+    match constant {
+        Constant::Number(number) if is_number(ty) || is_text(ty) => number_as_written(number),
+        Constant::Text(text) if is_number(ty) => {
+            let text = text.trim();
+            let name = match ty {
+                ColumnType::Int2 => "smallint",
+                ColumnType::Int4 => return number_as_written(&text.parse::<i32>().ok()?.to_string()),
+                ColumnType::Int8 => "bigint",
+                ColumnType::Float8 | ColumnType::Float4 if text.parse::<f64>().ok()?.to_string() != text => {
+                    return None;
+                }
+                ColumnType::Float8 => "double precision",
+                ColumnType::Float4 => "real",
+                _ if text.contains('.') && !text.starts_with('-') => return number_as_written(text),
+                _ => "numeric",
+            };
+            is_decimal(text).then(|| format!("'{text}'::{name}"))
+        }
+        _ => None,
+    }
+}
+
+/// A number as Postgres shows it; none for forms that it writes otherwise.
+fn number_as_written(number: &str) -> Option<String> {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let zeros = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
+    if !is_decimal(digits) || zeros || digits.starts_with('.') || digits.ends_with('.') {
+        return None;
+    }
+    let ty = number_type(number);
+    let plain = digits == number && (ty == "integer" || digits.contains('.'));
+    Some(if plain { number.to_owned() } else { format!("'{number}'::{ty}") })
+}
+
+/// Whether a text is digits, with a sign and a point at most.
+fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.bytes().any(|b| b.is_ascii_digit())
+        && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && digits.bytes().filter(|b| *b == b'.').count() <= 1
 }
 
 /// A value in Postgres' text form as the lake's text.

@@ -9,7 +9,9 @@ use duckmesh_catalog::{
     ddl::DdlOp,
     schema::{Constraint, ConstraintKind, ForeignKeyAction, ForeignKeyRules},
 };
-use sqlparser::ast::{ConstraintReferenceMatchKind, DeferrableInitial, ForeignKeyConstraint, ReferentialAction};
+use sqlparser::ast::{
+    ConstraintCharacteristics, ConstraintReferenceMatchKind, DeferrableInitial, ForeignKeyConstraint, ReferentialAction,
+};
 
 use super::{
     Planner,
@@ -326,18 +328,18 @@ fn rules(key: &ForeignKeyConstraint) -> PgResult<ForeignKeyRules> {
         }
         kind => matches!(kind, Some(ConstraintReferenceMatchKind::Full)),
     };
-    let said = key.characteristics.as_ref();
+    let (deferrable, deferred) = deferral(key.characteristics.as_ref())?;
+    let (on_update, on_delete) = (action(&key.on_update), action(&key.on_delete));
+    Ok(ForeignKeyRules { on_update, on_delete, full, deferrable, deferred })
+}
+
+/// Whether a constraint is DEFERRABLE, and INITIALLY DEFERRED.
+pub(super) fn deferral(said: Option<&ConstraintCharacteristics>) -> PgResult<(bool, bool)> {
     let deferred = said.is_some_and(|c| c.initially == Some(DeferrableInitial::Deferred));
     let deferrable = said.and_then(|c| c.deferrable);
     if deferred && deferrable == Some(false) {
         let message = "constraint declared INITIALLY DEFERRED must be DEFERRABLE";
         return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
     }
-    Ok(ForeignKeyRules {
-        on_update: action(&key.on_update),
-        on_delete: action(&key.on_delete),
-        full,
-        deferrable: deferrable.unwrap_or(deferred),
-        deferred,
-    })
+    Ok((deferrable.unwrap_or(deferred), deferred))
 }

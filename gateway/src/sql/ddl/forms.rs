@@ -155,8 +155,27 @@ impl<'a> Written<'a> {
         if self.token(at + 1) == Some(&Token::Mul) {
             self.drop(at + 1..at + 2);
         }
+        let mut retypes = false;
         for at in at + 1..self.solid.len() {
             self.part(at);
+            if self.says(at, &["alter"]) {
+                let column = at + if self.says(at + 1, &["column"]) { 2 } else { 1 };
+                retypes = self.says(column + 1, &["type"]) || self.says(column + 1, &["set", "data", "type"]);
+            } else if self.says(at, &["using"]) || self.token(at) == Some(&Token::Comma) {
+                retypes = false;
+            } else if retypes && self.says(at, &["collate"]) {
+                self.collation(at);
+            }
+        }
+    }
+
+    /// `COLLATE "C"` behind a type: text is compared so anyway.
+    fn collation(&mut self, at: usize) {
+        let name = if self.token(at + 2) == Some(&Token::Period) { at + 3 } else { at + 1 };
+        if let Some(Token::Word(word)) = self.token(name)
+            && matches!(word.value.as_str(), "C" | "POSIX" | "default" | "ucs_basic")
+        {
+            self.drop(at..name + 1);
         }
     }
 
@@ -299,6 +318,10 @@ mod tests {
             ),
             ("create unique index i on only t (a)", "create unique index i on t (a)"),
             ("alter table only s.t* add a text compression pglz", "alter table only s.t add a text"),
+            (
+                "alter table t alter a type varchar(3) collate \"C\" using b",
+                "alter table t alter a type varchar(3) using b",
+            ),
             ("alter table t alter a set compression pglz", "alter table t alter a set compression pglz"),
         ] {
             let tokens = Tokenizer::new(&Postgres {}, sql).tokenize_with_location().unwrap();

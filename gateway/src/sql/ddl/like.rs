@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use duckmesh_catalog::{
-    ColumnDef, ColumnId, ColumnType, ConstraintKind, SchemaId, TableDef, ddl::DdlOp, schema::Constraint,
+    ColumnDef, ColumnId, ColumnType, ConstraintKind, ConstraintOptions, SchemaId, TableDef, ddl::DdlOp,
+    schema::Constraint,
 };
 use sqlparser::{
     ast::{CreateTable, Statement},
@@ -321,7 +322,9 @@ impl Planner<'_> {
                         let message = format!("constraint \"{name}\" for relation \"{table}\" already exists");
                         return Err(PgError::new(SqlState::DUPLICATE_OBJECT, message));
                     }
-                    table.constraints.push(constraint.clone());
+                    // A new table has no row that was not looked at.
+                    let options = ConstraintOptions { not_valid: false, ..constraint.options.clone() };
+                    table.constraints.push(Constraint { options, ..constraint.clone() });
                     continue;
                 }
                 ConstraintKind::PrimaryKey { columns } if including.indexes => {
@@ -338,7 +341,9 @@ impl Planner<'_> {
                 _ => continue,
             };
             let name = self.free_name(table, lake_schema, second.as_deref(), label);
-            table.constraints.push(Constraint::new(name, kind));
+            let options = &constraint.options;
+            let options = ConstraintOptions { include: new(&options.include), ..options.clone() };
+            table.constraints.push(Constraint { options, ..Constraint::new(name, kind) });
             keys = true;
         }
         Ok(keys)

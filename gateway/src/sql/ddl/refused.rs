@@ -69,7 +69,8 @@ pub(super) fn typed_table() -> PgError {
 
 /// Forms that sqlparser does not read, by their first words.
 pub(super) fn by_words(scan: &mut Scan<'_>) -> PgResult<Option<Plan>> {
-    const FORMS: [(&[&str], &str); 23] = [
+    const FORMS: [(&[&str], &str); 24] = [
+        (&["alter", "system"], "The server's settings are given where it is started; SET changes a session's."),
         (&["create", "function"], HINT_FUNCTION),
         (&["create", "or", "replace", "function"], HINT_FUNCTION),
         (&["create", "procedure"], HINT_FUNCTION),

@@ -241,7 +241,7 @@ pub(super) fn alter_scanned(scan: &mut Scan<'_>, table: &[String], ctx: &PlanCon
         }
         return Ok(Some(planner.finish("ALTER TABLE")));
     }
-    let options = changes(scan)?;
+    let options = changes(scan, &column)?;
     let sequence = sequence.ok_or_else(|| PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, missing))?;
     let spec = options.spec(Some(&sequence.spec), sequence.spec.ty.clone())?;
     planner.put_sequence(&sequence, spec);
@@ -270,10 +270,17 @@ fn added(scan: &mut Scan<'_>) -> PgResult<Asked> {
 }
 
 /// `SET GENERATED ALWAYS SET INCREMENT 2 RESTART WITH 7` …
-fn changes(scan: &mut Scan<'_>) -> PgResult<Options> {
+fn changes(scan: &mut Scan<'_>, column: &str) -> PgResult<Options> {
     let mut options = Options::default();
     while !scan.is_done() {
-        if scan.peek() == Some(&Token::Comma) {
+        if scan.take(&Token::Comma) {
+            let same = scan.word(&["alter"]) && {
+                scan.word(&["column"]);
+                scan.ident()? == column
+            };
+            if same && (scan.sees(&["set"]) || scan.sees(&["restart"])) {
+                continue;
+            }
             return Err(PgError::unsupported(
                 "several actions on an identity column in one ALTER TABLE are not supported",
             )

@@ -15,6 +15,7 @@ use super::{
     validate::quoted,
 };
 use crate::{
+    pgcatalog::definitions::{self, Seen},
     sql::{
         check, parse,
         plan::{PlanContext, TableRewrite},
@@ -35,26 +36,26 @@ impl Planner<'_> {
     ) -> PgResult<()> {
         let Some(column) = table.new.column(name).cloned() else { return Ok(()) };
         self.not_computed_from(table, name)?;
+        let changed = table.old.column_by_id(column.id).is_some_and(|old| old.ty != column.ty);
+        if changed || table.conversions.contains_key(&column.id) {
+            return Err(PgError::unsupported(format!("cannot alter type of column \"{name}\" twice"))
+                .hint("Use a statement for each."));
+        }
         if column.ty == ty && column.domain == domain && using.is_none() {
             return Ok(());
         }
         self.no_view_on(table, name)?;
         let plain = using.is_none_or(|expr| says_nothing(expr, name, &ty, self.ctx));
-        let fresh = table.old.column_by_id(column.id).is_none() || table.conversions.contains_key(&column.id);
+        let fresh = table.old.column_by_id(column.id).is_none();
         if column.ty.reads_as(&ty) && plain && column.domain == domain && !fresh {
             if let ColumnType::Varchar(Some(length)) = &ty {
                 self.validate_length(table, name, *length)?;
             }
-            let id = column.id;
-            if let Some(column) = table.new.columns.iter_mut().find(|c| c.id == id) {
-                column.ty = ty.clone();
-            }
-            self.ops.push(DdlOp::SetType { table: table.new.uuid, column: id, ty });
-            return Ok(());
+            return self.read_as(table, &column, ty);
         }
         if fresh {
             return Err(PgError::unsupported(format!(
-                "changing column \"{name}\" twice in one statement is not supported"
+                "changing column \"{name}\", which is new in the same statement, is not supported"
             ))
             .hint("Use a statement for each."));
         }
@@ -88,6 +89,24 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// The files stay: they are read as the new type.
+    fn read_as(&mut self, table: &mut Altered, column: &ColumnDef, ty: ColumnType) -> PgResult<()> {
+        // A constant is as its column's type has it: of another type it may be another one, or none.
+        let default = match &column.default {
+            Some(DefaultValue::Literal(_)) => self.default_as(column, &ty)?,
+            other => other.clone(),
+        };
+        let (uuid, id) = (table.new.uuid, column.id);
+        self.ops.push(DdlOp::SetType { table: uuid, column: id, ty: ty.clone() });
+        if default != column.default {
+            self.ops.push(DdlOp::SetDefault { table: uuid, column: id, default: default.clone() });
+        }
+        if let Some(column) = table.new.columns.iter_mut().find(|c| c.id == id) {
+            (column.ty, column.default) = (ty, default);
+        }
+        Ok(())
+    }
+
     fn no_view_on(&mut self, table: &Altered, name: &str) -> PgResult<()> {
         let relation = Relation::Table(Arc::clone(&table.old));
         let Some(dependent) = depends::views_on_column(self, &relation, name).first().cloned() else { return Ok(()) };
@@ -107,6 +126,10 @@ impl Planner<'_> {
             None => return Ok(None),
             Some(DefaultValue::Generated(_)) => return Ok(column.default.clone()),
             Some(_) if !assignable(&column.ty, ty) => return Err(cannot()),
+            // The constant keeps the type that it had before: `9.99` is a number, also where it becomes an integer.
+            Some(value @ DefaultValue::Literal(_)) if keeps_type(&column.ty) => {
+                definitions::default(value, &column.ty, &Seen::default())
+            }
             Some(DefaultValue::Literal(text)) => {
                 let shown = value::shown_lake_text(&column.ty, text).unwrap_or_else(|_| text.clone());
                 format!("'{}'", shown.replace('\'', "''"))
@@ -157,6 +180,13 @@ impl Planner<'_> {
         self.rewrites.push(TableRewrite { table: table.new.uuid, columns, query });
         Ok(())
     }
+}
+
+/// Types whose constants can be written with their type's name wherever they are read.
+fn keeps_type(ty: &ColumnType) -> bool {
+    use ColumnType as T;
+    let number = matches!(ty, T::Int2 | T::Int4 | T::Int8 | T::Numeric(..) | T::Float4 | T::Float8);
+    number || matches!(ty, T::Text | T::Varchar(_) | T::Char(_) | T::Bool)
 }
 
 /// Postgres' words for a value that is not of the new type.

@@ -3,11 +3,11 @@
 use duckmesh_catalog::{
     ColumnId, IndexDef,
     ddl::DdlOp,
-    schema::{Constraint, ConstraintKind, IndexedBy},
+    schema::{Constraint, ConstraintKind, ConstraintOptions, IndexedBy},
 };
 use sqlparser::ast::ConstraintUsingIndex;
 
-use super::{Planner, alter::Altered, lookup::already_exists};
+use super::{Planner, alter::Altered, foreign_key::deferral, lookup::already_exists};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
 impl Planner<'_> {
@@ -52,7 +52,15 @@ impl Planner<'_> {
             ConstraintKind::Unique { columns }
         };
         let uuid = table.new.uuid;
-        let constraint = Constraint::new(name, kind);
+        let (deferrable, deferred) = deferral(said.characteristics.as_ref())?;
+        let options = ConstraintOptions {
+            deferrable,
+            deferred,
+            nulls_not_distinct: index.nulls_not_distinct,
+            include: index.include.clone(),
+            ..ConstraintOptions::default()
+        };
+        let constraint = Constraint { options, ..Constraint::new(name, kind) };
         table.new.indexes.retain(|other| other.uuid != index.uuid);
         table.new.constraints.push(constraint.clone());
         self.ops.push(DdlOp::DropIndex { table: uuid, index: index.uuid });
@@ -110,9 +118,6 @@ fn key_columns(index: &IndexDef) -> PgResult<Vec<ColumnId>> {
     }
     if let Some(at) = index.keys.iter().position(|key| key.descending || key.nulls_first) {
         return wrong(format!("index \"{name}\" column number {} does not have default sorting behavior", at + 1));
-    }
-    if !index.include.is_empty() {
-        return Err(PgError::unsupported("a key with INCLUDE is not supported"));
     }
     let column = |key: &duckmesh_catalog::schema::IndexKey| match key.of {
         IndexedBy::Column(id) => Some(id),

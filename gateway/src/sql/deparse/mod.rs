@@ -5,6 +5,7 @@
 
 mod call;
 mod node;
+mod outputs;
 mod print;
 mod reads;
 mod resolve;
@@ -14,15 +15,15 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::DateTime;
 use duckmesh_catalog::{
-    ColumnDef, ColumnId, ColumnType, ConstraintKind, DefaultValue, IndexDef, IndexedBy, LakeSchema, TableDef, TableId,
-    TypeDef, TypeId, TypeSpec, ViewId,
+    ColumnDef, ColumnId, ColumnType, ConstraintKind, DefaultValue, EnumType, IndexDef, IndexedBy, LakeSchema, TableDef,
+    TableId, TypeDef, TypeId, TypeSpec, ViewId,
 };
 use uuid::Uuid;
 
 use self::{node::Class, print::Printer, resolve::Names};
 use super::{parse, thread};
 use crate::{
-    pgcatalog::names,
+    pgcatalog::{names, sql_schema},
     value::{ColumnBuilder, Encoder, ValueContext},
     wire::PgResult,
 };
@@ -239,7 +240,8 @@ fn over(expression: &str, names: &dyn Names) -> Option<Shown> {
     let parsed = parse::expression(expression).ok()?;
     let node = resolve::expression(&parsed, names)?.node;
     let shown = |pretty| {
-        let mut printer = Printer::new(pretty, 0);
+        let enums = |oid| names.enum_name(oid);
+        let mut printer = Printer::new(pretty, 0, &enums);
         printer.node(&node, false);
         printer.out
     };
@@ -263,6 +265,15 @@ impl Names for OneTable<'_> {
     fn is_of_domain(&self, parts: &[String]) -> bool {
         parts.last().and_then(|name| self.0.column(name)).is_some_and(|column| column.domain.is_some())
     }
+
+    fn enums(&self) -> Vec<&EnumType> {
+        self.0.columns.iter().filter_map(|column| enum_of(&column.ty)).collect()
+    }
+}
+
+/// An enum as stored expressions name it: [`types_seen`] knows that form.
+fn enum_named(of: &EnumType) -> String {
+    format!("\"{}\".\"{}\"", sql_schema(&of.schema), of.name)
 }
 
 /// What a domain's CHECK is about.
@@ -272,12 +283,23 @@ impl Names for OneValue<'_> {
     fn column(&self, parts: &[String]) -> Option<(String, Class)> {
         matches!(parts, [name] if name == "value").then(|| ("VALUE".to_owned(), Class::of(self.0)))
     }
+
+    fn enums(&self) -> Vec<&EnumType> {
+        enum_of(self.0).into_iter().collect()
+    }
+}
+
+fn enum_of(ty: &ColumnType) -> Option<&EnumType> {
+    match ty.bare() {
+        ColumnType::Enum(of) => Some(of),
+        _ => None,
+    }
 }
 
 /// A constant as its type writes it: `'2024-1-1'` is `2024-01-01`.
 fn normal(text: &str, class: Class) -> Option<String> {
     let ty = match class {
-        Class::Text | Class::Varchar | Class::Char | Class::Json => return Some(text.to_owned()),
+        Class::Text | Class::Varchar | Class::Char | Class::Json | Class::Enum(_) => return Some(text.to_owned()),
         Class::Numeric => return Some(text.trim().to_owned()),
         Class::Bool => ColumnType::Bool,
         Class::Int2 => ColumnType::Int2,

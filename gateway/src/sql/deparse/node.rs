@@ -24,6 +24,8 @@ pub enum Class {
     Uuid,
     Json,
     Jsonb,
+    /// An enum, by its oid.
+    Enum(u32),
     /// Any other: its columns can be shown, and nothing be done with them.
     Other,
 }
@@ -52,6 +54,7 @@ impl Class {
             T::Uuid => Self::Uuid,
             T::Json => Self::Json,
             T::Jsonb => Self::Jsonb,
+            T::Enum(of) if of.id.get() != 0 => Self::Enum(of.oid()),
             _ => Self::Other,
         }
     }
@@ -78,7 +81,8 @@ impl Class {
             Self::Uuid => "uuid",
             Self::Json => "json",
             Self::Jsonb => "jsonb",
-            Self::Other => "unknown",
+            // Its name is what the printer is told.
+            Self::Enum(_) | Self::Other => "unknown",
         }
     }
 

@@ -9,18 +9,28 @@ use crate::pgcatalog::names;
 const INDENT: usize = 4;
 
 /// Where a text is written.
-pub struct Printer {
+pub struct Printer<'a> {
     /// Only the parentheses that are needed.
     pub pretty: bool,
     /// Blanks at the start of a line.
     pub indent: usize,
     /// What there is.
     pub out: String,
+    /// Names of enums by their oid.
+    enums: &'a dyn Fn(u32) -> Option<String>,
 }
 
-impl Printer {
-    pub fn new(pretty: bool, indent: usize) -> Self {
-        Self { pretty, indent, out: String::new() }
+impl<'a> Printer<'a> {
+    pub fn new(pretty: bool, indent: usize, enums: &'a dyn Fn(u32) -> Option<String>) -> Self {
+        Self { pretty, indent, out: String::new(), enums }
+    }
+
+    fn name_of(&self, class: Class) -> String {
+        match class {
+            Class::Enum(oid) => (self.enums)(oid),
+            _ => None,
+        }
+        .unwrap_or_else(|| class.name().to_owned())
     }
 
     /// A new line with a word; what blanks there are before it go.
@@ -71,7 +81,7 @@ impl Printer {
             Node::Word(word) => self.out.push_str(word),
             Node::Const(text, class) => self.constant(text, *class),
             Node::Null(class) => {
-                let _ = write!(self.out, "NULL::{}", class.name());
+                let _ = write!(self.out, "NULL::{}", self.name_of(*class));
             }
             Node::Op(op, left, right) => {
                 self.open();
@@ -192,7 +202,7 @@ impl Printer {
         if plain {
             self.out.push_str(text);
         } else {
-            let _ = write!(self.out, "{}::{}", literal(text), class.name());
+            let _ = write!(self.out, "{}::{}", literal(text), self.name_of(class));
         }
     }
 }

@@ -1,18 +1,34 @@
 //! From what was written to what PostgreSQL makes of it: operators found, constants typed, casts put in.
 
-use sqlparser::ast::{BinaryOperator as B, CaseWhen, CastKind, Expr, Ident, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator as B, CaseWhen, CastKind, DataType, Expr, Ident, UnaryOperator, Value};
 
 use super::{
     call,
     node::{Class, Logic, Node, Typed},
 };
-use crate::sql::{quote::fold, types};
-use duckmesh_catalog::ColumnType;
+use crate::{
+    pgcatalog::sql_schema,
+    sql::{
+        quote::{self, fold},
+        types,
+    },
+};
+use duckmesh_catalog::{ColumnType, EnumType};
 
 /// Where names are looked up.
 pub trait Names {
     /// A column by its name, and its table's where that is said: as it is shown, and its type.
     fn column(&self, parts: &[String]) -> Option<(String, Class)>;
+
+    /// The enums that its columns are of.
+    fn enums(&self) -> Vec<&EnumType> {
+        Vec::new()
+    }
+
+    /// The name of an enum by its oid.
+    fn enum_name(&self, oid: u32) -> Option<String> {
+        self.enums().into_iter().find(|of| of.oid() == oid).map(super::enum_named)
+    }
 
     /// Whether that column is of a domain: operators take it as the type below it.
     fn is_of_domain(&self, _parts: &[String]) -> bool {
@@ -104,16 +120,22 @@ impl Resolver<'_> {
         call::word(word)
     }
 
-    fn cast(&self, expr: &Expr, ty: &sqlparser::ast::DataType) -> Option<Typed> {
-        let ty = types::resolve(ty).ok()?;
+    fn cast(&self, expr: &Expr, data_type: &DataType) -> Option<Typed> {
+        if let Some(class) = self.enum_class(data_type) {
+            let value = self.expr(expr)?;
+            let able = value.class.is_none_or(|own| own == class);
+            return if able { to(value, class) } else { None };
+        }
+        let ty = types::resolve(data_type).ok()?;
+        if let (ColumnType::Array(_), Expr::Array(list)) = (&ty, plain(expr)) {
+            return list.elem.is_empty().then(|| Typed::new(Node::Var(format!("ARRAY[]::{ty}")), Class::Other));
+        }
         let class = Some(Class::of(&ty)).filter(|class| *class != Class::Other)?;
         let value = self.expr(expr)?;
         let limited = match &ty {
-            duckmesh_catalog::ColumnType::Varchar(Some(_))
-            | duckmesh_catalog::ColumnType::Char(_)
-            | duckmesh_catalog::ColumnType::Modified(..) => true,
-            // A bare numeric has no modifier, and the type cannot tell.
-            duckmesh_catalog::ColumnType::Numeric(..) => return None,
+            ColumnType::Varchar(Some(_)) | ColumnType::Char(_) | ColumnType::Modified(..) => true,
+            // What has a modifier is shown as it was written.
+            ColumnType::Numeric(..) if !types::is_plain_numeric(data_type) => return None,
             _ => false,
         };
         let name = if limited { ty.to_string() } else { class.name().to_owned() };
@@ -128,6 +150,15 @@ impl Resolver<'_> {
         }
         let relabel = value.class == Some(Class::Varchar) && class == Class::Text;
         Some(Typed::new(Node::Cast(Box::new(value.node), name, false, relabel), class))
+    }
+
+    /// The enum of a type's name as expressions are stored.
+    fn enum_class(&self, ty: &DataType) -> Option<Class> {
+        let DataType::Custom(name, modifiers) = ty else { return None };
+        let [schema, name] = <[String; 2]>::try_from(quote::parts(name).filter(|_| modifiers.is_empty())?).ok()?;
+        let enums = self.names.enums();
+        let found = enums.into_iter().find(|of| of.name == name && sql_schema(&of.schema) == schema)?;
+        Some(Class::Enum(found.oid()))
     }
 
     fn test(&self, expr: &Expr, what: &'static str) -> Option<Typed> {

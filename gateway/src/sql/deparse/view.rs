@@ -1,6 +1,6 @@
 //! A view's query in PostgreSQL's layout: names resolved, `*` written out, one column a line.
 
-use duckmesh_catalog::{LakeSchema, ViewDef};
+use duckmesh_catalog::{ColumnType, EnumRef, EnumType, LakeSchema, ViewDef};
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, OrderByExpr, OrderByKind,
     OrderBySort, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier,
@@ -10,6 +10,7 @@ use sqlparser::ast::{
 use super::{
     RELATION, Shown, TEXT_BYTES_MAX,
     node::{Class, Node},
+    outputs,
     print::Printer,
     resolve::{self, Names},
 };
@@ -25,6 +26,7 @@ const SELECT_INDENT: usize = 8;
 struct Entry {
     name: String,
     columns: Vec<(String, Class)>,
+    enums: Vec<EnumRef>,
 }
 
 /// The relations of a SELECT.
@@ -53,14 +55,22 @@ impl Names for From {
         let (entry, class) = found.next()?;
         found.next().is_none().then(|| (format!("{}.{}", names::quoted(&entry.name), names::quoted(name)), class))
     }
+
+    fn enums(&self) -> Vec<&EnumType> {
+        self.entries.iter().flat_map(|entry| &entry.enums).map(|of| &**of).collect()
+    }
 }
 
-/// None: shown as it was written.
+/// None: shown as it was written, whose names are the view's.
 pub fn shown(view: &ViewDef, schema: &LakeSchema) -> Option<Shown> {
     let sql = view.postgres_sql.as_deref().filter(|sql| sql.len() <= TEXT_BYTES_MAX)?;
     let parsed = parse::query(sql).ok()?;
     let text = |pretty| Some(format!("{};", Writer { view, schema, pretty }.query(&parsed)?));
-    Some(Shown { full: text(false)?, pretty: text(true)? })
+    if let (Some(full), Some(pretty)) = (text(false), text(true)) {
+        return Some(Shown { full, pretty });
+    }
+    let written = format!(" {};", outputs::named(view, &parsed)?);
+    Some(Shown { full: written.clone(), pretty: written })
 }
 
 /// The columns of a join's USING.
@@ -221,17 +231,21 @@ impl Writer<'_> {
             return None;
         };
         let (schema, relation) = self.named(name)?;
-        let columns: Vec<(String, Class)> = match self.schema.table(&schema, &relation) {
-            Some(table) => table.columns.iter().map(|c| (c.name.clone(), Class::of(&c.ty))).collect(),
-            None => {
-                let view = self.schema.view(&schema, &relation)?;
-                view.columns.iter().map(|(name, ty)| (name.clone(), Class::of(ty))).collect()
-            }
+        let columns: Vec<(&String, &ColumnType)> = match self.schema.table(&schema, &relation) {
+            Some(table) => table.columns.iter().map(|c| (&c.name, &c.ty)).collect(),
+            None => self.schema.view(&schema, &relation)?.columns.iter().map(|(name, ty)| (name, ty)).collect(),
         };
+        let enums = columns.iter().filter_map(|(_, ty)| match ty {
+            ColumnType::Enum(of) => Some(of.clone()),
+            _ => None,
+        });
+        let enums = enums.collect();
+        let columns: Vec<(String, Class)> =
+            columns.into_iter().map(|(name, ty)| (name.clone(), Class::of(ty))).collect();
         if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) || columns.is_empty() {
             return None;
         }
-        Some(Entry { name: alias.as_ref().map_or(relation, |alias| quote::fold(&alias.name)), columns })
+        Some(Entry { name: alias.as_ref().map_or(relation, |alias| quote::fold(&alias.name)), columns, enums })
     }
 
     /// The schema's name in the lake, and the relation's.
@@ -295,7 +309,12 @@ impl Writer<'_> {
     }
 
     fn text(&self, node: &Node, casts: bool) -> String {
-        let mut printer = Printer::new(self.pretty, SELECT_INDENT);
+        let enums = |oid| {
+            let def = self.schema.types.values().find(|def| def.oid() == oid)?;
+            let schema = self.schema.schema_name(def.schema_id)?;
+            Some(format!("\"{}\".\"{}\"", sql_schema(schema), def.name))
+        };
+        let mut printer = Printer::new(self.pretty, SELECT_INDENT, &enums);
         printer.node(node, casts);
         printer.out
     }

@@ -11,7 +11,8 @@ pub(super) fn too_long(max: usize) -> PgError {
 /// The error of a text that ends inside a literal, identifier or comment.
 pub(super) fn unterminated(text: &str, error: &TokenizerError) -> PgError {
     if error.message.contains("encoded string")
-        && let Some(error) = wrong_escape(text, position::byte(text, error.location))
+        && let at = position::byte(text, error.location)
+        && let Some(error) = wrong_escape(text, at).or_else(|| wrong_bytes(text, at))
     {
         return error;
     }
@@ -37,6 +38,38 @@ pub(super) fn unterminated(text: &str, error: &TokenizerError) -> PgError {
     let message =
         if lexeme.is_empty() { format!("{what} at end of input") } else { format!("{what} at or near \"{lexeme}\"") };
     PgError::new(SqlState::SYNTAX_ERROR, message).position(position::of_byte(text, at))
+}
+
+/// `E'\xff'`: bytes that are no UTF-8.
+fn wrong_bytes(text: &str, at: usize) -> Option<PgError> {
+    let literal = text.get(at..)?;
+    let inside = literal.get(literal.find('\'')? + 1..)?;
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut rest = inside;
+    while let Some(c) = rest.chars().next() {
+        let after = rest.get(c.len_utf8()..)?;
+        let radix = match (c, after.chars().next()) {
+            ('\'', _) => break,
+            ('\\', Some('x')) => 16,
+            ('\\', Some('0'..='7')) => 8,
+            ('\\', Some(escaped)) => {
+                bytes.push(b' ');
+                rest = after.get(escaped.len_utf8()..)?;
+                continue;
+            }
+            _ => {
+                bytes.extend(c.encode_utf8(&mut [0; 4]).bytes());
+                rest = after;
+                continue;
+            }
+        };
+        let (from, max) = if radix == 16 { (1, 2) } else { (0, 3) };
+        let digits: String = after.chars().skip(from).take(max).take_while(|c| c.is_digit(radix)).collect();
+        let value = u32::from_str_radix(&digits, radix).unwrap_or(u32::from(b'x'));
+        bytes.push(u8::try_from(value & 0xff).unwrap_or_default());
+        rest = after.get(from + digits.len()..)?;
+    }
+    std::str::from_utf8(&bytes).is_err().then(|| crate::value::invalid_utf8(&bytes))
 }
 
 /// `E'\000'` and `E'\u0000'` are terminated, and no text.

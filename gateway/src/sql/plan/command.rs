@@ -1,5 +1,7 @@
 //! Plans of transaction commands and of SET and its like.
 
+use crate::sql::transaction::Modes;
+
 /// Transaction commands.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
@@ -7,8 +9,7 @@ pub enum TransactionPlan {
     /// `tag` is `BEGIN` or `START TRANSACTION`.
     Begin {
         tag: &'static str,
-        read_only: Option<bool>,
-        isolation: Option<String>,
+        modes: Modes,
     },
     Commit {
         and_chain: bool,
@@ -21,8 +22,7 @@ pub enum TransactionPlan {
     RollbackTo(String),
     /// SET TRANSACTION.
     Set {
-        read_only: Option<bool>,
-        isolation: Option<String>,
+        modes: Modes,
     },
 }
 
