@@ -87,3 +87,8 @@ SELECT c.country, (SELECT sum(o.amount) FROM o WHERE o.customer = ANY (array_agg
 SELECT (SELECT count(*) FROM o WHERE customer < max(c.id) + 1) FROM c;
 SELECT (SELECT count(*) FROM o WHERE max(customer) > 1) FROM c;
 SELECT count(*) FROM c JOIN o ON o.id = max(c.id);
+-- Characters written as their bytes.
+SELECT E'\xc3\xa9', E'\303\251''\\\xe2\x82\xac\n', E'a\x41', length(E'\xf0\x9f\x98\x80'), nope;
+SELECT E'\xc3\xa9', E'\303\251''\\\xe2\x82\xac\n', E'a\x41', length(E'\xf0\x9f\x98\x80');
+SELECT E'\xc3';
+SELECT E'\xc3\xa9\x00';

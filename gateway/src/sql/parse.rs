@@ -1,6 +1,7 @@
 //! Text into statements, with Postgres' syntax errors.
 
 mod errors;
+mod escapes;
 mod grammar;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use sqlparser::{
     tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace},
 };
 
-use errors::{near, syntax_error, too_long, unterminated};
+use errors::{near, syntax_error, too_long};
 
 use super::{
     ddl, empty_list, forms, frame_exclude, grouping_element, position, postfix, rows_from,
@@ -122,7 +123,8 @@ pub(super) fn parse_here(text: &Arc<str>) -> PgResult<Vec<Statement>> {
             "invalid byte sequence for encoding \"UTF8\": 0x00",
         ));
     }
-    let tokens = Tokenizer::new(&Postgres {}, text).tokenize_with_location().map_err(|e| unterminated(text, &e))?;
+    let (text, tokens) = escapes::tokens(text)?;
+    let text = &text;
     let mut statements = Vec::new();
     let mut line_starts = LineStarts::default();
     let mut cursor = position::Cursor::default();
