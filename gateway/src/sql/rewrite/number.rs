@@ -218,6 +218,31 @@ impl Rewriter<'_> {
         }
     }
 
+    /// `width_bucket(x, thresholds)`. None: other arguments.
+    pub fn bucket_among(&mut self, values: &mut Vec<Ex>) -> PgResult<Option<Ex>> {
+        if let [x, bounds] = values.as_mut_slice()
+            && bounds.is_unknown()
+            && let Some(ty) = x.ty.clone()
+        {
+            *bounds = self.settle(bounds.clone(), &ColumnType::Array(Box::new(ty)))?;
+        }
+        let [x, bounds] = values.as_slice() else { return Ok(None) };
+        let Some(ColumnType::Array(element)) = &bounds.ty else { return Ok(None) };
+        // The operand stands outside of the lambda: it may be a subquery.
+        let w = Ex { sql: "w".to_owned(), kind: Kind::Plain, ..x.clone() };
+        let (v, met) = self.meet(Ex::of("v", (**element).clone()), w, "<=")?;
+        let sql = format!(
+            "list_transform([{x}], lambda w: CASE WHEN w IS NOT NULL THEN CASE WHEN list_count({bounds}) < len({bounds}) \
+             THEN error('SQLSTATE 22004: thresholds array must not contain NULLs') \
+             ELSE CAST(len(list_filter({bounds}, lambda v: {} <= {})) AS INTEGER) END END)[1]",
+            v.sql,
+            met.sql,
+            x = x.sql,
+            bounds = bounds.sql
+        );
+        Ok(Some(Ex::of(sql, ColumnType::Int4)))
+    }
+
     /// A query whose columns take the types of what it is joined with.
     pub fn unified_rows(&mut self, rows: Rows, types: &[Option<ColumnType>]) -> PgResult<Rows> {
         let differs = |(have, want): (&Option<ColumnType>, &Option<ColumnType>)| match (have, want) {

@@ -295,11 +295,8 @@ impl Rewriter<'_> {
         };
         let known = l.known && r.known;
         let mut sql = format!("{} {word}{all} {right_sql}", wrap(&l, left));
-        let keyed = known && l.columns.iter().any(|c| self.is_keyed(c.ty.as_ref()));
-        if keyed && all.is_empty() {
-            sql = self.set_by_value(word, &wrap(&l, left), &right_sql, &l.columns);
-        } else if keyed && op != SetOperator::Union {
-            sql = self.all_by_value(word, &wrap(&l, left), &right_sql, &l.columns);
+        if known && l.columns.iter().any(|c| self.is_keyed(c.ty.as_ref())) {
+            sql = self.by_value(word, all, &wrap(&l, left), &right_sql, &l.columns).unwrap_or(sql);
         }
         Ok(Rows { sql, columns: l.columns, known })
     }

@@ -4,6 +4,22 @@ use super::{Column, Ex, Rewriter};
 use crate::sql::quote;
 
 impl Rewriter<'_> {
+    /// The text of an operation that compares rows by their values. None: UNION ALL compares none.
+    pub(super) fn by_value(
+        &self,
+        word: &str,
+        all: &str,
+        left: &str,
+        right: &str,
+        columns: &[Column],
+    ) -> Option<String> {
+        match (word, all.is_empty()) {
+            (_, true) => Some(self.set_by_value(word, left, right, columns)),
+            ("UNION", false) => None,
+            (_, false) => Some(self.all_by_value(word, left, right, columns)),
+        }
+    }
+
     /// What the columns of a relation are compared by.
     fn keys_of(&self, alias: &str, columns: &[Column]) -> Vec<String> {
         let key = |(n, c): (usize, &Column)| self.sorted(Ex::plain(format!("\"{alias}\".\"u{n}\""), c.ty.clone()));
@@ -12,7 +28,7 @@ impl Rewriter<'_> {
 
     /// The text of EXCEPT ALL or INTERSECT ALL over two queries: of equal rows each is the first, the second … one, and has its
     /// like on the other side or none.
-    pub(super) fn all_by_value(&self, word: &str, left: &str, right: &str, columns: &[Column]) -> String {
+    fn all_by_value(&self, word: &str, left: &str, right: &str, columns: &[Column]) -> String {
         let names: Vec<String> = (0..columns.len()).map(|n| format!("\"u{n}\"")).collect();
         let names = names.join(", ");
         let side = |query: &str, alias: &str| {
@@ -37,7 +53,7 @@ impl Rewriter<'_> {
     }
 
     /// The text of the operation over two queries with these columns: one row of each group of equal ones.
-    pub(super) fn set_by_value(&self, word: &str, left: &str, right: &str, columns: &[Column]) -> String {
+    fn set_by_value(&self, word: &str, left: &str, right: &str, columns: &[Column]) -> String {
         let keys = |alias: &str| self.keys_of(alias, columns);
         let names: Vec<String> = (0..columns.len()).map(|n| format!("\"u{n}\"")).collect();
         let names = names.join(", ");

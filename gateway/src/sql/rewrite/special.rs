@@ -414,29 +414,7 @@ impl Rewriter<'_> {
                 };
                 Ok(Some(Ex::plain(format!("unnest({})", value.sql), ty)))
             }
-            "width_bucket" if values.len() == 2 && self.has_functions() => {
-                if let [x, bounds] = values.as_mut_slice()
-                    && bounds.is_unknown()
-                    && let Some(ty) = x.ty.clone()
-                {
-                    *bounds = self.settle(bounds.clone(), &T::Array(Box::new(ty)))?;
-                }
-                let [x, bounds] = values.as_slice() else { return Ok(None) };
-                let Some(T::Array(element)) = &bounds.ty else { return Ok(None) };
-                // The operand stands outside of the lambda: it may be a subquery.
-                let w = Ex { sql: "w".to_owned(), kind: Kind::Plain, ..x.clone() };
-                let (v, met) = self.meet(Ex::of("v", (**element).clone()), w, "<=")?;
-                let sql = format!(
-                    "list_transform([{x}], lambda w: CASE WHEN w IS NOT NULL THEN CASE WHEN list_count({bounds}) < len({bounds}) \
-                     THEN error('SQLSTATE 22004: thresholds array must not contain NULLs') \
-                     ELSE CAST(len(list_filter({bounds}, lambda v: {} <= {})) AS INTEGER) END END)[1]",
-                    v.sql,
-                    met.sql,
-                    x = x.sql,
-                    bounds = bounds.sql
-                );
-                Ok(Some(Ex::of(sql, T::Int4)))
-            }
+            "width_bucket" if values.len() == 2 && self.has_functions() => self.bucket_among(values),
             "generate_series"
                 if values.len() == 3
                     && values.iter().take(2).any(|a| matches!(a.ty, Some(T::Date | T::Timestamp | T::Timestamptz))) =>
