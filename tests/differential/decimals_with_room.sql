@@ -45,3 +45,12 @@ create table inner_products as select id, b * b as bb from wide;
 select count(*), count(aa) from products;
 commit;
 select id, round(bb, 4) from inner_products order by id;
+-- What has an effect is run once, also where the decimals have no room.
+SELECT pg_advisory_lock(7), n * n FROM (VALUES (123456789.123456::numeric(18,6))) v(n);
+SELECT pg_advisory_unlock(7);
+SELECT pg_advisory_unlock(7);
+CREATE SEQUENCE once_only;
+CREATE TABLE of_once (a bigint, b numeric(30,12));
+INSERT INTO of_once SELECT s.nextval, n * n FROM (VALUES (123456789.123456::numeric(18,6))) v(n), (SELECT nextval('once_only')) s;
+CREATE TABLE made_once AS SELECT (SELECT nextval('once_only')) a, n * n b FROM (VALUES (123456789.123456::numeric(18,6))) v(n);
+SELECT a, round(b, 6) FROM of_once UNION ALL SELECT a, round(b, 6) FROM made_once ORDER BY 1;

@@ -78,6 +78,12 @@ pub async fn run<'p>(
     Ok(Cow::Owned(filled.collect()))
 }
 
+/// Whether a query calls what the gateway runs: locks, notifications, numbers.
+#[must_use]
+pub fn has_effects(plan: &QueryPlan) -> bool {
+    !plan.row_calls.is_empty() || plan.sql.iter().any(|part| matches!(part, SqlPart::Session(SessionValue::Call(_))))
+}
+
 /// An argument's text; none is NULL.
 ///
 /// # Errors

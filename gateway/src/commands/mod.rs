@@ -44,7 +44,7 @@ mod transaction;
 
 use crate::{
     session::{ClientSession, Pin, PreparedStatement, temporary},
-    sql::plan::{InsertPlan, InsertSource, Plan},
+    sql::plan::{InsertPlan, InsertSource, Plan, QueryPlan},
     wire::{
         PgError, PgResult, SqlState,
         backend::{Outcome, Params, Place},
@@ -113,8 +113,12 @@ pub async fn run(
             if !temporary::is_temporary(&plan.table) {
                 writable(session, "INSERT")?;
             }
-            if !computes_decimals(prepared.plan()) {
+            let Some(query) = computed(prepared.plan()) else {
                 return insert::run(session, prepared, params, place).await;
+            };
+            if calls::has_effects(query) {
+                let exact = exact(session, prepared).await?;
+                return insert::run(session, &exact, params, place).await;
             }
             match insert::run(session, prepared, params.clone(), place).await {
                 Err(error) if select::has_no_room(&error) => {
@@ -139,8 +143,15 @@ pub async fn run(
         }
         Plan::CreateTableAs(_) => {
             writable(session, "CREATE TABLE AS")?;
+            let Some(query) = computed(prepared.plan()) else {
+                return create_as::run(session, prepared, params, place).await;
+            };
+            if calls::has_effects(query) {
+                let exact = exact(session, prepared).await?;
+                return create_as::run(session, &exact, params, place).await;
+            }
             match create_as::run(session, prepared, params.clone(), place).await {
-                Err(error) if computes_decimals(prepared.plan()) && select::has_no_room(&error) => {
+                Err(error) if select::has_no_room(&error) => {
                     let exact = exact(session, prepared).await?;
                     create_as::run(session, &exact, params, place).await
                 }
@@ -154,14 +165,15 @@ pub async fn run(
     }
 }
 
-/// Whether a write computes its rows with the engine's decimals. All rows are there before any is written, so that they can be
-/// computed again.
-fn computes_decimals(plan: &Plan) -> bool {
-    match plan {
-        Plan::Insert(InsertPlan { source: InsertSource::Query(query), .. }) => query.decimals,
-        Plan::CreateTableAs(plan) => plan.query.decimals,
-        _ => false,
-    }
+/// The query of a write that computes its rows with the engine's decimals. All rows are there before any is written, so that they
+/// can be computed again; what has an effect is not run twice.
+fn computed(plan: &Plan) -> Option<&QueryPlan> {
+    let query = match plan {
+        Plan::Insert(InsertPlan { source: InsertSource::Query(query), .. }) => query,
+        Plan::CreateTableAs(plan) => &plan.query,
+        _ => return None,
+    };
+    query.decimals.then_some(query)
 }
 
 /// The statement planned to compute numerics with all their digits.

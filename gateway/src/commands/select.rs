@@ -16,7 +16,7 @@ use super::{
 use crate::{
     engine::{DECIMAL_OVERFLOW, QueryRequest, ResultStream},
     session::{ClientSession, OpenLake, Pin, PreparedStatement, temporary::TempFile},
-    sql::plan::{Plan, QueryPlan},
+    sql::plan::{Plan, PlanContext, QueryPlan},
     wire::{
         PgError, PgResult, SqlState,
         backend::{Outcome, Params, ResultColumn, RowSource, RowTag, Rows},
@@ -36,11 +36,17 @@ pub async fn run(
     let pin = pin(session).await?;
     let (mut prepared, pin) = current(session, prepared, pin).await?;
     let grids = render::grids(session, prepared.plan().params(), &params)?;
-    if !grids.is_empty() {
-        prepared = session.plan_otherwise(&prepared, &pin, |context| context.grids.clone_from(&grids)).await?;
+    // What has an effect is not run twice: it has all digits from the start.
+    let once = matches!(prepared.plan(), Plan::Query(plan) if plan.decimals && calls::has_effects(plan));
+    if once || !grids.is_empty() {
+        let change = |context: &mut PlanContext| {
+            context.grids.clone_from(&grids);
+            context.exact = once;
+        };
+        prepared = session.plan_otherwise(&prepared, &pin, change).await?;
     }
     let running = match begun(session, &pin, &prepared, &params).await {
-        Err(error) if has_no_room(&error) => {
+        Err(error) if !once && has_no_room(&error) => {
             prepared = session
                 .plan_otherwise(&prepared, &pin, |context| {
                     context.grids = grids;
