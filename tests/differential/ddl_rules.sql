@@ -73,3 +73,12 @@ create index on ix ((a + 1), abs(b));
 insert into ix select default;
 insert into ix select default, 1;
 select default;
+-- Types of a schema that need each other go with it.
+CREATE SCHEMA of_types;
+CREATE DOMAIN of_types.pos AS int CHECK (value > 0);
+CREATE DOMAIN of_types.pos2 AS of_types.pos;
+CREATE TYPE of_types.pair AS (a of_types.pos2, b int);
+DROP SCHEMA of_types CASCADE;
+CREATE DOMAIN inner_pos AS int;
+CREATE DOMAIN outer_pos AS inner_pos;
+DROP DOMAIN inner_pos, outer_pos;

@@ -479,7 +479,12 @@ impl Planner<'_> {
         if !more.is_empty() {
             self.drop_types(&more, true, gone)?;
         }
-        self.ops.extend(types.iter().map(|def| DdlOp::DropType { uuid: def.uuid }));
+        // Those first that no other one needs: mostly the newest.
+        let mut left = types.to_vec();
+        let free = |left: &[Arc<TypeDef>]| left.iter().rposition(|def| !left.iter().any(|o| needs(o, def.uuid)));
+        while let Some(at) = free(&left) {
+            self.ops.push(DdlOp::DropType { uuid: left.remove(at).uuid });
+        }
         Ok(())
     }
 

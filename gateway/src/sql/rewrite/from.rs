@@ -1,6 +1,6 @@
 //! FROM: relations, subqueries, functions and joins.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use duckmesh_catalog::{TableDef, ViewDef};
 use sqlparser::ast::{
@@ -10,6 +10,7 @@ use sqlparser::ast::{
 
 use super::{
     Audience, Column, Ex, Relation, Rewriter, VIEW_DEPTH_MAX, VIEWS_MAX,
+    outer_join::{Form, Sides},
     relations::Target,
     scope::{Star, column_ex},
     system_column, unique,
@@ -95,10 +96,19 @@ impl Rewriter<'_> {
             }
         }
         let condition = match constraint {
-            JoinConstraint::On(expr) => {
+            JoinConstraint::On(expr) if word == "JOIN" => {
                 let condition = self.condition(expr, "JOIN/ON")?;
-                if word == "JOIN" {
-                    self.add_filters(expr, true);
+                self.add_filters(expr, true);
+                condition
+            }
+            JoinConstraint::On(expr) => {
+                let alias = self.chosen_alias(word, join, middle..end);
+                let form = self.outer_condition(word, expr, Sides { first, middle, end }, alias.is_some());
+                let condition = self.outer_on(&form, expr)?;
+                if let (Form::EachRow, Some(alias)) = (&form, alias) {
+                    return Ok(format!(
+                        "{left} LEFT JOIN LATERAL (SELECT {alias}.* FROM {right} WHERE {condition}) AS {alias} ON TRUE"
+                    ));
                 }
                 condition
             }
@@ -124,6 +134,19 @@ impl Rewriter<'_> {
             }
         };
         Ok(format!("{left} {word} {right} ON {condition}"))
+    }
+
+    /// The alias of a right side that can be chosen for each row of the left one.
+    fn chosen_alias(&self, word: &str, join: &Join, right: Range<usize>) -> Option<String> {
+        let able = word == "LEFT JOIN"
+            && right.len() == 1
+            && match &join.relation {
+                TableFactor::Table { args, .. } => args.is_none(),
+                TableFactor::Derived { lateral, .. } => !lateral,
+                _ => false,
+            };
+        let relation = self.scopes.last()?.relations.get(right.start)?;
+        (able && relation.known).then(|| quote::name(&relation.engine))
     }
 
     /// The columns that both sides of a NATURAL join have.

@@ -44,6 +44,7 @@ mod named_constant;
 mod number;
 mod number_list;
 mod operator;
+mod outer_join;
 mod params;
 mod place;
 mod privilege;

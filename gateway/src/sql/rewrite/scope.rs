@@ -117,7 +117,6 @@ impl Rewriter<'_> {
         Ok(index)
     }
 
-    /// `a`, unqualified.
     /// Whether these expressions are about queries outside of this one alone: their aggregate is the outer query's.
     pub(super) fn are_of_outer_query(&self, exprs: &[&Expr]) -> bool {
         let Some(inner) = self.scopes.last().filter(|_| self.scopes.len() > 1) else { return false };
@@ -140,6 +139,7 @@ impl Rewriter<'_> {
         outer && !own
     }
 
+    /// `a`, unqualified.
     pub fn column(&mut self, ident: &Ident) -> PgResult<Ex> {
         let name = quote::fold(ident);
         let at = self.at(ident.span);
