@@ -10,6 +10,7 @@ use super::{
     call::{Arguments, is_aggregate, wrapped},
     functions::{AGGREGATES, ORDERED_SETS, SCALARS, WINDOWS},
     scale::{self, is_mixed, without_modifier},
+    select::is_literal,
     signature,
 };
 use crate::sql::quote::HOLE;
@@ -261,9 +262,10 @@ impl Rewriter<'_> {
         let mut order = String::new();
         let mut only = None;
         if !args.order_by.is_empty() {
-            // With DISTINCT the engine wants the argument itself.
-            let key = if args.distinct { Self::sorted } else { Self::inner_key };
-            order = format!(" ORDER BY {}", self.order_list(args.order_by, key)?);
+            let keys = self.order_list(args.order_by, |r, ex| Some(r.sorted(ex)).filter(|key| !is_literal(key)))?;
+            if !keys.is_empty() {
+                order = format!(" ORDER BY {}", keys.join(", "));
+            }
         }
         if let Some(filter) = &function.filter {
             let condition = self.condition(filter, "FILTER")?;
@@ -347,7 +349,7 @@ impl Rewriter<'_> {
             return Ok(ex.at(at));
         }
         if let ("min" | "max", [ex], false) = (name, values.as_slice(), window)
-            && let Some(ColumnType::Array(_) | ColumnType::Grid(_)) =
+            && let Some(ColumnType::Array(_) | ColumnType::Grid(_) | ColumnType::Interval) =
                 ex.ty.as_ref().filter(|ty| self.is_keyed(Some(ty)))
         {
             let sql = format!("arg_{name}({}, {}){tail}", ex.sql, self.order_key(ex));
@@ -356,7 +358,7 @@ impl Rewriter<'_> {
         if !window && let Some(ex) = self.exact_aggregate(name, &values, distinct, &tail) {
             return Ok(ex.at(at));
         }
-        if let Some(ex) = self.json_aggregate(name, &values, distinct, &order, &tail)? {
+        if let Some(ex) = self.json_aggregate(name, &values, distinct, &order, only.as_deref(), &tail)? {
             return Ok(ex.at(at));
         }
         let table = if window { WINDOWS } else { AGGREGATES };
@@ -393,7 +395,8 @@ impl Rewriter<'_> {
     fn meet_default(&mut self, values: &mut [Ex]) -> PgResult<()> {
         let [value, _, default] = values else { return Ok(()) };
         let exact = |ex: &Ex| ex.ty.as_ref().is_some_and(super::number::is_exact) && !ex.is_unknown();
-        if exact(value) && exact(default) {
+        let padded = matches!(value.ty, Some(ColumnType::Char(_))) && default.is_unknown();
+        if exact(value) && exact(default) || padded {
             let mut met = [value.clone(), default.clone()];
             self.unify(&mut met, "lag")?;
             let [first, last] = met;
@@ -437,7 +440,10 @@ impl Rewriter<'_> {
                 return Err(self.undefined_function("count", &values, at));
             }
         };
-        Ok(Ex::of(format!("count({distinct}{inner}){tail}"), ColumnType::Int8).at(at))
+        let sql = format!("count({distinct}{inner}){tail}");
+        // A frame that ends before it starts has fewer rows than none for the engine.
+        let sql = if inner == "*" && tail.contains(" OVER ") { format!("greatest({sql}, 0)") } else { sql };
+        Ok(Ex::of(sql, ColumnType::Int8).at(at))
     }
 
     pub(super) fn within_group(
@@ -459,6 +465,12 @@ impl Rewriter<'_> {
             Some(expr) => self.expr(expr)?,
             None => return self.refuse("this ordered-set aggregate", at),
         };
+        // The engine would take a constant as a place, or not at all.
+        let constant = is_literal(&key.sql);
+        let key = match constant {
+            true => Ex { sql: format!("nullif({}, NULL)", key.sql), ..key },
+            false => key,
+        };
         let descending = function
             .within_group
             .first()
@@ -470,6 +482,7 @@ impl Rewriter<'_> {
                 return Ok(ex.at(at));
             }
             let sql = match keyed {
+                _ if constant => format!("any_value({}){tail}", key.sql),
                 true => keyed_mode(&key.sql, &self.order_key(&key), direction, tail),
                 false => format!("mode({k} ORDER BY {k}{direction}){tail}", k = key.sql),
             };
@@ -497,13 +510,13 @@ impl Rewriter<'_> {
             }
             ("percentile_cont", Some(ColumnType::Interval)) => {
                 let x = key.sql.clone();
-                let by = self.inner_key(key);
+                let by = self.sorted(key);
                 return Ok(interval_between(&x, &by, direction, &fraction.sql, tail).at(at));
             }
             ("percentile_cont", _) => (format!("CAST({} AS DOUBLE)", key.sql), Some(ColumnType::Float8)),
             // Ordered by what the values are worth, and the value taken.
-            (_, ty) if keyed || ty == Some(ColumnType::Interval) && self.has_functions() => {
-                let by = self.inner_key(key.clone());
+            (_, ty) if keyed => {
+                let by = self.sorted(key.clone());
                 let pair = format!("CASE WHEN {x} IS NOT NULL THEN {{'k': {by}, 'v': {x}}} END", x = key.sql);
                 let call = format!("{name}({}) WITHIN GROUP (ORDER BY {pair}{direction}){tail}", fraction.sql);
                 return Ok(match many {
@@ -525,17 +538,20 @@ impl Rewriter<'_> {
         Ok(Ex::plain(format!("{name}({}) WITHIN GROUP (ORDER BY {value}{direction}){tail}", fraction.sql), ty))
     }
 
-    /// What is behind ORDER BY, each by the key that is made of it.
-    pub fn order_list(&mut self, order_by: &[OrderByExpr], key_of: fn(&Self, Ex) -> String) -> PgResult<String> {
+    /// What is behind ORDER BY, each by the key that is made of it; none where that orders nothing.
+    pub fn order_list(
+        &mut self,
+        order_by: &[OrderByExpr],
+        key_of: fn(&Self, Ex) -> Option<String>,
+    ) -> PgResult<Vec<String>> {
         let mut keys = Vec::new();
         for item in order_by {
             let at = self.at_expr(&item.expr);
             let ex = self.expr(&item.expr)?;
             let ex = self.settle_unknown(ex, &ColumnType::Text)?;
             let options = self.order_options(&item.options, item.with_fill.is_some(), at)?;
-            let key = key_of(self, ex);
-            keys.push(format!("{key}{options}"));
+            keys.extend(key_of(self, ex).map(|key| format!("{key}{options}")));
         }
-        Ok(keys.join(", "))
+        Ok(keys)
     }
 }

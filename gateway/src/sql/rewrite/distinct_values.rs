@@ -61,7 +61,7 @@ impl Rewriter<'_> {
         let x = &ex.sql;
         let direction = if options.contains(" DESC") { "DESC" } else { "ASC" };
         let first = options.ends_with(" NULLS FIRST");
-        let key = self.inner_key(ex.clone());
+        let key = self.sorted(ex.clone());
         if key == *x {
             let nulls = if first { "NULLS FIRST" } else { "NULLS LAST" };
             return format!("list_sort(list(DISTINCT {x}){tail}, '{direction}', '{nulls}')");

@@ -3,7 +3,7 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{Array, BinaryOperator, Expr, Query, SetExpr, Spanned, TypedString, UnaryOperator, Value};
 
-use super::{NUMERIC, Rewriter, operator, scale};
+use super::{NUMERIC, Rewriter, Scope, operator, rowless, scale};
 use crate::{
     sql::{empty_list, plan::Origin, quote},
     wire::error::{PgError, PgResult, SqlState},
@@ -72,19 +72,28 @@ impl Ex {
     }
 }
 
+/// Whether a constant is as long as the type: it is shown as it is then.
+fn fills(kind: &Kind, length: u32) -> bool {
+    match kind {
+        Kind::Null => true,
+        Kind::Str(text) => u32::try_from(text.chars().count()) == Ok(length),
+        _ => false,
+    }
+}
+
 impl Rewriter<'_> {
     /// Writes an expression.
     pub fn expr(&mut self, expr: &Expr) -> PgResult<Ex> {
-        let asks = matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. })
-            && self.scopes.last().is_some_and(|scope| scope.repeats);
-        if asks {
+        let is_query = matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. });
+        let asks = |scope: &Scope| scope.repeats && (is_query || scope.keys.contains(expr));
+        if self.scopes.last().is_some_and(asks) {
             return self.asked(expr);
         }
         let ex = self.deeper(|r| r.expr_here(expr))?;
         Ok(self.once(expr, ex))
     }
 
-    /// A subquery. What is written a second time would have other names inside, and be another expression for the engine.
+    /// A subquery or a key. What is written a second time would have other names inside, and be another expression for the engine.
     fn asked(&mut self, expr: &Expr) -> PgResult<Ex> {
         let only_truth = self.only_truth;
         let known = self.scopes.last().and_then(|scope| {
@@ -317,6 +326,12 @@ impl Rewriter<'_> {
                 },
             }
         }
+        // A `bpchar` of no length: blanks at its end count for nothing, and none are added.
+        if let Some(ColumnType::Char(n)) = ty
+            && exs.iter().any(|ex| ex.is_unknown() && !fills(&ex.kind, n))
+        {
+            ty = Some(ColumnType::Text);
+        }
         let modifier = super::modifier::common(exs);
         let all_null = exs.iter().all(|e| e.kind == Kind::Null);
         let target = match (&ty, sure) {
@@ -354,6 +369,12 @@ impl Rewriter<'_> {
 
     fn scalar_subquery(&mut self, query: &Query) -> PgResult<Ex> {
         self.bounded("subquery")?;
+        if let Some(only) = rowless::value(query) {
+            // As it is: the engine takes no subquery in one that has no rows of its own.
+            let ex = self.expr(only)?;
+            let ex = self.settle_unknown(ex, &ColumnType::Text)?;
+            return Ok(Ex::plain(format!("({})", ex.sql), ex.ty));
+        }
         let rows = self.query(query, None)?;
         if rows.known && rows.columns.len() != 1 {
             return Err(PgError::new(SqlState::SYNTAX_ERROR, "subquery must return only one column")

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use duckmesh_catalog::{ColumnType, types::TextType};
 use sqlparser::ast::{
-    Expr, OrderByExpr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType, visit_expressions,
+    Expr, Ident, NamedWindowDefinition, NamedWindowExpr, OrderByExpr, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    WindowSpec, WindowType, visit_expressions,
 };
 
 use super::{
@@ -23,28 +24,108 @@ const NEGATIVE: &str = "invalid preceding or following size in window function";
 /// Rows that an offset counts at most: a place and it together stay within the engine's numbers.
 const ROWS_MAX: i64 = i64::MAX / 2;
 
+/// A frame's text, and the type of the key that its distances are added to.
+struct Frame {
+    sql: String,
+    key: Option<ColumnType>,
+}
+
 impl Rewriter<'_> {
     /// What stands behind OVER.
     pub fn over(&mut self, over: &WindowType) -> PgResult<String> {
-        match over {
-            WindowType::NamedWindow(ident) => {
-                let name = quote::fold(ident);
-                if self.scopes.last().is_some_and(|scope| !scope.windows.contains(&name)) {
-                    let message = format!("window \"{name}\" does not exist");
-                    return Err(PgError::new(SqlState::UNDEFINED_OBJECT, message).or_position(self.at(ident.span)));
-                }
-                Ok(quote::name(&name))
+        let windows = self.scopes.last().map(|scope| scope.windows.as_slice()).unwrap_or_default();
+        let spec = match over {
+            WindowType::NamedWindow(ident) => self.window_named(windows, ident)?.clone(),
+            WindowType::WindowSpec(spec) => self.made_of(windows, spec, None)?,
+        };
+        self.window_spec(&spec)
+    }
+
+    /// WINDOW: each definition with what it takes from those before it.
+    pub(super) fn named_windows(&self, named: &[NamedWindowDefinition]) -> PgResult<Vec<(String, WindowSpec)>> {
+        let mut windows: Vec<(String, WindowSpec)> = Vec::new();
+        for NamedWindowDefinition(ident, definition) in named {
+            let name = quote::fold(ident);
+            if windows.iter().any(|(other, _)| *other == name) {
+                let message = format!("window \"{name}\" is already defined");
+                return Err(PgError::new(SqlState::WINDOWING_ERROR, message).or_position(self.definition_at(ident)));
             }
-            WindowType::WindowSpec(spec) => self.window_spec(spec),
+            let spec = match definition {
+                NamedWindowExpr::WindowSpec(spec) => self.made_of(&windows, spec, Some(ident))?,
+                NamedWindowExpr::NamedWindow(other) => {
+                    let message = format!("syntax error at or near \"{}\"", other.value);
+                    return Err(PgError::new(SqlState::SYNTAX_ERROR, message).or_position(self.at(other.span)));
+                }
+            };
+            windows.push((name, spec));
         }
+        Ok(windows)
+    }
+
+    /// Where a definition's parenthesis stands, behind its name.
+    fn definition_at(&self, name: &Ident) -> Option<u32> {
+        let at = self.at(name.span)?;
+        let behind = self.text.chars().skip(usize::try_from(at).ok()?).position(|c| c == '(')?;
+        Some(at + 1 + u32::try_from(behind).ok()?)
+    }
+
+    /// Windows that nothing uses are right, too.
+    pub(super) fn check_windows(&mut self) -> PgResult<()> {
+        let windows = self.scopes.last().map(|scope| scope.windows.clone()).unwrap_or_default();
+        for (_, spec) in &windows {
+            self.window_spec(spec)?;
+        }
+        Ok(())
+    }
+
+    fn window_named<'w>(&self, windows: &'w [(String, WindowSpec)], ident: &Ident) -> PgResult<&'w WindowSpec> {
+        let name = quote::fold(ident);
+        let found = windows.iter().find(|(other, _)| *other == name).map(|(_, spec)| spec);
+        found.ok_or_else(|| {
+            let message = format!("window \"{name}\" does not exist");
+            PgError::new(SqlState::UNDEFINED_OBJECT, message).or_position(self.at(ident.span))
+        })
+    }
+
+    /// A window with what it takes from the one that it names. `defined`: its own name, in WINDOW.
+    fn made_of(
+        &self,
+        windows: &[(String, WindowSpec)],
+        spec: &WindowSpec,
+        defined: Option<&Ident>,
+    ) -> PgResult<WindowSpec> {
+        let Some(ident) = &spec.window_name else { return Ok(spec.clone()) };
+        let base = self.window_named(windows, ident).map_err(|e| match self.at(ident.span) {
+            Some(at) => e.position(self.parenthesis_before(at)),
+            None => e,
+        })?;
+        let name = quote::fold(ident);
+        let at = self.at(ident.span).map(|at| self.parenthesis_before(at));
+        let wrong = |message: String| PgError::new(SqlState::WINDOWING_ERROR, message).or_position(at);
+        if !spec.partition_by.is_empty() {
+            return Err(wrong(format!("cannot override PARTITION BY clause of window \"{name}\"")));
+        }
+        let (own, excluded) = frame_exclude::of(&spec.order_by);
+        let (order_by, frame_excludes) = frame_exclude::of(&base.order_by);
+        if !own.is_empty() && !order_by.is_empty() {
+            return Err(wrong(format!("cannot override ORDER BY clause of window \"{name}\"")));
+        }
+        if base.window_frame.is_some() || frame_excludes.is_some() {
+            let error = wrong(format!("cannot copy window \"{name}\" because it has a frame clause"));
+            let plain = defined.is_none() && own.is_empty() && spec.window_frame.is_none() && excluded.is_none();
+            return Err(if plain { error.hint("Omit the parentheses in this OVER clause.") } else { error });
+        }
+        Ok(WindowSpec {
+            window_name: None,
+            partition_by: base.partition_by.clone(),
+            order_by: base.order_by.iter().chain(&spec.order_by).cloned().collect(),
+            window_frame: spec.window_frame.clone(),
+        })
     }
 
     /// `(PARTITION BY … ORDER BY … ROWS …)`.
-    pub fn window_spec(&mut self, spec: &WindowSpec) -> PgResult<String> {
+    fn window_spec(&mut self, spec: &WindowSpec) -> PgResult<String> {
         let mut parts = Vec::new();
-        if let Some(name) = &spec.window_name {
-            parts.push(quote::name(&quote::fold(name)));
-        }
         if !spec.partition_by.is_empty() {
             let mut keys = Vec::new();
             for expr in &spec.partition_by {
@@ -54,26 +135,29 @@ impl Rewriter<'_> {
             parts.push(format!("PARTITION BY {}", keys.join(", ")));
         }
         let (order_by, excluded) = frame_exclude::of(&spec.order_by);
+        let frame = match &spec.window_frame {
+            Some(frame) => Some(self.frame(frame, order_by)?),
+            None => None,
+        };
         if !order_by.is_empty() {
-            parts.push(format!("ORDER BY {}", self.order_list(order_by, Self::sorted)?));
+            // A key and a distance together may be more than the key's type holds.
+            let widens = frame.as_ref().is_some_and(|frame| frame.key.as_ref().is_some_and(is_int));
+            let key = if widens { Self::widened_key } else { |r: &Self, ex| Some(r.sorted(ex)) };
+            parts.push(format!("ORDER BY {}", self.order_list(order_by, key)?.join(", ")));
         }
-        if let Some(frame) = &spec.window_frame {
-            // The keys of the window that this one is made of are not at hand.
-            let keys = spec.window_name.is_none().then_some(order_by);
-            parts.push(self.frame(frame, keys)?);
-        }
+        parts.extend(frame.map(|frame| frame.sql));
         parts.extend(excluded.map(|what| format!("EXCLUDE {what}")));
         Ok(format!("({})", parts.join(" ")))
     }
 
-    fn frame(&mut self, frame: &WindowFrame, keys: Option<&[OrderByExpr]>) -> PgResult<String> {
+    fn frame(&mut self, frame: &WindowFrame, keys: &[OrderByExpr]) -> PgResult<Frame> {
         let units = match frame.units {
             WindowFrameUnits::Rows => "ROWS",
             WindowFrameUnits::Range => "RANGE",
             WindowFrameUnits::Groups => "GROUPS",
         };
         let windowing = |message: &str| Err(PgError::new(SqlState::WINDOWING_ERROR, message));
-        if units == "GROUPS" && keys.is_some_and(<[_]>::is_empty) {
+        if units == "GROUPS" && keys.is_empty() {
             return windowing("GROUPS mode requires an ORDER BY clause");
         }
         let counted = |bound: &WindowFrameBound| {
@@ -81,10 +165,7 @@ impl Rewriter<'_> {
         };
         let distance = counted(&frame.start_bound) || frame.end_bound.as_ref().is_some_and(counted);
         let mut key = None;
-        if units == "RANGE"
-            && distance
-            && let Some(keys) = keys
-        {
+        if units == "RANGE" && distance {
             let [only] = keys else {
                 return windowing("RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column");
             };
@@ -97,10 +178,15 @@ impl Rewriter<'_> {
             key = self.range_key(ex).map_err(|e| e.or_position(offset))?;
         }
         let start = self.frame_bound(&frame.start_bound, units, key.as_ref())?;
-        Ok(match &frame.end_bound {
+        let sql = match &frame.end_bound {
             Some(end) => format!("{units} BETWEEN {start} AND {}", self.frame_bound(end, units, key.as_ref())?),
             None => format!("{units} {start}"),
-        })
+        };
+        Ok(Frame { sql, key })
+    }
+
+    fn widened_key(&self, ex: Ex) -> Option<String> {
+        Some(format!("CAST({} AS HUGEINT)", self.sorted(ex)))
     }
 
     /// The type of the key that distances are added to. None: it is not known.
@@ -180,7 +266,11 @@ impl Rewriter<'_> {
         if negative {
             return Err(PgError::new(SqlState("22013"), NEGATIVE));
         }
-        Ok(ex.sql)
+        Ok(match key {
+            Some(key) if is_int(key) => format!("CAST({} AS HUGEINT)", ex.sql),
+            Some(ColumnType::Interval) => self.sorted(ex),
+            _ => ex.sql,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! GROUP BY: its keys and sets, and what it decides beyond what it names.
 
 use duckmesh_catalog::ConstraintKind;
-use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier};
+use sqlparser::ast::{Distinct, Expr, GroupByExpr, GroupByWithModifier, Select};
 
 use super::{Column, Ex, Kind, Rewriter, scope::column_ex, select::Item, set::integer};
 use crate::{
@@ -415,6 +415,29 @@ fn nested_sets(set: &[Expr]) -> Option<Expr> {
         "rollup" => Some(Expr::Rollup(sets)),
         "cube" => Some(Expr::Cube(sets)),
         _ => None,
+    }
+}
+
+/// What GROUP BY and DISTINCT ON are by, where it is more than a column or a constant.
+pub(super) fn keys_of(select: &Select, keys: &mut Vec<Expr>) {
+    let mut add = |expr: &Expr| {
+        let plain = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_));
+        if !plain && !keys.contains(expr) {
+            keys.push(expr.clone());
+        }
+    };
+    if let GroupByExpr::Expressions(exprs, _) = &select.group_by {
+        for expr in exprs {
+            match expr {
+                Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
+                    sets.iter().flatten().for_each(&mut add)
+                }
+                other => add(other),
+            }
+        }
+    }
+    if let Some(Distinct::On(exprs)) = &select.distinct {
+        exprs.iter().for_each(&mut add);
     }
 }
 

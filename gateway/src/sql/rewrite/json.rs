@@ -298,6 +298,7 @@ impl Rewriter<'_> {
         values: &[Ex],
         distinct: &str,
         order: &str,
+        only: Option<&str>,
         tail: &str,
     ) -> PgResult<Option<Ex>> {
         if !self.has_functions() {
@@ -331,7 +332,13 @@ impl Rewriter<'_> {
                 let key = self.settle(key.clone(), &ColumnType::Text)?;
                 let key = self.text_of(key)?.sql;
                 let item = self.json_of(value.clone())?;
-                format!("('{{ ' || string_agg({distinct}pg_json_pair({key}, {item}), ', '{order}){tail} || ' }}')")
+                let pair = format!("pg_json_pair({key}, {item})");
+                // A key of a row that FILTER leaves out may be NULL.
+                let pair = match only {
+                    Some(condition) => format!("CASE WHEN {condition} THEN {pair} END"),
+                    None => pair,
+                };
+                format!("('{{ ' || string_agg({distinct}{pair}, ', '{order}){tail} || ' }}')")
             }
             _ => return Ok(None),
         };

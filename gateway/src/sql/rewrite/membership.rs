@@ -14,6 +14,9 @@ use crate::{
     wire::error::{PgError, PgResult, SqlState},
 };
 
+/// Bytes of an expression that is written several times.
+const REPEATED_BYTES_MAX: usize = 400;
+
 impl Rewriter<'_> {
     pub fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> PgResult<Ex> {
         let not = if negated { "NOT " } else { "" };
@@ -272,8 +275,8 @@ impl Rewriter<'_> {
                 format!("({} {not}IN {list})", l.sql)
             }
             // A list of each row is looked through; as a subquery it would be a join, which no join may have in its condition.
-            ("=", "ANY") if r.origin.is_some() || is_column(&r.sql) => format!(
-                "(CASE WHEN list_contains({list}, {value}) THEN TRUE \
+            ("=", "ANY") if r.origin.is_some() || is_column(&r.sql) || is_short(&r.sql) => format!(
+                "(CASE WHEN list_contains({list}, {value}) THEN TRUE WHEN len({list}) = 0 THEN FALSE \
                  WHEN {value} IS NULL OR {list} IS NULL OR list_count({list}) < len({list}) THEN NULL ELSE FALSE END)",
                 list = r.sql,
                 value = l.sql
@@ -302,17 +305,25 @@ impl Rewriter<'_> {
         }
         let l = self.expr(left)?;
         let l = super::special::with_blanks(self.settle(l, &ColumnType::Text)?);
+        if let Expr::Array(array) = right
+            && !array.elem.is_empty()
+            && !array.elem.iter().any(|item| matches!(item, Expr::Array(_)))
+        {
+            // Each by itself: a function over a list sees no columns of outer queries.
+            let mut tests = Vec::new();
+            for item in &array.elem {
+                let item = self.expr(item)?;
+                let item = self.settle(item, &ColumnType::Text)?;
+                tests.push(self.pattern_test(&l.sql, op, &item.sql));
+            }
+            let joined = tests.join(if word == "ANY" { " OR " } else { " AND " });
+            return Ok(Ex::of(format!("({joined})"), ColumnType::Bool));
+        }
         let r = self.expr(right)?;
         let r = self.settle(r, &ColumnType::Array(Box::new(ColumnType::Text)))?;
         let (decides, otherwise) = if word == "ANY" { ("TRUE", "FALSE") } else { ("FALSE", "TRUE") };
         let name = format!("p_{}", self.number());
-        let flags = if op.ends_with('*') { "i" } else { "" };
-        let one = match op {
-            op if !op.contains('~') => format!("{} {op} {name} ESCAPE '\\'", l.sql),
-            _ if !self.has_functions() => format!("regexp_matches({}, {name}, 's{flags}')", l.sql),
-            _ => format!("pg_regexp_like({}, {name}, '{flags}')", l.sql),
-        };
-        let one = if op.starts_with('!') { format!("NOT {one}") } else { one };
+        let one = self.pattern_test(&l.sql, op, &name);
         let each = format!("list_transform({}, lambda {name}: {one})", r.sql);
         let sql = format!(
             "(CASE WHEN list_contains({each}, {decides}) THEN {decides} \
@@ -320,6 +331,17 @@ impl Rewriter<'_> {
             r.sql
         );
         Ok(Ex::of(sql, ColumnType::Bool))
+    }
+
+    /// Whether a text is as a pattern says.
+    fn pattern_test(&self, text: &str, op: &str, pattern: &str) -> String {
+        let flags = if op.ends_with('*') { "i" } else { "" };
+        let test = match op {
+            op if !op.contains('~') => format!("{text} {op} {pattern} ESCAPE '\\'"),
+            _ if !self.has_functions() => format!("regexp_matches({text}, {pattern}, 's{flags}')"),
+            _ => format!("pg_regexp_like({text}, {pattern}, '{flags}')"),
+        };
+        if op.starts_with('!') { format!("NOT {test}") } else { test }
     }
 
     pub fn quantified_query(&mut self, left: &Expr, symbol: &str, query: &Query, word: &str) -> PgResult<Ex> {
@@ -390,6 +412,14 @@ fn listed(array: &Ex) -> Option<String> {
         true => Some(quote::after_in(&array.sql)),
         false => super::params::listed(&array.sql),
     }
+}
+
+/// Whether a list is written again rather than looked through in a subquery, where a function of it sees no columns.
+fn is_short(list: &str) -> bool {
+    list.len() <= REPEATED_BYTES_MAX
+        && !list.starts_with(['[', '\''])
+        && !list.starts_with("CAST([")
+        && !list.contains("SELECT")
 }
 
 /// Whether a text is a column's name alone.

@@ -48,6 +48,7 @@ mod outer_join;
 mod params;
 mod place;
 mod privilege;
+mod rowless;
 mod rows;
 mod rows_from;
 mod scale;
@@ -60,6 +61,7 @@ mod system_column;
 mod table_function;
 mod text;
 mod text_cast;
+mod ties;
 mod type_call;
 mod user_type;
 mod variadic;
@@ -179,6 +181,8 @@ pub(super) struct Rewriter<'a> {
     /// Views expanded so far.
     views: usize,
     recursive_depth: usize,
+    /// The engine's names of recursive queries that are being written.
+    recursing: Vec<String>,
     names: usize,
     dialect_duckdb: bool,
     /// Whether texts are made that a row is held as: those of the session's settings are made of it where it is shown.
@@ -227,6 +231,7 @@ impl<'a> Rewriter<'a> {
             view_depth: 0,
             views: 0,
             recursive_depth: 0,
+            recursing: Vec::new(),
             names: 0,
             dialect_duckdb: false,
             in_row: false,

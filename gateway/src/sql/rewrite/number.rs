@@ -87,21 +87,15 @@ impl Rewriter<'_> {
             Some(ColumnType::Record(row)) if self.has_functions() => self.row_key(ex, row),
             Some(ColumnType::Array(element)) if self.is_keyed(ex.ty.as_ref()) => self.list_key(ex, element),
             Some(ColumnType::Grid(element)) if self.has_functions() => super::grid::order_key(&ex.sql, element),
-            _ => ex.sql.clone(),
-        }
-    }
-
-    /// What sorts as a field of a row or an element of an array does: the engine sorts intervals there by their parts.
-    pub fn inner_key(&self, ex: Ex) -> String {
-        match ex.ty {
+            // The engine compares months, days and the rest each by itself where their signs differ.
             Some(ColumnType::Interval) if self.has_functions() => super::interval::key(&ex.sql),
-            _ => self.sorted(ex),
+            _ => ex.sql.clone(),
         }
     }
 
     /// A list of what its elements order and compare by.
     fn list_key(&self, ex: &Ex, element: &ColumnType) -> String {
-        let key = self.inner_key(Ex::of("v", element.clone()));
+        let key = self.sorted(Ex::of("v", element.clone()));
         format!("list_transform({}, lambda v: {key})", ex.sql)
     }
 
@@ -120,11 +114,12 @@ impl Rewriter<'_> {
     /// Whether values of a type sort by a key that is made of them.
     pub fn is_keyed(&self, ty: Option<&ColumnType>) -> bool {
         if let Some(ColumnType::Array(element)) = ty {
-            return self.has_functions() && (**element == ColumnType::Interval || self.is_keyed(Some(element)));
+            return self.has_functions() && self.is_keyed(Some(element));
         }
         let functions = self.has_functions();
         let made = |ty: &ColumnType| {
-            functions && matches!(ty, ColumnType::Jsonb | ColumnType::Record(_) | ColumnType::Grid(_))
+            functions
+                && matches!(ty, ColumnType::Jsonb | ColumnType::Record(_) | ColumnType::Grid(_) | ColumnType::Interval)
         };
         ty.is_some_and(|ty| super::held::keyed(ty) || made(ty))
     }
@@ -137,7 +132,7 @@ impl Rewriter<'_> {
     /// What sorts as an expression does: a key, the fields of a row, or the expression itself.
     pub fn sorted(&self, ex: Ex) -> String {
         if let Kind::Row(fields) = &ex.kind {
-            let keys = fields.iter().map(|(_, sql, ty)| self.inner_key(Ex::plain(sql.clone(), ty.clone())));
+            let keys = fields.iter().map(|(_, sql, ty)| self.sorted(Ex::plain(sql.clone(), ty.clone())));
             return format!("row({})", keys.collect::<Vec<_>>().join(", "));
         }
         if self.is_keyed(ex.ty.as_ref()) { self.order_key(&ex) } else { ex.sql }
@@ -244,9 +239,11 @@ impl Rewriter<'_> {
     }
 
     /// A query whose columns take the types of what it is joined with.
-    pub fn unified_rows(&mut self, rows: Rows, types: &[Option<ColumnType>]) -> PgResult<Rows> {
+    pub fn unified_rows(&mut self, rows: Rows, types: &[Option<ColumnType>], all: bool) -> PgResult<Rows> {
         let differs = |(have, want): (&Option<ColumnType>, &Option<ColumnType>)| match (have, want) {
-            (Some(have), Some(want)) => is_long(have) != is_long(want) || (have != want && super::held::is_held(want)),
+            (Some(have), Some(want)) => {
+                is_long(have) != is_long(want) || (have != want && (all || super::held::is_held(want)))
+            }
             _ => false,
         };
         if !rows.known || !rows.columns.iter().map(|c| &c.ty).zip(types).any(differs) {
@@ -257,7 +254,11 @@ impl Rewriter<'_> {
             let name = quote::name(&column.engine);
             let ex = Ex::plain(name.clone(), column.ty.clone());
             let ex = match want {
-                Some(want) => self.unified(ex, want)?,
+                Some(want) => {
+                    let ex = self.unified(ex, want)?;
+                    let exact = [ex.ty.as_ref(), Some(want)].into_iter().flatten().all(is_exact);
+                    if all && !exact && ex.ty.as_ref() != Some(want) { self.cast(ex, want, None)? } else { ex }
+                }
                 None => ex,
             };
             list.push(format!("{} AS {name}", ex.sql));
@@ -361,8 +362,7 @@ impl Rewriter<'_> {
             }
             "greatest" | "least" => {
                 let ty = self.unify(values, &name.to_ascii_uppercase())?;
-                let is_kept = |ty: &ColumnType| *ty == ColumnType::Interval || self.is_keyed(Some(ty));
-                if let Some(ty) = ty.clone().filter(|ty| !is_long(ty) && is_kept(ty)) {
+                if let Some(ty) = ty.clone().filter(|ty| !is_long(ty) && self.is_keyed(Some(ty))) {
                     return Ok(Some(self.first_extreme(name, values, ty)));
                 }
                 Ok(ty.filter(is_long).map(|ty| Ex { ty: Some(ty), ..self.extreme(name, values) }))
@@ -391,7 +391,8 @@ impl Rewriter<'_> {
     /// Functions that look for an element, where elements are compared by their keys. None: others.
     fn among_keyed(&mut self, name: &str, values: &mut [Ex]) -> PgResult<Option<Ex>> {
         let ([list, sought] | [list, sought, _]) = &*values else { return Ok(None) };
-        let Some(ColumnType::Array(element)) = list.ty.clone().filter(|ty| self.is_keyed(Some(ty))) else {
+        let takes = |ty: &ColumnType| name == "array_positions" || self.is_keyed(Some(ty));
+        let Some(ColumnType::Array(element)) = list.ty.clone().filter(takes) else {
             return Ok(None);
         };
         let sought = self.settle(sought.clone(), &element)?;

@@ -216,6 +216,10 @@ impl Rewriter<'_> {
         if super::grid::is_grid(&l) || super::grid::is_grid(&r) {
             return self.meet_grid(l, r);
         }
+        if [&l, &r].into_iter().all(|ex| ex.ty == Some(ColumnType::Interval)) && self.has_functions() {
+            let key = |ex: Ex| Ex { sql: super::interval::key(&ex.sql), ty: None, ..ex };
+            return Ok((key(l), key(r)));
+        }
         if matches!((&l.ty, &r.ty), (Some(ColumnType::Record(_)), Some(ColumnType::Record(_)))) && self.has_functions()
         {
             return self.meet_records(l, r);

@@ -172,7 +172,7 @@ impl Rewriter<'_> {
         let x = &ex.sql;
         let key = |(n, (_, ty)): (usize, &(String, ColumnType))| {
             let text = format!("pg_record_field({x}, '{n}')");
-            self.inner_key(Ex::of(engine_value(&text, ty), ty.clone()))
+            self.sorted(Ex::of(engine_value(&text, ty), ty.clone()))
         };
         let keys: Vec<String> = row.fields.iter().enumerate().map(key).collect();
         let made = if keys.is_empty() { x.clone() } else { format!("row({})", keys.join(", ")) };

@@ -42,8 +42,8 @@ impl Rewriter<'_> {
         for ((_, a, a_type), (_, b, b_type)) in l.iter().zip(r) {
             let (a, b) = (Ex::plain(a.clone(), a_type.clone()), Ex::plain(b.clone(), b_type.clone()));
             let (a, b) = self.meet(a.at(at), b.at(at), "=")?;
-            ls.push(self.inner_key(a));
-            rs.push(self.inner_key(b));
+            ls.push(self.sorted(a));
+            rs.push(self.sorted(b));
         }
         let sql = format!("((({})) {op} (({})))", row_of(&ls), row_of(&rs));
         Ok(Ex::of(apart(sql, op), ColumnType::Bool))

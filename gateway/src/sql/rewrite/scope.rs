@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use duckmesh_catalog::ColumnType;
-use sqlparser::ast::{Expr, Ident, visit_expressions};
+use sqlparser::ast::{Expr, Ident, WindowSpec, visit_expressions};
 
 use super::{
     Ex, Kind, Rewriter,
@@ -63,13 +63,15 @@ pub(in crate::sql) struct Scope {
     pub star: Vec<Star>,
     /// Whether some join is an outer one: then conditions of ON say nothing about all rows.
     pub outer_join: bool,
-    /// Names of WINDOW.
-    pub windows: Vec<String>,
+    /// What WINDOW names, each made of all it is made from.
+    pub windows: Vec<(String, WindowSpec)>,
     /// Whether a relation may be missing in a row.
     pub nullable: Vec<usize>,
     /// Whether clauses may repeat each other's expressions, as GROUP BY and DISTINCT ON ask for.
     pub repeats: bool,
-    /// Subqueries that were written: the same one again is the same text.
+    /// What GROUP BY and DISTINCT ON are by, where it is more than a column.
+    pub keys: Vec<Expr>,
+    /// Subqueries and keys that were written: the same one again is the same text.
     pub asked: Vec<(Expr, bool, Ex)>,
 }
 

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy, Select, SelectFlavor,
-    SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
+    Distinct, Expr, GroupByExpr, ObjectName, OrderBy, Select, SelectFlavor, SelectItem,
+    SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
 };
 
-use super::{Column, Kind, Rewriter, Scope, column_name, record, scope::column_ex, system_column::is_hidden};
+use super::{Column, Kind, Rewriter, Scope, column_name, group_by, record, scope::column_ex, system_column::is_hidden};
 use crate::{
     sql::{empty_list, quote},
     wire::error::{PgError, PgResult, SqlState},
@@ -69,10 +69,12 @@ impl Rewriter<'_> {
         order_by: Option<&OrderBy>,
         hints: Option<&[ColumnType]>,
     ) -> PgResult<Rows> {
-        let windows = select.named_window.iter().map(|NamedWindowDefinition(name, _)| quote::fold(name)).collect();
+        let windows = self.named_windows(&select.named_window)?;
         let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
         let repeats = grouped || matches!(select.distinct, Some(Distinct::On(_)));
-        self.scopes.push(Scope { windows, repeats, ..Scope::default() });
+        let mut keys = Vec::new();
+        group_by::keys_of(select, &mut keys);
+        self.scopes.push(Scope { windows, repeats, keys, ..Scope::default() });
         // What a clause outside does not take, a query inside of it may.
         let (in_set, clause) = (self.in_set, self.clause.take());
         let rows = self.select_here(select, order_by, hints);
@@ -127,11 +129,10 @@ impl Rewriter<'_> {
             Some(expr) => format!(" HAVING {}", self.condition(expr, "HAVING")?),
             None => String::new(),
         };
-        let mut windows = self.windows(&select.named_window)?;
-        let qualify = match &select.qualify {
-            Some(_) => return self.refuse("QUALIFY", None),
-            None => "",
-        };
+        self.check_windows()?;
+        if select.qualify.is_some() {
+            return self.refuse("QUALIFY", None);
+        }
         let distinct = match &select.distinct {
             Some(distinct) if known && order_by.is_some() && self.view_depth == 0 => {
                 self.sorts_what_is_distinct(distinct, order_by, &items)?;
@@ -143,7 +144,8 @@ impl Rewriter<'_> {
             None | Some(Distinct::All) => String::new(),
             Some(Distinct::Distinct) if known && items.iter().any(|i| self.is_keyed_item(i)) => {
                 let key = |i: &Item| if self.is_keyed_item(i) { self.item_key(i) } else { i.sql.clone() };
-                format!("DISTINCT ON ({}) ", items.iter().map(key).collect::<Vec<_>>().join(", "))
+                let keys = items.iter().filter(|i| !is_literal(&i.sql)).map(key);
+                format!("DISTINCT ON ({}) ", keys.collect::<Vec<_>>().join(", "))
             }
             Some(Distinct::Distinct) => "DISTINCT ".into(),
             Some(Distinct::On(exprs)) => {
@@ -159,7 +161,7 @@ impl Rewriter<'_> {
             None => String::new(),
         };
         let mut from = from;
-        let others = &mut [&mut having, &mut windows, &mut distinct, &mut order];
+        let others = &mut [&mut having, &mut distinct, &mut order];
         if let Some(rows) = self.group_by_rows(&mut keys, &mut items, others) {
             from = if from.is_empty() { rows } else { format!("{from}, {rows}") };
         }
@@ -187,9 +189,7 @@ impl Rewriter<'_> {
             None => (format!(" FROM {from}"), selection),
         };
         Ok(Rows {
-            sql: Self::numbers_stay(format!(
-                "SELECT {distinct}{list}{from}{selection}{group_by}{having}{windows}{qualify}{order}"
-            )),
+            sql: Self::numbers_stay(format!("SELECT {distinct}{list}{from}{selection}{group_by}{having}{order}")),
             columns,
             known,
         })
@@ -428,23 +428,6 @@ impl Rewriter<'_> {
             .or_position(self.at_expr(expr))),
         }
     }
-
-    fn windows(&mut self, named: &[NamedWindowDefinition]) -> PgResult<String> {
-        if named.is_empty() {
-            return Ok(String::new());
-        }
-        let mut parts = Vec::new();
-        for NamedWindowDefinition(name, definition) in named {
-            let spec = match definition {
-                NamedWindowExpr::WindowSpec(spec) => self.window_spec(spec)?,
-                NamedWindowExpr::NamedWindow(other) => {
-                    format!("({})", quote::name(&quote::fold(other)))
-                }
-            };
-            parts.push(format!("{} AS {spec}", quote::name(&quote::fold(name))));
-        }
-        Ok(format!(" WINDOW {}", parts.join(", ")))
-    }
 }
 
 /// The list's text. `sure`: text is text there whatever the engine makes of it.
@@ -458,6 +441,18 @@ fn list_text(items: &[Item], sure: bool) -> String {
         false => format!("{} AS {}", item.sql, quote::name(&item.column.engine)),
     };
     items.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a text is a constant alone: nothing is ordered or made different by it, and the engine takes none, or a number as a place.
+pub(super) fn is_literal(sql: &str) -> bool {
+    let cast =
+        sql.strip_prefix("CAST(").and_then(|inner| inner.strip_suffix(')')).and_then(|inner| inner.rsplit_once(" AS "));
+    let sql = cast.map_or(sql, |(value, _)| value);
+    let text = sql.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    let number = sql.strip_prefix('-').unwrap_or(sql);
+    text.is_some_and(|text| !text.contains('\''))
+        || !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        || matches!(sql, "NULL" | "TRUE" | "FALSE")
 }
 
 /// Whether it is text that no relation holds so.

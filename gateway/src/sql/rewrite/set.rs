@@ -6,7 +6,7 @@ use sqlparser::ast::{
     With,
 };
 
-use super::{Column, Ex, Kind, Rewriter, Rows, scope, too_complex, unique};
+use super::{Column, Ex, Kind, Rewriter, Rows, scope, ties, too_complex, unique};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -52,10 +52,13 @@ impl Rewriter<'_> {
         };
         let ties = fetch.as_ref().is_some_and(|f| f.with_ties);
         let limit = self.limit(limit_clause.as_ref(), fetch.as_ref())?;
+        let keyed = order_by.as_ref().filter(|_| ties).and_then(|order_by| ties::with_keys(body, order_by));
+        let order_by = keyed.as_ref().map(|keyed| &keyed.order_by).or(order_by.as_ref());
         let mut rows = match body.as_ref() {
             SetExpr::Select(select) => {
                 self.top = top && select.distinct.is_none();
-                self.select(select, order_by.as_ref(), hints)?
+                let select = keyed.as_ref().map_or(select.as_ref(), |keyed| &keyed.select);
+                self.select(select, order_by, hints)?
             }
             other => {
                 let mut rows = self.set_expr(other, hints)?;
@@ -72,7 +75,9 @@ impl Rewriter<'_> {
             }
         };
         if ties {
-            rows.sql = self.with_ties(&rows, order_by.as_ref(), fetch.as_ref(), limit_clause.as_ref())?;
+            let shown = rows.columns.len().saturating_sub(keyed.as_ref().map_or(0, |keyed| keyed.added));
+            rows.sql = self.with_ties(&rows, shown, order_by, fetch.as_ref(), limit_clause.as_ref())?;
+            rows.columns.truncate(shown);
         } else {
             rows.sql.push_str(&limit);
         }
@@ -153,6 +158,10 @@ impl Rewriter<'_> {
         }
         // A common table expression does not see the FROM it stands beside, only outer ones: those are still pushed.
         let marks = (self.tables.len(), self.system.len());
+        let recursing = self.recursing.len();
+        if first_types.is_some() {
+            self.recursing.push(quote::name(&engine));
+        }
         let mut rows = self.query(&cte.query, None)?;
         if let Some(first_types) = first_types {
             // Numbers of two scales that meet are text, and the second part reads them as such.
@@ -165,6 +174,7 @@ impl Rewriter<'_> {
                 rows = self.query(&cte.query, None)?;
             }
             self.ctes.pop();
+            self.recursing.truncate(recursing);
             if let Some((n, error)) = other_type(&name, &first_types, &rows) {
                 let at = match cte.query.body.as_ref() {
                     SetExpr::SetOperation { left, .. } => self.at_item(left, n),
@@ -282,7 +292,9 @@ impl Rewriter<'_> {
         }
         let types: Vec<Option<ColumnType>> = l.columns.iter().map(|c| c.ty.clone()).collect();
         l.columns.iter_mut().zip(left_types).for_each(|(c, ty)| c.ty = ty);
-        let (mut l, r) = (self.unified_rows(l, &types)?, self.unified_rows(r, &types)?);
+        // What compares by values shows the left side's.
+        let all_of = op != SetOperator::Union && types.iter().any(|ty| self.is_keyed(ty.as_ref()));
+        let (mut l, r) = (self.unified_rows(l, &types, all_of)?, self.unified_rows(r, &types, all_of)?);
         l.columns.iter_mut().zip(types).for_each(|(c, ty)| c.ty = ty);
         // EXCEPT and INTERSECT have their own precedence: say what the tree says.
         let wrap = |rows: &Rows, side: &SetExpr| match side {
@@ -295,7 +307,9 @@ impl Rewriter<'_> {
         };
         let known = l.known && r.known;
         let mut sql = format!("{} {word}{all} {right_sql}", wrap(&l, left));
-        if known && l.columns.iter().any(|c| self.is_keyed(c.ty.as_ref())) {
+        // The engine takes nothing else as a recursive query.
+        let recursive = self.recursing.iter().any(|name| right_sql.contains(name));
+        if known && !recursive && l.columns.iter().any(|c| self.is_keyed(c.ty.as_ref())) {
             sql = self.by_value(word, all, &wrap(&l, left), &right_sql, &l.columns).unwrap_or(sql);
         }
         Ok(Rows { sql, columns: l.columns, known })
@@ -424,7 +438,7 @@ impl Rewriter<'_> {
         Ok(sql)
     }
 
-    fn limit_value(&mut self, before: &str, word: &str, expr: &Expr) -> PgResult<String> {
+    pub(super) fn limit_value(&mut self, before: &str, word: &str, expr: &Expr) -> PgResult<String> {
         // Its columns would be nobody's.
         let scopes = std::mem::take(&mut self.scopes);
         let ex = self.expr(expr).and_then(|ex| self.settle(ex, &ColumnType::Int8));
@@ -449,58 +463,8 @@ impl Rewriter<'_> {
         })
     }
 
-    /// FETCH FIRST n ROWS WITH TIES: by rank.
-    fn with_ties(
-        &mut self,
-        rows: &Rows,
-        order_by: Option<&OrderBy>,
-        fetch: Option<&Fetch>,
-        limit: Option<&LimitClause>,
-    ) -> PgResult<String> {
-        let Some(order_by) = order_by else {
-            return Err(PgError::new(SqlState::SYNTAX_ERROR, "WITH TIES cannot be specified without ORDER BY clause"));
-        };
-        let offset = match limit {
-            None => None,
-            Some(LimitClause::LimitOffset { limit: None, offset, limit_by }) if limit_by.is_empty() => offset.as_ref(),
-            Some(_) => return self.refuse("WITH TIES in this form", None),
-        };
-        if !rows.known || rows.columns.is_empty() {
-            return self.refuse("WITH TIES in this form", None);
-        }
-        let skipped = match offset {
-            Some(offset) => self.limit_value("", "OFFSET", &offset.value)?,
-            None => "0".to_owned(),
-        };
-        let count = match fetch.and_then(|f| f.quantity.as_ref()) {
-            Some(expr) => {
-                let ex = self.expr(expr)?;
-                self.settle(ex, &ColumnType::Int8)?.sql
-            }
-            None => "1".into(),
-        };
-        let order = self.order_by_output(order_by, rows)?;
-        let names: Vec<String> = rows.columns.iter().map(|c| quote::name(&c.engine)).collect();
-        let order = name_ordinals(&order, &names);
-        let free = |name: &str| {
-            let mut name = name.to_owned();
-            while rows.columns.iter().any(|c| c.engine.eq_ignore_ascii_case(&name)) {
-                name.push('_');
-            }
-            quote::name(&name)
-        };
-        let (ties, place) = (free("ties"), free("place"));
-        Ok(format!(
-            "SELECT {names} FROM (SELECT *, rank() OVER (ORDER BY {order}) AS {ties}, row_number() OVER (ORDER BY {order}) \
-             AS {place} FROM ({}) AS \"s\") AS \"r\" \
-             WHERE {ties} <= {count} + {skipped} AND {place} > {skipped} ORDER BY {order}",
-            rows.sql,
-            names = names.join(", "),
-        ))
-    }
-
     /// ORDER BY over output columns only: set operations.
-    fn order_by_output(&mut self, order_by: &OrderBy, rows: &Rows) -> PgResult<Vec<String>> {
+    pub(super) fn order_by_output(&mut self, order_by: &OrderBy, rows: &Rows) -> PgResult<Vec<String>> {
         let exprs = match &order_by.kind {
             OrderByKind::Expressions(exprs) if order_by.interpolate.is_none() => exprs,
             _ => return self.refuse("this form of ORDER BY", None),
@@ -567,23 +531,6 @@ fn took_types(own: &mut scope::Cte, rows: &Rows) -> bool {
         }
     }
     changed
-}
-
-/// `2 DESC, 1` as the columns' names.
-fn name_ordinals(order: &[String], names: &[String]) -> String {
-    order
-        .iter()
-        .map(|item| {
-            let end = item.find(|c: char| !c.is_ascii_digit()).unwrap_or(item.len());
-            let (number, rest) = item.split_at(end);
-            let name = number.parse::<usize>().ok().and_then(|n| names.get(n.wrapping_sub(1)));
-            match name {
-                Some(name) => format!("{name}{rest}"),
-                None => item.to_owned(),
-            }
-        })
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 /// An integer constant.
