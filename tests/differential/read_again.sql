@@ -88,3 +88,12 @@ SELECT (SELECT id, nums) FROM tagged;
 SELECT bool_or(t.tags[1] = ANY (array_remove('{a}'::text[], t.tags[1]))) OVER (ORDER BY id) FROM tagged t ORDER BY id;
 SELECT isfinite(i), abs(i2), abs(r), pg_typeof(abs(r)) FROM (VALUES (NULL::interval, -2::smallint, -1.5::real), ('1 day', 3, 2.5)) v(i, i2, r);
 SELECT abs(-1.5), abs(-1.5::float8), abs(-3), abs('-4'), abs(NULL::numeric);
+SELECT jsonb_agg(DISTINCT j -> 'p' ORDER BY j -> 'p'), jsonb_agg(DISTINCT j -> 'p' ORDER BY j -> 'p' DESC), json_agg(DISTINCT s), jsonb_agg(DISTINCT j) FROM (VALUES ('{"p": 2}'::jsonb, interval '1 day'), ('{"p": 1.0}', '24:00'), ('{"p": 3}', '2 h'), ('{}', NULL)) v(j, s);
+-- Constants longer than a char(n) column.
+SELECT n, ccy = 'longer', ccy <> 'longer', ccy BETWEEN 'AAAAA' AND 'FFFFF', ccy IN ('GB', 'toolong'), ccy NOT IN ('toolong', 'EUR'), ccy IS DISTINCT FROM 'longer', 'GB   ' = ccy, nullif(ccy, 'longer')::text, nullif(ccy, 'GB ')::text, CASE ccy WHEN 'EURO' THEN 1 WHEN 'EUR' THEN 2 END, ccy = ANY ('{toolong,GB}') FROM money_of ORDER BY n;
+INSERT INTO money_of VALUES ('toolong', 4);
+SELECT DISTINCT '{"a":1}'::jsonb FROM money_of;
+SELECT DISTINCT '{"a":1}'::jsonb, 1;
+SELECT n, ccy FROM money_of ORDER BY 'x'::text, n DESC, NULL::int;
+SELECT DISTINCT ON (n) n FROM money_of ORDER BY n, 'x'::text;
+SELECT 1.5, 1 EXCEPT SELECT 2.25, 3::bigint;

@@ -104,7 +104,12 @@ impl Rewriter<'_> {
             JoinConstraint::On(expr) => {
                 let alias = self.chosen_alias(word, join, middle..end);
                 let form = self.outer_condition(word, expr, Sides { first, middle, end }, alias.is_some());
+                let lent = self.lent.len();
+                if matches!(form, Form::EachRow) {
+                    self.lend(first..middle);
+                }
                 let condition = self.outer_on(&form, expr)?;
+                self.lent.truncate(lent);
                 if let (Form::EachRow, Some(alias)) = (&form, alias) {
                     return Ok(format!(
                         "{left} LEFT JOIN LATERAL (SELECT {alias}.* FROM {right} WHERE {condition}) AS {alias} ON TRUE"
@@ -134,6 +139,12 @@ impl Rewriter<'_> {
             }
         };
         Ok(format!("{left} {word} {right} ON {condition}"))
+    }
+
+    fn lend(&mut self, relations: Range<usize>) {
+        let own = self.scopes.last().and_then(|scope| scope.relations.get(relations)).unwrap_or_default();
+        let names: Vec<String> = own.iter().map(|relation| quote::name(&relation.engine)).collect();
+        self.lent.extend(names);
     }
 
     /// The alias of a right side that can be chosen for each row of the left one.

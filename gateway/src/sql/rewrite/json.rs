@@ -309,9 +309,15 @@ impl Rewriter<'_> {
             ("json_agg" | "jsonb_agg", [value]) => {
                 let nested = matches!(value.ty, Some(ColumnType::Array(_))) || matches!(value.kind, Kind::Row(_));
                 let plain = !nested && !value.is_unknown() && !self.is_keyed(value.ty.as_ref());
-                if let Some(way) = list_order(&value.sql, order).filter(|_| plain && !distinct.is_empty()) {
+                let keyed = !nested && !value.is_unknown() && !plain;
+                let list = match list_order(&value.sql, order).filter(|_| plain) {
+                    Some(way) => Some(format!("list_sort(list(DISTINCT {}){tail}, {way})", value.sql)),
+                    None if keyed && order.is_empty() => Some(self.distinct_list(value, " NULLS LAST", tail)),
+                    None if keyed => Some(self.distinct_list(value, order, tail)),
+                    None => None,
+                };
+                if let Some(list) = list.filter(|_| !distinct.is_empty()) {
                     let item = self.json_of(Ex::plain("v", value.ty.clone()))?;
-                    let list = format!("list_sort(list(DISTINCT {}){tail}, {way})", value.sql);
                     let items = format!("list_transform({list}, lambda v: COALESCE({item}, 'null'))");
                     return Ok(Some(Self::json_result(
                         binary,

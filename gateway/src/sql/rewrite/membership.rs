@@ -120,7 +120,31 @@ impl Rewriter<'_> {
             [one] => (*one).to_owned(),
             many => format!("({})", many.join(", ")),
         };
+        if rows.known && texts.len() == 1 && self.is_lent(&left) {
+            return Ok(Ex::of(self.in_lent(&left, &rows.sql, negated, only_truth), ColumnType::Bool));
+        }
         Ok(Ex::of(format!("({left} {not}IN ({}))", rows.sql), ColumnType::Bool))
+    }
+
+    /// Whether a value is about a query around the one that is written.
+    fn is_lent(&self, value: &str) -> bool {
+        let around =
+            self.scopes.iter().rev().skip(1).flat_map(|scope| &scope.relations).map(|r| quote::name(&r.engine));
+        let mut names = around.chain(self.lent.iter().cloned());
+        names.any(|name| value.contains(&format!("{name}.")))
+    }
+
+    /// `x IN (SELECT …)` of another query's `x`: the engine loses columns of the subquery's where that reads a table.
+    fn in_lent(&mut self, value: &str, rows: &str, negated: bool, only_truth: bool) -> String {
+        let name = format!("q_{}", self.number());
+        let some = |test: &str| format!("EXISTS (SELECT 1 FROM ({rows}) AS {name}({name}) WHERE {test})");
+        let equal = some(&format!("{name} = {value}"));
+        if only_truth && !negated {
+            return equal;
+        }
+        let (yes, no) = if negated { ("FALSE", "TRUE") } else { ("TRUE", "FALSE") };
+        let unknown = some(&format!("{name} IS NULL OR {value} IS NULL"));
+        format!("(CASE WHEN {equal} THEN {yes} WHEN {unknown} THEN NULL ELSE {no} END)")
     }
 
     /// `(a, b) IN (SELECT …)`, where values are compared by their keys.
@@ -266,7 +290,7 @@ impl Rewriter<'_> {
             let name = format!("q_{}", self.number());
             let (a, b) = self.meet(l, Ex::plain(name.clone(), element), symbol)?;
             let test = Quantified { left: a.sql, symbol, word, right: b.sql, name };
-            let sql = test.of_rows(&format!("SELECT unnest({})", r.sql), nested);
+            let sql = test.of_rows(&format!("SELECT unnest({})", r.sql), nested, false);
             return Ok(Ex::of(format!("(CASE WHEN {} IS NOT NULL THEN {sql} END)", r.sql), ColumnType::Bool));
         }
         let sql = match (symbol, word) {
@@ -362,11 +386,12 @@ impl Rewriter<'_> {
         }
         let filled = is_blank_filled(&l.ty, &Some(ty.clone()));
         let nested = is_nested(&ty);
-        if rows.known && (filled || nested || self.any_keyed([&l.ty, &Some(ty.clone())])) {
+        let lent = self.is_lent(&l.sql);
+        if rows.known && (filled || nested || lent || self.any_keyed([&l.ty, &Some(ty.clone())])) {
             let name = format!("q_{}", self.number());
             let (a, b) = self.meet(l, Ex::of(name.clone(), ty), symbol)?;
             let test = Quantified { left: a.sql, symbol, word, right: b.sql, name };
-            return Ok(Ex::of(test.of_rows(&rows.sql, nested), ColumnType::Bool));
+            return Ok(Ex::of(test.of_rows(&rows.sql, nested, lent), ColumnType::Bool));
         }
         Ok(Ex::of(format!("({} {symbol} {word} ({}))", l.sql, rows.sql), ColumnType::Bool))
     }
@@ -387,9 +412,9 @@ struct Quantified<'a> {
 }
 
 impl Quantified<'_> {
-    fn of_rows(&self, rows: &str, nested: bool) -> String {
+    fn of_rows(&self, rows: &str, nested: bool, lent: bool) -> String {
         let Self { left, symbol, word, right, name } = self;
-        if !nested || matches!((*symbol, *word), ("=", "ANY") | ("<>", "ALL")) {
+        if !lent && (!nested || matches!((*symbol, *word), ("=", "ANY") | ("<>", "ALL"))) {
             return format!("({left} {symbol} {word} (SELECT {right} FROM ({rows}) AS {name}({name})))");
         }
         // The engine's own join takes some lists and rows for ordered that are not.

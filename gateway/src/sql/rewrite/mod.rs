@@ -181,6 +181,8 @@ pub(super) struct Rewriter<'a> {
     /// Views expanded so far.
     views: usize,
     recursive_depth: usize,
+    /// The engine's names of relations that a condition sees as those of a query around.
+    lent: Vec<String>,
     /// The engine's names of recursive queries that are being written.
     recursing: Vec<String>,
     names: usize,
@@ -231,6 +233,7 @@ impl<'a> Rewriter<'a> {
             view_depth: 0,
             views: 0,
             recursive_depth: 0,
+            lent: Vec::new(),
             recursing: Vec::new(),
             names: 0,
             dialect_duckdb: false,

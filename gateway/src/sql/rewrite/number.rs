@@ -256,7 +256,10 @@ impl Rewriter<'_> {
             let ex = match want {
                 Some(want) => {
                     let ex = self.unified(ex, want)?;
-                    let exact = [ex.ty.as_ref(), Some(want)].into_iter().flatten().all(is_exact);
+                    let exact = [ex.ty.as_ref(), Some(want)]
+                        .into_iter()
+                        .flatten()
+                        .all(|ty| matches!(ty, ColumnType::Numeric(..)));
                     if all && !exact && ex.ty.as_ref() != Some(want) { self.cast(ex, want, None)? } else { ex }
                 }
                 None => ex,
@@ -372,10 +375,13 @@ impl Rewriter<'_> {
                 Ok(ty.filter(is_long).map(|ty| Ex { ty: Some(ty), ..self.coalesced(values) }))
             }
             "array_position" | "array_positions" | "array_remove" | "array_replace" => self.among_keyed(name, values),
-            "nullif" if values.len() == 2 && values.iter().any(|v| self.is_keyed(v.ty.as_ref()) || is_list(v)) => {
+            "nullif"
+                if values.len() == 2
+                    && values.iter().any(|v| self.is_keyed(v.ty.as_ref()) || is_list(v) || is_filled(v)) =>
+            {
                 let (Some(b), Some(a)) = (values.pop(), values.pop()) else { return Ok(None) };
                 let a = match &b.ty {
-                    Some(ty) if a.is_unknown() => self.settle(a, ty)?,
+                    Some(ty) if a.is_unknown() => self.settle(a, &super::operator::compared(ty))?,
                     _ => a,
                 };
                 let ty = a.ty.clone();
@@ -440,6 +446,10 @@ fn bounded(column: &Ex, long: &Ex, op: &str) -> Option<Ex> {
     };
     let sql = format!("CAST(pg_num_bound({}, '{scale}', '{way}') AS DECIMAL(38,{scale}))", long.sql);
     Some(Ex { sql, ty: Some(NUMERIC), ..long.clone() })
+}
+
+fn is_filled(ex: &Ex) -> bool {
+    matches!(ex.ty, Some(ColumnType::Char(_)))
 }
 
 fn is_list(ex: &Ex) -> bool {

@@ -133,6 +133,8 @@ pub(super) fn compared(ty: &ColumnType) -> ColumnType {
         ColumnType::AsText(TextType::Cidr) => ColumnType::AsText(TextType::Inet),
         // With all its digits: the column's scale would round it.
         ColumnType::Numeric(1.., _) => NUMERIC,
+        // Whole, however long: no value of the column is like it then.
+        ColumnType::Char(_) => ColumnType::Char(u32::MAX),
         other => other.clone(),
     }
 }

@@ -3,7 +3,11 @@
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{Expr, OrderBy, OrderByKind, OrderByOptions, OrderBySort};
 
-use super::{Ex, Kind, Rewriter, select::Item, set::integer};
+use super::{
+    Ex, Kind, Rewriter,
+    select::{Item, is_literal},
+    set::integer,
+};
 use crate::{
     sql::quote,
     wire::error::{PgError, PgResult, SqlState},
@@ -87,7 +91,9 @@ impl Rewriter<'_> {
                         return Err(PgError::new(SqlState::SYNTAX_ERROR, "non-integer constant in ORDER BY")
                             .or_position(self.at_expr(other)));
                     }
-                    Ok(self.sorted(ex))
+                    let key = self.sorted(ex);
+                    // The engine takes no constant, or a number as a place.
+                    Ok(if is_literal(&key) { format!("nullif({key}, NULL)") } else { key })
                 }
             },
         }

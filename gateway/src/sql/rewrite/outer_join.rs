@@ -3,10 +3,12 @@
 
 use std::ops::ControlFlow;
 
+use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{BinaryOperator, CaseWhen, Expr, Query, Visit, Visitor, helpers::attached_token::AttachedToken};
 
 use super::{
     Rewriter,
+    rows::row_items,
     scope::{Scope, Star},
 };
 use crate::{sql::quote, wire::error::PgResult};
@@ -28,6 +30,8 @@ struct Uses {
     call: bool,
     /// Something of a query around.
     outer: bool,
+    /// A row: a NULL in its place is not a NULL in each of its fields.
+    row: bool,
     /// Something whose columns are not known.
     unknown: bool,
 }
@@ -67,6 +71,7 @@ impl Reader<'_> {
             match star {
                 Star::Column(relation, column) if self.is_called(*relation, *column, name) => {
                     self.relation(*relation);
+                    self.uses.row |= self.is_row(*relation, *column);
                     found = true;
                 }
                 Star::Column(..) => {}
@@ -75,7 +80,14 @@ impl Reader<'_> {
                 Star::All(_) => self.uses.unknown = true,
             }
         }
+        let before = self.uses;
         self.named(name, found);
+        self.uses.row |= !found && (self.uses.left, self.uses.right) != (before.left, before.right);
+    }
+
+    fn is_row(&self, relation: usize, column: usize) -> bool {
+        let column = self.scope.relations.get(relation).and_then(|r| r.columns.get(column));
+        column.is_some_and(|c| matches!(c.ty, Some(ColumnType::Record(_))))
     }
 
     fn is_called(&self, relation: usize, column: usize, name: &str) -> bool {
@@ -111,11 +123,19 @@ impl Visitor for Reader<'_> {
         match expr {
             Expr::Identifier(ident) => self.column(&quote::fold(ident)),
             Expr::CompoundIdentifier(parts) => {
-                if let [.., table, _] = parts.as_slice() {
-                    self.named(&quote::fold(table), false);
+                if let [.., table, column] = parts.as_slice() {
+                    let (table, column) = (quote::fold(table), quote::fold(column));
+                    self.named(&table, false);
+                    let relations = self.scope.relations.iter().filter(|relation| relation.name == table);
+                    let mut columns = relations.flat_map(|relation| &relation.columns).filter(|c| c.name == column);
+                    self.uses.row |= columns.any(|c| matches!(c.ty, Some(ColumnType::Record(_))));
                 }
             }
-            Expr::Function(_) => self.uses.call = true,
+            Expr::Function(_) => {
+                self.uses.call = true;
+                self.uses.row |= row_items(expr).is_some();
+            }
+            Expr::Tuple(_) => self.uses.row = true,
             Expr::Wildcard(_) | Expr::QualifiedWildcard(..) => self.uses.unknown = true,
             _ => {}
         }
@@ -123,9 +143,19 @@ impl Visitor for Reader<'_> {
     }
 }
 
-/// What is said in an AND, one by one.
-fn conjuncts<'e>(expr: &'e Expr, found: &mut Vec<&'e Expr>) {
+/// What is said in an AND, one by one; what is said of two rows, of each of their fields.
+fn conjuncts(expr: &Expr, found: &mut Vec<Expr>) {
     match expr {
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right }
+            if let (Some(l), Some(r)) = (row_items(left), row_items(right))
+                && l.len() == r.len() =>
+        {
+            found.extend(l.into_iter().zip(r).map(|(l, r)| Expr::BinaryOp {
+                left: Box::new(l.clone()),
+                op: BinaryOperator::Eq,
+                right: Box::new(r.clone()),
+            }));
+        }
         Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
             conjuncts(left, found);
             conjuncts(right, found);
@@ -133,7 +163,7 @@ fn conjuncts<'e>(expr: &'e Expr, found: &mut Vec<&'e Expr>) {
         Expr::Nested(inner) if matches!(**inner, Expr::BinaryOp { op: BinaryOperator::And, .. }) => {
             conjuncts(inner, found);
         }
-        other => found.push(other),
+        other => found.push(other.clone()),
     }
 }
 
@@ -187,7 +217,7 @@ impl Rewriter<'_> {
         };
         let mut said = Vec::new();
         conjuncts(expr, &mut said);
-        let each: Vec<Uses> = said.iter().map(|expr| uses(expr)).collect();
+        let each: Vec<Uses> = said.iter().map(uses).collect();
         if each.iter().any(|uses| uses.unknown) {
             return None;
         }
@@ -199,10 +229,14 @@ impl Rewriter<'_> {
             _ => None,
         };
         let across = |(l, r): (Uses, Uses)| l.only_left() && r.only_right() || l.only_right() && r.only_left();
-        // The equation that takes what the sides are tested for.
-        let key = said.iter().zip(&each).position(|(expr, of)| {
-            !of.subquery && operands(expr).is_some_and(|(l, r, op)| op == BinaryOperator::Eq && across((l, r)))
-        });
+        // The equation, or else the comparison, that takes what the sides are tested for.
+        let of_both = |wanted: fn(&BinaryOperator) -> bool| {
+            said.iter().zip(&each).position(|(expr, of)| {
+                !of.subquery && !of.row && operands(expr).is_some_and(|(l, r, op)| wanted(&op) && across((l, r)))
+            })
+        };
+        let equation = of_both(|op| *op == BinaryOperator::Eq);
+        let key = equation.or_else(|| of_both(|op| !matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq)));
         let (left_preserved, right_preserved) = (word != "RIGHT JOIN", word != "LEFT JOIN");
         let mut tests: [Vec<Expr>; 2] = [Vec::new(), Vec::new()];
         let (mut rest, mut mixed, mut refused) = (Vec::new(), false, false);
@@ -210,34 +244,35 @@ impl Rewriter<'_> {
             if Some(n) == key {
                 continue;
             }
-            let of_left = left_preserved && (of.only_left() || of.is_fixed());
-            if key.is_some() && of_left && !of.outer {
-                tests[0].push((*expr).clone());
-            } else if key.is_some() && right_preserved && !of.outer && (of.only_right() || of.is_fixed()) {
-                tests[1].push((*expr).clone());
+            let fixed = of.is_fixed();
+            // Of subqueries the engine makes joins of its own, which lose columns beside this one.
+            let takes = key.is_some() && !of.outer && !of.subquery;
+            if takes && left_preserved && (of.only_left() || fixed) {
+                tests[0].push(expr.clone());
+            } else if takes && right_preserved && (of.only_right() || fixed) {
+                tests[1].push(expr.clone());
             } else {
-                let both = of.left && of.right;
-                mixed |= both && !operands(expr).is_some_and(|(l, r, _)| across((l, r)));
-                refused |= of.outer || of.subquery && (both || of_left);
-                rest.push((*expr).clone());
+                mixed |= of.left && of.right && !operands(expr).is_some_and(|(l, r, _)| across((l, r)));
+                refused |= of.outer || of.subquery;
+                rest.push(expr.clone());
             }
         }
-        if each_row && (refused || mixed && key.is_some()) {
+        if each_row && (refused || mixed && equation.is_some()) {
             return Some(Form::EachRow);
         }
-        let Expr::BinaryOp { left, op, right } = (*said.get(key?)?).clone() else { return None };
+        let Expr::BinaryOp { left, op, right } = said.get(key?)?.clone() else { return None };
         if tests.iter().all(Vec::is_empty) {
             return None;
         }
         let swapped = uses(&left).only_right();
         let [of_left, of_right] = tests;
         let (of_first, of_second) = if swapped { (of_right, of_left) } else { (of_left, of_right) };
-        let equation = Expr::BinaryOp {
+        let comparison = Expr::BinaryOp {
             left: Box::new(only_where(of_first, *left)),
             op,
             right: Box::new(only_where(of_second, *right)),
         };
-        rest.insert(0, equation);
+        rest.insert(0, comparison);
         all_of(rest).map(|instead| Form::Instead(Box::new(instead)))
     }
 

@@ -144,8 +144,9 @@ impl Rewriter<'_> {
             None | Some(Distinct::All) => String::new(),
             Some(Distinct::Distinct) if known && items.iter().any(|i| self.is_keyed_item(i)) => {
                 let key = |i: &Item| if self.is_keyed_item(i) { self.item_key(i) } else { i.sql.clone() };
-                let keys = items.iter().filter(|i| !is_literal(&i.sql)).map(key);
-                format!("DISTINCT ON ({}) ", keys.collect::<Vec<_>>().join(", "))
+                let keys: Vec<String> = items.iter().map(key).filter(|key| !is_literal(key)).collect();
+                let keys = if keys.is_empty() { "nullif(TRUE, NULL)".to_owned() } else { keys.join(", ") };
+                format!("DISTINCT ON ({keys}) ")
             }
             Some(Distinct::Distinct) => "DISTINCT ".into(),
             Some(Distinct::On(exprs)) => {
