@@ -330,6 +330,12 @@ impl Transaction {
         Ok(own.paths().cloned().collect())
     }
 
+    /// Whether it is within a savepoint: a transaction of its own to Postgres.
+    #[must_use]
+    pub fn has_savepoint(&self) -> bool {
+        !self.savepoints.is_empty()
+    }
+
     /// SAVEPOINT.
     pub fn savepoint(&mut self, name: String, mark: Mark) {
         self.savepoints.push(Savepoint {

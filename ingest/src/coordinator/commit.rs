@@ -178,9 +178,10 @@ fn collect(
             add_rows(groups, rows.table, &rows.columns, &rows.batch);
         }
         Content::Parts(parts) => {
-            for part in parts {
+            for (at, part) in parts.iter().enumerate() {
                 match part {
-                    Part::Rows { table, .. } | Part::Files { table, .. } if dropped.contains(table) => {}
+                    Part::Rows { table, .. } | Part::Files { table, .. }
+                        if dropped.contains(table) || truncated_after(parts, at, *table) => {}
                     Part::Rows { table, columns, .. } => writable(schema, *table, Some(columns))?,
                     Part::Files { table, .. } => writable(schema, *table, None)?,
                     Part::Ddl(_) | Part::Rejected(_) => {}
