@@ -119,6 +119,10 @@ ALTER TABLE oc ADD COLUMN b text, DROP COLUMN b;
 SELECT * FROM oc;
 BEGIN; CREATE TABLE oc2(a int); INSERT INTO oc2 VALUES (1); ALTER TABLE oc2 ADD b int, DROP a; INSERT INTO oc2 VALUES (2); COMMIT;
 SELECT * FROM oc2 ORDER BY b;
+BEGIN; CREATE TABLE oc3(a int); INSERT INTO oc3 VALUES (1), (2); ALTER TABLE oc3 ADD b int; INSERT INTO oc3 VALUES (3, 4); ALTER TABLE oc3 DROP a;
+SELECT * FROM oc3 ORDER BY b;
+COMMIT;
+SELECT * FROM oc3 ORDER BY b;
 
 -- A constraint that is NOT VALID asks nothing of the rows that are there, also where they are written anew.
 CREATE TABLE nv(a int, b int); INSERT INTO nv VALUES (1, -1);
@@ -188,3 +192,11 @@ BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT * FROM open_one; ALTER TABLE open_o
 TRUNCATE open_two;
 FETCH ALL FROM c;
 CLOSE c;
+
+-- Views follow a column whose name one of theirs has too.
+CREATE TABLE named(k int, b int); INSERT INTO named VALUES (NULL, 1), (2, 2), (-1, 3);
+CREATE VIEW names AS SELECT coalesce(k::text, '-') AS k, b FROM named WHERE coalesce(k, 0) >= 0;
+CREATE VIEW sums AS SELECT sum(k) AS k, b % 2 AS b FROM named GROUP BY b % 2;
+ALTER TABLE named RENAME k TO kk;
+SELECT * FROM names ORDER BY b;
+SELECT * FROM sums ORDER BY b;

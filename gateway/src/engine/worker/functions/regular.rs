@@ -133,8 +133,8 @@ const CLASSES: [(&str, &str); 9] = [
     ("upper", r"\p{Uppercase}\p{Lt}"),
     ("lower", r"\p{Lowercase}\p{Lt}"),
     ("space", r"[\s--[\x{a0}\x{2007}\x{202f}]]"),
-    ("punct", r"\p{P}\p{S}\p{No}[\p{M}--\p{Alphabetic}]"),
-    ("graph", r"\p{L}\p{M}\p{N}\p{P}\p{S}"),
+    ("punct", r"\p{P}\p{S}\p{No}\x{a0}\x{2007}\x{202f}[\p{M}--\p{Alphabetic}]"),
+    ("graph", r"\p{L}\p{M}\p{N}\p{P}\p{S}\x{a0}\x{2007}\x{202f}"),
     ("print", r"\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}"),
 ];
 
