@@ -422,6 +422,12 @@ impl TableDef {
         self.columns.iter().find(|c| c.name == name)
     }
 
+    /// A column that rows which lack it show as NULL.
+    #[must_use]
+    pub fn column_of_nulls(&self) -> Option<&ColumnDef> {
+        self.columns.iter().find(|column| column.initial_default.is_none())
+    }
+
     /// The column with that id.
     #[must_use]
     pub fn column_by_id(&self, id: ColumnId) -> Option<&ColumnDef> {

@@ -260,6 +260,14 @@ impl From<EnumRef> for EnumKey {
 }
 
 /// As `format_type` shows it, where the search path is the usual one.
+impl EnumType {
+    /// Its name as it is told where names are looked for in these schemas: without its own if that is one of them.
+    #[must_use]
+    pub fn shown_in(&self, search_path: &[String]) -> String {
+        if search_path.contains(&self.schema) { quoted(&self.name) } else { self.to_string() }
+    }
+}
+
 impl fmt::Display for EnumType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_name(f, &self.schema, &self.name)

@@ -46,3 +46,13 @@ SELECT length(to_char(timestamp '2024-01-02 03:04:05', repeat('YYYY', 20000)));
 select 'abc' ~ any (array['^b', 'c$']), 'abc' !~ all (array['^b', 'x']), 'ABC' ~* any (array['^a']), 'abc' ~ all (array['a', null]), 'abc' !~* any (array['B']), 'abc' ~ any ('{}'::text[]), 'abc' not like all (array['x%', '_x%']);
 select x from (values ('seq_one'), ('tab_two'), (null)) v(x) where x ~ any (array['^seq', 'three']) order by x;
 select regexp_match('abab', 'b', 'g');
+-- Anchors within, letters beyond ASCII, and quantifiers of groups that take little.
+SELECT x, x ~ 'x^', x ~ '$x', x ~ '^x$', x ~ '^(x|fo)', x ~ '(x|fo)$', x ~ 'x\$', x ~ '[$^]' FROM (VALUES ('fox'), ('x'), ('x$'), ('')) v(x);
+SELECT 'a^b' ~ '$a', 'a^b' ~ 'a\^b', 'a' !~ 'a^';
+SELECT x, x ~ '^\w$', x ~ '^[[:alpha:]]$', x ~ '^[[:alnum:]]+$', x ~ '^[^[:alpha:]]$', x ~ '\W', x ~ '[\w]', x ~ '^\d$', x ~ '\s', x ~ '[[:space:]]', x ~ '[[:upper:]]', x ~ '[[:lower:]]', x ~ '[[:punct:]]', x ~ '[[:digit:]]' FROM (VALUES ('a'), ('é'), ('É'), ('中'), ('٣'), ('3'), ('²'), ('_'), ('€'), ('-'), (' '), (E'\u2003'), (E'\u00a0'), (E'\t'), (E'\u0301')) v(x);
+SELECT x, regexp_match(x, '\w+'), regexp_match(x, '[[:alpha:]]+'), regexp_match(x, '\S+$'), regexp_match(x, '[^\s\w]+') FROM (VALUES ('né 3'), ('٣a'), (E'a\u2003b'), ('a+b')) v(x);
+SELECT 'a[b' ~ '[[]', 'a]b' ~ '[]]', 'ab' ~ '[^]]', 'a&b' ~ '[a&&b]{3}', 'a~b' ~ 'a[~~]b', '[]' ~ '^[][]+$', 'a-b' ~ '[a-]{2}';
+SELECT regexp_match('ababc', '(?:a|b)+?'), regexp_match('ababc', '(a|b)+?c'), regexp_replace('ababc', '(a|b)+?', '<\&>'), regexp_match('ababc', '(a+)??'), regexp_match('abab', '(ab)+'), regexp_match('xaab', '(?:a+)??b'), regexp_match('aaa', '(a{1,2}?){2}'), regexp_match('abcd', '(?:a|ab)(?:c|bcd)??');
+SELECT regexp_match(x, p) FROM (VALUES ('ababc', '(?:a|b)+?'), ('foobar', 'o+?'), ('foobar', '(o+?)(b.*)')) v(x, p);
+SELECT x ~ p, x ~* p, x !~ p FROM (VALUES ('né', '^\w+$'), ('a', NULL), (NULL, 'a'), ('A', 'a'), ('fox', 'x^')) v(x, p);
+SELECT regexp_substr('a', '$', 2), regexp_substr('a', '$', 3), regexp_instr('a', '$', 2), regexp_count('a', '$', 2), regexp_substr('é', '$', 2), regexp_substr('', '$', 1);

@@ -31,3 +31,7 @@ reset extra_float_digits;
 select d::text, ts::text, iv::text, b::text, f::text from sty;
 select tz::text, to_char(tz, 'TZ OF') from sty where d > '2000-01-01';
 set timezone = 'UTC';
+-- Days of intervals, names and numbers of a locale, and the sign of zero.
+SELECT to_char(interval '1 year 2 mons 3 days', 'DDD|FMDDD|DD|J|WW|W|Q|CC|YYYY|MM'), to_char(interval '-1 year -2 mons 3 days', 'DDD|DD|J|WW|W|Q|CC|YYYY|MM'), to_char(interval '400 days', 'DDD|WW|Q');
+SELECT to_char(date '2024-01-02', 'TMWW|TMDD|TMMM|TMHH24|TMDay|TMDDD|TMMI|TMIW|TMRM|TMMon|TMMonth|TMDy');
+SELECT to_char('-0'::float8, 'FM9999990.0'), to_char('-0'::float8, '9.9'), to_char(-0.04::float8, '9.9'), to_char('-0'::float4, '9.9'), to_char(-0.0::numeric, '9.9'), to_char(0::float8, '9.9');

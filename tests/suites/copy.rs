@@ -1,5 +1,7 @@
 //! COPY in and out: exact, bounded, all or nothing.
 
+use std::time::Duration;
+
 use duckmesh_tests::harness::{
     Postgres, Server, eventually_async, process,
     wire::{Answer, CopyEnd, WireClient},
@@ -10,8 +12,26 @@ use crate::stand::{Stand, on_both_catalogs};
 on_both_catalogs!(
     g2_gw1_a_broken_copy_leaves_nothing,
     copy_goes_in_and_out_unchanged,
-    copy_computes_each_rows_defaults
+    copy_computes_each_rows_defaults,
+    a_copy_that_waits_ends_with_its_time
 );
+
+async fn a_copy_that_waits_ends_with_its_time(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE t (a int)").await;
+    let mut wire = stand.server.wire();
+    wire.query("SET statement_timeout = '100ms'");
+    wire.send(b'Q', b"COPY t FROM STDIN\0").unwrap();
+    assert_eq!(wire.receive().unwrap().0, b'G');
+    wire.send(b'd', b"1\n").unwrap();
+    // Nothing more comes.
+    let answers = wire.answers_within(Duration::from_secs(60)).unwrap().expect("it ends");
+    assert_eq!(answers[0].sqlstate(), Some("57014"), "{answers:?}");
+    wire.send(b'c', &[]).unwrap();
+    assert_eq!(wire.query("SELECT 1")[0].rows.len(), 1, "the session goes on");
+    client.ok("SET duckmesh.consistency = strong").await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "0");
+}
 
 /// Lines `n, text of n` in CopyData messages that end in the middle of lines.
 fn lines(rows: u32) -> impl Iterator<Item = Vec<u8>> {

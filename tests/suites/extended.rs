@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use duckmesh_tests::harness::wire::{CopyEnd, Value};
 use futures::{TryStreamExt, future};
 use tokio_postgres::types::Type;
 
@@ -12,7 +13,52 @@ on_both_catalogs!(
     g2_pipelined_inserts_are_each_acknowledged,
     lists_of_many_parameters,
     g1_a_plan_of_a_rolled_back_transaction_is_not_used,
+    bytes_and_names_go_in_and_out_in_binary,
+    what_can_be_no_part_of_a_transaction_comes_first,
 );
+
+async fn bytes_and_names_go_in_and_out_in_binary(stand: &mut Stand) {
+    let client = stand.client().await;
+    client.ok("CREATE TABLE t (c \"char\", r regclass)").await;
+    let mut wire = stand.server.wire();
+    for (byte, shown) in [(0, ""), (0xc3, "\\303"), (b'x', "x")] {
+        let sql = "INSERT INTO t (c) VALUES ($1) RETURNING c";
+        let answer = wire.try_extended(sql, &[], &[Value::Binary(vec![byte])]).unwrap();
+        assert_eq!(answer.rows, [[Some(shown.to_owned())]], "{answer:?}");
+        let copied = wire.query(&format!("COPY (SELECT c FROM t WHERE c = '{shown}') TO STDOUT (FORMAT binary)"));
+        // Behind the header of 19 bytes a row of one column, and the end.
+        assert_eq!(copied[0].copied[19..], [0, 1, 0, 0, 0, 1, byte, 0xff, 0xff], "{copied:?}");
+        let mut pieces = [copied[0].copied.clone()].into_iter();
+        let taken = wire.copy_in("COPY t (c) FROM STDIN (FORMAT binary)", &mut pieces, CopyEnd::Done).unwrap();
+        assert_eq!(taken[0].tag.as_deref(), Some("COPY 1"), "{taken:?}");
+        assert_eq!(wire.query(&format!("SELECT FROM t WHERE c = '{shown}'"))[0].rows.len(), 2);
+    }
+    for value in [Value::Binary(1259_u32.to_be_bytes().to_vec()), Value::Text("1259".to_owned())] {
+        let answer = wire.try_extended("INSERT INTO t (r) VALUES ($1) RETURNING r", &[], &[value]).unwrap();
+        assert_eq!(answer.rows, [[Some("pg_class".to_owned())]], "{answer:?}");
+    }
+}
+
+async fn what_can_be_no_part_of_a_transaction_comes_first(stand: &mut Stand) {
+    stand.client().await.ok("CREATE TABLE t (a int)").await;
+    let mut wire = stand.server.wire();
+    let mut piped = |statements: [&str; 2]| {
+        for sql in statements {
+            wire.send(b'P', format!("\0{sql}\0\0\0").as_bytes()).unwrap();
+            wire.send(b'B', &[0; 8]).unwrap();
+            wire.send(b'E', &[0; 5]).unwrap();
+        }
+        wire.send(b'S', &[]).unwrap();
+        let answers = wire.answers_within(Duration::from_secs(60)).unwrap().expect("answers");
+        answers.iter().map(|a| a.tag.clone().or(a.sqlstate().map(str::to_owned)).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(piped(["VACUUM", "INSERT INTO t VALUES (1)"]), ["VACUUM", "INSERT 0 1"]);
+    assert_eq!(piped(["INSERT INTO t VALUES (1)", "VACUUM"]), ["INSERT 0 1", "25001"]);
+    assert_eq!(piped(["LOCK TABLE t", "SELECT 1"]), ["25P01"]);
+    assert_eq!(piped(["DECLARE c CURSOR FOR SELECT 1", "SELECT 1"]), ["25P01"]);
+    assert_eq!(piped(["INSERT INTO t VALUES (2)", "COMMIT AND CHAIN"]), ["INSERT 0 1", "25P01"]);
+    assert_eq!(wire.query("SELECT * FROM t")[0].rows, [[Some("1".to_owned())]]);
+}
 
 async fn binary_values_go_in_and_out_unchanged(stand: &mut Stand) {
     let client = stand.client().await;

@@ -19,7 +19,26 @@ on_both_catalogs!(
     rollback_to_undoes_settings_and_listen,
     a_transaction_that_writes_and_reads_in_turn_reads_few_files,
     sessions_of_another_lake_are_neither_seen_nor_stopped,
+    ddl_of_others_does_not_end_a_transaction_with_ddl,
 );
+
+async fn ddl_of_others_does_not_end_a_transaction_with_ddl(stand: &mut Stand) {
+    let (client, other) = (stand.client().await, stand.client().await);
+    client.ok("CREATE TABLE t (a int)").await;
+    client.ok("BEGIN; ALTER TABLE t ADD b int; INSERT INTO t VALUES (1, 2); ALTER TABLE t DROP b").await;
+    other.ok("CREATE TABLE elsewhere (x int)").await;
+    client.ok("INSERT INTO t VALUES (3); COMMIT").await;
+    assert_eq!(client.text("SELECT * FROM t ORDER BY a").await, ["1", "3"]);
+    client.ok("BEGIN; CREATE TABLE u (a int); INSERT INTO u VALUES (1); ALTER TABLE u ADD b int DEFAULT 4").await;
+    other.ok("CREATE SEQUENCE s").await;
+    client.ok("COMMIT").await;
+    assert_eq!(client.text("SELECT * FROM u").await, ["1|4"]);
+    // What others did to a table of its own rows still ends it.
+    client.ok("BEGIN; ALTER TABLE t ADD b int; INSERT INTO t VALUES (4, 5)").await;
+    other.ok("ALTER TABLE t ADD c int").await;
+    assert!(client.fails("COMMIT").await.starts_with("40001"));
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "2");
+}
 
 async fn g2_a_transaction_is_visible_whole(stand: &mut Stand) {
     let (client, other) = (stand.client().await, stand.client().await);

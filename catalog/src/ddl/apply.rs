@@ -20,6 +20,11 @@ impl LakeSchema {
         for op in ops {
             schema.apply_one(op)?;
         }
+        // Postgres allows a table without columns; a lake's files need one.
+        if let Some(bare) = schema.tables.values().find(|table| table.columns.is_empty()) {
+            let message = format!("cannot drop the last column of table \"{}\"", bare.name);
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
         schema.link_types();
         Ok(schema)
     }
@@ -380,14 +385,7 @@ impl TableDef {
     }
 
     fn drop_column(&mut self, column: ColumnId) -> Result<()> {
-        let name = self.column_mut(column)?.name.clone();
-        if self.columns.len() == 1 {
-            // Postgres allows a table without columns; a lake's files need one.
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                format!("cannot drop column \"{name}\": it is the last one of table \"{}\"", self.name),
-            ));
-        }
+        self.column_mut(column)?;
         self.columns.retain(|c| c.id != column);
         // CHECK expressions are text here: the caller drops those that name the column by operations of their own.
         self.constraints.retain(|c| match &c.kind {

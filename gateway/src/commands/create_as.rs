@@ -18,7 +18,7 @@ use crate::{
     session::{ClientSession, Pin, PreparedStatement, temporary},
     sql::{
         is_long,
-        plan::{CreateTableAsPlan, Plan},
+        plan::{CreateTableAsPlan, Origin, Plan},
     },
     value,
     wire::{
@@ -145,11 +145,19 @@ fn columns(plan: &CreateTableAsPlan, described: &[ResultColumn]) -> PgResult<Vec
             default: None,
             initial_default: None,
             comment: None,
-            domain: None,
+            domain: domain(plan, index),
         });
         next += if is_array { 2 } else { 1 };
     }
     Ok(columns)
+}
+
+/// The domain of the column that a result column shows unchanged.
+fn domain(plan: &CreateTableAsPlan, index: usize) -> Option<Uuid> {
+    match plan.query.columns.get(index)?.origin.as_ref()? {
+        Origin::Table(table, id) => table.column_by_id(*id)?.domain,
+        Origin::Relation(..) => None,
+    }
 }
 
 /// The type a result column is stored as.
@@ -169,9 +177,14 @@ pub fn column_type(result: &ResultColumn) -> PgResult<ColumnType> {
     // Its digits must be those that the engine has.
     let other_digits = |ty: &ColumnType| matches!(ty, ColumnType::Numeric(..)) && result.typmod == -1;
     let declared = declared.filter(|ty| ty.is_writable() && !long(ty) && !other_digits(ty));
-    let base = |ty: ColumnType| {
-        let (bare, modifier) = ty.split();
-        bare.base().modified(modifier)
+    let base = |ty: ColumnType| match ty {
+        // `oid`, `"char"` and their like say all of themselves.
+        ColumnType::System(_) if ty.is_writable() => ty,
+        ColumnType::Array(ref element) if matches!(**element, ColumnType::System(_)) && ty.is_writable() => ty,
+        ty => {
+            let (bare, modifier) = ty.split();
+            bare.base().modified(modifier)
+        }
     };
     let found = declared.or_else(|| value::type_of_oid(result.type_oid, result.typmod)).map(base);
     // Values of `regclass` and its like go out as numbers with names: neither can be meant.

@@ -213,8 +213,12 @@ pub(super) async fn rows(
                 if batch.num_rows() == 0 {
                     continue;
                 }
-                let given = conform::batch(&batch, &targets, &session.value_context())?;
-                let (rows, given) = (given.num_rows(), given.columns().to_vec());
+                // Rows that are written anew may have none of the columns that they had.
+                let given = match targets.is_empty() {
+                    true => Vec::new(),
+                    false => conform::batch(&batch, &targets, &session.value_context())?.columns().to_vec(),
+                };
+                let rows = batch.num_rows();
                 let batch = complete(session, schema, plan, &columns, given, rows).await?;
                 let batch = filled(generated.as_ref(), batch).await?;
                 checks::not_null(&session.value_context(), schema, table, &ids, &batch)?;

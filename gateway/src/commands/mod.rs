@@ -37,6 +37,7 @@ mod rewrite_table;
 pub mod expire;
 mod explain;
 mod generated;
+pub mod in_use;
 mod numbers;
 mod setting;
 mod settle;
@@ -68,11 +69,11 @@ pub async fn run(
         transaction.payload.add_statement(prepared.statement().text(), &params);
     }
     match prepared.plan() {
-        Plan::Transaction(plan) => transaction::run(session, plan).await,
-        Plan::Setting(plan) => setting::run(session, plan),
+        Plan::Transaction(plan) => transaction::run(session, plan, place).await,
+        Plan::Setting(plan) => setting::run(session, plan, place),
         Plan::NoOp { tag, notice } => {
             match tag.as_str() {
-                "LOCK TABLE" if session.transaction.is_none() && place == Place::Last => {
+                "LOCK TABLE" if session.transaction.is_none() && matches!(place, Place::Last | Place::First) => {
                     let message = "LOCK TABLE can only be used in transaction blocks";
                     return Err(PgError::new(SqlState::NO_ACTIVE_SQL_TRANSACTION, message));
                 }
@@ -184,7 +185,7 @@ async fn exact(session: &mut ClientSession, prepared: &PreparedStatement) -> PgR
 
 /// Refuses what cannot be part of a transaction.
 fn not_in_block(session: &ClientSession, command: &str, place: Place) -> PgResult<()> {
-    if session.transaction.is_some() || place != Place::Last {
+    if session.transaction.is_some() || !matches!(place, Place::Last | Place::First) {
         let text = format!("{command} cannot run inside a transaction block");
         return Err(PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, text));
     }
@@ -195,7 +196,8 @@ fn not_in_block(session: &ClientSession, command: &str, place: Place) -> PgResul
 fn writable(session: &ClientSession, command: &str) -> PgResult<()> {
     let read_only = match &session.transaction {
         Some(transaction) if transaction.explicit => session.settings.transaction_read_only(),
-        _ => session.settings.default_transaction_read_only(),
+        // SET TRANSACTION may have come before it in the same query string.
+        _ => session.settings.transaction_read_only() || session.settings.default_transaction_read_only(),
     };
     if read_only {
         let text = format!("cannot execute {command} in a read-only transaction");

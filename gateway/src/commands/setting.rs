@@ -8,7 +8,7 @@ use crate::{
     sql::plan::SettingPlan,
     wire::{
         PgError, PgResult, SqlState,
-        backend::{Outcome, RowTag},
+        backend::{Outcome, Place, RowTag},
     },
 };
 
@@ -58,22 +58,21 @@ pub fn may_choose(session: &ClientSession, name: &str) -> PgResult<()> {
 ///
 /// # Errors
 /// Unknown settings, values that a setting does not take.
-pub fn run(session: &mut ClientSession, plan: &SettingPlan) -> PgResult<Outcome<CopyIn>> {
+pub fn run(session: &mut ClientSession, plan: &SettingPlan, place: Place) -> PgResult<Outcome<CopyIn>> {
     let tag = match plan {
         SettingPlan::Set { name, value: Some(value), .. } if name.eq_ignore_ascii_case(LAST_TOKEN) => {
             continued(session, value)?;
             "SET"
         }
-        SettingPlan::Set { name, value, .. }
-            if name.eq_ignore_ascii_case(transaction::READ_ONLY) && session.in_block() =>
-        {
+        SettingPlan::Set { name, value, .. } if name.eq_ignore_ascii_case(transaction::READ_ONLY) => {
+            // Of the transaction that runs, be it one statement: none after it.
             transaction::set_read_only(session, value.as_deref())?;
             "SET"
         }
         SettingPlan::Set { name, value, local } => {
             may_choose(session, name)?;
-            let in_block = session.in_block();
-            if *local && !in_block {
+            let alone = session.transaction.is_none() && place == Place::Last;
+            if *local && alone {
                 session.notice(Settings::local_outside_transaction());
             }
             session.settings.set(name, value.as_deref(), *local)?;

@@ -442,7 +442,7 @@ fn names(table: &TableDef) -> String {
     table.columns.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
-/// An enum's text as it lies in a file, as the engine's enum: labels that were renamed since have their name of now.
+/// What lies in a file as text, as the engine's type: labels that were renamed since have their name of now.
 fn labelled(ty: &ColumnType, sql: &str) -> Option<String> {
     match ty {
         ColumnType::Enum(of) => Some(format!("CAST({} AS {})", now_called(of, sql), ty.duckdb())),
@@ -451,7 +451,9 @@ fn labelled(ty: &ColumnType, sql: &str) -> Option<String> {
                 let each = now_called(of, "label");
                 Some(format!("CAST(list_transform({sql}, lambda label: {each}) AS {})", ty.duckdb()))
             }
-            ColumnType::Enum(_) => Some(format!("CAST({sql} AS {})", ty.duckdb())),
+            ColumnType::Enum(_) | ColumnType::Json | ColumnType::Jsonb => {
+                Some(format!("CAST({sql} AS {})", ty.duckdb()))
+            }
             _ => None,
         },
         _ => None,
@@ -468,6 +470,10 @@ fn now_called(of: &EnumRef, sql: &str) -> String {
 fn held(ty: &ColumnType) -> String {
     match ty {
         ColumnType::Enum(_) => ColumnType::Text.duckdb(),
+        // The engine has no cast from a default's text to a list of JSON.
+        ColumnType::Array(element) if matches!(**element, ColumnType::Json | ColumnType::Jsonb) => {
+            format!("{}[]", ColumnType::Text.duckdb())
+        }
         ColumnType::Array(element) => format!("{}[]", held(element)),
         other => other.duckdb(),
     }

@@ -4,7 +4,10 @@ use super::{copy_in::CopyIn, write};
 use crate::{
     session::{ClientSession, Mark, Transaction},
     sql::{plan::TransactionPlan, transaction::Modes},
-    wire::{PgError, PgResult, SqlState, backend::Outcome},
+    wire::{
+        PgError, PgResult, SqlState,
+        backend::{Outcome, Place},
+    },
 };
 
 /// The setting that says whether the transaction may write.
@@ -14,7 +17,7 @@ pub const READ_ONLY: &str = "transaction_read_only";
 ///
 /// # Errors
 /// Of the log, at COMMIT; unknown savepoints.
-pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResult<Outcome<CopyIn>> {
+pub async fn run(session: &mut ClientSession, plan: &TransactionPlan, place: Place) -> PgResult<Outcome<CopyIn>> {
     let tag = match plan {
         TransactionPlan::Begin { tag, modes } => {
             begin(session, modes.read_only)?;
@@ -40,21 +43,25 @@ pub async fn run(session: &mut ClientSession, plan: &TransactionPlan) -> PgResul
             "ROLLBACK"
         }
         TransactionPlan::Set { modes } => {
-            if session.in_block() {
-                apply_mode(session, modes.read_only)?;
-                apply(session, modes)?;
-                noted_isolation(session, modes.isolation.as_deref());
-            } else {
-                warn(
-                    session,
-                    SqlState::NO_ACTIVE_SQL_TRANSACTION,
-                    "SET TRANSACTION can only be used in transaction blocks",
-                );
-            }
+            set_transaction(session, modes, place)?;
             "SET"
         }
     };
     Ok(Outcome::Complete((*tag).to_owned()))
+}
+
+/// SET TRANSACTION: several statements of one query string are a transaction too.
+fn set_transaction(session: &mut ClientSession, modes: &Modes, place: Place) -> PgResult<()> {
+    session.transaction_for_writes(place);
+    if session.transaction.is_none() && place == Place::Last {
+        let text = "SET TRANSACTION can only be used in transaction blocks";
+        warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, text);
+        return Ok(());
+    }
+    apply_mode(session, modes.read_only)?;
+    apply(session, modes)?;
+    noted_isolation(session, modes.isolation.as_deref());
+    Ok(())
 }
 
 /// SAVEPOINT in the open transaction, whether BEGIN was said or not.
@@ -126,20 +133,24 @@ fn apply_mode(session: &mut ClientSession, read_only: Option<bool>) -> PgResult<
 /// The isolation level and DEFERRABLE, which a transaction has from its first query on.
 fn apply(session: &mut ClientSession, modes: &Modes) -> PgResult<()> {
     let Some(transaction) = &mut session.transaction else { return Ok(()) };
-    let has_read = transaction.pin.is_some();
+    let (has_read, within) = (transaction.pin.is_some(), transaction.has_savepoint());
     let late = |what: &str| {
-        let message = format!("SET TRANSACTION {what} must be called before any query");
+        let message = match (has_read, what) {
+            (true, _) => format!("SET TRANSACTION {what} must be called before any query"),
+            (false, "ISOLATION LEVEL") => format!("SET TRANSACTION {what} must not be called in a subtransaction"),
+            (false, _) => format!("SET TRANSACTION {what} cannot be called within a subtransaction"),
+        };
         PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, message)
     };
     if let Some(level) = &modes.isolation {
         let default = session.settings.default_transaction_isolation();
-        if has_read && transaction.isolation.as_ref().unwrap_or(&default) != level {
+        if (has_read || within) && transaction.isolation.as_ref().unwrap_or(&default) != level {
             return Err(late("ISOLATION LEVEL"));
         }
         transaction.isolation = Some(level.clone());
     }
     let Some(deferrable) = modes.deferrable else { return Ok(()) };
-    if has_read {
+    if has_read || within {
         return Err(late("[NOT] DEFERRABLE"));
     }
     session.settings.set("transaction_deferrable", Some(if deferrable { "on" } else { "off" }), true)
@@ -150,14 +161,17 @@ fn apply(session: &mut ClientSession, modes: &Modes) -> PgResult<()> {
 /// # Errors
 /// 25001 for what would write after a query that was told not to.
 pub fn set_read_only(session: &mut ClientSession, value: Option<&str>) -> PgResult<()> {
-    let has_read = session.transaction.as_ref().is_some_and(|transaction| transaction.pin.is_some());
+    let transaction = session.transaction.as_ref();
+    let has_read = transaction.is_some_and(|transaction| transaction.pin.is_some());
+    let within = transaction.is_some_and(Transaction::has_savepoint);
     let was = session.settings.transaction_read_only();
     session.settings.set(READ_ONLY, value, true)?;
-    if has_read && was && !session.settings.transaction_read_only() {
-        let message = "transaction read-write mode must be set before any query";
-        return Err(PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, message));
-    }
-    Ok(())
+    let message = match was && !session.settings.transaction_read_only() {
+        true if within => "cannot set transaction read-write mode inside a read-only transaction",
+        true if has_read => "transaction read-write mode must be set before any query",
+        _ => return Ok(()),
+    };
+    Err(PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, message))
 }
 
 /// Every transaction reads one snapshot and appends one frame: that is at least what each level asks for, but for SERIALIZABLE.
@@ -169,6 +183,10 @@ fn noted_isolation(session: &mut ClientSession, isolation: Option<&str>) {
 
 async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'static str> {
     if !session.in_block() {
+        if and_chain {
+            // Refused before anything is stored: what came before it in the same query string goes with it.
+            return ended_without_block(session, true, "COMMIT");
+        }
         // What was written before in the same query string ends here, as in Postgres.
         let open = session.transaction.is_some();
         let result = write::commit(session).await;
@@ -184,7 +202,7 @@ async fn commit(session: &mut ClientSession, and_chain: bool) -> PgResult<&'stat
             session.listening.end(true);
             session.temporary.committed();
         }
-        return ended_without_block(session, and_chain, "COMMIT");
+        return ended_without_block(session, false, "COMMIT");
     }
     let failed = session.transaction.as_ref().is_some_and(|t| t.failed);
     let read_only = session.settings.transaction_read_only();

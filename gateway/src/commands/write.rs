@@ -202,16 +202,17 @@ pub async fn published(session: &ClientSession, offset: Offset) -> PgResult<()> 
 
 /// Whether writes made for one schema mean the same under a newer one.
 fn still_fits(pin: &Pin, newer: &LakeSchema, parts: &[Part]) -> bool {
-    let mut schema = newer.clone();
+    // Rows are compared with their table as it was when they were written: later parts may have changed it since.
+    let (mut was, mut schema) = (LakeSchema::clone(&pin.base), newer.clone());
     for part in parts {
         match part {
-            Part::Ddl(ops) => match schema.apply(ops) {
-                Ok(applied) => schema = applied,
-                Err(_) => return false,
+            Part::Ddl(ops) => match (was.apply(ops), schema.apply(ops)) {
+                (Ok(before), Ok(applied)) => (was, schema) = (before, applied),
+                _ => return false,
             },
             Part::Rejected(_) => {}
             Part::Rows { table, .. } | Part::Files { table, .. } => {
-                if !same_table(&pin.schema, &schema, *table) {
+                if !same_table(&was, &schema, *table) {
                     return false;
                 }
             }

@@ -230,6 +230,12 @@ pub fn input(ty: u32) -> &'static str {
     }
 }
 
+/// The same for a value as a client sends it.
+#[must_use]
+pub fn input_of_parameter(ty: u32) -> &'static str {
+    if ty == oid::REGCLASS { READ_CLASS } else { input(ty) }
+}
+
 /// `oid::regtype` as text.
 const REGTYPE_TEXT: &str = "COALESCE(pg_found(@types, '#v', '#k', CAST($1 AS VARCHAR)) || pg_found(@types, '#a', '#k', CAST($1 AS VARCHAR)), CASE WHEN $1 = 0 THEN '-' ELSE CAST($1 AS VARCHAR) END)";
 /// What finds a number: the text of `to_regclass` and its like, and that of a cast, which takes numbers too and fails where
@@ -241,6 +247,7 @@ macro_rules! finder {
     };
 }
 finder!(FIND_CLASS, FROM_CLASS, "class", "relations");
+const READ_CLASS: &str = "pg_reg_in('classin', @relations, $1)";
 finder!(FIND_TYPE, FROM_TYPE, "type", "types");
 finder!(FIND_NAMESPACE, FROM_NAMESPACE, "namespace", "namespaces");
 finder!(FIND_ROLE, FROM_ROLE, "role", "roles");

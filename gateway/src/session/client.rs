@@ -249,7 +249,7 @@ impl ClientSession {
     /// The transaction that writes go into, if writes are to be buffered: the open one, or a new implicit one when other
     /// statements may follow.
     pub fn transaction_for_writes(&mut self, place: Place) -> Option<&mut Transaction> {
-        if self.transaction.is_none() && place == Place::MoreMayFollow {
+        if self.transaction.is_none() && matches!(place, Place::First | Place::MoreMayFollow) {
             let temporary = self.temporary.state();
             self.transaction = Some(Transaction::begin(self.lake.clone(), false, self.statement_time, temporary));
         }
@@ -365,6 +365,20 @@ impl ClientSession {
                 PgError::fatal(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
             }
         }
+    }
+
+    /// No statement of a text runs where another is written wrong: those that the parser did not read are read here, without a
+    /// look at what exists by now.
+    async fn check_syntax(&self, statements: &[sql::Statement]) -> PgResult<()> {
+        let nothing = Pin::nothing();
+        let pin = Pin { schema: self.schema.clone().unwrap_or(nothing.schema.clone()), ..nothing };
+        for statement in statements.iter().filter(|statement| statement.is_read_late()) {
+            match self.plan(statement, &[], &pin).await {
+                Err(error) if error.is_of_grammar() => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     async fn prepare_now(&mut self, statement: &sql::Statement, types: &[u32]) -> PgResult<PreparedStatement> {

@@ -571,6 +571,7 @@ impl Settings {
             "escape" => ByteaOutput::Escape,
             _ => ByteaOutput::Hex,
         };
+        context.search_path = self.search_path();
         context.extra_float_digits = self.text("extra_float_digits").parse().unwrap_or(1);
         context
     }

@@ -14,7 +14,7 @@ use arrow::{
     datatypes::{DataType, Field, Schema},
 };
 use chrono::{DateTime, Utc};
-use duckmesh_catalog::{LakeSchema, Offset, SnapshotId, SnapshotInfo, TableDef, ddl::DdlOp};
+use duckmesh_catalog::{ColumnDef, LakeSchema, Offset, SnapshotId, SnapshotInfo, TableDef, ddl::DdlOp};
 use duckmesh_ingest::{Part, SnapshotPin};
 use duckmesh_storage::Claim;
 use uuid::Uuid;
@@ -307,15 +307,22 @@ impl Transaction {
             let kept: Vec<usize> = (0..columns.len())
                 .filter(|i| columns.get(*i).is_some_and(|id| table.column_by_id(*id).is_some()))
                 .collect();
-            let columns = &kept.iter().filter_map(|i| columns.get(*i).copied()).collect::<Vec<_>>();
+            let columns = kept.iter().filter_map(|i| columns.get(*i).copied()).collect::<Vec<_>>();
             let Ok(batch) = batch.project(&kept) else { continue };
-            let batch = in_types(table, columns, batch)?;
-            match groups.last_mut().filter(|(last, ..)| last == columns) {
+            let (columns, batch) = match table.column_of_nulls().filter(|_| kept.is_empty()) {
+                // As publication does: a column that shows its rows as NULL says that they are there.
+                Some(column) => (vec![column.id], nulls(column, batch.num_rows())?),
+                None => {
+                    let batch = in_types(table, &columns, batch)?;
+                    (columns, batch)
+                }
+            };
+            match groups.last_mut().filter(|(last, ..)| *last == columns) {
                 Some((_, batches, parts)) => {
                     batches.push(batch);
                     parts.push(index);
                 }
-                None => groups.push((columns.clone(), vec![batch], vec![index])),
+                None => groups.push((columns, vec![batch], vec![index])),
             }
         }
         for (columns, batches, parts) in groups {
@@ -328,6 +335,12 @@ impl Transaction {
             own.scratch.push(Scratch { path, parts, rows });
         }
         Ok(own.paths().cloned().collect())
+    }
+
+    /// Whether it is within a savepoint: a transaction of its own to Postgres.
+    #[must_use]
+    pub fn has_savepoint(&self) -> bool {
+        !self.savepoints.is_empty()
     }
 
     /// SAVEPOINT.
@@ -408,6 +421,14 @@ impl Drop for Transaction {
 fn remove(path: &PathBuf) {
     // A file that cannot be removed now is garbage that nothing refers to.
     let _ = std::fs::remove_file(path);
+}
+
+/// Rows of one column that is NULL in all of them.
+fn nulls(column: &ColumnDef, rows: usize) -> Result<RecordBatch, duckmesh_storage::Error> {
+    let field = Field::new(&column.name, column.ty.arrow(), true);
+    let array = arrow::array::new_null_array(field.data_type(), rows);
+    RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![array])
+        .map_err(|e| duckmesh_storage::Error::new(duckmesh_storage::ErrorKind::Invalid, e.to_string()))
 }
 
 /// Rows in the types that their columns have by now: the transaction may have widened one after it wrote to it.

@@ -16,6 +16,9 @@ use crate::{
 /// Compiles a Postgres expression as the default of a column of type `ty`. It may name no column and hold no subquery.
 pub fn compile(expression: &str, ty: &ColumnType, ctx: &PlanContext) -> PgResult<DefaultProgram> {
     let expr = parse::expression(expression)?;
+    if ddl::is_null(&expr) {
+        return Ok(DefaultProgram::Null);
+    }
     if let Some(text) = ddl::fixed(&expr, ty, ctx) {
         return Ok(DefaultProgram::Constant(text));
     }

@@ -66,6 +66,7 @@ fn from_text(statement: &Statement, ctx: &PlanContext) -> PgResult<Option<Plan>>
         ddl::preparse(text, ctx)
     };
     plan().map_err(|error: PgError| {
+        let error = at_semicolon(error, statement);
         // They count from the statement's start, clients from the text's.
         let before = position::of_byte(statement.source(), statement.offset()) - 1;
         match error.fields().position {
@@ -73,6 +74,16 @@ fn from_text(statement: &Statement, ctx: &PlanContext) -> PgResult<Option<Plan>>
             None => error,
         }
     })
+}
+
+/// A statement that another one may follow ends at its semicolon.
+fn at_semicolon(error: PgError, statement: &Statement) -> PgError {
+    let end = statement.offset() + statement.text().len();
+    let follows = statement.source().get(end..).is_some_and(|rest| rest.trim_start().starts_with(';'));
+    if !follows || error.fields().message != "syntax error at end of input" {
+        return error;
+    }
+    PgError::new(error.code(), "syntax error at or near \";\"").or_position(error.fields().position)
 }
 
 /// What DuckMesh does not do, each with what to do instead.

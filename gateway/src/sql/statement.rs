@@ -100,6 +100,12 @@ impl Statement {
         text.get(..end).unwrap_or_default().to_ascii_uppercase()
     }
 
+    /// Whether only planning tells if it is written right: the parser did not read it.
+    #[must_use]
+    pub fn is_read_late(&self) -> bool {
+        !matches!(self.inner.tree, Tree::Ast(_))
+    }
+
     /// Whether a failed transaction block may still run it.
     #[must_use]
     pub fn ends_failed_transaction(&self) -> bool {

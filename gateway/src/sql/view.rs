@@ -13,7 +13,10 @@ use super::{
     rewrite::{Audience, Expanded, Rewriter, Target},
     user_type,
 };
-use crate::wire::error::{PgError, PgResult, SqlState};
+use crate::{
+    session::temporary::{SCHEMA_ALIAS, SCHEMA_PREFIX},
+    wire::error::{PgError, PgResult, SqlState},
+};
 
 /// A view's query in its three forms.
 #[derive(Clone, Debug)]
@@ -136,7 +139,7 @@ impl VisitorMut for Qualify<'_> {
         {
             return ControlFlow::Continue(());
         }
-        let (schema, name) = match self.rewriter.resolve(relation) {
+        let (mut schema, name) = match self.rewriter.resolve(relation) {
             Ok(Target::Table(table, schema)) => (schema, table.name.clone()),
             Ok(Target::View(view, schema)) => (schema, view.name.clone()),
             Ok(Target::System(shape)) => (shape.schema.to_owned(), shape.name.to_owned()),
@@ -144,6 +147,12 @@ impl VisitorMut for Qualify<'_> {
             Ok(Target::Sequence(sequence, schema)) => (schema, sequence.name.clone()),
             Ok(Target::Cte(_) | Target::Extra(_)) | Err(_) => return ControlFlow::Continue(()),
         };
+        // By its own name: what depends on it is found by that.
+        if schema == SCHEMA_ALIAS
+            && let Some(own) = self.rewriter.ctx.schema.schemas.keys().find(|name| name.starts_with(SCHEMA_PREFIX))
+        {
+            schema.clone_from(own);
+        }
         let quoted = |name: String| ObjectNamePart::Identifier(Ident::with_quote('"', name));
         *relation = ObjectName(vec![quoted(schema), quoted(name)]);
         ControlFlow::Continue(())

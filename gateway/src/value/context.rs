@@ -91,6 +91,8 @@ pub struct ValueContext {
     pub bytea_output: ByteaOutput,
     /// `extra_float_digits`, -15 to 3
     pub extra_float_digits: i32,
+    /// Where names without a schema are looked for, for messages that name types.
+    pub search_path: Vec<String>,
     /// Names of the catalog's objects; without it only their numbers are values.
     pub names: NameFinder,
     /// Start of the transaction: what `now`, `today` and a time without a date mean.
@@ -151,6 +153,7 @@ impl ValueContext {
             interval_style: IntervalStyle::Postgres,
             bytea_output: ByteaOutput::Hex,
             extra_float_digits: 1,
+            search_path: Vec::new(),
             names: NameFinder::default(),
             now,
         }

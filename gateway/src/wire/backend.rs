@@ -158,6 +158,15 @@ pub trait Session: Send + 'static {
     /// Number counting up with every transaction end: portals of an older one are gone.
     fn transaction_id(&self) -> u64;
 
+    /// Refuses to change what a cursor that is open reads.
+    ///
+    /// # Errors
+    /// 55006.
+    fn check_not_in_use(&self, prepared: &Self::Prepared, open: &[&Self::Prepared]) -> PgResult<()>;
+
+    /// The `statement_timeout` in force now, if any: for what waits for the client while a statement runs.
+    fn statement_timeout(&self) -> Option<std::time::Duration>;
+
     /// The `idle_session_timeout` or `idle_in_transaction_session_timeout` in force now, if any.
     fn idle_timeout(&self) -> Option<std::time::Duration>;
 
@@ -363,6 +372,8 @@ pub enum Place {
     Last,
     /// The same, behind others of the implicit transaction.
     LastOfSeveral,
+    /// Others may follow, and none came before since the last Sync: what can be no part of a transaction runs alone.
+    First,
     /// Others may follow in the same implicit transaction: writes are buffered until `end_implicit`, and the wire
     /// keeps its replies back until then.
     MoreMayFollow,

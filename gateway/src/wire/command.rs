@@ -5,9 +5,9 @@ use std::sync::Arc;
 use chrono::Utc;
 
 use super::{
-    PgError, SqlState,
+    PgError, PgResult, SqlState,
     backend::{
-        Command, CursorOptions, Directory, Format, Given, HeldStatement, Outcome, Params, Place, Prepared,
+        Command, CursorOptions, Direction, Directory, Format, Given, HeldStatement, Outcome, Params, Place, Prepared,
         ResultColumn, RowTag, Rows, Session, Status, TypeName,
     },
     cursor::Cursor,
@@ -32,6 +32,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 let directory = self.directory();
                 self.session.set_directory(directory);
             }
+            self.check_not_in_use(prepared)?;
             let execution = self.session.execute(prepared, params, place);
             let outcome = watched(self.pipe, self.registration, execution).await?;
             if let Some(moment) = self.session.take_rolled_back_to() {
@@ -67,17 +68,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 let query = (&statement, prepared.param_types(), params);
                 self.declare(&name, query, options, text, place).await
             }
-            Command::Fetch { name, direction, moves } => {
-                let cursor = self.opened(&name, place).await?;
-                if let Some((rows, at)) = cursor.turns(direction).await {
-                    let kept = watched(self.pipe, self.registration, self.session.keep(rows)).await?;
-                    cursor.keep(kept, at).await;
-                }
-                let window = cursor.fetch(direction).await?;
-                let binary = cursor.options.binary;
-                let rows = Rows { columns: cursor.columns, batches: Box::new(window), tag: RowTag::Fetch, binary };
-                if moves { self.moved(rows).await } else { Ok(Outcome::Rows(rows)) }
-            }
+            Command::Fetch { name, direction, moves } => self.sql_fetch(&name, direction, moves, place).await,
             Command::Close(None) => {
                 self.portals.clear();
                 complete("CLOSE CURSOR ALL")
@@ -88,6 +79,17 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
                 complete("CLOSE CURSOR")
             }
         }
+    }
+
+    /// What cursors of the transaction read.
+    fn check_not_in_use(&self, prepared: &B::Prepared) -> PgResult<()> {
+        let now = self.session.transaction_id();
+        let open = self.portals.iter().filter_map(|(_, portal)| match portal.state {
+            PortalState::Cursor(_) if portal.transaction == now => portal.prepared.as_ref(),
+            _ => None,
+        });
+        let open: Vec<&B::Prepared> = open.collect();
+        if open.is_empty() { Ok(()) } else { self.session.check_not_in_use(prepared, &open) }
     }
 
     /// The columns of a command's rows; none: it is no such command.
@@ -156,6 +158,33 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         Ok(outcome)
     }
 
+    async fn sql_fetch(
+        &mut self,
+        name: &str,
+        direction: Direction,
+        moves: bool,
+        place: Place,
+    ) -> Result<Outcome<B::CopyIn>, Fault> {
+        let cursor = self.opened(name, place).await?;
+        if let Some((rows, at)) = cursor.turns(direction).await {
+            let kept = watched(self.pipe, self.registration, self.session.keep(rows)).await?;
+            cursor.keep(kept, at).await;
+        }
+        let window = match cursor.fetch(direction).await {
+            Ok(window) => window,
+            Err(error) => {
+                // As in Postgres, what failed once is not run again.
+                if let Some(portal) = self.portal(name) {
+                    portal.state = PortalState::Done;
+                }
+                return Err(error.into());
+            }
+        };
+        let binary = cursor.options.binary;
+        let rows = Rows { columns: cursor.columns, batches: Box::new(window), tag: RowTag::Fetch, binary };
+        if moves { self.moved(rows).await } else { Ok(Outcome::Rows(rows)) }
+    }
+
     /// A prepared statement's text as a part of another statement: EXPLAIN, CREATE TABLE AS.
     async fn execute_within(
         &mut self,
@@ -184,7 +213,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         text: String,
         place: Place,
     ) -> Result<Outcome<B::CopyIn>, Fault> {
-        if !options.hold && self.session.status() == Status::Idle && place == Place::Last {
+        if !options.hold && self.session.status() == Status::Idle && matches!(place, Place::Last | Place::First) {
             let message = "DECLARE CURSOR can only be used in transaction blocks";
             return Err(PgError::new(SqlState::NO_ACTIVE_SQL_TRANSACTION, message).into());
         }

@@ -1,6 +1,7 @@
 //! COPY FROM STDIN: data goes on as it arrives, and is never collected.
 
 use bytes::BytesMut;
+use tokio::time::Instant;
 
 use super::{
     PgError, SqlState,
@@ -28,12 +29,16 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         reply::copy_in(&mut self.pipe.output, sink.format(), sink.column_count());
         self.pipe.flush().await?;
         let mut gathered = BytesMut::new();
+        let deadline = self.session.statement_timeout().map(|timeout| Instant::now() + timeout);
         loop {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(timed_out());
+            }
             match guard::cut(&mut self.pipe.input, self.limits)? {
-                Cut::CopyData(bytes) => self.copy_data(&mut sink, &mut gathered, bytes).await?,
+                Cut::CopyData(bytes) => self.copy_data(&mut sink, &mut gathered, (bytes, deadline)).await?,
                 Cut::Missing(_) => {
                     pass_on(&mut sink, &mut gathered).await?;
-                    self.copy_wait().await?;
+                    self.copy_wait(deadline).await?;
                 }
                 Cut::Frame { kind: b'c', body } => {
                     message::nothing(&body)?;
@@ -58,7 +63,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         &mut self,
         sink: &mut impl CopySink,
         gathered: &mut BytesMut,
-        bytes: usize,
+        (bytes, deadline): (usize, Option<Instant>),
     ) -> Result<(), Fault> {
         if bytes <= self.pipe.input.len() && gathered.len() + bytes <= GATHER_BYTES {
             gathered.extend_from_slice(&self.pipe.input.split_to(bytes));
@@ -70,14 +75,14 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         pass_on(sink, gathered).await?;
         while self.pipe.copy_data > 0 {
             if self.pipe.input.is_empty() {
-                self.copy_wait().await?;
+                self.copy_wait(deadline).await?;
             }
             sink.data(self.pipe.take_copy_data().freeze()).await?;
         }
         Ok(())
     }
 
-    async fn copy_wait(&mut self) -> Result<(), Fault> {
+    async fn copy_wait(&mut self, deadline: Option<Instant>) -> Result<(), Fault> {
         if self.pipe.gone {
             return Err(Fault::Gone);
         }
@@ -85,6 +90,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         tokio::select! {
             biased;
             reason = self.registration.cancel().cancelled() => Err(reason.error().into()),
+            () = until(deadline) => Err(timed_out()),
             read = self.pipe.read_more(0) => Ok(read?),
         }
     }
@@ -96,6 +102,18 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         let message = "terminating connection because protocol synchronization was lost";
         Fault::Fatal(PgError::fatal(SqlState::PROTOCOL_VIOLATION, message))
     }
+}
+
+/// Resolves at the deadline; never without one.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn timed_out() -> Fault {
+    PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to statement timeout").into()
 }
 
 async fn pass_on(sink: &mut impl CopySink, gathered: &mut BytesMut) -> Result<(), Fault> {

@@ -132,7 +132,14 @@ impl Cursor {
                 let (skip, take) = forward(direction, *done, *over, self.options.scrolls())?;
                 Plan::Stream { skip, take }
             }
-            CursorRows::Kept { rows, at } => kept(direction, rows.count(), at, !self.options.scrolls())?,
+            CursorRows::Kept { rows, at } => {
+                if !self.options.scrolls() {
+                    // What a stream could not do, it may not, wherever its rows are.
+                    let over = *at > rows.count();
+                    forward(direction, *at - u64::from(over), over, false)?;
+                }
+                kept(direction, rows.count(), at)
+            }
         };
         drop(rows);
         Ok(Window { rows: self.rows.clone(), plan })
@@ -259,12 +266,12 @@ fn forward(direction: Direction, done: u64, over: bool, scrolls: bool) -> PgResu
 }
 
 /// The rows that a direction means among those that are kept; moves the cursor.
-fn kept(direction: Direction, count: u64, at: &mut u64, only: bool) -> PgResult<Plan> {
+fn kept(direction: Direction, count: u64, at: &mut u64) -> Plan {
     let behind = count + 1;
     let one = |row: u64| Plan::Forward { from: row.saturating_sub(1), take: u64::from((1..=count).contains(&row)) };
     let go = |to: i128| u64::try_from(to.clamp(0, i128::from(behind))).unwrap_or(0);
     let here = *at;
-    let plan = match direction {
+    match direction {
         Direction::Forward(0) | Direction::Relative(0) => one(here),
         Direction::Forward(rows) => {
             let from = here.min(count);
@@ -286,12 +293,7 @@ fn kept(direction: Direction, count: u64, at: &mut u64, only: bool) -> PgResult<
             *at = go(i128::from(here) + i128::from(by));
             one(*at)
         }
-    };
-    if only && *at < here {
-        *at = here;
-        return Err(only_forward());
     }
-    Ok(plan)
 }
 
 #[cfg(test)]
@@ -303,13 +305,10 @@ mod tests {
     #[test]
     fn steps() {
         let mut at = 0;
-        let mut step = |direction| {
-            let plan = kept(direction, 3, &mut at, false).expect("goes");
-            match plan {
-                Plan::Forward { from, take } => (from + 1..=from + take).collect::<Vec<u64>>(),
-                Plan::Backward { to, take } => (0..take).map(|n| to - n).collect(),
-                Plan::Stream { .. } => unreachable!("kept"),
-            }
+        let mut step = |direction| match kept(direction, 3, &mut at) {
+            Plan::Forward { from, take } => (from + 1..=from + take).collect::<Vec<u64>>(),
+            Plan::Backward { to, take } => (0..take).map(|n| to - n).collect(),
+            Plan::Stream { .. } => unreachable!("kept"),
         };
         for (direction, rows) in [
             (D::Forward(2), vec![1, 2]),

@@ -276,6 +276,12 @@ impl PgError {
         &self.0
     }
 
+    /// Whether the statement is written wrong, whatever exists.
+    #[must_use]
+    pub fn is_of_grammar(&self) -> bool {
+        self.0.code == SqlState::SYNTAX_ERROR && self.0.message.starts_with("syntax error at")
+    }
+
     /// Its SQLSTATE.
     #[must_use]
     pub fn code(&self) -> SqlState {

@@ -258,8 +258,10 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         prepared: B::Prepared,
         params: Params,
     ) -> Result<(), Fault> {
+        let first = !mem::replace(&mut self.executed, true);
         let place = match guard::sync_follows(&self.pipe.input, self.limits) {
             true => Place::Last,
+            false if first => Place::First,
             false => Place::MoreMayFollow,
         };
         let before = self.before_statement()?;

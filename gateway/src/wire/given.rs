@@ -42,6 +42,10 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         given: Given,
     ) -> Result<Params, Fault> {
         let types = prepared.param_types().to_vec();
+        // Where none are wanted Postgres does not look at what was given.
+        if types.is_empty() {
+            return Ok(Params::default());
+        }
         if given.values.len() != types.len() {
             let message = format!("wrong number of parameters for prepared statement \"{name}\"");
             return Err(PgError::new(SqlState::SYNTAX_ERROR, message)

@@ -29,6 +29,8 @@ pub(super) struct Conversation<'a, S, B: Session> {
     pub portals: Slots<Portal<B::Prepared>>,
     /// What happened since the last Sync.
     pub unsynced: Unsynced,
+    /// Whether a portal was executed since the last Sync.
+    pub executed: bool,
     /// The transaction that the portals belong to.
     transaction: u64,
     shutdown: Shutdown,
@@ -51,6 +53,7 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
             statements: Slots::default(),
             portals: Slots::default(),
             unsynced: Unsynced::Fine,
+            executed: false,
             shutdown,
         }
     }
@@ -154,6 +157,7 @@ impl<'a, S: Socket, B: Session> Conversation<'a, S, B> {
     /// After the last message of a batch: ends its implicit transaction, sends what was kept back for it, and says
     /// ready.
     pub async fn end_batch(&mut self, failed: bool) -> Result<(), Fault> {
+        self.executed = false;
         let ended = watched(self.pipe, self.registration, self.session.end_implicit(failed)).await;
         match ended {
             Ok(()) => self.pipe.release(),

@@ -288,6 +288,12 @@ impl Session for FakeSession {
     fn transaction_id(&self) -> u64 {
         self.transaction
     }
+    fn check_not_in_use(&self, _: &Self::Prepared, _: &[&Self::Prepared]) -> PgResult<()> {
+        Ok(())
+    }
+    fn statement_timeout(&self) -> Option<Duration> {
+        None
+    }
     fn idle_timeout(&self) -> Option<Duration> {
         self.idle
     }

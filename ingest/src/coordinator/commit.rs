@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, RecordBatch, RecordBatchOptions},
+    array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array},
     compute::{CastOptions, cast_with_options},
     datatypes::{Field, Schema},
 };
@@ -178,9 +178,10 @@ fn collect(
             add_rows(groups, rows.table, &rows.columns, &rows.batch);
         }
         Content::Parts(parts) => {
-            for part in parts {
+            for (at, part) in parts.iter().enumerate() {
                 match part {
-                    Part::Rows { table, .. } | Part::Files { table, .. } if dropped.contains(table) => {}
+                    Part::Rows { table, .. } | Part::Files { table, .. }
+                        if dropped.contains(table) || truncated_after(parts, at, *table) => {}
                     Part::Rows { table, columns, .. } => writable(schema, *table, Some(columns))?,
                     Part::Files { table, .. } => writable(schema, *table, None)?,
                     Part::Ddl(_) | Part::Rejected(_) => {}
@@ -225,13 +226,17 @@ fn add_rows(groups: &mut Groups, table: Uuid, columns: &[ColumnId], batch: &Reco
     }
 }
 
+/// Why rows are refused that no column could show.
+const NO_COLUMNS: &str = "none of the row's columns exists any more";
+
 /// Whether rows of these columns can go into the table at all.
 fn writable(schema: &LakeSchema, uuid: Uuid, columns: Option<&[ColumnId]>) -> Result<(), String> {
     let table = table(schema, uuid)?;
     match columns {
-        Some(columns) if !columns.iter().any(|c| table.column_by_id(*c).is_some()) => {
-            Err("none of the row's columns exists any more".to_owned())
-        }
+        Some(columns) if !columns.iter().any(|c| table.column_by_id(*c).is_some()) => match table.column_of_nulls() {
+            Some(_) => Ok(()),
+            None => Err(NO_COLUMNS.to_owned()),
+        },
         _ => Ok(()),
     }
 }
@@ -252,6 +257,9 @@ fn fit(
         .enumerate()
         .filter_map(|(index, id)| Some((index, *id, table.column_by_id(*id)?.ty.arrow())))
         .collect();
+    if kept.is_empty() {
+        return bare(table, &batches);
+    }
     let ids = kept.iter().map(|(_, id, _)| *id).collect();
     let fields: Vec<Field> = kept.iter().map(|(_, id, ty)| Field::new(id.to_string(), ty.clone(), true)).collect();
     let schema = Arc::new(Schema::new(fields));
@@ -267,6 +275,17 @@ fn fit(
         RecordBatch::try_new_with_options(Arc::clone(&schema), arrays, &options).map_err(|e| e.to_string())
     });
     Ok((ids, batches.collect::<Result<_, String>>()?))
+}
+
+/// Rows that have none of the table's columns any more: that they are there is said by a column that shows them as NULL.
+fn bare(table: &TableDef, batches: &[RecordBatch]) -> Result<(Vec<ColumnId>, Vec<RecordBatch>), String> {
+    let column = table.column_of_nulls().ok_or(NO_COLUMNS)?;
+    let schema = Arc::new(Schema::new(vec![Field::new(column.id.to_string(), column.ty.arrow(), true)]));
+    let batches = batches.iter().map(|batch| {
+        let nulls = new_null_array(&column.ty.arrow(), batch.num_rows());
+        RecordBatch::try_new(Arc::clone(&schema), vec![nulls]).map_err(|e| e.to_string())
+    });
+    Ok((vec![column.id], batches.collect::<Result<_, String>>()?))
 }
 
 fn cast(array: &ArrayRef, ty: &arrow::datatypes::DataType) -> Result<ArrayRef, String> {

@@ -9,7 +9,11 @@ impl Session for ClientSession {
     type CopyIn = CopyIn;
 
     async fn parse(&mut self, sql: Arc<str>) -> PgResult<Vec<sql::Statement>> {
-        sql::parse(sql).await.inspect_err(|_| self.note_error())
+        let statements = sql::parse(sql).await.inspect_err(|_| self.note_error())?;
+        if statements.len() > 1 {
+            self.check_syntax(&statements).await.inspect_err(|_| self.note_error())?;
+        }
+        Ok(statements)
     }
 
     async fn type_oids(&mut self, names: &[TypeName]) -> PgResult<Vec<u32>> {
@@ -236,6 +240,14 @@ impl Session for ClientSession {
 
     fn transaction_id(&self) -> u64 {
         self.transaction_id
+    }
+
+    fn check_not_in_use(&self, prepared: &PreparedStatement, open: &[&PreparedStatement]) -> PgResult<()> {
+        commands::in_use::check(prepared.plan(), open.iter().map(|cursor| cursor.plan()))
+    }
+
+    fn statement_timeout(&self) -> Option<Duration> {
+        self.settings.statement_timeout()
     }
 
     fn idle_timeout(&self) -> Option<Duration> {

@@ -34,6 +34,8 @@ pub(super) struct Altered {
     pub(super) schema: String,
     /// Whether rows that are there must be written anew.
     pub(super) rewritten: bool,
+    /// Whether it gets columns in the same statement.
+    pub(super) grows: bool,
     /// What columns of another type are made of, in words of the table as it was: the expression, and whether USING said it.
     pub(super) conversions: HashMap<ColumnId, (String, bool)>,
 }
@@ -41,7 +43,8 @@ pub(super) struct Altered {
 impl Altered {
     /// Nothing is changed yet. `schema`: the lake's name of its schema.
     pub(super) fn new(table: Arc<TableDef>, schema: String) -> Self {
-        Self { new: table.as_ref().clone(), old: table, schema, rewritten: false, conversions: HashMap::new() }
+        let conversions = HashMap::new();
+        Self { new: table.as_ref().clone(), old: table, schema, rewritten: false, grows: false, conversions }
     }
 
     /// The column of that name, as it is now.
@@ -71,9 +74,12 @@ pub(super) fn plan(mut planner: Planner<'_>, alter: &AlterTable) -> PgResult<Pla
     let mut altered = Altered::new(table, schema);
     let mut operations: Vec<&Operation> = alter.operations.iter().collect();
     operations.sort_by_key(|operation| pass(operation));
+    altered.grows = operations.iter().any(|operation| matches!(operation, Operation::AddColumn { .. }));
     for operation in operations {
         planner.action(&mut altered, operation)?;
     }
+    // Rows need a column that is there.
+    altered.rewritten |= altered.old.columns.iter().all(|column| altered.new.column_by_id(column.id).is_none());
     planner.rewrite(&altered)?;
     Ok(planner.finish("ALTER TABLE"))
 }
@@ -156,7 +162,7 @@ impl Planner<'_> {
             }
             Err(error) => return Err(error),
         };
-        if table.new.columns.len() == 1 {
+        if table.new.columns.len() == 1 && !table.grows {
             return Err(PgError::unsupported(format!(
                 "cannot drop column \"{name}\": it is the only one of table \"{}\"",
                 table.new.name

@@ -1,7 +1,7 @@
 //! ADD COLUMN, ALTER COLUMN.
 
 use duckmesh_catalog::{
-    ColumnType,
+    ColumnDef, ColumnType,
     ddl::DdlOp,
     schema::{ConstraintKind, DefaultValue},
 };
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     sql::{
-        check, default,
+        check, default, parse,
         plan::{DefaultProgram, SessionValue},
         user_type,
     },
@@ -72,7 +72,8 @@ impl Planner<'_> {
             Some(DefaultValue::Generated(_)) => None,
         };
         // Values that differ are in rows alone: all of them are written with theirs.
-        let differs = added.initial_default.is_none() && (added.default.is_some() || of_domain.is_some());
+        let has_default = of_domain.is_some() || added.default.is_some() && !self.is_of_nulls(&added)?;
+        let differs = added.initial_default.is_none() && has_default;
         table.rewritten |= differs;
         if !differs {
             self.domain_takes(table, &added)?;
@@ -100,6 +101,12 @@ impl Planner<'_> {
         }
         debug_assert!(table.new.column_by_id(id).is_some());
         Ok(())
+    }
+
+    /// Whether a column's default is NULL, which stands against that of its domain.
+    fn is_of_nulls(&self, added: &ColumnDef) -> PgResult<bool> {
+        let Some(DefaultValue::Expression(sql)) = &added.default else { return Ok(false) };
+        Ok(super::default::is_null(&parse::expression(sql)?))
     }
 
     /// The value that rows which are there already get: the expression's, computed once. None: each row has its own.
@@ -219,11 +226,11 @@ impl Planner<'_> {
         if let Some(column) = table.new.column(name) {
             super::generated::refused(column, &table.new.name)?;
         }
-        let Some(ty) = table.new.column(name).map(|c| c.ty.clone()) else {
+        let Some((ty, domain)) = table.new.column(name).map(|c| (c.ty.clone(), c.domain)) else {
             return Ok(());
         };
         let default = match value {
-            Some(value) => self.default(value, name, &ty)?,
+            Some(value) => self.default_over(value, name, &ty, domain)?,
             None => None,
         };
         let Some(column) = table.new.columns.iter_mut().find(|c| c.name == name) else {

@@ -6,6 +6,8 @@ use duckmesh_catalog::{
 };
 use sqlparser::ast::{self, ColumnOption, Expr, GeneratedExpressionMode, ObjectName, Spanned};
 
+use uuid::Uuid;
+
 use super::{
     Planner,
     lookup::{differs_in_case, same_but_case},
@@ -35,7 +37,8 @@ impl Planner<'_> {
         if types::is_plain_numeric(&column.data_type) {
             self.notices.push(PgError::notice(format!("column \"{name}\" of type numeric is stored as numeric(38,9)")));
         }
-        let (mut nullable, mut default) = self.options(column, &name, &ty, &table.name)?;
+        let (mut nullable, mut default) =
+            self.options(column, &name, (&ty, declared.domain.as_ref().map(|domain| domain.uuid)), &table.name)?;
         if let Some(numbers) = serial::asked(column, serial.is_some(), &table.name)? {
             nullable = false;
             let known = default.is_some();
@@ -59,7 +62,7 @@ impl Planner<'_> {
         &mut self,
         column: &ast::ColumnDef,
         name: &str,
-        ty: &ColumnType,
+        (ty, domain): (&ColumnType, Option<Uuid>),
         table: &str,
     ) -> PgResult<(bool, Option<DefaultValue>)> {
         let (mut said, mut is_key, mut default): (Option<bool>, bool, Option<&Expr>) = (None, false, None);
@@ -112,7 +115,7 @@ impl Planner<'_> {
         }
         let default = match default {
             _ if computed.is_some() => computed.map(DefaultValue::Generated),
-            Some(expr) => self.default(expr, name, ty)?,
+            Some(expr) => self.default_over(expr, name, ty, domain)?,
             None => None,
         };
         Ok((!is_key && said != Some(false), default))

@@ -1,7 +1,9 @@
 //! DEFAULT: constants in the lake's text form, anything else as an expression.
 
-use duckmesh_catalog::{ColumnType, schema::DefaultValue};
+use duckmesh_catalog::{ColumnType, schema::DefaultValue, types::oid};
 use sqlparser::ast::{CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator, Value};
+
+use uuid::Uuid;
 
 use super::{Planner, column::type_name, place};
 use crate::{
@@ -25,6 +27,19 @@ enum Constant {
 }
 
 impl Planner<'_> {
+    /// The default of a column that may be of a domain: NULL stands against the domain's own.
+    pub(super) fn default_over(
+        &mut self,
+        expr: &Expr,
+        column: &str,
+        ty: &ColumnType,
+        domain: Option<Uuid>,
+    ) -> PgResult<Option<DefaultValue>> {
+        let found = self.default(expr, column, ty)?;
+        let null = domain.map(|_| DefaultValue::Expression(format!("NULL::{}", type_name(ty))));
+        Ok(found.or(null))
+    }
+
     /// A column's default; none for NULL.
     pub(super) fn default(&mut self, expr: &Expr, column: &str, ty: &ColumnType) -> PgResult<Option<DefaultValue>> {
         let at = place::of_span(self.text, expr.span());
@@ -35,7 +50,13 @@ impl Planner<'_> {
         }
         // What a name stands for is looked up when the default is computed.
         let named = matches!(ty, ColumnType::System(system) if system.is_named());
-        match constant(expr, ty, self.ctx).filter(|constant| !named || *constant == Constant::Null) {
+        let looked_up = |constant: &Constant| match constant {
+            Constant::Null => false,
+            // A cast of its own says which numbers are an oid.
+            Constant::Number(number) => named || ty.oid() == oid::OID && number_type(number) != "numeric",
+            Constant::Bool(_) | Constant::Text(_) => named,
+        };
+        match constant(expr, ty, self.ctx).filter(|constant| !looked_up(constant)) {
             Some(Constant::Null) => Ok(None),
             Some(constant) => match assign(&constant, column, ty, &self.ctx.values) {
                 Ok(text) => {
@@ -221,6 +242,15 @@ fn assign(constant: &Constant, column: &str, ty: &ColumnType, ctx: &ValueContext
         }
         _ => error,
     })
+}
+
+/// Whether a default is NULL, of whatever type.
+pub(in crate::sql) fn is_null(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(expr) | Expr::Cast { expr, .. } => is_null(expr),
+        Expr::Value(value) => matches!(value.value, Value::Null),
+        _ => false,
+    }
 }
 
 /// The value of a default that is a number or a text, in the lake's text form; none where it is computed, or does not fit.

@@ -64,7 +64,7 @@ pub use create_table_as::{NewTable, plan_create_table_as};
 pub use preparse::preparse;
 pub use temporary::Temporary;
 
-pub(in crate::sql) use default::{fixed, nextval};
+pub(in crate::sql) use default::{fixed, is_null, nextval};
 pub(in crate::sql) use index::must_be_index;
 pub(in crate::sql) use lookup::{no_column, no_relation};
 

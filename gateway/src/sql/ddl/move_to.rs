@@ -65,6 +65,7 @@ impl Planner<'_> {
                 new: table.as_ref().clone(),
                 schema: own.name.clone(),
                 rewritten: true,
+                grows: false,
                 conversions: HashMap::new(),
             };
             self.rewrite(&altered)?;

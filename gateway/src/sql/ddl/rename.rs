@@ -321,7 +321,8 @@ fn column_in_view(view: &ViewDef, table: (&str, &str), old: &str, new: &str) -> 
     };
     let own = own_relations(select, table)?;
     // What is in a subquery has names of its own.
-    if has_with || relations != own.relations || !has_plain_output(select, old) {
+    let ordered = query.order_by.is_some() || select.distinct.is_some();
+    if has_with || relations != own.relations || !has_plain_output(select, old, ordered) {
         return None;
     }
     if own.relations > 1 && (merges(select, old) || !is_qualified(&query, old)) {
@@ -420,11 +421,11 @@ fn is_qualified(query: &Query, name: &str) -> bool {
     qualified
 }
 
-/// No `*`, and no output column of that name that is something else: ORDER BY could mean either.
-fn has_plain_output(select: &Select, old: &str) -> bool {
+/// No `*`, and where ORDER BY could mean either no output column of that name that is something else.
+fn has_plain_output(select: &Select, old: &str, ordered: bool) -> bool {
     select.projection.iter().all(|item| match item {
         SelectItem::UnnamedExpr(_) => true,
-        SelectItem::ExprWithAlias { alias, .. } => !is_named(alias, old),
+        SelectItem::ExprWithAlias { alias, .. } => !ordered || !is_named(alias, old),
         _ => false,
     })
 }

@@ -130,6 +130,8 @@ impl Planner<'_> {
             Some(value @ DefaultValue::Literal(_)) if keeps_type(&column.ty) => {
                 definitions::default(value, &column.ty, &Seen::default())
             }
+            // An amount is a number, whatever the currency.
+            Some(DefaultValue::Literal(text)) if column.ty == ColumnType::Money => text.clone(),
             Some(DefaultValue::Literal(text)) => {
                 let shown = value::shown_lake_text(&column.ty, text).unwrap_or_else(|_| text.clone());
                 format!("'{}'", shown.replace('\'', "''"))

@@ -474,8 +474,12 @@ impl Planner<'_> {
             _ => None,
         };
         self.restrict_or_tell_lines(&lines, cascade, first)?;
-        ops.dedup();
-        self.ops.extend(ops);
+        // What goes with a schema goes once.
+        for op in ops {
+            if !self.ops.contains(&op) {
+                self.ops.push(op);
+            }
+        }
         if !more.is_empty() {
             self.drop_types(&more, true, gone)?;
         }

@@ -282,11 +282,11 @@ impl Rewriter<'_> {
                 let each = self.record_of_text(&Ex::of(name.clone(), T::Text), row)?.sql;
                 origin_free(format!("list_transform({}, lambda {name}: {each})", ex.sql))
             }
-            (a, T::Enum(of)) if is_text(a) => origin_free(enum_of_text(&ex.sql, of)?),
+            (a, T::Enum(of)) if is_text(a) => origin_free(enum_of_text(&ex.sql, of, &self.ctx.search_path)?),
             (T::Array(a), T::Array(b)) if is_text(a) && matches!(**b, T::Enum(_)) => {
                 let T::Enum(of) = &**b else { return self.refuse("this cast", at) };
                 let name = format!("e_{}", self.number());
-                let each = enum_of_text(&name, of)?;
+                let each = enum_of_text(&name, of, &self.ctx.search_path)?;
                 origin_free(format!("list_transform({}, lambda {name}: {each})", ex.sql))
             }
             (a, T::Text | T::Varchar(None)) if is_text(a) => origin_free(ex.sql),
@@ -440,9 +440,10 @@ impl Rewriter<'_> {
 }
 
 /// A text as an enum's label, with Postgres' error.
-fn enum_of_text(sql: &str, of: &EnumRef) -> PgResult<String> {
+fn enum_of_text(sql: &str, of: &EnumRef, search_path: &[String]) -> PgResult<String> {
     let ty = of.duckdb();
-    let message = quote::literal(&format!("SQLSTATE 22P02: invalid input value for enum {}: \"", **of))?;
+    let message =
+        quote::literal(&format!("SQLSTATE 22P02: invalid input value for enum {}: \"", of.shown_in(search_path)))?;
     let labels: Vec<String> = of.labels.iter().map(|l| quote::literal(&l.name)).collect::<PgResult<_>>()?;
     let fails = format!("CAST(error({message} || {sql} || '\"') AS {ty})");
     if labels.is_empty() {

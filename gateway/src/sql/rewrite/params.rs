@@ -62,7 +62,7 @@ impl Rewriter<'_> {
         let hole = format!("{HOLE}p{index}{HOLE}");
         match ty {
             ColumnType::System(system) if system.is_named() => {
-                self.looked_up(functions::input(system.oid()), "", &[&hole])
+                self.looked_up(functions::input_of_parameter(system.oid()), "", &[&hole])
             }
             _ => hole,
         }

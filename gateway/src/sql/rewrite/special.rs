@@ -242,10 +242,8 @@ impl Rewriter<'_> {
         let (text, pattern) = self.texts(text, pattern, op, at)?;
         // In Postgres a dot matches a line's end too.
         // What the engine's expressions lack is the worker's own.
-        if let Kind::Str(constant) = &pattern.kind
-            && self.has_functions()
-            && needs_worker(constant)
-        {
+        let is_plain = matches!(&pattern.kind, Kind::Str(constant) if !needs_worker(constant));
+        if self.has_functions() && !is_plain {
             let not = if negated { "NOT " } else { "" };
             let sql = format!("({not}pg_regexp_like({}, {}, '{flags}'))", text.sql, pattern.sql);
             return Ok(Ex::of(sql, ColumnType::Bool));
@@ -524,24 +522,33 @@ impl Rewriter<'_> {
     }
 }
 
-/// Whether a regular expression has a back reference, looks around, or has one of Postgres' own escapes.
+/// Whether a regular expression has a back reference, looks around, has one of Postgres' own escapes, asks of letters what the
+/// engine asks of ASCII's alone, or has an anchor within, which the engine forgets.
 fn needs_worker(pattern: &str) -> bool {
-    if pattern.contains("[[:<:]]") || pattern.contains("[[:>:]]") {
+    const OWN: &[u8] = b"123456789mMyYZewWsS";
+    if pattern.contains("[:") {
         return true;
     }
     let mut bytes = pattern.bytes().peekable();
+    let (mut class, mut begins) = (false, true);
     while let Some(byte) = bytes.next() {
+        let first = std::mem::replace(&mut begins, false);
         match byte {
-            b'\\'
-                if bytes.next().is_some_and(|b| matches!(b, b'1'..=b'9' | b'm' | b'M' | b'y' | b'Y' | b'Z' | b'e')) =>
-            {
-                return true;
+            b'\\' if bytes.next().is_some_and(|b| OWN.contains(&b)) => return true,
+            b']' if class => class = false,
+            _ if class => {}
+            b'[' => {
+                class = true;
+                bytes.next_if_eq(&b'^');
+                bytes.next_if_eq(&b']');
             }
-            b'(' if bytes.next_if_eq(&b'?').is_some()
-                && bytes.next().is_some_and(|b| matches!(b, b'=' | b'!' | b'<')) =>
-            {
-                return true;
-            }
+            b'(' if bytes.next_if_eq(&b'?').is_some() => match bytes.next() {
+                Some(b'=' | b'!' | b'<') => return true,
+                kind => begins = kind == Some(b':'),
+            },
+            b'(' | b'|' => begins = true,
+            b'^' if !first => return true,
+            b'$' if !matches!(bytes.peek(), None | Some(b')' | b'|')) => return true,
             _ => {}
         }
     }

@@ -10,7 +10,7 @@ use super::super::literal::type_of_oid;
 use super::super::modifier;
 use super::super::numeric;
 use super::super::wire_bytes::WireBytes;
-use super::text::{append_checked, append_held, append_label, fitted_text, fitted_time, fitted_timestamp};
+use super::text::{append_checked, append_held, append_label, fitted_text, fitted_time, fitted_timestamp, shown_byte};
 use super::{ColumnBuilder, ListValues, TextKind, ValueContext, Values, interval_value};
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -38,6 +38,7 @@ pub(super) fn append(column: &mut ColumnBuilder, bytes: &[u8], ctx: &ValueContex
             let stored = held::receive(*ty, bytes)?;
             return append_held(b, &fitted_text(*ty, &stored, column.modifier, column.explicit_cast)?);
         }
+        Values::Text(b, TextKind::Byte) => b.append_value(shown_byte(wire.u8()?)),
         Values::Text(b, kind) => {
             if *kind == TextKind::Jsonb {
                 let version = wire.u8()?;
@@ -48,7 +49,7 @@ pub(super) fn append(column: &mut ColumnBuilder, bytes: &[u8], ctx: &ValueContex
             }
             return append_checked(b, *kind, wire.0, column.explicit_cast);
         }
-        Values::Enum(b, of) => return append_label(b, of, wire.0),
+        Values::Enum(b, of) => return append_label(b, of, wire.0, &ctx.search_path),
         Values::Record(b, row) => return append_held(b, &held::record::receive(row, bytes, ctx)?),
         Values::Grid(b, element) => return append_held(b, &held::grid::stored_of(element, bytes)?),
         Values::Bytea(b) => {

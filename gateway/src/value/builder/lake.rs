@@ -38,7 +38,7 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &str) -> PgResult<()> {
         // A default was written when its label may have had another text.
         Values::Enum(b, of) => {
             let now = of.former().find(|(old, _)| *old == text).map_or(text, |(_, now)| now);
-            super::text::append_label(b, of, now.as_bytes())
+            super::text::append_label(b, of, now.as_bytes(), &[])
         }
         _ => {
             // No setting of a session may change what a default means.

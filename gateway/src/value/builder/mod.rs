@@ -5,6 +5,7 @@ mod lake;
 mod text;
 
 pub(crate) use text::byte_char;
+pub(in crate::value) use text::byte_of;
 
 use std::sync::Arc;
 

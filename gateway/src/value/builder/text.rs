@@ -45,7 +45,7 @@ pub(super) fn append(column: &mut ColumnBuilder, text: &[u8], ctx: &ValueContext
             append_held(b, &fitted_text(*ty, &stored, column.modifier, column.explicit_cast)?)?;
         }
         Values::Text(b, kind) => append_checked(b, *kind, text, column.explicit_cast)?,
-        Values::Enum(b, of) => append_label(b, of, text)?,
+        Values::Enum(b, of) => append_label(b, of, text, &ctx.search_path)?,
         Values::Record(b, row) => append_held(b, &held::record::read(row, utf8(text)?, ctx)?)?,
         Values::Grid(b, element) => append_held(b, &held::grid::stored(element, text, ctx)?)?,
         Values::Bytea(b) => {
@@ -122,10 +122,15 @@ pub(super) fn fitted_text(
 }
 
 /// Appends an enum's label.
-pub(super) fn append_label(builder: &mut StringBuilder, of: &EnumType, text: &[u8]) -> PgResult<()> {
+pub(super) fn append_label(
+    builder: &mut StringBuilder,
+    of: &EnumType,
+    text: &[u8],
+    search_path: &[String],
+) -> PgResult<()> {
     let text = utf8(text)?;
     let Some(label) = of.label(text) else {
-        let message = format!("invalid input value for enum {of}: \"{text}\"");
+        let message = format!("invalid input value for enum {}: \"{text}\"", of.shown_in(search_path));
         return Err(PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, message));
     };
     ColumnBuilder::check_room(builder.values_slice().len(), label.name.len())?;
@@ -176,8 +181,13 @@ pub(super) fn append_checked(
 
 /// `charin`: the first byte, which may be said in three octal digits; what is not ASCII is shown so.
 pub(crate) fn byte_char(text: &str) -> String {
+    shown_byte(byte_of(text.as_bytes()))
+}
+
+/// The byte that a `"char"` is.
+pub(in crate::value) fn byte_of(text: &[u8]) -> u8 {
     let octal = |digits: &[u8]| digits.iter().all(|d| matches!(d, b'0'..=b'7'));
-    let byte = match text.as_bytes() {
+    match text {
         [b'\\', digits @ ..] if digits.len() == 3 && octal(digits) => {
             let value = digits.iter().fold(0_u32, |sum, digit| sum << 3 | u32::from(digit - b'0'));
             // Three digits have nine bits; a byte keeps the lower eight.
@@ -185,7 +195,11 @@ pub(crate) fn byte_char(text: &str) -> String {
         }
         [first, ..] => *first,
         [] => 0,
-    };
+    }
+}
+
+/// A `"char"` as it is held and shown.
+pub(super) fn shown_byte(byte: u8) -> String {
     match byte {
         0 => String::new(),
         byte if byte.is_ascii() => char::from(byte).to_string(),

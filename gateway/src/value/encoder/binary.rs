@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::super::datetime::civil::{DAY_MICROS, POSTGRES_EPOCH_DAYS};
 use super::super::datetime::{DATE_INFINITY, TIMESTAMP_INFINITY};
-use super::super::{held, numeric, uuid_text};
+use super::super::{builder::byte_of, held, numeric, uuid_text};
 use super::BoundEncoder;
 use super::cells::{Cells, micros};
 use super::kind::Kind;
@@ -33,6 +33,7 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
         Kind::Numeric(scale) => numeric::send(cells.decimal(row).ok_or_else(too_wide)?, *scale, out),
         Kind::Number => numeric::send_text(cells.bytes(row).ok_or_else(unexpected)?, out)?,
         Kind::Text => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
+        Kind::Byte => out.put_u8(byte_of(cells.bytes(row).ok_or_else(unexpected)?)),
         Kind::Char(n) => padded(cells.bytes(row).ok_or_else(unexpected)?, *n, out),
         Kind::Bytea => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
         Kind::Jsonb => {

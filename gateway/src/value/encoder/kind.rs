@@ -20,6 +20,8 @@ pub(in crate::value) enum Kind {
     /// A number of any length, as its text.
     Number,
     Text,
+    /// `"char"`: one byte, in binary form as it is.
+    Byte,
     /// Padded to so many characters.
     Char(u32),
     Bytea,
@@ -126,6 +128,7 @@ fn as_system(kind: &Kind, ty: SystemType, integer: bool, text: bool) -> Option<K
         SystemType::Number(oid::XID8) if integer => Kind::Int8,
         SystemType::Number(_) if integer => Kind::Oid,
         SystemType::Number(_) if ty.is_named() && *kind == Kind::Text => Kind::Named,
+        SystemType::Text(oid::CHAR) if text => Kind::Byte,
         SystemType::Text(_) if text => Kind::Text,
         SystemType::Element(oid::INT2VECTOR) if integer => Kind::Int2,
         SystemType::Element(_) if integer => Kind::Oid,

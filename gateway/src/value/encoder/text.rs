@@ -45,7 +45,7 @@ pub(super) fn encode(bound: &BoundEncoder<'_>, row: usize, out: &mut BytesMut) -
             float_text::write_f64(cells.float(row).ok_or_else(unexpected)?, ctx.extra_float_digits, out);
         }
         Kind::Numeric(scale) => decimal(cells, row, *scale, out)?,
-        Kind::Text | Kind::Number => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
+        Kind::Text | Kind::Byte | Kind::Number => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
         Kind::Jsonb => out.put_slice(cells.bytes(row).ok_or_else(unexpected)?),
         Kind::Char(n) => padded(cells.bytes(row).ok_or_else(unexpected)?, *n, out),
         Kind::Bytea => bytea::write(cells.bytes(row).ok_or_else(unexpected)?, ctx.bytea_output, out),

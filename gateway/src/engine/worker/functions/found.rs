@@ -104,11 +104,13 @@ pub fn read(args: Args<'_>) -> Outcome<Value> {
     let (Some(kind), Some(rows), Some(text)) = (arg(args, 0), arg(args, 1), arg(args, 2)) else {
         return Ok(Value::Null);
     };
-    // A text is a relation's name, whatever its characters.
-    if text == "-" && kind != "class" {
+    // A text is a relation's name, whatever its characters; what is read as a `regclass` may be a number too.
+    let takes_numbers = kind != "class";
+    let kind = if kind == "classin" { "class" } else { kind };
+    if text == "-" && takes_numbers {
         return Ok(Value::Int(0));
     }
-    if kind != "class" && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+    if takes_numbers && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(text.parse().map_or(Value::Null, Value::Int));
     }
     if plain_name(text).is_empty() {

@@ -1,7 +1,7 @@
 //! How far a match of a regular expression reaches: as far as it can, or as near, as Postgres has it. The library takes the first
 //! alternative that fits.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, iter::Peekable, str::Chars};
 
 use regex::{Regex, RegexBuilder};
 use regex_automata::{
@@ -95,43 +95,86 @@ impl Reach {
     }
 }
 
-/// Whether the first quantifier of an expression without alternatives takes as little as it can. None: there are neither.
+/// Whether an expression takes as little as it can: as its first part with a preference does. None: it has none.
 fn prefers_nearest(pattern: &str) -> Option<bool> {
-    let mut first = None;
-    let mut chars = pattern.chars().peekable();
-    let mut class = 0_usize;
+    preference(&mut pattern.chars().peekable(), 0)
+}
+
+/// Parentheses inside of each other, of which the outer ones are looked at.
+const DEPTH_MAX: usize = 100;
+
+/// The preference of what stands up to the end of a group. Of several branches the longest is always taken.
+fn preference(chars: &mut Peekable<Chars<'_>>, depth: usize) -> Option<bool> {
+    let (mut first, mut branches) = (None, 1);
     while let Some(c) = chars.next() {
-        match c {
-            '\\' => drop(chars.next()),
+        let own = match c {
+            ')' => break,
+            '|' => {
+                branches += 1;
+                continue;
+            }
+            '\\' => {
+                let letter = chars.next();
+                // `\p{…}`, `\x{…}` and `\b{…}` have no bounds there.
+                if matches!(letter, Some('p' | 'P' | 'x' | 'b')) && chars.next_if_eq(&'{').is_some() {
+                    chars.find(|c| *c == '}');
+                }
+                None
+            }
             '[' => {
-                class += 1;
-                // A bracket that comes first is one of the class.
+                skip_class(chars);
+                None
+            }
+            '(' => {
+                if chars.next_if_eq(&'?').is_some() {
+                    // What says how a group is meant.
+                    while chars.next_if(|c| *c != ':' && *c != ')').is_some() {}
+                    chars.next_if_eq(&':');
+                }
+                if depth < DEPTH_MAX { preference(chars, depth + 1) } else { None }
+            }
+            _ => None,
+        };
+        let own = quantified(chars).or(own);
+        if branches == 1 {
+            first = first.or(own);
+        }
+    }
+    if branches > 1 { Some(false) } else { first }
+}
+
+/// The preference of a quantifier, if one comes. One that is fixed has none.
+fn quantified(chars: &mut Peekable<Chars<'_>>) -> Option<bool> {
+    let c = chars.next_if(|c| matches!(c, '*' | '+' | '?' | '{'))?;
+    let mut fixed = false;
+    if c == '{' {
+        let bounds: String = std::iter::from_fn(|| chars.next_if(|c| *c != '}')).collect();
+        chars.next();
+        fixed = !bounds.contains(',');
+    }
+    let lazy = chars.next_if_eq(&'?').is_some();
+    (!fixed).then_some(lazy)
+}
+
+/// Up to the end of a class, whose beginning is read.
+fn skip_class(chars: &mut Peekable<Chars<'_>>) {
+    let mut open = 1_usize;
+    // A bracket that comes first is one of the class.
+    chars.next_if_eq(&'^');
+    chars.next_if_eq(&']');
+    while open > 0 {
+        match chars.next() {
+            Some('\\') => drop(chars.next()),
+            Some('[') => {
+                open += 1;
                 chars.next_if_eq(&'^');
                 chars.next_if_eq(&']');
             }
-            ']' => class = class.saturating_sub(1),
-            _ if class > 0 => {}
-            '|' => return Some(false),
-            '(' if chars.next_if_eq(&'?').is_some() => {
-                // What says how a group is meant.
-                while chars.peek().is_some_and(|c| *c != ':' && *c != ')') {
-                    chars.next();
-                }
-            }
-            '*' | '+' | '?' | '{' if first.is_none() => {
-                let mut fixed = false;
-                if c == '{' {
-                    let bounds: String = std::iter::from_fn(|| chars.next_if(|c| *c != '}')).collect();
-                    chars.next();
-                    fixed = !bounds.contains(',');
-                }
-                let lazy = chars.next_if_eq(&'?').is_some();
-                first = if fixed { None } else { Some(lazy) };
-            }
-            _ => {}
+            Some(']') => open -= 1,
+            Some(_) => {}
+            None => return,
         }
     }
-    first
 }
 
 #[cfg(test)]
@@ -150,6 +193,10 @@ mod tests {
             (r"\w+|\w+ö", "aö", "0..3"),
             ("[a|b]x", "bx", "0..2"),
             ("a{2}b+?", "aabbb", "0..3"),
+            ("(?:a|b)+?", "ababc", "0..1"),
+            ("(a|b)+?", "ababc", "0..1 0..1"),
+            ("(a+)??", "aab", "0..0 None"),
+            (r"\p{L}*?b", "aabb", "0..3"),
         ] {
             let regex = marks.regex(pattern).unwrap();
             let found: Found = regex.captures(subject).unwrap().iter().map(|m| m.map(|m| m.range())).collect();

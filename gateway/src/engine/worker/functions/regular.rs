@@ -125,35 +125,125 @@ fn steps_back(pattern: &str) -> bool {
     false
 }
 
-/// Postgres' own escapes in this library's words.
+/// What Postgres' classes of characters are, beyond ASCII too, in this library's words; they stand within other classes as well.
+const CLASSES: [(&str, &str); 9] = [
+    ("alpha", r"\p{Alphabetic}[\p{Nd}--[0-9]]"),
+    ("alnum", r"\p{Alphabetic}\p{Nd}"),
+    ("word", r"\p{Alphabetic}\p{Nd}_"),
+    ("upper", r"\p{Uppercase}\p{Lt}"),
+    ("lower", r"\p{Lowercase}\p{Lt}"),
+    ("space", r"[\s--[\x{a0}\x{2007}\x{202f}]]"),
+    ("punct", r"\p{P}\p{S}\p{No}\x{a0}\x{2007}\x{202f}[\p{M}--\p{Alphabetic}]"),
+    ("graph", r"\p{L}\p{M}\p{N}\p{P}\p{S}\x{a0}\x{2007}\x{202f}"),
+    ("print", r"\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}"),
+];
+
+fn class(name: &str) -> Option<&'static str> {
+    CLASSES.iter().find(|(known, _)| *known == name).map(|(_, written)| *written)
+}
+
+/// The class that an escape stands for.
+fn shorthand(letter: char) -> Option<String> {
+    let name = match letter.to_ascii_lowercase() {
+        'w' => "word",
+        's' => "space",
+        'd' => return Some(if letter == 'd' { "[0-9]" } else { "[^0-9]" }.to_owned()),
+        _ => return None,
+    };
+    let not = if letter.is_ascii_uppercase() { "^" } else { "" };
+    Some(format!("[{not}{}]", class(name)?))
+}
+
+/// Postgres' own escapes and classes in this library's words.
 pub(super) fn translate(pattern: &str) -> String {
     // Where words begin and end, in the older way of writing it.
     let pattern = pattern.replace("[[:<:]]", "\\m").replace("[[:>:]]", "\\M");
     let mut out = String::with_capacity(pattern.len());
-    let mut chars = pattern.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('m') => out.push_str("\\b{start}"),
-            Some('M') => out.push_str("\\b{end}"),
-            Some('y') => out.push_str("\\b"),
-            Some('Y') => out.push_str("\\B"),
-            Some('Z') => out.push_str("\\z"),
-            Some('e') => out.push_str("\\x1b"),
-            Some('b') => out.push_str("\\x08"),
-            Some('B') => out.push_str("\\\\"),
-            Some(other) if other.is_ascii_punctuation() || other.is_ascii_alphanumeric() => {
-                out.push('\\');
-                out.push(other);
+    let mut rest = pattern.as_str();
+    let mut within = false;
+    while let Some(c) = rest.chars().next() {
+        let after = rest.get(c.len_utf8()..).unwrap_or_default();
+        rest = match c {
+            '\\' => escape(after, &mut out),
+            '[' if !within => {
+                within = true;
+                out.push(c);
+                first_of_class(after, &mut out)
             }
-            Some(other) => out.push(other),
-            None => out.push('\\'),
-        }
+            ']' if within => {
+                within = false;
+                out.push(c);
+                after
+            }
+            '[' => bracket(after, &mut out),
+            // Of these the library makes sets of sets.
+            '&' | '~' if within => {
+                out.extend(['\\', c]);
+                after
+            }
+            _ => {
+                out.push(c);
+                after
+            }
+        };
     }
     out
+}
+
+/// What follows a backslash; gives what is left behind it.
+fn escape<'p>(rest: &'p str, out: &mut String) -> &'p str {
+    let mut chars = rest.chars();
+    match chars.next() {
+        Some('m') => out.push_str("\\b{start}"),
+        Some('M') => out.push_str("\\b{end}"),
+        Some('y') => out.push_str("\\b"),
+        Some('Y') => out.push_str("\\B"),
+        Some('Z') => out.push_str("\\z"),
+        Some('e') => out.push_str("\\x1b"),
+        Some('b') => out.push_str("\\x08"),
+        Some('B') => out.push_str("\\\\"),
+        Some(other) => match shorthand(other) {
+            Some(class) => out.push_str(&class),
+            None if other.is_ascii_punctuation() || other.is_ascii_alphanumeric() => out.extend(['\\', other]),
+            None => out.push(other),
+        },
+        None => out.push('\\'),
+    }
+    chars.as_str()
+}
+
+/// A bracket that comes first is one of the class.
+fn first_of_class<'p>(rest: &'p str, out: &mut String) -> &'p str {
+    let mut rest = rest;
+    if let Some(after) = rest.strip_prefix('^') {
+        out.push('^');
+        rest = after;
+    }
+    match rest.strip_prefix(']') {
+        Some(after) => {
+            out.push_str("\\]");
+            after
+        }
+        None => rest,
+    }
+}
+
+/// A bracket within a class: `[:alpha:]`, or itself.
+fn bracket<'p>(rest: &'p str, out: &mut String) -> &'p str {
+    let named = rest.strip_prefix(':').and_then(|rest| rest.split_once(":]"));
+    match named {
+        Some((name, after)) if name.bytes().all(|b| b.is_ascii_lowercase()) => {
+            match class(name) {
+                Some(written) => out.push_str(written),
+                None => out.push_str(&format!("[:{name}:]")),
+            }
+            after
+        }
+        _ => {
+            out.push_str("\\[");
+            rest
+        }
+    }
 }
 
 fn too_complex<E>(_: E) -> Failure {
@@ -309,7 +399,9 @@ fn number(args: &[Option<&str>], at: usize, name: &str, least: i64) -> Outcome<u
 
 /// Where the character of that number begins, counted from 1.
 fn place(subject: &str, start: usize) -> usize {
-    subject.char_indices().nth(start.saturating_sub(1)).map_or(subject.len() + usize::from(start > 1), |(at, _)| at)
+    // Behind the last character is a place too, where `$` is.
+    let places = subject.char_indices().map(|(at, _)| at).chain([subject.len()]);
+    places.into_iter().nth(start.saturating_sub(1)).unwrap_or(subject.len() + 1)
 }
 
 fn without_g<'a>(flags: &'a str, name: &str) -> Outcome<&'a str> {

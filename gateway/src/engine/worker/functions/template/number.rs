@@ -239,8 +239,7 @@ fn of_float(float: f64, digits: usize, mut s: Shape) -> String {
     s.after = if whole >= digits { 0 } else { s.after.min(digits - whole) };
     let shown = format!("{:.*}", s.after, float.abs());
     let whole = shown.find('.').unwrap_or(shown.len());
-    // Of what is nearly zero the sign stays, of zero not.
-    Writer::new(&mut s, float < 0.0, shown, whole).write()
+    Writer::new(&mut s, float.is_sign_negative(), shown, whole).write()
 }
 
 /// The state of Postgres' `NUM_processor`.

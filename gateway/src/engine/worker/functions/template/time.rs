@@ -50,13 +50,13 @@ fn pieces(template: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut rest = template;
     while let Some(c) = rest.chars().next() {
-        let mut fill = false;
+        let (mut fill, mut local) = (false, false);
         let mut ahead = rest;
         loop {
             let prefix = ahead.get(..2).unwrap_or_default().to_ascii_uppercase();
             match prefix.as_str() {
-                // Names of a locale are not padded, and there is only one locale.
-                "FM" | "TM" => fill = true,
+                "FM" => fill = true,
+                "TM" => local = true,
                 "FX" => pieces.push(Piece::Exact),
                 _ => break,
             }
@@ -66,6 +66,8 @@ fn pieces(template: &str) -> Vec<Piece> {
             |word: &&&str| ahead.as_bytes().get(..word.len()).is_some_and(|b| b.eq_ignore_ascii_case(word.as_bytes()));
         if let Some(name) = WORDS.iter().find(begins) {
             let written = ahead.get(..name.len()).unwrap_or_default().to_owned();
+            // Names of a locale are not padded, and there is only one locale.
+            fill |= local && matches!(*name, "MONTH" | "MON" | "DAY" | "DY");
             rest = ahead.get(name.len()..).unwrap_or_default();
             let ordinal = match rest.get(..2) {
                 Some("TH") => Some(true),
@@ -153,7 +155,7 @@ impl Fields {
 
     fn day_of_year(&self) -> i64 {
         if self.interval {
-            return self.year * 365 + self.month * 30 + self.day;
+            return (self.year * 12 + self.month) * 30 + self.day;
         }
         self.days() - days_of(self.year, 1, 1) + 1
     }
@@ -431,7 +433,7 @@ fn word(f: &Fields, name: &'static str, written: &str, fill: bool, out: &mut Str
         "IW" => put(f.iso().1, 2, fill, out),
         "W" => put((f.day - 1) / 7 + 1, 0, fill, out),
         "Q" => {
-            if f.month > 0 {
+            if f.month != 0 {
                 put((f.month - 1) / 3 + 1, 0, fill, out);
             }
         }
