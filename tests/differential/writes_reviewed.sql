@@ -200,3 +200,9 @@ CREATE VIEW sums AS SELECT sum(k) AS k, b % 2 AS b FROM named GROUP BY b % 2;
 ALTER TABLE named RENAME k TO kk;
 SELECT * FROM names ORDER BY b;
 SELECT * FROM sums ORDER BY b;
+
+-- A zero that is written as a number has no sign, one that is written as a float's text has.
+CREATE TABLE zeros(a float8, b text, c real DEFAULT -0.0, d float8 DEFAULT -0, e float8 DEFAULT '-0');
+INSERT INTO zeros VALUES (-0.0, -0.0), (-0, -0), (-0e5, -0.00), (-1e-5, -10);
+INSERT INTO zeros VALUES ('-0', '-0', '-0', -0, -0.0);
+SELECT * FROM zeros;

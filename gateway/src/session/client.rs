@@ -367,8 +367,8 @@ impl ClientSession {
         }
     }
 
-    /// No statement of a text runs where another is written wrong: those that the parser did not read are read here, without a
-    /// look at what exists by now.
+    /// No statement of a text runs where another is written wrong: those that the parser did not read are read here,
+    /// without a look at what exists by now.
     async fn check_syntax(&self, statements: &[sql::Statement]) -> PgResult<()> {
         let nothing = Pin::nothing();
         let pin = Pin { schema: self.schema.clone().unwrap_or(nothing.schema.clone()), ..nothing };

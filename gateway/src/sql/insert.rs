@@ -11,6 +11,7 @@ use super::{
     quote,
     returning::{is_named, returning},
     rewrite::{Rewriter, Target, assignable, shown},
+    types,
 };
 use crate::wire::error::{PgError, PgResult, SqlState};
 
@@ -364,7 +365,7 @@ fn cell(rewriter: &mut Rewriter<'_>, expr: &Expr, column: &ColumnDef) -> PgResul
         },
         Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => match expr.as_ref() {
             Expr::Value(v) => match &v.value {
-                Value::Number(n, false) => number(rewriter, &format!("-{n}"), column, v.span)?,
+                Value::Number(n, false) => number(rewriter, &types::negated(n), column, v.span)?,
                 _ => None,
             },
             _ => None,

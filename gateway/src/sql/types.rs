@@ -474,5 +474,13 @@ fn fold(ident: &sqlparser::ast::Ident) -> String {
     }
 }
 
+/// A number as it is written, with its sign turned. Numbers have no zero with a sign: floats alone do.
+#[must_use]
+pub fn negated(number: &str) -> String {
+    let digits = number.split(['e', 'E']).next().unwrap_or_default();
+    let is_zero = digits.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'_'));
+    if is_zero { number.to_owned() } else { format!("-{number}") }
+}
+
 #[cfg(test)]
 mod tests;

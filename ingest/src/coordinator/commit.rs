@@ -277,7 +277,8 @@ fn fit(
     Ok((ids, batches.collect::<Result<_, String>>()?))
 }
 
-/// Rows that have none of the table's columns any more: that they are there is said by a column that shows them as NULL.
+/// Rows that have none of the table's columns any more: that they are there is said by a column that shows them as
+/// NULL.
 fn bare(table: &TableDef, batches: &[RecordBatch]) -> Result<(Vec<ColumnId>, Vec<RecordBatch>), String> {
     let column = table.column_of_nulls().ok_or(NO_COLUMNS)?;
     let schema = Arc::new(Schema::new(vec![Field::new(column.id.to_string(), column.ty.arrow(), true)]));

@@ -228,7 +228,9 @@ fn assign(constant: &Constant, column: &str, ty: &ColumnType, ctx: &ValueContext
         Constant::Bool(_) => return Err(mismatch(column, ty, "boolean")),
         Constant::Number(number) => match ty {
             ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 => whole(number),
-            ColumnType::Float4 | ColumnType::Float8 | ColumnType::Numeric(..) | ColumnType::Money => number.clone(),
+            ColumnType::Float4 | ColumnType::Float8 | ColumnType::Numeric(..) | ColumnType::Money => {
+                number.strip_prefix('-').map_or_else(|| number.clone(), types::negated)
+            }
             _ if is_text(ty) => number.clone(),
             _ => return Err(mismatch(column, ty, number_type(number))),
         },

@@ -522,8 +522,8 @@ impl Rewriter<'_> {
     }
 }
 
-/// Whether a regular expression has a back reference, looks around, has one of Postgres' own escapes, asks of letters what the
-/// engine asks of ASCII's alone, or has an anchor within, which the engine forgets.
+/// Whether a regular expression has a back reference, looks around, has one of Postgres' own escapes, asks of letters what
+/// the engine asks of ASCII's alone, or has an anchor within, which the engine forgets.
 fn needs_worker(pattern: &str) -> bool {
     const OWN: &[u8] = b"123456789mMyYZewWsS";
     if pattern.contains("[:") {

@@ -125,7 +125,8 @@ fn steps_back(pattern: &str) -> bool {
     false
 }
 
-/// What Postgres' classes of characters are, beyond ASCII too, in this library's words; they stand within other classes as well.
+/// What Postgres' classes of characters are, beyond ASCII too, in this library's words; they stand within other classes as
+/// well.
 const CLASSES: [(&str, &str); 9] = [
     ("alpha", r"\p{Alphabetic}[\p{Nd}--[0-9]]"),
     ("alnum", r"\p{Alphabetic}\p{Nd}"),
