@@ -259,7 +259,6 @@ impl From<EnumRef> for EnumKey {
     }
 }
 
-/// As `format_type` shows it, where the search path is the usual one.
 impl EnumType {
     /// Its name as it is told where names are looked for in these schemas: without its own if that is one of them.
     #[must_use]
@@ -268,6 +267,7 @@ impl EnumType {
     }
 }
 
+/// As `format_type` shows it, where the search path is the usual one.
 impl fmt::Display for EnumType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_name(f, &self.schema, &self.name)
