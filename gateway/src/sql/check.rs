@@ -156,6 +156,7 @@ fn within<'a>(schema: Option<&str>, table: &TableDef, expression: &'a str, ctx: 
         known: true,
         table: None,
         scalar: false,
+        texts: false,
     });
     rewriter.scopes.push(scope);
     rewriter

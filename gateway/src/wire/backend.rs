@@ -164,8 +164,8 @@ pub trait Session: Send + 'static {
     /// 55006.
     fn check_not_in_use(&self, prepared: &Self::Prepared, open: &[&Self::Prepared]) -> PgResult<()>;
 
-    /// The `statement_timeout` in force now, if any: for what waits for the client while a statement runs.
-    fn statement_timeout(&self) -> Option<std::time::Duration>;
+    /// How long a COPY may wait for its client's data, if that has an end.
+    fn copy_timeout(&self) -> Option<std::time::Duration>;
 
     /// The `idle_session_timeout` or `idle_in_transaction_session_timeout` in force now, if any.
     fn idle_timeout(&self) -> Option<std::time::Duration>;

@@ -29,7 +29,7 @@ impl<S: Socket, B: Session> Conversation<'_, S, B> {
         reply::copy_in(&mut self.pipe.output, sink.format(), sink.column_count());
         self.pipe.flush().await?;
         let mut gathered = BytesMut::new();
-        let deadline = self.session.statement_timeout().map(|timeout| Instant::now() + timeout);
+        let deadline = self.session.copy_timeout().map(|timeout| Instant::now() + timeout);
         loop {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Err(timed_out());

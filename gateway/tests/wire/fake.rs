@@ -291,7 +291,7 @@ impl Session for FakeSession {
     fn check_not_in_use(&self, _: &Self::Prepared, _: &[&Self::Prepared]) -> PgResult<()> {
         Ok(())
     }
-    fn statement_timeout(&self) -> Option<Duration> {
+    fn copy_timeout(&self) -> Option<Duration> {
         None
     }
     fn idle_timeout(&self) -> Option<Duration> {

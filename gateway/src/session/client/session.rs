@@ -246,8 +246,9 @@ impl Session for ClientSession {
         commands::in_use::check(prepared.plan(), open.iter().map(|cursor| cursor.plan()))
     }
 
-    fn statement_timeout(&self) -> Option<Duration> {
-        self.settings.statement_timeout()
+    fn copy_timeout(&self) -> Option<Duration> {
+        // A bulk load may take its time, where nobody said otherwise.
+        self.settings.statement_timeout().filter(|timeout| *timeout != self.server.config.statement_timeout)
     }
 
     fn idle_timeout(&self) -> Option<Duration> {

@@ -394,6 +394,7 @@ impl Rewriter<'_> {
             }
         }
         let engine = self.engine_alias(if name.is_empty() { "sub" } else { &name });
+        let texts = super::lent_interval::has_texts(&body);
         let text = format!("{body} AS {}{list}", quote::name(&engine));
         let relation = Relation {
             name,
@@ -403,6 +404,7 @@ impl Rewriter<'_> {
             known: known || (renamed && table.is_none()),
             table,
             scalar: false,
+            texts,
         };
         self.add_relation(relation)?;
         Ok(text)
@@ -415,7 +417,8 @@ impl Rewriter<'_> {
         }
         match self.resolve(name)? {
             Target::Cte(cte) => {
-                self.place(quote::name(&cte.engine), alias, (&cte.name, None), cte.columns.clone(), cte.known, None)
+                let body = self.with_interval_texts(quote::name(&cte.engine), &cte.columns, cte.known);
+                self.place(body, alias, (&cte.name, None), cte.columns.clone(), cte.known, None)
             }
             Target::Extra(relation) => self.place(
                 quote::name(&relation.engine),
@@ -477,6 +480,7 @@ impl Rewriter<'_> {
         };
         let name = table.name.clone();
         self.tables.push(TableUse { table, view, filters: Vec::new() });
+        let body = self.with_interval_texts(body, &columns, true);
         self.place(body, alias, (&name, Some(schema)), columns, true, Some(index))
     }
 
@@ -533,7 +537,7 @@ impl Rewriter<'_> {
             // A view's columns are its own, not its tables'.
             column.origin = Some(Origin::Relation(oids::view(view.id), number));
         }
-        let body = format!("({})", rows.sql);
+        let body = self.with_interval_texts(format!("({})", rows.sql), &rows.columns, rows.known);
         self.place(body, alias, (&view.name, Some(schema)), rows.columns, rows.known, None)
     }
 
@@ -541,13 +545,16 @@ impl Rewriter<'_> {
         let alias = self.alias(alias)?;
         // Without LATERAL a subquery does not see its neighbours.
         let hidden = if lateral { None } else { self.scopes.pop() };
+        let below = std::mem::replace(&mut self.lent_below, self.scopes.len());
         let rows = self.query(query, None);
+        self.lent_below = below;
         self.scopes.extend(hidden);
         let mut rows = rows?;
         for column in &mut rows.columns {
             column.origin = column.origin.take().filter(|_| rows.known);
         }
         let body = format!("{}({})", if lateral { "LATERAL " } else { "" }, rows.sql);
+        let body = self.with_interval_texts(body, &rows.columns, rows.known);
         self.place(body, alias, ("", None), rows.columns, rows.known, None)
     }
 

@@ -36,6 +36,7 @@ mod hypothetical;
 mod interval;
 mod json;
 mod json_record;
+mod lent_interval;
 mod literal;
 mod membership;
 mod modifier;
@@ -183,6 +184,8 @@ pub(super) struct Rewriter<'a> {
     recursive_depth: usize,
     /// The engine's names of relations that a condition sees as those of a query around.
     lent: Vec<String>,
+    /// So many scopes are those of queries around, though the innermost is one of them: VALUES has none of its own.
+    lent_below: usize,
     /// The engine's names of recursive queries that are being written.
     recursing: Vec<String>,
     names: usize,
@@ -234,6 +237,7 @@ impl<'a> Rewriter<'a> {
             views: 0,
             recursive_depth: 0,
             lent: Vec::new(),
+            lent_below: 0,
             recursing: Vec::new(),
             names: 0,
             dialect_duckdb: false,

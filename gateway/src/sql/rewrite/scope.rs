@@ -43,6 +43,8 @@ pub(in crate::sql) struct Relation {
     pub table: Option<usize>,
     /// Whether it is a function that gives single values: its name alone is the value.
     pub scalar: bool,
+    /// Whether the texts of its intervals stand beside them.
+    pub texts: bool,
 }
 
 /// A column of `SELECT *`, in order.
@@ -160,13 +162,15 @@ impl Rewriter<'_> {
             return Ok(ex);
         }
         let mut guess = false;
-        for scope in self.scopes.iter().rev() {
+        for (depth, scope) in self.scopes.iter().rev().enumerate() {
             let mut found: Option<Ex> = None;
             for star in &scope.star {
                 let ex = match star {
                     Star::Column(r, c) => match scope.relations.get(*r) {
                         Some(relation) => match relation.columns.get(*c) {
-                            Some(column) if column.name == name => column_ex(relation, column),
+                            Some(column) if column.name == name => {
+                                self.lent_interval(depth, relation, *c, column_ex(relation, column))
+                            }
                             _ => continue,
                         },
                         None => continue,
@@ -253,8 +257,12 @@ impl Rewriter<'_> {
             }
         };
         let relation = self.relation_named(schema, table, at)?.clone();
-        match relation.columns.iter().find(|c| c.name == *name) {
-            Some(column) => Ok(column_ex(&relation, column).at(at)),
+        match relation.columns.iter().position(|c| c.name == *name).and_then(|n| Some((n, relation.columns.get(n)?))) {
+            Some((place, column)) => {
+                let own = |scope: &Scope| scope.relations.iter().any(|r| r.engine == relation.engine);
+                let depth = self.scopes.iter().rev().position(own).unwrap_or_default();
+                Ok(self.lent_interval(depth, &relation, place, column_ex(&relation, column)).at(at))
+            }
             None if !relation.known => {
                 Ok(Ex::plain(format!("{}.{}", quote::name(&relation.engine), quote::name(name)), None).at(at))
             }
