@@ -46,6 +46,7 @@ mod number;
 mod number_list;
 mod operator;
 mod outer_join;
+mod own;
 mod params;
 mod place;
 mod privilege;

@@ -11,7 +11,7 @@ use sqlparser::{
     tokenizer::Span,
 };
 
-use super::{Rewriter, call::is_aggregate};
+use super::{Rewriter, call::is_aggregate, own};
 use crate::{
     sql::{quote, thread},
     wire::error::{PgError, PgResult, SqlState},
@@ -78,36 +78,17 @@ impl Visitor for Names<'_> {
 }
 
 /// The first call of an aggregate of a query itself.
-#[derive(Default)]
-struct Aggregates {
-    depth: usize,
-    found: Option<Span>,
-}
-
-impl Visitor for Aggregates {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if let Expr::Function(function) = expr
-            && self.depth == 0
-            && self.found.is_none()
-            && function.over.is_none()
-            && quote::parts(&function.name).and_then(|mut p| p.pop()).is_some_and(|name| is_aggregate(&name))
+fn aggregate_in<T: Visit>(node: &T) -> Option<Span> {
+    let found = own::visit(node, |expr| match expr {
+        Expr::Function(function)
+            if function.over.is_none()
+                && quote::parts(&function.name).and_then(|mut p| p.pop()).is_some_and(|name| is_aggregate(&name)) =>
         {
-            self.found = Some(function.name.span());
+            ControlFlow::Break(function.name.span())
         }
-        ControlFlow::Continue(())
-    }
+        _ => ControlFlow::Continue(()),
+    });
+    found.break_value()
 }
 
 fn name_of(cte: &Cte) -> String {
@@ -291,14 +272,12 @@ impl Walk<'_, '_> {
                 .chain(from.joins.iter().map(|join| &join.relation))
                 .any(|factor| matches!(factor, TableFactor::Table { name, .. } if is_named(name, self.name)))
         };
-        if self.seen > before && select.from.iter().any(direct) {
-            let mut aggregates = Aggregates::default();
-            let _ = select.projection.visit(&mut aggregates);
-            let _ = select.having.visit(&mut aggregates);
-            if let Some(span) = aggregates.found {
-                let message = "aggregate functions are not allowed in a recursive query's recursive term";
-                return Err(recursion(message.to_owned()).or_position(self.rewriter.at(span)));
-            }
+        if self.seen > before
+            && select.from.iter().any(direct)
+            && let Some(span) = aggregate_in(&select.projection).or_else(|| aggregate_in(&select.having))
+        {
+            let message = "aggregate functions are not allowed in a recursive query's recursive term";
+            return Err(recursion(message.to_owned()).or_position(self.rewriter.at(span)));
         }
         Ok(())
     }

@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, Visit, Visitor};
+use sqlparser::ast::{Expr, GroupByExpr, Query, Select, SelectItem, SetExpr};
 
+use super::own;
 use crate::sql::empty_list;
 
 /// What a subquery without FROM is the value of. None: it has more clauses, calls a function (which may be an aggregate, give rows
@@ -26,39 +27,14 @@ pub(super) fn value(query: &Query) -> Option<&Expr> {
     if empty_list::is_empty(projection) {
         return None;
     }
-    let mut found = Found::default();
-    let plain = expr.visit(&mut found).is_continue();
-    (plain && found.names).then_some(expr)
-}
-
-/// What stands in an expression itself, not in its subqueries.
-#[derive(Default)]
-struct Found {
-    depth: usize,
-    names: bool,
-}
-
-impl Visitor for Found {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        match expr {
-            Expr::Function(_) | Expr::Wildcard(_) | Expr::QualifiedWildcard(..) if self.depth == 0 => {
-                return ControlFlow::Break(());
-            }
-            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => self.names |= self.depth == 0,
-            _ => {}
+    let mut names = false;
+    let plain = own::visit(expr, |expr| match expr {
+        Expr::Function(_) | Expr::Wildcard(_) | Expr::QualifiedWildcard(..) => ControlFlow::Break(()),
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => {
+            names = true;
+            ControlFlow::Continue(())
         }
-        ControlFlow::Continue(())
-    }
+        _ => ControlFlow::Continue(()),
+    });
+    (plain.is_continue() && names).then_some(expr)
 }
