@@ -55,6 +55,8 @@ pub const MACROS: &[&str] = &[
     "CREATE OR REPLACE MACRO pg_string_to_array(s, d) AS CASE WHEN s IS NULL THEN NULL WHEN s = '' THEN CAST([] AS VARCHAR[]) WHEN d IS NULL THEN string_split(s, '') WHEN d = '' THEN [s] ELSE string_split(s, d) END",
     // The engine's `array_to_string` takes no separator that is another one in each row.
     "CREATE OR REPLACE MACRO pg_joined(texts, d) AS substr(COALESCE(array_to_string(list_transform(texts, lambda t: d || t), ''), ''), length(d) + 1)",
+    // For separators that are constants. Nothing comes first: an array of NULLs alone is an empty text then.
+    "CREATE OR REPLACE MACRO pg_array_joined(a, d) AS substr(array_to_string([''] || CAST(a AS VARCHAR[]), d), length(d) + 1)",
     "CREATE OR REPLACE MACRO pg_array_to_string(a, d) AS CASE WHEN a IS NOT NULL AND d IS NOT NULL THEN pg_joined(list_filter(CAST(a AS VARCHAR[]), lambda v: v IS NOT NULL), d) END",
     "CREATE OR REPLACE MACRO pg_array_to_string_null(a, d, n) AS CASE WHEN a IS NOT NULL AND d IS NOT NULL THEN pg_joined(list_filter(list_transform(CAST(a AS VARCHAR[]), lambda v: COALESCE(v, n)), lambda v: v IS NOT NULL), d) END",
     "CREATE OR REPLACE MACRO pg_trunc(x, n) AS sign(x) * floor(abs(x) * pow(10, n)) / pow(10, n)",

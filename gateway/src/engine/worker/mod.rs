@@ -22,6 +22,7 @@ mod udf;
 #[cfg(test)]
 pub(crate) mod udf;
 mod udf_float;
+mod values;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},

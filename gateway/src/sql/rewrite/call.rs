@@ -371,6 +371,9 @@ impl Rewriter<'_> {
         let sql = match (name, row.2) {
             ("random" | "gen_random_uuid", _) => self.another_each_time(name),
             (_, "gen_random_uuid()") => self.another_each_time("gen_random_uuid"),
+            (_, "pg_array_to_string($1, $2)") if texts.last().is_some_and(|by| by.starts_with('\'')) => {
+                fill("pg_array_joined($1, $2)", name, &texts)
+            }
             (_, template) => self.looked_up(self.checked_function(template, name), name, &texts),
         };
         Ok(Ex::plain(sql, ty).at(at))

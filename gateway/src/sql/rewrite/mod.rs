@@ -50,6 +50,7 @@ mod own;
 mod params;
 mod place;
 mod privilege;
+mod pull_up;
 mod rowless;
 mod rows;
 mod rows_from;

@@ -8,7 +8,9 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
 };
 
-use super::{Column, Kind, Rewriter, Scope, column_name, group_by, record, scope::column_ex, system_column::is_hidden};
+use super::{
+    Column, Kind, Rewriter, Scope, column_name, group_by, pull_up, record, scope::column_ex, system_column::is_hidden,
+};
 use crate::{
     sql::{empty_list, quote},
     wire::error::{PgError, PgResult, SqlState},
@@ -64,6 +66,27 @@ pub(super) struct Item {
 impl Rewriter<'_> {
     /// A SELECT with its ORDER BY, which may name both its FROM and its list.
     pub fn select(
+        &mut self,
+        select: &Select,
+        order_by: Option<&OrderBy>,
+        hints: Option<&[ColumnType]>,
+    ) -> PgResult<Rows> {
+        // Names of a query around could be those of a relation that was beside the subquery.
+        if self.scopes.is_empty()
+            && order_by.is_none()
+            && let Some(pulled) = pull_up::pulled(select)
+        {
+            let before = (self.top, self.in_set, self.listless, self.clause, self.depth);
+            if let Ok(rows) = self.select_scoped(&pulled, None, hints) {
+                return Ok(rows);
+            }
+            self.scopes.clear();
+            (self.top, self.in_set, self.listless, self.clause, self.depth) = before;
+        }
+        self.select_scoped(select, order_by, hints)
+    }
+
+    fn select_scoped(
         &mut self,
         select: &Select,
         order_by: Option<&OrderBy>,
