@@ -29,7 +29,7 @@ pub(super) fn pulled(select: &Select) -> Option<Select> {
         select.from.iter().position(|from| derived(from).is_some_and(|(_, inner)| has_subquery(&inner.projection)))?;
     let (name, inner) = derived(select.from.get(at)?)?;
     let items = items_of(inner)?;
-    let [own, others] = [&inner.from, &select.from].map(|from| names_of(from));
+    let [own, others] = [&inner.from, &select.from].map(names_of);
     if own.iter().any(|name| others.contains(name)) {
         return None;
     }
