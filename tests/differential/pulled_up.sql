@@ -11,14 +11,14 @@ WITH RECURSIVE tree (id, label, parts, depth) AS (
   WHERE t.parent = r.id OR t.parent IS NULL AND r.id = 17
 ) SELECT * FROM tree ORDER BY depth, id;
 SELECT q.id, q.n, o.part FROM (SELECT k.id, k.label, (SELECT count(*) FROM parts p WHERE p.kind = k.id) AS n FROM kinds k) q, parts o WHERE q.id = o.kind;
-SELECT q.id AS k, q.n + o.n, o.part || q.label AS both FROM (SELECT k.id, k.label, (SELECT count(*) FROM parts p WHERE p.kind = k.id) AS n FROM kinds k WHERE k.label IS NOT NULL OR k.id = 3) q, parts o WHERE q.id = o.kind OR o.part = 'w';
+WITH w AS (SELECT q.id AS k, q.n + o.n, o.part || q.label AS both FROM (SELECT k.id, k.label, (SELECT count(*) FROM parts p WHERE p.kind = k.id) AS n FROM kinds k WHERE k.label IS NOT NULL OR k.id = 3) q, parts o WHERE q.id = o.kind OR o.part = 'w') SELECT * FROM w ORDER BY 1, 2, 3;
 -- The same names on both sides, names that are another's, constants, all of it, and columns that are not there.
 SELECT q.id, q.n, k.label FROM (SELECT k.id, (SELECT count(*) FROM parts p WHERE p.kind = k.id) AS n FROM kinds k) q, kinds k WHERE q.id = k.parent;
 SELECT q.id, q.n, p.part FROM (SELECT k.id, (SELECT count(*) FROM parts p WHERE p.kind = k.id) AS n FROM kinds k) q, parts p WHERE q.id = p.kind;
 SELECT id, o.n FROM (SELECT k.id, (SELECT max(p.part) FROM parts p WHERE p.kind = k.id) AS m FROM kinds k) q, parts o WHERE id = o.kind;
-SELECT q.c, q.m FROM (SELECT 'x' AS c, k.id, (SELECT max(p.part) FROM parts p WHERE p.kind = k.id) AS m FROM kinds k) q, parts o WHERE q.id = o.kind;
-SELECT q.* FROM (SELECT k.id, (SELECT max(p.part) FROM parts p WHERE p.kind = k.id) AS m FROM kinds k) q, parts o WHERE q.id = o.kind;
-SELECT q.m, q.m FROM (SELECT k.id, (SELECT max(p.part) FROM parts p WHERE p.kind = k.id) AS m FROM kinds k) q, parts o WHERE q.id = o.kind;
+SELECT q.c, q.m FROM (SELECT 'x' AS c, k.id, (SELECT max(p.part) FROM parts p WHERE p.kind = k.id) AS m FROM kinds k) q, parts o WHERE q.id = o.kind ORDER BY 1, 2;
+SELECT q.* FROM (SELECT k.id, (SELECT max(p.part) FROM parts p WHERE p.kind = k.id) AS m FROM kinds k) q, parts o WHERE q.id = o.kind ORDER BY 1, 2;
+WITH w (a, b) AS (SELECT q.m, q.m FROM (SELECT k.id, (SELECT max(p.part) FROM parts p WHERE p.kind = k.id) AS m FROM kinds k) q, parts o WHERE q.id = o.kind) SELECT * FROM w ORDER BY 1, 2;
 SELECT q.m FROM (SELECT k.id, (SELECT max(p.part) FROM parts p WHERE p.kind = k.id) AS m FROM kinds k) q, parts o WHERE q.m = o.part;
 SELECT q.missing FROM (SELECT k.id, (SELECT max(p.part) FROM parts p WHERE p.kind = k.id) AS m FROM kinds k) q, parts o WHERE q.id = o.kind;
 SELECT k.id FROM (SELECT k.id, (SELECT max(p.part) FROM parts p WHERE p.kind = k.id) AS m FROM kinds k) q, parts o WHERE q.id = o.kind;

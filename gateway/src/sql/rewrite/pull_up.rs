@@ -29,11 +29,13 @@ pub(super) fn pulled(select: &Select) -> Option<Select> {
         select.from.iter().position(|from| derived(from).is_some_and(|(_, inner)| has_subquery(&inner.projection)))?;
     let (name, inner) = derived(select.from.get(at)?)?;
     let items = items_of(inner)?;
-    let [own, others] = [&inner.from, &select.from].map(names_of);
-    if own.iter().any(|name| others.contains(name)) {
+    let mut out = select.clone();
+    out.from.remove(at);
+    let [own, others] = [&inner.from, &out.from].map(names_of);
+    // Outside nobody may name what is inside.
+    if own.iter().any(|name| others.contains(name) || !reads(&out, name).is_empty()) {
         return None;
     }
-    let mut out = select.clone();
     for item in &mut out.projection {
         keep_name(item)?;
     }
@@ -57,7 +59,7 @@ pub(super) fn pulled(select: &Select) -> Option<Select> {
         }),
         (inner, outer) => inner.or(outer),
     };
-    out.from.splice(at..=at, inner.from.iter().cloned());
+    out.from.splice(at..at, inner.from.iter().cloned());
     Some(out)
 }
 
