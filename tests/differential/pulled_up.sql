@@ -31,3 +31,14 @@ SELECT array_to_string(array_agg(part ORDER BY n, part), '|'), array_to_string(a
 -- Texts that look like files, functions and comments are values.
 SELECT 'a.b', 'x.parquet' = ANY (ARRAY['x.parquet', '/etc/passwd']), coalesce(NULL, '--'), 'read_csv(''x'')' || ' $1 \ /* */' FROM kinds WHERE 'query' <> label AND label NOT IN ('duckdb_settings', 'u&"x"') ORDER BY id;
 SELECT CASE 'a.b' WHEN 'a.b' THEN 'c.d' ELSE 'e.f' END, 'it''s.' LIKE '%s.', position('.' in 'a.b'), v.x FROM (VALUES ('a.b'), ('read_parquet')) v(x);
+-- What is joined by a separator of each row; rows among rows of a query that reads the one around.
+CREATE TABLE seps (id int, t text, s text, c char(3));
+INSERT INTO seps VALUES (1, 'a', '-', 'x'), (2, NULL, '+', 'y'), (3, 'c', NULL, 'z'), (4, 'd', ', ', NULL), (5, '', '|', 'w');
+SELECT string_agg(t, s ORDER BY id), string_agg(t, s ORDER BY id DESC), string_agg(t, s) FILTER (WHERE id > 9), string_agg(t, coalesce(s, '?') ORDER BY id) FROM seps;
+SELECT id % 2, string_agg(t, s ORDER BY id), string_agg(c, s ORDER BY id) FROM seps GROUP BY 1 ORDER BY 1;
+SELECT id, string_agg(t, s) OVER (ORDER BY id) FROM seps ORDER BY id;
+SELECT string_agg(t, s || (SELECT 'x') ORDER BY id), string_agg(t, chr(10) ORDER BY id) FROM seps;
+SELECT a.id, (SELECT count(*) FROM seps b WHERE (b.id, b.t) IN (SELECT x.id, x.t FROM seps x WHERE x.id <= a.id)) FROM seps a ORDER BY 1;
+SELECT a.id, (SELECT count(*) FROM seps b WHERE (b.id, b.t) NOT IN (SELECT x.id, x.t FROM seps x WHERE x.id <= a.id)) FROM seps a ORDER BY 1;
+SELECT a.id FROM seps a WHERE (a.id, a.s) IN (SELECT x.id, x.s FROM seps x WHERE x.t <> a.t || 'q') ORDER BY 1;
+SELECT a.id, (a.id, a.s) IN (SELECT x.id, x.s FROM seps x WHERE x.t = a.t) FROM seps a ORDER BY 1;

@@ -376,6 +376,19 @@ impl Rewriter<'_> {
         let sums_floats = matches!(name, "sum" | "avg") && ty == Some(ColumnType::Float8);
         let pair = if self.has_functions() { finite_pair(&called, &texts, distinct, &tail) } else { None };
         let sql = match texts.as_slice() {
+            // The engine takes constants alone.
+            [text, between]
+                if name == "string_agg"
+                    && !args.distinct
+                    && (!is_literal(between) && !between.contains(HOLE)
+                        || args.values.get(1).is_some_and(|by| names_column(by))) =>
+            {
+                format!(
+                    "list_transform([list_filter(list(CASE WHEN {text} IS NOT NULL THEN {{'t': {text}, 'b': {between}}} END{order}){tail}, \
+                     lambda v: v IS NOT NULL)], lambda l: CASE WHEN len(l) > 0 THEN array_to_string(list_transform(l, lambda v, i: \
+                     CASE WHEN i = 1 THEN v.t ELSE COALESCE(v.b, '') || v.t END), '') END)[1]"
+                )
+            }
             _ if pair.is_some() => {
                 let (whole, inner) = pair.unwrap_or_default();
                 format!("(CASE {whole} ELSE {before}{called}({inner}){tail}{after} END)")

@@ -112,6 +112,9 @@ impl Rewriter<'_> {
         if left.len() > 1 && rows.known && (negated || !only_truth) && !of_groups {
             return self.in_rows(left, &rows, negated);
         }
+        if left.len() > 1 && rows.known && !of_groups && self.reads_around(&rows.sql) {
+            return self.some_row(left, &rows);
+        }
         if rows.known && (keyed || filled) {
             return self.in_keyed_rows(left, &rows, not);
         }
@@ -124,6 +127,12 @@ impl Rewriter<'_> {
             return Ok(Ex::of(self.in_lent(&left, &rows.sql, negated, only_truth), ColumnType::Bool));
         }
         Ok(Ex::of(format!("({left} {not}IN ({}))", rows.sql), ColumnType::Bool))
+    }
+
+    /// Whether the text of a subquery names a relation outside of it.
+    fn reads_around(&self, sql: &str) -> bool {
+        let mut around = self.scopes.iter().flat_map(|scope| &scope.relations).map(|r| quote::name(&r.engine));
+        around.any(|name| sql.contains(&format!("{name}.")))
     }
 
     /// Whether a value is about a query around the one that is written.
@@ -165,14 +174,7 @@ impl Rewriter<'_> {
 
     /// `(a, b) IN (SELECT …)`, false where no row can be equal.
     fn in_rows(&mut self, left: Vec<Ex>, rows: &Rows, negated: bool) -> PgResult<Ex> {
-        let alias = format!("r_{}", self.number());
-        let (mut equal, mut names) = (Vec::new(), Vec::new());
-        for (n, (l, column)) in left.into_iter().zip(&rows.columns).enumerate() {
-            let (l, r) = self.meet(l, Ex::plain(format!("{alias}.x{n}"), column.ty.clone()), "=")?;
-            equal.push(format!("{} = {}", l.sql, r.sql));
-            names.push(format!("x{n}"));
-        }
-        let (equal, names) = (equal.join(" AND "), names.join(", "));
+        let (alias, names, equal) = self.pairs(left, rows)?;
         let (found, none) = if negated { ("FALSE", "TRUE") } else { ("TRUE", "FALSE") };
         let sql = format!(
             "(SELECT CASE WHEN count(*) FILTER (WHERE {equal}) > 0 THEN {found} \
@@ -180,6 +182,25 @@ impl Rewriter<'_> {
             rows.sql
         );
         Ok(Ex::of(sql, ColumnType::Bool))
+    }
+
+    /// `(a, b) IN (SELECT …)` of a row about a query around, where only its truth counts: the engine has no such IN.
+    fn some_row(&mut self, left: Vec<Ex>, rows: &Rows) -> PgResult<Ex> {
+        let (alias, names, equal) = self.pairs(left, rows)?;
+        let sql = format!("EXISTS (SELECT 1 FROM ({}) AS {alias}({names}) WHERE {equal})", rows.sql);
+        Ok(Ex::of(sql, ColumnType::Bool))
+    }
+
+    /// A name for a subquery, those of its columns, and that they are equal to a row's fields.
+    fn pairs(&mut self, left: Vec<Ex>, rows: &Rows) -> PgResult<(String, String, String)> {
+        let alias = format!("r_{}", self.number());
+        let (mut equal, mut names) = (Vec::new(), Vec::new());
+        for (n, (l, column)) in left.into_iter().zip(&rows.columns).enumerate() {
+            let (l, r) = self.meet(l, Ex::plain(format!("{alias}.x{n}"), column.ty.clone()), "=")?;
+            equal.push(format!("{} = {}", l.sql, r.sql));
+            names.push(format!("x{n}"));
+        }
+        Ok((alias, names.join(", "), equal.join(" AND ")))
     }
 
     pub fn between(&mut self, expr: &Expr, negated: bool, low: &Expr, high: &Expr) -> PgResult<Ex> {
