@@ -42,3 +42,10 @@ SELECT a.id, (SELECT count(*) FROM seps b WHERE (b.id, b.t) IN (SELECT x.id, x.t
 SELECT a.id, (SELECT count(*) FROM seps b WHERE (b.id, b.t) NOT IN (SELECT x.id, x.t FROM seps x WHERE x.id <= a.id)) FROM seps a ORDER BY 1;
 SELECT a.id FROM seps a WHERE (a.id, a.s) IN (SELECT x.id, x.s FROM seps x WHERE x.t <> a.t || 'q') ORDER BY 1;
 SELECT a.id, (a.id, a.s) IN (SELECT x.id, x.s FROM seps x WHERE x.t = a.t) FROM seps a ORDER BY 1;
+-- NULLIF gives its first argument as `=` takes it.
+SELECT pg_typeof(nullif(1, 2.5)), nullif(7, 2.5) / 2, nullif(7, 2.5::real) / 2, 7 / nullif(2, 0.0), 7 / nullif(2::bigint, 0::float8), nullif(2, 2.0), nullif(2.50::numeric(5,2), 2.5::float8), pg_typeof(nullif(2::smallint, 2::bigint)), pg_typeof(nullif('a'::varchar, 'b')), pg_typeof(nullif('a'::varchar(3), 'a'::text));
+SELECT id, 10 / nullif(id, 1.0), pg_typeof(nullif(id, 2.0)), nullif(t, s), nullif(c, 'x'), nullif(id, NULL), nullif(NULL, id) FROM seps ORDER BY id;
+SELECT 5, nullif(1, 'a'::varchar);
+SELECT nullif('2024-01-01'::date, 1);
+SELECT nullif(true, 1);
+SELECT id FROM seps WHERE nullif(t, 3) IS NULL;

@@ -202,6 +202,9 @@ impl Rewriter<'_> {
             for value in &args.values {
                 values.push(self.expr(value)?);
             }
+            if name == "nullif" {
+                self.equated(&mut values, at)?;
+            }
             if name == "pg_listening_channels" && values.is_empty() {
                 let list = self.session_value(SessionValue::Channels);
                 return Ok(Ex::of(format!("unnest({list})"), ColumnType::Text).at(at));

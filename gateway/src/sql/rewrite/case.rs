@@ -1,12 +1,43 @@
-//! CASE.
+//! CASE, and NULLIF, which is one.
 
 use duckmesh_catalog::ColumnType;
 use sqlparser::ast::{CaseWhen, Expr};
 
-use super::{Rewriter, expr::Ex, scale};
+use super::{
+    NUMERIC, Rewriter,
+    expr::Ex,
+    number::is_exact,
+    operator::{comparable, is_int, is_text},
+    scale,
+};
 use crate::wire::error::PgResult;
 
 impl Rewriter<'_> {
+    /// NULLIF's arguments as `=` takes them, the first of which it gives: `nullif(1, 2.5)` is a `numeric`.
+    ///
+    /// # Errors
+    /// When there is no `=` of such values.
+    pub(super) fn equated(&mut self, values: &mut [Ex], at: Option<u32>) -> PgResult<()> {
+        use ColumnType as T;
+        let [a, b] = values else { return Ok(()) };
+        let typed = |ex: &Ex| ex.ty.clone().filter(|_| !ex.is_unknown());
+        let (left, right) = (typed(a), typed(b));
+        if let (Some(l), Some(r)) = (&left, &right)
+            && !comparable(l, r)
+        {
+            return Err(self.undefined_operator("=", Some(l), Some(r), at));
+        }
+        let to = match (left, right) {
+            (Some(l), Some(T::Float4 | T::Float8)) if is_exact(&l) => T::Float8,
+            (Some(l), Some(T::Numeric(..))) if is_int(&l) => NUMERIC,
+            (Some(T::Varchar(_)), None) => T::Text,
+            (Some(T::Varchar(_)), Some(r)) if is_text(&r) && !matches!(r, T::Char(_)) => T::Text,
+            _ => return Ok(()),
+        };
+        *a = self.cast(a.clone(), &to, at)?;
+        Ok(())
+    }
+
     /// `CASE … END`.
     pub(super) fn case(
         &mut self,
