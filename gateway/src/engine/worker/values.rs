@@ -144,9 +144,9 @@ mod tests {
             "SELECT 'it''s' FROM (SELECT 'a.b' AS x) t",
         ];
         for sql in left_out {
-            let out = without_values(sql).unwrap();
-            assert!(!out.contains(['.', 'e']) || !out.contains("'a"), "{out}");
-            assert!(out.split('\'').skip(1).step_by(2).all(str::is_empty), "{out}");
+            let out = without_values(sql);
+            let is_empty = |out: &str| out.split('\'').skip(1).step_by(2).all(str::is_empty);
+            assert!(out.as_deref().is_some_and(is_empty), "{sql}: {out:?}");
         }
         let kept = [
             "SELECT 1 FROM 'a.b'",

@@ -31,7 +31,7 @@ pub(super) fn pulled(select: &Select) -> Option<Select> {
     let items = items_of(inner)?;
     let mut out = select.clone();
     out.from.remove(at);
-    let [own, others] = [&inner.from, &out.from].map(names_of);
+    let (own, others) = (names_of(&inner.from)?, names_of(&out.from)?);
     // Outside nobody may name what is inside.
     if own.iter().any(|name| others.contains(name) || !reads(&out, name).is_empty()) {
         return None;
@@ -148,8 +148,8 @@ fn items_of(select: &Select) -> Option<Items<'_>> {
     Some(items)
 }
 
-/// What the relations of FROM are called, those of its subqueries too.
-fn names_of(from: &Vec<TableWithJoins>) -> Vec<String> {
+/// What the relations of FROM are called, those of its subqueries too. None: others than tables and subqueries are there.
+fn names_of(from: &Vec<TableWithJoins>) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     let _ = visit_relations(from, |relation| {
         names.extend(quote::parts(relation).and_then(|mut parts| parts.pop()));
@@ -157,14 +157,15 @@ fn names_of(from: &Vec<TableWithJoins>) -> Vec<String> {
     });
     for from in from {
         for factor in std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)) {
-            if let TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } =
-                factor
-            {
-                names.push(quote::fold(&alias.name));
+            match factor {
+                TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. } => {
+                    names.extend(alias.iter().map(|alias| quote::fold(&alias.name)));
+                }
+                _ => return None,
             }
         }
     }
-    names
+    Some(names)
 }
 
 /// A column of a list keeps the name that it gets from what it is. None: it gets it from what is put for it.

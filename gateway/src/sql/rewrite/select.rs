@@ -76,12 +76,12 @@ impl Rewriter<'_> {
             && order_by.is_none()
             && let Some(pulled) = pull_up::pulled(select)
         {
-            let before = (self.top, self.in_set, self.listless, self.clause, self.depth);
+            let before = (self.top, self.in_set, self.listless, self.clause, self.operator_placed, self.depth);
             if let Ok(rows) = self.select_scoped(&pulled, None, hints) {
                 return Ok(rows);
             }
             self.scopes.clear();
-            (self.top, self.in_set, self.listless, self.clause, self.depth) = before;
+            (self.top, self.in_set, self.listless, self.clause, self.operator_placed, self.depth) = before;
         }
         self.select_scoped(select, order_by, hints)
     }
